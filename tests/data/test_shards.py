@@ -1,0 +1,268 @@
+"""Prepared corpora: what is in them, and what an interruption leaves."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tfdistill.data import shards
+from tfdistill.data.corpus import Corpus, open_corpus
+from tfdistill.data.documents import SPLITS
+from tfdistill.data.shards import prepare
+from tfdistill.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def corpus_of(documents, name="small"):
+    """A corpus whose splits are all the same documents."""
+    return Corpus(name, "fingerprint", {split: lambda: iter(documents) for split in SPLITS}, None)
+
+
+def visible(folder):
+    return sorted(path.name for path in folder.iterdir() if not path.name.endswith(".lock"))
+
+
+class Unused:
+    """Stands for a tokenizer that must not be asked to tokenise."""
+
+    def __init__(self, tokenizer):
+        self.hash = tokenizer.hash
+
+
+def test_documents_follow_one_another_each_with_its_sep(tokenizer, tmp_path):
+    documents = [["the whale", "the ship ."], ["whale"], ["\u200b"], ["the", "[UNK] sea"]]
+    prepared = prepare(corpus_of(documents), tokenizer, tmp_path)
+    shard = prepared.shard("train")
+    text = "the whale the ship . [SEP] whale [SEP] the [UNK] sea [SEP]"
+    tokens = [tokenizer.id_to_token(i) for i in shard.ids]
+    assert tokens == text.split()
+    assert isinstance(shard.ids, np.memmap) and shard.ids.dtype == np.uint16
+    assert shard.offsets.tolist() == [0, 6, 8]  # the document without any token is none
+    assert shard.counts.dtype == np.int64
+    np.testing.assert_array_equal(shard.counts, np.bincount(shard.ids, minlength=30522))
+    statistics = prepared.statistics["train"]
+    size = sum(len(line.encode()) + 1 for document in documents for line in document)
+    assert statistics == {"documents": 3, "tokens": 9, "bytes": size, "unk_share": 1 / 9}
+
+
+def test_ids_beyond_16_bits(tokenizer, tmp_path, monkeypatch):
+    wide = Unused(tokenizer)
+    wide.vocab_size, wide.sep_id, wide.unk_id = 70_000, 69_999, 1
+    wide.encode_lines = lambda lines: [[65_536, 3] for _ in lines]
+    shard = prepare(corpus_of([["a"]]), wide, tmp_path).shard("test")
+    assert shard.ids.dtype == np.int32 and shard.ids.tolist() == [65_536, 3, 69_999]
+
+
+def test_batches_of_lines_change_nothing(tokenizer, tmp_path, monkeypatch):
+    documents = [[f"line {i} of {n}" for i in range(n)] for n in (1, 7, 30, 2)]
+    whole = prepare(corpus_of(documents), tokenizer, tmp_path / "a")
+    monkeypatch.setattr(shards, "CHARACTERS_AT_ONCE", 40)
+    parts = prepare(corpus_of(documents), tokenizer, tmp_path / "b")
+    assert parts.statistics == whole.statistics
+    for name in whole.manifest["files"]:
+        assert (parts.directory / name).read_bytes() == (whole.directory / name).read_bytes()
+
+
+def test_prepared_once(tokenizer, tmp_path):
+    first = prepare(open_corpus("sample"), tokenizer, tmp_path)
+    again = prepare(open_corpus("sample"), Unused(tokenizer), tmp_path)
+    assert again.directory == first.directory and again.manifest == first.manifest
+    assert first.directory.name.startswith("sample-") and visible(tmp_path) == [
+        first.directory.name
+    ]
+    assert first.statistics["train"]["documents"] == 224
+    assert sum(first.statistics[split]["unk_share"] for split in SPLITS) < 1e-4
+
+
+def test_other_tokenizers_and_texts_have_other_folders(tokenizer, tmp_path, shared_data):
+    from tfdistill.data.tokenizer import load_tokenizer
+
+    (tmp_path / "text.txt").write_text("one line\n" * 100)
+    corpus = open_corpus(str(tmp_path / "text.txt"))
+    cased = load_tokenizer(str(shared_data / "bert-base-cased"))
+    folders = [prepare(corpus, t, tmp_path / "shards").directory for t in (tokenizer, cased)]
+    (tmp_path / "text.txt").write_text("one line\n" * 99 + "another\n")
+    corpus = open_corpus(str(tmp_path / "text.txt"))
+    folders.append(prepare(corpus, tokenizer, tmp_path / "shards").directory)
+    assert len(set(folders)) == 3
+
+
+def damage_size(directory):
+    with open(directory / "train.ids.bin", "ab") as file:
+        file.truncate(4)
+
+
+def damage_manifest(directory):
+    (directory / "manifest.json").write_text('{"format": 1')
+
+
+def change_format(directory):
+    manifest = json.loads((directory / "manifest.json").read_text())
+    (directory / "manifest.json").write_text(json.dumps({**manifest, "format": 0}))
+
+
+def lose_file(directory):
+    (directory / "test.counts.bin").unlink()
+
+
+def list_manifest(directory):
+    (directory / "manifest.json").write_text("[]")
+
+
+@pytest.mark.parametrize(
+    "damage", [damage_size, damage_manifest, change_format, lose_file, list_manifest]
+)
+def test_damaged_shards_are_made_again(tokenizer, tmp_path, damage):
+    corpus = corpus_of([["one", "two"], ["three"]])
+    first = prepare(corpus, tokenizer, tmp_path)
+    ids = first.shard("train").ids.tolist()
+    damage(first.directory)
+    again = prepare(corpus, tokenizer, tmp_path)
+    assert again.manifest == first.manifest and again.shard("train").ids.tolist() == ids
+    assert visible(tmp_path) == [first.directory.name]
+
+
+@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize("documents", [[], [["\u200b"]]])
+def test_a_split_without_text_is_refused(tokenizer, tmp_path, split, documents):
+    corpus = corpus_of([["text"]])
+    corpus.splits[split] = lambda: iter(documents)
+    with pytest.raises(UserError, match=f"no text for its {split} split"):
+        prepare(corpus, tokenizer, tmp_path)
+    assert visible(tmp_path) == []
+
+
+@pytest.mark.parametrize("ending", ["", "\n\n\n", "no line end"])
+def test_progress_reaches_the_size_of_the_text_once(tokenizer, tmp_path, ending):
+    (tmp_path / "text.txt").write_text("one line\n" * 1000 + ending)
+    seen, size = [], 9000 + len(ending)
+    corpus = open_corpus(str(tmp_path / "text.txt"))
+    prepare(corpus, tokenizer, tmp_path / "shards", progress=lambda *both: seen.append(both))
+    assert seen == sorted(seen) and seen.count((size, size)) == 1 and seen[-1] == (size, size)
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, OSError(28, "disk full")])
+def test_an_exception_leaves_nothing(tokenizer, tmp_path, monkeypatch, error):
+    corpus = corpus_of([["one two three"]])
+    append, calls = shards._append, []
+
+    def fail(*arguments):
+        calls.append(arguments)
+        if len(calls) == 4:
+            raise error
+        return append(*arguments)
+
+    monkeypatch.setattr(shards, "_append", fail)
+    with pytest.raises(error if isinstance(error, type) else OSError):
+        prepare(corpus, tokenizer, tmp_path)
+    assert visible(tmp_path) == []
+    monkeypatch.undo()
+    assert prepare(corpus, tokenizer, tmp_path).statistics["train"]["tokens"] == 3
+
+
+SLOW = """
+import sys, time
+from tfdistill.data import shards
+from tfdistill.data.corpus import open_corpus
+from tfdistill.data.tokenizer import load_tokenizer
+
+append = shards._append
+def slow(*arguments):
+    count = append(*arguments)
+    arguments[0].flush()
+    print("written", flush=True)
+    time.sleep(60)
+    return count
+shards._append = slow
+shards.prepare(open_corpus("sample"), load_tokenizer(), sys.argv[1])
+"""
+
+
+def start_slow_preparation(folder):
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW, str(folder)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    assert process.stdout.readline() == "written\n"
+    return process
+
+
+def test_kill_9_leaves_nothing_that_is_taken_for_shards(tokenizer, tmp_path):
+    with start_slow_preparation(tmp_path) as process:
+        (partial,) = visible(tmp_path)
+        assert partial.startswith(".sample-")
+        # Another corpus, prepared meanwhile, does not take the live folder for a dead one.
+        other = prepare(corpus_of([["text"]], "other"), tokenizer, tmp_path)
+        assert visible(tmp_path) == [partial, other.directory.name]
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    assert (tmp_path / partial).exists()
+    third = prepare(corpus_of([["text"]], "third"), tokenizer, tmp_path)  # cleans up
+    assert visible(tmp_path) == sorted([other.directory.name, third.directory.name])
+    prepared = prepare(open_corpus("sample"), tokenizer, tmp_path)
+    assert prepared.statistics["train"]["documents"] == 224
+    reference = prepare(open_corpus("sample"), tokenizer, tmp_path / "fresh")
+    assert prepared.manifest == reference.manifest
+
+
+def test_a_second_preparation_waits_for_the_first(tokenizer, tmp_path):
+    encoded, waiting = [], threading.Event()
+
+    class Slow(Unused):
+        vocab_size, sep_id, unk_id = tokenizer.vocab_size, tokenizer.sep_id, tokenizer.unk_id
+
+        def encode_lines(self, lines):
+            encoded.append(len(lines))
+            waiting.wait(10)
+            return tokenizer.encode_lines(lines)
+
+    corpus, results = corpus_of([["one"], ["two"]]), []
+    threads = [
+        threading.Thread(target=lambda: results.append(prepare(corpus, Slow(tokenizer), tmp_path)))
+        for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    while not encoded:
+        time.sleep(0.01)
+    time.sleep(0.1)
+    waiting.set()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 3 and encoded == [2, 2, 2]  # the three splits, once
+    assert visible(tmp_path) == [results[0].directory.name]
+
+
+def test_shards_are_found_in_a_folder_that_cannot_be_written(tokenizer, tmp_path, monkeypatch):
+    corpus = corpus_of([["one"]])
+    first = prepare(corpus, tokenizer, tmp_path)
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "read-only")
+
+    monkeypatch.setattr(os, "mkdir", refuse)
+    monkeypatch.setattr(shards, "_locked", refuse)
+    assert prepare(corpus, tokenizer, tmp_path).manifest == first.manifest
+
+
+def test_wikitext_2(tokenizer, tmp_path, shared_data):
+    prepared = prepare(open_corpus("wikitext-2", str(shared_data)), tokenizer, tmp_path)
+    statistics = prepared.statistics
+    assert [statistics[split]["documents"] for split in SPLITS] == [600, 60, 60]
+    # The words that WikiText-2 does not know, as many as its files have.
+    for split, word in zip(SPLITS, ("train", "valid", "test"), strict=True):
+        text = (shared_data / "wikitext-2" / f"{word}.txt").read_text("utf-8")
+        share, tokens = statistics[split]["unk_share"], statistics[split]["tokens"]
+        assert text.count("<unk>") <= round(share * tokens) < text.count("<unk>") * 1.01
+        shard = prepared.shard(split)
+        assert np.count_nonzero(shard.ids == tokenizer.sep_id) == len(shard.offsets)
+        assert not np.isin(shard.ids, (tokenizer.pad_id, tokenizer.cls_id, tokenizer.mask_id)).any()
+        starts = shard.ids[shard.offsets]
+        assert (starts == tokenizer.encode_lines(["="])[0][0]).all()

@@ -1,0 +1,38 @@
+"""The folder that ships is written whole, or not at all."""
+
+import shutil
+
+import pytest
+
+from tfdistill.deployment import bundle
+from tfdistill.deployment.bundle import export_bundle
+from tfdistill.deployment.parity import ParityError
+
+
+def test_every_file_and_its_facts(bert, tokenizer, batches, tmp_path, capfd):
+    capfd.readouterr()
+    facts = export_bundle(bert, tmp_path / "export", 16, tokenizer, batches)
+    assert capfd.readouterr() == ("", "")  # converters and runtimes are talkative
+    names = {path.name for path in (tmp_path / "export").iterdir()}
+    assert names >= {"saved_model", "vocab.txt", "tokenizer.json", *facts}
+    assert list(facts) == ["student.tflite", "student_int8.tflite"]
+    for name, fact in facts.items():
+        assert fact["bytes"] == (tmp_path / "export" / name).stat().st_size
+        assert fact["positions"] == 15 and fact["latency_ms"] > 0
+    assert facts["student_int8.tflite"]["bytes"] < facts["student.tflite"]["bytes"]
+
+
+def test_a_file_that_fails_the_comparison_is_not_left_behind(
+    exports, make_model, tokenizer, batches, tmp_path, monkeypatch
+):
+    (tmp_path / "export").mkdir()
+    (tmp_path / "export" / "old").write_text("old")
+    another = exports["bert"][1]
+    monkeypatch.setattr(
+        bundle, "export_tflite", lambda _, path, *__: shutil.copy(another / path.name, path)
+    )
+    model = make_model()
+    model.head.dense.bias.assign_add([0.1] * 32)
+    with pytest.raises(ParityError, match=r"student\.tflite differs"):
+        export_bundle(model, tmp_path / "export", 16, tokenizer, batches)
+    assert [path.name for path in tmp_path.rglob("*")] == ["export", "old"]

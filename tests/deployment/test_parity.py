@@ -1,0 +1,106 @@
+"""The gate between a model and its file opens for the right file only."""
+
+import numpy as np
+import pytest
+
+from tfdistill.deployment.parity import ParityError, check_parity
+from tfdistill.deployment.tflite import DYNAMIC_INT8
+from tfdistill.errors import UserError
+
+
+@pytest.fixture
+def files(exports):
+    """(model, its float32 file, its int8 file)."""
+    model, folder = exports["bert"]
+    return model, folder / "student.tflite", folder / "student_int8.tflite"
+
+
+@pytest.fixture
+def change(bert):
+    """A function that sets a variable of the model until the test is over."""
+    before = {}
+
+    def set_variable(variable, value):
+        before.setdefault(variable.path, (variable, variable.numpy()))
+        variable.assign(value)
+
+    yield set_variable
+    for variable, value in before.values():
+        variable.assign(value)
+
+
+def test_values_against_a_direct_computation(files, batches):
+    model, float32, _ = files
+    result = check_parity(model, float32, batches, limit=100)
+    losses, hits, largest = [], [], 0
+    for batch in batches:
+        logits = np.asarray(model(batch)["logits"], np.float64)
+        log_probabilities = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+        for row, k in np.argwhere(batch["masked_weights"]):
+            label = batch["masked_labels"][row, k]
+            losses.append(-log_probabilities[row, k, label])
+            hits.append(logits[row, k].argmax() == label)
+            largest = max(largest, np.abs(logits[row, k]).max())
+    assert result.positions == len(losses)
+    assert result.loss_keras == pytest.approx(np.mean(losses), rel=1e-6)
+    assert result.top1_keras == pytest.approx(np.mean(hits))
+    assert result.largest_logit == pytest.approx(largest, rel=1e-6)
+
+
+def test_limit_counts_positions(files, batches):
+    assert check_parity(*files[:2], batches, limit=1).positions == 1
+    assert check_parity(*files[:2], batches, limit=9).positions == 9
+
+
+def test_a_changed_weight_is_noticed_in_float32(files, batches, change):
+    kernel = files[0].head.dense.kernel
+    change(kernel, kernel.numpy() * 1.001)
+    with pytest.raises(ParityError, match=r"student\.tflite differs from its model by"):
+        check_parity(*files[:2], batches, limit=100)
+
+
+def test_a_worse_int8_file_is_noticed(files, batches, change):
+    model, _, int8 = files
+    check_parity(model, int8, batches, limit=100, kind=DYNAMIC_INT8)
+    # The model learns to like the true tokens a little more; its file has not.
+    bias = model.head.bias.numpy()
+    bias[np.concatenate([batch["masked_labels"].ravel() for batch in batches])] += 0.5
+    change(model.head.bias, bias)
+    with pytest.raises(ParityError, match="int8 raises the masked-LM loss"):
+        check_parity(model, int8, batches, limit=100, kind=DYNAMIC_INT8)
+
+
+@pytest.mark.parametrize("kind", ["float32", DYNAMIC_INT8])
+def test_numbers_that_are_none_are_noticed(files, batches, change, kind):
+    change(files[0].head.bias, np.full(files[0].head.bias.shape, np.nan))
+    with pytest.raises(ParityError):
+        check_parity(files[0], files[1], batches, limit=100, kind=kind)
+
+
+def test_a_file_whose_weights_were_zeroed_is_noticed(files, batches, tmp_path):
+    from ai_edge_litert import schema_py_generated as schema
+
+    model, float32, _ = files
+    content = bytearray(float32.read_bytes())
+    flat = schema.Model.GetRootAsModel(bytes(content), 0)
+    largest = max(
+        (flat.Buffers(i).DataAsNumpy() for i in range(flat.BuffersLength())),
+        key=lambda data: 0 if isinstance(data, int) else data.size,
+    ).tobytes()
+    start = bytes(content).index(largest)
+    content[start : start + len(largest)] = bytes(len(largest))
+    (tmp_path / "zeroed.tflite").write_bytes(content)
+    with pytest.raises(ParityError):
+        check_parity(model, tmp_path / "zeroed.tflite", batches, limit=100)
+
+
+def test_text_without_masked_positions(files, batches):
+    empty = [{**batch, "masked_weights": 0 * batch["masked_weights"]} for batch in batches]
+    with pytest.raises(UserError, match="no token to predict"):
+        check_parity(*files[:2], empty, limit=100)
+
+
+def test_rows_of_another_length(files, batches):
+    short = [{**batch, "input_ids": batch["input_ids"][:, :8]} for batch in batches]
+    with pytest.raises(UserError, match="--length=16"):
+        check_parity(*files[:2], short, limit=100)

@@ -1,0 +1,137 @@
+"""TFLite files hold what the model holds, in the bytes it should take, and say the same."""
+
+import os
+
+import numpy as np
+import pytest
+
+from tfdistill.deployment import tflite
+from tfdistill.deployment.parity import check_parity
+from tfdistill.deployment.saved_model import write_archive
+from tfdistill.deployment.tflite import DYNAMIC_INT8, LiteModel, export_tflite
+from tfdistill.errors import UserError
+
+LENGTH = 16
+
+
+def test_float32_equals_the_model(exported, batches):
+    model, folder = exported
+    result = check_parity(model, folder / "student.tflite", batches, limit=100)
+    assert result.positions == 15
+    assert result.max_abs_difference < 1e-4 * result.largest_logit
+    assert result.agreement == 1.0
+    assert result.loss_lite == pytest.approx(result.loss_keras, rel=1e-5)
+
+
+def test_int8_keeps_the_loss(exported, batches):
+    model, folder = exported
+    result = check_parity(
+        model, folder / "student_int8.tflite", batches, limit=100, kind=DYNAMIC_INT8
+    )
+    # int8 is another model, though a close one.
+    assert 1e-4 < result.max_abs_difference / result.largest_logit < 0.2
+    assert result.agreement > 0.9
+
+
+def test_inputs_and_output_by_name(exported):
+    model, folder = exported
+    lite = LiteModel(folder / "student.tflite")
+    token_types = {"token_type_ids"} if model.config.model_type == "bert" else set()
+    assert lite.input_names == {"input_ids", "attention_mask", "masked_positions"} | token_types
+    assert (lite.length, lite.vocab_size) == (LENGTH, model.config.vocab_size)
+
+
+def test_int8_file_stores_the_tied_table_once(exported):
+    from ai_edge_litert import schema_py_generated as schema
+
+    model, folder = exported
+    content = (folder / "student_int8.tflite").read_bytes()
+    flat = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
+    (graph,) = flat.subgraphs
+    table = tuple(model.decoder_kernel.shape)
+    tables = [
+        tensor
+        for tensor in graph.tensors
+        if tensor.shape is not None and tuple(tensor.shape) == table
+    ]
+    assert {tensor.type for tensor in tables} == {schema.TensorType.INT8}
+    assert len(tables) == 2 and len({tensor.buffer for tensor in tables}) == 1
+    sizes = [0 if buffer.data is None else len(buffer.data) for buffer in flat.buffers]
+    assert sizes.count(table[0] * table[1]) == 1
+
+
+def test_sharing_the_table_brings_int8_closer_to_the_model(exports, batches, tmp_path):
+    """The converter's lookup table has one scale for all rows, ours one for each."""
+    model, folder = exports["bert"]
+    write_archive(model, tmp_path / "saved", batch=1, length=LENGTH, masked=1)
+    plain = tmp_path / "plain.tflite"
+    plain.write_bytes(tflite._convert(str(tmp_path / "saved"), DYNAMIC_INT8))
+
+    def error(path):
+        lite, batch = LiteModel(path), batches[0]
+        exact = np.asarray(model({**batch})["logits"])[:, 0]
+        rows = zip(batch["input_ids"], batch["attention_mask"], strict=True)
+        return np.sqrt(np.mean((np.stack([lite.logits(*row, 1) for row in rows]) - exact) ** 2))
+
+    assert error(folder / "student_int8.tflite") < error(plain)
+    assert (folder / "student_int8.tflite").stat().st_size < plain.stat().st_size
+
+
+def test_bytes_of_a_model_with_the_whole_vocabulary(whole_vocabulary):
+    """Two layers of width 128: the table alone has 15.6 MB in float32."""
+    assert 17.2e6 < os.path.getsize(whole_vocabulary / "student.tflite") < 17.6e6
+    assert 4.3e6 < os.path.getsize(whole_vocabulary / "student_int8.tflite") < 5.1e6
+
+
+def test_a_file_without_weights_is_refused(bert, tmp_path, monkeypatch):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(b"the file of before")
+    monkeypatch.setattr(tflite, "write_archive", lambda *_, **__: None)
+    monkeypatch.setattr(tflite, "_convert", lambda *_: b"x" * 30_000)
+    with pytest.raises(UserError, match="loses weights"):
+        export_tflite(bert, path, length=LENGTH)
+    assert path.read_bytes() == b"the file of before"
+
+
+def test_a_write_that_fails_is_an_os_error(bert, tmp_path, monkeypatch):
+    monkeypatch.setattr(tflite, "write_archive", lambda *_, **__: None)
+    monkeypatch.setattr(tflite, "_convert", lambda *_: b"x" * 1_000_000)
+    (tmp_path / "folder").write_text("not a folder")
+    with pytest.raises(OSError, match="folder"):
+        export_tflite(bert, tmp_path / "folder" / "model.tflite", length=LENGTH)
+
+
+def test_refused_models(make_model, bert, tmp_path):
+    with pytest.raises(UserError, match="no masked-LM head"):
+        export_tflite(make_model(with_head=False), tmp_path / "x.tflite", length=LENGTH)
+    with pytest.raises(UserError, match="--length=25 is more than the model's 24 positions"):
+        export_tflite(bert, tmp_path / "x.tflite", length=25)
+    with pytest.raises(ValueError, match="int4"):
+        export_tflite(bert, tmp_path / "x.tflite", quantize="int4")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "text", "half"])
+def test_damaged_files_are_refused(exported, tmp_path, damage, capfd):
+    whole = (exported[1] / "student.tflite").read_bytes()
+    path = tmp_path / "bad.tflite"
+    half = whole[: len(whole) // 2]
+    content = {"empty": b"", "text": b"no model at all, but some text", "half": half}
+    if damage != "missing":
+        path.write_bytes(content[damage])
+    with pytest.raises(UserError, match=r"bad\.tflite"):
+        LiteModel(path)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path):
+    import tensorflow as tf
+
+    double = tf.function(lambda x: {"y": 2 * x}, input_signature=[tf.TensorSpec((1,), name="x")])
+    module = tf.Module()
+    module.double = double
+    tf.saved_model.save(module, str(tmp_path / "saved"), {"serving_default": double})
+    content = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "saved")).convert()
+    (tmp_path / "other.tflite").write_bytes(content)
+    with pytest.raises(UserError, match="no masked-LM file"):
+        LiteModel(tmp_path / "other.tflite")

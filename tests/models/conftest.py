@@ -1,0 +1,38 @@
+"""Tiny models and batches for the tests of models."""
+
+import numpy as np
+import pytest
+
+from tfdistill.models.config import EncoderConfig
+
+
+def tiny_config(model_type="bert", **changes):
+    shape = {
+        "model_type": model_type,
+        "vocab_size": 37,
+        "hidden_size": 12,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 3,
+        "intermediate_size": 20,
+        "max_position_embeddings": 24,
+        "initializer_range": 0.3,
+    }
+    return EncoderConfig(**{**shape, **changes})
+
+
+@pytest.fixture(params=["bert", "distilbert"])
+def config(request):
+    return tiny_config(request.param)
+
+
+@pytest.fixture
+def bert_config():
+    return tiny_config()
+
+
+@pytest.fixture
+def batch():
+    """Rows of 9, 5 and 1 real tokens."""
+    ids = np.random.default_rng(0).integers(5, 37, (3, 9)).astype("int32")
+    mask = (np.arange(9) < np.array([[9], [5], [1]])).astype("int32")
+    return {"input_ids": ids * mask, "attention_mask": mask}

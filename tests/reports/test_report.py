@@ -1,0 +1,153 @@
+"""The page stands alone, holds the numbers, and escapes what it did not write."""
+
+import html
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from tfdistill.reports.report import write_report
+
+VOID = {"meta", "br", "hr", "img", "link", "input"}
+
+
+class Page(HTMLParser):
+    """Collects what a browser would show and fetch, and checks that tags close."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.text, self.fetched, self.tags = [], [], [], set()
+        self.feed(text)
+        assert not self.open
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.add(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+        for name, value in attributes:
+            if name in ("src", "href", "xlink:href", "data", "srcset") and not value[0] == "#":
+                self.fetched.append(value)
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open[-1:] != ["style"]:
+            self.text.append(data)
+
+
+def read(path):
+    return Page(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "report.html"
+
+
+def test_the_page_fetches_nothing(path, metrics, curves, examples):
+    write_report(path, metrics, curves, examples)
+    page, source = read(path), path.read_text()
+    assert page.fetched == []
+    assert not page.tags & {"script", "link", "img", "iframe", "object"}
+    assert "@import" not in source
+    assert all(url.startswith("#") for url in re.findall(r"url\(([^)]*)\)", source))
+
+
+def test_the_page_holds_the_numbers(path, metrics, curves, examples):
+    write_report(path, metrics, curves, examples)
+    shown = " ".join(" ".join(read(path).text).split())
+    for number in (
+        *("3.981", "4.188", "5.103", "5.234", "4.333", "6.712"),  # losses
+        *("31.3", "29.5", "5.8", "50.1", "67.9"),  # shares in %
+        *("53.6", "822.2"),  # pseudo-perplexity
+        *("66.1", "16.6", "9.43", "5.41", "2.35", "16.51", "0.49"),  # MB, ms, parameters
+        *("94.5 %", "1.74 ×", "62.2 %", "at most 60.0 %"),  # verdict
+        *("1.2e-06", "4.2011", "97.3", "512"),  # parity
+        *("33.1%", "29.0%", "5.2 min", "2.35 GB", "2.21.0"),  # examples, run
+    ):
+        assert number in shown, number
+    assert "✗ failed" in shown and shown.count("✓ passed") == 2
+    for unit in ("nats", "million", "MB", "ms"):
+        assert unit in shown
+
+
+def test_plots_hold_the_curves(path, metrics, curves, examples):
+    write_report(path, metrics, curves, examples)
+    source = path.read_text()
+    svgs = re.findall(r"<svg.*?</svg>", source, re.S)
+    assert len(svgs) == 3
+    bars, losses, terms = svgs
+    assert "Training: masked-LM loss (nats)" in losses
+    assert "Validation: masked-LM loss (nats)" in losses
+    for label in ("teacher", "student", "baseline, random start", "baseline, same start"):
+        assert label in losses
+    assert "student: ce" in terms and "student: cos" in terms
+    assert "File (MB)" in bars and "Latency (ms)" in bars and "66.1" in bars and "2.35" in bars
+
+
+def test_what_others_wrote_is_escaped(path, metrics, curves, examples):
+    attack = "<script>alert('x')</script>"
+    metrics["corpus"] = metrics["versions"]["keras"] = attack
+    metrics["verdict"]["size"]["definition"] = attack
+    examples[0]["text"] = f"{attack} [MASK] & more"
+    examples[0]["student"][0] = (attack, 0.5)
+    write_report(path, metrics, curves, examples)
+    page = read(path)
+    assert "script" not in page.tags and "b" in page.tags
+    assert path.read_text().count(html.escape(attack)) >= 4
+    assert "<b>&" in page.text
+
+
+@pytest.mark.parametrize(
+    "missing", ["baselines", "teacher curve", "all curves", "export", "examples", "teacher", "most"]
+)
+def test_missing_parts(path, metrics, curves, examples, missing):
+    models = metrics["models"]
+    if missing in ("baselines", "most"):
+        for name in ("baseline", "baseline_start"):
+            del models[name], curves[name]
+    if missing == "teacher curve":
+        del curves["teacher"]
+    if missing in ("all curves", "most"):
+        curves = {}
+    if missing in ("export", "most"):
+        del metrics["export"]
+    if missing in ("examples", "most"):
+        examples = []
+    if missing in ("teacher", "most"):
+        del models["teacher"], metrics["verdict"]
+        for example in examples:
+            del example["teacher"]
+    if missing == "most":
+        del metrics["seconds"], metrics["peak_memory_bytes"], metrics["versions"]
+        del models["unigram"], models["student"]["bytes"], models["student"]["latency_ms"]
+    write_report(path, metrics, curves, examples)
+    page = read(path)
+    assert "29.5%" in " ".join(page.text)
+    assert not any(word in " ".join(page.text) for word in ("None", "nan", "KeyError"))
+
+
+def test_a_loaded_teacher_is_called_so(path, metrics, curves, examples):
+    write_report(path, metrics, curves, examples)
+    assert "was trained here" in path.read_text()
+    del curves["teacher"]
+    write_report(path, metrics, curves, examples)
+    assert "was loaded" in path.read_text()
+
+
+def test_the_same_run_gives_the_same_page(tmp_path, metrics, curves, examples):
+    for name in ("one", "two"):
+        write_report(tmp_path / name, metrics, curves, examples)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+def test_a_write_that_fails_is_an_os_error(tmp_path, metrics, curves, examples):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        write_report(tmp_path / "file" / "report.html", metrics, curves, examples)

@@ -1,0 +1,82 @@
+"""The command that prepares a corpus."""
+
+import json
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def run(*flags, **options):
+    command = [sys.executable, "-m", "tfdistill.prepare", *flags]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, **options)
+
+
+def test_table_and_json_say_the_same(tmp_path):
+    (tmp_path / "text.txt").write_text("the whale\n" * 200)
+    flags = [f"--corpus={tmp_path / 'text.txt'}", f"--shards_dir={tmp_path / 'shards'}"]
+    people = run(*flags)
+    assert people.returncode == 0 and people.stderr == ""
+    machine = run(*flags, "--json")
+    assert machine.returncode == 0
+    result = json.loads(machine.stdout)
+    assert result["splits"]["train"] == {
+        "documents": 1,
+        "tokens": 360,
+        "bytes": 1800,
+        "unk_share": 0,
+    }
+    (row,) = [line.split() for line in people.stdout.splitlines() if line.startswith("train ")]
+    assert row == ["train", "1", "360", "1,800", "0.00%"]
+    assert (Path(result["directory"]) / "manifest.json").is_file()
+
+
+@pytest.mark.parametrize(
+    "flag, words",
+    [
+        ("--corpus={}/gone.txt", "gone.txt"),
+        ("--corpus={}/binary.txt", "binary.txt"),
+        ("--corpus={}/latin.txt", "byte 3"),
+        ("--corpus={}/empty.txt", "no text"),
+        ("--tokenizer={}", "tokenizer"),
+        ("--nonsense=1", "nonsense"),
+    ],
+)
+def test_bad_input_is_one_line(tmp_path, flag, words):
+    (tmp_path / "binary.txt").write_bytes(bytes(range(256)))
+    (tmp_path / "latin.txt").write_bytes("caf\xe9".encode("latin-1"))
+    (tmp_path / "empty.txt").write_text("\n \n")
+    result = run(flag.format(tmp_path), f"--shards_dir={tmp_path / 'shards'}")
+    assert result.returncode not in (0, None)
+    assert result.stderr.count("\n") == 1 and words in result.stderr, result.stderr
+
+
+def test_a_write_that_fails(tmp_path):
+    limit = 200_000  # bytes that a file may have
+
+    def small_files():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    result = run(f"--shards_dir={tmp_path}", preexec_fn=small_files)
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1 and str(tmp_path) in result.stderr, result.stderr
+    assert [path.name for path in tmp_path.iterdir() if not path.name.endswith(".lock")] == []
+    assert run(f"--shards_dir={tmp_path}").returncode == 0
+
+
+def test_help_is_quick_and_loads_no_tensorflow():
+    code = (
+        "import sys; sys.argv = ['prepare', '--help']\n"
+        "from tfdistill import prepare\n"
+        "try: prepare.main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'tensorflow', 'keras', 'transformers', 'datasets'} & set(sys.modules)\n"
+        "sys.exit(f'loaded: {heavy}' if heavy else 0)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert result.returncode == 0, result.stderr
+    assert "--corpus" in result.stdout

@@ -1,0 +1,35 @@
+"""tfdistill: published ways to shrink BERT, from raw text to a student that runs on a phone.
+
+Importing the package is cheap: TensorFlow and Keras are loaded by the first name that needs them.
+"""
+
+import importlib
+import os
+
+# Must be set before the first import of Keras, which reads it once.
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "load_model": "tfdistill.models.checkpoint",
+    "save_model": "tfdistill.models.checkpoint",
+    "EncoderConfig": "tfdistill.models.config",
+    "initialize_student": "tfdistill.distillation.initialization",
+    "Distiller": "tfdistill.distillation.distiller",
+    "export_tflite": "tfdistill.deployment.tflite",
+}
+
+__all__ = [*_HOMES, "recipes"]
+
+
+def __getattr__(name):
+    if name == "recipes":
+        return importlib.import_module("tfdistill.recipes")
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'tfdistill' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])

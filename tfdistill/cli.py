@@ -1,0 +1,57 @@
+"""How every command starts and ends: flags in, one clear line for what went wrong, an exit code."""
+
+import os
+import sys
+
+from tfdistill import flags as tfdistill_flags
+from tfdistill.errors import UserError
+
+INTERRUPTED = 130  # the shell's code for a command ended by Ctrl-C
+
+
+def run(main, doc, groups, positional=None):
+    """Parses the flags, calls `main` and exits with its code.
+
+    Args:
+        main: called with a `RunConfig`; what it returns is the exit code (None: 0).
+        doc: the command's help, shown above its flags.
+        groups: the groups of flags that `--help` shows.
+        positional: name of the flag that the words without `--` fill, or None to refuse them.
+    """
+    from absl import app, flags
+
+    # TensorFlow's start-up messages are not for the users of a command; its errors are.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    sys.modules["__main__"].__doc__ = doc
+    try:
+        tfdistill_flags.declare(flags.FLAGS, groups)
+        words = _parse(app, flags, sys.argv)
+        if words and positional:
+            flags.FLAGS[positional].value = " ".join(words)
+        elif words:
+            raise UserError(f"unexpected word {words[0]!r}: flags start with --")
+        code = main(tfdistill_flags.config_from(flags.FLAGS))
+    except UserError as error:
+        code = _fail(str(error))
+    except OSError as error:
+        named = f"{error.filename}: " if error.filename else ""
+        code = _fail(f"{named}{error.strerror or error}: free the disk or fix the path and repeat")
+    except KeyboardInterrupt:
+        code = _fail("stopped; the same command goes on from the last checkpoint", INTERRUPTED)
+    sys.stdout.flush()
+    sys.exit(code or 0)
+
+
+def _parse(app, flags, argv):
+    """Returns the words that are no flags; `--help` prints and exits here."""
+    app.define_help_flags()
+    try:
+        return flags.FLAGS(argv)[1:]
+    except flags.Error as error:
+        raise UserError(" ".join(str(error).split())) from None
+
+
+def _fail(message, code=1):
+    line = " ".join(message.split())
+    print(f"error: {line}", file=sys.stderr, flush=True)
+    return code

@@ -1,0 +1,1 @@
+"""Text to batches: corpora, the tokenizer, shards on disk, and masked-LM batches from them."""

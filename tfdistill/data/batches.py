@@ -1,0 +1,182 @@
+"""Masked-LM batches, each a pure function of its number, gathered from memory-mapped shards."""
+
+import functools
+
+import numpy as np
+
+from tfdistill.data.masking import mask_rows, masked_per_row, smoothed_weights
+
+EVALUATION_SEED = 20_181_011  # fixed, so that every model is asked the same questions
+
+# Every use of randomness has a stream of its own.
+_SHUFFLE, _MASK, _EVALUATION = range(3)
+
+
+class Rows:
+    """A split cut into full rows: [CLS], then length - 2 consecutive ids, then [SEP].
+
+    A row may begin and end anywhere in a document; where a document ends the next one follows
+    after a [SEP]. Only the last row may be shorter; it is padded.
+
+    Args:
+        shard: a `Shard`.
+        length: tokens in a row, [CLS] and [SEP] included.
+        tokenizer: the `Tokenizer` that the shard was prepared with.
+    """
+
+    def __init__(self, shard, length, tokenizer):
+        self.length = length
+        self.counts = shard.counts
+        self.ids = ids = tokenizer.ids
+        width = length - 2
+        stream = np.asarray(shard.ids)  # plain indexing is faster; the data stay on the disk
+        self._whole = len(stream) // width
+        self._body = stream[: self._whole * width].reshape(self._whole, width)
+        rest = stream[self._whole * width :]
+        self._last = np.full(length, ids.pad, np.int32)
+        self._last[: len(rest) + 2] = [ids.cls, *rest, ids.sep]
+        self._count = self._whole + (len(rest) > 0)
+
+    def __len__(self):
+        return self._count
+
+    def gather(self, indices):
+        """Returns the rows numbered `indices`, int (batch,), as int32 (batch, length)."""
+        rows = np.empty((len(indices), self.length), np.int32)
+        rows[:, 0], rows[:, -1] = self.ids.cls, self.ids.sep
+        whole = indices < self._whole
+        rows[whole, 1:-1] = self._body[indices[whole]]
+        rows[~whole] = self._last
+        return rows
+
+
+class TrainingBatches:
+    """Endless batches for training; batch `step` depends on the seed and the step alone.
+
+    Epoch after epoch, each in a new order, every row is used once; a batch may begin in one epoch
+    and end in the next. Masks are drawn anew for every batch.
+
+    Args:
+        rows: the `Rows` of the training split.
+        batch_size: rows in a batch.
+        seed: seed of orders and masks, >= 0.
+        masked_lm_prob: share of the tokens to predict.
+        mlm_smoothing: tokens are drawn with weight count^-mlm_smoothing; 0: all alike.
+    """
+
+    def __init__(self, rows, batch_size, seed, *, masked_lm_prob=0.15, mlm_smoothing=0.0):
+        self.rows = rows
+        self.batch_size = batch_size
+        self.seed = seed
+        self.masked_per_row = masked_per_row(rows.length, masked_lm_prob)
+        self.steps_per_epoch = -(-len(rows) // batch_size)
+        weights = smoothed_weights(rows.counts, mlm_smoothing) if mlm_smoothing else None
+        self._mask = functools.partial(
+            mask_rows, probability=masked_lm_prob, ids=rows.ids, token_weights=weights
+        )
+        # A batch looks into two epochs at most, unless it is larger than an epoch.
+        self._order = functools.lru_cache(maxsize=2)(self._draw_order)
+
+    def at(self, step):
+        """Makes a batch.
+
+        Args:
+            step: number of the batch, from 0.
+
+        Returns:
+            The dict of `mask_rows`.
+        """
+        places = np.arange(step * self.batch_size, (step + 1) * self.batch_size)
+        epochs, places = np.divmod(places, len(self.rows))
+        indices = np.empty(self.batch_size, np.int64)
+        for epoch in range(epochs[0], epochs[-1] + 1):
+            inside = epochs == epoch
+            indices[inside] = self._order(epoch)[places[inside]]
+        return self._mask(self.rows.gather(indices), _generator(_MASK, self.seed, step))
+
+    def _draw_order(self, epoch):
+        return _generator(_SHUFFLE, self.seed, epoch).permutation(len(self.rows))
+
+
+class EvaluationBatches:
+    """The rows of a split in order, every chosen position shown as [MASK].
+
+    The mask of a row depends on its number alone, whatever the batch size. The last batch is
+    filled up with empty rows, which are all padding and weigh nothing.
+
+    Args:
+        rows: the `Rows` of a held-out split.
+        batch_size: rows in a batch.
+        masked_lm_prob: share of the tokens to predict.
+        seed: seed of the masks.
+    """
+
+    def __init__(self, rows, batch_size, *, masked_lm_prob=0.15, seed=EVALUATION_SEED):
+        self.rows = rows
+        self.batch_size = batch_size
+        self.seed = seed
+        self.masked_per_row = masked_per_row(rows.length, masked_lm_prob)
+        self._mask = functools.partial(
+            mask_rows, probability=masked_lm_prob, ids=rows.ids, keep=0.0, random=0.0
+        )
+
+    def __len__(self):
+        return -(-len(self.rows) // self.batch_size)
+
+    def __iter__(self):
+        return map(self.at, range(len(self)))
+
+    def at(self, number):
+        """Makes batch `number`, from 0, as a dict of `mask_rows`."""
+        start = number * self.batch_size
+        indices = np.arange(start, min(start + self.batch_size, len(self.rows)))
+        rows = np.full((self.batch_size, self.rows.length), self.rows.ids.pad, np.int32)
+        rows[: len(indices)] = self.rows.gather(indices)
+        draws = start * self.rows.length  # those of the rows before
+        return self._mask(rows, _generator(_EVALUATION, self.seed, 0, draws))
+
+
+def as_dataset(batches, start, stop):
+    """Makes a `tf.data.Dataset` of batches, prepared on the CPU while the model computes.
+
+    Args:
+        batches: `TrainingBatches` or `EvaluationBatches`.
+        start, stop: numbers of the first batch and of the one after the last.
+
+    Returns:
+        A dataset of the dicts that `batches.at` makes, with static shapes.
+    """
+    import tensorflow as tf
+
+    row = (batches.batch_size, batches.rows.length)
+    masked = (batches.batch_size, batches.masked_per_row)
+    signature = {
+        "input_ids": tf.TensorSpec(row, tf.int32),
+        "attention_mask": tf.TensorSpec(row, tf.int32),
+        "masked_positions": tf.TensorSpec(masked, tf.int32),
+        "masked_labels": tf.TensorSpec(masked, tf.int32),
+        "masked_weights": tf.TensorSpec(masked, tf.float32),
+    }
+
+    def make(number):
+        batch = batches.at(int(number))
+        return [batch[name] for name in signature]
+
+    def at(number):
+        arrays = tf.numpy_function(make, [number], [spec.dtype for spec in signature.values()])
+        for array, spec in zip(arrays, signature.values(), strict=True):
+            array.set_shape(spec.shape)
+        return dict(zip(signature, arrays, strict=True))
+
+    return tf.data.Dataset.range(start, stop).map(at).prefetch(2)
+
+
+def _generator(use, seed, number, draws=0):
+    """Opens the random stream of one use, seed and number, after its first `draws` float64."""
+    # Philox counts in blocks of four draws; the use stands in the counter's highest word.
+    blocks, rest = divmod(draws, 4)
+    generator = np.random.Generator(
+        np.random.Philox(key=[seed, number], counter=[blocks, 0, 0, use])
+    )
+    generator.random(rest)
+    return generator

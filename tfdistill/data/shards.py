@@ -1,0 +1,260 @@
+"""Tokenised text on disk: prepared once per corpus and tokenizer, then memory-mapped.
+
+A prepared corpus is a folder with three files for each split and a manifest:
+
+    SPLIT.ids.bin       token ids of the documents one after the other, [SEP] after each document
+    SPLIT.offsets.bin   int64, where each document starts in the ids
+    SPLIT.counts.bin    int64 (vocab,), how often each id occurs
+    manifest.json       what was prepared from what, the statistics, and the sizes of the files
+
+The folder is written under another name and renamed when it is complete.
+"""
+
+import array
+import contextlib
+import dataclasses
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from tfdistill.data.documents import SPLITS
+from tfdistill.errors import UserError
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+CHARACTERS_AT_ONCE = 500_000  # of lines tokenised together, over all cores
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """One split of a prepared corpus.
+
+    Attributes:
+        ids: memory-mapped uint16 or int32 (tokens,): the documents, each ended by [SEP].
+        offsets: int64 (documents,), where each document starts in `ids`.
+        counts: int64 (vocab,), how often each id occurs in `ids`.
+    """
+
+    ids: np.ndarray
+    offsets: np.ndarray
+    counts: np.ndarray
+
+
+class PreparedCorpus:
+    """A folder that `prepare` wrote.
+
+    Attributes:
+        directory: its `Path`.
+        manifest: the content of its manifest.json.
+    """
+
+    def __init__(self, directory, manifest):
+        self.directory = directory
+        self.manifest = manifest
+
+    @property
+    def statistics(self):
+        """A dict from each split to its "documents", "tokens", "bytes" and "unk_share".
+
+        Tokens are those of the text, without the [SEP] after each document; bytes are the text's,
+        as it was tokenised; unk_share is the share of [UNK] in the tokens.
+        """
+        return self.manifest["splits"]
+
+    def shard(self, split):
+        """Opens the `Shard` of "train", "validation" or "test"."""
+        ids = np.memmap(self._file(split, "ids"), self.manifest["dtype"], mode="r")
+        offsets = np.fromfile(self._file(split, "offsets"), np.int64)
+        return Shard(ids, offsets, np.fromfile(self._file(split, "counts"), np.int64))
+
+    def _file(self, split, part):
+        return self.directory / f"{split}.{part}.bin"
+
+
+def prepare(corpus, tokenizer, shards_dir, progress=None):
+    """Tokenises a corpus into shards, unless that was done before.
+
+    Whoever else prepares the same at the same time is waited for. When the preparation is
+    interrupted nothing of it is ever taken for a prepared corpus.
+
+    Args:
+        corpus: what `open_corpus` returned.
+        tokenizer: a `Tokenizer`.
+        shards_dir: folder of all prepared corpora; made when missing.
+        progress: called with the bytes of text done and the bytes in all (None: not known).
+
+    Returns:
+        A `PreparedCorpus`.
+
+    Raises:
+        UserError: when the corpus cannot be read, or a split of it has no text.
+        OSError: when the shards cannot be written.
+    """
+    identity = {
+        "format": FORMAT,
+        "corpus": corpus.name,
+        "fingerprint": corpus.fingerprint,
+        "tokenizer": tokenizer.hash,
+    }
+    key = hashlib.sha256((corpus.fingerprint + tokenizer.hash).encode()).hexdigest()[:12]
+    directory = Path(shards_dir) / f"{corpus.name}-{key}"
+    if prepared := _reuse(directory, identity):
+        return prepared
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    _remove_stale(directory.parent)
+    with _locked(_lock_file(directory)):
+        if prepared := _reuse(directory, identity):  # by someone else, while we waited
+            return prepared
+        partial = directory.with_name(f".{directory.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        try:
+            _write(partial, corpus, tokenizer, identity, progress or (lambda *_: None))
+            if directory.exists():  # damaged, or of another format
+                shutil.rmtree(directory)
+            os.rename(partial, directory)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    return _reuse(directory, identity)
+
+
+def _reuse(directory, identity):
+    """Returns the `PreparedCorpus` in a folder if it is complete and the one meant, else None."""
+    try:
+        manifest = json.loads((directory / MANIFEST).read_text("utf-8"))
+        sizes = {name: (directory / name).stat().st_size for name in manifest["files"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    known = {name: manifest.get(name) for name in identity}
+    if known != identity or sizes != manifest["files"]:
+        return None
+    return PreparedCorpus(directory, manifest)
+
+
+def _write(folder, corpus, tokenizer, identity, progress):
+    """Writes the shards of all splits, then the manifest."""
+    dtype = np.dtype(np.uint16 if tokenizer.vocab_size <= 1 << 16 else np.int32)
+    done = 0
+
+    def report(size):
+        nonlocal done
+        done += size
+        progress(min(done, corpus.size or done), corpus.size)
+
+    statistics = {}
+    for split in reversed(SPLITS):  # the small ones first: what is wrong shows early
+        statistics[split] = _write_split(
+            folder, split, corpus.splits[split](), tokenizer, dtype, report
+        )
+        if not statistics[split]["tokens"]:
+            raise UserError(
+                f"corpus {corpus.name}: no text for its {split} split: give --corpus more text, or "
+                "files named train, validation and test"
+            )
+    manifest = {
+        **identity,
+        "vocab_size": tokenizer.vocab_size,
+        "dtype": dtype.name,
+        "splits": {split: statistics[split] for split in SPLITS},
+        "files": {file.name: file.stat().st_size for file in sorted(folder.iterdir())},
+    }
+    with _synced(folder / MANIFEST) as file:
+        file.write((json.dumps(manifest, indent=2) + "\n").encode())
+    if done < (corpus.size or 0):  # blank lines were not counted
+        progress(corpus.size, corpus.size)
+
+
+def _write_split(folder, split, documents, tokenizer, dtype, report):
+    """Writes one split's files and returns its statistics."""
+    counts = np.zeros(tokenizer.vocab_size, np.int64)
+    offsets = array.array("q")
+    written = text_bytes = 0
+    current = None  # number of the document that is open
+    lines = ((number, line) for number, document in enumerate(documents) for line in document)
+    with _synced(folder / f"{split}.ids.bin") as file:
+        for batch in _batched(lines):
+            ids = []
+            encoded = tokenizer.encode_lines([line for _, line in batch])
+            for (number, _), line_ids in zip(batch, encoded, strict=True):
+                if line_ids and number != current:
+                    if current is not None:
+                        ids.append(tokenizer.sep_id)
+                    offsets.append(written + len(ids))
+                    current = number
+                ids += line_ids
+            written += _append(file, ids, dtype, counts)
+            size = sum(len(line.encode()) + 1 for _, line in batch)
+            text_bytes += size
+            report(size)
+        if current is not None:
+            written += _append(file, [tokenizer.sep_id], dtype, counts)
+    with _synced(folder / f"{split}.offsets.bin") as file:
+        file.write(offsets.tobytes())
+    with _synced(folder / f"{split}.counts.bin") as file:
+        file.write(counts.tobytes())
+    tokens = written - len(offsets)
+    return {
+        "documents": len(offsets),
+        "tokens": tokens,
+        "bytes": text_bytes,
+        "unk_share": float(counts[tokenizer.unk_id]) / max(tokens, 1),
+    }
+
+
+def _append(file, ids, dtype, counts):
+    """Writes ids at the file's end, adds them to the counts and returns how many they are."""
+    ids = np.array(ids, dtype)
+    file.write(ids.tobytes())
+    counts += np.bincount(ids, minlength=len(counts))
+    return len(ids)
+
+
+def _batched(lines):
+    """Yields lists of the (document number, line) pairs, of about `CHARACTERS_AT_ONCE`."""
+    batch, size = [], 0
+    for number, line in lines:
+        batch.append((number, line))
+        size += len(line)
+        if size >= CHARACTERS_AT_ONCE:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+@contextlib.contextmanager
+def _synced(path):
+    """Opens a file for writing that is on the disk, not only in its cache, when it is closed."""
+    try:
+        with open(path, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk names no file
+        raise
+
+
+def _lock_file(directory):
+    return directory.with_name(f".{directory.name}.lock")
+
+
+@contextlib.contextmanager
+def _locked(path, wait=True):
+    """Holds a lock that the system releases when the process ends, however it ends."""
+    with open(path, "ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+
+
+def _remove_stale(shards_dir):
+    """Removes what preparations that were killed have left behind."""
+    for partial in shards_dir.glob(".*.partial"):
+        lock = _lock_file(shards_dir / partial.name[1:].removesuffix(".partial"))
+        with contextlib.suppress(BlockingIOError), _locked(lock, wait=False):
+            shutil.rmtree(partial, ignore_errors=True)

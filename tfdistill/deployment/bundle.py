@@ -1,0 +1,47 @@
+"""The folder that ships: every exported file of a model, each checked before any is put there."""
+
+import dataclasses
+
+from tfdistill.deployment.latency import measure_latency
+from tfdistill.deployment.parity import FLOAT32, check_parity
+from tfdistill.deployment.saved_model import export_saved_model
+from tfdistill.deployment.tflite import DYNAMIC_INT8, export_tflite
+from tfdistill.files import folder_aside
+
+FLOAT32_FILE, INT8_FILE, SAVED_MODEL = "student.tflite", "student_int8.tflite", "saved_model"
+PARITY_POSITIONS = 512  # masked positions of held-out text that each file must pass
+
+
+def export_bundle(model, directory, length, tokenizer, batches):
+    """Writes both TFLite files, the SavedModel and the tokenizer of a model.
+
+    Args:
+        model: a `MaskedLanguageModel` with a head.
+        directory: folder to write; an existing one is replaced, once all files have passed.
+        length: tokens in a row, [CLS] and [SEP] included.
+        tokenizer: the model's `Tokenizer`.
+        batches: evaluation batches with rows of that length, to compare the files with the model
+            (see `check_parity`) and to time them; iterated over twice.
+
+    Returns:
+        dict of the TFLite files' names to dicts: the fields of `ParityResult`, `bytes`, and
+        `latency_ms`, the median of one text with one [MASK] on one thread.
+
+    Raises:
+        ParityError: a file does not say what the model says.
+        UserError: the model cannot be exported.
+        OSError: a write failed.
+    """
+    with folder_aside(directory) as aside:
+        facts = {}
+        for name, quantize in ((FLOAT32_FILE, None), (INT8_FILE, DYNAMIC_INT8)):
+            export_tflite(model, aside / name, quantize, length)
+            kind = quantize or FLOAT32
+            parity = check_parity(model, aside / name, batches, PARITY_POSITIONS, kind)
+            facts[name] = {**dataclasses.asdict(parity), "bytes": (aside / name).stat().st_size}
+        latency = measure_latency({name: aside / name for name in facts}, batch=next(iter(batches)))
+        for name, milliseconds in latency.items():
+            facts[name]["latency_ms"] = milliseconds
+        export_saved_model(model, aside / SAVED_MODEL, length)
+        tokenizer.save(aside)
+    return facts

@@ -1,0 +1,143 @@
+"""TFLite files: writing them from a Keras model, and running them in LiteRT."""
+
+import math
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from tfdistill.deployment.quiet import quiet_native_output
+from tfdistill.deployment.saved_model import SIGNATURE, write_archive
+from tfdistill.deployment.tied_table import share_tied_table
+from tfdistill.errors import UserError
+from tfdistill.files import write_atomically
+
+DYNAMIC_INT8 = "dynamic_int8"
+
+
+def export_tflite(model, path, quantize=None, length=128):
+    """Writes a TFLite file of built-in operators that predicts one [MASK] of one text.
+
+    Its inputs are int32: `input_ids`, `attention_mask` and, for BERT, `token_type_ids`
+    (1, length), and `masked_positions` (1, 1). Its output `logits` is float32 (1, 1, vocab).
+
+    Args:
+        model: a `MaskedLanguageModel` with a head.
+        path: the file to write; an existing one is replaced when the new one is complete.
+        quantize: None for float32 weights, or "dynamic_int8": int8 weights with one scale per
+            row, activations quantised as they come (dynamic-range quantisation). The embedding
+            table, tied to the output projection, is stored once.
+        length: tokens in a row, [CLS] and [SEP] included.
+
+    Raises:
+        UserError: the model has no head, fewer positions than `length`, or the converted file
+            does not hold its weights.
+        ValueError: an unknown `quantize`.
+        OSError: the write failed.
+    """
+    if quantize not in (None, DYNAMIC_INT8):
+        raise ValueError(f"quantize must be None or {DYNAMIC_INT8!r}, not {quantize!r}")
+    with tempfile.TemporaryDirectory() as directory:
+        write_archive(model, directory, batch=1, length=length, masked=1)
+        content = _convert(directory, quantize)
+    if quantize:
+        content = share_tied_table(content)
+    _require_weights(content, model, quantize, length)
+    write_atomically(path, content)
+
+
+def _convert(saved_model, quantize):
+    import tensorflow as tf
+
+    with quiet_native_output():
+        converter = tf.lite.TFLiteConverter.from_saved_model(saved_model)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        if quantize:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        return converter.convert()
+
+
+def _require_weights(content, model, quantize, length):
+    """Converters have been seen to write files without weights, and say nothing."""
+    config = model.config
+    # Matrices alone: a bias of zeros or a gamma of ones may be optimised away.
+    shapes = [variable.shape for variable in model.variables if len(variable.shape) == 2]
+    parameters = sum(map(math.prod, shapes))
+    parameters -= (config.max_position_embeddings - length) * config.hidden_size  # cut by tracing
+    needed = parameters * (1 if quantize else 4)
+    if len(content) < needed:
+        raise UserError(
+            f"the converted model has {len(content)} bytes where its weights need {needed}: "
+            "this TensorFlow loses weights on conversion; install the pinned requirements"
+        )
+
+
+class LiteModel:
+    """A TFLite file written by `export_tflite`, run by LiteRT. Does not need TensorFlow.
+
+    Args:
+        path: the file.
+        threads: CPU threads to run on.
+
+    Attributes:
+        length: tokens in a row.
+        vocab_size: tokens in the vocabulary.
+        input_names: frozenset of the names of the inputs.
+
+    Raises:
+        UserError: the file is missing, damaged, or of another kind of model.
+    """
+
+    def __init__(self, path, threads=1):
+        from ai_edge_litert.interpreter import Interpreter
+
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise UserError(f"{path}: no such file; name a .tflite file")
+        try:
+            with quiet_native_output():
+                self._interpreter = Interpreter(str(path), num_threads=threads)
+                self._interpreter.allocate_tensors()
+                self._run = self._interpreter.get_signature_runner(SIGNATURE)
+        except (ValueError, RuntimeError) as error:
+            raise UserError(f"{path} is no readable TFLite file: export it again") from error
+        inputs, outputs = self._run.get_input_details(), self._run.get_output_details()
+        self.input_names = frozenset(inputs)
+        if not {"input_ids", "attention_mask", "masked_positions"} <= set(inputs) or set(
+            outputs
+        ) != {"logits"}:
+            raise UserError(f"{path} is no masked-LM file of tfdistill.export: export it again")
+        self.length = int(inputs["input_ids"]["shape"][1])
+        self.vocab_size = int(outputs["logits"]["shape"][-1])
+
+    def logits(self, input_ids, attention_mask, masked_position):
+        """Predicts one position of one text.
+
+        Args:
+            input_ids: int (length,).
+            attention_mask: int (length,), 1 for real tokens, 0 for padding.
+            masked_position: int, index of the token to predict.
+
+        Returns:
+            float32 (vocab,).
+
+        Raises:
+            UserError: LiteRT cannot run the file.
+        """
+        inputs = {
+            "input_ids": _row(input_ids),
+            "attention_mask": _row(attention_mask),
+            "masked_positions": _row([masked_position]),
+        }
+        if "token_type_ids" in self.input_names:
+            inputs["token_type_ids"] = np.zeros((1, self.length), np.int32)
+        try:
+            return self._run(**inputs)["logits"].reshape(-1)  # (vocab,)
+        except (ValueError, RuntimeError) as error:
+            raise UserError(f"{self.path} does not run in LiteRT ({error}): export it again") from (
+                error
+            )
+
+
+def _row(values):
+    return np.asarray(values, np.int32).reshape(1, -1)

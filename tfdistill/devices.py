@@ -1,0 +1,41 @@
+"""What the machine has, and what follows from it for a run."""
+
+import importlib.metadata
+import platform
+import resource
+import sys
+
+
+def prepare():
+    """Readies TensorFlow for a run.
+
+    Returns:
+        A dict: `device`, the kind of device that TensorFlow will use, and `jit_compile`, whether
+        steps are compiled with XLA.
+    """
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    for gpu in gpus:
+        if sys.platform != "darwin":
+            # Otherwise the first process takes all of a CUDA card's memory.
+            tf.config.experimental.set_memory_growth(gpu, True)
+    # Metal has no XLA compiler, and macOS on the CPU gains nothing that has been measured.
+    return {"device": "gpu" if gpus else "cpu", "jit_compile": sys.platform != "darwin"}
+
+
+def peak_memory_bytes():
+    """The largest resident memory this process has had so far, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def versions():
+    """Versions of what a result may depend on: a dict of strings."""
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for package in ("tfdistill", "tensorflow", "keras", "tokenizers", "ai-edge-litert"):
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

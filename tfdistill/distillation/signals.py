@@ -1,0 +1,39 @@
+"""What a model shows of a batch: the tensors that losses compare."""
+
+ENCODER_SIGNALS = frozenset(
+    ("embeddings", "hidden_states", "attention_scores", "attention_probs")
+    + ("queries", "keys", "values")
+)
+# Rows that the vocabulary projection would turn into logits: of all tokens, of the masked tokens.
+TOKEN_ROWS, MASKED_ROWS = "token_rows", "masked_rows"
+HEAD_SIGNALS = frozenset((TOKEN_ROWS, MASKED_ROWS))
+
+
+def compute_signals(model, batch, names, dropout=None, keep_layers=None):
+    """Runs a model once and collects what was asked for.
+
+    Args:
+        model: a `MaskedLanguageModel`.
+        batch: dict with input_ids, attention_mask int32 (batch, length) and masked_positions
+            int32 (batch, masked).
+        names: signals out of `ENCODER_SIGNALS` and `HEAD_SIGNALS`.
+        dropout: a `DropoutKey`, or None for inference.
+        keep_layers: bool (layers,), the layers that LayerDrop keeps, or None for all.
+
+    Returns:
+        A dict of the named signals, with `last_hidden_state`; those of the head come with
+        `decoder`: (kernel (vocab, hidden), bias (vocab,)).
+    """
+    taps = ENCODER_SIGNALS & set(names)
+    signals = model.encode(batch, taps=taps, dropout=dropout, keep_layers=keep_layers)
+    hidden = signals["last_hidden_state"]  # (batch, length, hidden)
+    if HEAD_SIGNALS & set(names):
+        signals["decoder"] = (model.decoder_kernel, model.head.bias)
+    if TOKEN_ROWS in names:
+        signals[TOKEN_ROWS] = model.head.transform(hidden)  # (batch, length, hidden)
+        if MASKED_ROWS in names:
+            signals[MASKED_ROWS] = model.gather(signals[TOKEN_ROWS], batch["masked_positions"])
+    elif MASKED_ROWS in names:
+        rows = model.gather(hidden, batch["masked_positions"])  # (batch, masked, hidden)
+        signals[MASKED_ROWS] = model.head.transform(rows)
+    return signals

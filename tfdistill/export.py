@@ -1,0 +1,90 @@
+"""Exports a student for the phone, and proves on held-out text that the files equal the model.
+
+    python -m tfdistill.export --flagfile=configs/mini.flags
+
+Takes the student of the run in --output_dir, or any model with --model, and writes --output_dir's
+export/ anew: student.tflite, student_int8.tflite, saved_model/, the tokenizer and model_card.md.
+The held-out text is the test split of --corpus in rows of --length tokens. With --json:
+{"directory", "files": {name: bytes, latency and parity}}.
+"""
+
+import json
+from pathlib import Path
+
+from tfdistill import cli, flags
+from tfdistill.errors import UserError
+
+ROWS = 32  # in a batch of held-out text
+
+
+def main():
+    """Runs the command."""
+    cli.run(_export, __doc__, [flags.MODEL, flags.CORPUS, flags.RUN])
+
+
+def _export(config):
+    run = Path(config.output_dir)
+    source = config.model or _student_of(run)
+    from tfdistill.data.tokenizer import load_tokenizer
+    from tfdistill.deployment.bundle import export_bundle
+    from tfdistill.deployment.model_card import write_model_card
+    from tfdistill.models.checkpoint import load_model, resolve_directory
+    from tfdistill.progress import Console
+
+    console = Console(json=config.json)
+    source = resolve_directory(source)
+    model = load_model(source)
+    tokenizer = load_tokenizer(config.tokenizer or str(source))
+    if tokenizer.vocab_size != model.config.vocab_size:
+        raise UserError(
+            f"--tokenizer: {tokenizer.vocab_size} tokens, but the model has "
+            f"{model.config.vocab_size}: name the tokenizer that it was trained with"
+        )
+    output = run / "export"
+    facts = export_bundle(model, output, config.length, tokenizer, _held_out(config, tokenizer))
+    metrics = None if config.model else _metrics_of(run)
+    write_model_card(output / "model_card.md", model.config, facts, metrics)
+    console.say(f"{output}\n{_table(facts)}")
+    if config.json:
+        print(json.dumps({"directory": str(output), "files": facts}))
+
+
+def _student_of(run):
+    if not (run / "student").is_dir():
+        raise UserError(f"--output_dir={run} has no student/: train first, or name a --model")
+    return run / "student"
+
+
+def _metrics_of(run):
+    """The results of a finished run, or None."""
+    file = run / "metrics.json"
+    return json.loads(file.read_text()) if file.is_file() else None
+
+
+def _held_out(config, tokenizer):
+    from tfdistill.data.batches import EvaluationBatches, Rows
+    from tfdistill.data.corpus import open_corpus
+    from tfdistill.data.shards import prepare
+
+    corpus = open_corpus(config.corpus, config.data_dir)
+    prepared = prepare(corpus, tokenizer, config.shards_dir)
+    rows = Rows(prepared.shard("test"), config.length, tokenizer)
+    return EvaluationBatches(rows, ROWS, masked_lm_prob=config.masked_lm_prob)
+
+
+def _table(facts):
+    head = (
+        f"{'file':<20}{'MB':>9}{'ms':>9}{'agreement':>11}{'loss':>9}{'Keras loss':>12}{'words':>8}"
+    )
+    lines = [head]
+    for name, fact in facts.items():
+        lines.append(
+            f"{name:<20}{fact['bytes'] / 1e6:>9.2f}{fact['latency_ms']:>9.2f}"
+            f"{fact['agreement']:>11.1%}{fact['loss_lite']:>9.4f}{fact['loss_keras']:>12.4f}"
+            f"{fact['positions']:>8,}"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

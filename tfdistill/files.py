@@ -1,0 +1,61 @@
+"""Writes that leave the old thing or the new one, never a part."""
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+
+
+def write_atomically(path, data):
+    """Writes a file aside, then renames it into place.
+
+    Args:
+        path: the file; missing parent folders are made.
+        data: bytes or str (written as UTF-8).
+
+    Raises:
+        OSError: the write failed; what was at `path` is still there.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(path.name + ".tmp")
+    try:
+        with open(aside, "wb") as file:
+            file.write(data.encode() if isinstance(data, str) else data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except OSError:
+        aside.unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def folder_aside(path):
+    """Gives an empty folder to fill, which takes the place of `path` when all went well.
+
+    Args:
+        path: the folder to make or replace.
+
+    Yields:
+        `pathlib.Path` of the folder beside it.
+
+    Raises:
+        OSError: a write failed; what was at `path` is still there.
+    """
+    path = Path(path)
+    aside, old = (path.with_name(path.name + end) for end in (".tmp", ".old"))
+    for leftover in (aside, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    aside.mkdir(parents=True)
+    try:
+        yield aside
+        if path.exists():
+            os.replace(path, old)
+        os.replace(aside, path)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        if old.exists() and not path.exists():
+            os.replace(old, path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,44 @@
+"""Predicts the words behind [MASK], from a Hugging Face directory or a TFLite file.
+
+    python -m tfdistill.fill_mask --model=runs/mini/student "The whale [MASK] the ship."
+
+The tokenizer is the model's own (a TFLite file's is looked for beside it and in ../student), or
+that of --tokenizer. With --json: {"text", "predictions": one list of [token, probability] per
+[MASK]}.
+"""
+
+import json
+
+from tfdistill import cli, flags
+from tfdistill.errors import UserError
+
+
+def main():
+    """Runs the command."""
+    cli.run(_fill_mask, __doc__, [flags.MODEL], positional="text")
+
+
+def _fill_mask(config):
+    if not config.model:
+        raise UserError("--model is empty: name a Hugging Face directory or a .tflite file")
+    from tfdistill.deployment.predictor import Predictor
+
+    predictor = Predictor.open(config.model, config.tokenizer or None)
+    predictions = predictor.fill(config.text, config.top_k)
+    if config.json:
+        print(json.dumps({"text": config.text, "predictions": predictions}))
+    else:
+        print(_table(predictions))
+
+
+def _table(predictions):
+    lines = []
+    for number, words in enumerate(predictions, start=1):
+        if len(predictions) > 1:
+            lines.append(f"[MASK] {number}")
+        lines += [f"{probability:8.1%}  {token}" for token, probability in words]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,232 @@
+"""Every flag, declared once: its default, its unit and its help live in the fields of `RunConfig`.
+
+Command lines turn the fields into absl flags; the library only ever sees a `RunConfig`.
+"""
+
+import dataclasses
+
+CORPUS, TEACHER, STUDENT, DISTILLATION = "corpus", "teacher", "student", "distillation"
+OPTIMIZER, RUN, MODEL = "optimizer", "run", "model"
+
+
+def _flag(default, group, help, *, choices=None, minimum=None, maximum=None, alias=None):
+    metadata = dict(
+        group=group, help=help, choices=choices, minimum=minimum, maximum=maximum, alias=alias
+    )
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """What one command is asked to do; the field names are the flag names."""
+
+    corpus: str = _flag(
+        "sample",
+        CORPUS,
+        "Text to learn from: 'sample' (bundled), 'wikitext-2', 'wikitext-103', 'hf:NAME[:CONFIG]', "
+        "or files, folders and globs of .txt/.tokens/.gz text, separated by commas.",
+    )
+    data_dir: str = _flag(
+        "", CORPUS, "Folder with the files of wikitext-2 or wikitext-103; empty: the hub."
+    )
+    tokenizer: str = _flag(
+        "",
+        CORPUS,
+        "WordPiece tokenizer: a directory or hub name; empty: the teacher's own when --teacher "
+        "has one, else the bundled bert-base-uncased.",
+    )
+    shards_dir: str = _flag("shards", CORPUS, "Folder that keeps prepared corpora between runs.")
+    length: int = _flag(
+        128, CORPUS, "Tokens in a row, [CLS] and [SEP] included.", minimum=3
+    )
+    masked_lm_prob: float = _flag(
+        0.15, CORPUS, "Share of a row's tokens that are predicted.", minimum=0.01, maximum=0.9
+    )
+
+    teacher: str = _flag(
+        "",
+        TEACHER,
+        "Hugging Face BERT or DistilBERT directory or hub name; empty: pre-train one here.",
+        alias="teacher_name",
+    )
+    teacher_config: str = _flag(
+        "medium",
+        TEACHER,
+        "Shape of a teacher pre-trained here: a Hugging Face JSON file, a size (tiny, mini, small, "
+        "medium, base) or a shape such as L-4_H-128_A-2.",
+    )
+    teacher_steps: int = _flag(
+        10_000, TEACHER, "Pre-training steps of a teacher made here.", minimum=1
+    )
+    teacher_learning_rate: float = _flag(
+        1e-3, TEACHER, "Peak learning rate of the teacher's (pre-)training.", minimum=0.0
+    )
+    layerdrop: float = _flag(
+        0.2,
+        TEACHER,
+        "Chance that a teacher layer is skipped in a training step (Fan et al., 2019).",
+        minimum=0.0,
+        maximum=0.95,
+    )
+    layerdrop_adapt_steps: int = _flag(
+        0,
+        TEACHER,
+        "Steps by which a loaded teacher is trained on with LayerDrop before a student is cut.",
+        minimum=0,
+    )
+
+    student_type: str = _flag(
+        "bert", STUDENT, "Architecture of the student.", choices=("bert", "distilbert")
+    )
+    student_config: str = _flag(
+        "",
+        STUDENT,
+        "Shape of the student: a Hugging Face JSON file, a size, or a shape such as "
+        "L-2_H-128_A-2; empty: the teacher's with half its layers.",
+    )
+    student_init: str = _flag(
+        "every_other",
+        STUDENT,
+        "Where the student starts: every_other, first, last, spaced, distilbert, search, random, "
+        "or the teacher's layers as a list: 0,2,4.",
+    )
+
+    recipe: str = _flag("distilbert", DISTILLATION, "What the student learns: distilbert or mlm.")
+    alpha_ce: float = _flag(5.0, DISTILLATION, "Weight of KL to the teacher's logits.", minimum=0.0)
+    alpha_mlm: float = _flag(2.0, DISTILLATION, "Weight of the masked-LM loss.", minimum=0.0)
+    alpha_cos: float = _flag(
+        1.0, DISTILLATION, "Weight of 1 - cosine of the last hidden states.", minimum=0.0
+    )
+    alpha_mse: float = _flag(
+        0.0, DISTILLATION, "Weight of the logits' squared distance.", minimum=0.0
+    )
+    temperature: float = _flag(2.0, DISTILLATION, "Temperature of the KL.", minimum=0.01)
+    restrict_ce_to_mask: bool = _flag(
+        False, DISTILLATION, "KL and logits' distance at the masked tokens only, not at all tokens."
+    )
+    mlm_smoothing: float = _flag(
+        0.7,
+        DISTILLATION,
+        "The student's masked tokens are drawn with weight count^-smoothing; 0: all alike.",
+        minimum=0.0,
+    )
+    freeze_pos_embs: bool = _flag(
+        False, DISTILLATION, "Keep the student's position embeddings as they start."
+    )
+    freeze_token_type_embds: bool = _flag(
+        False, DISTILLATION, "Keep the student's token-type embeddings as they start."
+    )
+    n_epoch: float = _flag(
+        3.0, DISTILLATION, "Passes of the student over the training split.", minimum=0.0
+    )
+    steps: int = _flag(
+        0, DISTILLATION, "Training steps of the student; 0: as many as --n_epoch asks.", minimum=0
+    )
+    baseline: str = _flag(
+        "none",
+        DISTILLATION,
+        "Students trained without a teacher on the same batches and steps, for comparison: none, "
+        "random (a random start), start (the student's own start), or both.",
+        choices=("none", "random", "start", "both"),
+    )
+
+    batch_size: int = _flag(32, OPTIMIZER, "Rows in a batch.", minimum=1)
+    gradient_accumulation_steps: int = _flag(
+        1, OPTIMIZER, "Batches summed into one step, weighted by their tokens.", minimum=1
+    )
+    learning_rate: float = _flag(
+        5e-4, OPTIMIZER, "Peak learning rate of the student.", minimum=0.0
+    )
+    warmup_prop: float = _flag(
+        0.05,
+        OPTIMIZER,
+        "Share of the steps in which the learning rate climbs; it falls linearly to 0 after.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    adam_beta1: float = _flag(0.9, OPTIMIZER, "AdamW beta 1.", minimum=0.0, maximum=0.999999)
+    adam_beta2: float = _flag(0.98, OPTIMIZER, "AdamW beta 2.", minimum=0.0, maximum=0.999999)
+    adam_epsilon: float = _flag(1e-6, OPTIMIZER, "AdamW epsilon.", minimum=0.0)
+    weight_decay: float = _flag(
+        0.0, OPTIMIZER, "AdamW decay; biases and norms have none.", minimum=0.0
+    )
+    max_grad_norm: float = _flag(
+        5.0, OPTIMIZER, "The gradient's norm, over all weights, is cut to this.", minimum=1e-6
+    )
+    seed: int = _flag(0, OPTIMIZER, "Seed of every random draw.", minimum=0, maximum=2**31 - 1)
+
+    output_dir: str = _flag("runs/mini", RUN, "Folder of the run.")
+    force: bool = _flag(False, RUN, "Start over: delete the run that --output_dir holds.")
+    log_interval: int = _flag(20, RUN, "Steps between two logged points.", minimum=1)
+    checkpoint_interval: int = _flag(
+        200, RUN, "Steps between two checkpoints, from which a stopped run goes on.", minimum=1
+    )
+    validation_interval: int = _flag(
+        200, RUN, "Steps between two points of the validation curve.", minimum=1
+    )
+    json: bool = _flag(False, RUN, "Print one JSON object on standard output, tables on the other.")
+
+    model: str = _flag("", MODEL, "Hugging Face directory, hub name, or .tflite file.")
+    text: str = _flag("", MODEL, "Text with one or more [MASK] tokens.")
+    top_k: int = _flag(5, MODEL, "Words shown for a [MASK].", minimum=1)
+
+
+FIELDS = {field.name: field for field in dataclasses.fields(RunConfig)}
+
+
+def declare(flag_values, groups):
+    """Declares every field of `RunConfig` as an absl flag.
+
+    Every command knows every flag, so that one flagfile serves them all; `--help` shows the
+    groups that the command uses.
+
+    Args:
+        flag_values: the `absl.flags.FlagValues` to declare in.
+        groups: names of the groups of flags to show in `--help`.
+    """
+    import sys
+
+    from absl import flags
+
+    for name, field in FIELDS.items():
+        facts = field.metadata
+        options = dict(flag_values=flag_values)
+        if facts["choices"]:
+            flags.DEFINE_enum(name, field.default, facts["choices"], facts["help"], **options)
+        elif isinstance(field.default, bool):
+            flags.DEFINE_boolean(name, field.default, facts["help"], **options)
+        elif isinstance(field.default, int):
+            flags.DEFINE_integer(
+                name, field.default, facts["help"], facts["minimum"], facts["maximum"], **options
+            )
+        elif isinstance(field.default, float):
+            flags.DEFINE_float(
+                name, field.default, facts["help"], facts["minimum"], facts["maximum"], **options
+            )
+        else:
+            flags.DEFINE_string(name, field.default, facts["help"], **options)
+        if facts["alias"]:
+            flags.DEFINE_alias(facts["alias"], name, **options)
+        if facts["group"] in groups:
+            flag_values.register_key_flag_for_module(sys.argv[0], flag_values[name])
+
+
+def config_from(flag_values):
+    """Reads the parsed absl flags.
+
+    Args:
+        flag_values: parsed `absl.flags.FlagValues`.
+
+    Returns:
+        A `RunConfig`.
+    """
+    return RunConfig(**{name: flag_values[name].value for name in FIELDS})
+
+
+def flag_lines(config):
+    """Writes a config as the lines of a flagfile, fields in their order."""
+    return [f"--{name}={_text(getattr(config, name))}" for name in FIELDS]
+
+
+def _text(value):
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,1 @@
+"""The encoder, its masked-LM head, and Hugging Face directories in and out."""

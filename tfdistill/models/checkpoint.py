@@ -1,0 +1,315 @@
+"""Hugging Face directories in and out: config.json, model.safetensors, and tokenizer files."""
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+import ml_dtypes  # noqa: F401  (teaches NumPy the name "bfloat16", which safetensors needs)
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from tfdistill.errors import UserError
+from tfdistill.models.config import config_of, read_json
+from tfdistill.models.heads import MaskedLanguageModel
+
+WEIGHTS = "model.safetensors"
+WEIGHTS_INDEX = "model.safetensors.index.json"
+TOKENIZER_FILES = (
+    "vocab.txt",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+)
+
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
+_FLOATS = ("F64", "F32", "F16", "BF16")
+
+# Hugging Face's names of the parts of a layer, in the order of `_layer_parts`.
+_LAYER_NAMES = {
+    "bert": (
+        "attention.self.query",
+        "attention.self.key",
+        "attention.self.value",
+        "attention.output.dense",
+        "attention.output.LayerNorm",
+        "intermediate.dense",
+        "output.dense",
+        "output.LayerNorm",
+    ),
+    "distilbert": (
+        "attention.q_lin",
+        "attention.k_lin",
+        "attention.v_lin",
+        "attention.out_lin",
+        "sa_layer_norm",
+        "ffn.lin1",
+        "ffn.lin2",
+        "output_layer_norm",
+    ),
+}
+_LAYERS_PREFIX = {"bert": "encoder.layer", "distilbert": "transformer.layer"}
+# Dense, norm, bias and tied decoder of the head. Checkpoints of BERT call the bias by two names.
+_HEAD_NAMES = {
+    "bert": (
+        "cls.predictions.transform.dense",
+        "cls.predictions.transform.LayerNorm",
+        "cls.predictions.bias",
+        "cls.predictions.decoder.weight",
+    ),
+    "distilbert": (
+        "vocab_transform",
+        "vocab_layer_norm",
+        "vocab_projector.bias",
+        "vocab_projector.weight",
+    ),
+}
+_HEAD_PREFIX = {"bert": "cls.predictions.", "distilbert": "vocab_"}
+_HEADLESS_ARCHITECTURE = {"bert": "BertModel", "distilbert": "DistilBertModel"}
+
+
+def load_model(path_or_hub_name):
+    """Read a BERT or DistilBERT with its masked-LM head, where the checkpoint has one.
+
+    Args:
+        path_or_hub_name: a Hugging Face directory (config.json and model.safetensors, sharded or
+            not), or a name on the hub.
+
+    Returns:
+        `MaskedLanguageModel`; its head is None when the checkpoint has none.
+
+    Raises:
+        UserError: what is there is missing, damaged or not supported.
+    """
+    directory = resolve_directory(path_or_hub_name)
+    config_path = directory / "config.json"
+    config = config_of(read_json(config_path), config_path)
+    tensors = _Tensors(directory)
+    with_head = any(name.startswith(_HEAD_PREFIX[config.model_type]) for name in tensors.names)
+    model = MaskedLanguageModel(config, with_head=with_head, seed=None)
+    for name, (variable, transposed) in _variables(model).items():
+        variable.assign(tensors.read(name, variable.shape, transposed))
+    _check_tied(model, tensors)
+    return model
+
+
+def save_model(model, directory, tokenizer_directory=None):
+    """Write a Hugging Face directory, which AutoModelForMaskedLM.from_pretrained loads.
+
+    The files are written aside and renamed: a reader never sees half of one.
+
+    Args:
+        model: `MaskedLanguageModel`.
+        directory: where to; other files that are there already stay.
+        tokenizer_directory: a directory whose tokenizer files are copied along, or None.
+
+    Raises:
+        UserError: `tokenizer_directory` holds no tokenizer.
+        OSError: the files cannot be written.
+    """
+    directory = Path(directory).resolve()
+    copied = [] if tokenizer_directory is None else _tokenizer_files(Path(tokenizer_directory))
+    aside = directory.with_name(f".{directory.name}.{os.getpid()}.aside")
+    aside.mkdir(parents=True)
+    try:
+        for path in copied:
+            shutil.copyfile(path, aside / path.name)
+        # By way of bytes: a full disk is then an OSError, not one of safetensors' own.
+        (aside / WEIGHTS).write_bytes(
+            safetensors.numpy.save(_hugging_face_tensors(model), metadata={"format": "pt"})
+        )
+        values = model.config.to_hugging_face()
+        if model.head is None:
+            values["architectures"] = [_HEADLESS_ARCHITECTURE[model.config.model_type]]
+        (aside / "config.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+        if directory.exists():
+            for path in aside.iterdir():
+                os.replace(path, directory / path.name)
+        else:
+            os.rename(aside, directory)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def resolve_directory(path_or_hub_name):
+    """The local directory of a model, downloaded when the argument is a name on the hub.
+
+    Args:
+        path_or_hub_name: an existing directory, "name" or "organisation/name".
+
+    Returns:
+        pathlib.Path.
+
+    Raises:
+        UserError: no such directory, and no such model within reach on the hub.
+    """
+    path = Path(path_or_hub_name)
+    if path.is_dir():
+        return path
+    if path.exists():
+        raise UserError(f"{path} is a file; give the directory that holds its config.json")
+    name = str(path_or_hub_name)
+    if not _HUB_NAME.fullmatch(name):
+        raise UserError(f"no such directory: {name}; give a Hugging Face directory or a hub name")
+    # Late, because it is slow to import and only downloads need it.
+    import huggingface_hub
+
+    patterns = ["config.json", "model*.safetensors", WEIGHTS_INDEX, *TOKENIZER_FILES]
+    try:
+        return Path(huggingface_hub.snapshot_download(name, allow_patterns=patterns))
+    except Exception as error:  # Its own errors, its HTTP library's, and the system's.
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(
+            f"{name!r} is no directory here and could not be fetched from the hub: {reason} "
+            "(check the name and the network, or give a directory)"
+        ) from error
+
+
+class _Tensors:
+    """The tensors of a checkpoint under canonical names: no model prefix, today's norm names."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self._keys = {}  # canonical name -> (file, name in the file)
+        for path in self._files():
+            with _opened(path) as file:
+                self._keys.update({_canonical(key): (path, key) for key in file.keys()})
+
+    @property
+    def names(self):
+        return self._keys.keys()
+
+    def _files(self):
+        single, index = self.directory / WEIGHTS, self.directory / WEIGHTS_INDEX
+        if single.is_file():
+            return [single]
+        if index.is_file():
+            weight_map = read_json(index).get("weight_map")
+            if not isinstance(weight_map, dict) or not weight_map:
+                raise UserError(f"{index} has no weight_map; download the checkpoint again")
+            return [self.directory / name for name in sorted(set(weight_map.values()))]
+        if (self.directory / "pytorch_model.bin").is_file():
+            raise UserError(
+                f"{self.directory} has only pytorch_model.bin, a pickle, which is not read; write "
+                "it as safetensors with transformers' save_pretrained"
+            )
+        raise UserError(
+            f"{self.directory} has no {WEIGHTS}; give a complete Hugging Face directory"
+        )
+
+    def read(self, name, shape, transposed=False):
+        """A float32 array of the given shape, which the file holds transposed when so said."""
+        if name == _HEAD_NAMES["bert"][2] and name not in self._keys:
+            name = "cls.predictions.decoder.bias"
+        if name not in self._keys:
+            raise UserError(
+                f"{self.directory}: the tensor {name} is missing; the checkpoint is incomplete or "
+                "its config.json belongs to another"
+            )
+        path, key = self._keys[name]
+        expected = list(reversed(shape)) if transposed else list(shape)
+        with _opened(path) as file:
+            view = file.get_slice(key)
+            if view.get_shape() != expected:
+                raise UserError(
+                    f"{path}: {key} has shape {view.get_shape()}, and config.json asks for "
+                    f"{expected}; they do not belong together"
+                )
+            if view.get_dtype() not in _FLOATS:
+                raise UserError(
+                    f"{path}: {key} is {view.get_dtype()}, a quantized type; take the model's "
+                    "float checkpoint"
+                )
+            array = file.get_tensor(key).astype(np.float32)
+        return array.T if transposed else array
+
+
+def _opened(path):
+    try:
+        return safetensors.safe_open(path, framework="np")
+    except (OSError, safetensors.SafetensorError) as error:
+        raise UserError(f"cannot read {path}: {error}; download or save it again") from error
+
+
+def _canonical(key):
+    name = key.removeprefix("distilbert.").removeprefix("bert.")
+    return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace(
+        "LayerNorm.beta", "LayerNorm.bias"
+    )
+
+
+def _check_tied(model, tensors):
+    """Refuse a decoder of its own: this head projects by the word embeddings."""
+    decoder = _HEAD_NAMES[model.config.model_type][3]
+    if model.head is None or decoder not in tensors.names:
+        return
+    table = model.decoder_kernel
+    if not np.array_equal(tensors.read(decoder, table.shape), table.numpy()):
+        raise UserError(
+            f"{tensors.directory}: {decoder} differs from the word embeddings; only tied decoders "
+            "are supported"
+        )
+
+
+def _variables(model):
+    """Canonical Hugging Face name -> (variable, whether the file holds it transposed)."""
+    model_type = model.config.model_type
+    embeddings = model.encoder.embeddings
+    named = {
+        "embeddings.word_embeddings.weight": (embeddings.word_embeddings, False),
+        "embeddings.position_embeddings.weight": (embeddings.position_embeddings, False),
+    }
+    if embeddings.token_type_embeddings is not None:
+        named["embeddings.token_type_embeddings.weight"] = (embeddings.token_type_embeddings, False)
+    named |= _norm("embeddings.LayerNorm", embeddings.layer_norm)
+    for index, block in enumerate(model.encoder.blocks):
+        for name, part in zip(_LAYER_NAMES[model_type], _layer_parts(block), strict=True):
+            full = f"{_LAYERS_PREFIX[model_type]}.{index}.{name}"
+            named |= _dense(full, part) if hasattr(part, "kernel") else _norm(full, part)
+    if model.head is not None:
+        dense, norm, bias, _ = _HEAD_NAMES[model_type]
+        named |= _dense(dense, model.head.dense) | _norm(norm, model.head.layer_norm)
+        named[bias] = (model.head.bias, False)
+    return named
+
+
+def _layer_parts(block):
+    attention = block.attention
+    return (
+        attention.query,
+        attention.key,
+        attention.value,
+        attention.output_dense,
+        block.attention_norm,
+        block.intermediate,
+        block.output_dense,
+        block.output_norm,
+    )
+
+
+def _dense(name, layer):
+    return {f"{name}.weight": (layer.kernel, True), f"{name}.bias": (layer.bias, False)}
+
+
+def _norm(name, layer):
+    return {f"{name}.weight": (layer.gamma, False), f"{name}.bias": (layer.beta, False)}
+
+
+def _hugging_face_tensors(model):
+    """Hugging Face name -> float32 array; the tied decoder is left out, as Hugging Face does."""
+    model_type = model.config.model_type
+    tensors = {}
+    for name, (variable, transposed) in _variables(model).items():
+        full = name if name.startswith(_HEAD_PREFIX[model_type]) else f"{model_type}.{name}"
+        array = variable.numpy().astype(np.float32)
+        tensors[full] = np.ascontiguousarray(array.T if transposed else array)
+    return tensors
+
+
+def _tokenizer_files(directory):
+    present = [directory / name for name in TOKENIZER_FILES if (directory / name).is_file()]
+    if not {"vocab.txt", "tokenizer.json"} & {path.name for path in present}:
+        raise UserError(f"{directory} holds no tokenizer (vocab.txt or tokenizer.json)")
+    return present

@@ -1,0 +1,142 @@
+"""The encoder: BERT and DistilBERT in one class, which shows its insides on demand."""
+
+import keras
+from keras import ops
+
+from tfdistill.errors import UserError
+from tfdistill.models.layers import MASKED_SCORE, Embeddings, TransformerLayer
+
+LAYER_TAPS = ("attention_scores", "attention_probs", "queries", "keys", "values")
+TAPS = frozenset(("embeddings", "hidden_states", *LAYER_TAPS))
+
+
+class Encoder(keras.layers.Layer):
+    """A stack of Transformer layers over embeddings (Devlin et al., 2019; Sanh et al., 2019).
+
+    All variables exist once it is constructed.
+
+    Args:
+        config: EncoderConfig.
+
+    Attributes:
+        embeddings: `Embeddings`.
+        blocks: list of `TransformerLayer`, the first layer first.
+    """
+
+    def __init__(self, config):
+        super().__init__(name="encoder")
+        self.config = config
+        self.embeddings = Embeddings(config)
+        self.blocks = [
+            TransformerLayer(config, index, name=f"layer_{index}")
+            for index in range(config.num_hidden_layers)
+        ]
+        self.build()
+
+    def build(self, input_shape=None):
+        # Building the parts here, not on their own, puts this layer's name into their paths.
+        self.embeddings.build()
+        for block in self.blocks:
+            block.build((None, None, self.config.hidden_size))
+
+    def call(self, inputs, taps=(), dropout=None, keep_layers=None, layers=None):
+        """Encodes a batch.
+
+        Args:
+            inputs: dict of int32 (batch, length) tensors: input_ids; optional attention_mask
+                (1 for real tokens; all ones when left out); optional token_type_ids (zeros when
+                left out; DistilBERT has none and ignores them). Other keys are ignored. The
+                length is static.
+            taps: names out of `TAPS`: what to return beside the last hidden state.
+            dropout: DropoutKey, or None for inference.
+            keep_layers: bool (layers,), the layers that LayerDrop keeps for the whole batch (Fan
+                et al., 2019, section 3.1), or None; a layer that is not kept is not computed.
+            layers: static indices of the layers to run, in this order, or None for all.
+
+        Returns:
+            dict: "last_hidden_state" (batch, length, hidden), and what was tapped: "embeddings"
+            like it; "hidden_states", a tuple of the embeddings and each layer's output;
+            "attention_scores" (scaled by 1/sqrt(head size), before the mask) and
+            "attention_probs" (before dropout), tuples of (batch, heads, length, length);
+            "queries", "keys", "values", tuples of (batch, heads, length, head size).
+
+        Raises:
+            ValueError: an unknown tap, or one that skipped layers cannot give.
+            UserError: more tokens in a row than the model has positions.
+        """
+        taps = _check_taps(taps, keep_layers)
+        input_ids = ops.cast(inputs["input_ids"], "int32")  # (batch, length)
+        self._check_length(input_ids.shape[1])
+        hidden = self.embeddings(
+            input_ids, token_type_ids=inputs.get("token_type_ids"), dropout=dropout
+        )
+        attention_bias = padding_bias(inputs.get("attention_mask"), hidden.dtype)
+        hidden_states = [hidden]
+        tapped_by_layer = []
+        chosen = range(len(self.blocks)) if layers is None else layers
+        for index in chosen:
+            block = self.blocks[index]
+            if keep_layers is None:
+                hidden, tapped = block(
+                    hidden,
+                    attention_bias=attention_bias,
+                    dropout=dropout,
+                    taps=taps.intersection(LAYER_TAPS),
+                )
+                tapped_by_layer.append(tapped)
+            else:
+                hidden = _run_or_skip(keep_layers[index], block, hidden, attention_bias, dropout)
+            hidden_states.append(hidden)
+        outputs = {"last_hidden_state": hidden}
+        if "embeddings" in taps:
+            outputs["embeddings"] = hidden_states[0]
+        if "hidden_states" in taps:
+            outputs["hidden_states"] = tuple(hidden_states)
+        for name in taps.intersection(LAYER_TAPS):
+            outputs[name] = tuple(tapped[name] for tapped in tapped_by_layer)
+        return outputs
+
+    def _check_length(self, length):
+        if length is None:
+            raise ValueError("the length of input_ids must be static")
+        if length > self.config.max_position_embeddings:
+            raise UserError(
+                f"--length: rows of {length} tokens are longer than the model's "
+                f"{self.config.max_position_embeddings} positions; use a smaller --length"
+            )
+
+
+def padding_bias(attention_mask, dtype):
+    """What is added to the attention scores so that padding is not attended to.
+
+    Args:
+        attention_mask: (batch, length), 1 for real tokens and 0 for padding, or None.
+        dtype: of the result.
+
+    Returns:
+        (batch, 1, 1, length): 0 or `MASKED_SCORE`; None for None.
+    """
+    if attention_mask is None:
+        return None
+    padding = 1 - ops.cast(attention_mask, dtype)
+    return ops.expand_dims(padding * MASKED_SCORE, (1, 2))
+
+
+def _check_taps(taps, keep_layers):
+    taps = frozenset(taps)
+    unknown = sorted(taps - TAPS)
+    if unknown:
+        raise ValueError(f"unknown taps {unknown}; there are {sorted(TAPS)}")
+    missing = sorted(taps.intersection(LAYER_TAPS))
+    if keep_layers is not None and missing:
+        raise ValueError(f"taps {missing} do not exist in layers that keep_layers skips")
+    return taps
+
+
+def _run_or_skip(keep, block, hidden, attention_bias, dropout):
+    # ops.cond is a true branch, with and without XLA: a skipped layer costs nothing.
+    return ops.cond(
+        keep,
+        lambda: block(hidden, attention_bias=attention_bias, dropout=dropout)[0],
+        lambda: hidden,
+    )

@@ -1,0 +1,179 @@
+"""The masked language model: an encoder, and the head that turns its rows into logits."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from tfdistill.models.encoder import Encoder
+from tfdistill.models.layers import ACTIVATIONS, LayerNormalization
+
+
+class MaskedLanguageModelHead(keras.layers.Layer):
+    """Dense, activation and norm before the tied vocabulary projection (Devlin et al., 2019, A.2).
+
+    Args:
+        config: EncoderConfig.
+
+    Attributes:
+        bias: variable (vocab,), added to the logits.
+    """
+
+    def __init__(self, config):
+        super().__init__(name="head")
+        self.config = config
+        self.dense = keras.layers.Dense(
+            config.hidden_size, kernel_initializer="zeros", name="dense"
+        )
+        self.activation = ACTIVATIONS[config.hidden_act]
+        self.layer_norm = LayerNormalization(config.layer_norm_eps)
+        self.build()
+
+    def build(self, input_shape=None):
+        shape = (None, None, self.config.hidden_size)
+        self.dense.build(shape)
+        self.layer_norm.build(shape)
+        self.bias = self.add_weight(
+            shape=(self.config.vocab_size,), initializer="zeros", name="bias"
+        )
+
+    def call(self, hidden):
+        return self.layer_norm(self.activation(self.dense(hidden)))
+
+    def transform(self, hidden):
+        """The rows that the vocabulary projection sees.
+
+        Args:
+            hidden: (..., hidden), the encoder's last hidden states.
+
+        Returns:
+            (..., hidden).
+        """
+        return self(hidden)
+
+
+class MaskedLanguageModel(keras.Model):
+    """An encoder with a masked-LM head whose decoder is the word-embedding table.
+
+    All variables exist once it is constructed, and their paths ("encoder/layer_0/…") are the same
+    for every model.
+
+    Args:
+        config: EncoderConfig.
+        with_head: whether there is a head.
+        seed: seed of the fresh weights; None leaves the matrices at zero, to be filled.
+
+    Attributes:
+        encoder: `Encoder`.
+        head: `MaskedLanguageModelHead`, or None.
+        config: EncoderConfig.
+    """
+
+    def __init__(self, config, with_head=True, seed=0):
+        super().__init__(name="masked_language_model")
+        self.config = config
+        self.encoder = Encoder(config)
+        self.head = MaskedLanguageModelHead(config) if with_head else None
+        self.built = True
+        if seed is not None:
+            initialize_weights(self, seed)
+
+    def call(self, inputs, taps=(), dropout=None, keep_layers=None, layers=None):
+        """Encodes a batch and projects it to the vocabulary.
+
+        Args:
+            inputs: as `Encoder.call`; with "masked_positions", int32 (batch, masked), logits are
+                computed at those positions only.
+            taps, dropout, keep_layers, layers: as `Encoder.call`.
+
+        Returns:
+            The encoder's dict, and where there is a head "logits", float32 (batch, masked, vocab)
+            with masked positions and (batch, length, vocab) without.
+        """
+        outputs = self.encode(inputs, taps, dropout, keep_layers, layers)
+        if self.head is None:
+            return outputs
+        rows = outputs["last_hidden_state"]
+        if "masked_positions" in inputs:
+            rows = self.gather(rows, inputs["masked_positions"])  # (batch, masked, hidden)
+        return {**outputs, "logits": self.project(self.head.transform(rows))}
+
+    def encode(self, inputs, taps=(), dropout=None, keep_layers=None, layers=None):
+        """Encodes a batch: arguments and result as `Encoder.call`."""
+        return self.encoder(
+            inputs, taps=taps, dropout=dropout, keep_layers=keep_layers, layers=layers
+        )
+
+    @property
+    def decoder_kernel(self):
+        """Variable (vocab, hidden): the word embeddings, which are the decoder too."""
+        return self.encoder.embeddings.word_embeddings
+
+    def project(self, transformed):
+        """Logits over the vocabulary.
+
+        Args:
+            transformed: (..., hidden), from `head.transform`.
+
+        Returns:
+            float32 (..., vocab).
+        """
+        # Rank 2: a batched product would make the gradient of the table once per row.
+        rows = ops.reshape(transformed, (-1, self.config.hidden_size))
+        kernel = ops.cast(self.decoder_kernel, rows.dtype)
+        logits = tf.matmul(rows, kernel, transpose_b=True)  # (rows, vocab)
+        logits = ops.cast(logits, "float32") + self.head.bias
+        return ops.reshape(logits, (-1, *transformed.shape[1:-1], self.config.vocab_size))
+
+    def gather(self, hidden, positions):
+        """Rows of a batch at given positions.
+
+        Args:
+            hidden: (batch, length, size).
+            positions: int32 (batch, masked).
+
+        Returns:
+            (batch, masked, size).
+        """
+        return tf.gather(hidden, ops.cast(positions, "int32"), batch_dims=1)
+
+
+def initialize_weights(model, seed):
+    """Fills a model with fresh weights: N(0, initializer_range) matrices, zero biases.
+
+    Follows the appendix of Devlin et al. (2019) in Hugging Face's form: a normal that is not
+    truncated, and a zero row for [PAD].
+
+    Args:
+        model: `MaskedLanguageModel`.
+        seed: int; equal seeds give equal weights.
+    """
+    generator = np.random.default_rng(seed)
+    for variable in model.weights:
+        if len(variable.shape) == 2:
+            fresh = generator.standard_normal(variable.shape, dtype=np.float32)
+            fresh *= model.config.initializer_range
+            if variable is model.decoder_kernel:
+                fresh[model.config.pad_token_id] = 0
+            variable.assign(fresh)
+
+
+def parameters(model):
+    """Counts a model's parameters, shared ones once.
+
+    Args:
+        model: `MaskedLanguageModel`.
+
+    Returns:
+        dict: "total", and "without_embeddings" for all but the word, position and token-type
+        tables.
+    """
+    total = sum(int(np.prod(variable.shape)) for variable in model.weights)
+    embeddings = model.encoder.embeddings
+    tables = (
+        embeddings.word_embeddings,
+        embeddings.position_embeddings,
+        embeddings.token_type_embeddings,
+    )
+    tabled = sum(int(np.prod(table.shape)) for table in tables if table is not None)
+    return {"total": total, "without_embeddings": total - tabled}

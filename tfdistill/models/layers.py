@@ -1,0 +1,240 @@
+"""The parts of a BERT layer: embeddings, attention, feed-forward, layer normalisation.
+
+Attention is Dense, reshape, transpose and matmul on static lengths; einsum and
+MultiHeadAttention have no kernel on some devices that this must run on.
+"""
+
+import functools
+import math
+
+import keras
+from keras import ops
+
+from tfdistill.models.dropout import stateless_dropout
+
+# Added to the scores of padding. exp(-100) is 0 beside any real score, and larger constants
+# ruin the range of integer-quantised scores.
+MASKED_SCORE = -100.0
+
+_gelu_tanh = functools.partial(ops.gelu, approximate=True)
+_gelu_erf = functools.partial(ops.gelu, approximate=False)
+
+ACTIVATIONS = {
+    "gelu": _gelu_erf,
+    "gelu_python": _gelu_erf,
+    "gelu_new": _gelu_tanh,
+    "gelu_pytorch_tanh": _gelu_tanh,
+    "gelu_fast": _gelu_tanh,
+    "relu": ops.relu,
+    "silu": ops.silu,
+    "swish": ops.silu,
+    "tanh": ops.tanh,
+}
+
+
+class LayerNormalization(keras.layers.Layer):
+    """Layer normalisation over the last axis, in float32 (Ba et al., 2016, section 3).
+
+    Args:
+        epsilon: float, added to the biased variance.
+        name: str.
+    """
+
+    def __init__(self, epsilon, name="layer_norm"):
+        super().__init__(name=name)
+        self.epsilon = epsilon
+
+    def build(self, input_shape):
+        size = input_shape[-1]
+        self.gamma = self.add_weight(shape=(size,), initializer="ones", name="gamma")
+        self.beta = self.add_weight(shape=(size,), initializer="zeros", name="beta")
+
+    def call(self, x):
+        wide = ops.cast(x, "float32")
+        centered = wide - ops.mean(wide, axis=-1, keepdims=True)
+        variance = ops.mean(ops.square(centered), axis=-1, keepdims=True)
+        normal = centered * ops.rsqrt(variance + self.epsilon)
+        return ops.cast(normal, x.dtype) * self.gamma + self.beta
+
+
+class Embeddings(keras.layers.Layer):
+    """Sum of word, position and token-type embeddings, normalised (Devlin et al., 2019, figure 2).
+
+    Args:
+        config: EncoderConfig; without token types for DistilBERT.
+        name: str.
+
+    Attributes:
+        word_embeddings: variable (vocab, hidden), which the masked-LM head shares.
+        position_embeddings: variable (positions, hidden).
+        token_type_embeddings: variable (token types, hidden), or None.
+    """
+
+    site = 0
+
+    def __init__(self, config, name="embeddings"):
+        super().__init__(name=name)
+        self.config = config
+        self.layer_norm = LayerNormalization(config.layer_norm_eps)
+
+    def build(self, input_shape=None):
+        config = self.config
+        self.word_embeddings = self._table(config.vocab_size, "word_embeddings")
+        self.position_embeddings = self._table(
+            config.max_position_embeddings, "position_embeddings"
+        )
+        self.token_type_embeddings = None
+        if config.type_vocab_size:
+            self.token_type_embeddings = self._table(
+                config.type_vocab_size, "token_type_embeddings"
+            )
+        self.layer_norm.build((None, None, config.hidden_size))
+
+    def _table(self, rows, name):
+        shape = (rows, self.config.hidden_size)
+        return self.add_weight(shape=shape, initializer="zeros", name=name)
+
+    def call(self, input_ids, token_type_ids=None, dropout=None):
+        """Embeds tokens.
+
+        Args:
+            input_ids: int32 (batch, length).
+            token_type_ids: int32 (batch, length), or None for all zeros.
+            dropout: DropoutKey, or None for inference.
+
+        Returns:
+            (batch, length, hidden).
+        """
+        words = ops.take(self.word_embeddings, input_ids, axis=0)  # (batch, length, hidden)
+        # A slice, not a lookup: its gradient is dense, and so is the update.
+        hidden = words + self.position_embeddings[: input_ids.shape[1]]
+        if self.token_type_embeddings is not None:
+            if token_type_ids is None:
+                hidden = hidden + self.token_type_embeddings[:1]
+            else:
+                hidden = hidden + ops.take(self.token_type_embeddings, token_type_ids, axis=0)
+        hidden = self.layer_norm(hidden)
+        return stateless_dropout(hidden, self.config.hidden_dropout_prob, dropout, self.site)
+
+
+class SelfAttention(keras.layers.Layer):
+    """Multi-head scaled dot-product self-attention (Vaswani et al., 2017, equation 1).
+
+    Args:
+        config: EncoderConfig.
+        site: int, the dropout site of the attention probabilities.
+        name: str.
+    """
+
+    def __init__(self, config, site, name="attention"):
+        super().__init__(name=name)
+        self.config = config
+        self.site = site
+        width = config.hidden_size
+        self.query = keras.layers.Dense(width, kernel_initializer="zeros", name="query")
+        self.key = keras.layers.Dense(width, kernel_initializer="zeros", name="key")
+        self.value = keras.layers.Dense(width, kernel_initializer="zeros", name="value")
+        self.output_dense = keras.layers.Dense(width, kernel_initializer="zeros", name="output")
+
+    def build(self, input_shape):
+        for layer in (self.query, self.key, self.value, self.output_dense):
+            layer.build(input_shape)
+
+    def call(self, hidden, attention_bias=None, dropout=None, taps=frozenset()):
+        """Attends.
+
+        Args:
+            hidden: (batch, length, hidden).
+            attention_bias: (batch, 1, 1, length), added to the scores, or None.
+            dropout: DropoutKey, or None for inference.
+            taps: names of what to return beside the output.
+
+        Returns:
+            (output (batch, length, hidden), dict of the tapped tensors).
+        """
+        config = self.config
+        length = hidden.shape[1]
+        queries = self._split_heads(self.query(hidden))  # (batch, length, heads, head_size)
+        keys = self._split_heads(self.key(hidden))  # (batch, length, heads, head_size)
+        values = ops.transpose(self._split_heads(self.value(hidden)), (0, 2, 1, 3))
+        scaled = ops.transpose(queries * (1 / math.sqrt(config.head_size)), (0, 2, 1, 3))
+        # (batch, heads, length, head_size) x (batch, heads, head_size, length)
+        scores = ops.matmul(scaled, ops.transpose(keys, (0, 2, 3, 1)))
+        probs = ops.softmax(scores if attention_bias is None else scores + attention_bias)
+        kept = stateless_dropout(probs, config.attention_probs_dropout_prob, dropout, self.site)
+        context = ops.transpose(ops.matmul(kept, values), (0, 2, 1, 3))
+        output = self.output_dense(ops.reshape(context, (-1, length, config.hidden_size)))
+        tapped = {}
+        if "attention_scores" in taps:
+            tapped["attention_scores"] = scores  # (batch, heads, length, length)
+        if "attention_probs" in taps:
+            tapped["attention_probs"] = probs  # (batch, heads, length, length)
+        if "queries" in taps:
+            tapped["queries"] = ops.transpose(queries, (0, 2, 1, 3))
+        if "keys" in taps:
+            tapped["keys"] = ops.transpose(keys, (0, 2, 1, 3))
+        if "values" in taps:
+            tapped["values"] = values  # (batch, heads, length, head_size)
+        return output, tapped
+
+    def _split_heads(self, x):
+        heads = self.config.num_attention_heads
+        return ops.reshape(x, (-1, x.shape[1], heads, self.config.head_size))
+
+
+class TransformerLayer(keras.layers.Layer):
+    """Attention and feed-forward, each with a residual and a norm after it (post-norm).
+
+    BERT (Devlin et al., 2019, section 3) and DistilBERT (Sanh et al., 2019, section 3) compute
+    the same function; in training, DistilBERT has no dropout after the attention's output.
+
+    Args:
+        config: EncoderConfig.
+        index: int, the layer's place in the encoder.
+        name: str.
+    """
+
+    def __init__(self, config, index, name):
+        super().__init__(name=name)
+        self.config = config
+        attention_site, self.output_site, self.feed_forward_site = range(
+            3 * index + 1, 3 * index + 4
+        )
+        self.attention = SelfAttention(config, attention_site)
+        self.attention_norm = LayerNormalization(config.layer_norm_eps, name="attention_norm")
+        self.intermediate = keras.layers.Dense(
+            config.intermediate_size, kernel_initializer="zeros", name="intermediate"
+        )
+        self.activation = ACTIVATIONS[config.hidden_act]
+        self.output_dense = keras.layers.Dense(
+            config.hidden_size, kernel_initializer="zeros", name="output"
+        )
+        self.output_norm = LayerNormalization(config.layer_norm_eps, name="output_norm")
+        self.attention_output_rate = (
+            config.hidden_dropout_prob if config.model_type == "bert" else 0.0
+        )
+
+    def build(self, input_shape):
+        self.attention.build(input_shape)
+        self.attention_norm.build(input_shape)
+        self.intermediate.build(input_shape)
+        self.output_dense.build((*input_shape[:-1], self.config.intermediate_size))
+        self.output_norm.build(input_shape)
+
+    def call(self, hidden, attention_bias=None, dropout=None, taps=frozenset()):
+        """Applies the layer; arguments and result as `SelfAttention.call`."""
+        attended, tapped = self.attention(
+            hidden, attention_bias=attention_bias, dropout=dropout, taps=taps
+        )
+        attended = stateless_dropout(
+            attended, self.attention_output_rate, dropout, self.output_site
+        )
+        hidden = self.attention_norm(hidden + attended)  # (batch, length, hidden)
+        wide = self.activation(self.intermediate(hidden))  # (batch, length, intermediate)
+        narrow = stateless_dropout(
+            self.output_dense(wide),
+            self.config.hidden_dropout_prob,
+            dropout,
+            self.feed_forward_site,
+        )
+        return self.output_norm(hidden + narrow), tapped

@@ -1,0 +1,157 @@
+"""The report's plots, as SVG elements that stand in the page itself."""
+
+import io
+import re
+
+INK, SOFT, LINE = "#1c2430", "#5d6877", "#e3e7ec"
+COLOURS = {
+    "teacher": "#2c5f8d",
+    "student": "#d3562a",
+    "student_start": "#eab79f",
+    "baseline": "#7d8794",
+    "baseline_start": "#a98b3d",
+    "unigram": "#c3cad3",
+}
+_STYLE = {
+    "svg.fonttype": "none",  # text stays text, in the page's own font
+    "font.size": 10,
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": SOFT,
+    "text.color": INK,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "grid.color": LINE,
+    "legend.frameon": False,
+}
+
+
+def loss_curves(curves, labels):
+    """Masked-LM loss in training and on the validation split, all models on one scale.
+
+    Args:
+        curves: dict of stage names to lists of rows, dicts with `step`, `loss`, and where they
+            were measured `loss_mlm` and `validation_loss`, nats.
+        labels: dict of stage names to the names in the legend.
+
+    Returns:
+        An `<svg>` element; "" when there is nothing to draw.
+    """
+    panels = [
+        ("Training", lambda row: row.get("loss_mlm", row.get("loss"))),
+        ("Validation", lambda row: row.get("validation_loss")),
+    ]
+    lines = [
+        (title, [(name, *_points(rows, measure)) for name, rows in curves.items()])
+        for title, measure in panels
+    ]
+    lines = [(title, [line for line in drawn if line[1]]) for title, drawn in lines]
+    lines = [(title, drawn) for title, drawn in lines if drawn]
+    if not lines:
+        return ""
+
+    def draw(figure):
+        grid = figure.subplots(1, len(lines), sharey=True, squeeze=False)[0]
+        for axes, (title, drawn) in zip(grid, lines, strict=True):
+            for name, steps, losses in drawn:
+                mark = "o" if len(steps) < 30 else None
+                colour = _colour(name)
+                axes.plot(
+                    steps, losses, color=colour, label=labels.get(name, name), marker=mark, ms=3.5
+                )
+            axes.set(title=f"{title}: masked-LM loss (nats)", xlabel="step")
+            axes.grid(axis="y")
+        grid[0].legend()
+
+    return _svg(draw, 10, 3.6, "Masked-LM loss by training step")
+
+
+def term_curves(curves):
+    """What distillation adds to the masked-LM loss: one panel for each term.
+
+    Args:
+        curves: as for `loss_curves`; the terms are the keys `loss_<term>`.
+
+    Returns:
+        An `<svg>` element; "" when no curve has such a term.
+    """
+    found = {}
+    for name, rows in curves.items():
+        for term in sorted({key for row in rows for key in row if key.startswith("loss_")}):
+            if term != "loss_mlm":
+                found[name, term] = _points(rows, lambda row, term=term: row.get(term))
+    if not found:
+        return ""
+
+    def draw(figure):
+        grid = figure.subplots(1, len(found), squeeze=False)[0]
+        for axes, ((name, term), points) in zip(grid, found.items(), strict=True):
+            axes.plot(*points, color=_colour(name))
+            axes.set(title=f"{name}: {term.removeprefix('loss_')}", xlabel="step")
+            axes.set_ylim(bottom=0)
+            axes.grid(axis="y")
+
+    return _svg(draw, 10, 2.6, "Terms of the distillation loss by training step")
+
+
+def bars(panels):
+    """Horizontal bars, one panel for each measure.
+
+    Args:
+        panels: list of (title with its unit, list of (label, value, model's key), number format).
+
+    Returns:
+        An `<svg>` element; "" when every panel is empty.
+    """
+    panels = [panel for panel in panels if panel[1]]
+    if not panels:
+        return ""
+    tallest = max(len(values) for _, values, _ in panels)
+
+    def draw(figure):
+        grid = figure.subplots(1, len(panels), squeeze=False)[0]
+        for axes, (title, values, number) in zip(grid, panels, strict=True):
+            labels, widths, keys = zip(*values[::-1], strict=True)
+            drawn = axes.barh(labels, widths, color=[_colour(key) for key in keys], height=0.62)
+            axes.bar_label(drawn, [number.format(width) for width in widths], padding=4)
+            axes.set_title(title)
+            axes.set_xlim(0, 1.22 * max(widths) or 1)
+            axes.set_ylim(len(values) - tallest - 0.5, len(values) - 0.5)  # equal bars everywhere
+            axes.tick_params(length=0, labelcolor=INK)
+            axes.set_xticks([])
+            axes.spines[["bottom", "left"]].set_visible(False)
+
+    return _svg(draw, 10, 0.8 + 0.36 * tallest, "; ".join(title for title, _, _ in panels))
+
+
+def _points(rows, measure):
+    points = [(row["step"], measure(row)) for row in rows]
+    points = [point for point in points if point[1] is not None]
+    return [step for step, _ in points], [value for _, value in points]
+
+
+def _colour(name):
+    """That of the model; phases of one model ("student-distil") share it."""
+    return COLOURS.get(name.split("-")[0], SOFT)
+
+
+def _svg(draw, width, height, label):
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    # The salt keeps the ids of several plots in one page apart, and equal from run to run.
+    with rc_context({**_STYLE, "svg.hashsalt": label}):
+        figure = Figure((width, height), layout="constrained")
+        figure.get_layout_engine().set(wspace=0.06)
+        draw(figure)
+        file = io.StringIO()
+        empty = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(file, format="svg", transparent=True, metadata=empty)
+    svg = file.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r' (?:width|height)="[\d.]+pt"', "", svg, count=2)
+    return svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)

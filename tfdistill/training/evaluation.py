@@ -1,0 +1,111 @@
+"""Masked-LM quality on held-out text, the same masks for every model."""
+
+import math
+
+import numpy as np
+import tensorflow as tf
+
+TOP = 5
+
+
+def scorer(model, layers=None):
+    """Compiles a model into the function that `evaluate` calls.
+
+    Args:
+        model: a `MaskedLanguageModel` with a head.
+        layers: indices of the encoder layers to run; None for all.
+
+    Returns:
+        A function from a batch to (losses in nats, ranks of the truth, likeliest tokens), each
+        (batch, masked).
+    """
+
+    @tf.function
+    def score(batch):
+        logits = tf.cast(model(batch, layers=layers)["logits"], tf.float32)  # (batch, masked, vocab)
+        labels = batch["masked_labels"]
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+        truth = tf.gather(logits, labels, batch_dims=2)  # (batch, masked)
+        ranks = tf.reduce_sum(tf.cast(logits > tf.expand_dims(truth, -1), tf.int32), axis=-1)
+        return losses, ranks, tf.argmax(logits, axis=-1, output_type=tf.int32)
+
+    return score
+
+
+def evaluate(score, batches):
+    """Scores a model on fixed batches.
+
+    Args:
+        score: what `scorer` returned.
+        batches: iterable of evaluation batches: dicts of NumPy arrays (see `data.masking`), in
+            which padding rows and positions weigh 0.
+
+    Returns:
+        (metrics, predictions): those of `metrics_from`, and int32 (predictions,), the likeliest
+        token of each predicted position.
+    """
+    losses, ranks, predictions = [], [], []
+    for batch in batches:
+        valid = batch["masked_weights"] > 0
+        results = score({name: tf.constant(array) for name, array in batch.items()})
+        for kept, result in zip((losses, ranks, predictions), results, strict=True):
+            kept.append(result.numpy()[valid])
+    return (
+        metrics_from(np.concatenate(losses), np.concatenate(ranks)),
+        np.concatenate(predictions),
+    )
+
+
+def evaluate_unigram(counts, batches):
+    """Scores the model that always predicts the training split's token frequencies.
+
+    Args:
+        counts: int64 (vocab,), tokens of the training split. One is added to each, so that no
+            token is impossible (Laplace).
+        batches: see `evaluate`.
+
+    Returns:
+        The metrics of `metrics_from`.
+    """
+    labels = np.concatenate(
+        [batch["masked_labels"][batch["masked_weights"] > 0] for batch in batches]
+    )
+    frequencies = (counts + 1) / (counts + 1).sum()
+    order = np.argsort(-frequencies, kind="stable")
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return metrics_from(-np.log(frequencies[labels]), rank[labels])
+
+
+def metrics_from(losses, ranks):
+    """Averages what was measured at each predicted position.
+
+    Args:
+        losses: float (predictions,), nats.
+        ranks: int (predictions,), how many tokens were held likelier than the true one.
+
+    Returns:
+        A dict with `loss` (nats per predicted token), `pseudo_perplexity` = exp(loss), `top1` and
+        `top5` (shares of the predictions), and `predictions`, their number.
+    """
+    loss = float(np.mean(losses, dtype=np.float64))
+    return {
+        "loss": loss,
+        "pseudo_perplexity": math.exp(min(loss, 700.0)),
+        "top1": float(np.mean(ranks < 1)),
+        "top5": float(np.mean(ranks < TOP)),
+        "predictions": len(losses),
+    }
+
+
+def agreement(predictions, teacher_predictions):
+    """Share of the predicted positions at which two models think the same token likeliest.
+
+    Args:
+        predictions: int (predictions,).
+        teacher_predictions: int (predictions,), at the same positions.
+
+    Returns:
+        A float in 0..1.
+    """
+    return float(np.mean(predictions == teacher_predictions))

@@ -1,0 +1,126 @@
+"""The training loop: a step is a pure function of weights and step number, so a run can stop anywhere."""
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from tfdistill.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Intervals:
+    """Steps between two events of a loop."""
+
+    log: int
+    checkpoint: int
+    validation: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Observers:
+    """What a loop tells the outside.
+
+    Args:
+        progress: called with (step, row) at every logged point.
+        restored: called once with the rows that were logged before this start.
+        validate: returns the validation loss of the model in training; None for no curve.
+    """
+
+    progress: Callable
+    restored: Callable
+    validate: Callable | None = None
+
+
+class TrainingLoop:
+    """Trains one phase, under any `tf.distribute` strategy, from its last checkpoint.
+
+    Args:
+        distiller: a `Distiller`.
+        optimizer: built for `distiller.student.trainable_variables`.
+        steps: all steps of the phase.
+        dataset: called with (first step, end); returns a `tf.data.Dataset` of batches.
+        state: a `StageState`.
+        intervals: an `Intervals`.
+        observers: an `Observers`.
+        jit_compile: compile the step with XLA.
+    """
+
+    def __init__(
+        self, distiller, optimizer, *, steps, dataset, state, intervals, observers, jit_compile
+    ):
+        self._distiller, self._optimizer = distiller, optimizer
+        self._steps, self._dataset, self._state = steps, dataset, state
+        self._intervals, self._observers = intervals, observers
+        self._strategy = tf.distribute.get_strategy()
+        self._step = tf.function(self._distributed_step, jit_compile=jit_compile)
+
+    def run(self):
+        """Trains until the last step.
+
+        Returns:
+            Seconds of training, those before a stop included.
+
+        Raises:
+            UserError: the loss is no number any more.
+        """
+        variables = self._variables()
+        first, before = self._state.restore(variables)
+        self._observers.restored(self._state.rows)
+        started = last_time = time.perf_counter()
+        pending, tokens = [], 0
+        for step, batch in zip(
+            range(first, self._steps), self._dataset(first, self._steps), strict=True
+        ):
+            pending.append(self._step(batch, tf.constant(step, tf.int32)))
+            tokens += batch["input_ids"].shape.num_elements()
+            done = step + 1
+            checkpoint = done % self._intervals.checkpoint == 0
+            if checkpoint or done % self._intervals.log == 0 or done == self._steps:
+                row = self._summarise(done, pending)
+                row["tokens_per_second"] = tokens / (time.perf_counter() - last_time)
+                self._validate(done, row)
+                self._state.rows.append(row)
+                self._observers.progress(done, row)
+                pending, tokens, last_time = [], 0, time.perf_counter()
+            if checkpoint and done < self._steps:
+                seconds = before + time.perf_counter() - started
+                self._state.save(done, variables, seconds)
+        return before + time.perf_counter() - started
+
+    def _distributed_step(self, batch, step):
+        normalizers = self._distiller.normalizers(batch)
+        gradients, losses = self._strategy.run(
+            self._distiller.gradients, args=(batch, step), kwargs={"normalizers": normalizers}
+        )
+        # One clip, over the sum: the norm is that of the whole batch's gradient.
+        losses["gradient_norm"] = tf.linalg.global_norm(gradients)
+        losses["learning_rate"] = tf.cast(self._optimizer.learning_rate, tf.float32)
+        self._optimizer.apply(gradients, self._distiller.student.trainable_variables)
+        return losses
+
+    def _variables(self):
+        """Everything a checkpoint holds, by name."""
+        weights = {f"model/{v.path}": v for v in self._distiller.student.variables}
+        # Slots are numbered: their paths repeat where two layers have one name.
+        slots = {f"optimizer/{i}/{v.path}": v for i, v in enumerate(self._optimizer.variables)}
+        return weights | slots
+
+    def _summarise(self, step, pending):
+        """Means of the losses since the last logged point."""
+        row = {"step": step}
+        for name in pending[0]:
+            row[name] = math.fsum(float(losses[name]) for losses in pending) / len(pending)
+        if not math.isfinite(row["loss"]):
+            raise UserError(
+                f"the loss is {row['loss']} at step {step}: lower --learning_rate (or "
+                "--teacher_learning_rate), or lengthen --warmup_prop"
+            )
+        return row
+
+    def _validate(self, step, row):
+        due = step % self._intervals.validation == 0 or step == self._steps
+        if self._observers.validate and due:
+            row["validation_loss"] = self._observers.validate()

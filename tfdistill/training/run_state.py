@@ -1,0 +1,164 @@
+"""What a run remembers, so that it can be stopped at any instant and go on where it was."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+from tfdistill.errors import UserError
+
+KEPT_CHECKPOINTS = 2
+
+
+def write_atomically(path, data):
+    """Writes bytes or text so that the file is the old one or the new one, never a part.
+
+    Args:
+        path: the file.
+        data: bytes or str.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(path.name + ".tmp")
+    with open(aside, "wb") as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(aside, path)
+
+
+class RunDirectory:
+    """The folder of a run: its flags, and which stages are done.
+
+    Args:
+        path: the folder; made when missing.
+        settings: dict of what decides the result (flag names to values).
+        force: delete what the folder holds.
+
+    Raises:
+        UserError: the folder holds something else, or a run with other settings.
+    """
+
+    def __init__(self, path, settings, force=False):
+        self.path = Path(path)
+        self._state_file = self.path / "checkpoints" / "state.json"
+        if force and self._is_run():
+            shutil.rmtree(self.path)
+        if self._is_run():
+            self._state = json.loads(self._state_file.read_text())
+            self._refuse_other(settings)
+            return
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise UserError(f"--output_dir={path} exists and is no run of tfdistill: name another")
+        self._state = {"settings": settings, "done": {}}
+        self._save()
+
+    def _is_run(self):
+        return self._state_file.is_file()
+
+    def _refuse_other(self, settings):
+        stored = self._state["settings"]
+        # Through JSON, as the stored ones went.
+        settings = json.loads(json.dumps(settings))
+        other = [name for name in settings if stored.get(name) != settings[name]]
+        if other:
+            named = ", ".join(f"--{name}={stored.get(name)}" for name in other)
+            raise UserError(
+                f"--output_dir={self.path} holds a run made with {named}: repeat those flags to go "
+                "on, name another --output_dir, or start over with --force"
+            )
+
+    def done(self, stage):
+        """Facts that `finish` stored for a stage, or None while it is not done."""
+        return self._state["done"].get(stage)
+
+    def finish(self, stage, facts):
+        """Marks a stage as done.
+
+        Args:
+            stage: its name.
+            facts: dict, stored with it; `seconds` is the time it took.
+        """
+        self._state["done"][stage] = facts
+        self._save()
+
+    @property
+    def seconds(self):
+        """Seconds by stage, of the stages that are done."""
+        return {stage: facts["seconds"] for stage, facts in self._state["done"].items()}
+
+    def _save(self):
+        write_atomically(self._state_file, json.dumps(self._state, indent=1))
+
+
+class StageState:
+    """Checkpoints and logged points of one stretch of training.
+
+    Args:
+        directory: folder for both.
+        name: the stretch's name.
+    """
+
+    def __init__(self, directory, name):
+        self._directory = Path(directory) / name
+        self._log_file = self._directory / "curve.jsonl"
+        self.rows = []
+
+    def save(self, step, variables, seconds):
+        """Stores everything that the next step depends on, then deletes older checkpoints.
+
+        Args:
+            step: steps done.
+            variables: dict of names to Keras variables (weights, moments, counters).
+            seconds: training time so far.
+        """
+        from safetensors.numpy import save
+
+        arrays = {name: variable.numpy() for name, variable in variables.items()}
+        facts = {"step": str(step), "seconds": str(seconds)}
+        self._write_log()
+        write_atomically(self._directory / f"step-{step:08d}.safetensors", save(arrays, facts))
+        for old in self._checkpoints()[:-KEPT_CHECKPOINTS]:
+            old.unlink()
+
+    def restore(self, variables):
+        """Loads the last checkpoint, if there is one, and forgets points logged after it.
+
+        Args:
+            variables: dict of names to Keras variables, as given to `save`.
+
+        Returns:
+            (steps done, seconds of training so far).
+        """
+        from safetensors import safe_open
+
+        found = self._checkpoints()
+        if not found:
+            return 0, 0.0
+        with safe_open(found[-1], framework="np") as file:
+            if set(file.keys()) != set(variables):
+                raise UserError(f"{found[-1]} is of another model: start over with --force")
+            for name, variable in variables.items():
+                variable.assign(file.get_tensor(name))
+            step, seconds = int(file.metadata()["step"]), float(file.metadata()["seconds"])
+        rows = [json.loads(line) for line in self._log_file.read_text().splitlines()]
+        self.rows = [row for row in rows if row["step"] <= step]
+        return step, seconds
+
+    def close(self):
+        """Keeps the logged points and deletes the checkpoints of a stretch that is done."""
+        self._write_log()
+        for checkpoint in self._checkpoints():
+            checkpoint.unlink()
+
+    def load_rows(self):
+        """Points logged by a stretch that is done: list of dicts with `step`."""
+        if not self._log_file.exists():
+            return []
+        return [json.loads(line) for line in self._log_file.read_text().splitlines()]
+
+    def _checkpoints(self):
+        return sorted(self._directory.glob("step-*.safetensors"))
+
+    def _write_log(self):
+        write_atomically(self._log_file, "".join(json.dumps(row) + "\n" for row in self.rows))
