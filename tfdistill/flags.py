@@ -91,6 +91,15 @@ class RunConfig:
         "or the teacher's layers as a list: 0,2,4.",
     )
 
+    dropout: float = _flag(
+        0.1,
+        STUDENT,
+        "Dropout, of hidden states and attention, of models whose shape is named by a flag; a "
+        "loaded teacher, and a student shaped after it, keep their own.",
+        minimum=0.0,
+        maximum=0.9,
+    )
+
     recipe: str = _flag("distilbert", DISTILLATION, "What the student learns: distilbert or mlm.")
     alpha_ce: float = _flag(5.0, DISTILLATION, "Weight of KL to the teacher's logits.", minimum=0.0)
     alpha_mlm: float = _flag(2.0, DISTILLATION, "Weight of the masked-LM loss.", minimum=0.0)

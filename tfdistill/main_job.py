@@ -12,18 +12,19 @@ from tfdistill.data.shards import prepare
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.distillation.distiller import Distiller
 from tfdistill.distillation.initialization import initialize_student
-from tfdistill.errors import UserError
+from tfdistill.files import write_atomically
 from tfdistill.flags import flag_lines
 from tfdistill.models.checkpoint import load_model, save_model
-from tfdistill.models.encoder import MaskedLanguageModel
+from tfdistill.models.heads import MaskedLanguageModel
 from tfdistill.progress import duration
 from tfdistill.reports.report import write_report
-from tfdistill.reports.table import format_table
+from tfdistill.reports.table import format_statistics, format_table
 from tfdistill.reports.tensorboard import RunWriter
 from tfdistill.training.evaluation import evaluate, scorer
 from tfdistill.training.loop import Intervals, Observers, TrainingLoop
 from tfdistill.training.optimizer import build_optimizer
-from tfdistill.training.run_state import RunDirectory, StageState, write_atomically
+from tfdistill.training.run_state import RunDirectory, StageState
+from tfdistill.training.unigram import set_unigram_bias
 
 VALIDATION_BATCHES = 16  # enough for a curve; the table uses the whole test split
 EVALUATION_ROWS = 32
@@ -40,7 +41,7 @@ class MainJob:
     def __init__(self, config, console):
         self.config, self.console = config, console
         self.machine = devices.prepare()
-        self.tokenizer = load_tokenizer(config.tokenizer or plan.tokenizer_of(config.teacher))
+        self.tokenizer = load_tokenizer(plan.tokenizer_source(config))
         self.recipe = recipes.get(config.recipe, **dataclasses.asdict(config))
         self.loaded_teacher = load_model(config.teacher) if config.teacher else None
         self.plan = plan.make_plan(config, self.recipe, self.loaded_teacher, self.tokenizer)
@@ -74,14 +75,19 @@ class MainJob:
         config = self.config
         self.console.say(f"corpus {config.corpus}")
         started = time.perf_counter()
-        self.corpus = prepare(
-            open_corpus(config.corpus, config.data_dir), self.tokenizer, config.shards_dir
+        corpus = open_corpus(config.corpus, config.data_dir)
+        line = self.console.progress("prepare", corpus.size) if corpus.size else None
+        prepared = prepare(
+            corpus,
+            self.tokenizer,
+            config.shards_dir,
+            progress=lambda done, _: line and line(done, "bytes"),
         )
-        self.console.say(results.format_statistics(self.corpus.statistics))
+        self.console.say(format_statistics(prepared.statistics))
         if not self.run_directory.done("prepare"):
-            self._finish("prepare", started, statistics=self.corpus.statistics)
+            self._finish("prepare", started, statistics=prepared.statistics)
         rows = {
-            split: Rows(self.corpus.shard(split), config.length, self.tokenizer)
+            split: Rows(prepared.shard(split), config.length, self.tokenizer)
             for split in ("train", "validation", "test")
         }
         self.train_rows = rows["train"]
@@ -102,7 +108,7 @@ class MainJob:
         started = time.perf_counter()
         if self.loaded_teacher is None:
             teacher = MaskedLanguageModel(plan_.teacher_config, seed=config.seed)
-            teacher.head.bias.assign(plan.unigram_bias(self.corpus.shard("train").counts))
+            set_unigram_bias(teacher, self.train_rows.counts)
         else:
             teacher = self.loaded_teacher
         if plan_.teacher_steps:
@@ -135,7 +141,7 @@ class MainJob:
             start = initialize_student(
                 teacher,
                 plan_.student_config,
-                init=config.student_init,
+                init=plan_.student_init,
                 validation_loss=lambda layers: self._validation_loss(scorer(teacher, layers)),
                 seed=config.seed,
             )
@@ -147,7 +153,7 @@ class MainJob:
 
     def _random_student(self):
         student = MaskedLanguageModel(self.plan.student_config, seed=self.config.seed + 1)
-        student.head.bias.assign(plan.unigram_bias(self.corpus.shard("train").counts))
+        set_unigram_bias(student, self.train_rows.counts)
         return student
 
     def _make_students(self, teacher, start):
@@ -249,7 +255,9 @@ class MainJob:
         started = time.perf_counter()
         if not self.run_directory.done("evaluate"):
             self.console.say(f"evaluating {len(self.test.rows):,} rows of the test split")
-            table = results.evaluate_models(self.path, self.corpus, self.test)
+            table = results.evaluate_models(
+                self.path, self.train_rows.counts, self.test
+            )
             self._finish("evaluate", started, models=table)
         started = time.perf_counter()
         if not self.run_directory.done("export"):
@@ -262,20 +270,26 @@ class MainJob:
             self.run_directory.done("evaluate")["models"],
             self.run_directory.done("export")["files"],
             self.run_directory.seconds,
+            devices.peak_memory_bytes(),
         )
         examples = results.fill_examples(self.path, self.tokenizer, self.test.rows)
         curves = {
             name: StageState(self.path / "checkpoints", name).load_rows()
-            for name in results.stage_names(self.path)
+            for name in self._stage_names()
         }
         writer = RunWriter(self.path / "tensorboard" / "examples")
         writer.text(0, "fill-mask", results.examples_markdown(examples))
         writer.close()
-        results.write_card(self.path, metrics, self.config.length)
+        results.write_card(self.path, metrics)
         write_report(self.path / "report.html", metrics, curves, examples)
         write_atomically(self.path / "metrics.json", json.dumps(metrics, indent=1) + "\n")
         self._finish("report", started)
         self.console.say(f"whole run: {duration(sum(self.run_directory.seconds.values()))}")
+
+    def _stage_names(self):
+        phases = self.recipe.phases
+        students = ["student"] if len(phases) == 1 else [f"student-{p.name}" for p in phases]
+        return ["teacher", *students, "baseline", "baseline_start"]
 
     def _batches(self, seed, smoothing):
         config = self.config
@@ -291,22 +305,9 @@ class MainJob:
         return evaluate(score, self.validation)[0]["loss"]
 
     def _save(self, model, output):
-        model.trainable = True  # a frozen student is stored like any other
         save_model(model, output)
         self.tokenizer.save(output)
 
     def _finish(self, stage, started, **facts):
         self.run_directory.finish(stage, {"seconds": time.perf_counter() - started, **facts})
 
-
-def check_finished_run(path):
-    """Refuses a folder that holds no finished run.
-
-    Args:
-        path: folder of a run.
-
-    Raises:
-        UserError: `metrics.json` is missing.
-    """
-    if not (Path(path) / "metrics.json").is_file():
-        raise UserError(f"{path} holds no finished run (no metrics.json): train first")

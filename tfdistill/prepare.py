@@ -20,6 +20,7 @@ def _prepare(config):
     from tfdistill.data.shards import prepare
     from tfdistill.data.tokenizer import load_tokenizer
     from tfdistill.progress import Console
+    from tfdistill.reports.table import format_statistics
 
     console = Console(json=config.json)
     corpus = open_corpus(config.corpus, config.data_dir)
@@ -30,19 +31,9 @@ def _prepare(config):
         config.shards_dir,
         progress=lambda done, _: line and line(done, "bytes"),
     )
-    console.say(f"{prepared.directory}\n{_table(prepared.statistics)}")
+    console.say(f"{prepared.directory}\n{format_statistics(prepared.statistics)}")
     if config.json:
         print(json.dumps({"directory": str(prepared.directory), "splits": prepared.statistics}))
-
-
-def _table(statistics):
-    lines = [f"{'split':<12}{'documents':>12}{'tokens':>16}{'bytes':>16}{'[UNK]':>10}"]
-    for split, facts in statistics.items():
-        lines.append(
-            f"{split:<12}{facts['documents']:>12,}{facts['tokens']:>16,}{facts['bytes']:>16,}"
-            f"{facts['unk_share']:>10.2%}"
-        )
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

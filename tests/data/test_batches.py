@@ -1,5 +1,10 @@
 """Rows of a shard, and batches as pure functions of their number."""
 
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -162,3 +167,45 @@ def test_a_dataset_gives_the_same_batches(sample, tokenizer, kind):
     assert len(found) == 6
     for number, batch in zip(range(3, 9), found, strict=True):
         assert same(batch, batches.at(number))
+
+
+def test_the_next_batch_is_made_meanwhile_and_none_twice(tokenizer):
+    batches = TrainingBatches(numbered_rows(tokenizer, 10), 4, seed=0)
+    made, make = [], batches.at
+    second = threading.Event()
+
+    def at(number):
+        made.append(number)
+        if number == 1:
+            second.set()
+        return make(number)
+
+    batches.at = at
+    iterator = as_dataset(batches, 0, 4).as_numpy_iterator()
+    next(iterator)
+    assert second.wait(30)  # nobody has asked for it
+    assert len(list(iterator)) == 3 and made == [0, 1, 2, 3]
+
+
+ABANDONED = """
+import numpy as np
+from tfdistill.data.batches import Rows, TrainingBatches, as_dataset
+from tfdistill.data.shards import Shard
+from tfdistill.data.tokenizer import load_tokenizer
+
+stream = np.random.default_rng(0).integers(1000, 30000, 600_000).astype(np.uint16)
+rows = Rows(Shard(stream, None, None), 128, load_tokenizer())
+iterators = [iter(as_dataset(TrainingBatches(rows, 256, 0), 0, 1000)) for _ in range(5)]
+print([next(iterator)["input_ids"].shape[0] for iterator in iterators])
+"""
+
+
+def test_a_process_ends_with_datasets_half_read():
+    process = subprocess.run(
+        [sys.executable, "-c", ABANDONED],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=Path(__file__).resolve().parents[2],
+    )
+    assert process.returncode == 0 and process.stdout == f"{[256] * 5}\n"

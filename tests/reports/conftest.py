@@ -24,7 +24,7 @@ MODELS = {
         "parameters": 16_114_810,
         "parameters_without_embeddings": 487_936,
         "bytes": 16_623_456,
-        "latency_ms": 5.4123,
+        "latency_ms": 6.5,
     },
     "baseline": {"loss": 5.2345, "top1": 0.1899, "top5": 0.3432, "agreement": 0.3456},
     "baseline_start": {"loss": 4.3333, "top1": 0.2777, "top5": 0.4666, "agreement": 0.6111},
@@ -37,16 +37,16 @@ VERDICT = {
         "definition": "student's top-1 accuracy ÷ teacher's, on the held-out split",
     },
     "speed": {
-        "value": 1.7427,
+        "value": 1.4511,
         "threshold": 1.5,
-        "passed": True,
+        "passed": False,
         "definition": "teacher's latency ÷ student's at equal precision (float32), LiteRT, 1 "
         "thread, one [MASK]",
     },
     "size": {
-        "value": 0.6217,
+        "value": 0.2517,
         "threshold": 0.6,
-        "passed": False,
+        "passed": True,
         "definition": "bytes of the student's file that ships (int8) ÷ the teacher's float32 file",
     },
 }
@@ -69,7 +69,7 @@ METRICS = {
             "loss_lite": 4.1902,
             "agreement": 1.0,
             "bytes": 64_459_240,
-            "latency_ms": 5.4123,
+            "latency_ms": 6.5,
         },
         "student_int8.tflite": {
             **PARITY,
@@ -120,6 +120,7 @@ def examples():
     return [
         {
             "text": "The whale [MASK] the ship.",
+            "truth": "rammed",
             "teacher": [("struck", 0.3312), ("sank", 0.2011), ("<b>&", 0.1), ("rammed", 0.04)],
             "student": [("struck", 0.2899), ("hit", 0.1822), ("##ed", 0.1), ("saw", 0.05)],
         },

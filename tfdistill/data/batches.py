@@ -1,5 +1,6 @@
 """Masked-LM batches, each a pure function of its number, gathered from memory-mapped shards."""
 
+import concurrent.futures
 import functools
 
 import numpy as np
@@ -137,7 +138,10 @@ class EvaluationBatches:
 
 
 def as_dataset(batches, start, stop):
-    """Makes a `tf.data.Dataset` of batches, prepared on the CPU while the model computes.
+    """Makes a `tf.data.Dataset` of batches, the next one made while the model computes.
+
+    It is made in a thread of Python's. A thread of `tf.data` (`prefetch`) that calls Python while
+    the interpreter ends, which happens when an error ends a run, would keep the process for ever.
 
     Args:
         batches: `TrainingBatches` or `EvaluationBatches`.
@@ -158,8 +162,16 @@ def as_dataset(batches, start, stop):
         "masked_weights": tf.TensorSpec(masked, tf.float32),
     }
 
+    pool = concurrent.futures.ThreadPoolExecutor(max_workers=1)
+    ahead = {}  # number of the next batch: its future
+
     def make(number):
-        batch = batches.at(int(number))
+        number = int(number)
+        future = ahead.pop(number, None)
+        batch = future.result() if future else batches.at(number)
+        ahead.clear()
+        if number + 1 < stop:
+            ahead[number + 1] = pool.submit(batches.at, number + 1)
         return [batch[name] for name in signature]
 
     def at(number):
@@ -168,7 +180,9 @@ def as_dataset(batches, start, stop):
             array.set_shape(spec.shape)
         return dict(zip(signature, arrays, strict=True))
 
-    return tf.data.Dataset.range(start, stop).map(at).prefetch(2)
+    options = tf.data.Options()
+    options.autotune.enabled = False  # it would put a prefetch in
+    return tf.data.Dataset.range(start, stop).map(at).with_options(options)
 
 
 def _generator(use, seed, number, draws=0):

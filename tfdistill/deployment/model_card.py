@@ -147,8 +147,8 @@ def _quality(metrics):
     lines.append("| model | loss (nats per hidden token) | top-1 | top-5 | agrees with teacher |")
     lines.append("|---|---:|---:|---:|---:|")
     for name in ("unigram", "teacher", "student"):
-        model = metrics["models"].get(name)
-        if model:
+        model = metrics["models"].get(name, {})
+        if "loss" in model:  # a teacher without masked-LM head has none
             agreement = f"{model['agreement']:.1%}" if "agreement" in model else "–"
             lines.append(
                 f"| {name} | {model['loss']:.3f} | {model['top1']:.1%} | {model['top5']:.1%} "

@@ -41,6 +41,7 @@ svg text { font-family: system-ui, -apple-system, "Segoe UI", Roboto, sans-serif
 .example { padding: 14px 0; border-top: 1px solid var(--line); }
 .example p { margin: 0 0 8px; }
 .example mark { background: #fbe3d8; border-radius: 4px; padding: 1px 5px; font-weight: 600; }
+.example small { color: var(--soft); margin-left: 8px; }
 .guesses { display: grid; gap: 28px; grid-template-columns: repeat(auto-fit, minmax(280px, 1fr)); }
 .guesses h3 { font-size: 13px; margin: 0 0 4px; color: var(--soft); font-weight: 600; }
 .guess { display: grid; grid-template-columns: 9em 1fr 4.2em; gap: 10px; align-items: center;

@@ -23,8 +23,9 @@ def write_report(path, metrics, curves, examples):
         curves: dict of stage names ("teacher", "student", "baseline", "baseline_start", or a
             name and a phase: "student-distil") to lists of rows: dicts with `step`, `loss` and
             where measured `loss_<term>` and `validation_loss`. May be empty.
-        examples: list of dicts with `text` (str with one [MASK]) and `student`, and where there
-            is one `teacher`: lists of (token, probability). May be empty.
+        examples: list of dicts with `text` (str with one [MASK]), `student` and, where there is
+            one, `teacher`: lists of (token, probability); and perhaps `truth`, the hidden word.
+            May be empty.
 
     Raises:
         OSError: the write failed.
@@ -67,7 +68,7 @@ def _header(metrics, curves):
         f"On held-out text (the {metrics['split']} split) the student's first guess is right for "
         f"{student['top1']:.1%} of the hidden words"
     )
-    if "teacher" in models:
+    if "top1" in models.get("teacher", {}):
         sentences[-1] += f", the teacher's for {models['teacher']['top1']:.1%}"
     if "unigram" in models:
         share = models["unigram"]["top1"]
@@ -113,7 +114,9 @@ def _results(metrics):
 def _bars(metrics):
     models, export = metrics["models"], metrics.get("export", {})
     top1 = [
-        (name, 100 * models[key]["top1"], key) for key, name in MODEL_NAMES.items() if key in models
+        (name, 100 * models[key]["top1"], key)
+        for key, name in MODEL_NAMES.items()
+        if "top1" in models.get(key, {})
     ]
     panels = [("Top-1 accuracy (%)", top1, "{:.1f}")]
     for key, title, scale, number in (
@@ -159,7 +162,8 @@ def _examples(examples):
         return ""
     explained = note("Probabilities over the whole vocabulary; ## continues a word.")
     return explained + "\n".join(
-        f'<div class="example"><p>{_with_mark(example["text"])}</p><div class="guesses">'
+        f'<div class="example"><p>{_with_mark(example["text"])}{_truth(example)}</p>'
+        + '<div class="guesses">'
         + "".join(_guesses(of, example[of]) for of in ("teacher", "student") if of in example)
         + "</div></div>"
         for example in examples
@@ -168,6 +172,10 @@ def _examples(examples):
 
 def _with_mark(text):
     return escape(text).replace("[MASK]", "<mark>[MASK]</mark>")
+
+
+def _truth(example):
+    return f" <small>hidden: {escape(example['truth'])}</small>" if "truth" in example else ""
 
 
 def _guesses(of, guesses):

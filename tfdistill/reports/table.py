@@ -155,5 +155,23 @@ def format_table(metrics):
     return "\n".join(lines)
 
 
+def format_statistics(statistics):
+    """Writes what is in a prepared corpus.
+
+    Args:
+        statistics: dict of splits to `documents`, `tokens`, `bytes` and `unk_share`.
+
+    Returns:
+        Lines, as one str.
+    """
+    lines = [f"{'split':<12}{'documents':>12}{'tokens':>16}{'bytes':>16}{'[UNK]':>10}"]
+    for split, facts in statistics.items():
+        lines.append(
+            f"{split:<12}{facts['documents']:>12,}{facts['tokens']:>16,}{facts['bytes']:>16,}"
+            f"{facts['unk_share']:>10.2%}"
+        )
+    return "\n".join(lines)
+
+
 def _wrap(text, indent):
     return textwrap.wrap(text, WIDTH, subsequent_indent=indent)

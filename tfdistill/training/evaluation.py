@@ -5,6 +5,8 @@ import math
 import numpy as np
 import tensorflow as tf
 
+from tfdistill.training.unigram import unigram_log_probabilities
+
 TOP = 5
 
 
@@ -60,8 +62,7 @@ def evaluate_unigram(counts, batches):
     """Scores the model that always predicts the training split's token frequencies.
 
     Args:
-        counts: int64 (vocab,), tokens of the training split. One is added to each, so that no
-            token is impossible (Laplace).
+        counts: int64 (vocab,), tokens of the training split (see `unigram_log_probabilities`).
         batches: see `evaluate`.
 
     Returns:
@@ -70,11 +71,11 @@ def evaluate_unigram(counts, batches):
     labels = np.concatenate(
         [batch["masked_labels"][batch["masked_weights"] > 0] for batch in batches]
     )
-    frequencies = (counts + 1) / (counts + 1).sum()
-    order = np.argsort(-frequencies, kind="stable")
+    log_probabilities = unigram_log_probabilities(counts)
+    order = np.argsort(-log_probabilities, kind="stable")
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
-    return metrics_from(-np.log(frequencies[labels]), rank[labels])
+    return metrics_from(-log_probabilities[labels], rank[labels])
 
 
 def metrics_from(losses, ranks):

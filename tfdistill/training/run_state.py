@@ -1,30 +1,13 @@
 """What a run remembers, so that it can be stopped at any instant and go on where it was."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 
 from tfdistill.errors import UserError
+from tfdistill.files import write_atomically
 
 KEPT_CHECKPOINTS = 2
-
-
-def write_atomically(path, data):
-    """Writes bytes or text so that the file is the old one or the new one, never a part.
-
-    Args:
-        path: the file.
-        data: bytes or str.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(path.name + ".tmp")
-    with open(aside, "wb") as file:
-        file.write(data.encode() if isinstance(data, str) else data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(aside, path)
 
 
 class RunDirectory:

@@ -1,0 +1,190 @@
+"""What a run will do, decided and checked before any of the long work begins."""
+
+import dataclasses
+import math
+from pathlib import Path
+
+from tfdistill.distillation.initialization import choose_layers
+from tfdistill.distillation.terms import LOSSES
+from tfdistill.errors import UserError
+from tfdistill.models.config import EncoderConfig, read_config
+
+# Flags that decide how a run is watched or where it lies, not what comes out of it.
+WITHOUT_EFFECT = frozenset(
+    "data_dir shards_dir output_dir force json log_interval checkpoint_interval "
+    "validation_interval model text top_k".split()
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """The shapes and the teacher's training.
+
+    Args:
+        teacher_config: `EncoderConfig`, or None for a run without a teacher.
+        teacher_steps: steps that the teacher is trained here.
+        student_config: `EncoderConfig`.
+        student_init: where the student starts.
+    """
+
+    teacher_config: EncoderConfig | None
+    teacher_steps: int
+    student_config: EncoderConfig
+    student_init: str
+
+
+def make_plan(config, recipe, teacher, tokenizer):
+    """Works out what a run will do.
+
+    Args:
+        config: a `RunConfig`.
+        recipe: the `Recipe`.
+        teacher: the `MaskedLanguageModel` that `--teacher` names, or None.
+        tokenizer: the `Tokenizer`.
+
+    Returns:
+        A `Plan`.
+
+    Raises:
+        UserError: something of it cannot be done; the message names the flag.
+    """
+    teacher_config, teacher_steps = _plan_teacher(config, recipe, teacher, tokenizer)
+    student_config = _plan_student(config, teacher_config, tokenizer)
+    init = config.student_init if teacher_config else "random"
+    if teacher_config:
+        # Any choice will do here: what a search finds is not known yet.
+        choose_layers(teacher_config, student_config, init, validation_loss=lambda layers: 0.0)
+    for flag, shape in {"teacher": teacher_config, "student": student_config}.items():
+        if shape and config.length > shape.max_position_embeddings:
+            raise UserError(
+                f"--length={config.length} is over the {flag}'s {shape.max_position_embeddings} "
+                "positions: use a smaller one"
+            )
+    if config.freeze_token_type_embds and not student_config.type_vocab_size:
+        raise UserError(
+            "--freeze_token_type_embds finds nothing to freeze: a DistilBERT student has no "
+            "token types; leave the flag out"
+        )
+    return Plan(teacher_config, teacher_steps, student_config, init)
+
+
+def _plan_teacher(config, recipe, teacher, tokenizer):
+    losses = [LOSSES[term.loss] for phase in recipe.phases for term in phase.active_terms]
+    if teacher is None:
+        if not any(loss.needs_teacher for loss in losses):
+            return None, 0
+        shape = read_config(config.teacher_config, "bert")
+        return _at_home(shape, "--teacher_config", config, tokenizer), config.teacher_steps
+    if teacher.config.vocab_size != tokenizer.vocab_size:
+        raise UserError(
+            f"--tokenizer has {tokenizer.vocab_size} tokens and --teacher={config.teacher} "
+            f"{teacher.config.vocab_size}: their vocabularies differ; name the teacher's tokenizer"
+        )
+    if teacher.head is None and (any(loss.needs_head for loss in losses)):
+        raise UserError(
+            f"--teacher={config.teacher} has no masked-LM head, and --recipe={config.recipe} needs "
+            "its logits: take a checkpoint with the head (…ForMaskedLM)"
+        )
+    return teacher.config, config.layerdrop_adapt_steps
+
+
+def _plan_student(config, teacher_config, tokenizer):
+    if config.student_config:
+        shape = read_config(config.student_config, config.student_type)
+        return _at_home(shape, "--student_config", config, tokenizer)
+    if teacher_config is None:
+        raise UserError("--student_config is empty, and there is no teacher to take a shape from")
+    # Half the teacher's layers; what the types do not share takes the type's own value.
+    own = dict(model_type=config.student_type, type_vocab_size=None, layer_norm_eps=1e-12)
+    if config.student_type == teacher_config.model_type:
+        own = {}
+    layers = math.ceil(teacher_config.num_hidden_layers / 2)
+    return dataclasses.replace(teacher_config, num_hidden_layers=layers, **own)
+
+
+def _at_home(shape, flag, config, tokenizer):
+    """A shape that is made here: the tokenizer's vocabulary, the dropout that is asked for."""
+    if shape.vocab_size != tokenizer.vocab_size:
+        name = config.student_config if flag == "--student_config" else config.teacher_config
+        if Path(name).exists():
+            raise UserError(
+                f"{flag}={name} has a vocabulary of {shape.vocab_size} tokens, the tokenizer has "
+                f"{tokenizer.vocab_size}: teacher, student and tokenizer must share one"
+            )
+    return dataclasses.replace(
+        shape,
+        vocab_size=tokenizer.vocab_size,
+        pad_token_id=tokenizer.pad_id,
+        hidden_dropout_prob=config.dropout,
+        attention_probs_dropout_prob=config.dropout,
+    )
+
+
+def tokenizer_source(config):
+    """Where the tokenizer of a run comes from.
+
+    Args:
+        config: a `RunConfig`.
+
+    Returns:
+        `--tokenizer`; or the teacher, when it is a hub name or a folder that holds a tokenizer;
+        or "", the bundled one.
+    """
+    if config.tokenizer or not config.teacher:
+        return config.tokenizer
+    folder = Path(config.teacher)
+    if folder.is_dir():
+        files = ("tokenizer.json", "vocab.txt")
+        return config.teacher if any((folder / name).is_file() for name in files) else ""
+    return config.teacher
+
+
+def settings(config):
+    """The flags that decide what comes out of a run: dict of names to values."""
+    values = dataclasses.asdict(config)
+    return {name: value for name, value in values.items() if name not in WITHOUT_EFFECT}
+
+
+def student_steps(config, rows):
+    """Optimizer steps of the student.
+
+    Args:
+        config: a `RunConfig`.
+        rows: rows of the training split.
+
+    Returns:
+        `--steps`, or as many as `--n_epoch` passes over the rows take.
+    """
+    per_step = config.batch_size * config.gradient_accumulation_steps
+    return config.steps or max(1, math.ceil(config.n_epoch * rows / per_step))
+
+
+def split_steps(steps, phases):
+    """Shares steps among phases.
+
+    Args:
+        steps: int.
+        phases: the `Phase`s, with their shares.
+
+    Returns:
+        A list of ints that add up to `steps`.
+    """
+    whole = sum(phase.share for phase in phases)
+    ends = [
+        round(steps * sum(phase.share for phase in phases[: index + 1]) / whole)
+        for index in range(len(phases))
+    ]
+    return [end - begin for begin, end in zip([0, *ends], ends, strict=False)]
+
+
+def freeze(student, config):
+    """Keeps the embeddings that the flags name from being trained.
+
+    Args:
+        student: a `MaskedLanguageModel`.
+        config: a `RunConfig`.
+    """
+    embeddings = student.encoder.embeddings
+    embeddings.position_embeddings.trainable = not config.freeze_pos_embs
+    if embeddings.token_type_embeddings is not None:
+        embeddings.token_type_embeddings.trainable = not config.freeze_token_type_embds

@@ -1,0 +1,31 @@
+"""The main job: raw text, a teacher, a student that learns from it, and the files for a phone.
+
+    python -m tfdistill.train --flagfile=configs/mini.flags
+
+Writes the folder --output_dir: teacher/, student/, export/, report.html, metrics.json,
+tensorboard/. A run that was stopped goes on when the same command is given again. With --json the
+metrics are printed on standard output.
+"""
+
+import json
+
+from tfdistill import cli, flags
+
+
+def main():
+    """Runs the command."""
+    groups = [flags.CORPUS, flags.TEACHER, flags.STUDENT, flags.DISTILLATION]
+    cli.run(_train, __doc__, [*groups, flags.OPTIMIZER, flags.RUN])
+
+
+def _train(config):
+    from tfdistill.main_job import MainJob
+    from tfdistill.progress import Console
+
+    metrics = MainJob(config, Console(json=config.json)).run()
+    if config.json:
+        print(json.dumps(metrics))
+
+
+if __name__ == "__main__":
+    main()
