@@ -1,7 +1,12 @@
 """What all tests share."""
 
+import collections
+import importlib
+import re
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 
@@ -12,3 +17,130 @@ def shared_data():
     if not folder.is_dir():
         pytest.skip("no folder ../shared/data beside the repository")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model():
+    """A function of seed (and a config's fields) to a masked LM of 2 layers and width 12."""
+    from tfdistill.models.config import EncoderConfig
+    from tfdistill.models.heads import MaskedLanguageModel
+
+    def make(seed=0, with_head=True, dropout=0.0, **changes):
+        shape = {
+            "vocab_size": 50,
+            "hidden_size": 12,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "intermediate_size": 20,
+            "max_position_embeddings": 24,
+            "initializer_range": 0.3,
+            "hidden_dropout_prob": dropout,
+            "attention_probs_dropout_prob": dropout,
+        }
+        config = EncoderConfig(**{**shape, **changes})
+        model = MaskedLanguageModel(config, with_head=with_head, seed=seed)
+        # Fresh biases are zeros and norms ones, which would hide a lost or misplaced one.
+        generator = np.random.default_rng(seed + 1000)
+        for variable in model.variables:
+            if len(variable.shape) == 1:
+                noise = generator.normal(0, 0.1, variable.shape).astype(np.float32)
+                variable.assign(variable.numpy() + noise)
+        return model
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_batch():
+    """A function of the tokens in each row to a training batch of ids below 50."""
+
+    def make(tokens, length=10, masked=3, seed=0):
+        generator = np.random.default_rng(seed)
+        tokens = np.asarray(tokens)[:, None]
+        mask = np.arange(length) < tokens
+        ids = generator.integers(5, 50, mask.shape) * mask
+        order = generator.random(mask.shape)
+        order[~mask] = 2.0  # padding comes last
+        positions = order.argsort(axis=1)[:, :masked]
+        valid = np.arange(masked) < np.minimum(tokens, np.arange(len(tokens))[:, None] % masked + 1)
+        return {
+            "input_ids": ids.astype(np.int32),
+            "attention_mask": mask.astype(np.int32),
+            "masked_positions": np.where(valid, positions, 0).astype(np.int32),
+            "masked_labels": generator.integers(5, 50, valid.shape).astype(np.int32),
+            "masked_weights": valid.astype(np.float32),
+        }
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_text(tmp_path_factory):
+    """A folder with text.txt, 40 kB of the bundled text, and vocabulary/, its 200 WordPieces."""
+    folder = tmp_path_factory.mktemp("tiny")
+    sample = Path(__file__).resolve().parents[1] / "tfdistill" / "assets" / "sample" / "train.txt"
+    text = sample.read_text("utf-8")[:40_000]
+    (folder / "text.txt").write_text(text, "utf-8")
+    words = collections.Counter(re.findall(r"[a-z]+|[^\sa-z]", text.lower()))
+    letters = sorted({letter for word in words for letter in word})
+    tokens = "[PAD] [UNK] [CLS] [SEP] [MASK]".split() + letters
+    tokens += [f"##{letter}" for letter in letters if letter.isalpha()]
+    tokens += [word for word, _ in words.most_common() if len(word) > 1][: 200 - len(tokens)]
+    (folder / "vocabulary").mkdir()
+    (folder / "vocabulary" / "vocab.txt").write_text("".join(f"{t}\n" for t in tokens), "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_flags(tiny_text):
+    """A function of flags' names and values to those of a run of seconds, as a list of words."""
+
+    def make(**changes):
+        flags = {
+            "corpus": tiny_text / "text.txt",
+            "shards_dir": tiny_text / "shards",
+            "tokenizer": tiny_text / "vocabulary",
+            "length": 16,
+            "batch_size": 8,
+            "teacher_config": "L-2_H-16_A-2",
+            "student_config": "L-1_H-16_A-2",
+            "dropout": 0.1,
+            "layerdrop": 0.2,
+            "teacher_steps": 8,
+            "steps": 8,
+            "log_interval": 2,
+            "checkpoint_interval": 3,
+            "validation_interval": 4,
+        }
+        flags.update(changes)
+        return [f"--{name}={value}" for name, value in flags.items() if value is not None]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def run_command():
+    """A function that runs a command in this process, steps not compiled, and gives its code.
+
+    Args: the command's name, its words, and `patch`: a function of a `MonkeyPatch` that is called
+    before it.
+    """
+    from absl import flags
+
+    from tfdistill import devices
+
+    def run(name, *words, patch=None):
+        command = importlib.import_module(f"tfdistill.{name}")
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            prepare = devices.prepare
+            monkeypatch.setattr(devices, "prepare", lambda: {**prepare(), "jit_compile": False})
+            monkeypatch.setattr(flags, "FLAGS", flags.FlagValues())
+            monkeypatch.setattr(sys, "argv", [name, *map(str, words)])
+            monkeypatch.setattr(sys.modules["__main__"], "__doc__", None)
+            if patch:
+                patch(monkeypatch)
+            with pytest.raises(SystemExit) as end:
+                command.main()
+        return end.value.code
+
+    return run

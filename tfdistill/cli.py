@@ -9,13 +9,13 @@ from tfdistill.errors import UserError
 INTERRUPTED = 130  # the shell's code for a command ended by Ctrl-C
 
 
-def run(main, doc, groups, positional=None):
+def run(main, doc, shown, positional=None):
     """Parses the flags, calls `main` and exits with its code.
 
     Args:
         main: called with a `RunConfig`; what it returns is the exit code (None: 0).
         doc: the command's help, shown above its flags.
-        groups: the groups of flags that `--help` shows.
+        shown: the flags that `--help` shows (see `flags.declare`).
         positional: name of the flag that the words without `--` fill, or None to refuse them.
     """
     from absl import app, flags
@@ -24,7 +24,7 @@ def run(main, doc, groups, positional=None):
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     sys.modules["__main__"].__doc__ = doc
     try:
-        tfdistill_flags.declare(flags.FLAGS, groups)
+        tfdistill_flags.declare(flags.FLAGS, shown)
         words = _parse(app, flags, sys.argv)
         if words and positional:
             flags.FLAGS[positional].value = " ".join(words)

@@ -4,6 +4,9 @@ import importlib.metadata
 import platform
 import resource
 import sys
+from pathlib import Path
+
+from tfdistill.quiet import quiet_native_output
 
 
 def prepare():
@@ -13,15 +16,21 @@ def prepare():
         A dict: `device`, the kind of device that TensorFlow will use, and `jit_compile`, whether
         steps are compiled with XLA.
     """
-    import tensorflow as tf
+    with quiet_native_output(errors=_has_nvidia_driver()):
+        import tensorflow as tf
 
-    gpus = tf.config.list_physical_devices("GPU")
+        gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
         if sys.platform != "darwin":
             # Otherwise the first process takes all of a CUDA card's memory.
             tf.config.experimental.set_memory_growth(gpu, True)
     # Metal has no XLA compiler, and macOS on the CPU gains nothing that has been measured.
     return {"device": "gpu" if gpus else "cpu", "jit_compile": sys.platform != "darwin"}
+
+
+def _has_nvidia_driver():
+    """Without one TensorFlow's complaint that CUDA does not start is no error."""
+    return any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/dxg"))
 
 
 def peak_memory_bytes():

@@ -11,20 +11,19 @@ The held-out text is the test split of --corpus in rows of --length tokens. With
 import json
 from pathlib import Path
 
-from tfdistill import cli, flags
-from tfdistill.errors import UserError
-
-ROWS = 32  # in a batch of held-out text
+from tfdistill import cli, devices, flags
+from tfdistill.held_out import open_held_out, require_fit, student_of
 
 
 def main():
     """Runs the command."""
-    cli.run(_export, __doc__, [flags.MODEL, flags.CORPUS, flags.RUN])
+    cli.run(_export, __doc__, ["--model", flags.CORPUS, "--output_dir", "--json"])
 
 
 def _export(config):
     run = Path(config.output_dir)
-    source = config.model or _student_of(run)
+    source = config.model or student_of(config)
+    devices.prepare()
     from tfdistill.data.tokenizer import load_tokenizer
     from tfdistill.deployment.bundle import export_bundle
     from tfdistill.deployment.model_card import write_model_card
@@ -35,13 +34,10 @@ def _export(config):
     source = resolve_directory(source)
     model = load_model(source)
     tokenizer = load_tokenizer(config.tokenizer or str(source))
-    if tokenizer.vocab_size != model.config.vocab_size:
-        raise UserError(
-            f"--tokenizer: {tokenizer.vocab_size} tokens, but the model has "
-            f"{model.config.vocab_size}: name the tokenizer that it was trained with"
-        )
+    require_fit(config, tokenizer, f"--model={source}", model)
     output = run / "export"
-    facts = export_bundle(model, output, config.length, tokenizer, _held_out(config, tokenizer))
+    _, batches = open_held_out(config, tokenizer)
+    facts = export_bundle(model, output, config.length, tokenizer, batches)
     metrics = None if config.model else _metrics_of(run)
     write_model_card(output / "model_card.md", model.config, facts, metrics)
     console.say(f"{output}\n{_table(facts)}")
@@ -49,27 +45,10 @@ def _export(config):
         print(json.dumps({"directory": str(output), "files": facts}))
 
 
-def _student_of(run):
-    if not (run / "student").is_dir():
-        raise UserError(f"--output_dir={run} has no student/: train first, or name a --model")
-    return run / "student"
-
-
 def _metrics_of(run):
     """The results of a finished run, or None."""
     file = run / "metrics.json"
     return json.loads(file.read_text()) if file.is_file() else None
-
-
-def _held_out(config, tokenizer):
-    from tfdistill.data.batches import EvaluationBatches, Rows
-    from tfdistill.data.corpus import open_corpus
-    from tfdistill.data.shards import prepare
-
-    corpus = open_corpus(config.corpus, config.data_dir)
-    prepared = prepare(corpus, tokenizer, config.shards_dir)
-    rows = Rows(prepared.shard("test"), config.length, tokenizer)
-    return EvaluationBatches(rows, ROWS, masked_lm_prob=config.masked_lm_prob)
 
 
 def _table(facts):

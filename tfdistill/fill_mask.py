@@ -9,18 +9,20 @@ that of --tokenizer. With --json: {"text", "predictions": one list of [token, pr
 
 import json
 
-from tfdistill import cli, flags
+from tfdistill import cli, devices, flags
 from tfdistill.errors import UserError
 
 
 def main():
     """Runs the command."""
-    cli.run(_fill_mask, __doc__, [flags.MODEL], positional="text")
+    cli.run(_fill_mask, __doc__, [flags.MODEL, "--tokenizer", "--json"], positional="text")
 
 
 def _fill_mask(config):
     if not config.model:
         raise UserError("--model is empty: name a Hugging Face directory or a .tflite file")
+    if not config.model.endswith(".tflite"):  # which needs no TensorFlow
+        devices.prepare()
     from tfdistill.deployment.predictor import Predictor
 
     predictor = Predictor.open(config.model, config.tokenizer or None)

@@ -183,15 +183,15 @@ class RunConfig:
 FIELDS = {field.name: field for field in dataclasses.fields(RunConfig)}
 
 
-def declare(flag_values, groups):
+def declare(flag_values, shown):
     """Declares every field of `RunConfig` as an absl flag.
 
-    Every command knows every flag, so that one flagfile serves them all; `--help` shows the
-    groups that the command uses.
+    Every command knows every flag, so that one flagfile serves them all; `--help` shows those
+    that the command uses.
 
     Args:
         flag_values: the `absl.flags.FlagValues` to declare in.
-        groups: names of the groups of flags to show in `--help`.
+        shown: what to show in `--help`: names of groups, and single flags such as "--json".
     """
     import sys
 
@@ -214,10 +214,13 @@ def declare(flag_values, groups):
             )
         else:
             flags.DEFINE_string(name, field.default, facts["help"], **options)
+        names = [name]
         if facts["alias"]:
             flags.DEFINE_alias(facts["alias"], name, **options)
-        if facts["group"] in groups:
-            flag_values.register_key_flag_for_module(sys.argv[0], flag_values[name])
+            names.append(facts["alias"])
+        if facts["group"] in shown or f"--{name}" in shown:
+            for key in names:
+                flag_values.register_key_flag_for_module(sys.argv[0], flag_values[key])
 
 
 def config_from(flag_values):

@@ -1,4 +1,4 @@
-"""The main job, stage by stage: text, teacher, student, distillation, evaluation, export, report."""
+"""The main job by its stages: text, teacher, student, distillation, evaluation, export, report."""
 
 import dataclasses
 import json
@@ -36,11 +36,11 @@ class MainJob:
     Args:
         config: a `RunConfig`.
         console: a `Console`.
+        machine: what `devices.prepare` returned.
     """
 
-    def __init__(self, config, console):
-        self.config, self.console = config, console
-        self.machine = devices.prepare()
+    def __init__(self, config, console, machine):
+        self.config, self.console, self.machine = config, console, machine
         self.tokenizer = load_tokenizer(plan.tokenizer_source(config))
         self.recipe = recipes.get(config.recipe, **dataclasses.asdict(config))
         self.loaded_teacher = load_model(config.teacher) if config.teacher else None
@@ -255,9 +255,8 @@ class MainJob:
         started = time.perf_counter()
         if not self.run_directory.done("evaluate"):
             self.console.say(f"evaluating {len(self.test.rows):,} rows of the test split")
-            table = results.evaluate_models(
-                self.path, self.train_rows.counts, self.test
-            )
+            models = results.models_of(self.path)
+            table = results.evaluate_models(models, self.train_rows.counts, self.test)
             self._finish("evaluate", started, models=table)
         started = time.perf_counter()
         if not self.run_directory.done("export"):
@@ -278,7 +277,8 @@ class MainJob:
             for name in self._stage_names()
         }
         writer = RunWriter(self.path / "tensorboard" / "examples")
-        writer.text(0, "fill-mask", results.examples_markdown(examples))
+        writer.replay([])  # nothing of an earlier try
+        writer.text("fill-mask", 0, results.examples_markdown(examples))
         writer.close()
         results.write_card(self.path, metrics)
         write_report(self.path / "report.html", metrics, curves, examples)

@@ -12,7 +12,7 @@ from tfdistill import cli, flags
 
 def main():
     """Runs the command."""
-    cli.run(_prepare, __doc__, [flags.CORPUS])
+    cli.run(_prepare, __doc__, [flags.CORPUS, "--json"])
 
 
 def _prepare(config):

@@ -27,24 +27,36 @@ MODELS = {
 }
 
 
-def evaluate_models(path, counts, batches):
-    """Scores every model of a run on the same masks.
+def models_of(path):
+    """Loads the models of a run, one after the other.
 
     Args:
         path: `Path` of the run.
+
+    Yields:
+        (key in metrics.json's `models`, `MaskedLanguageModel`) of those that the run has.
+    """
+    for key, folder in MODELS.items():
+        if (path / folder).is_dir():
+            yield key, load_model(path / folder)
+
+
+def evaluate_models(models, counts, batches):
+    """Scores models on the same masks.
+
+    Args:
+        models: iterable of (key, `MaskedLanguageModel`); "teacher" stands before those that are
+            compared with it. Of one without a masked-LM head only the size is told.
         counts: int64 (vocab,), tokens of the training split.
-        batches: iterable of evaluation batches, read once for each model.
+        batches: iterable of evaluation batches, read once.
 
     Returns:
-        dict of the keys of metrics.json's `models` to their metrics and sizes.
+        dict of "unigram" and the keys to the models' metrics and sizes.
     """
     batches = list(batches)
     found = {"unigram": evaluate_unigram(counts, batches)}
     teacher_predictions = None
-    for key, folder in MODELS.items():
-        if not (path / folder).is_dir():
-            continue
-        model = load_model(path / folder)
+    for key, model in models:
         sizes = parameters(model)
         found[key] = {
             "parameters": sizes["total"],

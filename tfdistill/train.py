@@ -19,10 +19,13 @@ def main():
 
 
 def _train(config):
+    from tfdistill import devices
+
+    machine = devices.prepare()  # before anything else imports TensorFlow: it keeps it quiet
     from tfdistill.main_job import MainJob
     from tfdistill.progress import Console
 
-    metrics = MainJob(config, Console(json=config.json)).run()
+    metrics = MainJob(config, Console(json=config.json), machine).run()
     if config.json:
         print(json.dumps(metrics))
 

@@ -195,8 +195,9 @@ from tfdistill.data.tokenizer import load_tokenizer
 
 stream = np.random.default_rng(0).integers(1000, 30000, 600_000).astype(np.uint16)
 rows = Rows(Shard(stream, None, None), 128, load_tokenizer())
-iterators = [iter(as_dataset(TrainingBatches(rows, 256, 0), 0, 1000)) for _ in range(5)]
-print([next(iterator)["input_ids"].shape[0] for iterator in iterators])
+# Large batches: when the process ends the next one is still being made.
+iterator = iter(as_dataset(TrainingBatches(rows, 8192, 0), 0, 1000))
+print(len(next(iterator)), flush=True)
 """
 
 
@@ -208,4 +209,4 @@ def test_a_process_ends_with_datasets_half_read():
         timeout=120,
         cwd=Path(__file__).resolve().parents[2],
     )
-    assert process.returncode == 0 and process.stdout == f"{[256] * 5}\n"
+    assert process.returncode == 0 and process.stdout == "5\n"

@@ -1,8 +1,8 @@
 """TensorFlow SavedModels with named inputs, the form that TensorFlow Serving loads."""
 
-from tfdistill.deployment.quiet import quiet_native_output
 from tfdistill.errors import UserError
 from tfdistill.files import folder_aside
+from tfdistill.quiet import quiet_native_output
 
 SIGNATURE = "serving_default"
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tfdistill.deployment.quiet import quiet_native_output
 from tfdistill.deployment.saved_model import SIGNATURE, write_archive
 from tfdistill.deployment.tied_table import share_tied_table
 from tfdistill.errors import UserError
 from tfdistill.files import write_atomically
+from tfdistill.quiet import quiet_native_output
 
 DYNAMIC_INT8 = "dynamic_int8"
 

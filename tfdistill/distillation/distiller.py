@@ -55,12 +55,14 @@ class Distiller(keras.Model):
             for flag, model in models.items():
                 if loss.needs_head and model.head is None:
                     raise UserError(
-                        f"{flag}: the model has no masked-LM head, and the loss {term.loss!r} needs "
-                        "its logits; take a checkpoint with the head (…ForMaskedLM)"
+                        f"{flag}: the model has no masked-LM head, and the loss {term.loss!r} "
+                        "needs its logits; take a checkpoint with the head (…ForMaskedLM)"
                     )
             widths = {model.config.hidden_size for model in models.values()}
             if loss.same_width and len(widths) > 1:
-                raise UserError(f"--student_config: the loss {term.loss!r} needs the teacher's width")
+                raise UserError(
+                    f"--student_config: the loss {term.loss!r} needs the teacher's width"
+                )
             if len({model.config.vocab_size for model in models.values()}) > 1:
                 raise UserError("--student_config: teacher and student vocabularies differ in size")
 

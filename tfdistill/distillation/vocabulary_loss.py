@@ -22,13 +22,22 @@ def kl_rows(temperature):
     """
 
     def rows(student_logits, teacher_logits):
-        student = tf.nn.log_softmax(student_logits / temperature)
-        teacher = tf.nn.log_softmax(teacher_logits / temperature)
-        probabilities = tf.exp(teacher)
-        loss = tf.reduce_sum(probabilities * (teacher - student), axis=-1) * temperature**2
-        return loss, temperature * (tf.exp(student) - probabilities)
+        student_logits /= temperature
+        teacher_logits /= temperature
+        student = tf.nn.softmax(student_logits)
+        teacher = tf.nn.softmax(teacher_logits)
+        # KL = sum p_t (z_t - z_s) - log Z_t + log Z_s: no logarithm of every probability.
+        cross = tf.reduce_sum(teacher * (teacher_logits - student_logits), axis=-1)
+        loss = cross + _log_normalizer(student_logits, student)
+        loss -= _log_normalizer(teacher_logits, teacher)
+        return loss * temperature**2, temperature * (student - teacher)
 
     return rows
+
+
+def _log_normalizer(logits, probabilities):
+    """log sum exp of the logits, from the likeliest word, whose probability never underflows."""
+    return tf.reduce_max(logits, axis=-1) - tf.math.log(tf.reduce_max(probabilities, axis=-1))
 
 
 def squared_distance_rows(student_logits, teacher_logits):
@@ -117,4 +126,5 @@ def _walk(row_loss, student, teacher, scales, chunk):
 
 def _pad_rows(tensor, rows):
     missing = rows - tensor.shape[0]
-    return tf.pad(tensor, [[0, missing]] + [[0, 0]] * (tensor.shape.rank - 1)) if missing else tensor
+    paddings = [[0, missing]] + [[0, 0]] * (tensor.shape.rank - 1)
+    return tf.pad(tensor, paddings) if missing else tensor

@@ -125,6 +125,26 @@ def format_criterion(name, criterion):
     return write(criterion["value"]), f"{bound} {write(criterion['threshold'])}"
 
 
+def format_models(models, columns=COLUMNS):
+    """Writes models and their measures as aligned lines.
+
+    Args:
+        models: dict of names to dicts of metrics.
+        columns: the `Column`s to show.
+
+    Returns:
+        list of str.
+    """
+    head = [["", *(column.name for column in columns)], ["", *(column.unit for column in columns)]]
+    body = [[name, *(_cell(column, model) for column in columns)] for name, model in models.items()]
+    widths = [max(map(len, column)) for column in zip(*head, *body, strict=True)]
+    lines = []
+    for row in head + body:
+        cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        lines.append("  ".join([row[0].ljust(widths[0]), *cells]).rstrip())
+    return lines
+
+
 def format_table(metrics):
     """Writes the table, the verdict and the notes for a terminal.
 
@@ -135,13 +155,9 @@ def format_table(metrics):
         Lines of at most 100 columns, as one str.
     """
     title = f"{metrics['corpus']}, {metrics['split']} split"
-    head = [["", *(column.name for column in COLUMNS)], ["", *(column.unit for column in COLUMNS)]]
-    body = [[name, *cells] for _, name, cells in model_rows(metrics)]
-    widths = [max(map(len, column)) for column in zip(*head, *body, strict=True)]
-    lines = [textwrap.shorten(title, WIDTH), ""]
-    for row in head + body:
-        cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        lines.append("  ".join([row[0].ljust(widths[0]), *cells]).rstrip())
+    models = metrics["models"]
+    named = {name: models[key] for key, name in MODEL_NAMES.items() if key in models}
+    lines = [textwrap.shorten(title, WIDTH), "", *format_models(named)]
     lines.append("")
     for name, criterion in metrics.get("verdict", {}).items():
         value, threshold = format_criterion(name, criterion)

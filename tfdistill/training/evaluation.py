@@ -22,9 +22,9 @@ def scorer(model, layers=None):
         (batch, masked).
     """
 
-    @tf.function
+    @tf.function(autograph=False)
     def score(batch):
-        logits = tf.cast(model(batch, layers=layers)["logits"], tf.float32)  # (batch, masked, vocab)
+        logits = tf.cast(model(batch, layers=layers)["logits"], tf.float32)
         labels = batch["masked_labels"]
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
         truth = tf.gather(logits, labels, batch_dims=2)  # (batch, masked)

@@ -1,4 +1,4 @@
-"""The training loop: a step is a pure function of weights and step number, so a run can stop anywhere."""
+"""The training loop: a step depends on weights and step number alone, so a run can stop."""
 
 import dataclasses
 import math
@@ -55,7 +55,9 @@ class TrainingLoop:
         self._steps, self._dataset, self._state = steps, dataset, state
         self._intervals, self._observers = intervals, observers
         self._strategy = tf.distribute.get_strategy()
-        self._step = tf.function(self._distributed_step, jit_compile=jit_compile)
+        self._step = tf.function(
+            self._distributed_step, autograph=False, jit_compile=jit_compile
+        )
 
     def run(self):
         """Trains until the last step.

@@ -1,4 +1,4 @@
-"""AdamW with linear warm-up and decay, one clip over all gradients, and no decay on biases and norms."""
+"""AdamW: linear warm-up and decay, one clip over all gradients, no decay on biases and norms."""
 
 import keras
 import tensorflow as tf

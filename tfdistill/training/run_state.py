@@ -4,6 +4,8 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
+
 from tfdistill.errors import UserError
 from tfdistill.files import write_atomically
 
@@ -31,13 +33,19 @@ class RunDirectory:
             self._state = json.loads(self._state_file.read_text())
             self._refuse_other(settings)
             return
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        if self._is_foreign():
             raise UserError(f"--output_dir={path} exists and is no run of tfdistill: name another")
         self._state = {"settings": settings, "done": {}}
         self._save()
 
     def _is_run(self):
         return self._state_file.is_file()
+
+    def _is_foreign(self):
+        # A first write that failed leaves folders, one that was killed a part of the file.
+        part = self._state_file.with_name(self._state_file.name + ".tmp")
+        files = (entry for entry in self.path.rglob("*") if not entry.is_dir())
+        return self.path.is_file() or any(file != part for file in files)
 
     def _refuse_other(self, settings):
         stored = self._state["settings"]
@@ -97,7 +105,8 @@ class StageState:
         """
         from safetensors.numpy import save
 
-        arrays = {name: variable.numpy() for name, variable in variables.items()}
+        # A counter's value is a NumPy scalar, which safetensors does not take.
+        arrays = {name: np.asarray(variable.numpy()) for name, variable in variables.items()}
         facts = {"step": str(step), "seconds": str(seconds)}
         self._write_log()
         write_atomically(self._directory / f"step-{step:08d}.safetensors", save(arrays, facts))
@@ -119,7 +128,8 @@ class StageState:
         if not found:
             return 0, 0.0
         with safe_open(found[-1], framework="np") as file:
-            if set(file.keys()) != set(variables):
+            stored = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
+            if stored != {name: tuple(variable.shape) for name, variable in variables.items()}:
                 raise UserError(f"{found[-1]} is of another model: start over with --force")
             for name, variable in variables.items():
                 variable.assign(file.get_tensor(name))

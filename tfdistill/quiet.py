@@ -12,11 +12,14 @@ _ERROR_LINE = re.compile(rb"^(?:[EF]\d{4} |ERROR)")
 
 
 @contextlib.contextmanager
-def quiet_native_output():
+def quiet_native_output(errors=True):
     """Captures what C++ writes to file descriptor 2 (Python's logging too).
 
     When the body succeeds, error lines are passed on and the rest is dropped; when it raises,
     everything captured is attached to the exception as a note, so that a traceback shows it.
+
+    Args:
+        errors: pass error lines on; False drops them too.
     """
     sys.stderr.flush()
     original = os.dup(STANDARD_ERROR)
@@ -33,7 +36,7 @@ def quiet_native_output():
             os.dup2(original, STANDARD_ERROR)
             os.close(original)
             captured.seek(0)
-            _pass_on(captured.read(), failure)
+            _pass_on(captured.read() if errors or failure else b"", failure)
 
 
 def _pass_on(text, failure):

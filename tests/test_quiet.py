@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tfdistill.deployment.quiet import quiet_native_output
+from tfdistill.quiet import quiet_native_output
 
 CHATTER = b"I0000 00:00:1 a.cc:1] hello\nW0000 00:00:1 a.cc:1] careful\nINFO: created\n"
 

@@ -1,0 +1,187 @@
+"""The loss in chunks against the plain loss and automatic differentiation."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfdistill.distillation import losses
+from tfdistill.distillation.vocabulary_loss import (
+    kl_rows,
+    squared_distance_rows,
+    vocabulary_loss,
+)
+
+TOKENS, VOCAB = 10, 41
+WEIGHTS = np.array([1, 1, 0, 1, 0, 1, 1, 1, 0, 1], np.float32)
+
+
+def plain_kl(temperature):
+    def loss(**parts):
+        return losses.kl_divergence(temperature=temperature, **parts)
+
+    return loss
+
+
+LOSSES = {
+    "kl 1": (kl_rows(1.0), plain_kl(1.0)),
+    "kl 2": (kl_rows(2.0), plain_kl(2.0)),
+    "kl 4": (kl_rows(4.0), plain_kl(4.0)),
+    "mse": (squared_distance_rows, losses.logits_mse),
+}
+
+
+@pytest.fixture(params=LOSSES)
+def both(request):
+    """(loss of rows, the plain loss) of one kind."""
+    return LOSSES[request.param]
+
+
+def projection(seed, width, scale=1.0):
+    """(rows, kernel, bias) of a model of that width, whose logits have a spread of some nats."""
+    generator = np.random.default_rng(seed)
+    shapes = (TOKENS, width), (VOCAB, width), (VOCAB,)
+    parts = [generator.normal(0, scale, shape) / width**0.25 for shape in shapes]
+    return tuple(tf.constant(part, tf.float32) for part in parts)
+
+
+STUDENT, TEACHER, NARROW = projection(0, 8), projection(1, 8), projection(2, 5)
+
+
+def logits_of(parts):
+    rows, kernel, bias = parts
+    return tf.matmul(rows, kernel, transpose_b=True) + bias
+
+
+def value_and_gradients(loss, student):
+    with tf.GradientTape() as tape:
+        tape.watch(student)
+        value = loss(student)
+    return value, tape.gradient(value, student)
+
+
+def chunked(row_loss, teacher, weights=WEIGHTS, normalizer=None, chunk=4):
+    def loss(student):
+        return vocabulary_loss(
+            row_loss=row_loss,
+            student=student,
+            teacher=teacher,
+            weights=tf.constant(weights),
+            normalizer=normalizer,
+            chunk=chunk,
+        )
+
+    return loss
+
+
+def whole(plain, teacher, weights=WEIGHTS, normalizer=None):
+    def loss(student):
+        return plain(
+            student_logits=logits_of(student),
+            teacher_logits=logits_of(teacher),
+            weights=weights,
+            normalizer=normalizer,
+        )
+
+    return loss
+
+
+def assert_same(found, expected):
+    (value, gradients), (true_value, true_gradients) = found, expected
+    np.testing.assert_allclose(value, true_value, rtol=1e-5)
+    assert true_value > 0.01
+    for gradient, true_gradient in zip(gradients, true_gradients, strict=True):
+        scale = np.abs(true_gradient).max()
+        assert scale > 0 and gradient.shape == true_gradient.shape
+        np.testing.assert_allclose(gradient, true_gradient, atol=1e-5 * scale)
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 4, 5, TOKENS, 1000])
+def test_value_and_gradients_are_those_of_the_plain_loss(both, chunk):
+    row_loss, plain = both
+    found = value_and_gradients(chunked(row_loss, TEACHER, chunk=chunk), STUDENT)
+    assert_same(found, value_and_gradients(whole(plain, TEACHER), STUDENT))
+
+
+@pytest.mark.parametrize("normalizer", [None, 29.0])
+def test_a_teacher_of_another_width(both, normalizer):
+    row_loss, plain = both
+    found = value_and_gradients(chunked(row_loss, NARROW, normalizer=normalizer), STUDENT)
+    assert_same(found, value_and_gradients(whole(plain, NARROW, normalizer=normalizer), STUDENT))
+
+
+@pytest.mark.parametrize("jit_compile", [False, True], ids=["graph", "xla"])
+def test_compiled(jit_compile):
+    @tf.function(autograph=False, jit_compile=jit_compile)
+    def compiled(*student):
+        return [
+            value_and_gradients(chunked(row_loss, TEACHER), student)
+            for row_loss, _ in LOSSES.values()
+        ]
+
+    found = compiled(*STUDENT)
+    for (_, plain), result in zip(LOSSES.values(), found, strict=True):
+        assert_same(result, value_and_gradients(whole(plain, TEACHER), STUDENT))
+
+
+def test_the_gradient_is_scaled_by_what_follows():
+    loss = chunked(kl_rows(2.0), TEACHER)
+    _, once = value_and_gradients(loss, STUDENT)
+    _, thrice = value_and_gradients(lambda student: 3.0 * loss(student), STUDENT)
+    for single, triple in zip(once, thrice, strict=True):
+        np.testing.assert_allclose(triple, 3.0 * single, rtol=1e-6)
+
+
+def test_nothing_reaches_the_teacher():
+    with tf.GradientTape() as tape:
+        tape.watch((STUDENT, TEACHER))
+        value = chunked(kl_rows(1.0), TEACHER)(STUDENT)
+    gradients = tape.gradient(value, (STUDENT, TEACHER))
+    assert all(gradient is not None for gradient in gradients[0])
+    assert gradients[1] == (None, None, None)
+
+
+def test_padding_rows_weigh_nothing(both):
+    row_loss, _ = both
+    value, gradients = value_and_gradients(chunked(row_loss, TEACHER), STUDENT)
+    junk = tf.where(WEIGHTS[:, None] > 0, 0.0, 7.0)
+    student = (STUDENT[0] + junk, *STUDENT[1:])
+    teacher = (TEACHER[0] - junk, *TEACHER[1:])
+    junk_value, junk_gradients = value_and_gradients(chunked(row_loss, teacher), student)
+    assert value == junk_value
+    for gradient, junk_gradient in zip(gradients, junk_gradients, strict=True):
+        np.testing.assert_array_equal(gradient, junk_gradient)
+    assert not gradients[0].numpy()[WEIGHTS == 0].any()
+
+
+def test_nothing_valid_is_zero(both):
+    loss = chunked(both[0], TEACHER, weights=np.zeros(TOKENS, np.float32))
+    value, gradients = value_and_gradients(loss, STUDENT)
+    assert value == 0.0
+    assert not any(gradient.numpy().any() for gradient in gradients)
+
+
+def test_equal_models_lose_nothing(both):
+    value, gradients = value_and_gradients(chunked(both[0], STUDENT), STUDENT)
+    assert abs(float(value)) < 1e-6
+    assert max(np.abs(gradient).max() for gradient in gradients) < 1e-6
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_large_logits(temperature):
+    """Logits of hundreds, where the probabilities of most words are 0 in float32."""
+    student, teacher = projection(3, 8, scale=12.0), projection(4, 8, scale=12.0)
+    assert np.ptp(logits_of(teacher)) > 300
+    found = value_and_gradients(chunked(kl_rows(temperature), teacher), student)
+    assert_same(found, value_and_gradients(whole(plain_kl(temperature), teacher), student))
+
+
+def test_a_real_vocabulary_is_as_exact():
+    generator = np.random.default_rng(5)
+    logits = generator.normal(0, 3, (2, 4, 30522)).astype(np.float32)
+    logits[1] = logits[0] + generator.normal(0, 0.05, (4, 30522))  # a student that has learnt
+    loss, _ = kl_rows(2.0)(tf.constant(logits[1]), tf.constant(logits[0]))
+    wide = logits.astype(np.float64) / 2
+    log_p, log_q = wide - np.log(np.exp(wide).sum(axis=-1, keepdims=True))
+    expected = 4 * np.sum(np.exp(log_p) * (log_p - log_q), axis=-1)
+    assert expected.max() < 0.01
+    np.testing.assert_allclose(loss, expected, rtol=1e-2)

@@ -1,0 +1,164 @@
+"""The main job from text to report, and the commands that use what it leaves."""
+
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from tfdistill.models.checkpoint import load_model
+
+MEASURES = {"loss", "pseudo_perplexity", "top1", "top5"}
+SIZES = {"parameters", "parameters_without_embeddings"}
+SHIPPED = {"bytes", "latency_ms"}
+MODEL_FILES = "config.json model.safetensors vocab.txt tokenizer.json tokenizer_config.json".split()
+TEXT = "the man [MASK] the sea."
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, run_command, tiny_flags):
+    """A complete run: a teacher made here, a student, both baselines."""
+    path = tmp_path_factory.mktemp("runs") / "tiny"
+    assert run_command("train", *tiny_flags(output_dir=path, baseline="both")) == 0
+    return path
+
+
+def weights(folder):
+    return load_file(folder / "model.safetensors")
+
+
+def equal(ours, theirs):
+    return ours.keys() == theirs.keys() and all(
+        np.array_equal(ours[name], theirs[name]) for name in ours
+    )
+
+
+def metrics_of(path):
+    return json.loads((path / "metrics.json").read_text())
+
+
+def test_what_a_run_leaves(run):
+    exported = ["student.tflite", "student_int8.tflite", "vocab.txt", "model_card.md"]
+    expected = [
+        *("flags.txt", "metrics.json", "report.html"),
+        *(f"{model}/{file}" for model in ("teacher", "student") for file in MODEL_FILES),
+        *(f"export/{file}" for file in (*exported, "saved_model/saved_model.pb")),
+    ]
+    assert [name for name in expected if not (run / name).is_file()] == []
+    for stage in ("teacher", "student", "baseline", "baseline_start"):
+        assert list((run / "tensorboard" / stage).glob("events.out.tfevents.*"))
+        rows = (run / "checkpoints" / stage / "curve.jsonl").read_text().splitlines()
+        steps = [json.loads(row)["step"] for row in rows]
+        assert steps == [2, 3, 4, 6, 8]
+        assert "validation_loss" in json.loads(rows[-1])
+    assert not list(run.rglob("*.tmp")) and not list(run.rglob("step-*.safetensors"))
+
+
+def test_metrics(run):
+    metrics = metrics_of(run)
+    models = metrics["models"]
+    compared = {"student_start", "student", "baseline", "baseline_start"}
+    assert models.keys() == {"unigram", "teacher", *compared}
+    assert models["unigram"].keys() >= MEASURES
+    assert models["teacher"].keys() >= MEASURES | SIZES | SHIPPED
+    assert models["student"].keys() >= MEASURES | SIZES | SHIPPED | {"agreement"}
+    for key in compared:
+        assert models[key].keys() >= MEASURES | SIZES | {"agreement"}
+    assert metrics["split"] == "test" and metrics["corpus"].endswith("text.txt")
+    assert metrics["verdict"].keys() == {"quality", "speed", "size"}
+    for criterion in metrics["verdict"].values():
+        assert criterion.keys() == {"value", "threshold", "passed", "definition"}
+    stages = {"prepare", "teacher", "start", "student", "baseline", "baseline_start"}
+    assert metrics["seconds"].keys() == stages | {"evaluate", "export"}
+    assert metrics["peak_memory_bytes"] > 100e6
+    assert metrics["versions"].keys() >= {"python", "tensorflow", "keras"}
+    size = (run / "export" / "student_int8.tflite").stat().st_size
+    assert models["student"]["bytes"] == size
+    # A fresh model begins at the unigram level, and a few steps do not take it far from there.
+    for key in ("teacher", "student"):
+        assert models[key]["loss"] == pytest.approx(models["unigram"]["loss"], rel=0.05)
+
+
+def test_the_student_starts_as_the_cut_teacher(run):
+    teacher, start = weights(run / "teacher"), weights(run / "checkpoints" / "student_start")
+    assert all(np.array_equal(start[name], teacher[name]) for name in start)
+    assert not equal(weights(run / "student"), start)
+    assert not equal(weights(run / "student"), weights(run / "checkpoints/baseline_start_model"))
+
+
+def test_a_finished_run_is_not_done_again(run, run_command, tiny_flags, capfd):
+    before = {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in run.rglob("*")}
+    assert run_command("train", *tiny_flags(output_dir=run, baseline="both"), "--json") == 0
+    out, err = capfd.readouterr()
+    assert "is finished" in err and json.loads(out) == metrics_of(run)
+    assert {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in run.rglob("*")} == before
+
+
+def test_evaluate_says_what_the_run_says(run, run_command, tiny_flags, capfd):
+    assert run_command("evaluate", *tiny_flags(output_dir=run, tokenizer=None), "--json") == 0
+    out, err = capfd.readouterr()
+    result, metrics = json.loads(out), metrics_of(run)
+    assert (result["corpus"], result["split"]) == (metrics["corpus"], "test")
+    assert result["models"].keys() == {"unigram", "teacher", "model"}
+    for ours, theirs in (("unigram", "unigram"), ("teacher", "teacher"), ("model", "student")):
+        for name, value in result["models"][ours].items():
+            assert value == pytest.approx(metrics["models"][theirs][name], rel=1e-6), name
+    (row,) = [line.split() for line in err.splitlines() if line.startswith("model  ")][1:]
+    assert row[1] == f"{metrics['models']['student']['loss']:.3f}"
+
+
+def test_evaluate_one_model(run, run_command, tiny_flags, capfd):
+    flags = tiny_flags(tokenizer=None)
+    assert run_command("evaluate", *flags, f"--model={run / 'teacher'}", "--json") == 0
+    models = json.loads(capfd.readouterr().out)["models"]
+    assert models.keys() == {"unigram", "model"} and "agreement" not in models["model"]
+    assert models["model"]["top5"] == metrics_of(run)["models"]["teacher"]["top5"]
+
+
+def test_fill_mask_both_ways(run, run_command, capfd):
+    found = []
+    for model in ("student", "export/student.tflite"):
+        assert run_command("fill_mask", f"--model={run / model}", TEXT, "--json") == 0
+        (words,) = json.loads(capfd.readouterr().out)["predictions"]
+        found.append(words)
+    assert [word for word, _ in found[0]] == [word for word, _ in found[1]]
+    assert np.allclose([p for _, p in found[0]], [p for _, p in found[1]], atol=1e-5)
+
+
+def test_no_teacher(tmp_path, run_command, tiny_flags):
+    path = tmp_path / "run"
+    assert run_command("train", *tiny_flags(output_dir=path, recipe="mlm")) == 0
+    metrics = metrics_of(path)
+    assert not (path / "teacher").exists()
+    assert metrics["models"].keys() == {"unigram", "student_start", "student"}
+    assert metrics["verdict"] == {}
+    assert (path / "export" / "student.tflite").is_file() and (path / "report.html").is_file()
+
+
+def test_a_loaded_teacher(run, tmp_path, run_command, tiny_flags):
+    """Under its other name, with its own tokenizer; the student has half its layers."""
+    path = tmp_path / "run"
+    flags = tiny_flags(
+        output_dir=path, teacher_name=run / "teacher", tokenizer=None, student_config=None
+    )
+    assert run_command("train", *flags) == 0
+    assert equal(weights(path / "teacher"), weights(run / "teacher"))
+    assert not (path / "checkpoints" / "teacher" / "curve.jsonl").exists()
+    assert load_model(path / "student").config.num_hidden_layers == 1
+    models = [metrics_of(folder)["models"] for folder in (path, run)]
+    assert models[0]["teacher"]["loss"] == models[1]["teacher"]["loss"]
+
+
+def test_an_adapted_teacher_and_a_distilbert_student(run, tmp_path, run_command, tiny_flags):
+    path = tmp_path / "run"
+    flags = tiny_flags(
+        output_dir=path, teacher=run / "teacher", layerdrop_adapt_steps=4, student_type="distilbert"
+    )
+    assert run_command("train", *flags, "--freeze_pos_embs") == 0
+    teacher, student = weights(path / "teacher"), weights(path / "student")
+    assert not equal(teacher, weights(run / "teacher"))
+    assert load_model(path / "student").config.model_type == "distilbert"
+    table = "embeddings.position_embeddings.weight"
+    folded = teacher[f"bert.{table}"] + teacher["bert.embeddings.token_type_embeddings.weight"][:1]
+    assert np.array_equal(student[f"distilbert.{table}"], folded)
+    assert metrics_of(path)["models"]["student"]["agreement"] > 0

@@ -1,0 +1,72 @@
+"""Held-out text for the commands that measure a model which is there already."""
+
+from pathlib import Path
+
+from tfdistill.errors import UserError
+
+ROWS = 32  # in a batch
+
+
+def student_of(config):
+    """Folder of the student of the run in `--output_dir`.
+
+    Args:
+        config: a `RunConfig`.
+
+    Returns:
+        `Path`.
+
+    Raises:
+        UserError: there is none.
+    """
+    run = Path(config.output_dir)
+    if not (run / "student").is_dir():
+        raise UserError(f"--output_dir={run} has no student/: train first, or name a --model")
+    return run / "student"
+
+
+def require_fit(config, tokenizer, flag, model):
+    """Makes sure that a model can read the held-out rows.
+
+    Args:
+        config: a `RunConfig`.
+        tokenizer: the `Tokenizer` of the rows.
+        flag: what names the model.
+        model: a `MaskedLanguageModel`.
+
+    Raises:
+        UserError: the tokenizer is another's, or the rows are too long.
+    """
+    if tokenizer.vocab_size != model.config.vocab_size:
+        raise UserError(
+            f"--tokenizer: {tokenizer.vocab_size} tokens, but {flag} has "
+            f"{model.config.vocab_size}: name the tokenizer that it was trained with"
+        )
+    positions = model.config.max_position_embeddings
+    if config.length > positions:
+        raise UserError(
+            f"--length={config.length} is over the {positions} positions of {flag}: use a smaller "
+            "one"
+        )
+
+
+def open_held_out(config, tokenizer):
+    """Opens the test split of `--corpus`, which is prepared if that was not done before.
+
+    Args:
+        config: a `RunConfig`.
+        tokenizer: the `Tokenizer`.
+
+    Returns:
+        (int64 (vocab,), tokens of the training split; `EvaluationBatches` of the test split: those
+        of the main job's table).
+    """
+    from tfdistill.data.batches import EvaluationBatches, Rows
+    from tfdistill.data.corpus import open_corpus
+    from tfdistill.data.shards import prepare
+
+    corpus = open_corpus(config.corpus, config.data_dir)
+    prepared = prepare(corpus, tokenizer, config.shards_dir)
+    rows = Rows(prepared.shard("test"), config.length, tokenizer)
+    batches = EvaluationBatches(rows, ROWS, masked_lm_prob=config.masked_lm_prob)
+    return prepared.shard("train").counts, batches
