@@ -1,6 +1,8 @@
 """The main job from text to report, and the commands that use what it leaves."""
 
+import errno
 import json
+import os
 
 import numpy as np
 import pytest
@@ -135,18 +137,28 @@ def test_no_teacher(tmp_path, run_command, tiny_flags):
     assert (path / "export" / "student.tflite").is_file() and (path / "report.html").is_file()
 
 
-def test_a_loaded_teacher(run, tmp_path, run_command, tiny_flags):
+def test_a_loaded_teacher(run, tmp_path, run_command, tiny_flags, capfd):
     """Under its other name, with its own tokenizer; the student has half its layers."""
     path = tmp_path / "run"
     flags = tiny_flags(
         output_dir=path, teacher_name=run / "teacher", tokenizer=None, student_config=None
     )
-    assert run_command("train", *flags) == 0
+
+    def disk_full(monkeypatch):
+        def fail(*_):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path / "export"))
+
+        monkeypatch.setattr("tfdistill.results.export_bundle", fail)
+
+    assert run_command("train", *flags, patch=disk_full) == 1
+    assert capfd.readouterr().err.startswith(f"error: {path / 'export'}: No space left")
+    # What was trained and measured before is there.
     assert equal(weights(path / "teacher"), weights(run / "teacher"))
     assert not (path / "checkpoints" / "teacher" / "curve.jsonl").exists()
     assert load_model(path / "student").config.num_hidden_layers == 1
-    models = [metrics_of(folder)["models"] for folder in (path, run)]
-    assert models[0]["teacher"]["loss"] == models[1]["teacher"]["loss"]
+    done = json.loads((path / "checkpoints" / "state.json").read_text())["done"]
+    teachers = [done["evaluate"]["models"]["teacher"], metrics_of(run)["models"]["teacher"]]
+    assert teachers[0]["loss"] == teachers[1]["loss"]
 
 
 def test_an_adapted_teacher_and_a_distilbert_student(run, tmp_path, run_command, tiny_flags):

@@ -31,14 +31,17 @@ def run(main, doc, shown, positional=None):
         elif words:
             raise UserError(f"unexpected word {words[0]!r}: flags start with --")
         code = main(tfdistill_flags.config_from(flags.FLAGS))
+        sys.stdout.flush()
     except UserError as error:
         code = _fail(str(error))
+    except BrokenPipeError:  # who reads the output has ended, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
     except OSError as error:
         named = f"{error.filename}: " if error.filename else ""
         code = _fail(f"{named}{error.strerror or error}: free the disk or fix the path and repeat")
     except KeyboardInterrupt:
         code = _fail("stopped; the same command goes on from the last checkpoint", INTERRUPTED)
-    sys.stdout.flush()
     sys.exit(code or 0)
 
 

@@ -25,7 +25,8 @@ def write_atomically(path, data):
             file.flush()
             os.fsync(file.fileno())
         os.replace(aside, path)
-    except OSError:
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk names no file
         aside.unlink(missing_ok=True)
         raise
 

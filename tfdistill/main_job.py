@@ -126,6 +126,7 @@ class MainJob:
             seconds = time.perf_counter() - started
         self._save(teacher, output)
         self.run_directory.finish("teacher", {"seconds": seconds})
+        self._stage_state("teacher").delete_checkpoints()
         return teacher
 
     def _make_start(self, teacher):
@@ -178,9 +179,11 @@ class MainJob:
         batches = self._batches(seed=config.seed + 1, smoothing=config.mlm_smoothing)
         steps = plan.student_steps(config, len(self.train_rows))
         seconds = 0.0
-        for phase, share in zip(phases, plan.split_steps(steps, phases), strict=True):
+        stages = [name if len(phases) == 1 else f"{name}-{phase.name}" for phase in phases]
+        shares = plan.split_steps(steps, phases)
+        for stage, phase, share in zip(stages, phases, shares, strict=True):
             seconds += self._train(
-                name if len(phases) == 1 else f"{name}-{phase.name}",
+                stage,
                 student,
                 teacher,
                 phase,
@@ -191,6 +194,11 @@ class MainJob:
             )
         self._save(student, output)
         self.run_directory.finish(name, {"seconds": seconds})
+        for stage in stages:
+            self._stage_state(stage).delete_checkpoints()
+
+    def _stage_state(self, stage):
+        return StageState(self.path / "checkpoints", stage)
 
     def _train(self, name, model, teacher, phase, *, steps, learning_rate, layerdrop, batches):
         """Runs one phase from its last checkpoint to its end; returns its seconds."""
@@ -214,7 +222,7 @@ class MainJob:
             max_grad_norm=config.max_grad_norm,
         )
         writer = RunWriter(self.path / "tensorboard" / name)
-        state = StageState(self.path / "checkpoints", name)
+        state = self._stage_state(name)
         score = scorer(model)
         loop = TrainingLoop(
             distiller,
@@ -273,7 +281,7 @@ class MainJob:
         )
         examples = results.fill_examples(self.path, self.tokenizer, self.test.rows)
         curves = {
-            name: StageState(self.path / "checkpoints", name).load_rows()
+            name: self._stage_state(name).load_rows()
             for name in self._stage_names()
         }
         writer = RunWriter(self.path / "tensorboard" / "examples")

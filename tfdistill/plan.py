@@ -48,6 +48,8 @@ def make_plan(config, recipe, teacher, tokenizer):
     Raises:
         UserError: something of it cannot be done; the message names the flag.
     """
+    if not all(phase.active_terms for phase in recipe.phases):
+        raise UserError("every loss weighs 0: give one of --alpha_ce, --alpha_mlm a weight")
     teacher_config, teacher_steps = _plan_teacher(config, recipe, teacher, tokenizer)
     student_config = _plan_student(config, teacher_config, tokenizer)
     init = config.student_init if teacher_config else "random"
@@ -80,12 +82,24 @@ def _plan_teacher(config, recipe, teacher, tokenizer):
             f"--tokenizer has {tokenizer.vocab_size} tokens and --teacher={config.teacher} "
             f"{teacher.config.vocab_size}: their vocabularies differ; name the teacher's tokenizer"
         )
-    if teacher.head is None and (any(loss.needs_head for loss in losses)):
-        raise UserError(
-            f"--teacher={config.teacher} has no masked-LM head, and --recipe={config.recipe} needs "
-            "its logits: take a checkpoint with the head (…ForMaskedLM)"
-        )
+    if teacher.head is None:
+        _require_no_head(config, losses)
     return teacher.config, config.layerdrop_adapt_steps
+
+
+def _require_no_head(config, losses):
+    """Refuses a teacher without masked-LM head where one is needed."""
+    needs = {
+        f"--recipe={config.recipe} needs its logits": any(loss.needs_head for loss in losses),
+        f"--student_init={config.student_init} copies it": config.student_init != "random",
+        "--layerdrop_adapt_steps trains it": config.layerdrop_adapt_steps > 0,
+    }
+    for need, there in needs.items():
+        if there:
+            raise UserError(
+                f"--teacher={config.teacher} has no masked-LM head, and {need}: take a checkpoint "
+                "with the head (…ForMaskedLM)"
+            )
 
 
 def _plan_student(config, teacher_config, tokenizer):

@@ -209,9 +209,12 @@ def example_texts(tokenizer, rows):
         list of (text with one [MASK], the hidden word), spread over the split.
     """
     found = []
-    for index in np.linspace(0, len(rows) - 1, 4 * EXAMPLES, dtype=np.int64):
-        ids = rows.gather(np.array([index]))[0][1 : 1 + EXAMPLE_TOKENS]
+    for index in np.unique(np.linspace(0, len(rows) - 1, 4 * EXAMPLES, dtype=np.int64)):
+        ids = rows.gather(np.array([index]))[0][1:-1]
         tokens = [tokenizer.id_to_token(i) for i in ids]
+        # A row may begin within a word.
+        first = next((i for i, token in enumerate(tokens) if not token.startswith("##")), 0)
+        ids, tokens = (part[first : first + EXAMPLE_TOKENS] for part in (ids, tokens))
         whole = [
             place
             for place in range(len(ids) // 2, len(ids) - 2)
@@ -220,11 +223,10 @@ def example_texts(tokenizer, rows):
             and not tokens[place + 1].startswith("##")
         ]
         special = set(map(int, ids)) & set(tokenizer.special_ids)
-        if not whole or special or len(found) == EXAMPLES:
-            continue
-        truth, ids[whole[0]] = tokens[whole[0]], tokenizer.mask_id
-        found.append((tokenizer.decode(ids), truth))
-    return found
+        if whole and not special:
+            truth, ids[whole[0]] = tokens[whole[0]], tokenizer.mask_id
+            found.append((tokenizer.decode(ids), truth))
+    return found[:: max(1, len(found) // EXAMPLES)][:EXAMPLES]
 
 
 def examples_markdown(examples):

@@ -1,9 +1,8 @@
 """A run that is stopped and started again ends as one that was not."""
 
 import dataclasses
-import math
+import os
 
-import keras
 import numpy as np
 import pytest
 
@@ -17,13 +16,14 @@ from tfdistill.training.optimizer import build_optimizer
 from tfdistill.training.run_state import StageState
 
 STEPS, LOG, CHECKPOINT, VALIDATION = 12, 2, 5, 6
+VOCABULARY = 200  # of the tiny text
 
 
 class Stop(Exception):
     """Stands for whatever ends a process."""
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class Kind:
     """What is trained, and how: all that a flag could ask for, or the least."""
 
@@ -32,6 +32,7 @@ class Kind:
     layerdrop: float = 0.0
     micro_batches: int = 1
     jit_compile: bool = False
+    validates: bool = False
 
 
 PLAIN = Kind()
@@ -57,17 +58,18 @@ class Outside:
 @pytest.fixture(scope="module")
 def data(make_rows):
     """(rows of the training split, fixed batches of the validation split)."""
-    return make_rows(), list(EvaluationBatches(make_rows("validation", tokens=150), 8))
+    return make_rows(0, 2000), list(EvaluationBatches(make_rows(2000, 150), 8))
 
 
 @pytest.fixture(scope="module")
 def start(tiny_model, data):
     """A function of a kind, a folder and options to (loop, model): what a fresh process makes."""
 
-    def make(kind, folder, outside, steps=STEPS, learning_rate=0.01, validate=True):
-        model = tiny_model(seed=2, vocab_size=57, dropout=kind.dropout)
+    def make(kind, folder, outside, steps=STEPS):
+        shape = dict(vocab_size=VOCABULARY, num_hidden_layers=1)
+        model = tiny_model(seed=2, dropout=kind.dropout, **shape)
         recipe = recipes.get(kind.recipe)
-        teacher = tiny_model(seed=1, vocab_size=57) if kind.recipe == "distilbert" else None
+        teacher = tiny_model(seed=1, **shape) if kind.recipe == "distilbert" else None
         distiller = Distiller(
             model,
             recipe.phases[0],
@@ -78,7 +80,7 @@ def start(tiny_model, data):
         )
         optimizer = build_optimizer(
             model.trainable_variables,
-            learning_rate=learning_rate,
+            learning_rate=0.01,
             steps=steps,
             warmup_prop=0.25,
             betas=(0.9, 0.98),
@@ -87,7 +89,7 @@ def start(tiny_model, data):
             max_grad_norm=5.0,
         )
         batches = TrainingBatches(data[0], 4, seed=7)
-        score = scorer(model) if validate else None
+        score = scorer(model) if kind.validates else None
         loop = TrainingLoop(
             distiller,
             optimizer,
@@ -98,7 +100,7 @@ def start(tiny_model, data):
             observers=Observers(
                 outside.progress,
                 outside.restored,
-                (lambda: evaluate(score, data[1])[0]["loss"]) if validate else None,
+                (lambda: evaluate(score, data[1])[0]["loss"]) if kind.validates else None,
             ),
             jit_compile=kind.jit_compile,
         )
@@ -107,53 +109,77 @@ def start(tiny_model, data):
     return make
 
 
-def weights_of(model):
-    return {variable.path: variable.numpy() for variable in model.variables}
-
-
 def without_time(rows):
     return [{k: v for k, v in row.items() if k != "tokens_per_second"} for row in rows]
 
 
-@pytest.mark.parametrize("kind", [PLAIN, EVERYTHING], ids=["plain", "everything"])
-def test_stopped_and_resumed_equals_one_go(start, tmp_path, kind):
+@pytest.fixture(scope="module")
+def restart(start):
+    """The same as `start`, but compiled once: a loop of fresh weights around the old step."""
+    made = {}
+
+    def make(kind, folder, outside):
+        loop, model = start(kind, folder, outside)
+        old, old_model, fresh = made.setdefault(kind, (loop, model, values_of(loop)))
+        for name, variable in old._variables().items():
+            variable.assign(fresh[name])
+        old._state, old._observers = loop._state, loop._observers
+        return old, old_model
+
+    return make
+
+
+@pytest.fixture(params=["plain", "everything"])
+def begin(request, start, restart):
+    """A function of a folder and an `Outside` to (loop, model), as a new process has them."""
+    if request.param == "plain":
+        return lambda folder, outside: start(PLAIN, folder, outside)
+    return lambda folder, outside: restart(EVERYTHING, folder, outside)
+
+
+def values_of(loop):
+    return {name: variable.numpy() for name, variable in loop._variables().items()}
+
+
+def test_stopped_and_resumed_equals_one_go(begin, tmp_path):
     whole = Outside()
-    loop, model = start(kind, tmp_path / "whole", whole)
-    seconds = loop.run()
-    assert seconds > 0 and whole.restored_rows == []
-    expected = weights_of(model)
+    loop, model = begin(tmp_path / "whole", whole)
+    start = values_of(loop)
+    assert len(start) == 3 * len(model.variables) + 1  # weights, two moments each, the counter
+    assert loop.run() > 0 and whole.restored_rows == []
+    expected = values_of(loop)
+    assert all(np.any(expected[name] != start[name]) for name in start)
+    curves = [without_time(loop._state.rows)]
 
     first = Outside(stop_at=8)  # after the checkpoint of step 5, and points at 6 and 8
-    loop, _ = start(kind, tmp_path / "parts", first)
+    loop, _ = begin(tmp_path / "parts", first)
     with pytest.raises(Stop):
         loop.run()
     second = Outside()
-    loop, model = start(kind, tmp_path / "parts", second)
+    loop, _ = begin(tmp_path / "parts", second)
     loop.run()
-    # A checkpoint's step is logged too: nothing that was done before it is left out of a mean.
+    found = values_of(loop)
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value, err_msg=name)
+
+    # One curve, without doubled points, and the same but for the clock. A checkpoint's step is
+    # logged too, so that no mean spans it.
     assert second.restored_rows == [2, 4, 5]
     assert [row["step"] for row in second.rows] == [6, 8, 10, 12]
-    found = weights_of(model)
-    assert len(found) == len(model.variables)
-    for path, value in expected.items():
-        np.testing.assert_array_equal(found[path], value, err_msg=path)
-
-    # One curve, without doubled points, and the same but for the clock.
-    curves = []
-    for folder in ("whole", "parts"):
-        rows = StageState(tmp_path / folder, "student")
-        rows.restore(loop._variables())
-        curves.append(without_time(rows.rows))
-    assert [row["step"] for row in curves[0]] == [2, 4, 5, 6, 8, 10]  # the last checkpoint's
+    curves.append(without_time(loop._state.rows))
+    assert [row["step"] for row in curves[0]] == [2, 4, 5, 6, 8, 10, 12]
     assert curves[0] == curves[1]
-    assert without_time(loop._state.rows) == without_time(whole.rows)
+    loop._state.close()
+    assert without_time(StageState(tmp_path / "parts", "student").load_rows()) == curves[0]
 
 
 @pytest.fixture(scope="module")
 def plain_run(start, tmp_path_factory):
-    """(rows, model) of a whole run of 30 steps."""
+    """(rows, model) of a whole run of 30 steps, which learn the frequencies at the least."""
     outside = Outside()
-    loop, model = start(PLAIN, tmp_path_factory.mktemp("plain"), outside, steps=30)
+    kind = Kind(validates=True)
+    loop, model = start(kind, tmp_path_factory.mktemp("plain"), outside, steps=30)
     loop.run()
     return outside.rows, model
 
@@ -167,9 +193,8 @@ def test_the_curve(plain_run):
         assert row["tokens_per_second"] > 0
         # Of the points from one checkpoint or logged step to the next.
         assert ("validation_loss" in row) == (row["step"] % VALIDATION == 0)
-    assert rows[-1]["loss"] < 0.9 * rows[0]["loss"]
     validation = [row["validation_loss"] for row in rows if "validation_loss" in row]
-    assert validation[-1] < 0.9 * validation[0]
+    assert rows[-1]["loss"] < rows[0]["loss"] - 0.3 and validation[-1] < validation[0] - 0.1
 
 
 def test_the_learning_rate_of_the_curve(plain_run):
@@ -188,19 +213,17 @@ def test_the_validation_loss_is_of_the_model_in_training(plain_run, data):
     np.testing.assert_allclose(rows[-1]["validation_loss"], loss, rtol=1e-6)
 
 
-def test_a_loss_that_is_no_number(start, tmp_path):
+def test_a_loss_that_is_no_number(restart, tmp_path):
     outside = Outside()
-    loop, model = start(PLAIN, tmp_path, outside, validate=False)
-    model.head.bias.assign(np.full(57, np.nan, np.float32))
+    loop, model = restart(PLAIN, tmp_path, outside)
+    model.head.bias.assign(np.full(VOCABULARY, np.nan, np.float32))
     with pytest.raises(UserError, match="the loss is nan at step 2: lower --learning_rate"):
         loop.run()
     assert not outside.rows and not list(tmp_path.rglob("*.safetensors"))
 
 
-def test_a_checkpoint_that_cannot_be_written(start, tmp_path, monkeypatch):
+def test_a_checkpoint_that_cannot_be_written(restart, tmp_path, monkeypatch):
     """The second checkpoint fails; the run then goes on from the first."""
-    import os
-
     replaced, real = [], os.replace
 
     def fails(source, target):
@@ -209,36 +232,13 @@ def test_a_checkpoint_that_cannot_be_written(start, tmp_path, monkeypatch):
             raise OSError(28, "No space left on device")
         return real(source, target)
 
-    loop, _ = start(PLAIN, tmp_path, Outside(), validate=False)
+    loop, _ = restart(PLAIN, tmp_path, Outside())
     with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
         patch.setattr("os.replace", fails)
         loop.run()
     assert any("step-00000005" in target for target in replaced)
-    # A loop that only restores: no step left to trace.
     outside = Outside(stop_at=6)
-    again, _ = start(PLAIN, tmp_path, outside, validate=False)
+    again, _ = restart(PLAIN, tmp_path, outside)
     with pytest.raises(Stop):
         again.run()
     assert outside.restored_rows == [2, 4, 5]
-
-
-def test_dense_gradients_are_clipped_as_one(start, tmp_path, monkeypatch):
-    """The norm that is logged is the one before the clip, over all weights."""
-    seen = []
-    apply = keras.optimizers.AdamW.apply
-
-    def spy(optimizer, grads, variables=None):
-        seen.append([type(grad).__name__ for grad in grads])
-        return apply(optimizer, grads, variables)
-
-    monkeypatch.setattr("keras.optimizers.AdamW.apply", spy)
-    outside = Outside(stop_at=2)
-    loop, model = start(PLAIN, tmp_path, outside, validate=False)
-    gradients, _ = loop._distiller.gradients(
-        next(iter(loop._dataset(0, 1))), 0
-    )  # before any step is made
-    first = math.sqrt(sum(float(np.square(gradient).sum()) for gradient in gradients))
-    with pytest.raises(Stop):
-        loop.run()
-    assert len(seen) == 1 and "IndexedSlices" not in seen[0]  # traced once for all steps
-    assert abs(outside.rows[0]["gradient_norm"] - first) < 0.5 * first

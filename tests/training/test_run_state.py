@@ -185,6 +185,7 @@ def test_the_end_keeps_the_curve_alone(tmp_path):
     state.save(10, make_variables(0), 0.0)
     state.rows.append({"step": 20, "loss": 0.25})
     state.close()
+    state.delete_checkpoints()
     assert names(tmp_path) == ["curve.jsonl"]
     assert [row["loss"] for row in StageState(tmp_path, "student").load_rows()] == [0.5, 0.25]
 

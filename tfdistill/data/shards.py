@@ -156,6 +156,11 @@ def _write(folder, corpus, tokenizer, identity, progress):
                 f"corpus {corpus.name}: no text for its {split} split: give --corpus more text, or "
                 "files named train, validation and test"
             )
+        if statistics[split]["unk_share"] == 1:
+            raise UserError(
+                f"corpus {corpus.name}: the tokenizer knows no word of its {split} split: name "
+                "another --tokenizer or --corpus"
+            )
     manifest = {
         **identity,
         "vocab_size": tokenizer.vocab_size,

@@ -136,7 +136,8 @@ class Tokenizer:
         directory = Path(directory)
         tokens = [self.id_to_token(i) for i in range(self.vocab_size)]
         (directory / VOCABULARY).write_text("".join(f"{t}\n" for t in tokens), "utf-8")
-        self._tokenizer.save(str(directory / SERIALISED))
+        # Not by its own save, whose exception for a full disk is no OSError.
+        (directory / SERIALISED).write_text(self._tokenizer.to_str(pretty=True), "utf-8")
         settings = json.loads((BUNDLED / SETTINGS).read_text("utf-8"))
         normalizer = self._state["normalizer"] or {}
         settings["do_lower_case"] = normalizer.get("lowercase", False)

@@ -108,15 +108,23 @@ class Distiller(keras.Model):
 
         def part(index):
             begin = index * rows
-            micro = {name: tensor[begin : begin + rows] for name, tensor in batch.items()}
-            micro = {name: tf.ensure_shape(t, [rows, *t.shape[1:]]) for name, t in micro.items()}
+            # By tf.slice, whose sizes are static; XLA takes no tensor[begin : begin + rows].
+            micro = {
+                name: tf.slice(t, [begin, *[0] * (t.shape.rank - 1)], [rows, *t.shape[1:]])
+                for name, t in batch.items()
+            }
             return self._micro_gradients(micro, step, row + begin, normalizers, keep_layers)
 
+        names = ("loss", *(f"loss_{term.loss}" for term in self.phase.active_terms))
+        zeros = (
+            [tf.zeros(variable.shape) for variable in self.student.trainable_variables],
+            {name: tf.constant(0.0) for name in names},
+        )
         # A loop, not an unrolled sum: the graph and the memory are those of one micro-batch.
         return tf.while_loop(
             lambda index, _: index < self.micro_batches,
             lambda index, sums: (index + 1, tf.nest.map_structure(tf.add, sums, part(index))),
-            (1, part(0)),
+            (0, zeros),
             parallel_iterations=1,
         )[1]
 

@@ -129,6 +129,9 @@ def save_model(model, directory, tokenizer_directory=None):
                 os.replace(path, directory / path.name)
         else:
             os.rename(aside, directory)
+    except OSError as error:
+        error.filename = error.filename or str(directory / WEIGHTS)  # a full disk names no file
+        raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 

@@ -90,6 +90,7 @@ def metrics_from(losses, ranks):
         `top5` (shares of the predictions), and `predictions`, their number.
     """
     loss = float(np.mean(losses, dtype=np.float64))
+    ranks = np.where(np.isnan(losses), TOP, ranks)  # nothing is greater than NaN
     return {
         "loss": loss,
         "pseudo_perplexity": math.exp(min(loss, 700.0)),

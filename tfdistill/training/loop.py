@@ -106,8 +106,9 @@ class TrainingLoop:
     def _variables(self):
         """Everything a checkpoint holds, by name."""
         weights = {f"model/{v.path}": v for v in self._distiller.student.variables}
-        # Slots are numbered: their paths repeat where two layers have one name.
-        slots = {f"optimizer/{i}/{v.path}": v for i, v in enumerate(self._optimizer.variables)}
+        # By number: paths repeat where two layers have one name, and begin with the optimizer's
+        # name, which Keras counts on with each optimizer that a process makes.
+        slots = {f"optimizer/{i}": v for i, v in enumerate(self._optimizer.variables)}
         return weights | slots
 
     def _summarise(self, step, pending):

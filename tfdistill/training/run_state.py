@@ -31,9 +31,11 @@ class RunDirectory:
             shutil.rmtree(self.path)
         if self._is_run():
             self._state = json.loads(self._state_file.read_text())
-            self._refuse_other(settings)
-            return
-        if self._is_foreign():
+            if self._state["done"]:
+                self._refuse_other(settings)
+                return
+            # Nothing came of the settings that were tried before.
+        elif self._is_foreign():
             raise UserError(f"--output_dir={path} exists and is no run of tfdistill: name another")
         self._state = {"settings": settings, "done": {}}
         self._save()
@@ -139,8 +141,11 @@ class StageState:
         return step, seconds
 
     def close(self):
-        """Keeps the logged points and deletes the checkpoints of a stretch that is done."""
+        """Keeps the logged points of a stretch that is at its end."""
         self._write_log()
+
+    def delete_checkpoints(self):
+        """Deletes what nobody will go on from, once the result of the stretch is stored."""
         for checkpoint in self._checkpoints():
             checkpoint.unlink()
 

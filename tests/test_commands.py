@@ -1,0 +1,234 @@
+"""What every command has in common: its help, and one clear line for what goes wrong."""
+
+import dataclasses
+import errno
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tfdistill import flags as tfdistill_flags
+from tfdistill.data.tokenizer import load_tokenizer
+from tfdistill.models.checkpoint import save_model
+from tfdistill.models.config import EncoderConfig
+from tfdistill.models.heads import MaskedLanguageModel
+
+ROOT = Path(__file__).resolve().parents[1]
+COMMANDS = ("train", "prepare", "evaluate", "export", "fill_mask")
+HEAVY = {"tensorflow", "keras", "numpy", "tokenizers", "transformers", "matplotlib"}
+SHOWN = {
+    "train": set(tfdistill_flags.FIELDS) - {"model", "text", "top_k"},
+    "prepare": {"corpus", "data_dir", "tokenizer", "shards_dir", "json"},
+    "evaluate": {"model", "teacher", "corpus", "length", "output_dir", "json"},
+    "export": {"model", "corpus", "length", "output_dir", "json"},
+    "fill_mask": {"model", "text", "top_k", "tokenizer", "json"},
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, tiny_text):
+    """A teacher, ways to be no teacher, and texts that are none."""
+    folder = tmp_path_factory.mktemp("input")
+    tokenizer = load_tokenizer(str(tiny_text / "vocabulary"))
+    shape = EncoderConfig(
+        vocab_size=tokenizer.vocab_size,
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=20,
+    )
+    for name, with_head in {"teacher": True, "headless": False}.items():
+        save_model(MaskedLanguageModel(shape, with_head=with_head), folder / name)
+        tokenizer.save(folder / name)
+    shutil.copytree(folder / "teacher", folder / "truncated")
+    weights = folder / "truncated" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    other = dataclasses.replace(shape, vocab_size=tokenizer.vocab_size + 1, num_hidden_layers=1)
+    (folder / "other.json").write_text(json.dumps(other.to_hugging_face()))
+    (folder / "empty.txt").write_text("\n \n")
+    (folder / "binary.txt").write_bytes(bytes(range(256)))
+    (folder / "latin.txt").write_bytes("Le caf\xe9.\n".encode("latin-1") * 100)
+    return folder
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_flags_and_loads_nothing_heavy(command):
+    words = [sys.executable, "-X", "importtime", "-m", f"tfdistill.{command}", "--help"]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT)
+    assert "Traceback" not in done.stderr
+    imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
+    assert "tfdistill.cli" in imported and not HEAVY & {name.split(".")[0] for name in imported}
+    _, _, listed = done.stdout.partition("\nflags:\n")
+    text = " ".join(listed.replace("[no]", "").split())
+    for name in SHOWN[command]:
+        default = tfdistill_flags.FIELDS[name].default
+        shown = str(default).lower() if isinstance(default, bool) else default
+        found = re.search(rf"--{name}: .+?\(default: '(.*?)'\)", text)
+        assert found and found[1] == str(shown), name
+
+
+def fails(capfd, code, *words):
+    """Checks that a command ended with one line, which says these words."""
+    error = capfd.readouterr().err
+    assert code not in (0, None)
+    assert error.startswith("error: ") and error.count("\n") == 1, error
+    assert [word for word in words if word not in error] == [], error
+
+
+# Flags of a tiny run, of which one is wrong, and what the line must name.
+WRONG_FLAGS = {
+    "unknown flag": (["--alpha_cse=1"], ["alpha_cse", "alpha_ce"]),
+    "misspelt value": (["--student_type=distillbert"], ["--student_type=distillbert"]),
+    "no number": (["--steps=many"], ["--steps=many"]),
+    "out of range": (["--layerdrop=1.5"], ["--layerdrop=1.5"]),
+    "a word": (["text"], ["'text'"]),
+    "no flagfile": (["--flagfile={}/gone.flags"], ["gone.flags"]),
+    "recipe": (["--recipe=distillbert"], ["--recipe=distillbert"]),
+    "no corpus": (["--corpus={}/gone.txt"], ["gone.txt"]),
+    "empty corpus": (["--corpus={}/empty.txt"], ["corpus empty", "--corpus"]),
+    "binary corpus": (["--corpus={}/binary.txt"], ["binary.txt"]),
+    "latin-1 corpus": (["--corpus={}/latin.txt"], ["latin.txt", "byte 6"]),
+    "no data_dir": (["--corpus=wikitext-2", "--data_dir={}/gone"], ["--data_dir={}/gone"]),
+    "deep student": (["--student_config=L-3_H-16_A-2"], ["--student_config", "deeper"]),
+    "wide student": (["--student_config=L-1_H-32_A-2"], ["--student_config", "hidden_size"]),
+    "no such size": (["--student_config=huge"], ["--student_config", "'huge'"]),
+    "depth map": (["--student_init=every"], ["--student_init", "'every'"]),
+    "student's vocabulary": (
+        ["--student_config={}/other.json"],
+        ["--student_config", "other.json"],
+    ),
+    "tokenizer's vocabulary": (
+        ["--teacher={}/teacher", f"--tokenizer={ROOT / 'tfdistill/assets/bert-base-uncased'}"],
+        ["--tokenizer", "30522", "--teacher={}/teacher"],
+    ),
+    "no head": (["--teacher={}/headless"], ["--teacher={}/headless", "--recipe=distilbert"]),
+    "no head to copy": (
+        ["--teacher={}/headless", "--alpha_ce=0", "--alpha_mlm=0"],
+        ["--teacher={}/headless", "--student_init=every_other"],
+    ),
+    "truncated": (["--teacher={}/truncated"], ["truncated/model.safetensors"]),
+    "no teacher": (["--teacher={}/gone"], ["gone"]),
+    "long rows": (["--length=513"], ["--length=513", "512"]),
+    "long rows for a loaded teacher": (
+        ["--teacher={}/teacher", "--length=21", "--student_config="],
+        ["--length=21", "20"],
+    ),
+    "nothing to freeze": (
+        ["--student_type=distilbert", "--freeze_token_type_embds"],
+        ["--freeze_token_type_embds"],
+    ),
+    "no loss": (["--alpha_ce=0", "--alpha_mlm=0", "--alpha_cos=0"], ["--alpha_ce"]),
+    "folder of something else": (["--output_dir={}"], ["--output_dir={}"]),
+    "no folder": (["--output_dir={}/empty.txt/run"], ["{}/empty.txt/run"]),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_FLAGS)
+def test_wrong_flags(case, folder, tmp_path, run_command, tiny_flags, capfd):
+    wrong, words = WRONG_FLAGS[case]
+    flags = tiny_flags(output_dir=tmp_path / "run")
+    code = run_command("train", *flags, *(flag.format(folder) for flag in wrong))
+    fails(capfd, code, *(word.format(folder) for word in words))
+
+
+def test_a_run_that_never_began_takes_other_flags(folder, tmp_path, run_command, tiny_flags, capfd):
+    flags = tiny_flags(output_dir=tmp_path / "run")
+    fails(capfd, run_command("train", *flags, f"--corpus={folder / 'gone.txt'}"), "gone.txt")
+    fails(capfd, run_command("train", *flags, f"--corpus={folder / 'empty.txt'}"), "corpus empty")
+
+
+WRONG_MODELS = [
+    ("evaluate", ["--output_dir={}/none"], ["--output_dir={}/none"]),
+    ("evaluate", ["--model={}/headless"], ["--model={}/headless"]),
+    ("evaluate", ["--model={}/truncated"], ["truncated/model.safetensors"]),
+    ("evaluate", ["--model={}/teacher", "--length=21"], ["--length=21", "--model={}/teacher"]),
+    ("evaluate", ["--model={}/teacher", "--corpus={}/empty.txt"], ["--corpus"]),
+    ("export", ["--model={}/headless"], ["masked-LM head"]),
+    ("export", ["--model={}/teacher", "--length=21"], ["--length=21"]),
+    ("fill_mask", ["--model={}/headless", "[MASK]"], ["--model={}/headless"]),
+    ("fill_mask", ["--model={}/other.json", "[MASK]"], ["other.json"]),
+]
+
+
+@pytest.mark.parametrize("command, wrong, words", WRONG_MODELS)
+def test_wrong_models(command, wrong, words, folder, tmp_path, run_command, tiny_flags, capfd):
+    flags = tiny_flags(output_dir=tmp_path / "run", tokenizer=None)
+    code = run_command(command, *flags, *(flag.format(folder) for flag in wrong))
+    fails(capfd, code, *(word.format(folder) for word in words))
+
+
+def test_vocabularies_that_differ(folder, tmp_path, run_command, tiny_flags, capfd):
+    flags = tiny_flags(output_dir=tmp_path, tokenizer=None)
+    shape = EncoderConfig(vocab_size=50, hidden_size=16, num_attention_heads=2)
+    shape = dataclasses.replace(shape, num_hidden_layers=1, intermediate_size=32)
+    save_model(MaskedLanguageModel(shape), tmp_path / "other")
+    models = f"--model={folder / 'teacher'}", f"--teacher={tmp_path / 'other'}"
+    fails(capfd, run_command("evaluate", *flags, *models), "--tokenizer", "--teacher=", "50")
+
+
+def test_the_real_process_says_one_line(folder, tmp_path, tiny_flags):
+    """Nothing of TensorFlow's or the hub's goes to standard error beside it."""
+    cases = [
+        ("train", ["--teacher=nobody/no-such-model"], "'nobody/no-such-model'"),
+        ("evaluate", [f"--model={folder / 'truncated'}"], "truncated/model.safetensors"),
+        ("prepare", ["--corpus=hf:nobody/no-such-text"], "--corpus=hf:nobody/no-such-text"),
+    ]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    for command, wrong, word in cases:
+        words = [sys.executable, "-m", f"tfdistill.{command}"]
+        words += [*tiny_flags(output_dir=tmp_path / "run"), *wrong]
+        done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, env=environment)
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1, done.stderr
+        assert word in done.stderr
+
+
+def test_a_full_disk(tmp_path, run_command, tiny_flags, capfd):
+    """In a checkpoint, then where the teacher is saved; no training is lost that was stored."""
+    path = tmp_path / "run"
+    flags = tiny_flags(output_dir=path, teacher_config="L-1_H-16_A-2")
+    full = errno.ENOSPC, os.strerror(errno.ENOSPC)  # a write that fails names no file
+
+    def in_a_checkpoint(monkeypatch):
+        real = os.fsync
+
+        def fsync(number):
+            if list(path.rglob("step-*.tmp")):
+                raise OSError(*full)
+            real(number)
+
+        monkeypatch.setattr(os, "fsync", fsync)
+
+    def in_the_teacher(monkeypatch):
+        real = Path.write_bytes
+
+        def write_bytes(self, data):
+            if self.name == "model.safetensors":
+                raise OSError(*full)
+            return real(self, data)
+
+        monkeypatch.setattr(Path, "write_bytes", write_bytes)
+
+    checkpoints = path / "checkpoints" / "teacher"
+    fails(capfd, run_command("train", *flags, patch=in_a_checkpoint), "step-00000003", "No space")
+    assert not list(checkpoints.glob("step-*"))
+    fails(capfd, run_command("train", *flags, patch=in_the_teacher), "model.safetensors")
+    assert not (path / "teacher").exists()
+    assert run_command("train", *flags, patch=in_the_teacher) == 1
+    assert "teacher goes on from step 6" in capfd.readouterr().out
+    fails(capfd, run_command("train", *flags, "--seed=1"), f"--output_dir={path}", "--seed=0")
+
+
+def test_nobody_reads_the_output(tiny_flags):
+    words = [sys.executable, "-m", "tfdistill.prepare", *tiny_flags()]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
+    process.stdout.close()
+    with process.stderr as stream:
+        assert stream.read() == b""
+    assert process.wait() == 1

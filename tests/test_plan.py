@@ -1,0 +1,257 @@
+"""What a run will do, decided from its flags."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from tfdistill import plan, recipes
+from tfdistill.data.tokenizer import load_tokenizer
+from tfdistill.distillation.phases import Phase
+from tfdistill.errors import UserError
+from tfdistill.flags import FIELDS, RunConfig
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny_text):
+    return load_tokenizer(str(tiny_text / "vocabulary"))
+
+
+@pytest.fixture(scope="module")
+def teacher(tiny_model, tokenizer):
+    """As `--teacher` loads it: 3 layers of width 12, and a dropout of its own."""
+    shape = dict(num_hidden_layers=3, vocab_size=tokenizer.vocab_size)
+    return tiny_model(dropout=0.25, max_position_embeddings=512, **shape)
+
+
+@pytest.fixture
+def make(tokenizer):
+    """A function of a loaded teacher and flags to the plan."""
+
+    def make(loaded=None, /, **flags):
+        config = RunConfig(**{"length": 16, **flags})
+        recipe = recipes.get(config.recipe, **dataclasses.asdict(config))
+        return plan.make_plan(config, recipe, loaded, tokenizer)
+
+    return make
+
+
+# -- shapes
+
+
+def test_a_teacher_made_here_and_half_of_it(make, tokenizer):
+    found = make(teacher_config="L-5_H-16_A-2", dropout=0.3, teacher_steps=70)
+    teacher, student = found.teacher_config, found.student_config
+    assert (teacher.num_hidden_layers, teacher.hidden_size) == (5, 16)
+    assert teacher.vocab_size == tokenizer.vocab_size
+    assert teacher.pad_token_id == tokenizer.pad_id
+    assert teacher.hidden_dropout_prob == teacher.attention_probs_dropout_prob == 0.3
+    assert student == dataclasses.replace(teacher, num_hidden_layers=3)
+    assert found.teacher_steps == 70 and found.student_init == "every_other"
+
+
+def test_a_loaded_teacher_keeps_its_shape_and_dropout(make, teacher):
+    found = make(teacher, teacher="somewhere", dropout=0.0, layerdrop_adapt_steps=9)
+    assert found.teacher_config == teacher.config and found.teacher_steps == 9
+    assert found.student_config == dataclasses.replace(teacher.config, num_hidden_layers=2)
+
+
+def test_a_student_of_the_other_type(make, teacher):
+    student = make(teacher, teacher="somewhere", student_type="distilbert").student_config
+    assert student.model_type == "distilbert" and student.type_vocab_size == 0
+    assert (student.num_hidden_layers, student.hidden_size) == (2, 12)
+
+
+def test_a_named_student_has_the_dropout_of_the_flag(make, teacher, tokenizer):
+    student = make(
+        teacher, teacher="somewhere", student_config="L-1_H-12_A-2_I-20", dropout=0.05
+    ).student_config
+    assert student.num_hidden_layers == 1 and student.hidden_dropout_prob == 0.05
+    assert student.vocab_size == tokenizer.vocab_size
+
+
+def test_a_student_from_a_file(make, teacher, tmp_path):
+    shape = dataclasses.replace(teacher.config, num_hidden_layers=1, hidden_dropout_prob=0.4)
+    path = tmp_path / "student.json"
+    path.write_text(json.dumps(shape.to_hugging_face()))
+    student = make(teacher, teacher="somewhere", student_config=str(path)).student_config
+    assert student.num_hidden_layers == 1 and student.hidden_dropout_prob == 0.1  # the flag's
+
+
+def test_no_teacher_for_a_recipe_that_needs_none(make):
+    found = make(recipe="mlm", student_config="L-2_H-16_A-2")
+    assert found.teacher_config is None and found.teacher_steps == 0
+    assert found.student_init == "random"
+
+
+def test_no_teacher_where_its_losses_weigh_nothing(make):
+    found = make(alpha_ce=0.0, alpha_cos=0.0, student_config="L-2_H-16_A-2")
+    assert found.teacher_config is None and found.student_init == "random"
+
+
+def test_a_loaded_teacher_may_start_a_student_that_learns_alone(make, teacher):
+    found = make(teacher, teacher="somewhere", recipe="mlm", student_init="last")
+    assert found.teacher_config == teacher.config and found.student_init == "last"
+
+
+def test_search_is_planned_without_a_search(make):
+    found = make(teacher_config="L-8_H-16_A-2", student_init="search")
+    assert found.student_init == "search" and found.student_config.num_hidden_layers == 4
+
+
+# -- what cannot be done
+
+
+def fails(make, loaded=None, /, **flags):
+    with pytest.raises(UserError) as error:
+        make(loaded, **flags)
+    message = str(error.value)
+    assert "\n" not in message
+    return message
+
+
+def test_rows_longer_than_the_positions(make, teacher, tiny_model, tokenizer, tmp_path):
+    short = tiny_model(vocab_size=tokenizer.vocab_size, max_position_embeddings=24)
+    message = fails(make, short, teacher="somewhere", length=25)
+    assert "--length=25" in message and "the teacher's 24" in message
+    make(short, teacher="somewhere", length=24)
+    shape = dataclasses.replace(teacher.config, num_hidden_layers=1, max_position_embeddings=20)
+    path = tmp_path / "short.json"
+    path.write_text(json.dumps(shape.to_hugging_face()))
+    message = fails(make, teacher, teacher="somewhere", student_config=str(path), length=24)
+    assert "the student's 20" in message
+
+
+def test_vocabularies_that_differ(make, teacher, tiny_model, tmp_path):
+    message = fails(make, tiny_model(vocab_size=50), teacher="somewhere")
+    assert "--tokenizer" in message and "--teacher=somewhere" in message and "50" in message
+    path = tmp_path / "other.json"
+    path.write_text(json.dumps(tiny_model(vocab_size=50).config.to_hugging_face()))
+    for flag in ("student_config", "teacher_config"):
+        message = fails(make, **{flag: str(path)})
+        assert f"--{flag}={path}" in message and "50" in message
+
+
+def test_a_teacher_without_a_head(make, tiny_model, tokenizer):
+    headless = tiny_model(vocab_size=tokenizer.vocab_size, with_head=False)
+    message = fails(make, headless, teacher="somewhere")
+    assert "--teacher=somewhere" in message and "--recipe=distilbert" in message
+    # Hidden states alone need none, but then the student's head comes from nowhere else.
+    angles = dict(teacher="somewhere", alpha_ce=0.0, alpha_mlm=0.0)
+    assert "--student_init=every_other" in fails(make, headless, **angles)
+    angles["student_init"] = "random"
+    assert "--layerdrop_adapt_steps" in fails(make, headless, layerdrop_adapt_steps=1, **angles)
+    assert make(headless, **angles).student_init == "random"
+
+
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        (dict(student_config="L-4_H-12_A-2_I-20"), ["--student_config", "deeper"]),
+        (dict(student_config="L-1_H-16_A-2"), ["--student_config", "hidden_size"]),
+        (dict(student_init="spacd"), ["--student_init", "spacd"]),
+        (dict(student_init="0,1,2"), ["--student_init", "0,1,2"]),
+        (dict(student_init="distilbert"), ["--student_init=distilbert"]),
+        (
+            dict(student_type="distilbert", freeze_token_type_embds=True),
+            ["--freeze_token_type_embds finds nothing"],
+        ),
+        (dict(alpha_ce=0.0, alpha_mlm=0.0, alpha_cos=0.0), ["every loss weighs 0", "--alpha_ce"]),
+    ],
+)
+def test_students_that_cannot_be(make, teacher, flags, words):
+    message = fails(make, teacher, teacher="somewhere", **flags)
+    assert all(word in message for word in words), message
+
+
+def test_a_student_with_no_shape(make):
+    assert "--student_config is empty" in fails(make, recipe="mlm")
+
+
+# -- what decides a run
+
+
+def test_settings_are_the_flags_that_decide():
+    settings = plan.settings(RunConfig(learning_rate=0.1))
+    assert settings["learning_rate"] == 0.1 and "seed" in settings and "corpus" in settings
+    assert plan.WITHOUT_EFFECT <= set(FIELDS)
+    assert set(settings) == set(FIELDS) - plan.WITHOUT_EFFECT
+    assert not {"output_dir", "force", "log_interval", "checkpoint_interval"} & set(settings)
+    json.dumps(settings)
+
+
+@pytest.mark.parametrize(
+    "flags, rows, steps",
+    [
+        (dict(n_epoch=3.0, batch_size=32), 3200, 300),
+        (dict(n_epoch=3.0, batch_size=32, gradient_accumulation_steps=4), 3200, 75),
+        (dict(n_epoch=1.0, batch_size=32), 33, 2),  # a begun batch is a step
+        (dict(n_epoch=0.5, batch_size=10), 100, 5),
+        (dict(n_epoch=0.0), 100, 1),
+        (dict(n_epoch=3.0, steps=7), 3200, 7),
+    ],
+)
+def test_student_steps(flags, rows, steps):
+    assert plan.student_steps(RunConfig(**flags), rows) == steps
+
+
+@pytest.mark.parametrize(
+    "steps, shares, expected",
+    [
+        (10, [1.0], [10]),
+        (10, [1.0, 1.0], [5, 5]),
+        (10, [2.0, 1.0, 1.0], [5, 3, 2]),
+        (7, [1.0, 1.0, 1.0], [2, 3, 2]),
+        (100, [0.1, 0.9], [10, 90]),
+    ],
+)
+def test_split_steps(steps, shares, expected):
+    phases = [Phase("p", (), share) for share in shares]
+    assert plan.split_steps(steps, phases) == expected
+
+
+def test_split_steps_lose_none():
+    generator = np.random.default_rng(0)
+    for _ in range(200):
+        phases = [Phase("p", (), share) for share in generator.random(generator.integers(1, 6))]
+        steps = int(generator.integers(1, 1000))
+        shares = plan.split_steps(steps, phases)
+        assert sum(shares) == steps and min(shares) >= 0
+
+
+# -- tokenizer
+
+
+def test_where_the_tokenizer_comes_from(tmp_path):
+    def source(**flags):
+        return plan.tokenizer_source(RunConfig(**flags))
+
+    assert source() == ""
+    assert source(tokenizer="mine", teacher="org/bert") == "mine"
+    assert source(teacher="org/bert") == "org/bert"
+    assert source(teacher=str(tmp_path)) == ""  # a folder that holds none
+    (tmp_path / "vocab.txt").write_text("[PAD]\n")
+    assert source(teacher=str(tmp_path)) == str(tmp_path)
+
+
+# -- freezing
+
+
+def test_freeze(tiny_model):
+    student = tiny_model()
+    embeddings = student.encoder.embeddings
+    plan.freeze(student, RunConfig(freeze_pos_embs=True))
+    names = {variable.path for variable in student.trainable_variables}
+    assert embeddings.position_embeddings.path not in names
+    assert len(names) == len(student.variables) - 1
+    plan.freeze(student, RunConfig(freeze_token_type_embds=True))
+    names = {variable.path for variable in student.trainable_variables}
+    assert embeddings.token_type_embeddings.path not in names
+    assert len(names) == len(student.variables) - 1
+
+
+def test_freeze_without_token_types(tiny_model):
+    student = tiny_model(model_type="distilbert")
+    plan.freeze(student, RunConfig(freeze_pos_embs=True))
+    assert len(student.trainable_variables) == len(student.variables) - 1

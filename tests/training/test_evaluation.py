@@ -1,0 +1,151 @@
+"""Held-out quality against NumPy."""
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfdistill.data.batches import EvaluationBatches
+from tfdistill.training.evaluation import (
+    agreement,
+    evaluate,
+    evaluate_unigram,
+    metrics_from,
+    scorer,
+)
+from tfdistill.training.unigram import set_unigram_bias
+
+VOCABULARY = 200  # of the tiny text
+
+
+@pytest.fixture(scope="module")
+def batches(make_rows):
+    """Held-out rows; the last batch has one row of text, which is short, and seven of padding."""
+    made = list(EvaluationBatches(make_rows(3000, 14 * 16 + 5, length=16), 8))
+    assert len(made) == 3 and (made[-1]["attention_mask"].sum(axis=1) > 0).sum() == 1
+    assert made[-1]["masked_weights"].sum() < 2
+    return made
+
+
+@pytest.fixture(scope="module")
+def counts(make_rows):
+    return make_rows(0, 3000).counts
+
+
+@pytest.fixture(scope="module")
+def model(tiny_model, counts):
+    """It knows the frequencies of the text, and so is right at times."""
+    model = tiny_model(vocab_size=VOCABULARY, dropout=0.1, initializer_range=0.1)
+    set_unigram_bias(model, counts)
+    return model
+
+
+@pytest.fixture(scope="module")
+def scored(model, batches):
+    """(score function, metrics, predictions) of the model."""
+    score = scorer(model)
+    return score, *evaluate(score, batches)
+
+
+def answers(model, batches):
+    """(log-probabilities (predictions, vocab) in float64, labels) at every predicted position."""
+    logits, labels = [], []
+    for batch in batches:
+        valid = batch["masked_weights"] > 0
+        inputs = {name: tf.constant(batch[name]) for name in ("input_ids", "attention_mask")}
+        everything = model(inputs)["logits"].numpy().astype(np.float64)
+        rows = np.arange(len(everything))[:, None]
+        logits.append(everything[rows, batch["masked_positions"]][valid])
+        labels.append(batch["masked_labels"][valid])
+    logits, labels = np.concatenate(logits), np.concatenate(labels)
+    return logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True)), labels
+
+
+def expected_metrics(log_probabilities, labels):
+    order = np.argsort(-log_probabilities, axis=-1, kind="stable")
+    loss = -np.mean(log_probabilities[np.arange(len(labels)), labels])
+    return {
+        "loss": loss,
+        "pseudo_perplexity": math.exp(loss),
+        "top1": np.mean(order[:, 0] == labels),
+        "top5": np.mean((order[:, :5] == labels[:, None]).any(axis=1)),
+        "predictions": len(labels),
+    }
+
+
+def test_a_model(scored, model, batches):
+    _, metrics, predictions = scored
+    log_probabilities, labels = answers(model, batches)
+    expected = expected_metrics(log_probabilities, labels)
+    assert set(metrics) == set(expected)
+    for name, value in expected.items():
+        np.testing.assert_allclose(metrics[name], value, rtol=1e-5, err_msg=name)
+    assert 0 < metrics["top1"] < metrics["top5"] < 1
+    assert metrics["predictions"] == sum(batch["masked_weights"].sum() for batch in batches)
+    np.testing.assert_array_equal(predictions, log_probabilities.argmax(axis=-1))
+
+
+def test_padding_rows_and_positions_do_not_count(scored, batches):
+    score, metrics, predictions = scored
+    junk = []
+    for batch in batches:
+        batch = {name: array.copy() for name, array in batch.items()}
+        batch["input_ids"][batch["attention_mask"] == 0] = 9
+        batch["masked_labels"][batch["masked_weights"] == 0] = 9
+        junk.append(batch)
+    found, junk_predictions = evaluate(score, junk)
+    np.testing.assert_array_equal(junk_predictions, predictions)
+    for name in metrics:
+        np.testing.assert_allclose(found[name], metrics[name], rtol=1e-6)
+
+
+def test_a_model_has_no_dropout_here(scored, batches):
+    score, metrics, predictions = scored
+    again, same = evaluate(score, batches)
+    assert again == metrics
+    np.testing.assert_array_equal(same, predictions)
+
+
+def test_some_layers_only(model, batches):
+    _, first = evaluate(scorer(model, layers=(0,)), batches[:1])
+    logits = model(batches[0], layers=(0,))["logits"].numpy()[batches[0]["masked_weights"] > 0]
+    np.testing.assert_array_equal(first, logits.argmax(axis=-1))
+
+
+def test_unigram(counts, batches):
+    metrics = evaluate_unigram(counts, batches)
+    log_probabilities = np.log((counts + 1) / (counts + 1).sum())
+    labels = np.concatenate([b["masked_labels"][b["masked_weights"] > 0] for b in batches])
+    everywhere = np.broadcast_to(log_probabilities, (len(labels), VOCABULARY))
+    expected = expected_metrics(everywhere, labels)
+    for name, value in expected.items():
+        np.testing.assert_allclose(metrics[name], value, rtol=1e-12, err_msg=name)
+    # The commonest tokens are guessed better than by chance.
+    assert metrics["loss"] < math.log(VOCABULARY)
+    assert 2 / VOCABULARY < metrics["top1"] < metrics["top5"] < 1
+
+
+def test_metrics_of_a_hopeless_model_are_finite():
+    metrics = metrics_from(np.array([2000.0, 1.0]), np.array([56, 0]))
+    assert metrics["loss"] == 1000.5 and metrics["pseudo_perplexity"] == math.exp(700)
+    assert metrics["top1"] == 0.5 and metrics["top5"] == 0.5
+
+
+def test_ranks():
+    metrics = metrics_from(np.zeros(6), np.array([0, 1, 4, 5, 0, 56]))
+    assert metrics["top1"] == 2 / 6 and metrics["top5"] == 4 / 6 and metrics["predictions"] == 6
+
+
+def test_a_model_of_nothing_but_nan_is_not_right(model, batches):
+    def broken(batch):
+        shape = batch["masked_labels"].shape
+        return {"logits": tf.fill((*shape, VOCABULARY), float("nan"))}
+
+    metrics, _ = evaluate(scorer(lambda batch, layers: broken(batch)), batches[:1])
+    assert math.isnan(metrics["loss"]) and metrics["top1"] == 0.0 and metrics["top5"] == 0.0
+
+
+def test_agreement():
+    assert agreement(np.array([1, 2, 3, 4]), np.array([1, 9, 3, 4])) == 0.75
+    assert agreement(np.array([1, 2]), np.array([1, 2])) == 1.0
