@@ -22,7 +22,7 @@ def tokenizer(tiny_text):
 def teacher(tiny_model, tokenizer):
     """As `--teacher` loads it: 3 layers of width 12, and a dropout of its own."""
     shape = dict(num_hidden_layers=3, vocab_size=tokenizer.vocab_size)
-    return tiny_model(dropout=0.25, max_position_embeddings=512, **shape)
+    return tiny_model(dropout=0.25, max_position_embeddings=40, **shape)
 
 
 @pytest.fixture
@@ -68,6 +68,7 @@ def test_a_named_student_has_the_dropout_of_the_flag(make, teacher, tokenizer):
         teacher, teacher="somewhere", student_config="L-1_H-12_A-2_I-20", dropout=0.05
     ).student_config
     assert student.num_hidden_layers == 1 and student.hidden_dropout_prob == 0.05
+    assert student.max_position_embeddings == 40  # the teacher's: a name says nothing of them
     assert student.vocab_size == tokenizer.vocab_size
 
 

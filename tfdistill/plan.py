@@ -105,6 +105,10 @@ def _require_no_head(config, losses):
 def _plan_student(config, teacher_config, tokenizer):
     if config.student_config:
         shape = read_config(config.student_config, config.student_type)
+        if teacher_config and not Path(config.student_config).is_file():
+            # A name says nothing of positions.
+            positions = teacher_config.max_position_embeddings
+            shape = dataclasses.replace(shape, max_position_embeddings=positions)
         return _at_home(shape, "--student_config", config, tokenizer)
     if teacher_config is None:
         raise UserError("--student_config is empty, and there is no teacher to take a shape from")

@@ -146,6 +146,15 @@ def test_a_model_of_nothing_but_nan_is_not_right(model, batches):
     assert math.isnan(metrics["loss"]) and metrics["top1"] == 0.0 and metrics["top5"] == 0.0
 
 
+def test_a_model_that_says_the_same_of_every_token_is_not_right(batches):
+    def level(batch, layers):
+        return {"logits": tf.zeros((*batch["masked_labels"].shape, VOCABULARY))}
+
+    metrics, _ = evaluate(scorer(level), batches[:1])
+    np.testing.assert_allclose(metrics["loss"], math.log(VOCABULARY), rtol=1e-6)
+    assert metrics["top1"] == 0.0 and metrics["top5"] == 0.0
+
+
 def test_agreement():
     assert agreement(np.array([1, 2, 3, 4]), np.array([1, 9, 3, 4])) == 0.75
     assert agreement(np.array([1, 2]), np.array([1, 2])) == 1.0

@@ -5,6 +5,7 @@ import os
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tfdistill import recipes
 from tfdistill.data.batches import EvaluationBatches, TrainingBatches, as_dataset
@@ -217,9 +218,16 @@ def test_a_loss_that_is_no_number(restart, tmp_path):
     outside = Outside()
     loop, model = restart(PLAIN, tmp_path, outside)
     model.head.bias.assign(np.full(VOCABULARY, np.nan, np.float32))
-    with pytest.raises(UserError, match="the loss is nan at step 2: lower --learning_rate"):
+    with pytest.raises(UserError, match="loss is nan at step 2: lower --learning_rate"):
         loop.run()
     assert not outside.rows and not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_a_gradient_that_is_no_number(restart, tmp_path, monkeypatch):
+    loop, model = restart(PLAIN, tmp_path, Outside())
+    monkeypatch.setattr(tf.linalg, "global_norm", lambda gradients: tf.constant(float("inf")))
+    with pytest.raises(UserError, match="gradient_norm is inf at step 2: lower --learning_rate"):
+        loop.run()
 
 
 def test_a_checkpoint_that_cannot_be_written(restart, tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """What a run remembers, and what it refuses to forget."""
 
 import json
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -63,6 +64,23 @@ def test_force_starts_over(tmp_path):
     run = RunDirectory(path, SETTINGS | {"temperature": 4.0}, force=True)
     assert run.done("teacher") is None and not (path / "teacher").exists()
     RunDirectory(path, SETTINGS | {"temperature": 4.0})
+
+
+def test_a_deletion_that_was_interrupted(tmp_path, monkeypatch):
+    """What is left of the old run does not stand in the way of the new one."""
+    path = tmp_path / "run"
+    RunDirectory(path, SETTINGS).finish("teacher", {"seconds": 1})
+
+    def dies(folder, **_):
+        if Path(folder).exists():
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("shutil.rmtree", dies)
+        RunDirectory(path, SETTINGS, force=True)
+    assert RunDirectory(path, SETTINGS, force=True).done("teacher") is None
+    RunDirectory(path, SETTINGS, force=True)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["run"]
 
 
 def test_force_needs_no_run(tmp_path):

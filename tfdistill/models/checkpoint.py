@@ -111,7 +111,8 @@ def save_model(model, directory, tokenizer_directory=None):
     """
     directory = Path(directory).resolve()
     copied = [] if tokenizer_directory is None else _tokenizer_files(Path(tokenizer_directory))
-    aside = directory.with_name(f".{directory.name}.{os.getpid()}.aside")
+    aside = directory.with_name(f".{directory.name}.aside")
+    shutil.rmtree(aside, ignore_errors=True)  # of a process that was killed
     aside.mkdir(parents=True)
     try:
         for path in copied:

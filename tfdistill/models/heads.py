@@ -123,7 +123,7 @@ class MaskedLanguageModel(keras.Model):
         kernel = ops.cast(self.decoder_kernel, rows.dtype)
         logits = tf.matmul(rows, kernel, transpose_b=True)  # (rows, vocab)
         logits = ops.cast(logits, "float32") + self.head.bias
-        return ops.reshape(logits, (-1, *transformed.shape[1:-1], self.config.vocab_size))
+        return ops.reshape(logits, (*ops.shape(transformed)[:-1], self.config.vocab_size))
 
     def gather(self, hidden, positions):
         """Rows of a batch at given positions.

@@ -28,7 +28,9 @@ def scorer(model, layers=None):
         labels = batch["masked_labels"]
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
         truth = tf.gather(logits, labels, batch_dims=2)  # (batch, masked)
-        ranks = tf.reduce_sum(tf.cast(logits > tf.expand_dims(truth, -1), tf.int32), axis=-1)
+        # Ties count against the model, or one that says the same of every token were always right.
+        ahead = tf.cast(logits >= tf.expand_dims(truth, -1), tf.int32)
+        ranks = tf.reduce_sum(ahead, axis=-1) - 1
         return losses, ranks, tf.argmax(logits, axis=-1, output_type=tf.int32)
 
     return score

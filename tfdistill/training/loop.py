@@ -116,9 +116,10 @@ class TrainingLoop:
         row = {"step": step}
         for name in pending[0]:
             row[name] = math.fsum(float(losses[name]) for losses in pending) / len(pending)
-        if not math.isfinite(row["loss"]):
+        wrong = [name for name in ("loss", "gradient_norm") if not math.isfinite(row[name])]
+        if wrong:
             raise UserError(
-                f"the loss is {row['loss']} at step {step}: lower --learning_rate (or "
+                f"{wrong[0]} is {row[wrong[0]]} at step {step}: lower --learning_rate (or "
                 "--teacher_learning_rate), or lengthen --warmup_prop"
             )
         return row

@@ -1,6 +1,7 @@
 """What a run remembers, so that it can be stopped at any instant and go on where it was."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -28,7 +29,7 @@ class RunDirectory:
         self.path = Path(path)
         self._state_file = self.path / "checkpoints" / "state.json"
         if force and self._is_run():
-            shutil.rmtree(self.path)
+            self._delete()
         if self._is_run():
             self._state = json.loads(self._state_file.read_text())
             if self._state["done"]:
@@ -39,6 +40,13 @@ class RunDirectory:
             raise UserError(f"--output_dir={path} exists and is no run of tfdistill: name another")
         self._state = {"settings": settings, "done": {}}
         self._save()
+
+    def _delete(self):
+        # Renamed first: what is left of an interrupted deletion must not look like a run.
+        aside = self.path.with_name(f".{self.path.name}.deleted")
+        shutil.rmtree(aside, ignore_errors=True)
+        os.replace(self.path, aside)
+        shutil.rmtree(aside)
 
     def _is_run(self):
         return self._state_file.is_file()
