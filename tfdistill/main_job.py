@@ -24,6 +24,7 @@ from tfdistill.training.evaluation import evaluate, scorer
 from tfdistill.training.loop import Intervals, Observers, TrainingLoop
 from tfdistill.training.optimizer import build_optimizer
 from tfdistill.training.run_state import RunDirectory, StageState
+from tfdistill.training.text_start import start_from_text
 from tfdistill.training.unigram import set_unigram_bias
 
 VALIDATION_BATCHES = 16  # enough for a curve; the table uses the whole test split
@@ -90,7 +91,7 @@ class MainJob:
             split: Rows(prepared.shard(split), config.length, self.tokenizer)
             for split in ("train", "validation", "test")
         }
-        self.train_rows = rows["train"]
+        self.train_shard, self.train_rows = prepared.shard("train"), rows["train"]
         evaluation = dict(masked_lm_prob=config.masked_lm_prob)
         self.test = EvaluationBatches(rows["test"], EVALUATION_ROWS, **evaluation)
         validation = EvaluationBatches(rows["validation"], EVALUATION_ROWS, **evaluation)
@@ -108,7 +109,8 @@ class MainJob:
         started = time.perf_counter()
         if self.loaded_teacher is None:
             teacher = MaskedLanguageModel(plan_.teacher_config, seed=config.seed)
-            set_unigram_bias(teacher, self.train_rows.counts)
+            shard, special_ids = self.train_shard, self.tokenizer.special_ids
+            start_from_text(teacher, shard.ids, shard.counts, special_ids, config.seed)
         else:
             teacher = self.loaded_teacher
         if plan_.teacher_steps:

@@ -1,4 +1,4 @@
-"""A fresh model that begins with what counting a text can tell, instead of learning it by gradients.
+"""A fresh model that begins with what counting a text can tell.
 
 A small masked LM sits for hundreds of steps at the level of the token frequencies, until its
 embeddings begin to mean something. Factors of the text's co-occurrences mean something at once
@@ -15,6 +15,7 @@ WINDOW = 5  # tokens to each side that count as neighbours
 SMOOTHING = 0.75  # of the neighbours' frequencies (Levy, Goldberg & Dagan, 2015, section 3.1)
 MOST_TOKENS = 2_000_000  # read for the counts; more take memory and change little
 BLOCKS = 50  # stretches, spread over the text, that these are read in
+POSITION_SCALE = 5.0  # of the sinusoids' peak, in standard deviations of the word embeddings
 OVERSAMPLING, ITERATIONS = 32, 4  # of the randomised factors
 
 
@@ -22,9 +23,10 @@ def start_from_text(model, ids, counts, special_ids, seed):
     """Gives a fresh model the embeddings, the bias and the attention that a text suggests.
 
     The word embeddings are `cooccurrence_embeddings`, with the spread of `initializer_range`; the
-    head starts as the identity and its bias at the token frequencies, so that the logits are a sum
-    of associations; keys start equal to queries, and each output projection as the inverse of its
-    value projection.
+    position embeddings are sinusoids that outweigh them, so that places are similar to their
+    neighbours (Vaswani et al., 2017, section 3.5); the head starts as the identity and its bias
+    at the token frequencies, so that the logits are a sum of associations; keys start equal to
+    queries, and each output projection as the inverse of its value projection.
 
     Args:
         model: a `MaskedLanguageModel` with a head.
@@ -43,6 +45,9 @@ def start_from_text(model, ids, counts, special_ids, seed):
     words[config.pad_token_id] = 0
     model.decoder_kernel.assign(words.astype(np.float32))
     width = config.hidden_size
+    waves = _sinusoids(config.max_position_embeddings, width)
+    waves *= POSITION_SCALE * config.initializer_range
+    model.encoder.embeddings.position_embeddings.assign(waves)
     for block in model.encoder.blocks:
         attention = block.attention
         similar = generator.standard_normal((width, width)) / np.sqrt(width)
@@ -62,9 +67,9 @@ def start_from_text(model, ids, counts, special_ids, seed):
 def cooccurrence_embeddings(ids, vocab_size, width, special_ids=(), seed=0):
     """Factors of the positive pointwise mutual information of tokens that stand close together.
 
-    M_ij = max(0, log(n_ij n / (n_i n_j))), with the smoothed n_j ^ 0.75 of Levy, Goldberg & Dagan
-    (2015, equation 3), here in both places by turns; n_ij counts neighbours at distance d with
-    weight (6 - d) / 5. The embeddings are U sqrt(S) of the largest eigenvalues S of M.
+    M_ij = max(0, log(n_ij sum_k n_k^a / (n_i n_j^a))), a = 0.75 (Levy, Goldberg & Dagan, 2015,
+    equations 2 and 3), made symmetric by the mean of both logarithms; n_ij counts neighbours at
+    distance d with weight (6 - d) / 5. The embeddings are U sqrt(S) of M's largest eigenvalues S.
 
     Args:
         ids: int (tokens,); of a long text, `MOST_TOKENS` are read.
@@ -79,14 +84,13 @@ def cooccurrence_embeddings(ids, vocab_size, width, special_ids=(), seed=0):
     rows, columns, counts = _neighbours(_sample(ids), vocab_size, special_ids)
     totals = np.bincount(rows, counts, vocab_size)
     smoothed = totals**SMOOTHING
-    share = counts * np.sqrt(
-        totals.sum() * smoothed.sum() / (totals * smoothed)[rows] / (totals * smoothed)[columns]
-    )
+    expected = np.sqrt(totals[rows] * smoothed[rows] * totals[columns] * smoothed[columns])
+    share = counts * smoothed.sum() / expected
     positive = share > 1
     indices = np.stack([rows[positive], columns[positive]], axis=1)
     values = np.log(share[positive]).astype(np.float32)
     matrix = tf.SparseTensor(indices, values, (vocab_size, vocab_size))
-    return _factors(matrix, width, seed)
+    return _factors(matrix, width, seed) * (totals > 0)[:, None]
 
 
 def _sample(ids):
@@ -99,7 +103,7 @@ def _sample(ids):
 
 
 def _neighbours(ids, vocab_size, special_ids):
-    """Weighted counts of neighbours in row order: (token, its neighbour, count), each pair twice."""
+    """Weighted counts in row order: (token, its neighbour, count), each pair both ways."""
     text = ~np.isin(ids, special_ids)
     keys, weights = [np.empty(0, np.int64)], [np.empty(0)]
     for distance in range(1, min(WINDOW, len(ids) - 1) + 1):
@@ -110,12 +114,18 @@ def _neighbours(ids, vocab_size, special_ids):
     keys, places = np.unique(np.concatenate(keys), return_inverse=True)
     counts = np.bincount(places, np.concatenate(weights), len(keys))
     low, high = np.divmod(keys, vocab_size)
-    rows, columns = np.concatenate([low, high]), np.concatenate([high, low])
-    counts = np.concatenate([counts, counts])
+    other = low != high  # a token beside itself is on the diagonal, once
+    rows, columns = np.concatenate([low, high[other]]), np.concatenate([high, low[other]])
+    counts = np.concatenate([np.where(other, counts, 2 * counts), counts[other]])
     order = np.argsort(rows * vocab_size + columns)
-    order = order[np.r_[True, np.diff((rows * vocab_size + columns)[order]) > 0]]  # i = j: once
-    counts = np.where(rows == columns, 2 * counts, counts)
     return rows[order], columns[order], counts[order]
+
+
+def _sinusoids(positions, width):
+    """sin and cos of p / 10000^(2i / width): float32 (positions, width)."""
+    angles = np.arange(positions)[:, None] / 10_000 ** (np.arange(0, width, 2) / width)
+    waves = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
+    return waves[:, :width].astype(np.float32)
 
 
 def _factors(matrix, width, seed):

@@ -1,0 +1,98 @@
+"""Starts from counts: against a dense reference, and on a text whose structure is known."""
+
+import numpy as np
+import pytest
+
+from tfdistill.models.config import named_config
+from tfdistill.models.heads import MaskedLanguageModel
+from tfdistill.training import text_start
+from tfdistill.training.text_start import cooccurrence_embeddings, start_from_text
+
+VOCABULARY = 50
+
+
+def reference_matrix(ids, vocabulary, special):
+    """Positive mutual information by double loop, from the formula."""
+    counts = np.zeros((vocabulary, vocabulary))
+    for i, token in enumerate(ids):
+        for distance in range(1, 6):
+            if i + distance < len(ids) and not {token, ids[i + distance]} & set(special):
+                counts[token, ids[i + distance]] += (6 - distance) / 5
+                counts[ids[i + distance], token] += (6 - distance) / 5
+    totals = counts.sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        one = np.log(counts * (totals**0.75).sum() / (totals[:, None] * totals[None] ** 0.75))
+        found = np.maximum((one + one.T) / 2, 0)
+    return np.nan_to_num(found, nan=0.0)
+
+
+@pytest.fixture(scope="module")
+def text():
+    """Two topics that share no token, in turn, with a separator (2) after each stretch."""
+    generator = np.random.default_rng(0)
+    parts = []
+    for stretch in range(60):
+        low = 5 if stretch % 2 else 25
+        parts += [*generator.integers(low, low + 15, 40), 2]
+    return np.array(parts, np.uint16)
+
+
+def test_all_factors_give_the_positive_part_of_the_matrix_back(text):
+    expected = reference_matrix(text.astype(int), VOCABULARY, [2])
+    values, vectors = np.linalg.eigh(expected)
+    positive = (vectors * np.maximum(values, 0)) @ vectors.T
+    found = cooccurrence_embeddings(text, VOCABULARY, VOCABULARY, [2])
+    np.testing.assert_allclose(found @ found.T, positive, atol=1e-4)
+
+
+def test_few_factors_are_the_largest(text):
+    values = np.linalg.eigvalsh(reference_matrix(text.astype(int), VOCABULARY, [2]))
+    found = cooccurrence_embeddings(text, VOCABULARY, 4, [2])
+    np.testing.assert_allclose(np.sort((found**2).sum(axis=0)), values[-4:], rtol=1e-4)
+
+
+def test_tokens_of_one_topic_are_alike(text):
+    found = cooccurrence_embeddings(text, VOCABULARY, 2, [2])
+    found /= np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
+    cosines = found @ found.T
+    assert cosines[5:20, 5:20].min() > 0.9 and cosines[5:20, 25:40].max() < 0.1
+
+
+def test_tokens_that_do_not_occur_are_zero(text):
+    found = cooccurrence_embeddings(text, VOCABULARY, 4, [2])
+    assert not found[:5].any() and not found[40:].any()
+
+
+@pytest.mark.parametrize("ids", [[], [7], [2, 2, 2], [7, 7, 7], [7, 8]])
+def test_hardly_any_text(ids):
+    found = cooccurrence_embeddings(np.array(ids, np.int64), VOCABULARY, 4, [2])
+    assert found.shape == (VOCABULARY, 4) and np.isfinite(found).all()
+
+
+def test_a_long_text_is_sampled_from_all_over(text, monkeypatch):
+    monkeypatch.setattr(text_start, "MOST_TOKENS", 1000)
+    sampled = text_start._sample(np.arange(100_000))
+    assert len(sampled) == 1000 and sampled[0] == 0 and sampled[-1] == 99_999
+
+
+def test_a_model_knows_the_topic_before_it_is_trained(text):
+    shape = named_config("L-2_H-16_A-2", vocab_size=VOCABULARY)
+    model = MaskedLanguageModel(shape, seed=0)
+    counts = np.bincount(text, minlength=VOCABULARY)
+    start_from_text(model, text, counts, [0, 1, 2, 3], seed=0)
+    assert not model.decoder_kernel.numpy()[model.config.pad_token_id].any()
+    ids = np.full((1, 12), 3, np.int32)
+    ids[0, 1:-1] = np.random.default_rng(1).integers(25, 40, 10)
+    logits = model({"input_ids": ids, "attention_mask": np.ones_like(ids)})["logits"].numpy()[0, 5]
+    assert logits[25:40].mean() > logits[5:20].mean() + 0.05
+
+
+def test_equal_seeds_start_equal(tiny_model, text):
+    counts = np.bincount(text, minlength=VOCABULARY)
+    models = [tiny_model(vocab_size=VOCABULARY) for _ in range(3)]
+    for model, seed in zip(models, (4, 4, 5), strict=True):
+        start_from_text(model, text, counts, [2], seed)
+    first, same, other = ([v.numpy() for v in model.weights] for model in models)
+    for ours, theirs in zip(first, same, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert any(not np.array_equal(a, b) for a, b in zip(first, other, strict=True))
