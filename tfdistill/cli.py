@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 from tfdistill import flags as tfdistill_flags
 from tfdistill.errors import UserError
@@ -9,7 +10,7 @@ from tfdistill.errors import UserError
 INTERRUPTED = 130  # the shell's code for a command ended by Ctrl-C
 
 
-def run(main, doc, shown, positional=None):
+def run(main, doc, shown, positional=None, of_run=()):
     """Parses the flags, calls `main` and exits with its code.
 
     Args:
@@ -17,6 +18,8 @@ def run(main, doc, shown, positional=None):
         doc: the command's help, shown above its flags.
         shown: the flags that `--help` shows (see `flags.declare`).
         positional: name of the flag that the words without `--` fill, or None to refuse them.
+        of_run: flags that, where they are not given and --model is not either, are those that the
+            run in --output_dir was made with.
     """
     from absl import app, flags
 
@@ -30,6 +33,8 @@ def run(main, doc, shown, positional=None):
             flags.FLAGS[positional].value = " ".join(words)
         elif words:
             raise UserError(f"unexpected word {words[0]!r}: flags start with --")
+        if of_run and not flags.FLAGS.model:
+            _adopt(flags.FLAGS, of_run)
         code = main(tfdistill_flags.config_from(flags.FLAGS))
         sys.stdout.flush()
     except UserError as error:
@@ -52,6 +57,17 @@ def _parse(app, flags, argv):
         return flags.FLAGS(argv)[1:]
     except flags.Error as error:
         raise UserError(" ".join(str(error).split())) from None
+
+
+def _adopt(flag_values, names):
+    """Reads flags that were not given from the flags.txt of the run in --output_dir."""
+    file = Path(flag_values.output_dir) / "flags.txt"
+    if not file.is_file():
+        return
+    stored = dict(line.removeprefix("--").split("=", 1) for line in file.read_text().splitlines())
+    for name in names:
+        if not flag_values[name].present:
+            flag_values[name].parse(stored[name])
 
 
 def _fail(message, code=1):

@@ -1,12 +1,13 @@
-"""Measures a model on held-out text: the test split of --corpus, with the masks of the main job.
+"""Measures models on held-out text: the test split of --corpus, with the masks of the main job.
 
+    python -m tfdistill.evaluate --output_dir=runs/mini
     python -m tfdistill.evaluate --model=DIR --teacher=DIR --corpus=wikitext-2 --data_dir=DIR
-    python -m tfdistill.evaluate --flagfile=configs/mini.flags
 
-Without --model it takes student and teacher of the run in --output_dir. The tokenizer is the
-model's own, or that of --tokenizer. Shown beside it are the unigram model, which always predicts
-the training split's token frequencies, and the teacher. With --json: {"corpus", "split", "models":
-{"unigram", "teacher", "model"}}.
+Without --model it measures every model of the run in --output_dir, on the run's own text and length
+unless others are given, and repeats the verdict with the sizes and latencies that the run measured.
+With --model it measures that one, and --teacher beside it. The tokenizer is the model's own, or
+that of --tokenizer. "unigram" always predicts the training split's token frequencies. With --json:
+{"corpus", "split", "models"}, and "verdict" for a run.
 """
 
 import json
@@ -15,13 +16,13 @@ from pathlib import Path
 
 from tfdistill import cli, devices, flags
 from tfdistill.errors import UserError
-from tfdistill.held_out import open_held_out, require_fit, student_of
+from tfdistill.held_out import OF_RUN, open_held_out, require_fit, student_of
 
 
 def main():
     """Runs the command."""
     shown = ["--model", "--teacher", flags.CORPUS, "--output_dir", "--json"]
-    cli.run(_evaluate, __doc__, shown)
+    cli.run(_evaluate, __doc__, shown, of_run=OF_RUN)
 
 
 def _evaluate(config):
@@ -32,38 +33,62 @@ def _evaluate(config):
     from tfdistill.progress import Console
     from tfdistill.results import evaluate_models
 
+    measured = "model" if config.model else "student"
     directories = {key: resolve_directory(source) for key, source in sources.items()}
-    tokenizer = load_tokenizer(config.tokenizer or str(directories["model"]))
+    tokenizer = load_tokenizer(config.tokenizer or str(directories[measured]))
     models = {key: load_model(directory) for key, directory in directories.items()}
     for key, model in models.items():
-        require_fit(config, tokenizer, f"--{key}={sources[key]}", model)
-    if models["model"].head is None:
+        flag = f"--{key}" if config.model else "--output_dir"
+        require_fit(config, tokenizer, f"{flag}={sources[key]}", model)
+    if models[measured].head is None:
         raise UserError(f"--model={sources['model']} has no masked-LM head: name a model with one")
     counts, batches = open_held_out(config, tokenizer)
-    found = evaluate_models(models.items(), counts, batches)
+    console = Console(json=config.json)
+    line = console.progress("evaluate", len(models) * len(batches))
+    found = evaluate_models(
+        models.items(), counts, batches, lambda key, done: line(done, f"batches: {key}")
+    )
     result = {"corpus": config.corpus, "split": "test", "models": found}
-    Console(json=config.json).say(_table(result, sources))
+    if not config.model:
+        result["verdict"] = _verdict(Path(config.output_dir), found)
+    console.say(_table(result, sources))
     if config.json:
         print(json.dumps(result))
 
 
+def _verdict(run, models):
+    """Holds the student against its teacher, with what the run measured of their files."""
+    from tfdistill.results import verdict
+
+    file = run / "metrics.json"
+    if not file.is_file():
+        return {}
+    stored = json.loads(file.read_text())["models"]
+    for key, model in models.items():
+        facts = stored.get(key, {})
+        model.update({name: facts[name] for name in ("bytes", "latency_ms") if name in facts})
+    return verdict(models)
+
+
 def _sources(config):
-    """What to measure, the teacher first: dict of "teacher", when there is one, and "model"."""
+    """What to measure, the teacher first: dict of names to folders or hub names."""
     if config.model:
-        teacher, model = config.teacher, config.model
-    else:
-        model = student_of(config)
-        # The run's own: it may have been trained on since --teacher named it.
-        teacher = Path(config.output_dir) / "teacher"
-        teacher = teacher if teacher.is_dir() else ""
-    return ({"teacher": str(teacher)} if teacher else {}) | {"model": str(model)}
+        teacher = {"teacher": config.teacher} if config.teacher else {}
+        return teacher | {"model": config.model}
+    student_of(config)
+    from tfdistill.results import MODELS
+
+    run = Path(config.output_dir)
+    return {key: str(run / name) for key, name in MODELS.items() if (run / name).is_dir()}
 
 
 def _table(result, sources):
-    from tfdistill.reports.table import COLUMNS, NOTES, WIDTH, format_models
+    from tfdistill.reports.table import COLUMNS, NOTES, WIDTH, format_models, format_table
 
-    lines = [f"{key:<8}{source}" for key, source in sources.items()]
-    lines.append(f"corpus  {result['corpus']}, {result['split']} split\n")
+    lines = [f"{key:<16}{source}" for key, source in sources.items()]
+    if "verdict" in result:
+        return "\n".join([*lines, "", format_table(result)])
+    lines.append(f"corpus          {result['corpus']}, {result['split']} split\n")
     shown = [column for column in COLUMNS if column.name not in ("file", "latency")]
     notes = [textwrap.fill(note, WIDTH, subsequent_indent="  ") for note in NOTES[:2]]
     return "\n".join([*lines, *format_models(result["models"], shown), "", *notes])

@@ -4,7 +4,8 @@
 
 Takes the student of the run in --output_dir, or any model with --model, and writes --output_dir's
 export/ anew: student.tflite, student_int8.tflite, saved_model/, the tokenizer and model_card.md.
-The held-out text is the test split of --corpus in rows of --length tokens. With --json:
+The held-out text is the test split of --corpus in rows of --length tokens; a run's own, unless they
+are given. With --json:
 {"directory", "files": {name: bytes, latency and parity}}.
 """
 
@@ -12,16 +13,23 @@ import json
 from pathlib import Path
 
 from tfdistill import cli, devices, flags
-from tfdistill.held_out import open_held_out, require_fit, student_of
+from tfdistill.errors import UserError
+from tfdistill.held_out import OF_RUN, open_held_out, require_fit, student_of
 
 
 def main():
     """Runs the command."""
-    cli.run(_export, __doc__, ["--model", flags.CORPUS, "--output_dir", "--json"])
+    shown = ["--model", flags.CORPUS, "--output_dir", "--force", "--json"]
+    cli.run(_export, __doc__, shown, of_run=OF_RUN)
 
 
 def _export(config):
     run = Path(config.output_dir)
+    if config.model and (run / "checkpoints" / "state.json").exists() and not config.force:
+        raise UserError(
+            f"--output_dir={run} is a run, and --model would take the place of its student's "
+            "files: name another --output_dir, or insist with --force"
+        )
     source = config.model or student_of(config)
     devices.prepare()
     from tfdistill.data.tokenizer import load_tokenizer
@@ -37,12 +45,14 @@ def _export(config):
     require_fit(config, tokenizer, f"--model={source}", model)
     output = run / "export"
     _, batches = open_held_out(config, tokenizer)
-    facts = export_bundle(model, output, config.length, tokenizer, batches)
+    facts, failure = export_bundle(model, output, config.length, tokenizer, batches)
     metrics = None if config.model else _metrics_of(run)
     write_model_card(output / "model_card.md", model.config, facts, metrics)
     console.say(f"{output}\n{_table(facts)}")
     if config.json:
         print(json.dumps({"directory": str(output), "files": facts}))
+    if failure:
+        raise failure
 
 
 def _metrics_of(run):

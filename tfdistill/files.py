@@ -60,3 +60,14 @@ def folder_aside(path):
             os.replace(old, path)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def tensorflow_os_errors():
+    """Makes an `OSError` of TensorFlow's own exceptions for a full disk or a path that is none."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except tf.errors.OpError as error:
+        raise OSError(error.message) from error

@@ -236,8 +236,9 @@ def config_from(flag_values):
 
 
 def flag_lines(config):
-    """Writes a config as the lines of a flagfile, fields in their order."""
-    return [f"--{name}={_text(getattr(config, name))}" for name in FIELDS]
+    """Writes a config as the lines of a flagfile: what repeats the run, and does not delete it."""
+    left_out = {"force", "json"} | {n for n in FIELDS if FIELDS[n].metadata["group"] == MODEL}
+    return [f"--{name}={_text(getattr(config, name))}" for name in FIELDS if name not in left_out]
 
 
 def _text(value):

@@ -5,6 +5,7 @@ from pathlib import Path
 from tfdistill.errors import UserError
 
 ROWS = 32  # in a batch
+OF_RUN = ("corpus", "data_dir", "length", "shards_dir")  # flags that say which text it is
 
 
 def student_of(config):
@@ -68,5 +69,5 @@ def open_held_out(config, tokenizer):
     corpus = open_corpus(config.corpus, config.data_dir)
     prepared = prepare(corpus, tokenizer, config.shards_dir)
     rows = Rows(prepared.shard("test"), config.length, tokenizer)
-    batches = EvaluationBatches(rows, ROWS, masked_lm_prob=config.masked_lm_prob)
+    batches = EvaluationBatches(rows, ROWS)
     return prepared.shard("train").counts, batches

@@ -10,8 +10,10 @@ from tfdistill.data.batches import EvaluationBatches, Rows, TrainingBatches, as_
 from tfdistill.data.corpus import open_corpus
 from tfdistill.data.shards import prepare
 from tfdistill.data.tokenizer import load_tokenizer
+from tfdistill.deployment.parity import ParityError
 from tfdistill.distillation.distiller import Distiller
-from tfdistill.distillation.initialization import initialize_student
+from tfdistill.distillation.initialization import initialize_student, search_size
+from tfdistill.errors import UserError
 from tfdistill.files import write_atomically
 from tfdistill.flags import flag_lines
 from tfdistill.models.checkpoint import load_model, save_model
@@ -42,34 +44,41 @@ class MainJob:
 
     def __init__(self, config, console, machine):
         self.config, self.console, self.machine = config, console, machine
-        self.tokenizer = load_tokenizer(plan.tokenizer_source(config))
-        self.recipe = recipes.get(config.recipe, **dataclasses.asdict(config))
-        self.loaded_teacher = load_model(config.teacher) if config.teacher else None
-        self.plan = plan.make_plan(config, self.recipe, self.loaded_teacher, self.tokenizer)
-        self.run_directory = RunDirectory(
-            config.output_dir, plan.settings(config), force=config.force
-        )
         self.path = Path(config.output_dir)
+        plan.require_sources_outside(config)
+        self.run_directory = RunDirectory(self.path, plan.settings(config), force=config.force)
+        sources = config
+        if config.teacher and self.run_directory.done("teacher"):
+            # What it was made from may be gone by now.
+            sources = dataclasses.replace(config, teacher=str(self.path / "teacher"))
+        self.loaded_teacher = load_model(sources.teacher) if sources.teacher else None
+        self.tokenizer = load_tokenizer(plan.tokenizer_source(sources))
+        plan.require_the_teachers_vocabulary(sources, self.tokenizer)
+        self.recipe = recipes.get(config.recipe, **dataclasses.asdict(config))
+        self.plan = plan.make_plan(config, self.recipe, self.loaded_teacher, self.tokenizer)
 
     def run(self):
         """Runs what is left to do.
 
         Returns:
             The metrics, as `metrics.json` holds them.
+
+        Raises:
+            ParityError: the int8 file is not what it should be; everything else is there.
         """
-        metrics_file = self.path / "metrics.json"
         if self.run_directory.done("report"):
             self.console.say(f"{self.path} is finished; --force would start it over")
         else:
-            write_atomically(self.path / "flags.txt", "\n".join(flag_lines(self.config)) + "\n")
             self._read_corpus()
             teacher = self._make_teacher()
             start = self._make_start(teacher)
             self._make_students(teacher, start)
             self._finish_results()
-        metrics = json.loads(metrics_file.read_text())
+        metrics = json.loads((self.path / "metrics.json").read_text())
         self.console.say(format_table(metrics))
         self.console.say(f"report: {self.path / 'report.html'}")
+        if failure := self.run_directory.done("export")["failure"]:
+            raise ParityError(failure)
         return metrics
 
     def _read_corpus(self):
@@ -77,26 +86,40 @@ class MainJob:
         self.console.say(f"corpus {config.corpus}")
         started = time.perf_counter()
         corpus = open_corpus(config.corpus, config.data_dir)
-        line = self.console.progress("prepare", corpus.size) if corpus.size else None
+        line = self.console.progress("prepare", corpus.size)
         prepared = prepare(
             corpus,
             self.tokenizer,
             config.shards_dir,
-            progress=lambda done, _: line and line(done, "bytes"),
+            progress=lambda done, _: line(done, "bytes"),
         )
         self.console.say(format_statistics(prepared.statistics))
-        if not self.run_directory.done("prepare"):
-            self._finish("prepare", started, statistics=prepared.statistics)
+        self._begin(prepared, started)
+        self.train_shard = prepared.shard("train")
         rows = {
             split: Rows(prepared.shard(split), config.length, self.tokenizer)
             for split in ("train", "validation", "test")
         }
-        self.train_shard, self.train_rows = prepared.shard("train"), rows["train"]
-        evaluation = dict(masked_lm_prob=config.masked_lm_prob)
-        self.test = EvaluationBatches(rows["test"], EVALUATION_ROWS, **evaluation)
-        validation = EvaluationBatches(rows["validation"], EVALUATION_ROWS, **evaluation)
+        self.train_rows = rows["train"]
+        self.test = EvaluationBatches(rows["test"], EVALUATION_ROWS)
+        validation = EvaluationBatches(rows["validation"], EVALUATION_ROWS)
         count = min(len(validation), VALIDATION_BATCHES)
         self.validation = [validation.at(index) for index in range(count)]
+
+    def _begin(self, prepared, started):
+        """Takes the folder of the run, now that there is text; the old run goes only here."""
+        done = self.run_directory.done("prepare")
+        shards = prepared.directory.name
+        if done and done["shards"] != shards:
+            raise UserError(
+                f"--output_dir={self.path} holds a run that began with other text "
+                f"({done['shards']}, now {shards}): name another --output_dir, or start over with "
+                "--force"
+            )
+        self.run_directory.begin()
+        write_atomically(self.path / "flags.txt", "\n".join(flag_lines(self.config)) + "\n")
+        if not done:
+            self._finish("prepare", started, shards=shards, statistics=prepared.statistics)
 
     def _make_teacher(self):
         """Loads, adapts or pre-trains the teacher; None when the recipe works without one."""
@@ -106,15 +129,10 @@ class MainJob:
         output = self.path / "teacher"
         if self.run_directory.done("teacher"):
             return load_model(output)
-        started = time.perf_counter()
-        if self.loaded_teacher is None:
-            teacher = MaskedLanguageModel(plan_.teacher_config, seed=config.seed)
-            shard, special_ids = self.train_shard, self.tokenizer.special_ids
-            start_from_text(teacher, shard.ids, shard.counts, special_ids, config.seed)
-        else:
-            teacher = self.loaded_teacher
+        started, before = time.perf_counter(), 0.0
+        teacher = self.loaded_teacher or self._fresh_teacher()
         if plan_.teacher_steps:
-            seconds = self._train(
+            before = self._train(
                 "teacher",
                 teacher,
                 None,
@@ -124,11 +142,15 @@ class MainJob:
                 layerdrop=config.layerdrop,
                 batches=self._batches(seed=config.seed, smoothing=0.0),
             )
-        else:
-            seconds = time.perf_counter() - started
         self._save(teacher, output)
-        self.run_directory.finish("teacher", {"seconds": seconds})
+        self._finish("teacher", started, before)
         self._stage_state("teacher").delete_checkpoints()
+        return teacher
+
+    def _fresh_teacher(self):
+        teacher = MaskedLanguageModel(self.plan.teacher_config, seed=self.config.seed)
+        shard, special_ids = self.train_shard, self.tokenizer.special_ids
+        start_from_text(teacher, shard.ids, shard.counts, special_ids, self.config.seed)
         return teacher
 
     def _make_start(self, teacher):
@@ -137,22 +159,34 @@ class MainJob:
         if self.run_directory.done("start"):
             return load_model(output)
         started = time.perf_counter()
-        config, plan_ = self.config, self.plan
-        if teacher is None:
+        plan_ = self.plan
+        if plan_.student_init == "random":
             start = self._random_student()
         else:
             start = initialize_student(
                 teacher,
                 plan_.student_config,
                 init=plan_.student_init,
-                validation_loss=lambda layers: self._validation_loss(scorer(teacher, layers)),
-                seed=config.seed,
+                validation_loss=self._search_loss(teacher),
             )
         loss = self._validation_loss(scorer(start))
         self.console.say(f"student starts at validation loss {loss:.3f} nats")
         self._save(start, output)
         self._finish("start", started, validation_loss=loss)
         return start
+
+    def _search_loss(self, teacher):
+        """Loss of some of the teacher's layers, for a search, which shows its progress."""
+        depths = teacher.config.num_hidden_layers, self.plan.student_config.num_hidden_layers
+        line, tried = self.console.progress("search", search_size(*depths)), []
+
+        def loss(layers):
+            tried.append(layers)
+            found = self._validation_loss(scorer(teacher, layers))
+            line(len(tried), f"layers {layers} alone: loss {found:.3f}")
+            return found
+
+        return loss
 
     def _random_student(self):
         student = MaskedLanguageModel(self.plan.student_config, seed=self.config.seed + 1)
@@ -177,14 +211,15 @@ class MainJob:
         if self.run_directory.done(name):
             return
         config = self.config
-        plan.freeze(student, config)
+        if name != "baseline":  # random numbers must be trained
+            plan.freeze(student, config)
         batches = self._batches(seed=config.seed + 1, smoothing=config.mlm_smoothing)
         steps = plan.student_steps(config, len(self.train_rows))
-        seconds = 0.0
+        started, before = time.perf_counter(), 0.0
         stages = [name if len(phases) == 1 else f"{name}-{phase.name}" for phase in phases]
         shares = plan.split_steps(steps, phases)
         for stage, phase, share in zip(stages, phases, shares, strict=True):
-            seconds += self._train(
+            before += self._train(
                 stage,
                 student,
                 teacher,
@@ -195,7 +230,7 @@ class MainJob:
                 batches=batches,
             )
         self._save(student, output)
-        self.run_directory.finish(name, {"seconds": seconds})
+        self._finish(name, started, before)
         for stage in stages:
             self._stage_state(stage).delete_checkpoints()
 
@@ -203,7 +238,7 @@ class MainJob:
         return StageState(self.path / "checkpoints", stage)
 
     def _train(self, name, model, teacher, phase, *, steps, learning_rate, layerdrop, batches):
-        """Runs one phase from its last checkpoint to its end; returns its seconds."""
+        """Runs one phase from its last checkpoint to its end; returns the seconds before that."""
         config = self.config
         distiller = Distiller(
             model,
@@ -238,10 +273,10 @@ class MainJob:
             observers=self._observers(name, steps, writer, score),
             jit_compile=self.machine["jit_compile"],
         )
-        seconds = loop.run()
+        before = loop.run()
         state.close()
         writer.close()
-        return seconds
+        return before
 
     def _observers(self, name, steps, writer, score):
         lines = {}
@@ -262,25 +297,18 @@ class MainJob:
 
     def _finish_results(self):
         """Evaluates, exports and reports; none of it can cost the trained models."""
+        self._evaluate()
+        self._export()
         started = time.perf_counter()
-        if not self.run_directory.done("evaluate"):
-            self.console.say(f"evaluating {len(self.test.rows):,} rows of the test split")
-            models = results.models_of(self.path)
-            table = results.evaluate_models(models, self.train_rows.counts, self.test)
-            self._finish("evaluate", started, models=table)
-        started = time.perf_counter()
-        if not self.run_directory.done("export"):
-            self.console.say("exporting and running the TFLite files")
-            files = results.export_run(self.path, self.config.length, self.tokenizer, self.test)
-            self._finish("export", started, files=files)
-        started = time.perf_counter()
+        facts = self.run_directory.facts
         metrics = results.collect(
             self.config.corpus,
             self.run_directory.done("evaluate")["models"],
             self.run_directory.done("export")["files"],
-            self.run_directory.seconds,
-            devices.peak_memory_bytes(),
+            facts("seconds"),
+            max(facts("peak_memory_bytes").values()),
         )
+        metrics["made_from"] = {"recipe": self.config.recipe, "teacher": self.config.teacher}
         examples = results.fill_examples(self.path, self.tokenizer, self.test.rows)
         curves = {
             name: self._stage_state(name).load_rows()
@@ -294,7 +322,37 @@ class MainJob:
         write_report(self.path / "report.html", metrics, curves, examples)
         write_atomically(self.path / "metrics.json", json.dumps(metrics, indent=1) + "\n")
         self._finish("report", started)
-        self.console.say(f"whole run: {duration(sum(self.run_directory.seconds.values()))}")
+        self.console.say(f"whole run: {duration(sum(facts('seconds').values()))}")
+
+    def _evaluate(self):
+        if self.run_directory.done("evaluate"):
+            return
+        started = time.perf_counter()
+        keys = results.kept_models(self.path)
+        line = self.console.progress("evaluate", len(keys) * len(self.test))
+        models = results.evaluate_models(
+            results.load_models(self.path, keys),
+            self.train_rows.counts,
+            self.test,
+            progress=lambda key, done: line(done, f"batches of the test split: {key}"),
+        )
+        self._finish("evaluate", started, models=models)
+
+    def _export(self):
+        if self.run_directory.done("export"):
+            return
+        started = time.perf_counter()
+        self.console.say("exporting and running the TFLite files")
+        files, failure = results.export_run(
+            self.path, self.config.length, self.tokenizer, self.test
+        )
+        for name, fact in files.items():
+            if "agreement" in fact:
+                self.console.say(
+                    f"{name}: the likeliest word is the model's in {fact['agreement']:.1%} of "
+                    f"{fact['positions']:,} places"
+                )
+        self._finish("export", started, files=files, failure=str(failure) if failure else "")
 
     def _stage_names(self):
         phases = self.recipe.phases
@@ -318,6 +376,7 @@ class MainJob:
         save_model(model, output)
         self.tokenizer.save(output)
 
-    def _finish(self, stage, started, **facts):
-        self.run_directory.finish(stage, {"seconds": time.perf_counter() - started, **facts})
-
+    def _finish(self, stage, started, before=0.0, **facts):
+        seconds = before + time.perf_counter() - started
+        peak = devices.peak_memory_bytes()
+        self.run_directory.finish(stage, {"seconds": seconds, "peak_memory_bytes": peak, **facts})

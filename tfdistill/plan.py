@@ -4,9 +4,11 @@ import dataclasses
 import math
 from pathlib import Path
 
+from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.distillation.initialization import choose_layers
 from tfdistill.distillation.terms import LOSSES
 from tfdistill.errors import UserError
+from tfdistill.flags import FIELDS
 from tfdistill.models.config import EncoderConfig, read_config
 
 # Flags that decide how a run is watched or where it lies, not what comes out of it.
@@ -52,7 +54,7 @@ def make_plan(config, recipe, teacher, tokenizer):
         raise UserError("every loss weighs 0: give one of --alpha_ce, --alpha_mlm a weight")
     teacher_config, teacher_steps = _plan_teacher(config, recipe, teacher, tokenizer)
     student_config = _plan_student(config, teacher_config, tokenizer)
-    init = config.student_init if teacher_config else "random"
+    init = _plan_start(config, teacher_config)
     if teacher_config:
         # Any choice will do here: what a search finds is not known yet.
         choose_layers(teacher_config, student_config, init, validation_loss=lambda layers: 0.0)
@@ -70,11 +72,35 @@ def make_plan(config, recipe, teacher, tokenizer):
     return Plan(teacher_config, teacher_steps, student_config, init)
 
 
+def _plan_start(config, teacher_config):
+    init = config.student_init
+    if teacher_config is None:
+        if init not in ("random", FIELDS["student_init"].default):
+            raise UserError(
+                f"--student_init={init}: there is no teacher to start from; name one with "
+                "--teacher, or leave the flag out"
+            )
+        init = "random"
+    if init == "random":
+        for flag in ("freeze_pos_embs", "freeze_token_type_embds"):
+            if getattr(config, flag):
+                raise UserError(
+                    f"--{flag} would keep random numbers: the student starts at random; leave one "
+                    "of the two out"
+                )
+    return init
+
+
 def _plan_teacher(config, recipe, teacher, tokenizer):
     losses = [LOSSES[term.loss] for phase in recipe.phases for term in phase.active_terms]
     if teacher is None:
         if not any(loss.needs_teacher for loss in losses):
             return None, 0
+        if config.layerdrop_adapt_steps:
+            raise UserError(
+                "--layerdrop_adapt_steps is for a loaded teacher: name one with --teacher, or use "
+                "--teacher_steps"
+            )
         shape = read_config(config.teacher_config, "bert")
         return _at_home(shape, "--teacher_config", config, tokenizer), config.teacher_steps
     if teacher.config.vocab_size != tokenizer.vocab_size:
@@ -106,9 +132,12 @@ def _plan_student(config, teacher_config, tokenizer):
     if config.student_config:
         shape = read_config(config.student_config, config.student_type)
         if teacher_config and not Path(config.student_config).is_file():
-            # A name says nothing of positions.
-            positions = teacher_config.max_position_embeddings
-            shape = dataclasses.replace(shape, max_position_embeddings=positions)
+            # A name says nothing of these.
+            fields = ["max_position_embeddings", "hidden_act"]
+            if shape.model_type == teacher_config.model_type:
+                fields.append("layer_norm_eps")
+            theirs = {field: getattr(teacher_config, field) for field in fields}
+            shape = dataclasses.replace(shape, **theirs)
         return _at_home(shape, "--student_config", config, tokenizer)
     if teacher_config is None:
         raise UserError("--student_config is empty, and there is no teacher to take a shape from")
@@ -138,6 +167,52 @@ def _at_home(shape, flag, config, tokenizer):
     )
 
 
+def require_sources_outside(config):
+    """Refuses to start a run over when that would delete what it is to be made from.
+
+    Args:
+        config: a `RunConfig`.
+
+    Raises:
+        UserError: a path lies in `--output_dir`, and `--force` is given.
+    """
+    run = Path(config.output_dir).resolve()
+    for flag in ("teacher", "tokenizer", "corpus", "data_dir", "shards_dir"):
+        value = getattr(config, flag)
+        inside = value and Path(value).exists() and Path(value).resolve().is_relative_to(run)
+        if config.force and inside:
+            raise UserError(
+                f"--force would delete --{flag}={value}, which lies in --output_dir={run}: name "
+                "another --output_dir"
+            )
+
+
+def require_the_teachers_vocabulary(config, tokenizer):
+    """Refuses a tokenizer whose tokens are not those of the teacher's own.
+
+    Args:
+        config: a `RunConfig`.
+        tokenizer: the `Tokenizer` of the run.
+
+    Raises:
+        UserError: they differ.
+    """
+    if not (config.teacher and config.tokenizer and _holds_tokenizer(config.teacher)):
+        return
+    own = load_tokenizer(config.teacher)
+    same = own.vocab_size == tokenizer.vocab_size
+    if same and all(own.id_to_token(i) == tokenizer.id_to_token(i) for i in range(own.vocab_size)):
+        return
+    raise UserError(
+        f"--tokenizer={config.tokenizer} ({tokenizer.vocab_size} tokens) and --teacher="
+        f"{config.teacher} ({own.vocab_size}): their vocabularies differ; leave --tokenizer out"
+    )
+
+
+def _holds_tokenizer(folder):
+    return any((Path(folder) / name).is_file() for name in ("tokenizer.json", "vocab.txt"))
+
+
 def tokenizer_source(config):
     """Where the tokenizer of a run comes from.
 
@@ -150,10 +225,8 @@ def tokenizer_source(config):
     """
     if config.tokenizer or not config.teacher:
         return config.tokenizer
-    folder = Path(config.teacher)
-    if folder.is_dir():
-        files = ("tokenizer.json", "vocab.txt")
-        return config.teacher if any((folder / name).is_file() for name in files) else ""
+    if Path(config.teacher).is_dir():
+        return config.teacher if _holds_tokenizer(config.teacher) else ""
     return config.teacher
 
 

@@ -25,7 +25,7 @@ class Console:
 
         Args:
             name: the stage.
-            steps: all its steps.
+            steps: all its steps; None where that is not known.
             first: steps done before this start.
 
         Returns:
@@ -42,14 +42,17 @@ class _ProgressLine:
 
     def __call__(self, done, text=""):
         now = time.monotonic()
-        last = done >= self._steps
+        last = self._steps is not None and done >= self._steps
         rewrites = self._stream.isatty()
         if not (last or rewrites or now - self._shown >= QUIET_SECONDS):
             return
         self._shown = now
         pace = (now - self._started) / max(done - self._first, 1)
-        left = f"{duration(pace * (self._steps - done))} left" if not last else "done"
-        line = f"{self._name:>14} {done:>7,}/{self._steps:,}  {text}  {left}"
+        if self._steps is None:
+            line = f"{self._name:>14} {done:>7,}  {text}"
+        else:
+            left = "done" if last else f"{duration(pace * (self._steps - done))} left"
+            line = f"{self._name:>14} {done:>7,}/{self._steps:,}  {text}  {left}"
         end = "\n" if last or not rewrites else "\r"
         print(line.ljust(79), end=end, file=self._stream, flush=True)
 

@@ -219,8 +219,13 @@ def _is_text(file, folder):
 
 
 def _split_of(path):
-    words = re.split(r"[._-]", path.name.lower())
-    return next((SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS), None)
+    """train.txt, wiki.train.tokens, en-dev.txt, train-00000-of-00002.txt; not my-test-notes.txt."""
+    for part in path.name.lower().split("."):
+        word = re.sub(r"-\d+(-of-\d+)?$", "", part)
+        split = SPLIT_WORDS.get(re.split(r"[_-]", word)[-1])
+        if split:
+            return split
+    return None
 
 
 def _path_name(spec):

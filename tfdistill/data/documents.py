@@ -140,8 +140,8 @@ def cut(source, missing):
     """Cuts the splits that a corpus lacks from its training documents, always in the same way.
 
     With at least `CYCLE` documents, whole documents are held out: of every 20 the 19th for
-    validation and the 20th for test. With fewer, every document is cut by lines: its last 5 % for
-    test and the 5 % before for validation; one of less than 20 lines is for training.
+    validation and the 20th for test. With fewer, every document is cut: its last 5 % of lines for
+    test and the 5 % before for validation; one of less than 20 lines is broken at spaces first.
 
     Args:
         source: function that opens the stream of training documents.
@@ -154,7 +154,7 @@ def cut(source, missing):
 
     @functools.cache
     def first_lengths():
-        documents = itertools.islice(source(), CYCLE)
+        documents = itertools.islice(map(_in_pieces, source()), CYCLE)
         return [sum(1 for _ in document) for document in documents]
 
     def stream(split):
@@ -165,6 +165,7 @@ def cut(source, missing):
                 if [split] == (held_out or ["train"]):
                     yield document
             else:
+                document = _in_pieces(document)
                 share = lengths[number] // CYCLE
                 ends = {name: lengths[number] - share * i for i, name in enumerate(missing[::-1])}
                 stop = ends.get(split, lengths[number] - share * len(missing))
@@ -173,6 +174,18 @@ def cut(source, missing):
                     yield itertools.islice(document, start, stop)
 
     return {split: functools.partial(stream, split) for split in ["train", *missing]}
+
+
+def _in_pieces(document):
+    """A document of `CYCLE` lines or more, or the words of a shorter one in `CYCLE` pieces."""
+    lines = list(itertools.islice(document, CYCLE))
+    if len(lines) == CYCLE:
+        return itertools.chain(lines, document)
+    words = " ".join(lines).split(" ")
+    if len(words) < CYCLE:
+        return iter(lines)
+    bounds = [len(words) * i // CYCLE for i in range(CYCLE + 1)]
+    return (" ".join(words[i:j]) for i, j in itertools.pairwise(bounds))
 
 
 def _open(path, mode, **options):

@@ -209,7 +209,7 @@ def _download(name):
     files = [VOCABULARY, SERIALISED, SETTINGS]
     try:
         return Path(huggingface_hub.snapshot_download(name, allow_patterns=files))
-    except (OSError, ValueError) as error:
+    except Exception as error:  # its own errors, its HTTP library's, and the system's
         reason = " ".join(str(error).split())
         raise UserError(
             f"tokenizer {name}: no such folder, and not to be had from the hub ({reason})"

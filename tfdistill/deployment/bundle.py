@@ -3,7 +3,7 @@
 import dataclasses
 
 from tfdistill.deployment.latency import measure_latency
-from tfdistill.deployment.parity import FLOAT32, check_parity
+from tfdistill.deployment.parity import FLOAT32, ParityError, check_parity
 from tfdistill.deployment.saved_model import export_saved_model
 from tfdistill.deployment.tflite import DYNAMIC_INT8, export_tflite
 from tfdistill.files import folder_aside
@@ -24,24 +24,32 @@ def export_bundle(model, directory, length, tokenizer, batches):
             (see `check_parity`) and to time them; iterated over twice.
 
     Returns:
-        dict of the TFLite files' names to dicts: the fields of `ParityResult`, `bytes`, and
-        `latency_ms`, the median of one text with one [MASK] on one thread.
+        (facts, failure): dict of the TFLite files' names to dicts: the fields of `ParityResult`,
+        `bytes`, and `latency_ms`, the median of one text with one [MASK] on one thread; and the
+        `ParityError` of an int8 file that costs too much, which is then left out, or None.
 
     Raises:
-        ParityError: a file does not say what the model says.
+        ParityError: the float32 file does not say what the model says.
         UserError: the model cannot be exported.
         OSError: a write failed.
     """
     with folder_aside(directory) as aside:
-        facts = {}
+        facts, failure = {}, None
         for name, quantize in ((FLOAT32_FILE, None), (INT8_FILE, DYNAMIC_INT8)):
             export_tflite(model, aside / name, quantize, length)
             kind = quantize or FLOAT32
-            parity = check_parity(model, aside / name, batches, PARITY_POSITIONS, kind)
+            try:
+                parity = check_parity(model, aside / name, batches, PARITY_POSITIONS, kind)
+            except ParityError as error:
+                if not quantize:
+                    raise
+                failure = error
+                (aside / name).unlink()
+                continue
             facts[name] = {**dataclasses.asdict(parity), "bytes": (aside / name).stat().st_size}
         latency = measure_latency({name: aside / name for name in facts}, batch=next(iter(batches)))
         for name, milliseconds in latency.items():
             facts[name]["latency_ms"] = milliseconds
         export_saved_model(model, aside / SAVED_MODEL, length)
         tokenizer.save(aside)
-    return facts
+    return facts, failure

@@ -71,7 +71,7 @@ def check_parity(model, tflite_path, batches, limit, kind=FLOAT32):
     if not compared:
         raise UserError("--corpus: the held-out text has no token to predict; use more text")
     result = _summarise(compared)
-    _require_parity(result, tflite_path, kind)
+    _require_parity(result, lite.path, kind)
     return result
 
 
@@ -125,12 +125,12 @@ def _require_parity(result, path, kind):
         difference = result.max_abs_difference / result.largest_logit
         if not difference <= FLOAT32_TOLERANCE:
             raise ParityError(
-                f"{path} differs from its model by {difference:.2g} of the largest logit "
+                f"{path.name} differs from its model by {difference:.2g} of the largest logit "
                 f"(allowed: {FLOAT32_TOLERANCE:g}): do not ship it, export again"
             )
     elif not result.loss_lite <= result.loss_keras * (1 + INT8_LOSS_TOLERANCE):
         raise ParityError(
-            f"{path}: int8 raises the masked-LM loss from {result.loss_keras:.4f} to "
+            f"{path.name}: int8 raises the masked-LM loss from {result.loss_keras:.4f} to "
             f"{result.loss_lite:.4f} (allowed: {INT8_LOSS_TOLERANCE:.0%}), agreement "
-            f"{result.agreement:.1%}: do not ship it, ship the float32 file"
+            f"{result.agreement:.1%}: it was not kept, ship the float32 file"
         )

@@ -1,7 +1,7 @@
 """TensorFlow SavedModels with named inputs, the form that TensorFlow Serving loads."""
 
 from tfdistill.errors import UserError
-from tfdistill.files import folder_aside
+from tfdistill.files import folder_aside, tensorflow_os_errors
 from tfdistill.quiet import quiet_native_output
 
 SIGNATURE = "serving_default"
@@ -39,6 +39,7 @@ def write_archive(model, directory, *, batch, length, masked):
 
     Raises:
         UserError: the model has no head, or fewer positions than `length`.
+        OSError: a write failed.
     """
     import keras
     import tensorflow as tf
@@ -61,7 +62,7 @@ def write_archive(model, directory, *, batch, length, masked):
         shape = tf.concat([tf.shape(positions), [model.config.vocab_size]], axis=0)
         return {"logits": tf.reshape(logits, shape)}  # (batch, masked, vocab)
 
-    with quiet_native_output():
+    with quiet_native_output(), tensorflow_os_errors():
         # ExportArchive tracks the variables; converting a traced function alone loses them.
         archive = keras.export.ExportArchive()
         archive.track(model)

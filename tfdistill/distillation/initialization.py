@@ -96,11 +96,19 @@ def search_layers(teacher_layers, student_layers, validation_loss):
     return chosen
 
 
+def search_size(teacher_layers, student_layers):
+    """How many subsets `search_layers` tries: int."""
+    subsets = math.comb(teacher_layers, student_layers)
+    if subsets <= EXHAUSTIVE_SUBSETS:
+        return subsets
+    return sum(range(student_layers + 1, teacher_layers + 1))
+
+
 def _check_shapes(teacher, student, copies):
     flag = "--student_config"
     same = ["hidden_size"]
     if copies:
-        same += ["num_attention_heads", "intermediate_size"]
+        same += ["num_attention_heads", "intermediate_size", "hidden_act"]
     for name in same:
         ours, theirs = getattr(student, name), getattr(teacher, name)
         if ours != theirs:

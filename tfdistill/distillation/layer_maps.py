@@ -33,8 +33,8 @@ def depth_map(name, teacher_layers, student_layers):
         return _explicit(name, teacher_layers, student_layers)
     if name not in _MAPS:
         raise UserError(
-            f"--student_init: unknown depth map {name!r}; use one of {', '.join(_MAPS)}, or a list "
-            "like 0,2,4"
+            f"--student_init: unknown depth map {name!r}; use one of {', '.join(_MAPS)}, search, "
+            "random, or a list like 0,2,4"
         )
     return _MAPS[name](teacher_layers, student_layers)
 

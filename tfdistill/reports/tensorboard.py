@@ -4,6 +4,8 @@ import contextlib
 import numbers
 from pathlib import Path
 
+from tfdistill.files import tensorflow_os_errors
+
 
 class RunWriter:
     """Writes scalars and text; nothing is on disk before the first of them.
@@ -73,7 +75,7 @@ class RunWriter:
     def close(self):
         """Completes the files; the writer may be used again."""
         if self._writer is not None:
-            with _os_errors():
+            with tensorflow_os_errors():
                 self._writer.close()
             self._writer = None
 
@@ -81,20 +83,9 @@ class RunWriter:
     def _writing(self):
         import tensorflow as tf
 
-        with _os_errors():
+        with tensorflow_os_errors():
             if self._writer is None:
                 self._writer = tf.summary.create_file_writer(str(self.directory))
             with self._writer.as_default():
                 yield
             self._writer.flush()
-
-
-@contextlib.contextmanager
-def _os_errors():
-    """TensorFlow has exceptions of its own for a full disk and a path that is no folder."""
-    import tensorflow as tf
-
-    try:
-        yield
-    except tf.errors.OpError as error:
-        raise OSError(error.message) from error

@@ -35,7 +35,7 @@ class Observers:
 
 
 class TrainingLoop:
-    """Trains one phase, under any `tf.distribute` strategy, from its last checkpoint.
+    """Trains one phase from its last checkpoint, on one device.
 
     Args:
         distiller: a `Distiller`.
@@ -63,7 +63,7 @@ class TrainingLoop:
         """Trains until the last step.
 
         Returns:
-            Seconds of training, those before a stop included.
+            Seconds of training before the last stop; 0 when there was none.
 
         Raises:
             UserError: the loss is no number any more.
@@ -80,7 +80,8 @@ class TrainingLoop:
             tokens += batch["input_ids"].shape.num_elements()
             done = step + 1
             checkpoint = done % self._intervals.checkpoint == 0
-            if checkpoint or done % self._intervals.log == 0 or done == self._steps:
+            validation = done % self._intervals.validation == 0
+            if checkpoint or validation or done % self._intervals.log == 0 or done == self._steps:
                 row = self._summarise(done, pending)
                 row["tokens_per_second"] = tokens / (time.perf_counter() - last_time)
                 self._validate(done, row)
@@ -90,7 +91,7 @@ class TrainingLoop:
             if checkpoint and done < self._steps:
                 seconds = before + time.perf_counter() - started
                 self._state.save(done, variables, seconds)
-        return before + time.perf_counter() - started
+        return before
 
     def _distributed_step(self, batch, step):
         normalizers = self._distiller.normalizers(batch)

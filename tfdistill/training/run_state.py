@@ -16,10 +16,12 @@ KEPT_CHECKPOINTS = 2
 class RunDirectory:
     """The folder of a run: its flags, and which stages are done.
 
+    Nothing is made or deleted before `begin`.
+
     Args:
-        path: the folder; made when missing.
+        path: the folder.
         settings: dict of what decides the result (flag names to values).
-        force: delete what the folder holds.
+        force: delete the run that the folder holds.
 
     Raises:
         UserError: the folder holds something else, or a run with other settings.
@@ -28,17 +30,21 @@ class RunDirectory:
     def __init__(self, path, settings, force=False):
         self.path = Path(path)
         self._state_file = self.path / "checkpoints" / "state.json"
-        if force and self._is_run():
-            self._delete()
-        if self._is_run():
-            self._state = json.loads(self._state_file.read_text())
-            if self._state["done"]:
-                self._refuse_other(settings)
-                return
-            # Nothing came of the settings that were tried before.
+        self._state = {"settings": settings, "done": {}}
+        self._stale = force and self._is_run()
+        if self._is_run() and not force:
+            stored = json.loads(self._state_file.read_text())
+            if stored["done"]:  # else nothing came of the settings that were tried before
+                self._refuse_other(stored["settings"], settings)
+                self._state = stored
         elif self._is_foreign():
             raise UserError(f"--output_dir={path} exists and is no run of tfdistill: name another")
-        self._state = {"settings": settings, "done": {}}
+
+    def begin(self):
+        """Takes the folder: makes it when missing, deletes the old run when that was asked for."""
+        if self._stale:
+            self._delete()
+            self._stale = False
         self._save()
 
     def _delete(self):
@@ -52,13 +58,14 @@ class RunDirectory:
         return self._state_file.is_file()
 
     def _is_foreign(self):
+        if self._is_run():
+            return False
         # A first write that failed leaves folders, one that was killed a part of the file.
         part = self._state_file.with_name(self._state_file.name + ".tmp")
         files = (entry for entry in self.path.rglob("*") if not entry.is_dir())
         return self.path.is_file() or any(file != part for file in files)
 
-    def _refuse_other(self, settings):
-        stored = self._state["settings"]
+    def _refuse_other(self, stored, settings):
         # Through JSON, as the stored ones went.
         settings = json.loads(json.dumps(settings))
         other = [name for name in settings if stored.get(name) != settings[name]]
@@ -83,10 +90,9 @@ class RunDirectory:
         self._state["done"][stage] = facts
         self._save()
 
-    @property
-    def seconds(self):
-        """Seconds by stage, of the stages that are done."""
-        return {stage: facts["seconds"] for stage, facts in self._state["done"].items()}
+    def facts(self, name):
+        """One fact by stage, of the stages that are done: `seconds`, for example."""
+        return {stage: facts[name] for stage, facts in self._state["done"].items()}
 
     def _save(self):
         write_atomically(self._state_file, json.dumps(self._state, indent=1))
