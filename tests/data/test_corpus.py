@@ -89,6 +89,17 @@ def test_files_named_for_splits(tmp_path):
     assert splits == {"train": [["a"]], "validation": [["b"]], "test": [["c"]]}
 
 
+def test_a_word_inside_a_name_is_no_split(tmp_path):
+    names = ("a_txt", "last-train-home_txt", "my-test-notes_txt")
+    write(tmp_path, **dict.fromkeys(names, LONG))
+    assert len(read(open_corpus(str(tmp_path)))["train"]) == 3
+    for name in ("train-00000-of-00002.txt", "en_test.txt", "corpus.dev.txt"):
+        (tmp_path / name).write_text(name)
+    splits = read(open_corpus(str(tmp_path)))
+    assert splits["train"] == [["train-00000-of-00002.txt"]]
+    assert splits["test"] == [["en_test.txt"]] and splits["validation"] == [["corpus.dev.txt"]]
+
+
 @pytest.mark.parametrize("word", ["valid", "validation", "val", "dev"])
 def test_a_split_that_is_not_there_is_cut_from_training(tmp_path, word):
     write(tmp_path, **{"train_txt": LONG, f"en-{word}_txt": "held out"})

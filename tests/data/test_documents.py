@@ -143,11 +143,15 @@ def test_a_long_document_is_cut_by_lines():
     assert sum((splits[split][0] for split in SPLITS), []) == [f"0.{j}" for j in range(100)]
 
 
-def test_short_documents_are_for_training():
-    splits = cut_lines(numbered([19, 40, 1]))
-    assert [len(document) for document in splits["train"]] == [19, 36, 1]
-    assert splits["validation"] == [["1.36", "1.37"]]
-    assert splits["test"] == [["1.38", "1.39"]]
+def test_short_documents_are_broken_at_spaces_first():
+    words = [f"word{i}" for i in range(100)]
+    splits = cut_lines(lambda: iter([[" ".join(words[:60]), " ".join(words[60:])], ["a b c"]]))
+    assert [len(document) for document in splits["train"]] == [18, 1]
+    assert splits["train"][1] == ["a b c"]  # too short for any cut
+    assert splits["validation"] == [[" ".join(words[90:95])]]
+    assert splits["test"] == [[" ".join(words[95:])]]
+    pieces = [piece for split in SPLITS for piece in splits[split][0]]
+    assert " ".join(pieces).split() == words
 
 
 def test_many_documents_are_cut_by_document():

@@ -4,14 +4,15 @@ import shutil
 
 import pytest
 
-from tfdistill.deployment import bundle
+from tfdistill.deployment import bundle, parity
 from tfdistill.deployment.bundle import export_bundle
 from tfdistill.deployment.parity import ParityError
 
 
 def test_every_file_and_its_facts(bert, tokenizer, batches, tmp_path, capfd):
     capfd.readouterr()
-    facts = export_bundle(bert, tmp_path / "export", 16, tokenizer, batches)
+    facts, failure = export_bundle(bert, tmp_path / "export", 16, tokenizer, batches)
+    assert failure is None
     assert capfd.readouterr() == ("", "")  # converters and runtimes are talkative
     names = {path.name for path in (tmp_path / "export").iterdir()}
     assert names >= {"saved_model", "vocab.txt", "tokenizer.json", *facts}
@@ -20,6 +21,16 @@ def test_every_file_and_its_facts(bert, tokenizer, batches, tmp_path, capfd):
         assert fact["bytes"] == (tmp_path / "export" / name).stat().st_size
         assert fact["positions"] == 15 and fact["latency_ms"] > 0
     assert facts["student_int8.tflite"]["bytes"] < facts["student.tflite"]["bytes"]
+
+
+def test_an_int8_file_that_costs_too_much_is_left_out(
+    bert, tokenizer, batches, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(parity, "INT8_LOSS_TOLERANCE", -0.5)
+    facts, failure = export_bundle(bert, tmp_path / "export", 16, tokenizer, batches)
+    assert list(facts) == ["student.tflite"] and (tmp_path / "export" / "student.tflite").is_file()
+    assert not (tmp_path / "export" / "student_int8.tflite").exists()
+    assert isinstance(failure, ParityError) and "int8 raises the masked-LM loss" in str(failure)
 
 
 def test_a_file_that_fails_the_comparison_is_not_left_behind(

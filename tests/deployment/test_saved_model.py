@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdistill.deployment import saved_model
 from tfdistill.deployment.saved_model import export_saved_model
 
 
@@ -35,11 +34,10 @@ def test_a_failure_leaves_the_folder_of_before(bert, tmp_path, monkeypatch):
     (tmp_path / "saved").mkdir()
     (tmp_path / "saved" / "old").write_text("old")
 
-    def fail(model, directory, **_):
-        (directory / "half").write_text("half")
-        raise OSError(28, "No space left on device")
+    def fail(*_, **__):
+        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
 
-    monkeypatch.setattr(saved_model, "write_archive", fail)
+    monkeypatch.setattr(tf.saved_model, "save", fail)
     with pytest.raises(OSError, match="No space left"):
         export_saved_model(bert, tmp_path / "saved", length=16)
     assert [path.name for path in tmp_path.rglob("*")] == ["saved", "old"]

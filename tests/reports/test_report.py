@@ -151,9 +151,16 @@ def test_missing_parts(path, metrics, curves, examples, missing):
 def test_a_loaded_teacher_is_called_so(path, metrics, curves, examples):
     write_report(path, metrics, curves, examples)
     assert "was trained here" in path.read_text()
+    metrics["made_from"] = {"recipe": "distilbert", "teacher": "some/teacher"}
+    write_report(path, metrics, curves, examples)
+    assert "was loaded and trained on" in path.read_text()
     del curves["teacher"]
     write_report(path, metrics, curves, examples)
-    assert "was loaded" in path.read_text()
+    assert "was loaded, and a student" in path.read_text()
+    assert "learned from it" in path.read_text()
+    metrics["made_from"]["recipe"] = "mlm"
+    write_report(path, metrics, curves, examples)
+    assert "learned on its own" in path.read_text()
 
 
 def test_the_same_run_gives_the_same_page(tmp_path, metrics, curves, examples):

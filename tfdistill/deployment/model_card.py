@@ -104,7 +104,9 @@ def write_model_card(path, config, export, metrics=None):
 def _provenance(metrics):
     if metrics is None:
         return "Exported with tfdistill."
-    how = "Distilled from a larger teacher" if "teacher" in metrics["models"] else "Trained"
+    alone = metrics.get("made_from", {}).get("recipe") == "mlm"
+    distilled = "teacher" in metrics["models"] and not alone
+    how = "Distilled from a larger teacher" if distilled else "Trained"
     return f"{how} with tfdistill on the corpus `{metrics['corpus']}`."
 
 

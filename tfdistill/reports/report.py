@@ -52,11 +52,17 @@ def _header(metrics, curves):
     models = metrics["models"]
     student = models["student"]
     sentences = []
+    made_from = metrics.get("made_from", {})
     if "teacher" in models:
-        made = "was trained here" if curves.get("teacher") else "was loaded"
+        made = "was trained here"
+        if made_from.get("teacher"):
+            made = "was loaded" + " and trained on" * bool(curves.get("teacher"))
+        learned = "learned from it"
+        if made_from.get("recipe") == "mlm":
+            learned = "that was cut from it learned on its own"
         sentences.append(
             f"A teacher of {_parameters(models['teacher'])} {made}, and a student of "
-            f"{_parameters(student)} learned from it to guess hidden words in text, on the corpus "
+            f"{_parameters(student)} {learned} to guess hidden words in text, on the corpus "
             f"{metrics['corpus']!r}."
         )
     else:
