@@ -17,6 +17,7 @@ from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.models.checkpoint import save_model
 from tfdistill.models.config import EncoderConfig
 from tfdistill.models.heads import MaskedLanguageModel
+from tfdistill.training.run_state import RunDirectory
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = ("train", "prepare", "evaluate", "export", "fill_mask")
@@ -47,6 +48,11 @@ def folder(tmp_path_factory, tiny_text):
         save_model(MaskedLanguageModel(shape, with_head=with_head), folder / name)
         tokenizer.save(folder / name)
     shutil.copytree(folder / "teacher", folder / "truncated")
+    shutil.copytree(folder / "teacher", folder / "reordered")
+    (folder / "reordered" / "tokenizer.json").unlink()
+    tokens = (folder / "teacher" / "vocab.txt").read_text("utf-8").splitlines()
+    tokens[-2:] = tokens[:-3:-1]
+    (folder / "reordered" / "vocab.txt").write_text("\n".join(tokens) + "\n", "utf-8")
     weights = folder / "truncated" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1000])
     other = dataclasses.replace(shape, vocab_size=tokenizer.vocab_size + 1, num_hidden_layers=1)
@@ -122,6 +128,20 @@ WRONG_FLAGS = {
     "nothing to freeze": (
         ["--student_type=distilbert", "--freeze_token_type_embds"],
         ["--freeze_token_type_embds"],
+    ),
+    "random numbers to freeze": (
+        ["--student_init=random", "--freeze_pos_embs"],
+        ["--freeze_pos_embs"],
+    ),
+    "nothing to adapt": (["--layerdrop_adapt_steps=2"], ["--layerdrop_adapt_steps", "--teacher"]),
+    "no teacher to start from": (
+        ["--recipe=mlm", "--student_init=0"],
+        ["--student_init=0", "--teacher"],
+    ),
+    "other tokens, as many": (["--teacher={}/reordered"], ["--tokenizer=", "{}/reordered"]),
+    "a source that --force would delete": (
+        ["--force", "--output_dir={}", "--teacher={}/teacher"],
+        ["--force", "--teacher={}/teacher"],
     ),
     "no loss": (["--alpha_ce=0", "--alpha_mlm=0", "--alpha_cos=0"], ["--alpha_ce"]),
     "folder of something else": (["--output_dir={}"], ["--output_dir={}"]),
@@ -223,6 +243,17 @@ def test_a_full_disk(tmp_path, run_command, tiny_flags, capfd):
     assert run_command("train", *flags, patch=in_the_teacher) == 1
     assert "teacher goes on from step 6" in capfd.readouterr().out
     fails(capfd, run_command("train", *flags, "--seed=1"), f"--output_dir={path}", "--seed=0")
+
+
+def test_force_deletes_nothing_for_wrong_flags(folder, tmp_path, run_command, tiny_flags, capfd):
+    path = tmp_path / "run"
+    begun = RunDirectory(path, {})
+    begun.begin()
+    begun.finish("teacher", {"seconds": 1.0})
+    (path / "teacher").mkdir()
+    flags = [*tiny_flags(output_dir=path), "--force", f"--corpus={folder / 'gone.txt'}"]
+    fails(capfd, run_command("train", *flags), "gone.txt")
+    assert (path / "teacher").is_dir() and RunDirectory(path, {}).done("teacher")
 
 
 def test_nobody_reads_the_output(tiny_flags):

@@ -3,11 +3,13 @@
 import errno
 import json
 import os
+import sys
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from tfdistill.main_job import MainJob
 from tfdistill.models.checkpoint import load_model
 
 MEASURES = {"loss", "pseudo_perplexity", "top1", "top5"}
@@ -109,6 +111,51 @@ def test_evaluate_says_what_the_run_says(run, run_command, tiny_flags, capfd):
     assert result["verdict"].keys() == metrics["verdict"].keys()
     (row,) = [line.split() for line in err.splitlines() if line.startswith("student after")]
     assert row[2] == f"{metrics['models']['student']['loss']:.3f}"
+
+
+def test_flags_of_a_run_repeat_it_and_delete_nothing(run):
+    lines = (run / "flags.txt").read_text().splitlines()
+    names = {line.split("=")[0] for line in lines}
+    assert "--teacher_steps=8" in lines and not names & {"--force", "--json", "--model", "--text"}
+
+
+def test_a_run_is_not_exported_over(run, run_command, capfd):
+    before = (run / "export" / "student.tflite").stat().st_mtime_ns
+    words = f"--output_dir={run}", f"--model={run / 'teacher'}"
+    assert run_command("export", *words) == 1
+    assert f"--output_dir={run} is a run" in capfd.readouterr().err
+    assert (run / "export" / "student.tflite").stat().st_mtime_ns == before
+
+
+def test_other_text_than_the_run_began_with(tiny_text, tmp_path, run_command, tiny_flags, capfd):
+    text = tmp_path / "text.txt"
+    text.write_text((tiny_text / "text.txt").read_text("utf-8")[:30_000], "utf-8")
+    flags = tiny_flags(output_dir=tmp_path / "run", corpus=text)
+
+    def stop(monkeypatch):
+        monkeypatch.setattr(MainJob, "_make_teacher", lambda self: sys.exit(9))
+
+    assert run_command("train", *flags, patch=stop) == 9
+    with open(text, "a") as file:
+        file.write("One more line of text.\n")
+    assert run_command("train", *flags) == 1
+    assert "began with other text" in capfd.readouterr().err
+
+
+def test_a_random_start_is_that_of_the_random_baseline(run, tmp_path, run_command, tiny_flags):
+    path = tmp_path / "run"
+    flags = tiny_flags(output_dir=path, teacher=run / "teacher", tokenizer=None)
+
+    def stop(monkeypatch):
+        def end(self, teacher, start):
+            ours, theirs = start.weights, self._random_student().weights
+            assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
+            assert np.ptp(start.head.bias.numpy()) > 1  # the frequencies
+            sys.exit(9)
+
+        monkeypatch.setattr(MainJob, "_make_students", end)
+
+    assert run_command("train", *flags, "--student_init=random", patch=stop) == 9
 
 
 def test_evaluate_one_model(run, run_command, tiny_flags, capfd):

@@ -355,6 +355,11 @@ def test_every_weight_zero(student, teacher):
         Distiller(student, Phase("test", (Term("mlm", 0.0), Term("cos", 0.0))), teacher)
 
 
+def test_one_loss_twice_is_refused(student):
+    with pytest.raises(ValueError, match="names each loss once"):
+        Distiller(student, Phase("test", (Term("mlm", 1.0), Term("mlm", 2.0))))
+
+
 @pytest.mark.parametrize("name", ["ce", "cos", "mse"])
 def test_no_teacher(student, name):
     with pytest.raises(UserError, match="needs a teacher: give --teacher"):

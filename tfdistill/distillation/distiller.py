@@ -45,6 +45,9 @@ class Distiller(keras.Model):
     def _check_terms(self):
         if not self.phase.active_terms:
             raise UserError("every loss weighs 0: give one of --alpha_ce, --alpha_mlm a weight")
+        names = [term.loss for term in self.phase.active_terms]
+        if len(set(names)) < len(names):
+            raise ValueError(f"a phase names each loss once, not {names}")
         for term in self.phase.active_terms:
             loss = LOSSES[term.loss]
             if loss.needs_teacher and self.teacher is None:
