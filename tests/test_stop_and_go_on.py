@@ -78,6 +78,18 @@ def kill_in(stage, process, path, checkpoints):
     return int(max(folder.glob("step-*.safetensors")).stem.removeprefix("step-"))
 
 
+def kill_at_once(process, path):
+    """Kills the run while its teacher is made, before there is a checkpoint."""
+    deadline = time.monotonic() + PATIENCE
+    while not (path / "checkpoints" / "state.json").exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert not list(path.rglob("step-*.safetensors"))
+
+
 def finish(process):
     out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0 and err == "", err
@@ -107,6 +119,7 @@ def curve(path, stage):
 def test_killed_and_started_again(command, tmp_path, start):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     undisturbed = start(whole, command)
+    kill_at_once(start(broken, command), broken)
     in_teacher = kill_in("teacher", start(broken, command), broken, 2)
     in_student = kill_in("student", start(broken, command), broken, 3)
     assert 0 < in_teacher < STEPS and 0 < in_student < STEPS
