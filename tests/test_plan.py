@@ -256,3 +256,11 @@ def test_freeze_without_token_types(tiny_model):
     student = tiny_model(model_type="distilbert")
     plan.freeze(student, RunConfig(freeze_pos_embs=True))
     assert len(student.trainable_variables) == len(student.variables) - 1
+
+
+@pytest.mark.parametrize(
+    ("teacher", "rate", "expected"), [("", 0.0, 1e-3), ("hub/name", 0.0, 1e-4), ("dir", 5e-4, 5e-4)]
+)
+def test_learning_rate_of_the_teacher(teacher, rate, expected):
+    config = RunConfig(teacher=teacher, teacher_learning_rate=rate)
+    assert plan.teacher_learning_rate(config) == expected

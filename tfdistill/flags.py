@@ -36,9 +36,7 @@ class RunConfig:
         "has one, else the bundled bert-base-uncased.",
     )
     shards_dir: str = _flag("shards", CORPUS, "Folder that keeps prepared corpora between runs.")
-    length: int = _flag(
-        128, CORPUS, "Tokens in a row, [CLS] and [SEP] included.", minimum=3
-    )
+    length: int = _flag(128, CORPUS, "Tokens in a row, [CLS] and [SEP] included.", minimum=3)
     masked_lm_prob: float = _flag(
         0.15, CORPUS, "Share of a row's tokens that are predicted.", minimum=0.01, maximum=0.9
     )
@@ -59,7 +57,11 @@ class RunConfig:
         10_000, TEACHER, "Pre-training steps of a teacher made here.", minimum=1
     )
     teacher_learning_rate: float = _flag(
-        1e-3, TEACHER, "Peak learning rate of the teacher's (pre-)training.", minimum=0.0
+        0.0,
+        TEACHER,
+        "Peak learning rate of the teacher's training; 0: 1e-3 for one made here, 1e-4 for a "
+        "loaded one.",
+        minimum=0.0,
     )
     layerdrop: float = _flag(
         0.2,
@@ -143,9 +145,7 @@ class RunConfig:
     gradient_accumulation_steps: int = _flag(
         1, OPTIMIZER, "Batches summed into one step, weighted by their tokens.", minimum=1
     )
-    learning_rate: float = _flag(
-        5e-4, OPTIMIZER, "Peak learning rate of the student.", minimum=0.0
-    )
+    learning_rate: float = _flag(5e-4, OPTIMIZER, "Peak learning rate of the student.", minimum=0.0)
     warmup_prop: float = _flag(
         0.05,
         OPTIMIZER,

@@ -6,12 +6,11 @@ import time
 from pathlib import Path
 
 from tfdistill import devices, plan, recipes, results
-from tfdistill.data.batches import EvaluationBatches, Rows, TrainingBatches, as_dataset
+from tfdistill.data.batches import EvaluationBatches, Rows, TrainingBatches
 from tfdistill.data.corpus import open_corpus
 from tfdistill.data.shards import prepare
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.deployment.parity import ParityError
-from tfdistill.distillation.distiller import Distiller
 from tfdistill.distillation.initialization import initialize_student, search_size
 from tfdistill.errors import UserError
 from tfdistill.files import write_atomically
@@ -22,10 +21,9 @@ from tfdistill.progress import duration
 from tfdistill.reports.report import write_report
 from tfdistill.reports.table import format_statistics, format_table
 from tfdistill.reports.tensorboard import RunWriter
+from tfdistill.stage_trainer import StageTrainer
 from tfdistill.training.evaluation import evaluate, scorer
-from tfdistill.training.loop import Intervals, Observers, TrainingLoop
-from tfdistill.training.optimizer import build_optimizer
-from tfdistill.training.run_state import RunDirectory, StageState
+from tfdistill.training.run_state import RunDirectory
 from tfdistill.training.text_start import start_from_text
 from tfdistill.training.unigram import set_unigram_bias
 
@@ -43,7 +41,7 @@ class MainJob:
     """
 
     def __init__(self, config, console, machine):
-        self.config, self.console, self.machine = config, console, machine
+        self.config, self.console = config, console
         self.path = Path(config.output_dir)
         plan.require_sources_outside(config)
         self.run_directory = RunDirectory(self.path, plan.settings(config), force=config.force)
@@ -56,6 +54,13 @@ class MainJob:
         plan.require_the_teachers_vocabulary(sources, self.tokenizer)
         self.recipe = recipes.get(config.recipe, **dataclasses.asdict(config))
         self.plan = plan.make_plan(config, self.recipe, self.loaded_teacher, self.tokenizer)
+        self.trainer = StageTrainer(
+            config,
+            self.path,
+            console,
+            validation_loss=self._validation_loss,
+            jit_compile=machine["jit_compile"],
+        )
 
     def run(self):
         """Runs what is left to do.
@@ -86,12 +91,11 @@ class MainJob:
         self.console.say(f"corpus {config.corpus}")
         started = time.perf_counter()
         corpus = open_corpus(config.corpus, config.data_dir)
-        line = self.console.progress("prepare", corpus.size)
         prepared = prepare(
             corpus,
             self.tokenizer,
             config.shards_dir,
-            progress=lambda done, _: line(done, "bytes"),
+            progress=self.console.preparation(corpus.size),
         )
         self.console.say(format_statistics(prepared.statistics))
         self._begin(prepared, started)
@@ -132,19 +136,19 @@ class MainJob:
         started, before = time.perf_counter(), 0.0
         teacher = self.loaded_teacher or self._fresh_teacher()
         if plan_.teacher_steps:
-            before = self._train(
+            before = self.trainer.train(
                 "teacher",
                 teacher,
                 None,
                 recipes.get("mlm").phases[0],
                 steps=plan_.teacher_steps,
-                learning_rate=config.teacher_learning_rate,
+                learning_rate=plan.teacher_learning_rate(config),
                 layerdrop=config.layerdrop,
                 batches=self._batches(seed=config.seed, smoothing=0.0),
             )
         self._save(teacher, output)
         self._finish("teacher", started, before)
-        self._stage_state("teacher").delete_checkpoints()
+        self.trainer.delete_checkpoints("teacher")
         return teacher
 
     def _fresh_teacher(self):
@@ -219,7 +223,7 @@ class MainJob:
         stages = [name if len(phases) == 1 else f"{name}-{phase.name}" for phase in phases]
         shares = plan.split_steps(steps, phases)
         for stage, phase, share in zip(stages, phases, shares, strict=True):
-            before += self._train(
+            before += self.trainer.train(
                 stage,
                 student,
                 teacher,
@@ -232,68 +236,7 @@ class MainJob:
         self._save(student, output)
         self._finish(name, started, before)
         for stage in stages:
-            self._stage_state(stage).delete_checkpoints()
-
-    def _stage_state(self, stage):
-        return StageState(self.path / "checkpoints", stage)
-
-    def _train(self, name, model, teacher, phase, *, steps, learning_rate, layerdrop, batches):
-        """Runs one phase from its last checkpoint to its end; returns the seconds before that."""
-        config = self.config
-        distiller = Distiller(
-            model,
-            phase,
-            teacher,
-            seed=config.seed,
-            layerdrop=layerdrop,
-            micro_batches=config.gradient_accumulation_steps,
-        )
-        optimizer = build_optimizer(
-            model.trainable_variables,
-            learning_rate=learning_rate,
-            steps=steps,
-            warmup_prop=config.warmup_prop,
-            betas=(config.adam_beta1, config.adam_beta2),
-            epsilon=config.adam_epsilon,
-            weight_decay=config.weight_decay,
-            max_grad_norm=config.max_grad_norm,
-        )
-        writer = RunWriter(self.path / "tensorboard" / name)
-        state = self._stage_state(name)
-        score = scorer(model)
-        loop = TrainingLoop(
-            distiller,
-            optimizer,
-            steps=steps,
-            dataset=lambda first, end: as_dataset(batches, first, end),
-            state=state,
-            intervals=Intervals(
-                config.log_interval, config.checkpoint_interval, config.validation_interval
-            ),
-            observers=self._observers(name, steps, writer, score),
-            jit_compile=self.machine["jit_compile"],
-        )
-        before = loop.run()
-        state.close()
-        writer.close()
-        return before
-
-    def _observers(self, name, steps, writer, score):
-        lines = {}
-
-        def restored(rows):
-            writer.replay(rows)
-            first = rows[-1]["step"] if rows else 0
-            if first:
-                self.console.say(f"{name} goes on from step {first:,}")
-            lines["line"] = self.console.progress(name, steps, first)
-
-        def progress(step, row):
-            writer.scalars(step, {key: value for key, value in row.items() if key != "step"})
-            text = f"loss {row['loss']:.3f}  {row['tokens_per_second']:,.0f} tokens/s"
-            lines["line"](step, text)
-
-        return Observers(progress, restored, lambda: self._validation_loss(score))
+            self.trainer.delete_checkpoints(stage)
 
     def _finish_results(self):
         """Evaluates, exports and reports; none of it can cost the trained models."""
@@ -310,10 +253,7 @@ class MainJob:
         )
         metrics["made_from"] = {"recipe": self.config.recipe, "teacher": self.config.teacher}
         examples = results.fill_examples(self.path, self.tokenizer, self.test.rows)
-        curves = {
-            name: self._stage_state(name).load_rows()
-            for name in self._stage_names()
-        }
+        curves = {name: self.trainer.rows(name) for name in self._stage_names()}
         writer = RunWriter(self.path / "tensorboard" / "examples")
         writer.replay([])  # nothing of an earlier try
         writer.text("fill-mask", 0, results.examples_markdown(examples))

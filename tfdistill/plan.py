@@ -236,6 +236,11 @@ def settings(config):
     return {name: value for name, value in values.items() if name not in WITHOUT_EFFECT}
 
 
+def teacher_learning_rate(config):
+    """Peak learning rate of the teacher: `--teacher_learning_rate`, or what suits its start."""
+    return config.teacher_learning_rate or (1e-4 if config.teacher else 1e-3)
+
+
 def student_steps(config, rows):
     """Optimizer steps of the student.
 

@@ -24,12 +24,11 @@ def _prepare(config):
 
     console = Console(json=config.json)
     corpus = open_corpus(config.corpus, config.data_dir)
-    line = console.progress("prepare", corpus.size)
     prepared = prepare(
         corpus,
         load_tokenizer(config.tokenizer),
         config.shards_dir,
-        progress=lambda done, _: line(done, "bytes"),
+        progress=console.preparation(corpus.size),
     )
     console.say(f"{prepared.directory}\n{format_statistics(prepared.statistics)}")
     if config.json:

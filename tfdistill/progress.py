@@ -33,6 +33,23 @@ class Console:
         """
         return _ProgressLine(self._stream, name, steps, first)
 
+    def preparation(self, size):
+        """Starts the progress line of a corpus that is tokenised.
+
+        Args:
+            size: bytes of its text; None where that is not known.
+
+        Returns:
+            A function of (bytes done, all bytes, tokens done) that shows the line.
+        """
+        line, started = self.progress("prepare", size), time.monotonic()
+
+        def show(done, _, tokens):
+            rate = tokens / max(time.monotonic() - started, 1e-9)
+            line(done, f"bytes  {rate:,.0f} tokens/s")
+
+        return show
+
 
 class _ProgressLine:
     def __init__(self, stream, name, steps, first):

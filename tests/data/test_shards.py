@@ -145,8 +145,10 @@ def test_progress_reaches_the_size_of_the_text_once(tokenizer, tmp_path, ending)
     (tmp_path / "text.txt").write_text("one line\n" * 1000 + ending)
     seen, size = [], 9000 + len(ending)
     corpus = open_corpus(str(tmp_path / "text.txt"))
-    prepare(corpus, tokenizer, tmp_path / "shards", progress=lambda *both: seen.append(both))
-    assert seen == sorted(seen) and seen.count((size, size)) == 1 and seen[-1] == (size, size)
+    prepare(corpus, tokenizer, tmp_path / "shards", progress=lambda *all: seen.append(all))
+    assert seen == sorted(seen) and all(total == size for _, total, _ in seen)
+    assert [done for done, _, _ in seen].count(size) == 1 and seen[-1][0] == size
+    assert 0 < seen[0][2] < 2000 <= seen[-1][2]
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, OSError(28, "disk full")])

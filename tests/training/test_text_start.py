@@ -87,6 +87,28 @@ def test_a_model_knows_the_topic_before_it_is_trained(text):
     assert logits[25:40].mean() > logits[5:20].mean() + 0.05
 
 
+@pytest.mark.parametrize(("width", "heads"), [(32, 4), (15, 3), (8, 1)])
+def test_heads_start_with_their_neighbours(width, heads):
+    query = np.random.default_rng(0).standard_normal((width, width))
+    key = text_start._keys_of_neighbours(query, heads)
+    places = text_start._sinusoids(np.arange(40), width)
+    for head, distance in zip(range(heads), [-1, 1, -2, 2], strict=False):
+        own = slice(head * (width // heads), (head + 1) * (width // heads))
+        ours, theirs = places @ query[:, own], places @ key[:, own]
+        np.testing.assert_allclose(theirs[10 + distance], ours[10], rtol=1e-5, atol=1e-5)
+
+
+def test_attention_is_highest_at_the_neighbours(text):
+    model = MaskedLanguageModel(named_config("L-1_H-64_A-2", vocab_size=VOCABULARY), seed=0)
+    start_from_text(model, text, np.bincount(text, minlength=VOCABULARY), [2], seed=0)
+    ids = text[None, :30].astype(np.int32)
+    inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+    attention = model(inputs, taps={"attention_probs"})["attention_probs"][0].numpy()[0]
+    for head, distance in ((0, -1), (1, 1)):
+        by_distance = [np.diagonal(attention[head], offset).mean() for offset in range(-5, 6)]
+        assert np.argmax(by_distance) - 5 == distance
+
+
 def test_equal_seeds_start_equal(tiny_model, text):
     counts = np.bincount(text, minlength=VOCABULARY)
     models = [tiny_model(vocab_size=VOCABULARY) for _ in range(3)]

@@ -86,7 +86,8 @@ def prepare(corpus, tokenizer, shards_dir, progress=None):
         corpus: what `open_corpus` returned.
         tokenizer: a `Tokenizer`.
         shards_dir: folder of all prepared corpora; made when missing.
-        progress: called with the bytes of text done and the bytes in all (None: not known).
+        progress: called with the bytes of text done, the bytes in all (None: not known), and the
+            tokens written.
 
     Returns:
         A `PreparedCorpus`.
@@ -139,12 +140,12 @@ def _reuse(directory, identity):
 def _write(folder, corpus, tokenizer, identity, progress):
     """Writes the shards of all splits, then the manifest."""
     dtype = np.dtype(np.uint16 if tokenizer.vocab_size <= 1 << 16 else np.int32)
-    done = 0
+    done = tokens = 0
 
-    def report(size):
-        nonlocal done
-        done += size
-        progress(min(done, corpus.size or done), corpus.size)
+    def report(size, new_tokens):
+        nonlocal done, tokens
+        done, tokens = done + size, tokens + new_tokens
+        progress(min(done, corpus.size or done), corpus.size, tokens)
 
     statistics = {}
     for split in reversed(SPLITS):  # the small ones first: what is wrong shows early
@@ -171,7 +172,7 @@ def _write(folder, corpus, tokenizer, identity, progress):
     with _synced(folder / MANIFEST) as file:
         file.write((json.dumps(manifest, indent=2) + "\n").encode())
     if done < (corpus.size or 0):  # blank lines were not counted
-        progress(corpus.size, corpus.size)
+        progress(corpus.size, corpus.size, tokens)
 
 
 def _write_split(folder, split, documents, tokenizer, dtype, report):
@@ -192,10 +193,11 @@ def _write_split(folder, split, documents, tokenizer, dtype, report):
                     offsets.append(written + len(ids))
                     current = number
                 ids += line_ids
-            written += _append(file, ids, dtype, counts)
+            new = _append(file, ids, dtype, counts)
+            written += new
             size = sum(len(line.encode()) + 1 for _, line in batch)
             text_bytes += size
-            report(size)
+            report(size, new)
         if current is not None:
             written += _append(file, [tokenizer.sep_id], dtype, counts)
     with _synced(folder / f"{split}.offsets.bin") as file:

@@ -55,9 +55,7 @@ class TrainingLoop:
         self._steps, self._dataset, self._state = steps, dataset, state
         self._intervals, self._observers = intervals, observers
         self._strategy = tf.distribute.get_strategy()
-        self._step = tf.function(
-            self._distributed_step, autograph=False, jit_compile=jit_compile
-        )
+        self._step = tf.function(self._distributed_step, autograph=False, jit_compile=jit_compile)
 
     def run(self):
         """Trains until the last step.

@@ -2,8 +2,10 @@
 
 A small masked LM sits for hundreds of steps at the level of the token frequencies, until its
 embeddings begin to mean something. Factors of the text's co-occurrences mean something at once
-(Levy & Goldberg, 2014: it is what word2vec's converge to), and attention that starts as a mean
-over similar places passes them on (Trockman & Kolter, 2023, section 3).
+(Levy & Goldberg, 2014: it is what word2vec's converge to), and attention that starts by looking
+at the places next to it passes them on: what trained models come to by themselves (Clark et al.,
+2019, section 4.1), and what starting from products of weights is good for (Trockman & Kolter,
+2023, section 3).
 """
 
 import numpy as np
@@ -16,6 +18,8 @@ SMOOTHING = 0.75  # of the neighbours' frequencies (Levy, Goldberg & Dagan, 2015
 MOST_TOKENS = 2_000_000  # read for the counts; more take memory and change little
 BLOCKS = 50  # stretches, spread over the text, that these are read in
 POSITION_SCALE = 5.0  # of the sinusoids' peak, in standard deviations of the word embeddings
+# Longest wave / shortest. Short ones tell neighbours apart; the usual 10,000 is for long texts.
+WAVES = 100.0
 OVERSAMPLING, ITERATIONS = 32, 4  # of the randomised factors
 
 
@@ -23,10 +27,11 @@ def start_from_text(model, ids, counts, special_ids, seed):
     """Gives a fresh model the embeddings, the bias and the attention that a text suggests.
 
     The word embeddings are `cooccurrence_embeddings`, with the spread of `initializer_range`; the
-    position embeddings are sinusoids that outweigh them, so that places are similar to their
-    neighbours (Vaswani et al., 2017, section 3.5); the head starts as the identity and its bias
-    at the token frequencies, so that the logits are a sum of associations; keys start equal to
-    queries, and each output projection as the inverse of its value projection.
+    position embeddings are sinusoids that outweigh them (Vaswani et al., 2017, section 3.5), and
+    the heads start by looking at the places 1 before, 1 after, 2 before, 2 after, and so on; each
+    output projection starts as the inverse of its value projection; the head of the model starts
+    as the identity and its bias at the token frequencies, so that the logits are a sum of the
+    neighbours' associations.
 
     Args:
         model: a `MaskedLanguageModel` with a head.
@@ -45,16 +50,17 @@ def start_from_text(model, ids, counts, special_ids, seed):
     words[config.pad_token_id] = 0
     model.decoder_kernel.assign(words.astype(np.float32))
     width = config.hidden_size
-    waves = _sinusoids(config.max_position_embeddings, width)
+    waves = _sinusoids(np.arange(config.max_position_embeddings), width)
     waves *= POSITION_SCALE * config.initializer_range
     model.encoder.embeddings.position_embeddings.assign(waves)
     for block in model.encoder.blocks:
         attention = block.attention
-        similar = generator.standard_normal((width, width)) / np.sqrt(width)
+        query = generator.standard_normal((width, width)) / np.sqrt(width)
+        key = _keys_of_neighbours(query, config.num_attention_heads)
         rotation = np.linalg.qr(generator.standard_normal((width, width)))[0]
         for layer, kernel in (
-            (attention.query, similar),
-            (attention.key, similar),
+            (attention.query, query),
+            (attention.key, key),
             (attention.value, rotation),
             (attention.output_dense, rotation.T),
         ):
@@ -121,11 +127,37 @@ def _neighbours(ids, vocab_size, special_ids):
     return rows[order], columns[order], counts[order]
 
 
-def _sinusoids(positions, width):
-    """sin and cos of p / 10000^(2i / width): float32 (positions, width)."""
-    angles = np.arange(positions)[:, None] / 10_000 ** (np.arange(0, width, 2) / width)
+def _sinusoids(places, width):
+    """sin, then cos, of p / WAVES^(2i / width), i < width // 2: float32 (places, width)."""
+    pairs = width // 2
+    angles = np.asarray(places)[:, None] / WAVES ** (2 * np.arange(pairs) / width)
     waves = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
-    return waves[:, :width].astype(np.float32)
+    return np.pad(waves, [(0, 0), (0, width - 2 * pairs)]).astype(np.float32)
+
+
+def _keys_of_neighbours(query, heads):
+    """The key kernel with which head h finds most alike the place -1, +1, -2, +2, ... from its own.
+
+    sin and cos of p + d, turned back by d, are those of p, so that key(p + d) = query(p).
+
+    Args:
+        query: float (width, width), the query kernel; its columns are the heads', in order.
+        heads: int.
+
+    Returns:
+        float (width, width).
+    """
+    width = len(query)
+    pairs, columns = width // 2, width // heads
+    key = query.copy()
+    for head in range(heads):
+        distance = (1 + head // 2) * (1 if head % 2 else -1)
+        sine, cosine = np.split(_sinusoids([distance], width)[0, : 2 * pairs, None], 2)
+        own = slice(head * columns, (head + 1) * columns)
+        upper, lower = query[:pairs, own], query[pairs : 2 * pairs, own]
+        key[:pairs, own] = cosine * upper + sine * lower
+        key[pairs : 2 * pairs, own] = cosine * lower - sine * upper
+    return key
 
 
 def _factors(matrix, width, seed):

@@ -1,0 +1,111 @@
+"""Trains the models of a run: settings in, checkpoints, curves and progress lines out."""
+
+from tfdistill.data.batches import as_dataset
+from tfdistill.distillation.distiller import Distiller
+from tfdistill.reports.tensorboard import RunWriter
+from tfdistill.training.evaluation import scorer
+from tfdistill.training.loop import Intervals, Observers, TrainingLoop
+from tfdistill.training.optimizer import build_optimizer
+from tfdistill.training.run_state import StageState
+
+
+class StageTrainer:
+    """Trains with the settings of one run; each stage goes on from its last checkpoint.
+
+    Args:
+        config: a `RunConfig`.
+        path: `Path` of the run.
+        console: a `Console`.
+        validation_loss: called with a scorer; returns nats.
+        jit_compile: compile the steps with XLA.
+    """
+
+    def __init__(self, config, path, console, *, validation_loss, jit_compile):
+        self._config, self._path, self._console = config, path, console
+        self._validation_loss, self._jit_compile = validation_loss, jit_compile
+
+    def train(self, stage, model, teacher, phase, *, steps, learning_rate, layerdrop, batches):
+        """Runs one phase to its end.
+
+        Args:
+            stage: its name among the run's.
+            model: the `MaskedLanguageModel` that learns.
+            teacher: the one it learns from, or None.
+            phase: a `Phase`.
+            steps: optimizer steps.
+            learning_rate: the highest.
+            layerdrop: share of the model's layers that a step skips.
+            batches: `TrainingBatches`.
+
+        Returns:
+            Seconds of training before the last stop; 0 when there was none.
+        """
+        distiller = Distiller(
+            model,
+            phase,
+            teacher,
+            seed=self._config.seed,
+            layerdrop=layerdrop,
+            micro_batches=self._config.gradient_accumulation_steps,
+        )
+        writer = RunWriter(self._path / "tensorboard" / stage)
+        state = self._state(stage)
+        loop = TrainingLoop(
+            distiller,
+            self._optimizer(model, learning_rate, steps),
+            steps=steps,
+            dataset=lambda first, end: as_dataset(batches, first, end),
+            state=state,
+            intervals=Intervals(
+                self._config.log_interval,
+                self._config.checkpoint_interval,
+                self._config.validation_interval,
+            ),
+            observers=self._observers(stage, steps, writer, scorer(model)),
+            jit_compile=self._jit_compile,
+        )
+        before = loop.run()
+        state.close()
+        writer.close()
+        return before
+
+    def delete_checkpoints(self, stage):
+        """Deletes what only a stopped stage needs."""
+        self._state(stage).delete_checkpoints()
+
+    def rows(self, stage):
+        """What a stage logged: a list of dicts."""
+        return self._state(stage).load_rows()
+
+    def _state(self, stage):
+        return StageState(self._path / "checkpoints", stage)
+
+    def _optimizer(self, model, learning_rate, steps):
+        config = self._config
+        return build_optimizer(
+            model.trainable_variables,
+            learning_rate=learning_rate,
+            steps=steps,
+            warmup_prop=config.warmup_prop,
+            betas=(config.adam_beta1, config.adam_beta2),
+            epsilon=config.adam_epsilon,
+            weight_decay=config.weight_decay,
+            max_grad_norm=config.max_grad_norm,
+        )
+
+    def _observers(self, stage, steps, writer, score):
+        lines = {}
+
+        def restored(rows):
+            writer.replay(rows)
+            first = rows[-1]["step"] if rows else 0
+            if first:
+                self._console.say(f"{stage} goes on from step {first:,}")
+            lines["line"] = self._console.progress(stage, steps, first)
+
+        def progress(step, row):
+            writer.scalars(step, {key: value for key, value in row.items() if key != "step"})
+            text = f"loss {row['loss']:.3f}  {row['tokens_per_second']:,.0f} tokens/s"
+            lines["line"](step, text)
+
+        return Observers(progress, restored, lambda: self._validation_loss(score))
