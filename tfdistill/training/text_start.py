@@ -19,7 +19,7 @@ MOST_TOKENS = 2_000_000  # read for the counts; more take memory and change litt
 BLOCKS = 50  # stretches, spread over the text, that these are read in
 POSITION_SCALE = 5.0  # of the sinusoids' peak, in standard deviations of the word embeddings
 # Longest wave / shortest. Short ones tell neighbours apart; the usual 10,000 is for long texts.
-WAVES = 100.0
+WAVES = 20.0
 OVERSAMPLING, ITERATIONS = 32, 4  # of the randomised factors
 
 
