@@ -24,7 +24,8 @@ section { background: var(--paper); border: 1px solid var(--line); border-radius
 .criterion h3 { margin: 0; font-size: 14px; display: flex; justify-content: space-between; }
 .mark { color: var(--bad); } .passed .mark { color: var(--good); }
 .criterion .value { font-size: 28px; font-weight: 650; line-height: 1.25; }
-.criterion .value small { font-size: 13px; white-space: nowrap; font-weight: 400; color: var(--soft); }
+.criterion .value small { font-size: 13px; font-weight: 400; white-space: nowrap;
+  color: var(--soft); }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 14.5px;
   font-variant-numeric: tabular-nums; }
