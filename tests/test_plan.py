@@ -72,12 +72,20 @@ def test_a_named_student_has_the_dropout_of_the_flag(make, teacher, tokenizer):
     assert student.vocab_size == tokenizer.vocab_size
 
 
-def test_a_student_from_a_file(make, teacher, tmp_path):
+def test_a_student_from_a_file(make, teacher, tmp_path, monkeypatch):
     shape = dataclasses.replace(teacher.config, num_hidden_layers=1, hidden_dropout_prob=0.4)
     path = tmp_path / "student.json"
     path.write_text(json.dumps(shape.to_hugging_face()))
     student = make(teacher, teacher="somewhere", student_config=str(path)).student_config
-    assert student.num_hidden_layers == 1 and student.hidden_dropout_prob == 0.1  # the flag's
+    assert student.num_hidden_layers == 1 and student.hidden_dropout_prob == 0.4
+    (tmp_path / "mini").mkdir()
+    path.rename(tmp_path / "mini" / "config.json")
+    source = str(tmp_path / "mini")
+    assert make(teacher, teacher="somewhere", student_config=source).student_config == student
+    # A folder that holds no model does not hide the size of that name.
+    (tmp_path / "tiny").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert make(recipe="mlm", student_config="tiny").student_config.hidden_size == 128
 
 
 def test_no_teacher_for_a_recipe_that_needs_none(make):
@@ -164,6 +172,31 @@ def test_a_teacher_without_a_head(make, tiny_model, tokenizer):
 def test_students_that_cannot_be(make, teacher, flags, words):
     message = fails(make, teacher, teacher="somewhere", **flags)
     assert all(word in message for word in words), message
+
+
+def test_a_baseline_of_a_student_without_teacher(make):
+    flags = dict(recipe="mlm", student_config="L-2_H-16_A-2")
+    assert "--baseline=both" in fails(make, baseline="both", **flags)
+
+
+@pytest.mark.parametrize(
+    "flag, value",
+    [
+        ("corpus", "{}/texts/*.txt"),
+        ("corpus", "sample,{}/texts"),
+        ("teacher", "{}/texts"),
+        ("student_config", "{}/texts/a.txt"),
+    ],
+)
+def test_force_keeps_what_a_run_is_made_from(tmp_path, flag, value):
+    (tmp_path / "run" / "texts").mkdir(parents=True)
+    (tmp_path / "run" / "texts" / "a.txt").write_text("text")
+    flags = {"output_dir": str(tmp_path / "run"), flag: value.format(tmp_path / "run")}
+    with pytest.raises(UserError, match=f"--force would delete --{flag}"):
+        plan.require_sources_outside(RunConfig(force=True, **flags))
+    plan.require_sources_outside(RunConfig(**flags))
+    flags["output_dir"] = str(tmp_path / "other")
+    plan.require_sources_outside(RunConfig(force=True, **flags))
 
 
 def test_a_student_with_no_shape(make):

@@ -96,7 +96,7 @@ class RunConfig:
     dropout: float = _flag(
         0.1,
         STUDENT,
-        "Dropout, of hidden states and attention, of models whose shape is named by a flag; a "
+        "Dropout, of hidden states and attention, of models whose shape is a name; a JSON file, a "
         "loaded teacher, and a student shaped after it, keep their own.",
         minimum=0.0,
         maximum=0.9,

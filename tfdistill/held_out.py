@@ -59,8 +59,8 @@ def open_held_out(config, tokenizer):
         tokenizer: the `Tokenizer`.
 
     Returns:
-        (int64 (vocab,), tokens of the training split; `EvaluationBatches` of the test split: those
-        of the main job's table).
+        (int64 (vocab,), `Rows.counts` of the training split; `EvaluationBatches` of the test split:
+        those of the main job's table).
     """
     from tfdistill.data.batches import EvaluationBatches, Rows
     from tfdistill.data.corpus import open_corpus
@@ -68,6 +68,7 @@ def open_held_out(config, tokenizer):
 
     corpus = open_corpus(config.corpus, config.data_dir)
     prepared = prepare(corpus, tokenizer, config.shards_dir)
-    rows = Rows(prepared.shard("test"), config.length, tokenizer)
-    batches = EvaluationBatches(rows, ROWS)
-    return prepared.shard("train").counts, batches
+    train, test = (
+        Rows(prepared.shard(split), config.length, tokenizer) for split in ("train", "test")
+    )
+    return train.counts, EvaluationBatches(test, ROWS)

@@ -66,10 +66,8 @@ class MainJob:
         """Runs what is left to do.
 
         Returns:
-            The metrics, as `metrics.json` holds them.
-
-        Raises:
-            ParityError: the int8 file is not what it should be; everything else is there.
+            (metrics, failure): what `metrics.json` holds; and, when the int8 file is not what it
+            should be and everything else is there, the `ParityError`, else None.
         """
         if self.run_directory.done("report"):
             self.console.say(f"{self.path} is finished; --force would start it over")
@@ -82,9 +80,8 @@ class MainJob:
         metrics = json.loads((self.path / "metrics.json").read_text())
         self.console.say(format_table(metrics))
         self.console.say(f"report: {self.path / 'report.html'}")
-        if failure := self.run_directory.done("export")["failure"]:
-            raise ParityError(failure)
-        return metrics
+        failure = self.run_directory.done("export")["failure"]
+        return metrics, ParityError(failure) if failure else None
 
     def _read_corpus(self):
         config = self.config
@@ -154,7 +151,7 @@ class MainJob:
     def _fresh_teacher(self):
         teacher = MaskedLanguageModel(self.plan.teacher_config, seed=self.config.seed)
         shard, special_ids = self.train_shard, self.tokenizer.special_ids
-        start_from_text(teacher, shard.ids, shard.counts, special_ids, self.config.seed)
+        start_from_text(teacher, shard.ids, self.train_rows.counts, special_ids, self.config.seed)
         return teacher
 
     def _make_start(self, teacher):

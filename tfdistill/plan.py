@@ -1,7 +1,9 @@
 """What a run will do, decided and checked before any of the long work begins."""
 
 import dataclasses
+import glob
 import math
+import os
 from pathlib import Path
 
 from tfdistill.data.tokenizer import load_tokenizer
@@ -9,7 +11,8 @@ from tfdistill.distillation.initialization import choose_layers
 from tfdistill.distillation.terms import LOSSES
 from tfdistill.errors import UserError
 from tfdistill.flags import FIELDS
-from tfdistill.models.config import EncoderConfig, read_config
+from tfdistill.models.checkpoint import resolve_directory
+from tfdistill.models.config import EncoderConfig, config_file, read_config
 
 # Flags that decide how a run is watched or where it lies, not what comes out of it.
 WITHOUT_EFFECT = frozenset(
@@ -53,6 +56,11 @@ def make_plan(config, recipe, teacher, tokenizer):
     if not all(phase.active_terms for phase in recipe.phases):
         raise UserError("every loss weighs 0: give one of --alpha_ce, --alpha_mlm a weight")
     teacher_config, teacher_steps = _plan_teacher(config, recipe, teacher, tokenizer)
+    if teacher_config is None and config.baseline != "none":
+        raise UserError(
+            f"--baseline={config.baseline} would train the student a second time: it has no "
+            "teacher; leave the flag out"
+        )
     student_config = _plan_student(config, teacher_config, tokenizer)
     init = _plan_start(config, teacher_config)
     if teacher_config:
@@ -131,7 +139,7 @@ def _require_no_head(config, losses):
 def _plan_student(config, teacher_config, tokenizer):
     if config.student_config:
         shape = read_config(config.student_config, config.student_type)
-        if teacher_config and not Path(config.student_config).is_file():
+        if teacher_config and not config_file(config.student_config):
             # A name says nothing of these.
             fields = ["max_position_embeddings", "hidden_act"]
             if shape.model_type == teacher_config.model_type:
@@ -150,21 +158,22 @@ def _plan_student(config, teacher_config, tokenizer):
 
 
 def _at_home(shape, flag, config, tokenizer):
-    """A shape that is made here: the tokenizer's vocabulary, the dropout that is asked for."""
-    if shape.vocab_size != tokenizer.vocab_size:
-        name = config.student_config if flag == "--student_config" else config.teacher_config
-        if Path(name).exists():
-            raise UserError(
-                f"{flag}={name} has a vocabulary of {shape.vocab_size} tokens, the tokenizer has "
-                f"{tokenizer.vocab_size}: teacher, student and tokenizer must share one"
-            )
-    return dataclasses.replace(
-        shape,
-        vocab_size=tokenizer.vocab_size,
-        pad_token_id=tokenizer.pad_id,
-        hidden_dropout_prob=config.dropout,
-        attention_probs_dropout_prob=config.dropout,
-    )
+    """A shape that is made here; a name says nothing of the vocabulary and the dropout."""
+    name = config.student_config if flag == "--student_config" else config.teacher_config
+    in_file = config_file(name)
+    if in_file and shape.vocab_size != tokenizer.vocab_size:
+        raise UserError(
+            f"{flag}={name} has a vocabulary of {shape.vocab_size} tokens, the tokenizer has "
+            f"{tokenizer.vocab_size}: teacher, student and tokenizer must share one"
+        )
+    if not in_file:
+        shape = dataclasses.replace(
+            shape,
+            vocab_size=tokenizer.vocab_size,
+            hidden_dropout_prob=config.dropout,
+            attention_probs_dropout_prob=config.dropout,
+        )
+    return dataclasses.replace(shape, pad_token_id=tokenizer.pad_id)
 
 
 def require_sources_outside(config):
@@ -177,10 +186,14 @@ def require_sources_outside(config):
         UserError: a path lies in `--output_dir`, and `--force` is given.
     """
     run = Path(config.output_dir).resolve()
-    for flag in ("teacher", "tokenizer", "corpus", "data_dir", "shards_dir"):
-        value = getattr(config, flag)
-        inside = value and Path(value).exists() and Path(value).resolve().is_relative_to(run)
-        if config.force and inside:
+    if not config.force:
+        return
+    sources = "teacher tokenizer data_dir shards_dir teacher_config student_config".split()
+    values = [(flag, getattr(config, flag)) for flag in sources]
+    values += [("corpus", item) for item in config.corpus.split(",")]
+    for flag, value in values:
+        paths = [value] if os.path.exists(value) else glob.glob(value, recursive=True)
+        if any(Path(path).resolve().is_relative_to(run) for path in paths):
             raise UserError(
                 f"--force would delete --{flag}={value}, which lies in --output_dir={run}: name "
                 "another --output_dir"
@@ -197,9 +210,12 @@ def require_the_teachers_vocabulary(config, tokenizer):
     Raises:
         UserError: they differ.
     """
-    if not (config.teacher and config.tokenizer and _holds_tokenizer(config.teacher)):
+    if not (config.teacher and config.tokenizer):
         return
-    own = load_tokenizer(config.teacher)
+    directory = resolve_directory(config.teacher)
+    if not _holds_tokenizer(directory):
+        return
+    own = load_tokenizer(str(directory))
     same = own.vocab_size == tokenizer.vocab_size
     if same and all(own.id_to_token(i) == tokenizer.id_to_token(i) for i in range(own.vocab_size)):
         return

@@ -25,9 +25,11 @@ def _train(config):
     from tfdistill.main_job import MainJob
     from tfdistill.progress import Console
 
-    metrics = MainJob(config, Console(json=config.json), machine).run()
+    metrics, failure = MainJob(config, Console(json=config.json), machine).run()
     if config.json:
         print(json.dumps(metrics))
+    if failure:
+        raise failure
 
 
 if __name__ == "__main__":

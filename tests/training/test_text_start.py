@@ -69,6 +69,15 @@ def test_hardly_any_text(ids):
     assert found.shape == (VOCABULARY, 4) and np.isfinite(found).all()
 
 
+@pytest.mark.parametrize("ids", [[], [7], [2, 2, 2], [7, 7, 7], [7, 8]])
+def test_a_start_from_hardly_any_text_is_finite(ids, tiny_model):
+    model = tiny_model(vocab_size=VOCABULARY)
+    ids = np.array(ids, np.int64)
+    start_from_text(model, ids, np.bincount(ids, minlength=VOCABULARY), [2], seed=0)
+    assert all(np.isfinite(weight.numpy()).all() for weight in model.weights)
+    assert model.decoder_kernel.numpy()[5:].std(axis=1).min() > 0
+
+
 def test_a_long_text_is_sampled_from_all_over(text, monkeypatch):
     monkeypatch.setattr(text_start, "MOST_TOKENS", 1000)
     sampled = text_start._sample(np.arange(100_000))

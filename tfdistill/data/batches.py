@@ -23,12 +23,16 @@ class Rows:
         shard: a `Shard`.
         length: tokens in a row, [CLS] and [SEP] included.
         tokenizer: the `Tokenizer` that the shard was prepared with.
+
+    Attributes:
+        counts: int64 (vocab,), how often each token occurs; 0 for those that nobody is asked for
+            ([UNK], [SEP], …), so that these are the frequencies of the targets.
     """
 
     def __init__(self, shard, length, tokenizer):
         self.length = length
-        self.counts = shard.counts
         self.ids = ids = tokenizer.ids
+        self.counts = np.where(ids.predictable, shard.counts, 0)
         width = length - 2
         stream = np.asarray(shard.ids)  # plain indexing is faster; the data stay on the disk
         self._whole = len(stream) // width

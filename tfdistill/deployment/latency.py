@@ -21,7 +21,7 @@ def measure_latency(paths, runs=50, threads=1, batch=None):
         runs: timed runs of each file.
         threads: CPU threads of each file.
         batch: an evaluation batch whose rows, of the files' length, are run in turn; without
-            one, rows of random tokens without padding.
+            one, or where it masks nothing, a row of random tokens without padding.
 
     Returns:
         dict of the names to their median milliseconds.
@@ -44,8 +44,8 @@ def measure_latency(paths, runs=50, threads=1, batch=None):
 
 def _rows(model, batch):
     """List of (input_ids, attention_mask, masked position)."""
-    if batch is not None:
-        rows = np.flatnonzero(batch["masked_weights"][:, 0] > 0)
+    rows = [] if batch is None else np.flatnonzero(batch["masked_weights"][:, 0] > 0)
+    if len(rows):
         names = ("input_ids", "attention_mask")
         return [
             (*(batch[name][row] for name in names), batch["masked_positions"][row, 0])

@@ -221,6 +221,21 @@ def named_config(name, model_type="bert", vocab_size=30522):
     )
 
 
+def config_file(name_or_json_path):
+    """The file that an argument of `read_config` means.
+
+    Args:
+        name_or_json_path: as there.
+
+    Returns:
+        `Path`, or None where it is a name: of a size, whatever folder is called so.
+    """
+    path = Path(name_or_json_path)
+    if (path / "config.json").is_file():
+        return path / "config.json"
+    return path if path.is_file() or path.suffix == ".json" else None
+
+
 def read_config(name_or_json_path, model_type):
     """A shape by name or from a Hugging Face config.json.
 
@@ -235,10 +250,8 @@ def read_config(name_or_json_path, model_type):
     Raises:
         UserError: an unknown name, a file that cannot be read, or a JSON of another model type.
     """
-    path = Path(name_or_json_path)
-    if path.is_dir():
-        path = path / "config.json"
-    if not path.is_file() and path.suffix != ".json":
+    path = config_file(name_or_json_path)
+    if path is None:
         return named_config(str(name_or_json_path), model_type)
     values = read_json(path)
     found = values.get("model_type", model_type)

@@ -64,7 +64,7 @@ NOTES = (
     "likeliest. agree: share with the same likeliest word as the teacher.",
     "no embed.: parameters without the word, position and token-type tables.",
     "file: TFLite, 1 MB = 1,000,000 bytes; the teacher's holds float32 weights, the student's is "
-    "the int8 file that ships.",
+    "the one that ships: int8, or float32 where int8 costs too much.",
     "latency: median of one text with one [MASK], float32 TFLite file, LiteRT on this machine, "
     "1 thread.",
 )

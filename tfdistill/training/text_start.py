@@ -36,7 +36,7 @@ def start_from_text(model, ids, counts, special_ids, seed):
     Args:
         model: a `MaskedLanguageModel` with a head.
         ids: int (tokens,), the text.
-        counts: int (vocab,), how often each token occurs.
+        counts: int (vocab,), how often each token is a target.
         special_ids: ids that are no text.
         seed: int.
     """
@@ -44,7 +44,8 @@ def start_from_text(model, ids, counts, special_ids, seed):
     generator = np.random.default_rng([seed, 1])  # 1: apart from the fresh weights' draws
     words = cooccurrence_embeddings(ids, config.vocab_size, config.hidden_size, special_ids, seed)
     found = np.any(words != 0, axis=1)
-    words *= config.initializer_range / max(np.sqrt(np.mean(words[found] ** 2)), 1e-9)
+    if found.any():
+        words *= config.initializer_range / np.sqrt(np.mean(words[found] ** 2))
     # The rest, and equal rows, must differ by something.
     words += 0.25 * config.initializer_range * generator.standard_normal(words.shape)
     words[config.pad_token_id] = 0
