@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tfdistill.distillation import losses
 from tfdistill.distillation.vocabulary_loss import (
+    SAFE_EXPONENT,
     kl_rows,
     squared_distance_rows,
     vocabulary_loss,
@@ -22,17 +23,29 @@ def plain_kl(temperature):
     return loss
 
 
+def chunked_kl(temperature):
+    def loss(**parts):
+        options = {"row_loss": kl_rows, "temperature": temperature}
+        return temperature**2 * vocabulary_loss(**options, **parts)
+
+    return loss
+
+
+def chunked_mse(**parts):
+    return vocabulary_loss(row_loss=squared_distance_rows, **parts)
+
+
 LOSSES = {
-    "kl 1": (kl_rows(1.0), plain_kl(1.0)),
-    "kl 2": (kl_rows(2.0), plain_kl(2.0)),
-    "kl 4": (kl_rows(4.0), plain_kl(4.0)),
-    "mse": (squared_distance_rows, losses.logits_mse),
+    "kl 1": (chunked_kl(1.0), plain_kl(1.0)),
+    "kl 2": (chunked_kl(2.0), plain_kl(2.0)),
+    "kl 4": (chunked_kl(4.0), plain_kl(4.0)),
+    "mse": (chunked_mse, losses.logits_mse),
 }
 
 
 @pytest.fixture(params=LOSSES)
 def both(request):
-    """(loss of rows, the plain loss) of one kind."""
+    """(the loss in chunks, the plain loss) of one kind."""
     return LOSSES[request.param]
 
 
@@ -59,10 +72,9 @@ def value_and_gradients(loss, student):
     return value, tape.gradient(value, student)
 
 
-def chunked(row_loss, teacher, weights=WEIGHTS, normalizer=None, chunk=4):
+def chunked(kind, teacher, weights=WEIGHTS, normalizer=None, chunk=4):
     def loss(student):
-        return vocabulary_loss(
-            row_loss=row_loss,
+        return kind(
             student=student,
             teacher=teacher,
             weights=tf.constant(weights),
@@ -97,15 +109,15 @@ def assert_same(found, expected):
 
 @pytest.mark.parametrize("chunk", [1, 3, 4, 5, TOKENS, 1000])
 def test_value_and_gradients_are_those_of_the_plain_loss(both, chunk):
-    row_loss, plain = both
-    found = value_and_gradients(chunked(row_loss, TEACHER, chunk=chunk), STUDENT)
+    kind, plain = both
+    found = value_and_gradients(chunked(kind, TEACHER, chunk=chunk), STUDENT)
     assert_same(found, value_and_gradients(whole(plain, TEACHER), STUDENT))
 
 
 @pytest.mark.parametrize("normalizer", [None, 29.0])
 def test_a_teacher_of_another_width(both, normalizer):
-    row_loss, plain = both
-    found = value_and_gradients(chunked(row_loss, NARROW, normalizer=normalizer), STUDENT)
+    kind, plain = both
+    found = value_and_gradients(chunked(kind, NARROW, normalizer=normalizer), STUDENT)
     assert_same(found, value_and_gradients(whole(plain, NARROW, normalizer=normalizer), STUDENT))
 
 
@@ -113,10 +125,7 @@ def test_a_teacher_of_another_width(both, normalizer):
 def test_compiled(jit_compile):
     @tf.function(autograph=False, jit_compile=jit_compile)
     def compiled(*student):
-        return [
-            value_and_gradients(chunked(row_loss, TEACHER), student)
-            for row_loss, _ in LOSSES.values()
-        ]
+        return [value_and_gradients(chunked(kind, TEACHER), student) for kind, _ in LOSSES.values()]
 
     found = compiled(*STUDENT)
     for (_, plain), result in zip(LOSSES.values(), found, strict=True):
@@ -124,7 +133,7 @@ def test_compiled(jit_compile):
 
 
 def test_the_gradient_is_scaled_by_what_follows():
-    loss = chunked(kl_rows(2.0), TEACHER)
+    loss = chunked(chunked_kl(2.0), TEACHER)
     _, once = value_and_gradients(loss, STUDENT)
     _, thrice = value_and_gradients(lambda student: 3.0 * loss(student), STUDENT)
     for single, triple in zip(once, thrice, strict=True):
@@ -134,19 +143,19 @@ def test_the_gradient_is_scaled_by_what_follows():
 def test_nothing_reaches_the_teacher():
     with tf.GradientTape() as tape:
         tape.watch((STUDENT, TEACHER))
-        value = chunked(kl_rows(1.0), TEACHER)(STUDENT)
+        value = chunked(chunked_kl(1.0), TEACHER)(STUDENT)
     gradients = tape.gradient(value, (STUDENT, TEACHER))
     assert all(gradient is not None for gradient in gradients[0])
     assert gradients[1] == (None, None, None)
 
 
 def test_padding_rows_weigh_nothing(both):
-    row_loss, _ = both
-    value, gradients = value_and_gradients(chunked(row_loss, TEACHER), STUDENT)
+    kind, _ = both
+    value, gradients = value_and_gradients(chunked(kind, TEACHER), STUDENT)
     junk = tf.where(WEIGHTS[:, None] > 0, 0.0, 7.0)
     student = (STUDENT[0] + junk, *STUDENT[1:])
     teacher = (TEACHER[0] - junk, *TEACHER[1:])
-    junk_value, junk_gradients = value_and_gradients(chunked(row_loss, teacher), student)
+    junk_value, junk_gradients = value_and_gradients(chunked(kind, teacher), student)
     assert value == junk_value
     for gradient, junk_gradient in zip(gradients, junk_gradients, strict=True):
         np.testing.assert_array_equal(gradient, junk_gradient)
@@ -171,17 +180,38 @@ def test_large_logits(temperature):
     """Logits of hundreds, where the probabilities of most words are 0 in float32."""
     student, teacher = projection(3, 8, scale=12.0), projection(4, 8, scale=12.0)
     assert np.ptp(logits_of(teacher)) > 300
-    found = value_and_gradients(chunked(kl_rows(temperature), teacher), student)
-    assert_same(found, value_and_gradients(whole(plain_kl(temperature), teacher), student))
+    kind, plain = chunked_kl(temperature), plain_kl(temperature)
+    found = value_and_gradients(chunked(kind, teacher), student)
+    assert_same(found, value_and_gradients(whole(plain, teacher), student))
 
 
-def test_a_real_vocabulary_is_as_exact():
+@pytest.mark.parametrize("size", [0.99, 1.01])
+def test_logits_on_both_sides_of_the_safe_exponent(size):
+    """The largest exponentials that are taken without a shift, and the smallest taken with one."""
+
+    def norm(matrix):
+        return float(tf.reduce_max(tf.norm(matrix, axis=1)))
+
+    def grown(parts):
+        rows, kernel, bias = parts
+        bound = norm(tf.concat([rows, tf.ones((TOKENS, 1))], axis=1))
+        bound *= norm(tf.concat([kernel, bias[:, None]], axis=1))
+        return rows, *(part * size * SAFE_EXPONENT / bound for part in (kernel, bias))
+
+    student, teacher = grown(STUDENT), grown(TEACHER)
+    assert 25 < tf.reduce_max(tf.abs(logits_of(teacher))) < 61
+    found = value_and_gradients(chunked(chunked_kl(1.0), teacher), student)
+    assert_same(found, value_and_gradients(whole(plain_kl(1.0), teacher), student))
+
+
+@pytest.mark.parametrize("bound", [20.0, 100.0], ids=["as they are", "less the largest"])
+def test_a_real_vocabulary_is_as_exact(bound):
     generator = np.random.default_rng(5)
-    logits = generator.normal(0, 3, (2, 4, 30522)).astype(np.float32)
-    logits[1] = logits[0] + generator.normal(0, 0.05, (4, 30522))  # a student that has learnt
-    loss, _ = kl_rows(2.0)(tf.constant(logits[1]), tf.constant(logits[0]))
-    wide = logits.astype(np.float64) / 2
+    logits = generator.normal(0, 1.5, (2, 4, 30522)).astype(np.float32)
+    logits[1] = logits[0] + generator.normal(0, 0.025, (4, 30522))  # a student that has learnt
+    loss, _ = kl_rows(tf.constant(logits[1]), tf.constant(logits[0]), tf.constant(bound))
+    wide = logits.astype(np.float64)
     log_p, log_q = wide - np.log(np.exp(wide).sum(axis=-1, keepdims=True))
-    expected = 4 * np.sum(np.exp(log_p) * (log_p - log_q), axis=-1)
-    assert expected.max() < 0.01
+    expected = np.sum(np.exp(log_p) * (log_p - log_q), axis=-1)
+    assert 0 < expected.max() < 0.0025
     np.testing.assert_allclose(loss, expected, rtol=1e-2)

@@ -49,7 +49,7 @@ def _logit_rows(restrict_to_mask):
     return (MASKED_ROWS, MASKED) if restrict_to_mask else (TOKEN_ROWS, TOKENS)
 
 
-def _between_logits(row_loss, student, teacher, batch, normalizer, restrict_to_mask):
+def _between_logits(row_loss, student, teacher, batch, normalizer, restrict_to_mask, **options):
     rows, valid = _logit_rows(restrict_to_mask)
 
     def projection(signals):
@@ -62,17 +62,20 @@ def _between_logits(row_loss, student, teacher, batch, normalizer, restrict_to_m
         teacher=projection(teacher),
         weights=tf.reshape(batch[valid], (-1,)),
         normalizer=normalizer,
+        **options,
     )
 
 
 def _kl(student, teacher, batch, normalizer, temperature, restrict_to_mask):
-    rows = kl_rows(temperature)
-    return _between_logits(rows, student, teacher, batch, normalizer, restrict_to_mask)
+    models = student, teacher, batch, normalizer
+    return temperature**2 * _between_logits(
+        kl_rows, *models, restrict_to_mask, temperature=temperature
+    )
 
 
 def _logits_mse(student, teacher, batch, normalizer, restrict_to_mask):
-    rows = squared_distance_rows
-    return _between_logits(rows, student, teacher, batch, normalizer, restrict_to_mask)
+    models = student, teacher, batch, normalizer
+    return _between_logits(squared_distance_rows, *models, restrict_to_mask)
 
 
 def _cosine(student, teacher, batch, normalizer):

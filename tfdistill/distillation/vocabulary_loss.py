@@ -8,62 +8,77 @@ done together, before the next chunk is begun: memory is that of a chunk. The re
 import tensorflow as tf
 
 CHUNK = 512  # tokens: 63 MB of float32 logits at 30,522 words; smaller ones multiply slower
+# Below this, exp(logit) and its sum over a vocabulary stay well inside float32, and the pass over
+# all logits that finds the largest of each row can be left out.
+SAFE_EXPONENT = 60.0
 
 
-def kl_rows(temperature):
-    """T^2 KL(teacher || student) of one chunk: see `losses.kl_divergence`.
+def kl_rows(student_logits, teacher_logits, bound):
+    """KL(teacher || student) of one chunk: see `losses.kl_divergence`.
 
     Args:
-        temperature: T.
+        student_logits: float32 (tokens, vocab), already divided by the temperature.
+        teacher_logits: the same of the teacher.
+        bound: float32 scalar that no logit exceeds in size.
 
     Returns:
-        A function (student_logits, teacher_logits), float32 (tokens, vocab) each, to
-        (loss per token, its gradient T (softmax(z_s / T) - softmax(z_t / T))).
+        (loss per token, its gradient softmax(z_s) - softmax(z_t)).
     """
-
-    def rows(student_logits, teacher_logits):
-        student_logits, student, student_sum = _exponentials(student_logits / temperature)
-        teacher_logits, teacher, teacher_sum = _exponentials(teacher_logits / temperature)
-        # KL = sum p_t (z_t - z_s) - log Z_t + log Z_s: no logarithm of every probability.
-        cross = tf.reduce_sum(teacher * (teacher_logits - student_logits), axis=-1, keepdims=True)
-        loss = cross / teacher_sum + tf.math.log(student_sum / teacher_sum)
-        gradient = student / student_sum - teacher / teacher_sum
-        return loss[:, 0] * temperature**2, temperature * gradient
-
-    return rows
+    student_logits, student, student_sum = _exponentials(student_logits, bound)
+    teacher_logits, teacher, teacher_sum = _exponentials(teacher_logits, bound)
+    # KL = sum p_t (z_t - z_s) - log Z_t + log Z_s: no logarithm of every probability.
+    cross = _row_sums(teacher * (teacher_logits - student_logits))
+    loss = cross / teacher_sum + tf.math.log(student_sum / teacher_sum)
+    return loss[:, 0], student / student_sum - teacher / teacher_sum
 
 
-def _exponentials(logits):
-    """The logits less their largest, the exponentials of these, and their sum."""
-    logits -= tf.reduce_max(logits, axis=-1, keepdims=True)
+def _exponentials(logits, bound):
+    """The logits, less their largest where that is needed, their exponentials and their sum."""
+    largest = tf.cond(
+        bound < SAFE_EXPONENT,
+        lambda: tf.zeros((logits.shape[0], 1)),
+        lambda: tf.reduce_max(logits, axis=-1, keepdims=True),
+    )
+    logits -= largest
     exponentials = tf.exp(logits)
-    return logits, exponentials, tf.reduce_sum(exponentials, axis=-1, keepdims=True)
+    return logits, exponentials, _row_sums(exponentials)
 
 
-def squared_distance_rows(student_logits, teacher_logits):
+def _row_sums(values):
+    """Sums over the vocabulary, by a product with ones: XLA's own sums along a CPU row are slow."""
+    return tf.matmul(values, tf.ones((values.shape[1], 1)))
+
+
+def squared_distance_rows(student_logits, teacher_logits, bound):
     """Squared distance of the logits of one chunk: see `losses.logits_mse`.
 
     Args:
         student_logits: float32 (tokens, vocab).
         teacher_logits: float32 (tokens, vocab).
+        bound: not needed here.
 
     Returns:
         (loss per token, its gradient 2 (z_s - z_t)).
     """
+    del bound
     difference = student_logits - teacher_logits
     return tf.reduce_sum(difference**2, axis=-1), 2.0 * difference
 
 
-def vocabulary_loss(*, row_loss, student, teacher, weights, normalizer=None, chunk=CHUNK):
+def vocabulary_loss(
+    *, row_loss, student, teacher, weights, normalizer=None, temperature=1.0, chunk=CHUNK
+):
     """Mean over tokens of a loss between two models' logits, without holding the logits.
 
     Args:
-        row_loss: function of two chunks of logits to (loss per token, gradient to the first).
+        row_loss: function of two chunks of logits, (tokens, vocab) each, and a bound of their size
+            to (loss per token, gradient to the first).
         student: (rows, kernel, bias): float32 (tokens, hidden), (vocab, hidden), (vocab,); the
             logits are rows · kernelᵀ + bias. Gradients flow to all three.
         teacher: the same of the teacher, whose width may differ. No gradient.
         weights: float (tokens,), 1 for a token that counts.
         normalizer: float scalar that replaces the sum of `weights`.
+        temperature: divides all logits.
         chunk: tokens worked on at a time.
 
     Returns:
@@ -73,59 +88,72 @@ def vocabulary_loss(*, row_loss, student, teacher, weights, normalizer=None, chu
     if normalizer is None:
         normalizer = tf.reduce_sum(weights)
     scales = tf.math.divide_no_nan(weights, normalizer)
-    teacher = tuple(tf.stop_gradient(part) for part in teacher)
+    student = _with_bias(*student, temperature)
+    teacher = tuple(tf.stop_gradient(part) for part in _with_bias(*teacher, temperature))
 
     @tf.custom_gradient
-    def summed(rows, kernel, bias):
-        loss, gradients = _walk(row_loss, (rows, kernel, bias), teacher, scales, chunk)
+    def summed(rows, kernel):
+        loss, gradients = _walk(row_loss, (rows, kernel), teacher, scales, chunk)
         return loss, lambda upstream: tuple(upstream * gradient for gradient in gradients)
 
-    return summed(*(tf.convert_to_tensor(part) for part in student))
+    return summed(*student)
+
+
+def _with_bias(rows, kernel, bias, temperature):
+    """(rows / T, 1 / T) and (kernel, bias), whose product is (rows · kernelᵀ + bias) / T.
+
+    Temperature and bias cost nothing there, where each would be a pass over all logits.
+    """
+    one = tf.ones((rows.shape[0], 1))
+    return tf.concat([rows, one], axis=1) / temperature, tf.concat([kernel, bias[:, None]], axis=1)
+
+
+def _largest_product(rows, kernel):
+    """No entry of rows · kernelᵀ is larger in size (Cauchy and Schwarz)."""
+    return tf.reduce_max(tf.norm(rows, axis=1)) * tf.reduce_max(tf.norm(kernel, axis=1))
 
 
 def _walk(row_loss, student, teacher, scales, chunk):
     """Sums the scaled loss of all chunks, and its gradients, in one sequential loop."""
-    rows, kernel, bias = student
-    teacher_rows, teacher_kernel, teacher_bias = teacher
-    tokens = rows.shape[0]
+    bound = tf.maximum(_largest_product(*student), _largest_product(*teacher))
+    rows, kernel = student
+    teacher_rows, teacher_kernel = teacher
+    tokens, width = rows.shape
     chunk = min(chunk, tokens)
     # A last, shorter chunk would be a second shape; the rows that fill it up weigh nothing.
     steps = -(-tokens // chunk)
     rows, teacher_rows = (_pad_rows(part, steps * chunk) for part in (rows, teacher_rows))
-    scales = _pad_rows(scales, steps * chunk)
+    scales = _pad_rows(scales[:, None], steps * chunk)
 
-    def body(step, loss, row_gradient, kernel_gradient, bias_gradient):
-        begin = step * chunk
-        part = tf.slice(rows, [begin, 0], [chunk, rows.shape[1]])  # (chunk, hidden)
-        teacher_part = tf.slice(teacher_rows, [begin, 0], [chunk, teacher_rows.shape[1]])
-        scale = tf.slice(scales, [begin], [chunk])  # (chunk,)
-        logits = tf.matmul(part, kernel, transpose_b=True) + bias  # (chunk, vocab)
-        teacher_logits = tf.matmul(teacher_part, teacher_kernel, transpose_b=True) + teacher_bias
-        value, gradient = row_loss(logits, teacher_logits)  # (chunk,), (chunk, vocab)
+    def body(step, loss, row_gradient, kernel_gradient):
+        part, teacher_part, scale = (
+            tf.slice(whole, [step * chunk, 0], [chunk, whole.shape[1]])
+            for whole in (rows, teacher_rows, scales)
+        )
+        logits = tf.matmul(part, kernel, transpose_b=True)  # (chunk, vocab)
+        teacher_logits = tf.matmul(teacher_part, teacher_kernel, transpose_b=True)
+        value, gradient = row_loss(logits, teacher_logits, bound)  # (chunk,), (chunk, vocab)
         # The scale goes to the narrow side of every product.
-        part_gradient = tf.matmul(gradient, kernel) * scale[:, None]  # (chunk, hidden)
-        scaled = part * scale[:, None]
+        part_gradient = tf.matmul(gradient, kernel) * scale  # (chunk, width)
         return (
             step + 1,
-            loss + tf.reduce_sum(value * scale),
+            loss + tf.reduce_sum(value * scale[:, 0]),
             row_gradient.write(step, part_gradient),
-            kernel_gradient + tf.matmul(gradient, scaled, transpose_a=True),
-            bias_gradient + tf.linalg.matvec(gradient, scale, transpose_a=True),
+            kernel_gradient + tf.matmul(gradient, part * scale, transpose_a=True),
         )
 
-    row_gradient = tf.TensorArray(tf.float32, size=steps, element_shape=(chunk, rows.shape[1]))
-    _, loss, row_gradient, kernel_gradient, bias_gradient = tf.while_loop(
+    row_gradient = tf.TensorArray(tf.float32, size=steps, element_shape=(chunk, width))
+    _, loss, row_gradient, kernel_gradient = tf.while_loop(
         lambda step, *_: step < steps,
         body,
-        (0, 0.0, row_gradient, tf.zeros_like(kernel), tf.zeros_like(bias)),
+        (0, 0.0, row_gradient, tf.zeros_like(kernel)),
         parallel_iterations=1,  # two chunks at once would hold two chunks' logits
         maximum_iterations=steps,
     )
-    row_gradient = tf.reshape(row_gradient.stack(), (steps * chunk, rows.shape[1]))[:tokens]
-    return loss, (row_gradient, kernel_gradient, bias_gradient)
+    row_gradient = tf.reshape(row_gradient.stack(), (steps * chunk, width))[:tokens]
+    return loss, (row_gradient, kernel_gradient)
 
 
-def _pad_rows(tensor, rows):
-    missing = rows - tensor.shape[0]
-    paddings = [[0, missing]] + [[0, 0]] * (tensor.shape.rank - 1)
-    return tf.pad(tensor, paddings) if missing else tensor
+def _pad_rows(matrix, rows):
+    missing = rows - matrix.shape[0]
+    return tf.pad(matrix, [[0, missing], [0, 0]]) if missing else matrix
