@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdistill.training.optimizer import WarmupLinearDecay, build_optimizer
+from tfdistill.training.optimizer import AdamW, WarmupLinearDecay, build_optimizer
 
 
 def rates(peak, warmup_steps, steps):
@@ -47,8 +47,8 @@ def test_a_schedule_is_remade_from_its_config():
 SHAPES = {"table": (7, 3), "kernel": (3, 4), "bias": (4,), "gamma": (3,)}
 OPTIONS = {
     "learning_rate": 0.05,
-    "steps": 6,
-    "warmup_prop": 0.34,
+    "steps": 120,
+    "warmup_prop": 0.05,
     "betas": (0.8, 0.95),
     "epsilon": 1e-3,
     "weight_decay": 0.1,
@@ -64,22 +64,38 @@ def make_variables():
     ]
 
 
-def make_gradients(step, scale=1.0):
-    """Dense NumPy gradients, and the same with those of the table as rows, ids repeated."""
+IDS = np.array([1, 4, 1, 1, 6])
+
+
+def make_gradients(step, scale=1.0, tied=False):
+    """Dense NumPy gradients, and the same from automatic differentiation.
+
+    The table is looked up by ids that repeat; a tied one is multiplied with, too.
+    """
     generator = np.random.default_rng(100 + step)
-    ids = np.array([1, 4, 1, 1, 6])
-    rows = scale * generator.normal(size=(5, 3))
-    table = np.zeros(SHAPES["table"])
-    np.add.at(table, ids, rows)
+    rows, hidden, back = (
+        scale * generator.normal(size=shape) for shape in ((5, 3), (2, 3), (2, 7))
+    )
     rest = [scale * generator.normal(size=SHAPES[name]) for name in ("kernel", "bias", "gamma")]
-    shape = tf.constant(SHAPES["table"], tf.int64)
-    slices = tf.IndexedSlices(tf.constant(rows, tf.float32), tf.constant(ids), shape)
-    return [table, *rest], [slices, *(tf.constant(array, tf.float32) for array in rest)]
+    table = np.zeros(SHAPES["table"])
+    np.add.at(table, IDS, rows)
+    if tied:
+        table += back.T @ hidden
+
+    with tf.GradientTape() as tape:
+        variable = tf.zeros(SHAPES["table"])
+        tape.watch(variable)
+        loss = tf.reduce_sum(tf.gather(variable, IDS) * rows.astype(np.float32))
+        if tied:
+            logits = tf.matmul(hidden.astype(np.float32), variable, transpose_b=True)
+            loss += tf.reduce_sum(logits * back.astype(np.float32))
+    found = tape.gradient(loss, variable)
+    assert isinstance(found, tf.IndexedSlices) != tied
+    return [table, *rest], [found, *(tf.constant(array, tf.float32) for array in rest)]
 
 
 def adamw(values, steps, gradients_at):
-    """Loshchilov & Hutter's algorithm 2 in float64; epsilon is added to the root of the second
-    moment before its bias is corrected, as Keras has it."""
+    """Loshchilov & Hutter's algorithm 2 in float64."""
     beta1, beta2 = OPTIONS["betas"]
     first = [np.zeros_like(value) for value in values]
     second = [np.zeros_like(value) for value in values]
@@ -87,38 +103,88 @@ def adamw(values, steps, gradients_at):
         gradients = gradients_at(step)
         norm = np.sqrt(sum((gradient**2).sum() for gradient in gradients))
         clip = min(1.0, OPTIONS["max_grad_norm"] / norm)
-        climb, fall = (step + 1) / 2, (OPTIONS["steps"] - step) / 4
+        climb, fall = (step + 1) / 6, (OPTIONS["steps"] - step) / 114
         rate = OPTIONS["learning_rate"] * min(climb, fall, 1.0)
-        corrected = rate * np.sqrt(1 - beta2 ** (step + 1)) / (1 - beta1 ** (step + 1))
         for index, gradient in enumerate(gradients):
             first[index] = beta1 * first[index] + (1 - beta1) * clip * gradient
             second[index] = beta2 * second[index] + (1 - beta2) * (clip * gradient) ** 2
             if values[index].ndim > 1:
                 values[index] = values[index] * (1 - rate * OPTIONS["weight_decay"])
-            update = first[index] / (np.sqrt(second[index]) + OPTIONS["epsilon"])
-            values[index] = values[index] - corrected * update
+            unbiased = first[index] / (1 - beta1 ** (step + 1))
+            root = np.sqrt(second[index] / (1 - beta2 ** (step + 1)))
+            values[index] = values[index] - rate * unbiased / (root + OPTIONS["epsilon"])
     return values
 
 
-@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "graph"])
-@pytest.mark.parametrize("scale", [1.0, 0.1], ids=["clipped", "not clipped"])
-def test_adamw(compiled, scale):
-    norm = np.sqrt(sum((gradient**2).sum() for gradient in make_gradients(0, scale)[0]))
+@pytest.mark.parametrize(
+    "tied, scale, jit_compile",
+    [(False, 1.0, False), (True, 1.0, True), (True, 0.1, False)],
+    ids=["untied, clipped", "tied, clipped, xla", "tied, not clipped"],
+)
+def test_adamw_for_a_hundred_steps(tied, scale, jit_compile):
+    gradients = [make_gradients(step, scale, tied) for step in range(100)]
+    norm = np.sqrt(sum((gradient**2).sum() for gradient in gradients[0][0]))
     assert (norm > OPTIONS["max_grad_norm"]) == (scale == 1.0)
     variables = make_variables()
     start = [variable.numpy().astype(np.float64) for variable in variables]
     optimizer = build_optimizer(variables, **OPTIONS)
 
-    def apply(gradients):
+    @tf.function(autograph=False, jit_compile=jit_compile)
+    def step_once(*gradients):
         optimizer.apply(gradients, variables)
 
-    step_once = tf.function(apply, autograph=False) if compiled else apply
-    for step in range(4):
-        step_once(make_gradients(step, scale)[1])
-    expected = adamw(start, 4, lambda step: make_gradients(step, scale)[0])
+    for _, tensors in gradients:
+        step_once(*tensors)
+    expected = adamw(start, 100, lambda step: gradients[step][0])
     for variable, value in zip(variables, expected, strict=True):
-        np.testing.assert_allclose(variable, value, atol=2e-6, err_msg=variable.name)
-    assert int(optimizer.iterations) == 4
+        np.testing.assert_allclose(variable, value, atol=1e-5, err_msg=variable.name)
+    assert int(optimizer.iterations) == 100
+
+
+def test_a_step_is_one_operator_per_variable():
+    """And one more, its decay, for the two that decay."""
+    variables = make_variables()
+    optimizer = build_optimizer(variables, **OPTIONS)
+
+    @tf.function(autograph=False)
+    def step_once(*gradients):
+        optimizer.apply(gradients, variables)
+
+    shapes = [tf.TensorSpec(shape) for shape in SHAPES.values()]
+    operators = [
+        operator.type
+        for operator in step_once.get_concrete_function(*shapes).graph.get_operations()
+    ]
+    assert operators.count("ResourceApplyAdam") == 4
+    assert operators.count("AssignSubVariableOp") == 2
+    assert operators.count("Pow") == 2
+    assert not {"Pack", "IsFinite", "Einsum"} & set(operators)
+
+
+def test_it_goes_on_from_what_it_saved():
+    """Through Keras's own interface: its config, and its variables by their names."""
+    variables, store = make_variables(), {}
+    optimizer = build_optimizer(variables, **OPTIONS)
+    for step in range(3):
+        optimizer.apply(make_gradients(step)[1], variables)
+    optimizer.save_own_variables(store)
+    copies = [keras.Variable(variable.numpy(), name=variable.name) for variable in variables]
+    again = AdamW.from_config(optimizer.get_config())
+    again.exclude_from_weight_decay(var_list=[copy for copy in copies if len(copy.shape) < 2])
+    again.build(copies)
+    again.load_own_variables(store)
+    for step in range(3, 5):
+        optimizer.apply(make_gradients(step)[1], variables)
+        again.apply(make_gradients(step)[1], copies)
+    for variable, copy in zip(variables, copies, strict=True):
+        np.testing.assert_array_equal(variable, copy)
+
+
+def test_other_variables_than_it_was_built_with_are_refused():
+    variables = make_variables()
+    optimizer = build_optimizer(variables, **OPTIONS)
+    with pytest.raises(ValueError, match="built with"):
+        optimizer.apply([tf.zeros(3)], variables[-1:])
 
 
 def test_slots_exist_before_the_first_step():

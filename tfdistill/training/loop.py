@@ -8,6 +8,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from tfdistill.errors import UserError
+from tfdistill.training.optimizer import global_norm
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +98,7 @@ class TrainingLoop:
             self._distiller.gradients, args=(batch, step), kwargs={"normalizers": normalizers}
         )
         # One clip, over the sum: the norm is that of the whole batch's gradient.
-        losses["gradient_norm"] = tf.linalg.global_norm(gradients)
+        losses["gradient_norm"] = global_norm(gradients)
         losses["learning_rate"] = tf.cast(self._optimizer.learning_rate, tf.float32)
         self._optimizer.apply(gradients, self._distiller.student.trainable_variables)
         return losses

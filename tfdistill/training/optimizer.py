@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 
+@keras.saving.register_keras_serializable(package="tfdistill")
 class WarmupLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
     """Climbs linearly to the peak, then falls linearly to 0 (Devlin et al., 2019, appendix A.2).
 
@@ -26,15 +27,117 @@ class WarmupLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         return {"peak": self.peak, "warmup_steps": self.warmup_steps, "steps": self.steps}
 
 
-class AdamW(keras.optimizers.AdamW):
-    """Keras's AdamW (Loshchilov & Hutter, 2019, algorithm 2) on dense gradients.
+@keras.saving.register_keras_serializable(package="tfdistill")
+class AdamW(keras.optimizers.Optimizer):
+    """AdamW (Loshchilov & Hutter, 2019, algorithm 2), one fused operator per variable.
 
-    Keras squares the gradients of repeated ids one by one and clips them one by one; summed
-    first, as here, both are right.
+    Epsilon is added to the root of the bias-corrected second moment, as in the paper and in
+    PyTorch; Keras adds it before the correction. Gradients are dense: Keras squares and clips those
+    of repeated ids one by one. Under a `tf.distribute` strategy `apply` belongs in the replicas,
+    with gradients that are already summed.
+
+    Args:
+        learning_rate: float or schedule.
+        beta_1: decay of the first moment.
+        beta_2: decay of the second moment.
+        epsilon: added to the root of the corrected second moment.
+        weight_decay: decoupled decay, times the learning rate; None or 0 for none.
+        global_clipnorm: the norm over all gradients is cut to this; None for no cut.
+        name: name of the optimizer.
     """
 
+    def __init__(
+        self,
+        learning_rate=1e-3,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        weight_decay=None,
+        global_clipnorm=None,
+        name="adamw",
+        **kwargs,
+    ):
+        super().__init__(
+            learning_rate,
+            weight_decay=weight_decay,
+            global_clipnorm=global_clipnorm,
+            name=name,
+            **kwargs,
+        )
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+
+    def build(self, variables):
+        """Makes the moments of all variables."""
+        if self.built:
+            return
+        super().build(variables)
+        names = ["momentum", "velocity"]
+        self._momentums, self._velocities = self.add_optimizer_variables(variables, names)
+
     def apply(self, grads, trainable_variables=None):
-        super().apply([tf.convert_to_tensor(grad) for grad in grads], trainable_variables)
+        """Takes one step.
+
+        Args:
+            grads: gradients, one per variable; sparse ones are made dense.
+            trainable_variables: the variables the optimizer was built with, in that order; None
+                for just these.
+        """
+        variables = list(trainable_variables or self._trainable_variables)
+        self.build(variables)
+        if [id(variable) for variable in variables] != [id(v) for v in self._trainable_variables]:
+            raise ValueError("AdamW steps all variables it was built with, in their order")
+        grads = clip([tf.convert_to_tensor(grad) for grad in grads], self.global_clipnorm)
+        learning_rate = tf.cast(self.learning_rate, tf.float32)
+        # Once per step, not once per variable. Cast first: Metal has no int64 arithmetic.
+        step = tf.cast(self.iterations.value, tf.float32) + 1.0
+        beta_1_power, beta_2_power = tf.pow(self.beta_1, step), tf.pow(self.beta_2, step)
+        for grad, variable, momentum, velocity in zip(
+            grads, variables, self._momentums, self._velocities, strict=True
+        ):
+            if self.weight_decay and self._use_weight_decay(variable):
+                decay = learning_rate * self.weight_decay
+                variable.value.assign_sub(decay * variable.value)
+            tf.raw_ops.ResourceApplyAdam(
+                var=variable.value.handle,
+                m=momentum.value.handle,
+                v=velocity.value.handle,
+                beta1_power=beta_1_power,
+                beta2_power=beta_2_power,
+                lr=learning_rate,
+                beta1=self.beta_1,
+                beta2=self.beta_2,
+                # The operator adds its epsilon before the bias is corrected.
+                epsilon=self.epsilon * tf.sqrt(1.0 - beta_2_power),
+                grad=grad,
+            )
+        self.iterations.assign_add(1)
+
+    def get_config(self):
+        """The arguments of the constructor."""
+        own = {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
+        return super().get_config() | own
+
+
+def global_norm(gradients):
+    """Euclidean norm over all gradients.
+
+    `tf.linalg.global_norm` packs the norms of all gradients, for which Metal has no kernel.
+
+    Args:
+        gradients: list of dense float tensors.
+
+    Returns:
+        A float32 scalar.
+    """
+    return tf.sqrt(2.0 * tf.add_n([tf.nn.l2_loss(gradient) for gradient in gradients]))
+
+
+def clip(gradients, largest_norm):
+    """Scales all gradients alike so that their global norm is at most `largest_norm` (or None)."""
+    if largest_norm is None:
+        return gradients
+    scale = largest_norm / tf.maximum(global_norm(gradients), largest_norm)
+    return [scale * gradient for gradient in gradients]
 
 
 def build_optimizer(
@@ -48,7 +151,7 @@ def build_optimizer(
         steps: all steps of the phase.
         warmup_prop: share of the steps in which the learning rate climbs.
         betas: (beta 1, beta 2).
-        epsilon: added to the root of the second moment.
+        epsilon: added to the root of the corrected second moment.
         weight_decay: decoupled decay; 0 for none.
         max_grad_norm: the norm over all gradients is cut to this.
 
