@@ -1,14 +1,32 @@
 # shellcheck shell=bash
 # Sourced by the other scripts: the virtual environment at the repository's root, with exact versions.
-# Gives $root, $python and `prepare_environment base|test|parity`. Written for bash 3.2 (macOS) and later.
+# Gives $root, $python, `use_tensorflow 2.18` and `prepare_environment base|test|parity`. Written for bash 3.2
+# (macOS) and later.
 #
 #   PYTHON=python3.12                     the interpreter to make .venv/ with; otherwise the first of 3.11, 3.12, 3.13
 #   TFDISTILL_PLATFORM=macos-arm64-cpu    another file of constraints/; otherwise the one that fits this machine
+#                                         (use_tensorflow has its own file)
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." >/dev/null && pwd -P)
-venv=$root/.venv
-stamp=$venv/tfdistill.stamp
-python=$venv/bin/python
+
+# A release of TensorFlow (none: the newest that fits), its newest Python (3.N), and how messages name its Pythons.
+choose_tensorflow() {
+  tensorflow=$1
+  newest_minor=$2
+  python_versions=$3
+  venv=$root/.venv${tensorflow:+-tf$tensorflow}
+  stamp=$venv/tfdistill.stamp
+  python=$venv/bin/python
+}
+
+choose_tensorflow "" 13 "3.11, 3.12 or 3.13"
+
+# The TensorFlow that the Metal GPU needs, in an environment of its own, so that neither disturbs the other.
+use_tensorflow() {
+  [ "$1" = 2.18 ] || die "--tensorflow=$1: the one release that can be chosen is --tensorflow=2.18"
+  [ "$(uname -s)" = Linux ] || die "--tensorflow=2.18 is for Linux: on Apple silicon the Metal set has that release"
+  choose_tensorflow 2.18 12 "3.11 or 3.12, as TensorFlow 2.18 needs,"
+}
 
 # The parity tests compare with PyTorch. The second package is the weights of a small BERT; it is installed
 # without what it depends on, because it asks for a run time that the tests do not use.
@@ -23,7 +41,8 @@ die() {
 # A command that only exists as a version manager's placeholder fails here, and so does a Python that cannot
 # make environments (Debian ships venv's ensurepip apart).
 can_make_environment() {
-  "$1" -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' >/dev/null 2>&1
+  "$1" -c 'import ensurepip, sys, venv
+sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, int(sys.argv[1])))' "$newest_minor" >/dev/null 2>&1
 }
 
 minor_version() {
@@ -34,7 +53,7 @@ find_python() {
   local candidate
   if [ -n "${PYTHON:-}" ]; then
     can_make_environment "$PYTHON" ||
-      die "PYTHON=$PYTHON is not a working Python 3.11, 3.12 or 3.13 with the venv module"
+      die "PYTHON=$PYTHON is not a working Python $python_versions with the venv module"
     echo "$PYTHON"
     return
   fi
@@ -44,7 +63,7 @@ find_python() {
       return
     fi
   done
-  die "found no Python 3.11, 3.12 or 3.13 with the venv module; install one, or name it:" \
+  die "found no Python $python_versions with the venv module; install one, or name it:" \
     "PYTHON=/path/to/python3.11 bash $0"
 }
 
@@ -52,7 +71,9 @@ find_python() {
 find_platform() {
   local version=$1 system
   system=$(uname -s)-$(uname -m)
-  if [ -n "${TFDISTILL_PLATFORM:-}" ]; then
+  if [ -n "$tensorflow" ]; then
+    echo "linux-cpu-tf$tensorflow"
+  elif [ -n "${TFDISTILL_PLATFORM:-}" ]; then
     echo "$TFDISTILL_PLATFORM"
   elif [ "$system" = Darwin-arm64 ] && [ "$version" = 3.13 ]; then
     echo "${0##*/}: tensorflow-metal has no release for Python 3.13, so the GPU stays unused" >&2
@@ -84,7 +105,7 @@ environment_is_usable() {
 make_environment() {
   local base
   base=$(find_python) || exit 1
-  echo "Making .venv with $base ($(minor_version "$base"))" >&2
+  echo "Making ${venv##*/} with $base ($(minor_version "$base"))" >&2
   "$base" -m venv --clear "$venv" || die "could not make $venv"
 }
 
@@ -115,7 +136,7 @@ prepare_environment() {
     *) extras= ;;
   esac
   [ "$level" = base ] || extras=${extras:+$extras,}test
-  echo "Installing the requirements of constraints/$platform.txt into .venv (the first time takes minutes)" >&2
+  echo "Installing the requirements of constraints/$platform.txt into ${venv##*/} (the first time takes minutes)" >&2
   printf 'unfinished\n' >"$stamp"
   install -c "$constraints" -e "$root${extras:+[$extras]}"
   if [ "$level" = parity ]; then

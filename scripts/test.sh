@@ -5,8 +5,22 @@
 #   bash scripts/test.sh --parity    only the comparison with PyTorch (installs it; Linux gets its CUDA build
 #                                    unless pip is pointed at PyTorch's index of CPU builds)
 #   bash scripts/test.sh --slow      only the tests that train for minutes
+#
+#   bash scripts/test.sh --tensorflow=2.18 [--slow]
+#                                    the tests alone, on Linux with the versions of the macOS Metal set: in
+#                                    .venv-tf2.18/, made with Python 3.11 or 3.12
 set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
+
+check_style=yes
+case ${1:-} in
+  --tensorflow | --tensorflow=*)
+    release=${1#--tensorflow}
+    shift
+    use_tensorflow "${release#=}"
+    check_style=
+    ;;
+esac
 
 case ${1:-} in
   --parity)
@@ -26,6 +40,6 @@ esac
 prepare_environment test
 cd "$root"
 status=0
-"$python" -m ruff check . || status=$?
+[ -z "$check_style" ] || "$python" -m ruff check . || status=$?
 "$python" -m pytest "$@" || status=$?
 exit "$status"

@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import collections
+import dataclasses
 import importlib
 import re
 import sys
@@ -133,7 +134,11 @@ def run_command():
         command = importlib.import_module(f"tfdistill.{name}")
         with pytest.MonkeyPatch.context() as monkeypatch:
             prepare = devices.prepare
-            monkeypatch.setattr(devices, "prepare", lambda: {**prepare(), "jit_compile": False})
+
+            def prepare_uncompiled(*device):
+                return dataclasses.replace(prepare(*device), jit_compile=False)
+
+            monkeypatch.setattr(devices, "prepare", prepare_uncompiled)
             monkeypatch.setattr(flags, "FLAGS", flags.FlagValues())
             monkeypatch.setattr(sys, "argv", [name, *map(str, words)])
             monkeypatch.setattr(sys.modules["__main__"], "__doc__", None)

@@ -12,6 +12,8 @@ from safetensors.numpy import load_file
 from tfdistill.main_job import MainJob
 from tfdistill.models.checkpoint import load_model
 
+pytestmark = pytest.mark.tf218
+
 MEASURES = {"loss", "pseudo_perplexity", "top1", "top5"}
 SIZES = {"parameters", "parameters_without_embeddings"}
 SHIPPED = {"bytes", "latency_ms"}

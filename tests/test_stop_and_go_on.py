@@ -17,9 +17,10 @@ AS_IT_IS = ["-m", "tfdistill.train"]
 # XLA takes much longer to compile a step than this run takes in all.
 NOT_COMPILED = [
     "-c",
+    "import dataclasses\n"
     "from tfdistill import devices, train\n"
     "prepare = devices.prepare\n"
-    "devices.prepare = lambda: {**prepare(), 'jit_compile': False}\n"
+    "devices.prepare = lambda *a: dataclasses.replace(prepare(*a), jit_compile=False)\n"
     "train.main()",
 ]
 

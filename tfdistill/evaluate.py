@@ -27,7 +27,7 @@ def main():
 
 def _evaluate(config):
     sources = _sources(config)
-    devices.prepare()
+    devices.prepare(config.device)
     from tfdistill.data.tokenizer import load_tokenizer
     from tfdistill.models.checkpoint import load_model, resolve_directory
     from tfdistill.progress import Console

@@ -31,7 +31,7 @@ def _export(config):
             "files: name another --output_dir, or insist with --force"
         )
     source = config.model or student_of(config)
-    devices.prepare()
+    devices.prepare(config.device)
     from tfdistill.data.tokenizer import load_tokenizer
     from tfdistill.deployment.bundle import export_bundle
     from tfdistill.deployment.model_card import write_model_card

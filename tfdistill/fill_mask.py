@@ -22,7 +22,7 @@ def _fill_mask(config):
     if not config.model:
         raise UserError("--model is empty: name a Hugging Face directory or a .tflite file")
     if not config.model.endswith(".tflite"):  # which needs no TensorFlow
-        devices.prepare()
+        devices.prepare(config.device)
     from tfdistill.deployment.predictor import Predictor
 
     predictor = Predictor.open(config.model, config.tokenizer or None)

@@ -173,10 +173,20 @@ class RunConfig:
     validation_interval: int = _flag(
         200, RUN, "Steps between two points of the validation curve.", minimum=1
     )
+    device: str = _flag(
+        "auto",
+        RUN,
+        "Where to compute: auto (CUDA, then Metal, then the CPU; a run that goes on keeps its "
+        "device), cpu or gpu.",
+        choices=("auto", "cpu", "gpu"),
+    )
     json: bool = _flag(False, RUN, "Print one JSON object on standard output, tables on the other.")
 
     model: str = _flag("", MODEL, "Hugging Face directory, hub name, or .tflite file.")
     text: str = _flag("", MODEL, "Text with one or more [MASK] tokens.")
+    metal_audit: bool = _flag(
+        False, MODEL, "Look through the train steps for operators that Apple's Metal plugin lacks."
+    )
     top_k: int = _flag(5, MODEL, "Words shown for a [MASK].", minimum=1)
 
 

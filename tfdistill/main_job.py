@@ -37,11 +37,12 @@ class MainJob:
     Args:
         config: a `RunConfig`.
         console: a `Console`.
-        machine: what `devices.prepare` returned.
+        machine: a `devices.Choice`.
     """
 
     def __init__(self, config, console, machine):
-        self.config, self.console = config, console
+        self.config, self.console, self.machine = config, console, machine
+        self.strategy = devices.strategy(machine)
         self.path = Path(config.output_dir)
         plan.require_sources_outside(config)
         self.run_directory = RunDirectory(self.path, plan.settings(config), force=config.force)
@@ -49,7 +50,8 @@ class MainJob:
         if config.teacher and self.run_directory.done("teacher"):
             # What it was made from may be gone by now.
             sources = dataclasses.replace(config, teacher=str(self.path / "teacher"))
-        self.loaded_teacher = load_model(sources.teacher) if sources.teacher else None
+        with self.strategy.scope():
+            self.loaded_teacher = load_model(sources.teacher) if sources.teacher else None
         self.tokenizer = load_tokenizer(plan.tokenizer_source(sources))
         plan.require_the_teachers_vocabulary(sources, self.tokenizer)
         self.recipe = recipes.get(config.recipe, **dataclasses.asdict(config))
@@ -59,7 +61,7 @@ class MainJob:
             self.path,
             console,
             validation_loss=self._validation_loss,
-            jit_compile=machine["jit_compile"],
+            machine=machine,
         )
 
     def run(self):
@@ -73,9 +75,10 @@ class MainJob:
             self.console.say(f"{self.path} is finished; --force would start it over")
         else:
             self._read_corpus()
-            teacher = self._make_teacher()
-            start = self._make_start(teacher)
-            self._make_students(teacher, start)
+            with self.strategy.scope():
+                teacher = self._make_teacher()
+                start = self._make_start(teacher)
+                self._make_students(teacher, start)
             self._finish_results()
         metrics = json.loads((self.path / "metrics.json").read_text())
         self.console.say(format_table(metrics))
@@ -120,7 +123,8 @@ class MainJob:
         self.run_directory.begin()
         write_atomically(self.path / "flags.txt", "\n".join(flag_lines(self.config)) + "\n")
         if not done:
-            self._finish("prepare", started, shards=shards, statistics=prepared.statistics)
+            facts = {"shards": shards, "statistics": prepared.statistics}
+            self._finish("prepare", started, machine=dataclasses.asdict(self.machine), **facts)
 
     def _make_teacher(self):
         """Loads, adapts or pre-trains the teacher; None when the recipe works without one."""

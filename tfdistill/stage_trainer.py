@@ -17,12 +17,12 @@ class StageTrainer:
         path: `Path` of the run.
         console: a `Console`.
         validation_loss: called with a scorer; returns nats.
-        jit_compile: compile the steps with XLA.
+        machine: a `devices.Choice`.
     """
 
-    def __init__(self, config, path, console, *, validation_loss, jit_compile):
+    def __init__(self, config, path, console, *, validation_loss, machine):
         self._config, self._path, self._console = config, path, console
-        self._validation_loss, self._jit_compile = validation_loss, jit_compile
+        self._validation_loss, self._machine = validation_loss, machine
 
     def train(self, stage, model, teacher, phase, *, steps, learning_rate, layerdrop, batches):
         """Runs one phase to its end.
@@ -47,6 +47,7 @@ class StageTrainer:
             seed=self._config.seed,
             layerdrop=layerdrop,
             micro_batches=self._config.gradient_accumulation_steps,
+            on_metal=self._machine.on_metal,
         )
         writer = RunWriter(self._path / "tensorboard" / stage)
         state = self._state(stage)
@@ -62,7 +63,7 @@ class StageTrainer:
                 self._config.validation_interval,
             ),
             observers=self._observers(stage, steps, writer, scorer(model)),
-            jit_compile=self._jit_compile,
+            jit_compile=self._machine.jit_compile,
         )
         before = loop.run()
         state.close()

@@ -20,8 +20,12 @@ def main():
 
 def _train(config):
     from tfdistill import devices
+    from tfdistill.training.run_state import stored_device
 
-    machine = devices.prepare()  # before anything else imports TensorFlow: it keeps it quiet
+    device = config.device
+    if device == "auto" and not config.force:
+        device = stored_device(config.output_dir) or device
+    machine = devices.prepare(device)  # before anything else imports TensorFlow: it keeps it quiet
     from tfdistill.main_job import MainJob
     from tfdistill.progress import Console
 

@@ -51,7 +51,7 @@ def main(folder):
         state=StageState(folder / "state", "bench"),
         intervals=Intervals(log=1, checkpoint=steps + 1, validation=steps + 1),
         observers=Observers(progress=progress, restored=lambda rows: None),
-        jit_compile=machine["jit_compile"],
+        jit_compile=machine.jit_compile,
     )
     times.append(time.perf_counter())
     loop.run()

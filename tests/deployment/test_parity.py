@@ -7,6 +7,8 @@ from tfdistill.deployment.parity import ParityError, check_parity
 from tfdistill.deployment.tflite import DYNAMIC_INT8
 from tfdistill.errors import UserError
 
+pytestmark = pytest.mark.tf218
+
 
 @pytest.fixture
 def files(exports):

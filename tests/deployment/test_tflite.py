@@ -11,6 +11,8 @@ from tfdistill.deployment.saved_model import write_archive
 from tfdistill.deployment.tflite import DYNAMIC_INT8, LiteModel, export_tflite
 from tfdistill.errors import UserError
 
+pytestmark = pytest.mark.tf218
+
 LENGTH = 16
 
 

@@ -6,6 +6,7 @@ from tfdistill.errors import UserError
 from tfdistill.models.dropout import DropoutKey
 from tfdistill.models.encoder import TAPS, Encoder
 from tfdistill.models.heads import MaskedLanguageModel
+from tfdistill.models.layerdrop import LayerDraws
 
 KEY = DropoutKey(tf.constant([1, 2]), tf.constant(0))
 
@@ -105,8 +106,9 @@ def test_layers_runs_a_subset_in_order(config, batch):
     assert np.abs(orders[0] - orders[1]).max() > 0.01
 
 
+@pytest.mark.parametrize("recompute", [False, True], ids=["kept", "recomputed"])
 @pytest.mark.parametrize("compiled", [False, True])
-def test_layerdrop_skips_layers_and_their_gradients(bert_config, batch, compiled):
+def test_layerdrop_skips_layers_and_their_gradients(bert_config, batch, compiled, recompute):
     model = MaskedLanguageModel(bert_config)
     variables = [variable.value for variable in model.encoder.trainable_variables]
     inputs = {name: tf.constant(value) for name, value in batch.items()}
@@ -120,7 +122,7 @@ def test_layerdrop_skips_layers_and_their_gradients(bert_config, batch, compiled
 
     @tf.function(jit_compile=compiled, input_signature=[tf.TensorSpec(3, tf.bool)])
     def dropping(keep):
-        return loss_and_gradients(keep_layers=keep)
+        return loss_and_gradients(keep_layers=LayerDraws(keep, recompute))
 
     operations = dropping.get_concrete_function().graph.get_operations()
     # A branch, so that skipped work is not done.
@@ -139,7 +141,9 @@ def test_layers_that_stay_keep_their_dropout(bert_config, batch, compiled):
     @tf.function(jit_compile=compiled)
     def difference(keep, seed):
         key = DropoutKey(seed, tf.constant(0))
-        dropped = model.encode(batch, dropout=key, keep_layers=keep)["last_hidden_state"]
+        dropped = model.encode(batch, dropout=key, keep_layers=LayerDraws(keep))[
+            "last_hidden_state"
+        ]
         return dropped - model.encode(batch, dropout=key, layers=(0, 2))["last_hidden_state"]
 
     result = difference(tf.constant([True, False, True]), KEY.seed)
@@ -148,7 +152,7 @@ def test_layers_that_stay_keep_their_dropout(bert_config, batch, compiled):
 
 def test_layerdrop_gives_hidden_states_but_refuses_the_insides_of_layers(config, batch):
     model = MaskedLanguageModel(config)
-    keep = tf.constant([True, False, True])
+    keep = LayerDraws(tf.constant([True, False, True]))
     out = model.encode(batch, keep_layers=keep, taps={"hidden_states", "embeddings"})
     np.testing.assert_array_equal(out["hidden_states"][1], out["hidden_states"][2])
     with pytest.raises(ValueError, match="attention_probs"):

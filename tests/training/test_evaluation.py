@@ -16,6 +16,8 @@ from tfdistill.training.evaluation import (
 )
 from tfdistill.training.unigram import set_unigram_bias
 
+pytestmark = pytest.mark.tf218
+
 VOCABULARY = 200  # of the tiny text
 
 

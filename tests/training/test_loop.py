@@ -16,6 +16,8 @@ from tfdistill.training.loop import Intervals, Observers, TrainingLoop
 from tfdistill.training.optimizer import build_optimizer
 from tfdistill.training.run_state import StageState
 
+pytestmark = pytest.mark.tf218
+
 STEPS, LOG, CHECKPOINT, VALIDATION = 12, 2, 5, 6
 VOCABULARY = 200  # of the tiny text
 

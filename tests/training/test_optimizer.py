@@ -7,6 +7,8 @@ import tensorflow as tf
 
 from tfdistill.training.optimizer import AdamW, WarmupLinearDecay, build_optimizer
 
+pytestmark = pytest.mark.tf218
+
 
 def rates(peak, warmup_steps, steps):
     schedule = WarmupLinearDecay(peak, warmup_steps, steps)

@@ -7,6 +7,7 @@ from tfdistill.distillation.signals import compute_signals
 from tfdistill.distillation.terms import LOSSES
 from tfdistill.errors import UserError
 from tfdistill.models.dropout import DropoutKey
+from tfdistill.models.layerdrop import LayerDraws
 
 LAYERDROP_STREAM = 0x1D  # keeps LayerDrop's draws apart from those of dropout
 
@@ -24,12 +25,22 @@ class Distiller(keras.Model):
             whole batch (Fan et al., 2019, section 3.1). No rescaling; none at inference.
         micro_batches: parts of a batch that are worked on one after the other, their gradients
             summed; every mean still runs over the whole batch.
+        on_metal: use only operators that Apple's Metal plugin has, where that costs something.
 
     Raises:
         UserError: a term cannot be computed between these two models.
     """
 
-    def __init__(self, student, phase, teacher=None, seed=0, layerdrop=0.0, micro_batches=1):
+    def __init__(
+        self,
+        student,
+        phase,
+        teacher=None,
+        seed=0,
+        layerdrop=0.0,
+        micro_batches=1,
+        on_metal=False,
+    ):
         super().__init__(name="distiller")
         self.student = student
         self.teacher = teacher
@@ -37,6 +48,7 @@ class Distiller(keras.Model):
         self.seed = seed
         self.layerdrop = layerdrop
         self.micro_batches = micro_batches
+        self.on_metal = on_metal
         if teacher is not None:
             teacher.trainable = False
         self._check_terms()
@@ -160,12 +172,12 @@ class Distiller(keras.Model):
         return gradients, {"loss": total, **{f"loss_{name}": losses[name] for name in losses}}
 
     def _draw_layers(self, step):
-        """Which layers stay in this step: bool (layers,), or None without LayerDrop."""
+        """Which layers stay in this step: `LayerDraws`, or None without LayerDrop."""
         if not self.layerdrop:
             return None
         seed = tf.stack([tf.constant(self.seed ^ LAYERDROP_STREAM), tf.cast(step, tf.int32)])
         draws = tf.random.stateless_uniform((self.student.config.num_hidden_layers,), seed)
-        return draws >= self.layerdrop
+        return LayerDraws(draws >= self.layerdrop, self.on_metal)
 
     def train_step(self, data):
         """One step of Keras's `fit` on a batch (see `gradients`); the optimizer clips."""

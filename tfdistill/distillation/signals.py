@@ -18,7 +18,7 @@ def compute_signals(model, batch, names, dropout=None, keep_layers=None):
             int32 (batch, masked).
         names: signals out of `ENCODER_SIGNALS` and `HEAD_SIGNALS`.
         dropout: a `DropoutKey`, or None for inference.
-        keep_layers: bool (layers,), the layers that LayerDrop keeps, or None for all.
+        keep_layers: `LayerDraws`, the layers that LayerDrop keeps, or None for all.
 
     Returns:
         A dict of the named signals, with `last_hidden_state`; those of the head come with

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from tfdistill.errors import UserError
+from tfdistill.models.layerdrop import run_or_skip
 from tfdistill.models.layers import MASKED_SCORE, Embeddings, TransformerLayer
 
 LAYER_TAPS = ("attention_scores", "attention_probs", "queries", "keys", "values")
@@ -49,8 +50,7 @@ class Encoder(keras.layers.Layer):
                 length is static.
             taps: names out of `TAPS`: what to return beside the last hidden state.
             dropout: DropoutKey, or None for inference.
-            keep_layers: bool (layers,), the layers that LayerDrop keeps for the whole batch (Fan
-                et al., 2019, section 3.1), or None; a layer that is not kept is not computed.
+            keep_layers: `LayerDraws`, the layers that LayerDrop keeps, or None for all.
             layers: static indices of the layers to run, in this order, or None for all.
 
         Returns:
@@ -85,7 +85,8 @@ class Encoder(keras.layers.Layer):
                 )
                 tapped_by_layer.append(tapped)
             else:
-                hidden = _run_or_skip(keep_layers[index], block, hidden, attention_bias, dropout)
+                options = dict(attention_bias=attention_bias, dropout=dropout)
+                hidden = run_or_skip(keep_layers, index, block, hidden, **options)
             hidden_states.append(hidden)
         outputs = {"last_hidden_state": hidden}
         if "embeddings" in taps:
@@ -131,12 +132,3 @@ def _check_taps(taps, keep_layers):
     if keep_layers is not None and missing:
         raise ValueError(f"taps {missing} do not exist in layers that keep_layers skips")
     return taps
-
-
-def _run_or_skip(keep, block, hidden, attention_bias, dropout):
-    # ops.cond is a true branch, with and without XLA: a skipped layer costs nothing.
-    return ops.cond(
-        keep,
-        lambda: block(hidden, attention_bias=attention_bias, dropout=dropout)[0],
-        lambda: hidden,
-    )

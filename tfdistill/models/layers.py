@@ -17,7 +17,12 @@ from tfdistill.models.dropout import stateless_dropout
 MASKED_SCORE = -100.0
 
 _gelu_tanh = functools.partial(ops.gelu, approximate=True)
-_gelu_erf = functools.partial(ops.gelu, approximate=False)
+
+
+def _gelu_erf(x):
+    """x Phi(x) (Hendrycks & Gimpel, 2016) by erf; Keras takes erfc, which Metal does not have."""
+    return 0.5 * x * (1.0 + ops.erf(x * math.sqrt(0.5)))
+
 
 ACTIVATIONS = {
     "gelu": _gelu_erf,

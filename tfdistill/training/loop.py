@@ -5,10 +5,8 @@ import math
 import time
 from collections.abc import Callable
 
-import tensorflow as tf
-
 from tfdistill.errors import UserError
-from tfdistill.training.optimizer import global_norm
+from tfdistill.training.step import TrainStep
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +34,7 @@ class Observers:
 
 
 class TrainingLoop:
-    """Trains one phase from its last checkpoint, on one device.
+    """Trains one phase from its last checkpoint.
 
     Args:
         distiller: a `Distiller`.
@@ -55,8 +53,7 @@ class TrainingLoop:
         self._distiller, self._optimizer = distiller, optimizer
         self._steps, self._dataset, self._state = steps, dataset, state
         self._intervals, self._observers = intervals, observers
-        self._strategy = tf.distribute.get_strategy()
-        self._step = tf.function(self._distributed_step, autograph=False, jit_compile=jit_compile)
+        self._step = TrainStep(distiller, optimizer, jit_compile)
 
     def run(self):
         """Trains until the last step.
@@ -75,7 +72,7 @@ class TrainingLoop:
         for step, batch in zip(
             range(first, self._steps), self._dataset(first, self._steps), strict=True
         ):
-            pending.append(self._step(batch, tf.constant(step, tf.int32)))
+            pending.append(self._step(batch, step))
             tokens += batch["input_ids"].shape.num_elements()
             done = step + 1
             checkpoint = done % self._intervals.checkpoint == 0
@@ -91,17 +88,6 @@ class TrainingLoop:
                 seconds = before + time.perf_counter() - started
                 self._state.save(done, variables, seconds)
         return before
-
-    def _distributed_step(self, batch, step):
-        normalizers = self._distiller.normalizers(batch)
-        gradients, losses = self._strategy.run(
-            self._distiller.gradients, args=(batch, step), kwargs={"normalizers": normalizers}
-        )
-        # One clip, over the sum: the norm is that of the whole batch's gradient.
-        losses["gradient_norm"] = global_norm(gradients)
-        losses["learning_rate"] = tf.cast(self._optimizer.learning_rate, tf.float32)
-        self._optimizer.apply(gradients, self._distiller.student.trainable_variables)
-        return losses
 
     def _variables(self):
         """Everything a checkpoint holds, by name."""

@@ -1,0 +1,92 @@
+"""Every train step there is runs on Metal without a heavy operator on the CPU."""
+
+import pytest
+import tensorflow as tf
+
+from tfdistill.diagnosis import metal_audit, train_steps
+
+pytestmark = pytest.mark.tf218
+
+
+@pytest.fixture(scope="module")
+def kernels():
+    return metal_audit.load_inventory()
+
+
+def findings(function, kernels, *shapes):
+    specs = [tf.TensorSpec(shape) for shape in shapes]
+    graph = tf.function(function, autograph=False).get_concrete_function(*specs).graph
+    return {
+        (finding.operator, finding.reason.split()[0])
+        for finding in metal_audit.audit(graph, kernels)
+    }
+
+
+@pytest.mark.parametrize("name", train_steps.names())
+def test_train_steps_are_clean(name, kernels):
+    graph = train_steps.trace(train_steps.build(name))
+    found = metal_audit.audit(graph, kernels)
+    assert not found, "\n" + metal_audit.format_findings(found)
+    kinds = {operation.type for operation in metal_audit._operations(graph)}
+    assert {"ResourceApplyAdam", "MatMul", "Erf", "StatelessRandomUniformV2"} <= kinds  # all of it
+
+
+def test_a_clean_graph(kernels):
+    assert not findings(lambda x, y: tf.nn.softmax(tf.matmul(x, y)), kernels, (9, 9), (9, 9))
+
+
+@pytest.mark.parametrize(
+    "operator, function",
+    [
+        ("Einsum", lambda x: tf.einsum("ij,kj->ik", x, x)),
+        ("Pack", lambda x: tf.stack([x, x])),
+        ("IsFinite", lambda x: tf.cast(tf.math.is_finite(x), tf.float32)),
+        ("AddV2", lambda x: tf.cast(tf.cast(x, tf.int64) + 1, tf.float32)),
+        ("Cumsum", lambda x: tf.cumsum(x)),
+    ],
+)
+def test_what_metal_lacks_is_found(operator, function, kernels):
+    assert (operator, "no") in findings(function, kernels, (9, 9))
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda x: tf.cond(x[0, 0] > 0, lambda: tf.stack([x, x]), lambda: tf.concat([[x], [x]], 0)),
+        lambda x: tf.while_loop(
+            lambda i, _: i < 3, lambda i, y: (i + 1, tf.reduce_sum(tf.stack([y, y]), 0)), (0, x)
+        )[1],
+        lambda x: tf.function(lambda y: tf.function(lambda z: tf.stack([z, z]))(y))(x),
+    ],
+    ids=["if", "while", "nested functions"],
+)
+def test_functions_are_walked(wrap, kernels):
+    assert ("Pack", "no") in findings(wrap, kernels, (9, 9))
+
+
+def test_scalars_do_not_count(kernels):
+    assert not findings(lambda x: tf.stack([x, x]), kernels, ())
+
+
+def test_the_faulty_fusion_is_found(kernels):
+    def relu_layer(x, kernel, bias):
+        return tf.nn.relu(tf.nn.bias_add(tf.matmul(x, kernel), bias))
+
+    def safe_layer(x, kernel, bias):
+        return tf.nn.relu(tf.matmul(x, kernel) + bias)
+
+    shapes = (9, 9), (9, 9), (9,)
+    assert findings(relu_layer, kernels, *shapes) == {("Relu", "follows")}
+    assert not findings(safe_layer, kernels, *shapes)
+
+
+def test_types_decide(kernels):
+    assert metal_audit.has_kernel("Erf", {"T": "float32"}, kernels)
+    assert not metal_audit.has_kernel("Erf", {"T": "float64"}, kernels)
+    assert not metal_audit.has_kernel("StatelessRandomUniformV2", {"dtype": "bfloat16"}, kernels)
+    assert not metal_audit.has_kernel("Einsum", {"T": "float32"}, kernels)
+
+
+def test_the_table_names_what_was_found():
+    finding = metal_audit.Finding("Pack", ("T=float32",), 3, "no kernel", "a/b")
+    assert "Pack" in metal_audit.format_findings([finding]).splitlines()[1]

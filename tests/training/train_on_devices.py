@@ -1,0 +1,82 @@
+"""Trains a tiny student for some steps on logical CPUs, and saves its weights.
+
+Usage: python train_on_devices.py DEVICES JIT OUTPUT.npz    (a process of its own: TensorFlow takes
+the number of logical devices only before it starts)
+"""
+
+import sys
+
+import numpy as np
+import tensorflow as tf
+
+from tfdistill import recipes
+from tfdistill.distillation.distiller import Distiller
+from tfdistill.models.config import EncoderConfig
+from tfdistill.models.heads import MaskedLanguageModel
+from tfdistill.training.optimizer import build_optimizer
+from tfdistill.training.step import TrainStep
+
+STEPS, ROWS, LENGTH, MASKED, VOCABULARY = 20, 8, 10, 3, 60
+
+
+def make_model(layers, seed):
+    config = EncoderConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=12,
+        num_hidden_layers=layers,
+        num_attention_heads=2,
+        intermediate_size=20,
+        max_position_embeddings=LENGTH,
+        hidden_dropout_prob=0.1,
+        attention_probs_dropout_prob=0.1,
+    )
+    return MaskedLanguageModel(config, seed=seed)
+
+
+def make_batch(step):
+    """A batch whose halves hold unequal numbers of tokens and of masked ones."""
+    generator = np.random.default_rng(step)
+    tokens = np.where(np.arange(ROWS) < ROWS // 2, LENGTH, generator.integers(2, LENGTH, ROWS))
+    mask = np.arange(LENGTH) < tokens[:, None]
+    masked = np.arange(MASKED) < np.minimum(tokens, 1 + np.arange(ROWS) % MASKED)[:, None]
+    return {
+        "input_ids": tf.constant(generator.integers(5, VOCABULARY, mask.shape) * mask, tf.int32),
+        "attention_mask": tf.constant(mask, tf.int32),
+        "masked_positions": tf.constant(np.arange(MASKED) * masked, tf.int32),
+        "masked_labels": tf.constant(generator.integers(5, VOCABULARY, masked.shape), tf.int32),
+        "masked_weights": tf.constant(masked, tf.float32),
+    }
+
+
+def main(devices, jit_compile, output):
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    strategy = tf.distribute.get_strategy()
+    if devices > 1:
+        strategy = tf.distribute.MirroredStrategy([f"CPU:{index}" for index in range(devices)])
+    with strategy.scope():
+        student = make_model(1, seed=1)
+        (phase,) = recipes.get("distilbert").phases
+        distiller = Distiller(student, phase, make_model(2, seed=2), seed=3, layerdrop=0.3)
+        optimizer = build_optimizer(
+            student.trainable_variables,
+            learning_rate=0.01,
+            steps=STEPS,
+            warmup_prop=0.1,
+            betas=(0.9, 0.98),
+            epsilon=1e-6,
+            weight_decay=0.01,
+            max_grad_norm=1.0,
+        )
+        train_step = TrainStep(distiller, optimizer, jit_compile)
+        losses = []
+        for step in range(STEPS):
+            row = train_step(make_batch(step), step)
+            losses.append([float(row["loss"]), float(row["gradient_norm"])])
+    assert train_step.function.experimental_get_tracing_count() == 1
+    weights = {variable.path: variable.numpy() for variable in student.variables}
+    np.savez(output, losses=losses, **weights)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), bool(int(sys.argv[2])), sys.argv[3])

@@ -1,0 +1,96 @@
+"""One compiled step: gradients of the distiller, their sum over the devices, one update."""
+
+import tensorflow as tf
+
+from tfdistill.errors import UserError
+from tfdistill.training.optimizer import global_norm
+
+
+class TrainStep:
+    """Takes one step on a batch, under the strategy in whose scope it is made.
+
+    Several devices give the weights of one: every device works on its rows of the batch; counts,
+    gradients and losses are summed before the one clip and the update, which all of them make.
+
+    Args:
+        distiller: a `Distiller`.
+        optimizer: built for `distiller.student.trainable_variables`.
+        jit_compile: compile with XLA.
+    """
+
+    def __init__(self, distiller, optimizer, jit_compile):
+        self._distiller, self._optimizer = distiller, optimizer
+        self._strategy = tf.distribute.get_strategy()
+        self._replicas = self._strategy.num_replicas_in_sync
+        self._gradients = distiller.gradients
+        if self._replicas > 1:
+            # XLA compiles what one device does; sums over devices stay outside.
+            self._gradients = tf.function(
+                distiller.gradients, autograph=False, jit_compile=jit_compile
+            )
+            jit_compile = False
+        self.function = tf.function(self._step, autograph=False, jit_compile=jit_compile)
+
+    def __call__(self, batch, step):
+        """Takes the step.
+
+        Args:
+            batch: dict of tensors (see `Distiller.gradients`).
+            step: int, its number, from 0.
+
+        Returns:
+            A dict of float32 scalars: the losses, `gradient_norm` (before the clip) and
+            `learning_rate`.
+        """
+        return self.function(self._split(batch), tf.constant(step, tf.int32))
+
+    def _split(self, batch):
+        """Gives each device its rows."""
+        if self._replicas == 1:
+            return batch
+        rows, rest = divmod(batch["input_ids"].shape[0], self._replicas)
+        if rest:
+            raise UserError(
+                f"--batch_size: {rows * self._replicas + rest} rows cannot be split evenly over "
+                f"{self._replicas} GPUs"
+            )
+
+        def part(tensor, context):
+            first = context.replica_id_in_sync_group * rows
+            return tensor[first : first + rows]
+
+        return {
+            name: self._strategy.experimental_distribute_values_from_function(
+                lambda context, tensor=tensor: part(tensor, context)
+            )
+            for name, tensor in batch.items()
+        }
+
+    def _step(self, batch, step):
+        losses = self._strategy.run(self._on_one_device, args=(batch, step))
+        return {
+            name: self._strategy.experimental_local_results(loss)[0]
+            for name, loss in losses.items()
+        }
+
+    def _on_one_device(self, batch, step):
+        first_row = 0
+        if self._replicas > 1:
+            replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+            first_row = replica * batch["input_ids"].shape[0]
+        normalizers = self._sum(self._distiller.normalizers(batch))
+        gradients, losses = self._sum(
+            self._gradients(batch, step, row=first_row, normalizers=normalizers)
+        )
+        # One clip, over the sum: the norm is that of the whole batch's gradient.
+        losses["gradient_norm"] = global_norm(gradients)
+        losses["learning_rate"] = tf.cast(self._optimizer.learning_rate, tf.float32)
+        self._optimizer.apply(gradients, self._distiller.student.trainable_variables)
+        return losses
+
+    def _sum(self, values):
+        """Sums nested tensors over the devices."""
+        if self._replicas == 1:
+            return values
+        context = tf.distribute.get_replica_context()
+        return context.all_reduce(tf.distribute.ReduceOp.SUM, values)
