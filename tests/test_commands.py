@@ -20,14 +20,15 @@ from tfdistill.models.heads import MaskedLanguageModel
 from tfdistill.training.run_state import RunDirectory
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = ("train", "prepare", "evaluate", "export", "fill_mask")
+COMMANDS = ("train", "prepare", "evaluate", "export", "fill_mask", "doctor")
 HEAVY = {"tensorflow", "keras", "numpy", "tokenizers", "transformers", "matplotlib"}
 SHOWN = {
-    "train": set(tfdistill_flags.FIELDS) - {"model", "text", "top_k"},
+    "train": set(tfdistill_flags.FIELDS) - {"model", "text", "top_k", "metal_audit"},
     "prepare": {"corpus", "data_dir", "tokenizer", "shards_dir", "json"},
     "evaluate": {"model", "teacher", "corpus", "length", "output_dir", "json"},
     "export": {"model", "corpus", "length", "output_dir", "json"},
     "fill_mask": {"model", "text", "top_k", "tokenizer", "json"},
+    "doctor": {"device", "metal_audit", "json"},
 }
 
 
