@@ -14,7 +14,6 @@ METAL = {
     "tensorflow": "2.18.1",
     "tensorflow-metal": "1.2.0",
     "tensorboard": "2.18.0",
-    "setuptools": "81.0.0",
 }
 MAC = Platform("Darwin", "arm64", False, METAL)
 MAC_CPU = Platform("Darwin", "arm64", False, {"tensorflow": "2.21.0"})
@@ -31,6 +30,7 @@ def with_packages(**changes):
     [
         (MAC, 1, "auto", ("gpu", False, True, 1)),
         (MAC, 1, "gpu", ("gpu", False, True, 1)),
+        (MAC, 2, "auto", ("gpu", False, True, 1)),
         (MAC, 1, "cpu", ("cpu", False, False, 1)),
         (MAC, 0, "auto", ("cpu", False, False, 1)),
         (MAC_CPU, 0, "auto", ("cpu", False, False, 1)),
@@ -66,12 +66,11 @@ def test_pairs_that_work(found):
 @pytest.mark.parametrize(
     "found, cure",
     [
-        (with_packages(tensorflow="2.21.0"), r"2\.21\.0.*pip install 'tensorflow==2\.18\.1'"),
+        (with_packages(tensorflow="2.21.0"), r"2\.21\.0.*pip install .*'tensorflow==2\.18\.1'"),
         (with_packages(tensorflow="2.20.0"), r"tensorflow==2\.18\.1"),
         (with_packages(tensorflow="2.17.1"), r"tensorflow==2\.18\.1"),
         (with_packages(tensorflow=None), r"\(none\)"),
-        (with_packages(setuptools="82.0.1"), r"pip install 'setuptools<82'"),
-        (with_packages(setuptools=None), r"pip install 'setuptools<82'"),
+        (with_packages(tensorflow_metal="1.1.0"), r"'tensorflow-metal==1\.2\.0'"),
         (Platform("Darwin", "x86_64", True, {"tensorflow": "2.16.2"}), "Rosetta.*arm64"),
     ],
 )

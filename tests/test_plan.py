@@ -297,3 +297,9 @@ def test_freeze_without_token_types(tiny_model):
 def test_learning_rate_of_the_teacher(teacher, rate, expected):
     config = RunConfig(teacher=teacher, teacher_learning_rate=rate)
     assert plan.teacher_learning_rate(config) == expected
+
+
+def test_a_batch_must_split_over_the_gpus():
+    plan.require_even_batches(RunConfig(batch_size=6), 3)
+    with pytest.raises(UserError, match="--batch_size=6 .*4 GPUs.*CUDA_VISIBLE_DEVICES"):
+        plan.require_even_batches(RunConfig(batch_size=6), 4)

@@ -13,8 +13,9 @@ from pathlib import Path
 from tfdistill.errors import UserError
 from tfdistill.quiet import quiet_native_output
 
-METAL_TENSORFLOWS = ((2, 18), (2, 19))  # tensorflow-metal 1.2.0 loads with no other
-PACKAGES = ("tensorflow", "tensorflow-metal", "tensorboard", "keras", "setuptools")
+METAL = "1.2.0"  # the one release that loads with a TensorFlow on which Keras 3 runs
+METAL_TENSORFLOWS = ((2, 18), (2, 19))  # and these are the ones it loads with
+PACKAGES = ("tensorflow", "tensorflow-metal", "tensorboard", "keras")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +78,8 @@ def prepare(device="auto"):
     if choice.device == "cpu":
         tf.config.set_visible_devices([], "GPU")
     elif not choice.on_metal:
+        # Parity and the vocabulary loss count on all bits of float32 products.
+        tf.config.experimental.enable_tensor_float_32_execution(False)
         for gpu in gpus:
             # Otherwise the first process takes all of a CUDA card's memory.
             tf.config.experimental.set_memory_growth(gpu, True)
@@ -100,18 +103,13 @@ def check_installation(found):
     if found.system != "Darwin" or "tensorflow-metal" not in found.packages:
         return
     tensorflow = found.packages.get("tensorflow", "")
-    if _minor(tensorflow) not in METAL_TENSORFLOWS:
+    metal = found.packages["tensorflow-metal"]
+    if metal != METAL or _minor(tensorflow) not in METAL_TENSORFLOWS:
         raise UserError(
-            f"tensorflow-metal {found.packages['tensorflow-metal']} does not load with TensorFlow "
-            f"{tensorflow or '(none)'}, which then cannot be imported: "
-            "pip install 'tensorflow==2.18.1' 'tensorboard<2.19' 'setuptools<82', or use the CPU: "
+            f"tensorflow-metal {metal} does not load with TensorFlow {tensorflow or '(none)'}, "
+            f"which then cannot be imported: pip install 'tensorflow-metal=={METAL}' "
+            "'tensorflow==2.18.1' 'tensorboard<2.19' 'setuptools<82', or use the CPU: "
             "pip uninstall tensorflow-metal"
-        )
-    setuptools = found.packages.get("setuptools")
-    if "tensorboard" in found.packages and (not setuptools or _minor(setuptools) >= (82, 0)):
-        raise UserError(
-            "this TensorBoard needs pkg_resources, which setuptools 82 no longer has: "
-            "pip install 'setuptools<82'"
         )
 
 
@@ -156,7 +154,7 @@ def choose(found, gpus, device="auto"):
     on_metal = _has_metal(found)
     name = "Metal" if on_metal else "CUDA"
     reason = f"{name}, {gpus} GPU{'s' if gpus > 1 else ''}"
-    return Choice("gpu", jit_compile, on_metal, gpus, reason)
+    return Choice("gpu", jit_compile, on_metal, 1 if on_metal else gpus, reason)
 
 
 def strategy(choice):

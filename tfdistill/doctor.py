@@ -1,9 +1,9 @@
 """What this machine has, what was chosen on it and why: what belongs into a bug report.
 
     python -m tfdistill.doctor
-    python -m tfdistill.doctor --metal_audit
+    python -m tfdistill.doctor --metal-audit
 
-With --metal_audit, the train steps of all recipes are looked through for operators that Apple's
+With --metal-audit, the train steps of all recipes are looked through for operators that Apple's
 Metal plugin lacks; this works on every machine, and ends with code 1 when something is found. With
 --json: {"platform", "versions", "choice", "audit": {step: [findings]}}.
 """
@@ -13,39 +13,33 @@ import json
 import os
 import sys
 
-from tfdistill import cli, devices
+from tfdistill import cli, devices, flags
 
 
 def main():
     """Runs the command."""
-    cli.run(_doctor, __doc__, ["--device", "--metal_audit", "--json"])
+    cli.run(_doctor, __doc__, ["--device", flags.DOCTOR, "--json"])
 
 
 def _doctor(config):
-    choice = devices.prepare(config.device)
     found = devices.this_platform()
     facts = {
         "platform": {"system": found.system, "machine": found.machine, "cores": os.cpu_count()},
         "versions": devices.versions() | found.packages,
-        "choice": dataclasses.asdict(choice),
     }
     out = sys.stderr if config.json else sys.stdout
-    print(_table(facts), file=out)
+    # Before what may fail: a broken installation is when these are needed.
+    for name, value in [*facts["platform"].items(), *sorted(facts["versions"].items())]:
+        print(f"{name:<18}{value}", file=out, flush=True)
+    choice = devices.prepare(config.device)
+    facts["choice"] = dataclasses.asdict(choice)
+    compiled = "steps compiled with XLA" if choice.jit_compile else "steps not compiled"
+    print(f"{'computes on':<18}{choice.device} ({choice.reason}), {compiled}", file=out)
     if config.metal_audit:
         facts["audit"] = _audit(out)
     if config.json:
         print(json.dumps(facts))
     return int(any(facts.get("audit", {}).values()))
-
-
-def _table(facts):
-    """The facts for people."""
-    rows = list(facts["platform"].items()) + sorted(facts["versions"].items())
-    choice = facts["choice"]
-    compiled = "steps compiled with XLA" if choice["jit_compile"] else "steps not compiled"
-    lines = [f"{name:<18}{value}" for name, value in rows]
-    lines.append(f"{'computes on':<18}{choice['device']} ({choice['reason']}), {compiled}")
-    return "\n".join(lines)
 
 
 def _audit(out):

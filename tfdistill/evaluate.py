@@ -21,7 +21,7 @@ from tfdistill.held_out import OF_RUN, open_held_out, require_fit, student_of
 
 def main():
     """Runs the command."""
-    shown = ["--model", "--teacher", flags.CORPUS, "--output_dir", "--json"]
+    shown = ["--model", "--teacher", flags.CORPUS, "--output_dir", "--device", "--json"]
     cli.run(_evaluate, __doc__, shown, of_run=OF_RUN)
 
 

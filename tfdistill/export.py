@@ -19,7 +19,7 @@ from tfdistill.held_out import OF_RUN, open_held_out, require_fit, student_of
 
 def main():
     """Runs the command."""
-    shown = ["--model", flags.CORPUS, "--output_dir", "--force", "--json"]
+    shown = ["--model", flags.CORPUS, "--output_dir", "--force", "--device", "--json"]
     cli.run(_export, __doc__, shown, of_run=OF_RUN)
 
 

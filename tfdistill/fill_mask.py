@@ -15,7 +15,9 @@ from tfdistill.errors import UserError
 
 def main():
     """Runs the command."""
-    cli.run(_fill_mask, __doc__, [flags.MODEL, "--tokenizer", "--json"], positional="text")
+    cli.run(
+        _fill_mask, __doc__, [flags.MODEL, "--tokenizer", "--device", "--json"], positional="text"
+    )
 
 
 def _fill_mask(config):

@@ -6,7 +6,7 @@ Command lines turn the fields into absl flags; the library only ever sees a `Run
 import dataclasses
 
 CORPUS, TEACHER, STUDENT, DISTILLATION = "corpus", "teacher", "student", "distillation"
-OPTIMIZER, RUN, MODEL = "optimizer", "run", "model"
+OPTIMIZER, RUN, MODEL, DOCTOR = "optimizer", "run", "model", "doctor"
 
 
 def _flag(default, group, help, *, choices=None, minimum=None, maximum=None, alias=None):
@@ -185,7 +185,10 @@ class RunConfig:
     model: str = _flag("", MODEL, "Hugging Face directory, hub name, or .tflite file.")
     text: str = _flag("", MODEL, "Text with one or more [MASK] tokens.")
     metal_audit: bool = _flag(
-        False, MODEL, "Look through the train steps for operators that Apple's Metal plugin lacks."
+        False,
+        DOCTOR,
+        "Look through the train steps for operators that Apple's Metal plugin lacks.",
+        alias="metal-audit",
     )
     top_k: int = _flag(5, MODEL, "Words shown for a [MASK].", minimum=1)
 
@@ -247,7 +250,8 @@ def config_from(flag_values):
 
 def flag_lines(config):
     """Writes a config as the lines of a flagfile: what repeats the run, and does not delete it."""
-    left_out = {"force", "json"} | {n for n in FIELDS if FIELDS[n].metadata["group"] == MODEL}
+    left_out = {"force", "json"}
+    left_out |= {name for name in FIELDS if FIELDS[name].metadata["group"] in (MODEL, DOCTOR)}
     return [f"--{name}={_text(getattr(config, name))}" for name in FIELDS if name not in left_out]
 
 

@@ -45,6 +45,7 @@ class MainJob:
         self.strategy = devices.strategy(machine)
         self.path = Path(config.output_dir)
         plan.require_sources_outside(config)
+        plan.require_even_batches(config, machine.replicas)
         self.run_directory = RunDirectory(self.path, plan.settings(config), force=config.force)
         sources = config
         if config.teacher and self.run_directory.done("teacher"):
@@ -88,6 +89,7 @@ class MainJob:
 
     def _read_corpus(self):
         config = self.config
+        self.console.say(f"computing on {self.machine.device}: {self.machine.reason}")
         self.console.say(f"corpus {config.corpus}")
         started = time.perf_counter()
         corpus = open_corpus(config.corpus, config.data_dir)

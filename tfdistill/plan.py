@@ -14,7 +14,7 @@ from tfdistill.flags import FIELDS
 from tfdistill.models.checkpoint import resolve_directory
 from tfdistill.models.config import EncoderConfig, config_file, read_config
 
-# Flags that decide how a run is watched or where it lies, not what comes out of it.
+# Flags that decide how a run is watched, or where it lies or computes: no other model is asked for.
 WITHOUT_EFFECT = frozenset(
     "data_dir shards_dir output_dir force json log_interval checkpoint_interval "
     "validation_interval device model text metal_audit top_k".split()
@@ -244,6 +244,23 @@ def tokenizer_source(config):
     if Path(config.teacher).is_dir():
         return config.teacher if _holds_tokenizer(config.teacher) else ""
     return config.teacher
+
+
+def require_even_batches(config, replicas):
+    """Refuses a batch that cannot be split over the GPUs.
+
+    Args:
+        config: a `RunConfig`.
+        replicas: GPUs that share each batch.
+
+    Raises:
+        UserError: --batch_size is no multiple of their number.
+    """
+    if config.batch_size % replicas:
+        raise UserError(
+            f"--batch_size={config.batch_size} cannot be split over {replicas} GPUs: take a "
+            f"multiple of {replicas}, or show fewer of them with CUDA_VISIBLE_DEVICES"
+        )
 
 
 def settings(config):

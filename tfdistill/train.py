@@ -7,9 +7,11 @@ tensorboard/. A run that was stopped goes on when the same command is given agai
 metrics are printed on standard output.
 """
 
+import dataclasses
 import json
 
 from tfdistill import cli, flags
+from tfdistill.errors import UserError
 
 
 def main():
@@ -19,13 +21,7 @@ def main():
 
 
 def _train(config):
-    from tfdistill import devices
-    from tfdistill.training.run_state import stored_device
-
-    device = config.device
-    if device == "auto" and not config.force:
-        device = stored_device(config.output_dir) or device
-    machine = devices.prepare(device)  # before anything else imports TensorFlow: it keeps it quiet
+    machine = _machine(config)  # before anything else imports TensorFlow: it keeps it quiet
     from tfdistill.main_job import MainJob
     from tfdistill.progress import Console
 
@@ -34,6 +30,23 @@ def _train(config):
         print(json.dumps(metrics))
     if failure:
         raise failure
+
+
+def _machine(config):
+    """What to compute on; a run that goes on keeps its device."""
+    from tfdistill import devices
+    from tfdistill.training.run_state import stored_device
+
+    stored = None if config.force else stored_device(config.output_dir)
+    if config.device != "auto" or stored is None:
+        return devices.prepare(config.device)
+    try:
+        return dataclasses.replace(devices.prepare(stored), reason="as the run began")
+    except UserError as error:
+        raise UserError(
+            f"--output_dir={config.output_dir} holds a run begun on a GPU, and there is none: "
+            "--device=cpu goes on without it"
+        ) from error
 
 
 if __name__ == "__main__":

@@ -150,6 +150,24 @@ def test_layers_that_stay_keep_their_dropout(bert_config, batch, compiled):
     np.testing.assert_allclose(result, np.zeros((3, 9, 12)), atol=1e-5)
 
 
+def test_a_recomputed_layer_draws_the_same_dropout(bert_config, batch):
+    model = MaskedLanguageModel(bert_config)
+    variables = [variable.value for variable in model.encoder.trainable_variables]
+    keep = tf.constant([True, False, True])
+
+    @tf.function
+    def gradients(recompute):
+        with tf.GradientTape() as tape:
+            draws = LayerDraws(keep, recompute)
+            out = model.encode(batch, dropout=KEY, keep_layers=draws)["last_hidden_state"]
+            loss = tf.reduce_sum(out[..., 0] ** 2)
+        found = tape.gradient(loss, variables, unconnected_gradients="zero")
+        return [tf.convert_to_tensor(gradient) for gradient in found]
+
+    for ours, theirs in zip(gradients(True), gradients(False), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4, rtol=1e-4)
+
+
 def test_layerdrop_gives_hidden_states_but_refuses_the_insides_of_layers(config, batch):
     model = MaskedLanguageModel(config)
     keep = LayerDraws(tf.constant([True, False, True]))

@@ -9,16 +9,22 @@ from tfdistill.models.heads import MaskedLanguageModel
 from tfdistill.training.optimizer import build_optimizer
 from tfdistill.training.step import TrainStep
 
-ROWS, LENGTH, MASKED, VOCABULARY = 4, 12, 3, 70
+ROWS, LENGTH, MASKED, VOCABULARY = 8, 12, 5, 70
+KINDS = ("bert", "distilbert")
 METAL = {"micro_batches": 2, "on_metal": True}
+# Settings of a recipe that change its graph.
+VARIANTS = {
+    "distilbert": {"": {}, " at masked tokens": dict(restrict_ce_to_mask=True, alpha_mse=1)}
+}
 
 
 def names():
-    """All steps: "RECIPE/PHASE/STUDENT TYPE", and the teacher's own, with LayerDrop."""
+    """All steps: "RECIPE AND VARIANT/PHASE/STUDENT TYPE", and the teacher's own, with LayerDrop."""
     found = ["pre-training with LayerDrop"]
     for recipe in recipes.names():
-        for phase in recipes.get(recipe).phases:
-            found += [f"{recipe}/{phase.name}/{kind}" for kind in ("bert", "distilbert")]
+        for variant in VARIANTS.get(recipe, {"": {}}):
+            for phase in recipes.get(recipe).phases:
+                found += [f"{recipe}{variant}/{phase.name}/{kind}" for kind in KINDS]
     return found
 
 
@@ -34,8 +40,11 @@ def build(name):
     if name == "pre-training with LayerDrop":
         (phase,) = recipes.get("mlm").phases
         return _step(Distiller(_model("bert", 2), phase, layerdrop=0.5, **METAL))
-    recipe, phase_name, kind = name.split("/")
-    (phase,) = (phase for phase in recipes.get(recipe).phases if phase.name == phase_name)
+    variant, phase_name, kind = name.split("/")
+    recipe, space, rest = variant.partition(" ")
+    options = VARIANTS.get(recipe, {}).get(space + rest, {})
+    phases = recipes.get(recipe, **options).phases
+    (phase,) = (phase for phase in phases if phase.name == phase_name)
     return _step(Distiller(_model(kind, 1), phase, _model("bert", 2), **METAL))
 
 

@@ -8,9 +8,9 @@ done together, before the next chunk is begun: memory is that of a chunk. The re
 import tensorflow as tf
 
 CHUNK = 512  # tokens: 63 MB of float32 logits at 30,522 words; smaller ones multiply slower
-# Below this, exp(logit) and its sum over a vocabulary stay well inside float32, and the pass over
-# all logits that finds the largest of each row can be left out.
-SAFE_EXPONENT = 60.0
+# Below this exp(logit), its sum over a vocabulary and the ratio of two such sums stay well inside
+# float32, and the pass over all logits that finds the largest of each row can be left out.
+SAFE_EXPONENT = 40.0
 
 
 def kl_rows(student_logits, teacher_logits, bound):
@@ -88,12 +88,13 @@ def vocabulary_loss(
     if normalizer is None:
         normalizer = tf.reduce_sum(weights)
     scales = tf.math.divide_no_nan(weights, normalizer)
+    bound = tf.maximum(largest_logit(*student), largest_logit(*teacher)) / temperature
     student = _with_bias(*student, temperature)
     teacher = tuple(tf.stop_gradient(part) for part in _with_bias(*teacher, temperature))
 
     @tf.custom_gradient
     def summed(rows, kernel):
-        loss, gradients = _walk(row_loss, (rows, kernel), teacher, scales, chunk)
+        loss, gradients = _walk(row_loss, (rows, kernel), teacher, bound, scales, chunk)
         return loss, lambda upstream: tuple(upstream * gradient for gradient in gradients)
 
     return summed(*student)
@@ -108,14 +109,17 @@ def _with_bias(rows, kernel, bias, temperature):
     return tf.concat([rows, one], axis=1) / temperature, tf.concat([kernel, bias[:, None]], axis=1)
 
 
-def _largest_product(rows, kernel):
-    """No entry of rows · kernelᵀ is larger in size (Cauchy and Schwarz)."""
-    return tf.reduce_max(tf.norm(rows, axis=1)) * tf.reduce_max(tf.norm(kernel, axis=1))
+def largest_logit(rows, kernel, bias):
+    """A bound that no entry of rows · kernelᵀ + bias exceeds in size (Cauchy and Schwarz).
+
+    The bias is added, not part of the product: log-frequencies of rare words are long.
+    """
+    products = tf.reduce_max(tf.norm(rows, axis=1)) * tf.reduce_max(tf.norm(kernel, axis=1))
+    return products + tf.reduce_max(tf.abs(bias))
 
 
-def _walk(row_loss, student, teacher, scales, chunk):
+def _walk(row_loss, student, teacher, bound, scales, chunk):
     """Sums the scaled loss of all chunks, and its gradients, in one sequential loop."""
-    bound = tf.maximum(_largest_product(*student), _largest_product(*teacher))
     rows, kernel = student
     teacher_rows, teacher_kernel = teacher
     tokens, width = rows.shape

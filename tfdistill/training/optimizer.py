@@ -55,14 +55,12 @@ class AdamW(keras.optimizers.Optimizer):
         weight_decay=None,
         global_clipnorm=None,
         name="adamw",
-        **kwargs,
     ):
         super().__init__(
             learning_rate,
             weight_decay=weight_decay,
             global_clipnorm=global_clipnorm,
             name=name,
-            **kwargs,
         )
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
 
@@ -91,11 +89,13 @@ class AdamW(keras.optimizers.Optimizer):
         # Once per step, not once per variable. Cast first: Metal has no int64 arithmetic.
         step = tf.cast(self.iterations.value, tf.float32) + 1.0
         beta_1_power, beta_2_power = tf.pow(self.beta_1, step), tf.pow(self.beta_2, step)
+        decay = learning_rate * (self.weight_decay or 0.0)
+        # The operator adds its epsilon before the bias is corrected.
+        epsilon = self.epsilon * tf.sqrt(1.0 - beta_2_power)
         for grad, variable, momentum, velocity in zip(
             grads, variables, self._momentums, self._velocities, strict=True
         ):
             if self.weight_decay and self._use_weight_decay(variable):
-                decay = learning_rate * self.weight_decay
                 variable.value.assign_sub(decay * variable.value)
             tf.raw_ops.ResourceApplyAdam(
                 var=variable.value.handle,
@@ -106,16 +106,17 @@ class AdamW(keras.optimizers.Optimizer):
                 lr=learning_rate,
                 beta1=self.beta_1,
                 beta2=self.beta_2,
-                # The operator adds its epsilon before the bias is corrected.
-                epsilon=self.epsilon * tf.sqrt(1.0 - beta_2_power),
+                epsilon=epsilon,
                 grad=grad,
             )
         self.iterations.assign_add(1)
 
     def get_config(self):
         """The arguments of the constructor."""
+        inherited = super().get_config()
+        kept = ("learning_rate", "weight_decay", "global_clipnorm", "name")
         own = {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
-        return super().get_config() | own
+        return {name: inherited[name] for name in kept} | own
 
 
 def global_norm(gradients):

@@ -2,7 +2,6 @@
 
 import tensorflow as tf
 
-from tfdistill.errors import UserError
 from tfdistill.training.optimizer import global_norm
 
 
@@ -50,10 +49,7 @@ class TrainStep:
             return batch
         rows, rest = divmod(batch["input_ids"].shape[0], self._replicas)
         if rest:
-            raise UserError(
-                f"--batch_size: {rows * self._replicas + rest} rows cannot be split evenly over "
-                f"{self._replicas} GPUs"
-            )
+            raise ValueError(f"{rest} rows are left over between {self._replicas} devices")
 
         def part(tensor, context):
             first = context.replica_id_in_sync_group * rows
