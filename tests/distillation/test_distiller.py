@@ -236,9 +236,12 @@ def test_dropout_depends_on_seed_and_step_alone(teacher, batch, tiny_model):
 
 def draws(student, seed, layerdrop, steps):
     distiller = Distiller(student, phase("mlm"), seed=seed, layerdrop=layerdrop)
-    draw = tf.function(
-        lambda steps: tf.map_fn(distiller._draw_layers, steps, fn_output_signature=tf.bool)
-    )
+
+    def keep(step):
+        return distiller._draw_layers(step).keep
+
+    draw = tf.function(lambda steps: tf.map_fn(keep, steps, fn_output_signature=tf.bool))
+
     return draw(tf.constant(steps)).numpy()
 
 
