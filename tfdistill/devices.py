@@ -13,7 +13,7 @@ from pathlib import Path
 from tfdistill.errors import UserError
 from tfdistill.quiet import quiet_native_output
 
-METAL = "1.2.0"  # the one release that loads with a TensorFlow on which Keras 3 runs
+METAL = "1.2.0"  # earlier releases load with no TensorFlow from 2.18 on
 METAL_TENSORFLOWS = ((2, 18), (2, 19))  # and these are the ones it loads with
 PACKAGES = ("tensorflow", "tensorflow-metal", "tensorboard", "keras")
 
