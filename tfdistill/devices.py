@@ -1,38 +1,21 @@
-"""What the machine has, and what follows from it for a run."""
+"""What follows for a run from what the machine is: device, precision, compiler, replicas."""
 
 import contextlib
 import dataclasses
-import importlib.metadata
 import os
-import platform
-import resource
-import subprocess
-import sys
-from pathlib import Path
 
+from tfdistill import hardware
 from tfdistill.errors import UserError
 from tfdistill.quiet import quiet_native_output
 
 METAL = "1.2.0"  # earlier releases load with no TensorFlow from 2.18 on
 METAL_TENSORFLOWS = ((2, 18), (2, 19))  # and these are the ones it loads with
-PACKAGES = ("tensorflow", "tensorflow-metal", "tensorboard", "keras")
-
-
-@dataclasses.dataclass(frozen=True)
-class Platform:
-    """What can be known without importing TensorFlow.
-
-    Args:
-        system: "Darwin", "Linux", …
-        machine: "arm64", "x86_64", …
-        translated: an x86 Python that runs on Apple silicon (Rosetta).
-        packages: versions of the installed ones out of `PACKAGES`.
-    """
-
-    system: str
-    machine: str
-    translated: bool
-    packages: dict
+BFLOAT16_CUDA = (8, 0)  # compute capability from which on cards have units for it
+KERAS_POLICIES = {
+    "float32": "float32",
+    "bfloat16": "mixed_bfloat16",
+    "float16": "mixed_float16",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +24,8 @@ class Choice:
 
     Args:
         device: "cpu" or "gpu".
+        precision: "float32", "bfloat16" or "float16": of products in training. Weights, sums over
+            the vocabulary, norms and everything that is not training are float32.
         jit_compile: whether steps are compiled with XLA.
         on_metal: whether graphs must keep to the operators of Apple's plugin.
         replicas: GPUs that share each batch; 1 on the CPU.
@@ -48,17 +33,22 @@ class Choice:
     """
 
     device: str
+    precision: str
     jit_compile: bool
     on_metal: bool
     replicas: int
     reason: str
 
 
-def prepare(device="auto"):
+def prepare(device="auto", precision="auto", stored=None, metal_problem=None):
     """Readies TensorFlow for a run.
 
     Args:
         device: "auto", "cpu" or "gpu".
+        precision: "auto", "float32", "bfloat16" or "float16".
+        stored: the `Choice` a run began with, to be used again where the device is the same.
+        metal_problem: called before Metal is chosen by "auto"; returns why it should not be, in
+            words, or "".
 
     Returns:
         A `Choice`.
@@ -66,15 +56,28 @@ def prepare(device="auto"):
     Raises:
         UserError: this TensorFlow cannot be imported, or there is no GPU where one is asked for.
     """
-    found = this_platform()
+    found = hardware.this_platform()
     check_installation(found)
     for name, value in environment(found).items():
         os.environ.setdefault(name, value)
-    with quiet_native_output(errors=_has_nvidia_driver()):
+    with quiet_native_output(errors=hardware.has_nvidia_driver()):
         import tensorflow as tf
 
         gpus = tf.config.list_physical_devices("GPU")
-    choice = choose(found, len(gpus), device)
+        capabilities = [None] * len(gpus)
+        if not _has_metal(found):
+            details = map(tf.config.experimental.get_device_details, gpus)
+            capabilities = [detail.get("compute_capability") for detail in details]
+    if device == "auto" and stored:
+        device = stored.device
+    choice = choose(found, capabilities, device, precision)
+    if stored and stored.device == choice.device:
+        choice = again(choice, stored)
+    elif choice.on_metal and device == "auto" and metal_problem:
+        problem = metal_problem()
+        if problem:
+            choice = choose(found, capabilities, "cpu", precision)
+            choice = dataclasses.replace(choice, reason=f"not on Metal: {problem}")
     if choice.device == "cpu":
         tf.config.set_visible_devices([], "GPU")
     elif not choice.on_metal:
@@ -90,7 +93,7 @@ def check_installation(found):
     """Refuses pairs of packages that cannot work, before TensorFlow fails with a page of text.
 
     Args:
-        found: a `Platform`.
+        found: a `hardware.Platform`.
 
     Raises:
         UserError: with the cure.
@@ -117,7 +120,7 @@ def environment(found):
     """Environment variables that must be set before TensorFlow starts.
 
     Args:
-        found: a `Platform`.
+        found: a `hardware.Platform`.
 
     Returns:
         A dict of strings.
@@ -128,13 +131,15 @@ def environment(found):
     return {"TURN_OFF_REMAPPER": "1"}
 
 
-def choose(found, gpus, device="auto"):
-    """Picks the device: CUDA, then Metal, then the CPU.
+def choose(found, gpus, device="auto", precision="auto"):
+    """Picks the device, CUDA, then Metal, then the CPU, and the precision.
 
     Args:
-        found: a `Platform`.
-        gpus: how many GPUs TensorFlow sees.
+        found: a `hardware.Platform`.
+        gpus: the CUDA compute capability of every GPU that TensorFlow sees, such as (8, 0); None
+            for one that has none.
         device: "auto", "cpu" or "gpu".
+        precision: "auto", "float32", "bfloat16" or "float16".
 
     Returns:
         A `Choice`.
@@ -142,19 +147,67 @@ def choose(found, gpus, device="auto"):
     Raises:
         UserError: there is no GPU where one is asked for.
     """
-    # Metal has no XLA compiler, and macOS on the CPU gains nothing that has been measured. Keras's
-    # "auto" would compile there when the processor's name cannot be read.
-    jit_compile = found.system != "Darwin"
     if device == "gpu" and not gpus:
         cure = "install tensorflow-metal" if found.system == "Darwin" else "install the CUDA extra"
         raise UserError(f"--device=gpu: TensorFlow sees no GPU: {cure} (bash scripts/mini.sh does)")
     if device == "cpu" or not gpus:
         reason = "asked for" if device == "cpu" else "TensorFlow sees no GPU"
-        return Choice("cpu", jit_compile, False, 1, reason)
-    on_metal = _has_metal(found)
-    name = "Metal" if on_metal else "CUDA"
-    reason = f"{name}, {gpus} GPU{'s' if gpus > 1 else ''}"
-    return Choice("gpu", jit_compile, on_metal, 1 if on_metal else gpus, reason)
+        device, on_metal, replicas = "cpu", False, 1
+    else:
+        device, on_metal = "gpu", _has_metal(found)
+        replicas = 1 if on_metal else len(gpus)
+        reason = "Metal" if on_metal else f"CUDA, {replicas} GPU{'s' if replicas > 1 else ''}"
+    if precision == "auto":
+        # What needs no GPU of its own to be fast, and is right everywhere. Cards with bfloat16
+        # units compute float32 products at a tenth of the pace.
+        fast = device == "gpu" and not on_metal and all(c and c >= BFLOAT16_CUDA for c in gpus)
+        precision = "bfloat16" if fast else "float32"
+    jit_compile = _jit_compile(found, device, precision)
+    return Choice(device, precision, jit_compile, on_metal, replicas, reason)
+
+
+def _jit_compile(found, device, precision):
+    """Whether XLA helps.
+
+    Metal has no XLA compiler, and macOS on the CPU gains nothing that has been measured; Keras's
+    "auto" would compile there when the processor's name cannot be read. On CPUs XLA computes
+    bfloat16 products as float32.
+    """
+    return found.system != "Darwin" and (device, precision) != ("cpu", "bfloat16")
+
+
+def again(choice, stored):
+    """What a run that goes on uses.
+
+    Args:
+        choice: what would be chosen now, on the same device.
+        stored: the `Choice` the run began with.
+
+    Returns:
+        The stored `Choice`; on fewer GPUs where there are fewer now.
+    """
+    replicas = min(choice.replicas, stored.replicas)
+    reason = "as the run began"
+    if replicas < stored.replicas:
+        reason += f", on {replicas} of its {stored.replicas} GPUs"
+    return dataclasses.replace(stored, replicas=replicas, reason=reason)
+
+
+@contextlib.contextmanager
+def numerics(choice):
+    """Makes Keras compute in a choice's precision: models made inside keep it.
+
+    Args:
+        choice: a `Choice`.
+    """
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(KERAS_POLICIES[choice.precision])
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def strategy(choice):
@@ -173,50 +226,10 @@ def strategy(choice):
     return tf.distribute.get_strategy()
 
 
-def this_platform():
-    """The `Platform` of this process."""
-    return Platform(platform.system(), platform.machine(), _is_translated(), _installed(PACKAGES))
-
-
 def _has_metal(found):
     return found.system == "Darwin" and "tensorflow-metal" in found.packages
-
-
-def _is_translated():
-    if platform.system() != "Darwin" or platform.machine() == "arm64":
-        return False
-    command = ["sysctl", "-n", "sysctl.proc_translated"]
-    with contextlib.suppress(OSError):
-        return subprocess.run(command, capture_output=True, text=True).stdout.strip() == "1"
-    return False
-
-
-def _installed(names):
-    found = {}
-    for name in names:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
-    return found
 
 
 def _minor(version):
     """(2, 18) of "2.18.1"; () of ""."""
     return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
-
-
-def _has_nvidia_driver():
-    """Without one TensorFlow's complaint that CUDA does not start is no error."""
-    return any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/dxg"))
-
-
-def peak_memory_bytes():
-    """The largest resident memory this process has had so far, in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
-def versions():
-    """Versions of what a result may depend on: a dict of strings."""
-    packages = ("tfdistill", "tensorflow", "keras", "tokenizers", "ai-edge-litert")
-    system = {"python": platform.python_version(), "platform": platform.platform()}
-    return system | _installed(packages)

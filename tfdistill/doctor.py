@@ -25,7 +25,7 @@ def _doctor(config):
     found = devices.this_platform()
     facts = {
         "platform": {"system": found.system, "machine": found.machine, "cores": os.cpu_count()},
-        "versions": devices.versions() | found.packages,
+        "versions": hardware.versions() | found.packages,
     }
     out = sys.stderr if config.json else sys.stdout
     # Before what may fail: a broken installation is when these are needed.

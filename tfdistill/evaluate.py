@@ -14,7 +14,7 @@ import json
 import textwrap
 from pathlib import Path
 
-from tfdistill import cli, devices, flags
+from tfdistill import cli, flags, machine
 from tfdistill.errors import UserError
 from tfdistill.held_out import OF_RUN, open_held_out, require_fit, student_of
 
@@ -27,7 +27,7 @@ def main():
 
 def _evaluate(config):
     sources = _sources(config)
-    devices.prepare(config.device)
+    machine.for_looking(config)
     from tfdistill.data.tokenizer import load_tokenizer
     from tfdistill.models.checkpoint import load_model, resolve_directory
     from tfdistill.progress import Console

@@ -12,7 +12,7 @@ are given. With --json:
 import json
 from pathlib import Path
 
-from tfdistill import cli, devices, flags
+from tfdistill import cli, flags, machine
 from tfdistill.errors import UserError
 from tfdistill.held_out import OF_RUN, open_held_out, require_fit, student_of
 
@@ -31,7 +31,7 @@ def _export(config):
             "files: name another --output_dir, or insist with --force"
         )
     source = config.model or student_of(config)
-    devices.prepare(config.device)
+    machine.for_looking(config)
     from tfdistill.data.tokenizer import load_tokenizer
     from tfdistill.deployment.bundle import export_bundle
     from tfdistill.deployment.model_card import write_model_card

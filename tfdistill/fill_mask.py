@@ -9,7 +9,7 @@ that of --tokenizer. With --json: {"text", "predictions": one list of [token, pr
 
 import json
 
-from tfdistill import cli, devices, flags
+from tfdistill import cli, flags, machine
 from tfdistill.errors import UserError
 
 
@@ -24,7 +24,7 @@ def _fill_mask(config):
     if not config.model:
         raise UserError("--model is empty: name a Hugging Face directory or a .tflite file")
     if not config.model.endswith(".tflite"):  # which needs no TensorFlow
-        devices.prepare(config.device)
+        machine.for_looking(config)
     from tfdistill.deployment.predictor import Predictor
 
     predictor = Predictor.open(config.model, config.tokenizer or None)

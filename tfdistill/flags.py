@@ -180,6 +180,13 @@ class RunConfig:
         "device), cpu or gpu.",
         choices=("auto", "cpu", "gpu"),
     )
+    precision: str = _flag(
+        "auto",
+        RUN,
+        "Of products in training: auto (bfloat16 on CUDA cards with units for it, else float32), "
+        "float32, bfloat16 or float16 (with a loss scale). All else is float32.",
+        choices=("auto", "float32", "bfloat16", "float16"),
+    )
     json: bool = _flag(False, RUN, "Print one JSON object on standard output, tables on the other.")
 
     model: str = _flag("", MODEL, "Hugging Face directory, hub name, or .tflite file.")
@@ -189,6 +196,13 @@ class RunConfig:
         DOCTOR,
         "Look through the train steps for operators that Apple's Metal plugin lacks.",
         alias="metal-audit",
+    )
+    metal_kernels: str = _flag(
+        "",
+        DOCTOR,
+        "File to write the kernels to that this TensorFlow and its GPU plugin register, as the "
+        "bundled inventory has them; what differs from it is shown.",
+        alias="metal-kernels",
     )
     top_k: int = _flag(5, MODEL, "Words shown for a [MASK].", minimum=1)
 

@@ -1,11 +1,12 @@
 """The main job by its stages: text, teacher, student, distillation, evaluation, export, report."""
 
+import contextlib
 import dataclasses
 import json
 import time
 from pathlib import Path
 
-from tfdistill import devices, plan, recipes, results
+from tfdistill import devices, hardware, plan, recipes, results
 from tfdistill.data.batches import EvaluationBatches, Rows, TrainingBatches
 from tfdistill.data.corpus import open_corpus
 from tfdistill.data.shards import prepare
@@ -51,7 +52,7 @@ class MainJob:
         if config.teacher and self.run_directory.done("teacher"):
             # What it was made from may be gone by now.
             sources = dataclasses.replace(config, teacher=str(self.path / "teacher"))
-        with self.strategy.scope():
+        with self._training():
             self.loaded_teacher = load_model(sources.teacher) if sources.teacher else None
         self.tokenizer = load_tokenizer(plan.tokenizer_source(sources))
         plan.require_the_teachers_vocabulary(sources, self.tokenizer)
@@ -76,7 +77,7 @@ class MainJob:
             self.console.say(f"{self.path} is finished; --force would start it over")
         else:
             self._read_corpus()
-            with self.strategy.scope():
+            with self._training():
                 teacher = self._make_teacher()
                 start = self._make_start(teacher)
                 self._make_students(teacher, start)
@@ -87,9 +88,17 @@ class MainJob:
         failure = self.run_directory.done("export")["failure"]
         return metrics, ParityError(failure) if failure else None
 
+    @contextlib.contextmanager
+    def _training(self):
+        """Models made inside train on the run's devices, in its precision."""
+        with self.strategy.scope(), devices.numerics(self.machine):
+            yield
+
     def _read_corpus(self):
         config = self.config
-        self.console.say(f"computing on {self.machine.device}: {self.machine.reason}")
+        self.console.say(
+            f"computing on {self.machine.device}: {self.machine.reason}; {self.machine.precision}"
+        )
         self.console.say(f"corpus {config.corpus}")
         started = time.perf_counter()
         corpus = open_corpus(config.corpus, config.data_dir)
@@ -321,5 +330,5 @@ class MainJob:
 
     def _finish(self, stage, started, before=0.0, **facts):
         seconds = before + time.perf_counter() - started
-        peak = devices.peak_memory_bytes()
+        peak = hardware.peak_memory_bytes()
         self.run_directory.finish(stage, {"seconds": seconds, "peak_memory_bytes": peak, **facts})

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tfdistill import devices
+from tfdistill import hardware
 from tfdistill.deployment.bundle import FLOAT32_FILE, INT8_FILE, export_bundle
 from tfdistill.deployment.latency import measure_latency
 from tfdistill.deployment.model_card import write_model_card
@@ -153,7 +153,7 @@ def collect(corpus, models, files, seconds, peak_memory_bytes):
         "verdict": verdict(models, shipped),
         "seconds": seconds,
         "peak_memory_bytes": peak_memory_bytes,
-        "versions": devices.versions(),
+        "versions": hardware.versions(),
         "export": {name: fact for name, fact in files.items() if name != TEACHER_FILE},
     }
 

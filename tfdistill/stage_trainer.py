@@ -5,6 +5,7 @@ from tfdistill.distillation.distiller import Distiller
 from tfdistill.reports.tensorboard import RunWriter
 from tfdistill.training.evaluation import scorer
 from tfdistill.training.loop import Intervals, Observers, TrainingLoop
+from tfdistill.training.loss_scale import loss_scale_for
 from tfdistill.training.optimizer import build_optimizer
 from tfdistill.training.run_state import StageState
 
@@ -64,6 +65,7 @@ class StageTrainer:
             ),
             observers=self._observers(stage, steps, writer, scorer(model)),
             jit_compile=self._machine.jit_compile,
+            loss_scale=loss_scale_for(self._machine.precision),
         )
         before = loop.run()
         state.close()

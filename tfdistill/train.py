@@ -7,11 +7,10 @@ tensorboard/. A run that was stopped goes on when the same command is given agai
 metrics are printed on standard output.
 """
 
-import dataclasses
 import json
 
-from tfdistill import cli, flags
-from tfdistill.errors import UserError
+from tfdistill import cli, flags, machine
+from tfdistill.progress import Console
 
 
 def main():
@@ -21,32 +20,15 @@ def main():
 
 
 def _train(config):
-    machine = _machine(config)  # before anything else imports TensorFlow: it keeps it quiet
+    console = Console(json=config.json)
+    choice = machine.for_training(config, console)  # before anything else imports TensorFlow
     from tfdistill.main_job import MainJob
-    from tfdistill.progress import Console
 
-    metrics, failure = MainJob(config, Console(json=config.json), machine).run()
+    metrics, failure = MainJob(config, console, choice).run()
     if config.json:
         print(json.dumps(metrics))
     if failure:
         raise failure
-
-
-def _machine(config):
-    """What to compute on; a run that goes on keeps its device."""
-    from tfdistill import devices
-    from tfdistill.training.run_state import stored_device
-
-    stored = None if config.force else stored_device(config.output_dir)
-    if config.device != "auto" or stored is None:
-        return devices.prepare(config.device)
-    try:
-        return dataclasses.replace(devices.prepare(stored), reason="as the run began")
-    except UserError as error:
-        raise UserError(
-            f"--output_dir={config.output_dir} holds a run begun on a GPU, and there is none: "
-            "--device=cpu goes on without it"
-        ) from error
 
 
 if __name__ == "__main__":

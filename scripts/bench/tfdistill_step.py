@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from settings import ADAMW, CLIP, TEMPERATURE, WEIGHTS
 
-from tfdistill import devices
+from tfdistill import devices, hardware
 from tfdistill.distillation.distiller import Distiller
 from tfdistill.models.checkpoint import load_model
 from tfdistill.recipes.distilbert import distilbert
@@ -56,7 +56,7 @@ def main(folder):
     times.append(time.perf_counter())
     loop.run()
     seconds = np.diff(times).tolist()
-    print(json.dumps({"losses": losses, "seconds": seconds, "peak": devices.peak_memory_bytes()}))
+    print(json.dumps({"losses": losses, "seconds": seconds, "peak": hardware.peak_memory_bytes()}))
 
 
 if __name__ == "__main__":

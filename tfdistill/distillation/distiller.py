@@ -97,7 +97,7 @@ class Distiller(keras.Model):
             for term in self.phase.active_terms
         }
 
-    def gradients(self, batch, step, row=0, normalizers=None):
+    def gradients(self, batch, step, row=0, normalizers=None, loss_scale=1.0):
         """Gradients and losses of one batch; what several devices return is to be summed.
 
         Args:
@@ -106,6 +106,7 @@ class Distiller(keras.Model):
             step: int32 scalar, the global step: with the seed it decides every random draw.
             row: int32 scalar, this batch's first row in the global batch.
             normalizers: valid elements of the global batch by loss; None: those of this batch.
+            loss_scale: float32 scalar that the gradients, not the losses, come out multiplied by.
 
         Returns:
             (dense gradients of `student.trainable_variables`, dict of losses: `loss` and one
@@ -119,7 +120,7 @@ class Distiller(keras.Model):
             raise ValueError(f"{rows} rows cannot be cut into {self.micro_batches} micro-batches")
         rows //= self.micro_batches
         if self.micro_batches == 1:
-            return self._micro_gradients(batch, step, row, normalizers, keep_layers)
+            return self._micro_gradients(batch, step, row, normalizers, keep_layers, loss_scale)
 
         def part(index):
             begin = index * rows
@@ -128,7 +129,8 @@ class Distiller(keras.Model):
                 name: tf.slice(t, [begin, *[0] * (t.shape.rank - 1)], [rows, *t.shape[1:]])
                 for name, t in batch.items()
             }
-            return self._micro_gradients(micro, step, row + begin, normalizers, keep_layers)
+            first = row + begin
+            return self._micro_gradients(micro, step, first, normalizers, keep_layers, loss_scale)
 
         names = ("loss", *(f"loss_{term.loss}" for term in self.phase.active_terms))
         zeros = (
@@ -143,7 +145,7 @@ class Distiller(keras.Model):
             parallel_iterations=1,
         )[1]
 
-    def _micro_gradients(self, batch, step, row, normalizers, keep_layers):
+    def _micro_gradients(self, batch, step, row, normalizers, keep_layers, loss_scale):
         dropout = DropoutKey(
             seed=tf.stack([tf.constant(self.seed, tf.int32), tf.cast(step, tf.int32)]),
             row=tf.cast(row, tf.int32),
@@ -166,7 +168,8 @@ class Distiller(keras.Model):
                 for term in terms
             }
             total = tf.add_n([term.weight * losses[term.loss] for term in terms])
-        gradients = tape.gradient(total, variables, unconnected_gradients="zero")
+            scaled = loss_scale * total
+        gradients = tape.gradient(scaled, variables, unconnected_gradients="zero")
         # Dense: Keras's AdamW and clipping are wrong on repeated ids of sparse gradients.
         gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
         return gradients, {"loss": total, **{f"loss_{name}": losses[name] for name in losses}}
@@ -181,6 +184,8 @@ class Distiller(keras.Model):
 
     def train_step(self, data):
         """One step of Keras's `fit` on a batch (see `gradients`); the optimizer clips."""
-        gradients, losses = self.gradients(data, self.optimizer.iterations)
+        gradients, losses = self.gradients(
+            data, self.optimizer.iterations, loss_scale=self.optimizer.scale_loss(1.0)
+        )
         self.optimizer.apply(gradients, self.student.trainable_variables)
         return losses

@@ -8,6 +8,7 @@ import tensorflow as tf
 from tfdistill.distillation import losses
 from tfdistill.distillation.signals import MASKED_ROWS, TOKEN_ROWS
 from tfdistill.distillation.vocabulary_loss import kl_rows, squared_distance_rows, vocabulary_loss
+from tfdistill.models.heads import vocabulary_logits
 
 TOKENS, MASKED = "attention_mask", "masked_weights"
 
@@ -36,7 +37,7 @@ class Loss:
 def _masked_lm(student, teacher, batch, normalizer):
     rows = student[MASKED_ROWS]  # (batch, masked, hidden)
     kernel, bias = student["decoder"]
-    logits = tf.matmul(tf.reshape(rows, (-1, rows.shape[-1])), kernel, transpose_b=True) + bias
+    logits = vocabulary_logits(tf.reshape(rows, (-1, rows.shape[-1])), kernel, bias)
     return losses.masked_cross_entropy(
         logits=logits,  # (batch * masked, vocab)
         labels=tf.reshape(batch["masked_labels"], (-1,)),

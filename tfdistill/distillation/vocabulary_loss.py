@@ -73,8 +73,9 @@ def vocabulary_loss(
     Args:
         row_loss: function of two chunks of logits, (tokens, vocab) each, and a bound of their size
             to (loss per token, gradient to the first).
-        student: (rows, kernel, bias): float32 (tokens, hidden), (vocab, hidden), (vocab,); the
-            logits are rows · kernelᵀ + bias. Gradients flow to all three.
+        student: (rows, kernel, bias): float (tokens, hidden), float32 (vocab, hidden), (vocab,);
+            the logits are rows · kernelᵀ + bias. Gradients flow to all three. Products are bfloat16
+            where the student's rows are, else float32 (float16's sums would overflow).
         teacher: the same of the teacher, whose width may differ. No gradient.
         weights: float (tokens,), 1 for a token that counts.
         normalizer: float scalar that replaces the sum of `weights`.
@@ -88,13 +89,18 @@ def vocabulary_loss(
     if normalizer is None:
         normalizer = tf.reduce_sum(weights)
     scales = tf.math.divide_no_nan(weights, normalizer)
+    product_type = tf.bfloat16 if student[0].dtype == tf.bfloat16 else tf.float32
+    student, teacher = (
+        tuple(tf.cast(part, tf.float32) for part in model) for model in (student, teacher)
+    )
     bound = tf.maximum(largest_logit(*student), largest_logit(*teacher)) / temperature
     student = _with_bias(*student, temperature)
     teacher = tuple(tf.stop_gradient(part) for part in _with_bias(*teacher, temperature))
 
     @tf.custom_gradient
-    def summed(rows, kernel):
-        loss, gradients = _walk(row_loss, (rows, kernel), teacher, bound, scales, chunk)
+    def summed(*student):
+        models = (tuple(tf.cast(p, product_type) for p in model) for model in (student, teacher))
+        loss, gradients = _walk(row_loss, *models, bound, scales, chunk)
         return loss, lambda upstream: tuple(upstream * gradient for gradient in gradients)
 
     return summed(*student)
@@ -134,28 +140,35 @@ def _walk(row_loss, student, teacher, bound, scales, chunk):
             tf.slice(whole, [step * chunk, 0], [chunk, whole.shape[1]])
             for whole in (rows, teacher_rows, scales)
         )
-        logits = tf.matmul(part, kernel, transpose_b=True)  # (chunk, vocab)
-        teacher_logits = tf.matmul(teacher_part, teacher_kernel, transpose_b=True)
+        logits = _product(part, kernel, transpose_b=True)  # (chunk, vocab)
+        teacher_logits = _product(teacher_part, teacher_kernel, transpose_b=True)
         value, gradient = row_loss(logits, teacher_logits, bound)  # (chunk,), (chunk, vocab)
+        gradient = tf.cast(gradient, kernel.dtype)
         # The scale goes to the narrow side of every product.
-        part_gradient = tf.matmul(gradient, kernel) * scale  # (chunk, width)
+        part_gradient = _product(gradient, kernel) * scale  # (chunk, width)
+        scaled = part * tf.cast(scale, part.dtype)
         return (
             step + 1,
             loss + tf.reduce_sum(value * scale[:, 0]),
             row_gradient.write(step, part_gradient),
-            kernel_gradient + tf.matmul(gradient, part * scale, transpose_a=True),
+            kernel_gradient + _product(gradient, scaled, transpose_a=True),
         )
 
     row_gradient = tf.TensorArray(tf.float32, size=steps, element_shape=(chunk, width))
     _, loss, row_gradient, kernel_gradient = tf.while_loop(
         lambda step, *_: step < steps,
         body,
-        (0, 0.0, row_gradient, tf.zeros_like(kernel)),
+        (0, 0.0, row_gradient, tf.zeros(kernel.shape)),
         parallel_iterations=1,  # two chunks at once would hold two chunks' logits
         maximum_iterations=steps,
     )
     row_gradient = tf.reshape(row_gradient.stack(), (steps * chunk, width))[:tokens]
     return loss, (row_gradient, kernel_gradient)
+
+
+def _product(a, b, **transposed):
+    """Matrix product, as float32: what follows it must not round further."""
+    return tf.cast(tf.matmul(a, b, **transposed), tf.float32)
 
 
 def _pad_rows(matrix, rows):

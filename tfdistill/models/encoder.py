@@ -70,7 +70,7 @@ class Encoder(keras.layers.Layer):
         hidden = self.embeddings(
             input_ids, token_type_ids=inputs.get("token_type_ids"), dropout=dropout
         )
-        attention_bias = padding_bias(inputs.get("attention_mask"), hidden.dtype)
+        attention_bias = padding_bias(inputs.get("attention_mask"))
         hidden_states = [hidden]
         tapped_by_layer = []
         chosen = range(len(self.blocks)) if layers is None else layers
@@ -107,19 +107,18 @@ class Encoder(keras.layers.Layer):
             )
 
 
-def padding_bias(attention_mask, dtype):
+def padding_bias(attention_mask):
     """What is added to the attention scores so that padding is not attended to.
 
     Args:
         attention_mask: (batch, length), 1 for real tokens and 0 for padding, or None.
-        dtype: of the result.
 
     Returns:
-        (batch, 1, 1, length): 0 or `MASKED_SCORE`; None for None.
+        float32 (batch, 1, 1, length): 0 or `MASKED_SCORE`; None for None.
     """
     if attention_mask is None:
         return None
-    padding = 1 - ops.cast(attention_mask, dtype)
+    padding = 1 - ops.cast(attention_mask, "float32")
     return ops.expand_dims(padding * MASKED_SCORE, (1, 2))
 
 

@@ -34,7 +34,7 @@ class MaskedLanguageModelHead(keras.layers.Layer):
         self.dense.build(shape)
         self.layer_norm.build(shape)
         self.bias = self.add_weight(
-            shape=(self.config.vocab_size,), initializer="zeros", name="bias"
+            shape=(self.config.vocab_size,), initializer="zeros", name="bias", autocast=False
         )
 
     def call(self, hidden):
@@ -120,9 +120,7 @@ class MaskedLanguageModel(keras.Model):
         """
         # Rank 2: a batched product would make the gradient of the table once per row.
         rows = ops.reshape(transformed, (-1, self.config.hidden_size))
-        kernel = ops.cast(self.decoder_kernel, rows.dtype)
-        logits = tf.matmul(rows, kernel, transpose_b=True)  # (rows, vocab)
-        logits = ops.cast(logits, "float32") + self.head.bias
+        logits = vocabulary_logits(rows, self.decoder_kernel, self.head.bias)
         return ops.reshape(logits, (*ops.shape(transformed)[:-1], self.config.vocab_size))
 
     def gather(self, hidden, positions):
@@ -136,6 +134,21 @@ class MaskedLanguageModel(keras.Model):
             (batch, masked, size).
         """
         return tf.gather(hidden, ops.cast(positions, "int32"), batch_dims=1)
+
+
+def vocabulary_logits(rows, kernel, bias):
+    """Projects rows to the vocabulary; what comes after the product is float32.
+
+    Args:
+        rows: (rows, hidden), whose type is that of the product.
+        kernel: (vocab, hidden).
+        bias: float32 (vocab,).
+
+    Returns:
+        float32 (rows, vocab).
+    """
+    logits = tf.matmul(rows, ops.cast(kernel, rows.dtype), transpose_b=True)
+    return ops.cast(logits, "float32") + bias
 
 
 def initialize_weights(model, seed):

@@ -40,26 +40,29 @@ ACTIVATIONS = {
 class LayerNormalization(keras.layers.Layer):
     """Layer normalisation over the last axis, in float32 (Ba et al., 2016, section 3).
 
+    The output has the compute type of the layer's policy, whatever the input's.
+
     Args:
         epsilon: float, added to the biased variance.
         name: str.
     """
 
     def __init__(self, epsilon, name="layer_norm"):
-        super().__init__(name=name)
+        super().__init__(name=name, autocast=False)
         self.epsilon = epsilon
 
     def build(self, input_shape):
         size = input_shape[-1]
-        self.gamma = self.add_weight(shape=(size,), initializer="ones", name="gamma")
-        self.beta = self.add_weight(shape=(size,), initializer="zeros", name="beta")
+        options = dict(shape=(size,), autocast=False)
+        self.gamma = self.add_weight(initializer="ones", name="gamma", **options)
+        self.beta = self.add_weight(initializer="zeros", name="beta", **options)
 
     def call(self, x):
         wide = ops.cast(x, "float32")
         centered = wide - ops.mean(wide, axis=-1, keepdims=True)
         variance = ops.mean(ops.square(centered), axis=-1, keepdims=True)
         normal = centered * ops.rsqrt(variance + self.epsilon)
-        return ops.cast(normal, x.dtype) * self.gamma + self.beta
+        return ops.cast(normal * self.gamma + self.beta, self.compute_dtype)
 
 
 class Embeddings(keras.layers.Layer):
@@ -78,7 +81,8 @@ class Embeddings(keras.layers.Layer):
     site = 0
 
     def __init__(self, config, name="embeddings"):
-        super().__init__(name=name)
+        # Not cast before the lookup: that would be a copy of all the vocabulary.
+        super().__init__(name=name, autocast=False)
         self.config = config
         self.layer_norm = LayerNormalization(config.layer_norm_eps)
 
@@ -97,7 +101,7 @@ class Embeddings(keras.layers.Layer):
 
     def _table(self, rows, name):
         shape = (rows, self.config.hidden_size)
-        return self.add_weight(shape=shape, initializer="zeros", name=name)
+        return self.add_weight(shape=shape, initializer="zeros", name=name, autocast=False)
 
     def call(self, input_ids, token_type_ids=None, dropout=None):
         """Embeds tokens.
@@ -165,7 +169,10 @@ class SelfAttention(keras.layers.Layer):
         scaled = ops.transpose(queries * (1 / math.sqrt(config.head_size)), (0, 2, 1, 3))
         # (batch, heads, length, head_size) x (batch, heads, head_size, length)
         scores = ops.matmul(scaled, ops.transpose(keys, (0, 2, 3, 1)))
-        probs = ops.softmax(scores if attention_bias is None else scores + attention_bias)
+        biased = ops.cast(scores, "float32")
+        if attention_bias is not None:
+            biased = biased + ops.cast(attention_bias, "float32")
+        probs = ops.cast(ops.softmax(biased), values.dtype)
         kept = stateless_dropout(probs, config.attention_probs_dropout_prob, dropout, self.site)
         context = ops.transpose(ops.matmul(kept, values), (0, 2, 1, 3))
         output = self.output_dense(ops.reshape(context, (-1, length, config.hidden_size)))

@@ -45,15 +45,26 @@ class TrainingLoop:
         intervals: an `Intervals`.
         observers: an `Observers`.
         jit_compile: compile the step with XLA.
+        loss_scale: a `LossScale`, or None where the precision needs none.
     """
 
     def __init__(
-        self, distiller, optimizer, *, steps, dataset, state, intervals, observers, jit_compile
+        self,
+        distiller,
+        optimizer,
+        *,
+        steps,
+        dataset,
+        state,
+        intervals,
+        observers,
+        jit_compile,
+        loss_scale=None,
     ):
-        self._distiller, self._optimizer = distiller, optimizer
+        self._distiller, self._optimizer, self._loss_scale = distiller, optimizer, loss_scale
         self._steps, self._dataset, self._state = steps, dataset, state
         self._intervals, self._observers = intervals, observers
-        self._step = TrainStep(distiller, optimizer, jit_compile)
+        self._step = TrainStep(distiller, optimizer, jit_compile, loss_scale)
 
     def run(self):
         """Trains until the last step.
@@ -95,7 +106,8 @@ class TrainingLoop:
         # By number: paths repeat where two layers have one name, and begin with the optimizer's
         # name, which Keras counts on with each optimizer that a process makes.
         slots = {f"optimizer/{i}": v for i, v in enumerate(self._optimizer.variables)}
-        return weights | slots
+        scale = {v.name: v for v in self._loss_scale.variables} if self._loss_scale else {}
+        return weights | slots | scale
 
     def _summarise(self, step, pending):
         """Means of the losses since the last logged point."""

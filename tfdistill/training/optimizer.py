@@ -72,20 +72,30 @@ class AdamW(keras.optimizers.Optimizer):
         names = ["momentum", "velocity"]
         self._momentums, self._velocities = self.add_optimizer_variables(variables, names)
 
-    def apply(self, grads, trainable_variables=None):
+    def apply(self, grads, trainable_variables=None, finite=None):
         """Takes one step.
 
         Args:
             grads: gradients, one per variable; sparse ones are made dense.
             trainable_variables: the variables the optimizer was built with, in that order; None
                 for just these.
+            finite: bool scalar; where it is false nothing changes, whatever the gradients are.
         """
         variables = list(trainable_variables or self._trainable_variables)
         self.build(variables)
         if [id(variable) for variable in variables] != [id(v) for v in self._trainable_variables]:
             raise ValueError("AdamW steps all variables it was built with, in their order")
-        grads = clip([tf.convert_to_tensor(grad) for grad in grads], self.global_clipnorm)
+        grads = [tf.convert_to_tensor(grad) for grad in grads]
         learning_rate = tf.cast(self.learning_rate, tf.float32)
+        beta_1, beta_2 = self.beta_1, self.beta_2
+        if finite is not None:
+            # By values, not by a branch: in one, devices cannot agree on the counter of steps.
+            grads = [tf.where(finite, grad, tf.zeros_like(grad)) for grad in grads]
+            learning_rate, beta_1, beta_2 = (
+                tf.where(finite, value, kept)
+                for value, kept in ((learning_rate, 0.0), (beta_1, 1.0), (beta_2, 1.0))
+            )
+        grads = clip(grads, self.global_clipnorm)
         # Once per step, not once per variable. Cast first: Metal has no int64 arithmetic.
         step = tf.cast(self.iterations.value, tf.float32) + 1.0
         beta_1_power, beta_2_power = tf.pow(self.beta_1, step), tf.pow(self.beta_2, step)
@@ -104,12 +114,12 @@ class AdamW(keras.optimizers.Optimizer):
                 beta1_power=beta_1_power,
                 beta2_power=beta_2_power,
                 lr=learning_rate,
-                beta1=self.beta_1,
-                beta2=self.beta_2,
+                beta1=beta_1,
+                beta2=beta_2,
                 epsilon=epsilon,
                 grad=grad,
             )
-        self.iterations.assign_add(1)
+        self.iterations.assign_add(1 if finite is None else tf.cast(finite, self.iterations.dtype))
 
     def get_config(self):
         """The arguments of the constructor."""

@@ -98,13 +98,19 @@ class RunDirectory:
         write_atomically(self._state_file, json.dumps(self._state, indent=1))
 
 
-def stored_device(path):
-    """The device that the run in a folder was begun on: "cpu" or "gpu"; None without a run."""
+def stored_machine(path):
+    """How the run in a folder began to use the machine.
+
+    Args:
+        path: the folder.
+
+    Returns:
+        The fields of a `devices.Choice`, a dict; None without a run.
+    """
     file = Path(path) / "checkpoints" / "state.json"
     if not file.is_file():
         return None
-    prepared = json.loads(file.read_text())["done"].get("prepare", {})
-    return prepared.get("machine", {}).get("device")
+    return json.loads(file.read_text())["done"].get("prepare", {}).get("machine")
 
 
 class StageState:

@@ -15,10 +15,12 @@ class TrainStep:
         distiller: a `Distiller`.
         optimizer: built for `distiller.student.trainable_variables`.
         jit_compile: compile with XLA.
+        loss_scale: a `LossScale`, or None where the precision needs none.
     """
 
-    def __init__(self, distiller, optimizer, jit_compile):
+    def __init__(self, distiller, optimizer, jit_compile, loss_scale=None):
         self._distiller, self._optimizer = distiller, optimizer
+        self._loss_scale = loss_scale
         self._strategy = tf.distribute.get_strategy()
         self._replicas = self._strategy.num_replicas_in_sync
         self._gradients = distiller.gradients
@@ -38,8 +40,9 @@ class TrainStep:
             step: int, its number, from 0.
 
         Returns:
-            A dict of float32 scalars: the losses, `gradient_norm` (before the clip) and
-            `learning_rate`.
+            A dict of float32 scalars: the losses, `gradient_norm` (before the clip),
+            `learning_rate`, and with a loss scale `loss_scale` and `skipped`, 1 for a step that was
+            not taken because its gradients overflowed; its norm counts as 0.
         """
         return self.function(self._split(batch), tf.constant(step, tf.int32))
 
@@ -75,13 +78,25 @@ class TrainStep:
             replica = tf.distribute.get_replica_context().replica_id_in_sync_group
             first_row = replica * batch["input_ids"].shape[0]
         normalizers = self._sum(self._distiller.normalizers(batch))
+        scale = self._loss_scale.value + 0.0 if self._loss_scale else 1.0
         gradients, losses = self._sum(
-            self._gradients(batch, step, row=first_row, normalizers=normalizers)
+            self._gradients(
+                batch, step, row=first_row, normalizers=normalizers, loss_scale=scale
+            )
         )
-        # One clip, over the sum: the norm is that of the whole batch's gradient.
-        losses["gradient_norm"] = global_norm(gradients)
         losses["learning_rate"] = tf.cast(self._optimizer.learning_rate, tf.float32)
-        self._optimizer.apply(gradients, self._distiller.student.trainable_variables)
+        finite = None
+        if self._loss_scale:
+            gradients = [gradient / scale for gradient in gradients]
+        # One clip, over the sum: the norm is that of the whole batch's gradient.
+        losses["gradient_norm"] = norm = global_norm(gradients)
+        if self._loss_scale:
+            # Of the one norm: Metal has no kernel that could ask every gradient.
+            finite = tf.math.is_finite(norm)
+            hopeless = self._loss_scale.update(finite)
+            losses["gradient_norm"] = tf.where(finite | hopeless, norm, 0.0)
+            losses |= {"loss_scale": scale, "skipped": 1.0 - tf.cast(finite, tf.float32)}
+        self._optimizer.apply(gradients, self._distiller.student.trainable_variables, finite)
         return losses
 
     def _sum(self, values):

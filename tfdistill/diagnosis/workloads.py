@@ -1,0 +1,132 @@
+"""Distillations whose steps are run to learn something of the machine."""
+
+import dataclasses
+import itertools
+
+import numpy as np
+
+from tfdistill import recipes
+from tfdistill.data.batches import Rows, TrainingBatches
+from tfdistill.data.corpus import open_corpus
+from tfdistill.data.shards import Shard
+from tfdistill.distillation.distiller import Distiller
+from tfdistill.models.config import EncoderConfig, named_config
+from tfdistill.models.heads import MaskedLanguageModel
+from tfdistill.training.optimizer import build_optimizer
+
+LINES = 2_000  # of the bundled text: enough for the batches of a check
+
+
+@dataclasses.dataclass(frozen=True)
+class Workload:
+    """Shapes and losses of a distillation.
+
+    Args:
+        name: for people.
+        recipe: name of the recipe; its last phase is what runs.
+        options: flags of the recipe.
+        teacher: `EncoderConfig`, or None where the recipe needs none.
+        student: `EncoderConfig`.
+        rows: rows in a batch.
+        length: tokens in a row.
+    """
+
+    name: str
+    recipe: str
+    options: dict
+    teacher: EncoderConfig | None
+    student: EncoderConfig
+    rows: int
+    length: int
+
+
+def _without_dropout(config):
+    """Dropout's masks differ between XLA and plain steps, which are compared here."""
+    return dataclasses.replace(config, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+
+
+# configs/mini.flags, and what most people come for.
+MINI = Workload(
+    name="mini",
+    recipe="distilbert",
+    options={"restrict_ce_to_mask": True},
+    teacher=_without_dropout(named_config("L-6_H-128_A-2")),
+    student=_without_dropout(named_config("L-2_H-128_A-2")),
+    rows=32,
+    length=64,
+)
+BASE = Workload(
+    name="BERT-base to 6 layers",
+    recipe="distilbert",
+    options={},
+    teacher=_without_dropout(named_config("base")),
+    student=_without_dropout(named_config("L-6_H-768_A-12")),
+    rows=8,
+    length=128,
+)
+
+
+def of_run(config, plan):
+    """The distillation that a run will do.
+
+    Args:
+        config: a `RunConfig`.
+        plan: its `Plan`.
+
+    Returns:
+        A `Workload`, without dropout.
+    """
+    return Workload(
+        name="this run",
+        recipe=config.recipe,
+        options=dataclasses.asdict(config),
+        teacher=plan.teacher_config and _without_dropout(plan.teacher_config),
+        student=_without_dropout(plan.student_config),
+        rows=config.batch_size,
+        length=config.length,
+    )
+
+
+def batches(workload, tokenizer):
+    """Batches of the bundled text.
+
+    Args:
+        workload: a `Workload`.
+        tokenizer: the `Tokenizer` whose vocabulary the models have.
+
+    Returns:
+        `TrainingBatches`.
+    """
+    documents = open_corpus("sample").splits["train"]()
+    lines = list(itertools.islice(itertools.chain.from_iterable(documents), LINES))
+    ids = np.fromiter(itertools.chain.from_iterable(tokenizer.encode_lines(lines)), np.int32)
+    counts = np.bincount(ids, minlength=tokenizer.vocab_size)
+    shard = Shard(ids, np.zeros(1, np.int64), counts)
+    return TrainingBatches(Rows(shard, workload.length, tokenizer), workload.rows, seed=0)
+
+
+def make(workload, steps, on_metal):
+    """Makes the models of a distillation, with fresh weights.
+
+    Args:
+        workload: a `Workload`.
+        steps: how many will be taken.
+        on_metal: keep to the operators of Apple's plugin.
+
+    Returns:
+        (`Distiller`, its optimizer).
+    """
+    phase = recipes.get(workload.recipe, **workload.options).phases[-1]
+    teacher = workload.teacher and MaskedLanguageModel(workload.teacher, seed=1)
+    student = MaskedLanguageModel(workload.student, seed=2)
+    optimizer = build_optimizer(
+        student.trainable_variables,
+        learning_rate=1e-3,
+        steps=2 * steps,  # it is still learning at the end
+        warmup_prop=0.05,
+        betas=(0.9, 0.98),
+        epsilon=1e-6,
+        weight_decay=0.0,
+        max_grad_norm=5.0,
+    )
+    return Distiller(student, phase, teacher, on_metal=on_metal), optimizer

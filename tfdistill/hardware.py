@@ -1,0 +1,91 @@
+"""What this machine is: system, chip, memory, installed packages; no TensorFlow is needed to ask."""
+
+import contextlib
+import dataclasses
+import importlib.metadata
+import os
+import platform
+import re
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+PACKAGES = ("tensorflow", "tensorflow-metal", "tensorboard", "keras")
+
+
+@dataclasses.dataclass(frozen=True)
+class Platform:
+    """What can be known without importing TensorFlow.
+
+    Args:
+        system: "Darwin", "Linux", …
+        machine: "arm64", "x86_64", …
+        translated: an x86 Python that runs on Apple silicon (Rosetta).
+        packages: versions of the installed ones out of `PACKAGES`.
+    """
+
+    system: str
+    machine: str
+    translated: bool
+    packages: dict
+
+
+def this_platform():
+    """The `Platform` of this process."""
+    return Platform(platform.system(), platform.machine(), _is_translated(), _installed(PACKAGES))
+
+
+def chip():
+    """The processor's name, such as "Apple M1"; "" where nobody tells."""
+    if platform.system() == "Darwin":
+        return _sysctl("machdep.cpu.brand_string")
+    with contextlib.suppress(OSError):
+        if found := re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text()):
+            return found[1].strip()
+    return platform.processor()
+
+
+def memory_bytes():
+    """The machine's memory, in bytes; on Apple silicon it is the GPU's too."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def has_nvidia_driver():
+    """Without one TensorFlow's complaint that CUDA does not start is no error."""
+    return any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/dxg"))
+
+
+def peak_memory_bytes():
+    """The largest resident memory this process has had so far, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def versions():
+    """Versions of what a result may depend on: a dict of strings."""
+    packages = ("tfdistill", "tensorflow", "keras", "tokenizers", "ai-edge-litert")
+    system = {"python": platform.python_version(), "platform": platform.platform()}
+    return system | _installed(packages)
+
+
+def _is_translated():
+    if platform.system() != "Darwin" or platform.machine() == "arm64":
+        return False
+    return _sysctl("sysctl.proc_translated") == "1"
+
+
+def _sysctl(name):
+    """One of macOS's facts, "" where it has none of that name."""
+    with contextlib.suppress(OSError):
+        command = ["sysctl", "-n", name]
+        return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+    return ""
+
+
+def _installed(names):
+    found = {}
+    for name in names:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
