@@ -1,14 +1,15 @@
 """What follows from what a machine reports, without such a machine."""
 
 import dataclasses
-import json
+import itertools
 
+import keras
 import pytest
 
-from tfdistill import devices
-from tfdistill.devices import Platform, check_installation, choose, environment
+from tfdistill import devices, hardware
+from tfdistill.devices import Choice, again, check_installation, choose, environment
 from tfdistill.errors import UserError
-from tfdistill.training.run_state import stored_device
+from tfdistill.hardware import Platform
 
 METAL = {
     "tensorflow": "2.18.1",
@@ -18,6 +19,7 @@ METAL = {
 MAC = Platform("Darwin", "arm64", False, METAL)
 MAC_CPU = Platform("Darwin", "arm64", False, {"tensorflow": "2.21.0"})
 LINUX = Platform("Linux", "x86_64", False, {"tensorflow": "2.21.0"})
+M1, AMPERE, VOLTA = None, (8, 0), (7, 0)  # what TensorFlow says of a GPU
 
 
 def with_packages(**changes):
@@ -28,34 +30,55 @@ def with_packages(**changes):
 @pytest.mark.parametrize(
     "found, gpus, device, expected",
     [
-        (MAC, 1, "auto", ("gpu", False, True, 1)),
-        (MAC, 1, "gpu", ("gpu", False, True, 1)),
-        (MAC, 2, "auto", ("gpu", False, True, 1)),
-        (MAC, 1, "cpu", ("cpu", False, False, 1)),
-        (MAC, 0, "auto", ("cpu", False, False, 1)),
-        (MAC_CPU, 0, "auto", ("cpu", False, False, 1)),
-        (LINUX, 0, "auto", ("cpu", True, False, 1)),
-        (LINUX, 1, "auto", ("gpu", True, False, 1)),
-        (LINUX, 2, "auto", ("gpu", True, False, 2)),
-        (LINUX, 2, "cpu", ("cpu", True, False, 1)),
+        (MAC, [M1], "auto", ("gpu", "float32", False, True, 1)),
+        (MAC, [M1], "gpu", ("gpu", "float32", False, True, 1)),
+        (MAC, [M1, M1], "auto", ("gpu", "float32", False, True, 1)),
+        (MAC, [M1], "cpu", ("cpu", "float32", False, False, 1)),
+        (MAC, [], "auto", ("cpu", "float32", False, False, 1)),
+        (MAC_CPU, [], "auto", ("cpu", "float32", False, False, 1)),
+        (LINUX, [], "auto", ("cpu", "float32", True, False, 1)),
+        (LINUX, [VOLTA], "auto", ("gpu", "float32", True, False, 1)),
+        (LINUX, [AMPERE], "auto", ("gpu", "bfloat16", True, False, 1)),
+        (LINUX, [AMPERE, AMPERE], "auto", ("gpu", "bfloat16", True, False, 2)),
+        (LINUX, [AMPERE, VOLTA], "auto", ("gpu", "float32", True, False, 2)),
+        (LINUX, [AMPERE, AMPERE], "cpu", ("cpu", "float32", True, False, 1)),
     ],
 )
 def test_choice(found, gpus, device, expected):
     choice = choose(found, gpus, device)
-    assert (choice.device, choice.jit_compile, choice.on_metal, choice.replicas) == expected
+    assert dataclasses.astuple(choice)[:-1] == expected
     assert choice.reason
 
 
+@pytest.mark.parametrize(
+    "found, gpus, precision, jit_compile",
+    [
+        (LINUX, [], "float32", True),
+        (LINUX, [], "bfloat16", False),
+        (LINUX, [], "float16", True),
+        (LINUX, [AMPERE], "float32", True),
+        (LINUX, [VOLTA], "bfloat16", True),
+        (MAC, [M1], "bfloat16", False),
+        (MAC, [M1], "float16", False),
+    ],
+)
+def test_a_precision_that_is_asked_for(found, gpus, precision, jit_compile):
+    choice = choose(found, gpus, "auto", precision)
+    assert (choice.precision, choice.jit_compile) == (precision, jit_compile)
+
+
 def test_the_reason_says_what_was_found():
-    assert choose(LINUX, 2).reason == "CUDA, 2 GPUs"
-    assert choose(MAC, 1).reason == "Metal, 1 GPU"
-    assert choose(LINUX, 0).reason == "TensorFlow sees no GPU"
+    assert choose(LINUX, [VOLTA] * 2).reason == "CUDA, 2 GPUs"
+    assert choose(LINUX, [AMPERE]).reason == "CUDA, 1 GPU"
+    assert choose(MAC, [M1]).reason == "Metal"
+    assert choose(LINUX, []).reason == "TensorFlow sees no GPU"
+    assert choose(LINUX, [], "cpu").reason == choose(MAC, [M1], "cpu").reason == "asked for"
 
 
 @pytest.mark.parametrize("found, cure", [(MAC_CPU, "tensorflow-metal"), (LINUX, "CUDA")])
 def test_no_gpu_where_one_is_asked_for(found, cure):
     with pytest.raises(UserError, match=f"--device=gpu: .*{cure}"):
-        choose(found, 0, "gpu")
+        choose(found, [], "gpu")
 
 
 @pytest.mark.parametrize("found", [MAC, MAC_CPU, LINUX, with_packages(tensorflow="2.19.1")])
@@ -82,7 +105,7 @@ def test_pairs_that_break_are_named_with_their_cure(found, cure):
 
 def test_a_broken_pair_is_found_before_tensorflow_is_imported(monkeypatch):
     broken = with_packages(tensorflow="2.21.0")
-    monkeypatch.setattr(devices, "this_platform", lambda: broken)
+    monkeypatch.setattr(hardware, "this_platform", lambda: broken)
     monkeypatch.setitem(__import__("sys").modules, "tensorflow", None)  # importing it would fail
     with pytest.raises(UserError, match="tensorflow-metal"):
         devices.prepare()
@@ -93,17 +116,130 @@ def test_the_faulty_fusion_is_switched_off_on_metal_alone():
     assert environment(MAC_CPU) == environment(LINUX) == {}
 
 
+class FakeTensorFlow:
+    """TensorFlow's device functions on another machine; remembers what was set."""
+
+    def __init__(self, gpus):
+        self.gpus, self.done = gpus, []
+        self.config = self.experimental = self
+
+    def list_physical_devices(self, kind):
+        assert kind == "GPU"
+        return list(range(len(self.gpus)))
+
+    def get_device_details(self, gpu):
+        return {"device_name": "a card", "compute_capability": self.gpus[gpu]}
+
+    def set_visible_devices(self, visible, kind):
+        self.done.append((kind, "visible", visible))
+
+    def set_memory_growth(self, gpu, grows):
+        self.done.append((gpu, "grows", grows))
+
+    def enable_tensor_float_32_execution(self, enabled):
+        self.done.append(("TF32", enabled))
+
+
+@pytest.fixture
+def prepare_on(monkeypatch):
+    """A function of a platform, its GPUs and arguments to (what `prepare` chose, what it set)."""
+
+    def prepare(found, gpus, *args, **options):
+        tensorflow = FakeTensorFlow(gpus)
+        monkeypatch.setattr(hardware, "this_platform", lambda: found)
+        monkeypatch.setitem(__import__("sys").modules, "tensorflow", tensorflow)
+        monkeypatch.setenv("TURN_OFF_REMAPPER", "")
+        monkeypatch.delenv("TURN_OFF_REMAPPER")
+        return devices.prepare(*args, **options), tensorflow.done
+
+    return prepare
+
+
+def test_two_cuda_cards(prepare_on):
+    choice, done = prepare_on(LINUX, [AMPERE, AMPERE])
+    assert (choice.device, choice.replicas, choice.precision) == ("gpu", 2, "bfloat16")
+    assert done == [("TF32", False), (0, "grows", True), (1, "grows", True)]
+
+
+def test_the_cpu_hides_the_gpus(prepare_on):
+    choice, done = prepare_on(LINUX, [AMPERE], "cpu")
+    assert choice.device == "cpu" and done == [("GPU", "visible", [])]
+
+
+def test_metal_is_taken_when_nothing_is_wrong_with_it(prepare_on):
+    choice, done = prepare_on(MAC, [M1], metal_problem=lambda: "")
+    assert choice.on_metal and not done
+    assert __import__("os").environ["TURN_OFF_REMAPPER"] == "1"
+
+
+def test_metal_that_is_wrong_or_slow_is_not(prepare_on):
+    choice, done = prepare_on(MAC, [M1], metal_problem=lambda: "its loss differs")
+    assert (choice.device, choice.on_metal, choice.jit_compile) == ("cpu", False, False)
+    assert choice.reason == "not on Metal: its loss differs"
+    assert done == [("GPU", "visible", [])]
+
+
+def never():
+    raise AssertionError("nobody needs to ask")
+
+
+def test_metal_is_not_checked_where_it_is_not_the_question(prepare_on):
+    assert prepare_on(MAC, [M1], "gpu", metal_problem=never)[0].on_metal
+    assert prepare_on(MAC, [M1], "cpu", metal_problem=never)[0].device == "cpu"
+    assert prepare_on(MAC_CPU, [], metal_problem=never)[0].device == "cpu"
+    assert prepare_on(LINUX, [VOLTA], metal_problem=never)[0].device == "gpu"
+
+
+def test_a_run_that_goes_on_uses_what_it_began_with(prepare_on):
+    on_metal = Choice("gpu", "float32", False, True, 1, "Metal")
+    choice, _ = prepare_on(MAC, [M1], stored=on_metal, metal_problem=never)
+    assert choice == dataclasses.replace(on_metal, reason="as the run began")
+    beside_metal = Choice("cpu", "float32", False, False, 1, "not on Metal: slow")
+    assert prepare_on(MAC, [M1], stored=beside_metal, metal_problem=never)[0].device == "cpu"
+    # Auto would choose otherwise by now.
+    stored = Choice("gpu", "float32", False, False, 1, "CUDA, 1 GPU")
+    choice, _ = prepare_on(LINUX, [AMPERE, AMPERE], stored=stored)
+    assert dataclasses.astuple(choice)[:-1] == ("gpu", "float32", False, False, 1)
+
+
+def test_a_device_that_is_asked_for_goes_before_what_is_stored(prepare_on):
+    stored = Choice("gpu", "bfloat16", True, False, 1, "CUDA, 1 GPU")
+    choice, _ = prepare_on(LINUX, [AMPERE], "cpu", stored=stored)
+    assert (choice.device, choice.precision, choice.reason) == ("cpu", "float32", "asked for")
+
+
+def test_fewer_gpus_than_the_run_began_with():
+    stored = Choice("gpu", "float32", True, False, 4, "CUDA, 4 GPUs")
+    choice = again(choose(LINUX, [VOLTA] * 2), stored)
+    assert choice.replicas == 2 and choice.reason == "as the run began, on 2 of its 4 GPUs"
+
+
+def test_a_run_on_a_gpu_that_is_gone(prepare_on):
+    stored = Choice("gpu", "float32", True, False, 1, "CUDA, 1 GPU")
+    with pytest.raises(UserError, match="sees no GPU"):
+        prepare_on(LINUX, [], stored=stored)
+
+
+def test_precisions_are_keras_policies():
+    outside = keras.config.dtype_policy().name
+    for precision, jit_compile in itertools.product(devices.KERAS_POLICIES, (False, True)):
+        with devices.numerics(Choice("cpu", precision, jit_compile, False, 1, "a test")):
+            assert keras.config.dtype_policy().compute_dtype == precision
+            assert keras.config.dtype_policy().variable_dtype == "float32"
+    assert keras.config.dtype_policy().name == outside
+
+
+def test_the_policy_is_put_back_after_an_error():
+    outside = keras.config.dtype_policy().name
+    with (
+        pytest.raises(UserError),
+        devices.numerics(Choice("cpu", "bfloat16", False, False, 1, "a test")),
+    ):
+        raise UserError("of some sort")
+    assert keras.config.dtype_policy().name == outside
+
+
 def test_this_machine():
-    found = devices.this_platform()
+    found = hardware.this_platform()
     assert found.packages["tensorflow"] and not found.translated
     check_installation(found)
-
-
-def test_a_run_keeps_its_device(tmp_path):
-    assert stored_device(tmp_path) is None
-    (tmp_path / "checkpoints").mkdir()
-    state = tmp_path / "checkpoints" / "state.json"
-    state.write_text(json.dumps({"done": {}}))
-    assert stored_device(tmp_path) is None
-    state.write_text(json.dumps({"done": {"prepare": {"machine": {"device": "cpu"}}}}))
-    assert stored_device(tmp_path) == "cpu"

@@ -68,12 +68,13 @@ def ways(choice):
     """
     plain = devices.Choice("cpu", "float32", False, False, 1, "the reference")
     found = [Way("cpu, plain", plain)]
-    if choice.device == "gpu":
-        found.append(Way(f"gpu, {choice.precision}", dataclasses.replace(choice, replicas=1)))
-    elif choice.jit_compile:
-        found.append(Way(f"cpu, {choice.precision}, XLA", choice))
-    elif choice.precision != "float32":
-        found.append(Way(f"cpu, {choice.precision}", choice))
+    name = choice.device
+    if choice.precision != "float32":
+        name += f", {choice.precision}"
+    if choice.jit_compile:
+        name += ", XLA"
+    if name != "cpu":
+        found.append(Way(name, dataclasses.replace(choice, replicas=1)))
     return found
 
 

@@ -1,0 +1,53 @@
+"""Which kernels the installed TensorFlow and its GPU plugin really register."""
+
+import collections
+
+GROUPS = ("GPU", "DEFAULT")  # the plugin's own, and TensorFlow's that work on every device
+
+
+def registered():
+    """The kernels by group and operator, in the form of the bundled inventory.
+
+    Returns:
+        {"GPU" or "DEFAULT": {operator: [{"types": {attribute: [types]}, "host": [arguments]}]}}.
+    """
+    import tensorflow as tf
+    from tensorflow.python.framework import kernels
+
+    found = {group: collections.defaultdict(list) for group in GROUPS}
+    for kernel in kernels.get_all_registered_kernels().kernel:
+        if kernel.device_type in GROUPS:
+            types = {
+                constraint.name: [
+                    tf.as_dtype(t).name for t in constraint.allowed_values.list.type
+                ]
+                for constraint in kernel.constraint
+            }
+            entry = {"types": types, "host": list(kernel.host_memory_arg)}
+            found[kernel.device_type][kernel.op].append(entry)
+    return {group: dict(sorted(operators.items())) for group, operators in found.items()}
+
+
+def missing(expected, found):
+    """Kernels of one list that another has not.
+
+    Args:
+        expected, found: {operator: [{"types": …}]}.
+
+    Returns:
+        A sorted list of texts, such as "MatMul T=float32".
+    """
+    return sorted(_texts(expected) - _texts(found))
+
+
+def _texts(kernels):
+    texts = set()
+    for operator, entries in kernels.items():
+        for entry in entries:
+            # One for every combination that is named: an entry may list several types.
+            combinations = [operator]
+            for name, types in sorted(entry["types"].items()):
+                types = [types] if isinstance(types, str) else types
+                combinations = [f"{text} {name}={t}" for text in combinations for t in types]
+            texts.update(combinations)
+    return texts

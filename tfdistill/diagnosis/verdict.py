@@ -1,0 +1,80 @@
+"""What the doctor found, in words."""
+
+import math
+
+from tfdistill.diagnosis.batch_memory import SHARE
+from tfdistill.diagnosis.workloads import BASE, MINI
+
+LENGTHS = {workload.name: workload.length for workload in (MINI, BASE)}
+USUAL_BATCH = {workload.name: workload.rows for workload in (MINI, BASE)}
+
+
+def format_courses(courses, comparison):
+    """Writes what the trainings gave as a table.
+
+    Args:
+        courses: dict of names to `Course`s, the reference first.
+        comparison: a `Comparison` of the last with the first, or None for one alone.
+
+    Returns:
+        Lines.
+    """
+    lines = [f"{'':<24}{'loss':>16}{'gradient norm':>16}{'tokens/s':>12}"]
+    for name, course in courses.items():
+        first, last = course.losses[0], course.losses[-1]
+        losses = f"{first:.3f} → {last:.3f}"
+        norm = course.gradient_norms[-1]
+        lines.append(f"{name:<24}{losses:>16}{norm:>16.4f}{course.tokens_per_second:>12,.0f}")
+    if comparison:
+        lines.append(
+            f"{'difference':<24}{comparison.loss:>16.1e}{comparison.gradient_norm:>16.1e}"
+            f"   {comparison.problem or 'right'}"
+        )
+    return "\n".join(lines)
+
+
+def format_batch(name, rows, fixed, per_row):
+    """Writes the largest batch of a workload: see `batch_memory.largest_batch`."""
+    length = LENGTHS[name]
+    return (
+        f"{name:<24}{rows:>7,} rows of {length:<4} ({fixed / 1e9:.1f} GB and {per_row / 1e6:.1f} "
+        f"MB a row, in {SHARE:.0%} of the memory)"
+    )
+
+
+def verdict(choice, courses, comparison, largest):
+    """Says what it all means.
+
+    Args:
+        choice: the `devices.Choice`.
+        courses: dict of names to `Course`s, the chosen way last.
+        comparison: a `Comparison`, or None.
+        largest: dict of workloads to (rows, …); those that could not be measured are missing.
+
+    Returns:
+        (whether this machine trains right, a sentence or more).
+    """
+    *_, (name, course) = courses.items()
+    if comparison and comparison.problem:
+        cure = "--device=cpu" if choice.device == "gpu" else "--precision=float32"
+        return False, f"do not train with {name}: {comparison.problem}. Use {cure}."
+    if not all(map(math.isfinite, course.losses)) or course.losses[-1] >= course.losses[0]:
+        return False, f"do not train here: with {name} the loss does not fall."
+    said = [f"{name} trains right, mini at {course.tokens_per_second:,.0f} tokens/s."]
+    slowest = next(iter(courses.values())).tokens_per_second
+    if course.tokens_per_second < slowest:
+        said.append(f"It is slower than plain steps on the CPU ({slowest:,.0f}).")
+        if choice.device == "gpu":
+            said.append("Small models train faster with --device=cpu.")
+    for workload, (rows, *_) in largest.items():
+        usual = USUAL_BATCH[workload]
+        if rows >= usual:
+            said.append(f"{workload} fits with its usual batch of {usual}.")
+        elif rows:
+            said.append(
+                f"{workload} fits with batches of {rows}: take --batch_size={rows} and "
+                "--gradient_accumulation_steps to make up for it."
+            )
+        else:
+            said.append(f"{workload} does not fit.")
+    return True, " ".join(said)
