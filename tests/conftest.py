@@ -135,8 +135,8 @@ def run_command():
         with pytest.MonkeyPatch.context() as monkeypatch:
             prepare = devices.prepare
 
-            def prepare_uncompiled(*device):
-                return dataclasses.replace(prepare(*device), jit_compile=False)
+            def prepare_uncompiled(*args, **options):
+                return dataclasses.replace(prepare(*args, **options), jit_compile=False)
 
             monkeypatch.setattr(devices, "prepare", prepare_uncompiled)
             monkeypatch.setattr(flags, "FLAGS", flags.FlagValues())

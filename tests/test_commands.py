@@ -23,12 +23,13 @@ ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = ("train", "prepare", "evaluate", "export", "fill_mask", "doctor")
 HEAVY = {"tensorflow", "keras", "numpy", "tokenizers", "transformers", "matplotlib"}
 SHOWN = {
-    "train": set(tfdistill_flags.FIELDS) - {"model", "text", "top_k", "metal_audit"},
+    "train": set(tfdistill_flags.FIELDS)
+    - {"model", "text", "top_k", "metal_audit", "metal_kernels"},
     "prepare": {"corpus", "data_dir", "tokenizer", "shards_dir", "json"},
     "evaluate": {"model", "teacher", "corpus", "length", "output_dir", "json"},
     "export": {"model", "corpus", "length", "output_dir", "json"},
     "fill_mask": {"model", "text", "top_k", "tokenizer", "json"},
-    "doctor": {"device", "metal_audit", "json"},
+    "doctor": {"device", "precision", "metal_audit", "metal_kernels", "json"},
 }
 
 

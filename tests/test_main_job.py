@@ -3,7 +3,9 @@
 import errno
 import json
 import os
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -225,3 +227,57 @@ def test_an_adapted_teacher_and_a_distilbert_student(run, tmp_path, run_command,
     folded = teacher[f"bert.{table}"] + teacher["bert.embeddings.token_type_embeddings.weight"][:1]
     assert np.array_equal(student[f"distilbert.{table}"], folded)
     assert metrics_of(path)["models"]["student"]["agreement"] > 0
+
+
+def test_a_run_in_bfloat16_that_is_stopped(run, tmp_path, run_command, tiny_flags, capfd):
+    """It keeps its precision, and what it leaves is float32 like any other run's."""
+    path = tmp_path / "run"
+    flags = tiny_flags(output_dir=path, teacher=run / "teacher")
+
+    def stop(monkeypatch):
+        def interrupted(self, *args):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(MainJob, "_evaluate", interrupted)
+
+    assert run_command("train", *flags, "--precision=bfloat16", patch=stop) == 130
+    stored = json.loads((path / "checkpoints" / "state.json").read_text())
+    machine = stored["done"]["prepare"]["machine"]
+    assert (machine["device"], machine["precision"]) == ("cpu", "bfloat16")
+    assert not (path / "metrics.json").exists()
+    assert run_command("train", *flags) == 1
+    assert "holds a run made with --precision=bfloat16" in capfd.readouterr().err
+
+    assert run_command("train", *flags, "--precision=bfloat16") == 0
+    assert "as the run began; bfloat16" in capfd.readouterr().out
+    student, started = weights(path / "student"), weights(path / "checkpoints" / "student_start")
+    assert {str(array.dtype) for array in student.values()} == {"float32"}
+    assert not equal(student, started)
+    agreement = metrics_of(path)["export"]["student.tflite"]["agreement"]
+    assert agreement > 0.99  # the file and the model compute in float32 alike
+
+
+def run_on_devices(count, flags):
+    """The main job on logical CPUs, in a process of its own."""
+    script = Path(__file__).with_name("run_on_devices.py")
+    done = subprocess.run(
+        [sys.executable, script, str(count), *flags], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_two_devices_run_the_main_job_like_one(tmp_path, tiny_flags):
+    """With micro-batches, dropout and LayerDrop."""
+    paths = {count: tmp_path / str(count) for count in (1, 2)}
+    options = dict(gradient_accumulation_steps=2, baseline="start")
+    for count, path in paths.items():
+        out = run_on_devices(count, tiny_flags(output_dir=path, **options))
+        assert f"{count} devices" in out
+    for folder in ("teacher", "student", "checkpoints/baseline_start_model"):
+        one, two = (weights(paths[count] / folder) for count in (1, 2))
+        for name, expected in one.items():
+            np.testing.assert_allclose(two[name], expected, atol=1e-5, err_msg=name)
+    found = {count: metrics_of(path)["models"]["student"]["loss"] for count, path in paths.items()}
+    assert abs(found[1] - found[2]) < 1e-4

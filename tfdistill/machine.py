@@ -5,7 +5,6 @@ import functools
 
 from tfdistill import devices, metal_check
 from tfdistill.errors import UserError
-from tfdistill.training.run_state import stored_machine
 
 
 def for_training(config, console):
@@ -52,6 +51,8 @@ def for_looking(config):
 
 def _stored(path):
     """The `Choice` that the run in a folder began with; None without one."""
+    from tfdistill.training.run_state import stored_machine
+
     facts = stored_machine(path) or {}
     names = {field.name for field in dataclasses.fields(devices.Choice)}
     return devices.Choice(**facts) if facts.keys() == names else None

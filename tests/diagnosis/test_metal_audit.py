@@ -64,6 +64,14 @@ def test_functions_are_walked(wrap, kernels):
     assert ("Pack", "no") in findings(wrap, kernels, (9, 9))
 
 
+def test_what_nobody_reads_does_not_count(kernels):
+    def function(x):
+        tf.stack([x, x])
+        return x + 1.0
+
+    assert not findings(function, kernels, (9, 9))
+
+
 def test_scalars_do_not_count(kernels):
     assert not findings(lambda x: tf.stack([x, x]), kernels, ())
 

@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdistill import recipes
+from tfdistill import devices, recipes
 from tfdistill.data.batches import EvaluationBatches, TrainingBatches, as_dataset
 from tfdistill.distillation.distiller import Distiller
 from tfdistill.errors import UserError
 from tfdistill.training.evaluation import evaluate, scorer
+from tfdistill.training import loss_scale
 from tfdistill.training.loop import Intervals, Observers, TrainingLoop
+from tfdistill.training.loss_scale import loss_scale_for
 from tfdistill.training.optimizer import build_optimizer
 from tfdistill.training.run_state import StageState
 
@@ -35,10 +37,12 @@ class Kind:
     layerdrop: float = 0.0
     micro_batches: int = 1
     jit_compile: bool = False
+    precision: str = "float32"
     validates: bool = False
 
 
 PLAIN = Kind()
+FLOAT16 = Kind(precision="float16")
 EVERYTHING = Kind("distilbert", dropout=0.1, layerdrop=0.3, micro_batches=2, jit_compile=True)
 
 
@@ -69,6 +73,11 @@ def start(tiny_model, data):
     """A function of a kind, a folder and options to (loop, model): what a fresh process makes."""
 
     def make(kind, folder, outside, steps=STEPS):
+        choice = devices.Choice("cpu", kind.precision, kind.jit_compile, False, 1, "a test")
+        with devices.numerics(choice):
+            return make_in_scope(kind, folder, outside, steps)
+
+    def make_in_scope(kind, folder, outside, steps):
         shape = dict(vocab_size=VOCABULARY, num_hidden_layers=1)
         model = tiny_model(seed=2, dropout=kind.dropout, **shape)
         recipe = recipes.get(kind.recipe)
@@ -106,6 +115,7 @@ def start(tiny_model, data):
                 (lambda: evaluate(score, data[1])[0]["loss"]) if kind.validates else None,
             ),
             jit_compile=kind.jit_compile,
+            loss_scale=loss_scale_for(kind.precision),
         )
         return loop, model
 
@@ -175,6 +185,28 @@ def test_stopped_and_resumed_equals_one_go(begin, tmp_path):
     assert curves[0] == curves[1]
     loop._state.close()
     assert without_time(StageState(tmp_path / "parts", "student").load_rows()) == curves[0]
+
+
+def test_a_loss_scale_goes_on_too(start, tmp_path, monkeypatch):
+    """From a scale so high that the first steps overflow."""
+    monkeypatch.setattr(loss_scale, "FIRST_SCALE", 2.0**24)
+    monkeypatch.setattr(loss_scale, "STEPS_TO_GROW", 4)
+    loop, _ = start(FLOAT16, tmp_path / "whole", Outside())
+    loop.run()
+    expected, rows = values_of(loop), without_time(loop._state.rows)
+    assert rows[0]["skipped"] > 0 and {row["loss_scale"] for row in rows} != {2.0**24}
+    assert 0 < expected["optimizer/0"] < STEPS  # steps that were taken
+
+    first = Outside(stop_at=8)
+    with pytest.raises(Stop):
+        start(FLOAT16, tmp_path / "parts", first)[0].run()
+    loop, _ = start(FLOAT16, tmp_path / "parts", Outside())
+    loop.run()
+    found = values_of(loop)
+    assert found.keys() == expected.keys() and "loss_scale" in found
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value, err_msg=name)
+    assert without_time(loop._state.rows) == rows
 
 
 @pytest.fixture(scope="module")

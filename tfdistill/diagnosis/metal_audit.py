@@ -93,6 +93,8 @@ def audit(graph, kernels):
             found[key, "follows MatMul and BiasAdd: fused wrongly"].append(operation.name)
         if not _is_heavy(operation) or has_kernel(operation.type, types, kernels):
             continue
+        if _is_unused(operation):
+            continue
         found[key, "no kernel: runs on the CPU"].append(operation.name)
     return [
         Finding(*key, len(names), reason, names[0])
@@ -135,6 +137,14 @@ def _is_heavy(operation):
     )
 
 
+def _is_unused(operation):
+    """Nobody reads what it makes: it is taken out before a graph runs."""
+    if not operation.outputs or operation.op_def.is_stateful:
+        return False
+    results = {tensor.name for tensor in operation.graph.outputs}
+    return not any(tensor.consumers() or tensor.name in results for tensor in operation.outputs)
+
+
 def _ends_faulty_fusion(operation):
     *before, last = FAULTY_FUSION
     for kind in (last, *reversed(before)):
@@ -147,8 +157,8 @@ def _ends_faulty_fusion(operation):
 
 def format_findings(findings):
     """Writes findings as a table for people."""
-    lines = [f"{'operator':<30}{'count':>6}  {'types':<40}why"]
+    lines = [f"{'operator':<30}{'count':>6}  {'types':<52}why"]
     for finding in findings:
         types = " ".join(finding.types)
-        lines.append(f"{finding.operator:<30}{finding.count:>6}  {types:<40}{finding.reason}")
+        lines.append(f"{finding.operator:<30}{finding.count:>6}  {types:<52}{finding.reason}")
     return "\n".join(lines)

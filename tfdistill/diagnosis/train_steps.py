@@ -2,34 +2,46 @@
 
 import tensorflow as tf
 
-from tfdistill import recipes
+from tfdistill import devices, recipes
 from tfdistill.distillation.distiller import Distiller
 from tfdistill.models.config import EncoderConfig
 from tfdistill.models.heads import MaskedLanguageModel
+from tfdistill.training.loss_scale import loss_scale_for
 from tfdistill.training.optimizer import build_optimizer
 from tfdistill.training.step import TrainStep
 
-ROWS, LENGTH, MASKED, VOCABULARY = 8, 12, 5, 70
+# A micro-batch has more tokens, and more masked ones, than the vocabulary loss takes at once.
+ROWS, LENGTH, MASKED, VOCABULARY = 8, 140, 130, 70
 KINDS = ("bert", "distilbert")
-METAL = {"micro_batches": 2, "on_metal": True}
+PRE_TRAINING = "pre-training with LayerDrop"
 # Settings of a recipe that change its graph.
 VARIANTS = {
     "distilbert": {"": {}, " at masked tokens": dict(restrict_ce_to_mask=True, alpha_mse=1)}
 }
+# Settings that change every graph, and which are looked at for two steps that have all parts.
+FORMS = {
+    "whole batches": dict(micro_batches=1, precision="float32"),
+    "bfloat16": dict(micro_batches=2, precision="bfloat16"),
+    "float16": dict(micro_batches=2, precision="float16"),
+}
+IN_ALL_FORMS = (PRE_TRAINING, "distilbert/distil/bert")
 
 
 def names():
-    """All steps: "RECIPE AND VARIANT/PHASE/STUDENT TYPE", and the teacher's own, with LayerDrop."""
-    found = ["pre-training with LayerDrop"]
+    """All steps: "RECIPE AND VARIANT/PHASE/STUDENT TYPE", and the teacher's own, with LayerDrop.
+
+    In float32 and micro-batches; some with another of `FORMS` after a comma.
+    """
+    found = [PRE_TRAINING]
     for recipe in recipes.names():
         for variant in VARIANTS.get(recipe, {"": {}}):
             for phase in recipes.get(recipe).phases:
                 found += [f"{recipe}{variant}/{phase.name}/{kind}" for kind in KINDS]
-    return found
+    return found + [f"{name}, {form}" for name in IN_ALL_FORMS for form in FORMS]
 
 
 def build(name):
-    """Makes one of `names` as it is on Metal, with dropout and two micro-batches.
+    """Makes one of `names` as it is on Metal, with dropout.
 
     Args:
         name: see `names`.
@@ -37,15 +49,22 @@ def build(name):
     Returns:
         A `TrainStep`.
     """
-    if name == "pre-training with LayerDrop":
-        (phase,) = recipes.get("mlm").phases
-        return _step(Distiller(_model("bert", 2), phase, layerdrop=0.5, **METAL))
-    variant, phase_name, kind = name.split("/")
-    recipe, space, rest = variant.partition(" ")
-    options = VARIANTS.get(recipe, {}).get(space + rest, {})
-    phases = recipes.get(recipe, **options).phases
-    (phase,) = (phase for phase in phases if phase.name == phase_name)
-    return _step(Distiller(_model(kind, 1), phase, _model("bert", 2), **METAL))
+    name, _, form = name.partition(", ")
+    settings = FORMS.get(form, dict(micro_batches=2, precision="float32"))
+    choice = devices.Choice("gpu", settings["precision"], False, True, 1, "an audit")
+    metal = dict(on_metal=True, micro_batches=settings["micro_batches"])
+    with devices.numerics(choice):
+        if name == PRE_TRAINING:
+            (phase,) = recipes.get("mlm").phases
+            distiller = Distiller(_model("bert", 2), phase, layerdrop=0.5, **metal)
+        else:
+            variant, phase_name, kind = name.split("/")
+            recipe, space, rest = variant.partition(" ")
+            options = VARIANTS.get(recipe, {}).get(space + rest, {})
+            phases = recipes.get(recipe, **options).phases
+            (phase,) = (phase for phase in phases if phase.name == phase_name)
+            distiller = Distiller(_model(kind, 1), phase, _model("bert", 2), **metal)
+        return _step(distiller, loss_scale_for(choice.precision))
 
 
 def trace(step):
@@ -68,7 +87,7 @@ def _model(kind, layers):
     return MaskedLanguageModel(EncoderConfig(model_type=kind, **shape, **sizes, **dropout))
 
 
-def _step(distiller):
+def _step(distiller, loss_scale):
     optimizer = build_optimizer(
         distiller.student.trainable_variables,
         learning_rate=1e-3,
@@ -79,4 +98,4 @@ def _step(distiller):
         weight_decay=0.01,
         max_grad_norm=1.0,
     )
-    return TrainStep(distiller, optimizer, jit_compile=False)
+    return TrainStep(distiller, optimizer, jit_compile=False, loss_scale=loss_scale)

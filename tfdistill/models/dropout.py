@@ -47,7 +47,8 @@ def stateless_dropout(x, rate, key, site):
     if blocks * _BLOCK != elements:
         uniform = uniform[:, :elements]
     kept = tf.reshape(uniform >= rate, x.shape)
-    return tf.where(kept, x * tf.cast(1 / (1 - rate), x.dtype), tf.zeros_like(x))
+    # A scalar zero: Metal fills tensors with float32 alone.
+    return tf.where(kept, x * tf.cast(1 / (1 - rate), x.dtype), tf.zeros((), x.dtype))
 
 
 def _uniform(rows, blocks, key, site):

@@ -133,7 +133,9 @@ class MaskedLanguageModel(keras.Model):
         Returns:
             (batch, masked, size).
         """
-        return tf.gather(hidden, ops.cast(positions, "int32"), batch_dims=1)
+        # In float32, for the sums of the gradient; Metal has no others.
+        rows = tf.gather(ops.cast(hidden, "float32"), ops.cast(positions, "int32"), batch_dims=1)
+        return ops.cast(rows, hidden.dtype)
 
 
 def vocabulary_logits(rows, kernel, bias):

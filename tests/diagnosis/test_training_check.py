@@ -1,0 +1,128 @@
+"""Two ways to compute one training agree, and a wrong one is found out."""
+
+import dataclasses
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from absl import flags
+
+from tfdistill import flags as tfdistill_flags
+from tfdistill import plan, recipes
+from tfdistill.data.tokenizer import load_tokenizer
+from tfdistill.devices import Choice
+from tfdistill.diagnosis import training_check, workloads
+from tfdistill.diagnosis.training_check import Comparison, Course, Way, compare, train, ways
+
+PLAIN = Choice("cpu", "float32", False, False, 1, "a test")
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+
+
+def names(**changes):
+    return [way.name for way in ways(dataclasses.replace(PLAIN, **changes))]
+
+
+def test_what_there_is_to_compare():
+    assert names() == ["cpu, plain"]
+    assert names(jit_compile=True) == ["cpu, plain", "cpu, XLA"]
+    assert names(precision="bfloat16") == ["cpu, plain", "cpu, bfloat16"]
+    assert names(device="gpu", on_metal=True) == ["cpu, plain", "gpu"]
+    assert names(device="gpu", precision="bfloat16", jit_compile=True, replicas=2) == [
+        "cpu, plain",
+        "gpu, bfloat16, XLA",
+    ]
+    reference, chosen = ways(dataclasses.replace(PLAIN, device="gpu", replicas=2))
+    assert dataclasses.astuple(reference.choice)[:-1] == dataclasses.astuple(PLAIN)[:-1]
+    assert (chosen.choice.device, chosen.choice.replicas) == ("gpu", 1)
+
+
+def course(losses, norms=None):
+    return Course(tuple(losses), tuple(norms or [1.0] * len(losses)), 100.0)
+
+
+@pytest.mark.parametrize(
+    "found, problem",
+    [
+        (course([10.0] * 20), ""),
+        (course([10.0] * 19 + [10.05]), ""),  # one step jumps, ten do not
+        (course([10.0] * 10 + [10.1] * 10), "its loss differs by 1.00%"),
+        (course([10.0] * 10 + [9.9] * 10), "its loss differs by 1.00%"),
+        (course([10.0] * 20, [1.0] * 10 + [1.5] * 10), "its gradient norm differs by 50.00%"),
+        (course([10.0] * 19 + [math.nan]), "numbers that are none"),
+        (course([10.0] * 20, [1.0] * 19 + [math.inf]), "numbers that are none"),
+    ],
+)
+def test_a_course_that_differs(found, problem):
+    comparison = compare(course([10.0] * 20), found, "float32")
+    assert problem in comparison.problem and bool(problem) == bool(comparison.problem)
+
+
+def test_sixteen_bits_may_differ_more():
+    pair = course([10.0] * 20), course([10.0] * 10 + [10.05] * 10)
+    assert compare(*pair, "float32").problem and not compare(*pair, "bfloat16").problem
+    assert compare(*pair, "bfloat16") == Comparison(pytest.approx(0.005), 0.0, "")
+
+
+@pytest.fixture(scope="module")
+def small():
+    """A small workload and its batches."""
+    shape = dict(hidden_size=16, intermediate_size=32, num_hidden_layers=1)
+    mini = workloads.MINI
+    models = {name: dataclasses.replace(getattr(mini, name), **shape) for name in MODELS}
+    workload = dataclasses.replace(mini, rows=8, length=16, **models)
+    return workload, workloads.batches(workload, load_tokenizer())
+
+
+MODELS = ("teacher", "student")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"on_metal": True}, {"jit_compile": True}, {"precision": "bfloat16"}, {"precision": "float16"}],
+    ids=str,
+)
+def test_ways_agree(small, change):
+    done = []
+    expected = train(*small, Way("plain", PLAIN), 12, done.append)
+    found = train(*small, Way("other", dataclasses.replace(PLAIN, **change)), 12)
+    assert done == list(range(1, 13)) and len(found.losses) == len(found.gradient_norms) == 12
+    assert found.losses[-1] < found.losses[0] and found.tokens_per_second > 0
+    comparison = compare(expected, found, change.get("precision", "float32"))
+    assert not comparison.problem
+    if "precision" in change:
+        assert comparison.loss > 0  # it is computed otherwise indeed
+
+
+def test_a_faulty_device_is_found_out(small, monkeypatch):
+    """An activation that is a little wrong, as the plugin's fusions are."""
+    from tfdistill.models import layers
+
+    expected = train(*small, Way("plain", PLAIN), 12)
+    monkeypatch.setitem(layers.ACTIVATIONS, "gelu", lambda x: layers._gelu_erf(x + 0.5))
+    found = train(*small, Way("faulty", PLAIN), 12)
+    assert compare(expected, found, "float32").problem
+
+
+def read_flagfile(name):
+    values = flags.FlagValues()
+    tfdistill_flags.declare(values, [])
+    values(["train", f"--flagfile={CONFIGS / name}"])
+    return tfdistill_flags.config_from(values)
+
+
+def test_mini_is_what_its_flagfile_says():
+    config = read_flagfile("mini.flags")
+    recipe = recipes.get(config.recipe, **vars(config))
+    mini = workloads.of_run(config, plan.make_plan(config, recipe, None, load_tokenizer()))
+    assert mini.options["restrict_ce_to_mask"]
+    same = dict(name="mini", options=workloads.MINI.options)
+    assert dataclasses.replace(mini, **same) == workloads.MINI
+
+
+def test_batches_are_real_text(small):
+    tokenizer = load_tokenizer()
+    batch = small[1].at(0)
+    assert batch["input_ids"].shape == (8, 16)
+    text = tokenizer.decode(small[1].rows.gather(np.array([0]))[0])
+    assert sum(letter.isalpha() for letter in text) > 20 and "[UNK]" not in text

@@ -1,0 +1,116 @@
+"""The doctor's words, and how it counts memory and kernels."""
+
+import json
+import math
+import subprocess
+import types
+
+import pytest
+
+from tfdistill.devices import Choice
+from tfdistill.diagnosis import batch_memory, metal_audit, registered_kernels, verdict
+from tfdistill.diagnosis.training_check import Comparison, Course
+
+ON_CPU = Choice("cpu", "float32", True, False, 1, "no GPU")
+ON_METAL = Choice("gpu", "float32", False, True, 1, "Metal")
+SLOW = Course((10.0, 8.0), (1.0, 1.0), 1000.0)
+FAST = Course((10.0, 8.0), (1.0, 1.0), 2000.0)
+RIGHT = Comparison(1e-6, 1e-5, "")
+FITS = {"mini": (4000, 1e9, 4e6), "BERT-base to 6 layers": (240, 3e9, 6e7)}
+
+
+def say(choice=ON_CPU, reference=SLOW, chosen=FAST, comparison=RIGHT, largest=FITS):
+    courses = {"cpu, plain": reference, "chosen": chosen}
+    return verdict.verdict(choice, courses, comparison, largest)
+
+
+def test_all_is_well():
+    right, text = say()
+    assert right and "mini at 2,000 tokens/s" in text and "usual batch of 8" in text
+    assert "slower" not in text
+
+
+def test_one_way_alone():
+    right, text = verdict.verdict(ON_CPU, {"cpu, plain": SLOW}, None, FITS)
+    assert right and "1,000 tokens/s" in text
+
+
+def test_a_device_that_is_wrong():
+    wrong = Comparison(0.5, 0.5, "its loss differs by 50.00%, more than 0.1%")
+    right, text = say(ON_METAL, comparison=wrong)
+    assert not right and "differs by 50.00%" in text and "--device=cpu" in text
+    assert "--precision=float32" in say(ON_CPU, comparison=wrong)[1]
+
+
+@pytest.mark.parametrize("losses", [(10.0, 10.0), (10.0, 11.0), (10.0, math.nan)])
+def test_a_loss_that_does_not_fall(losses):
+    right, text = say(chosen=Course(losses, (1.0, 1.0), 1.0))
+    assert not right and "does not fall" in text
+
+
+def test_a_gpu_that_is_slower():
+    right, text = say(ON_METAL, reference=FAST, chosen=SLOW)
+    assert right and "slower" in text and "--device=cpu" in text
+
+
+def test_memory_that_is_short():
+    largest = {"mini": (40, 1e9, 4e6), "BERT-base to 6 layers": (3, 3e9, 6e7)}
+    right, text = say(largest=largest)
+    assert right and "--batch_size=3" in text and "usual batch of 32" in text
+    assert "does not fit" in say(largest={"BERT-base to 6 layers": (0, 3e9, 6e7)})[1]
+
+
+def test_the_table():
+    lines = verdict.format_courses({"cpu, plain": SLOW, "gpu": FAST}, RIGHT).splitlines()
+    assert len({len(line) for line in lines[:3]}) == 1
+    assert "10.000 → 8.000" in lines[1] and lines[-1].endswith("right")
+    assert "4,000 rows of 64" in verdict.format_batch("mini", *FITS["mini"])
+
+
+# -- memory
+
+
+def test_the_batch_that_fits():
+    rows, fixed, per_row = batch_memory.fit((10, 3e9), (20, 4e9), 16e9)
+    assert (rows, fixed, per_row) == (100, 2e9, 1e8)
+    assert batch_memory.fit((10, 3e9), (20, 4e9), 2e9)[0] == 0
+
+
+def test_the_memory_of_a_process(monkeypatch):
+    """A real one, of the smaller batch of mini."""
+    few, _ = batch_memory.ROWS["mini"]
+    plain = Choice("cpu", "float32", False, False, 1, "a test")
+    peak = batch_memory.measure("mini", few, plain)
+    logits = 4 * 30522 * 512
+    assert logits < peak < 5e9
+
+
+def test_a_process_that_fails_is_told(monkeypatch):
+    failed = types.SimpleNamespace(returncode=-9, stdout="", stderr="a\nKilled\n")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
+    with pytest.raises(RuntimeError, match="mini with 128 rows: Killed"):
+        batch_memory.largest_batch("mini", ON_CPU, 1e9)
+
+
+# -- kernels
+
+
+def test_kernels_that_are_missing():
+    expected = {"MatMul": [{"types": {"T": "float32"}}, {"types": {"T": ["float16", "int8"]}}]}
+    found = {"MatMul": [{"types": {"T": ["float32", "float16"]}}], "While": [{"types": {}}]}
+    assert registered_kernels.missing(expected, found) == ["MatMul T=int8"]
+    assert registered_kernels.missing(found, expected) == ["While"]
+    assert registered_kernels.missing(found, found) == []
+
+
+@pytest.mark.tf218
+def test_the_inventory_holds_what_its_tensorflow_registers():
+    """Its DEFAULT kernels were read from TensorFlow 2.18, the one of the macOS Metal set."""
+    import tensorflow as tf
+
+    bundled = json.loads(metal_audit.INVENTORY.read_text())
+    found = registered_kernels.registered()
+    assert found["DEFAULT"]["Reshape"]
+    if not tf.__version__.startswith("2.18"):
+        pytest.skip("the inventory is of TensorFlow 2.18")
+    assert registered_kernels.missing(bundled["DEFAULT"], found["DEFAULT"]) == []

@@ -1,0 +1,34 @@
+"""The main job on logical CPUs.
+
+Usage: python run_on_devices.py DEVICES FLAGS    (a process of its own: TensorFlow takes the number
+of logical devices only before it starts)
+"""
+
+import dataclasses
+import sys
+
+import tensorflow as tf
+
+from tfdistill import devices, train
+
+count = int(sys.argv.pop(1))
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
+prepare = devices.prepare
+
+
+def prepare_devices(*args):
+    choice = prepare(*args)
+    return dataclasses.replace(
+        choice, jit_compile=False, replicas=count, reason=f"{count} devices"
+    )
+
+
+def strategy(choice):
+    if choice.replicas == 1:
+        return tf.distribute.get_strategy()
+    return tf.distribute.MirroredStrategy([f"CPU:{index}" for index in range(choice.replicas)])
+
+
+devices.prepare, devices.strategy = prepare_devices, strategy
+train.main()

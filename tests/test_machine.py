@@ -1,0 +1,198 @@
+"""What a run began with is stored and used again; what nobody has looked at is not used."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import types
+
+import pytest
+
+from tfdistill import devices, hardware, machine, metal_check
+from tfdistill.devices import Choice
+from tfdistill.errors import UserError
+from tfdistill.flags import RunConfig
+from tfdistill.progress import Console
+
+ON_GPU = Choice("gpu", "bfloat16", True, False, 2, "CUDA, 2 GPUs")
+ON_METAL = Choice("gpu", "float32", False, True, 1, "Metal")
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What `devices.prepare` is asked for; it answers with `asked.answer`, which may be an error."""
+    asked = types.SimpleNamespace(answer=ON_METAL)
+
+    def prepare(device="auto", precision="auto", stored=None, metal_problem=None):
+        asked.device, asked.precision, asked.stored = device, precision, stored
+        asked.metal_problem = metal_problem
+        if isinstance(asked.answer, Exception):
+            raise asked.answer
+        return asked.answer
+
+    monkeypatch.setattr(devices, "prepare", prepare)
+    return asked
+
+
+@pytest.fixture
+def run_of(tmp_path):
+    """A function of the stored machine to the config of that run."""
+
+    def make(facts, **changes):
+        (tmp_path / "checkpoints").mkdir(exist_ok=True)
+        state = {"done": {"prepare": {"machine": facts}} if facts else {}}
+        (tmp_path / "checkpoints" / "state.json").write_text(json.dumps(state))
+        return RunConfig(output_dir=str(tmp_path), **changes)
+
+    return make
+
+
+def test_a_new_run_chooses(asked, tmp_path):
+    config = RunConfig(output_dir=str(tmp_path / "new"), device="cpu", precision="float16")
+    assert machine.for_training(config, Console()) is ON_METAL
+    assert (asked.device, asked.precision, asked.stored) == ("cpu", "float16", None)
+
+
+@pytest.mark.parametrize("facts", [None, {"device": "cpu", "of": "an older version"}])
+def test_a_run_that_stored_nothing_chooses_too(asked, run_of, facts):
+    machine.for_training(run_of(facts), Console())
+    assert asked.stored is None
+
+
+def test_a_run_that_goes_on_asks_for_what_it_began_with(asked, run_of):
+    machine.for_training(run_of(dataclasses.asdict(ON_GPU)), Console())
+    assert asked.stored == ON_GPU
+    machine.for_training(run_of(dataclasses.asdict(ON_GPU), force=True), Console())
+    assert asked.stored is None
+
+
+def test_its_gpu_is_gone(asked, run_of):
+    asked.answer = UserError("--device=gpu: TensorFlow sees no GPU")
+    facts = dataclasses.asdict(ON_GPU)
+    with pytest.raises(UserError, match="begun on a GPU.*--device=cpu goes on without it"):
+        machine.for_training(run_of(facts), Console())
+    with pytest.raises(UserError, match="sees no GPU"):  # it was asked for in so many words
+        machine.for_training(run_of(facts, device="gpu"), Console())
+    with pytest.raises(UserError, match="sees no GPU"):
+        machine.for_training(run_of(None), Console())
+
+
+@pytest.mark.parametrize(
+    "facts, used",
+    [(None, False), (ON_METAL, True), (dataclasses.replace(ON_METAL, device="cpu"), False)],
+)
+def test_looking_takes_metal_where_a_run_has(asked, run_of, facts, used):
+    machine.for_looking(run_of(facts and dataclasses.asdict(facts)))
+    assert asked.precision == "auto" and asked.stored is None
+    assert (asked.metal_problem() == "") == used
+
+
+# -- the check of Metal
+
+
+@pytest.fixture
+def mac(monkeypatch, tmp_path):
+    """A Mac whose check answers with `mac.answers`, in turn; counts the questions."""
+    mac = types.SimpleNamespace(answers=[], commands=[])
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(hardware, "chip", lambda: "Apple M1")
+
+    def run(command, **_):
+        mac.commands.append(command)
+        code, out, err = mac.answers.pop(0)
+        return types.SimpleNamespace(returncode=code, stdout=out, stderr=err)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(hardware, "versions", lambda: {"python": "3.12.1"})
+    return mac
+
+
+def answer(problem):
+    return 0, "a word of TensorFlow's\n" + json.dumps({"problem": problem}) + "\n", ""
+
+
+def test_metal_is_asked_once(mac, capsys):
+    mac.answers = [answer("")]
+    for _ in range(2):
+        assert metal_check.problem(RunConfig(), Console()) == ""
+    assert len(mac.commands) == 1 and "comparing Metal" in capsys.readouterr().out
+    assert "--length=128" in mac.commands[0]
+
+
+@pytest.mark.parametrize("change", ["length", "versions", "chip"])
+def test_and_again_for_another_shape_version_or_machine(mac, monkeypatch, change):
+    mac.answers = [answer(""), answer("the CPU is faster")]
+    assert metal_check.problem(RunConfig(), Console()) == ""
+    config = RunConfig(length=64) if change == "length" else RunConfig()
+    if change == "versions":
+        monkeypatch.setattr(hardware, "versions", lambda: {"python": "3.12.2"})
+    if change == "chip":
+        monkeypatch.setattr(hardware, "chip", lambda: "Apple M2")
+    assert metal_check.problem(config, Console()) == "the CPU is faster"
+    assert metal_check.problem(config, Console()) == "the CPU is faster"  # kept too
+
+
+def test_what_does_not_change_a_step_is_not_asked_again(mac):
+    mac.answers = [answer("")]
+    for config in (RunConfig(), RunConfig(seed=3, output_dir="elsewhere", steps=7)):
+        assert metal_check.problem(config, Console()) == ""
+
+
+def test_a_check_that_crashes_says_so_and_is_not_kept(mac):
+    mac.answers = [(-6, "", "noise\nabort: Metal is gone\n"), answer("")]
+    found = metal_check.problem(RunConfig(), Console())
+    assert found == "its check ended with code -6. abort: Metal is gone"
+    assert metal_check.problem(RunConfig(), Console()) == ""
+
+
+def test_the_check_itself(run_command, tiny_flags, capsys, monkeypatch):
+    """On the operators of Metal, computed by the CPU; a few steps, to be quick."""
+    from tfdistill.diagnosis import training_check, workloads
+
+    shape = {"rows": 8, "length": 16}
+    small = {
+        name: dataclasses.replace(
+            getattr(workloads.MINI, name), hidden_size=16, intermediate_size=16, num_hidden_layers=1
+        )
+        for name in ("teacher", "student")
+    }
+    monkeypatch.setattr(training_check, "STEPS", 4)
+    monkeypatch.setattr(metal_check, "SPEED_STEPS", 2)
+    monkeypatch.setattr(workloads, "MINI", dataclasses.replace(workloads.MINI, **shape, **small))
+    as_metal = Choice("cpu", "float32", False, True, 1, "stands for Metal")
+
+    def ways(choice):
+        assert choice.device == "gpu"
+        reference, _ = real_ways(ON_METAL)
+        return [reference, training_check.Way("metal", as_metal)]
+
+    real_ways = training_check.ways
+    pace, factors = {"metal": 200.0}, {}
+    real_train = training_check.train
+
+    def train(workload, batches, way, steps):
+        course = real_train(workload, batches, way, steps)
+        losses = tuple(factors.get(way.name, 1.0) * loss for loss in course.losses)
+        tokens_per_second = pace.get(way.name, 100.0)
+        return dataclasses.replace(course, losses=losses, tokens_per_second=tokens_per_second)
+
+    def patch(monkeypatch):
+        monkeypatch.setattr(devices, "prepare", lambda *_: ON_METAL)
+        monkeypatch.setattr(training_check, "ways", ways)
+        monkeypatch.setattr(training_check, "train", train)
+
+    def problem():
+        assert run_command("metal_check", *tiny_flags(), patch=patch) == 0
+        return json.loads(capsys.readouterr().out.splitlines()[-1])["problem"]
+
+    assert problem() == ""
+    pace["metal"] = 50.0
+    assert problem() == "the CPU is faster at this size, 100 tokens/s against 50"
+    factors["metal"] = 1.1
+    assert problem() == "its loss differs by 10.00%, more than 0.1%"
+
+
+def test_the_cache_is_in_the_home_where_nothing_else_is_said(monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", os.sep + "home-of-somebody")
+    assert str(metal_check._cache()) == "/home-of-somebody/.cache/tfdistill"
