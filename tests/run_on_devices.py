@@ -19,9 +19,7 @@ prepare = devices.prepare
 
 def prepare_devices(*args):
     choice = prepare(*args)
-    return dataclasses.replace(
-        choice, jit_compile=False, replicas=count, reason=f"{count} devices"
-    )
+    return dataclasses.replace(choice, jit_compile=False, replicas=count, reason=f"{count} devices")
 
 
 def strategy(choice):

@@ -20,7 +20,7 @@ ON_METAL = Choice("gpu", "float32", False, True, 1, "Metal")
 
 @pytest.fixture
 def asked(monkeypatch):
-    """What `devices.prepare` is asked for; it answers with `asked.answer`, which may be an error."""
+    """What `devices.prepare` is asked for; it answers, or fails, with `asked.answer`."""
     asked = types.SimpleNamespace(answer=ON_METAL)
 
     def prepare(device="auto", precision="auto", stored=None, metal_problem=None):

@@ -1,4 +1,4 @@
-"""What this machine is: system, chip, memory, installed packages; no TensorFlow is needed to ask."""
+"""What this machine is: system, chip, memory, installed packages. It asks without TensorFlow."""
 
 import contextlib
 import dataclasses

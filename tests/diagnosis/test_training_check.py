@@ -12,9 +12,10 @@ from tfdistill import flags as tfdistill_flags
 from tfdistill import plan, recipes
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.devices import Choice
-from tfdistill.diagnosis import training_check, workloads
+from tfdistill.diagnosis import workloads
 from tfdistill.diagnosis.training_check import Comparison, Course, Way, compare, train, ways
 
+MODELS = ("teacher", "student")
 PLAIN = Choice("cpu", "float32", False, False, 1, "a test")
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
@@ -74,12 +75,14 @@ def small():
     return workload, workloads.batches(workload, load_tokenizer())
 
 
-MODELS = ("teacher", "student")
-
-
 @pytest.mark.parametrize(
     "change",
-    [{"on_metal": True}, {"jit_compile": True}, {"precision": "bfloat16"}, {"precision": "float16"}],
+    [
+        {"on_metal": True},
+        {"jit_compile": True},
+        {"precision": "bfloat16"},
+        {"precision": "float16"},
+    ],
     ids=str,
 )
 def test_ways_agree(small, change):

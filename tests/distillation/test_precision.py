@@ -38,9 +38,7 @@ def gradients(precision, tiny_model, batch, recipe, micro_batches=1, loss_scale=
 
 @pytest.mark.parametrize("precision", TOLERANCES)
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_gradients_are_those_of_float32_but_for_rounding(
-    precision, recipe, tiny_model, tiny_batch
-):
+def test_gradients_are_those_of_float32_but_for_rounding(precision, recipe, tiny_model, tiny_batch):
     batch = tiny_batch(ROWS)
     expected, losses = gradients("float32", tiny_model, batch, recipe)
     found, rounded = gradients(precision, tiny_model, batch, recipe)
@@ -95,7 +93,7 @@ def test_keras_fit_scales_by_keras_own_loss_scale(tiny_model, tiny_batch):
         distiller = Distiller(student, phase)
         distiller.compile(optimizer=keras.optimizers.SGD(0.1), jit_compile=False)
         assert isinstance(distiller.optimizer, keras.optimizers.LossScaleOptimizer)
-        collect = keras.callbacks.LambdaCallback(on_train_batch_end=lambda _, logs: seen.append(logs))
+        collect = keras.callbacks.LambdaCallback(on_train_batch_end=lambda _, row: seen.append(row))
         batch = tiny_batch(ROWS)
         before = student.head.bias.numpy()
         gradient = distiller.gradients({n: tf.constant(p) for n, p in batch.items()}, 0)[0]

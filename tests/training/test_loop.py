@@ -11,8 +11,8 @@ from tfdistill import devices, recipes
 from tfdistill.data.batches import EvaluationBatches, TrainingBatches, as_dataset
 from tfdistill.distillation.distiller import Distiller
 from tfdistill.errors import UserError
-from tfdistill.training.evaluation import evaluate, scorer
 from tfdistill.training import loss_scale
+from tfdistill.training.evaluation import evaluate, scorer
 from tfdistill.training.loop import Intervals, Observers, TrainingLoop
 from tfdistill.training.loss_scale import loss_scale_for
 from tfdistill.training.optimizer import build_optimizer

@@ -18,9 +18,7 @@ def registered():
     for kernel in kernels.get_all_registered_kernels().kernel:
         if kernel.device_type in GROUPS:
             types = {
-                constraint.name: [
-                    tf.as_dtype(t).name for t in constraint.allowed_values.list.type
-                ]
+                constraint.name: [tf.as_dtype(t).name for t in constraint.allowed_values.list.type]
                 for constraint in kernel.constraint
             }
             entry = {"types": types, "host": list(kernel.host_memory_arg)}

@@ -147,6 +147,5 @@ def _difference(expected, found):
 
 
 def _smooth(curve):
-    return [
-        statistics.fmean(curve[begin : begin + SMOOTHED]) for begin in range(0, len(curve), SMOOTHED)
-    ]
+    begins = range(0, len(curve), SMOOTHED)
+    return [statistics.fmean(curve[begin : begin + SMOOTHED]) for begin in begins]

@@ -9,7 +9,7 @@ LARGEST_SCALE = 2.0**24
 
 
 class LossScale:
-    """A factor on the loss that goes as high as float16 bears (Micikevicius et al., 2018, sec. 3.2).
+    """A factor on the loss that goes as high as float16 bears (Micikevicius et al., 2018, 3.2).
 
     A step whose gradients overflow is not taken, and halves the factor; `STEPS_TO_GROW` steps
     without one double it.

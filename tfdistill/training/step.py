@@ -80,9 +80,7 @@ class TrainStep:
         normalizers = self._sum(self._distiller.normalizers(batch))
         scale = self._loss_scale.value + 0.0 if self._loss_scale else 1.0
         gradients, losses = self._sum(
-            self._gradients(
-                batch, step, row=first_row, normalizers=normalizers, loss_scale=scale
-            )
+            self._gradients(batch, step, row=first_row, normalizers=normalizers, loss_scale=scale)
         )
         losses["learning_rate"] = tf.cast(self._optimizer.learning_rate, tf.float32)
         finite = None
