@@ -22,11 +22,5 @@ def prepare_devices(*args):
     return dataclasses.replace(choice, jit_compile=False, replicas=count, reason=f"{count} devices")
 
 
-def strategy(choice):
-    if choice.replicas == 1:
-        return tf.distribute.get_strategy()
-    return tf.distribute.MirroredStrategy([f"CPU:{index}" for index in range(choice.replicas)])
-
-
-devices.prepare, devices.strategy = prepare_devices, strategy
+devices.prepare = prepare_devices
 train.main()

@@ -8,7 +8,7 @@ import pytest
 
 from tfdistill import devices, hardware
 from tfdistill.devices import Choice, again, check_installation, choose, environment
-from tfdistill.errors import UserError
+from tfdistill.errors import NoGpuError, UserError
 from tfdistill.hardware import Platform
 
 METAL = {
@@ -75,9 +75,11 @@ def test_the_reason_says_what_was_found():
     assert choose(LINUX, [], "cpu").reason == choose(MAC, [M1], "cpu").reason == "asked for"
 
 
-@pytest.mark.parametrize("found, cure", [(MAC_CPU, "tensorflow-metal"), (LINUX, "CUDA")])
+@pytest.mark.parametrize(
+    "found, cure", [(MAC_CPU, "macos-arm64-metal.txt.*metal"), (LINUX, "linux-cuda.txt.*cuda")]
+)
 def test_no_gpu_where_one_is_asked_for(found, cure):
-    with pytest.raises(UserError, match=f"--device=gpu: .*{cure}"):
+    with pytest.raises(NoGpuError, match=f"--device=gpu: .*{cure}"):
         choose(found, [], "gpu")
 
 
@@ -109,6 +111,16 @@ def test_a_broken_pair_is_found_before_tensorflow_is_imported(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "tensorflow", None)  # importing it would fail
     with pytest.raises(UserError, match="tensorflow-metal"):
         devices.prepare()
+
+
+def test_the_library_too_looks_before_it_imports(monkeypatch):
+    import tfdistill
+
+    broken = with_packages(tensorflow="2.21.0")
+    monkeypatch.setattr(hardware, "this_platform", lambda: broken)
+    assert tfdistill.__version__  # which needs no TensorFlow
+    with pytest.raises(UserError, match="tensorflow-metal"):
+        _ = tfdistill.load_model
 
 
 def test_the_faulty_fusion_is_switched_off_on_metal_alone():
@@ -210,13 +222,42 @@ def test_a_device_that_is_asked_for_goes_before_what_is_stored(prepare_on):
 
 def test_fewer_gpus_than_the_run_began_with():
     stored = Choice("gpu", "float32", True, False, 4, "CUDA, 4 GPUs")
-    choice = again(choose(LINUX, [VOLTA] * 2), stored)
+    choice = again(LINUX, choose(LINUX, [VOLTA] * 2), stored)
     assert choice.replicas == 2 and choice.reason == "as the run began, on 2 of its 4 GPUs"
+
+
+def test_more_gpus_than_the_run_began_with(monkeypatch):
+    import tensorflow as tf
+
+    stored = Choice("gpu", "float32", True, False, 2, "CUDA, 2 GPUs")
+    choice = again(LINUX, choose(LINUX, [VOLTA] * 4), stored)
+    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda devices: devices)
+    assert devices.strategy(choice) == ["GPU:0", "GPU:1"]
+    one = dataclasses.replace(choice, replicas=1)
+    assert devices.strategy(one) is tf.distribute.get_strategy()
+
+
+def test_a_run_that_goes_on_elsewhere_takes_nothing_along_that_works_only_there(prepare_on):
+    cuda = Choice("gpu", "bfloat16", True, False, 2, "CUDA, 2 GPUs")
+    metal = Choice("gpu", "float32", False, True, 1, "Metal")
+    linux = Choice("cpu", "float32", True, False, 1, "no GPU")
+    asked = []
+
+    def problem():
+        asked.append("")
+        return ""
+
+    on_mac, _ = prepare_on(MAC, [M1], stored=cuda, metal_problem=problem)
+    assert dataclasses.astuple(on_mac)[:-1] == dataclasses.astuple(metal)[:-1] and asked == [""]
+    on_cuda, done = prepare_on(LINUX, [VOLTA], stored=metal)
+    assert (on_cuda.on_metal, on_cuda.jit_compile) == (False, True) and ("TF32", False) in done
+    on_mac, _ = prepare_on(MAC_CPU, [], stored=linux)
+    assert not on_mac.jit_compile and on_mac.reason == "as the run began"
 
 
 def test_a_run_on_a_gpu_that_is_gone(prepare_on):
     stored = Choice("gpu", "float32", True, False, 1, "CUDA, 1 GPU")
-    with pytest.raises(UserError, match="sees no GPU"):
+    with pytest.raises(NoGpuError, match="sees no GPU"):
         prepare_on(LINUX, [], stored=stored)
 
 

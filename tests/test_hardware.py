@@ -33,6 +33,14 @@ def test_rosetta_is_seen(monkeypatch):
     assert not hardware.this_platform().translated
 
 
+def test_the_memory_of_a_card(monkeypatch):
+    answer = types.SimpleNamespace(stdout="24564\n8192\n")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: answer)
+    assert hardware.cuda_memory_bytes() == 24564 * 2**20
+    answer.stdout = "NVIDIA-SMI has failed\n"
+    assert hardware.cuda_memory_bytes() == 0
+
+
 def test_memory():
     taken = np.ones(50_000_000)
     peak = hardware.peak_memory_bytes()

@@ -10,11 +10,12 @@ import pytest
 
 from tfdistill import devices, hardware, machine, metal_check
 from tfdistill.devices import Choice
-from tfdistill.errors import UserError
+from tfdistill.errors import NoGpuError, UserError
 from tfdistill.flags import RunConfig
 from tfdistill.progress import Console
 
 ON_GPU = Choice("gpu", "bfloat16", True, False, 2, "CUDA, 2 GPUs")
+NOT_ON_METAL = Choice("cpu", "float32", False, False, 1, "not on Metal: slow")
 ON_METAL = Choice("gpu", "float32", False, True, 1, "Metal")
 
 
@@ -67,19 +68,23 @@ def test_a_run_that_goes_on_asks_for_what_it_began_with(asked, run_of):
 
 
 def test_its_gpu_is_gone(asked, run_of):
-    asked.answer = UserError("--device=gpu: TensorFlow sees no GPU")
+    asked.answer = NoGpuError("--device=gpu: TensorFlow sees no GPU")
     facts = dataclasses.asdict(ON_GPU)
     with pytest.raises(UserError, match="begun on a GPU.*--device=cpu goes on without it"):
         machine.for_training(run_of(facts), Console())
     with pytest.raises(UserError, match="sees no GPU"):  # it was asked for in so many words
         machine.for_training(run_of(facts, device="gpu"), Console())
-    with pytest.raises(UserError, match="sees no GPU"):
-        machine.for_training(run_of(None), Console())
+
+
+def test_an_installation_that_is_broken_is_not_a_gpu_that_is_gone(asked, run_of):
+    asked.answer = UserError("tensorflow-metal 1.2.0 does not load with TensorFlow 2.21.0")
+    with pytest.raises(UserError, match="does not load"):
+        machine.for_training(run_of(dataclasses.asdict(ON_METAL)), Console())
 
 
 @pytest.mark.parametrize(
     "facts, used",
-    [(None, False), (ON_METAL, True), (dataclasses.replace(ON_METAL, device="cpu"), False)],
+    [(None, False), (ON_METAL, True), (NOT_ON_METAL, False), (ON_GPU, False)],
 )
 def test_looking_takes_metal_where_a_run_has(asked, run_of, facts, used):
     machine.for_looking(run_of(facts and dataclasses.asdict(facts)))
@@ -119,11 +124,12 @@ def test_metal_is_asked_once(mac, capsys):
     assert "--length=128" in mac.commands[0]
 
 
-@pytest.mark.parametrize("change", ["length", "versions", "chip"])
+@pytest.mark.parametrize("change", ["length", "alpha_ce", "tokenizer", "versions", "chip"])
 def test_and_again_for_another_shape_version_or_machine(mac, monkeypatch, change):
     mac.answers = [answer(""), answer("the CPU is faster")]
     assert metal_check.problem(RunConfig(), Console()) == ""
-    config = RunConfig(length=64) if change == "length" else RunConfig()
+    changes = {"length": 64, "alpha_ce": 0.0, "tokenizer": "another"}
+    config = RunConfig(**{name: value for name, value in changes.items() if name == change})
     if change == "versions":
         monkeypatch.setattr(hardware, "versions", lambda: {"python": "3.12.2"})
     if change == "chip":
@@ -143,6 +149,15 @@ def test_a_check_that_crashes_says_so_and_is_not_kept(mac):
     found = metal_check.problem(RunConfig(), Console())
     assert found == "its check ended with code -6. abort: Metal is gone"
     assert metal_check.problem(RunConfig(), Console()) == ""
+
+
+def test_a_check_that_hangs(mac, monkeypatch):
+    def hangs(command, timeout, **_):
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(subprocess, "run", hangs)
+    assert metal_check.problem(RunConfig(), Console()) == "its check did not end in 60 minutes"
+    monkeypatch.undo()
 
 
 def test_the_check_itself(run_command, tiny_flags, capsys, monkeypatch):
@@ -167,11 +182,14 @@ def test_the_check_itself(run_command, tiny_flags, capsys, monkeypatch):
         return [reference, training_check.Way("metal", as_metal)]
 
     real_ways = training_check.ways
-    pace, factors = {"metal": 200.0}, {}
+    pace, factors, done = {"metal": 200.0}, {}, {}
     real_train = training_check.train
 
     def train(workload, batches, way, steps):
-        course = real_train(workload, batches, way, steps)
+        key = workload.name, way.name
+        if key not in done:
+            done[key] = real_train(workload, batches, way, steps)
+        course = done[key]
         losses = tuple(factors.get(way.name, 1.0) * loss for loss in course.losses)
         tokens_per_second = pace.get(way.name, 100.0)
         return dataclasses.replace(course, losses=losses, tokens_per_second=tokens_per_second)

@@ -24,6 +24,9 @@ __all__ = [*_HOMES, "recipes"]
 
 
 def __getattr__(name):
+    if name in __all__:
+        # What the commands do too: a word on installations that cannot work, switches for Metal.
+        importlib.import_module("tfdistill.devices").prepare_import()
     if name == "recipes":
         return importlib.import_module("tfdistill.recipes")
     if name in _HOMES:

@@ -5,7 +5,7 @@ import dataclasses
 import os
 
 from tfdistill import hardware
-from tfdistill.errors import UserError
+from tfdistill.errors import NoGpuError, UserError
 from tfdistill.quiet import quiet_native_output
 
 METAL = "1.2.0"  # earlier releases load with no TensorFlow from 2.18 on
@@ -24,8 +24,8 @@ class Choice:
 
     Args:
         device: "cpu" or "gpu".
-        precision: "float32", "bfloat16" or "float16": of products in training. Weights, sums over
-            the vocabulary, norms and everything that is not training are float32.
+        precision: "float32", "bfloat16" or "float16": of the products of models in training.
+            Weights, norms and losses, and models that are measured or exported, are float32.
         jit_compile: whether steps are compiled with XLA.
         on_metal: whether graphs must keep to the operators of Apple's plugin.
         replicas: GPUs that share each batch; 1 on the CPU.
@@ -46,7 +46,7 @@ def prepare(device="auto", precision="auto", stored=None, metal_problem=None):
     Args:
         device: "auto", "cpu" or "gpu".
         precision: "auto", "float32", "bfloat16" or "float16".
-        stored: the `Choice` a run began with, to be used again where the device is the same.
+        stored: the `Choice` a run began with, to be used again on a device of the same kind.
         metal_problem: called before Metal is chosen by "auto"; returns why it should not be, in
             words, or "".
 
@@ -54,12 +54,10 @@ def prepare(device="auto", precision="auto", stored=None, metal_problem=None):
         A `Choice`.
 
     Raises:
-        UserError: this TensorFlow cannot be imported, or there is no GPU where one is asked for.
+        UserError: this TensorFlow cannot be imported.
+        NoGpuError: there is no GPU where one is asked for.
     """
-    found = hardware.this_platform()
-    check_installation(found)
-    for name, value in environment(found).items():
-        os.environ.setdefault(name, value)
+    found = prepare_import()
     with quiet_native_output(errors=hardware.has_nvidia_driver()):
         import tensorflow as tf
 
@@ -68,11 +66,10 @@ def prepare(device="auto", precision="auto", stored=None, metal_problem=None):
         if not _has_metal(found):
             details = map(tf.config.experimental.get_device_details, gpus)
             capabilities = [detail.get("compute_capability") for detail in details]
-    if device == "auto" and stored:
-        device = stored.device
-    choice = choose(found, capabilities, device, precision)
-    if stored and stored.device == choice.device:
-        choice = again(choice, stored)
+    asked = stored.device if stored and device == "auto" else device
+    choice = choose(found, capabilities, asked, precision)
+    if stored and (stored.device, stored.on_metal) == (choice.device, choice.on_metal):
+        choice = again(found, choice, stored)
     elif choice.on_metal and device == "auto" and metal_problem:
         problem = metal_problem()
         if problem:
@@ -87,6 +84,22 @@ def prepare(device="auto", precision="auto", stored=None, metal_problem=None):
             # Otherwise the first process takes all of a CUDA card's memory.
             tf.config.experimental.set_memory_growth(gpu, True)
     return choice
+
+
+def prepare_import():
+    """What must be done before TensorFlow is imported for the first time.
+
+    Returns:
+        The `hardware.Platform`.
+
+    Raises:
+        UserError: this TensorFlow cannot be imported.
+    """
+    found = hardware.this_platform()
+    check_installation(found)
+    for name, value in environment(found).items():
+        os.environ.setdefault(name, value)
+    return found
 
 
 def check_installation(found):
@@ -145,11 +158,15 @@ def choose(found, gpus, device="auto", precision="auto"):
         A `Choice`.
 
     Raises:
-        UserError: there is no GPU where one is asked for.
+        NoGpuError: there is no GPU where one is asked for.
     """
     if device == "gpu" and not gpus:
-        cure = "install tensorflow-metal" if found.system == "Darwin" else "install the CUDA extra"
-        raise UserError(f"--device=gpu: TensorFlow sees no GPU: {cure} (bash scripts/mini.sh does)")
+        extra = "metal" if found.system == "Darwin" else "cuda"
+        constraints = "macos-arm64-metal" if found.system == "Darwin" else "linux-cuda"
+        raise NoGpuError(
+            f"--device=gpu: TensorFlow sees no GPU: pip install -c constraints/{constraints}.txt "
+            f"-e '.[{extra}]' makes it see one (bash scripts/mini.sh does)"
+        )
     if device == "cpu" or not gpus:
         reason = "asked for" if device == "cpu" else "TensorFlow sees no GPU"
         device, on_metal, replicas = "cpu", False, 1
@@ -158,8 +175,8 @@ def choose(found, gpus, device="auto", precision="auto"):
         replicas = 1 if on_metal else len(gpus)
         reason = "Metal" if on_metal else f"CUDA, {replicas} GPU{'s' if replicas > 1 else ''}"
     if precision == "auto":
-        # What needs no GPU of its own to be fast, and is right everywhere. Cards with bfloat16
-        # units compute float32 products at a tenth of the pace.
+        # float32 is right everywhere, but cards with bfloat16 units multiply it at a tenth of
+        # their pace.
         fast = device == "gpu" and not on_metal and all(c and c >= BFLOAT16_CUDA for c in gpus)
         precision = "bfloat16" if fast else "float32"
     jit_compile = _jit_compile(found, device, precision)
@@ -176,21 +193,24 @@ def _jit_compile(found, device, precision):
     return found.system != "Darwin" and (device, precision) != ("cpu", "bfloat16")
 
 
-def again(choice, stored):
+def again(found, choice, stored):
     """What a run that goes on uses.
 
     Args:
-        choice: what would be chosen now, on the same device.
+        found: a `hardware.Platform`.
+        choice: what would be chosen now, on a device of the same kind.
         stored: the `Choice` the run began with.
 
     Returns:
-        The stored `Choice`; on fewer GPUs where there are fewer now.
+        The stored `Choice`; on fewer GPUs where there are fewer now, and without XLA where this
+        machine has none.
     """
+    jit_compile = stored.jit_compile and found.system != "Darwin"
     replicas = min(choice.replicas, stored.replicas)
     reason = "as the run began"
     if replicas < stored.replicas:
         reason += f", on {replicas} of its {stored.replicas} GPUs"
-    return dataclasses.replace(stored, replicas=replicas, reason=reason)
+    return dataclasses.replace(stored, jit_compile=jit_compile, replicas=replicas, reason=reason)
 
 
 @contextlib.contextmanager
@@ -222,7 +242,8 @@ def strategy(choice):
     import tensorflow as tf
 
     if choice.replicas > 1:
-        return tf.distribute.MirroredStrategy()
+        names = [f"{choice.device.upper()}:{index}" for index in range(choice.replicas)]
+        return tf.distribute.MirroredStrategy(names)
     return tf.distribute.get_strategy()
 
 

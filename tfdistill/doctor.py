@@ -70,9 +70,13 @@ def _audit(console):
 
     kernels = metal_audit.load_inventory()
     audit = {}
+    console.say(f"\n{'train step':<52}{'operators':>10}{'heavy':>8}  without a Metal kernel")
     for name in train_steps.names():
-        findings = metal_audit.audit(train_steps.trace(train_steps.build(name)), kernels)
-        console.say(f"\n{name}: {'clean' if not findings else ''}")
+        graph = train_steps.trace(train_steps.build(name))
+        findings = metal_audit.audit(graph, kernels)
+        every, heavy = metal_audit.count(graph)
+        wrong = f"{sum(finding.count for finding in findings)}" if findings else "none"
+        console.say(f"{name:<52}{every:>10,}{heavy:>8,}  {wrong}")
         if findings:
             console.say(metal_audit.format_findings(findings))
         audit[name] = [dataclasses.asdict(finding) for finding in findings]
@@ -125,7 +129,7 @@ def _examine(choice, console):
     largest = {}
     for name in batch_memory.ROWS:
         try:
-            largest[name] = batch_memory.largest_batch(name, choice, hardware.memory_bytes())
+            largest[name] = batch_memory.largest_batch(name, choice)
             console.say(verdict.format_batch(name, *largest[name]))
         except RuntimeError as error:
             console.say(f"{name:<24}not measured: {error}")

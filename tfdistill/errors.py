@@ -7,3 +7,7 @@ class UserError(Exception):
     The message is one line: what is wrong, the flag or file it concerns, and the cure. Command
     lines print it and exit non-zero, without a traceback.
     """
+
+
+class NoGpuError(UserError):
+    """A GPU is asked for, and TensorFlow sees none."""

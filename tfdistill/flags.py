@@ -183,8 +183,9 @@ class RunConfig:
     precision: str = _flag(
         "auto",
         RUN,
-        "Of products in training: auto (bfloat16 on CUDA cards with units for it, else float32), "
-        "float32, bfloat16 or float16 (with a loss scale). All else is float32.",
+        "Of the products of models in training: auto (bfloat16 on CUDA cards with units for it, "
+        "else float32), float32, bfloat16 or float16 (with a loss scale). Losses, weights, and "
+        "all that is measured or exported at the end are float32.",
         choices=("auto", "float32", "bfloat16", "float16"),
     )
     json: bool = _flag(False, RUN, "Print one JSON object on standard output, tables on the other.")

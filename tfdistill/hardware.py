@@ -51,6 +51,15 @@ def memory_bytes():
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
+def cuda_memory_bytes():
+    """The memory of the first NVIDIA card, in bytes; 0 where nobody tells."""
+    command = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        found = subprocess.run(command, capture_output=True, text=True).stdout
+        return int(found.splitlines()[0]) * 2**20
+    return 0
+
+
 def has_nvidia_driver():
     """Without one TensorFlow's complaint that CUDA does not start is no error."""
     return any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/dxg"))

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 
 from tfdistill import devices, metal_check
-from tfdistill.errors import UserError
+from tfdistill.errors import NoGpuError, UserError
 
 
 def for_training(config, console):
@@ -24,8 +24,8 @@ def for_training(config, console):
     problem = functools.partial(metal_check.problem, config, console)
     try:
         return devices.prepare(config.device, config.precision, stored, problem)
-    except UserError as error:
-        if config.device != "auto" or not stored or stored.device != "gpu":
+    except NoGpuError as error:
+        if config.device == "gpu":
             raise
         raise UserError(
             f"--output_dir={config.output_dir} holds a run begun on a GPU, and there is none: "
@@ -45,7 +45,7 @@ def for_looking(config):
         A `devices.Choice`.
     """
     stored = _stored(config.output_dir)
-    problem = "" if stored and stored.device == "gpu" else "no run has used it yet"
+    problem = "" if stored and stored.on_metal else "no run has used it yet"
     return devices.prepare(config.device, metal_problem=lambda: problem)
 
 

@@ -17,10 +17,11 @@ from tfdistill import cli, devices, flags, hardware
 from tfdistill.files import write_atomically
 
 SPEED_STEPS = 6
-# Flags that decide the shape of a step.
+PATIENCE = 3600.0  # seconds: of what takes minutes, unless the device hangs
+# Flags that decide what a step computes.
 SHAPES = (
-    "teacher teacher_config student_type student_config recipe restrict_ce_to_mask length "
-    "masked_lm_prob batch_size gradient_accumulation_steps precision"
+    "teacher tokenizer teacher_config student_type student_config recipe alpha_ce alpha_mlm "
+    "alpha_cos alpha_mse restrict_ce_to_mask length batch_size precision"
 ).split()
 
 
@@ -59,7 +60,10 @@ def _cache():
 def _ask(config):
     """Runs the check: (problem, whether it came to its end)."""
     command = [sys.executable, "-m", "tfdistill.metal_check", *flags.flag_lines(config)]
-    result = subprocess.run(command, capture_output=True, text=True)
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        return f"its check did not end in {PATIENCE / 60:.0f} minutes", True
     if result.returncode:
         last = (result.stderr.strip().splitlines() or [""])[-1]
         return f"its check ended with code {result.returncode}. {last}".strip(), False
@@ -79,22 +83,21 @@ def _check(config):
     from tfdistill.diagnosis.training_check import STEPS, compare, train, ways
     from tfdistill.models.checkpoint import load_model
 
-    reference, metal = ways(choice)
-    mini = workloads.batches(workloads.MINI, load_tokenizer())
-    right, found = (train(workloads.MINI, mini, way, STEPS) for way in (reference, metal))
-    wrong = compare(right, found, choice.precision).problem
-    if not wrong:
-        tokenizer = load_tokenizer(plan.tokenizer_source(config))
-        teacher = load_model(config.teacher) if config.teacher else None
-        recipe = recipes.get(config.recipe, **vars(config))
-        run = workloads.of_run(config, plan.make_plan(config, recipe, teacher, tokenizer))
-        batches = workloads.batches(run, tokenizer)
-        cpu, gpu = (train(run, batches, way, SPEED_STEPS) for way in (reference, metal))
-        if gpu.tokens_per_second < cpu.tokens_per_second:
-            wrong = (
-                f"the CPU is faster at this size, {cpu.tokens_per_second:,.0f} tokens/s against "
-                f"{gpu.tokens_per_second:,.0f}"
-            )
+    tokenizer = load_tokenizer(plan.tokenizer_source(config))
+    teacher = load_model(config.teacher) if config.teacher else None
+    recipe = recipes.get(config.recipe, **vars(config))
+    run = workloads.of_run(config, plan.make_plan(config, recipe, teacher, tokenizer))
+    wrong = ""
+    trials = (workloads.MINI, load_tokenizer(), STEPS), (run, tokenizer, SPEED_STEPS)
+    for workload, its_tokenizer, steps in trials:
+        batches = workloads.batches(workload, its_tokenizer)
+        cpu, metal = (train(workload, batches, way, steps) for way in ways(choice))
+        wrong = wrong or compare(cpu, metal, choice.precision).problem
+    if not wrong and metal.tokens_per_second < cpu.tokens_per_second:
+        wrong = (
+            f"the CPU is faster at this size, {cpu.tokens_per_second:,.0f} tokens/s against "
+            f"{metal.tokens_per_second:,.0f}"
+        )
     print(json.dumps({"problem": wrong}))
 
 

@@ -28,7 +28,21 @@ def test_train_steps_are_clean(name, kernels):
     found = metal_audit.audit(graph, kernels)
     assert not found, "\n" + metal_audit.format_findings(found)
     kinds = {operation.type for operation in metal_audit._operations(graph)}
-    assert {"ResourceApplyAdam", "MatMul", "Erf", "StatelessRandomUniformV2"} <= kinds  # all of it
+    assert {"ResourceApplyAdam", "MatMul", "StatelessRandomUniformV2"} <= kinds  # all of it
+    assert ("Erf" in kinds) == (not name.endswith(tuple(train_steps.ACTIVATIONS)))
+
+
+def test_layerdrop_as_it_is_elsewhere_is_not_clean(kernels, monkeypatch):
+    """What `on_metal` is for: else the gradient of a branch keeps what was computed in it."""
+    real = train_steps.Distiller
+    monkeypatch.setattr(
+        train_steps,
+        "Distiller",
+        lambda *args, on_metal, **options: real(*args, on_metal=False, **options),
+    )
+    graph = train_steps.trace(train_steps.build(train_steps.PRE_TRAINING))
+    found = {finding.operator for finding in metal_audit.audit(graph, kernels)}
+    assert found and all(operator.startswith("Optional") for operator in found)
 
 
 def test_a_clean_graph(kernels):

@@ -7,6 +7,7 @@ import types
 
 import pytest
 
+from tfdistill import hardware
 from tfdistill.devices import Choice
 from tfdistill.diagnosis import batch_memory, metal_audit, registered_kernels, verdict
 from tfdistill.diagnosis.training_check import Comparison, Course
@@ -26,7 +27,7 @@ def say(choice=ON_CPU, reference=SLOW, chosen=FAST, comparison=RIGHT, largest=FI
 
 def test_all_is_well():
     right, text = say()
-    assert right and "mini at 2,000 tokens/s" in text and "usual batch of 8" in text
+    assert right and "mini at 2,000 tokens/s" in text and "batches of 8 rows of 128" in text
     assert "slower" not in text
 
 
@@ -50,13 +51,16 @@ def test_a_loss_that_does_not_fall(losses):
 
 def test_a_gpu_that_is_slower():
     right, text = say(ON_METAL, reference=FAST, chosen=SLOW)
-    assert right and "slower" in text and "--device=cpu" in text
+    assert right and "slower" in text and "--device=auto takes the CPU" in text
+    on_cuda = Choice("gpu", "float32", True, False, 1, "CUDA")
+    assert "--device=cpu" in say(on_cuda, reference=FAST, chosen=SLOW)[1]
 
 
 def test_memory_that_is_short():
     largest = {"mini": (40, 1e9, 4e6), "BERT-base to 6 layers": (3, 3e9, 6e7)}
     right, text = say(largest=largest)
-    assert right and "--batch_size=3" in text and "usual batch of 32" in text
+    assert right and "batches of 3 rows of 128" in text and "batches of 32 rows of 64" in text
+    assert "--gradient_accumulation_steps" in text
     assert "does not fit" in say(largest={"BERT-base to 6 layers": (0, 3e9, 6e7)})[1]
 
 
@@ -76,7 +80,8 @@ def test_the_batch_that_fits():
     assert batch_memory.fit((10, 3e9), (20, 4e9), 2e9)[0] == 0
 
 
-def test_the_memory_of_a_process(monkeypatch):
+@pytest.mark.slow
+def test_the_memory_of_a_process():
     """A real one, of the smaller batch of mini."""
     few, _ = batch_memory.ROWS["mini"]
     plain = Choice("cpu", "float32", False, False, 1, "a test")
@@ -86,10 +91,33 @@ def test_the_memory_of_a_process(monkeypatch):
 
 
 def test_a_process_that_fails_is_told(monkeypatch):
-    failed = types.SimpleNamespace(returncode=-9, stdout="", stderr="a\nKilled\n")
+    failed = types.SimpleNamespace(returncode=1, stdout="", stderr="a\nno such thing\n")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
-    with pytest.raises(RuntimeError, match="mini with 128 rows: Killed"):
-        batch_memory.largest_batch("mini", ON_CPU, 1e9)
+    with pytest.raises(RuntimeError, match="mini with 128 rows: no such thing"):
+        batch_memory.largest_batch("mini", ON_CPU)
+    failed.returncode = -9
+    with pytest.raises(RuntimeError, match="when memory is out"):
+        batch_memory.largest_batch("mini", ON_CPU)
+
+
+def test_it_is_the_memory_of_the_device(monkeypatch):
+    seen = []
+
+    def measure(name, rows, choice):
+        seen.append(choice.device)
+        return 1e9 + rows * 1e7
+
+    monkeypatch.setattr(batch_memory, "measure", measure)
+    monkeypatch.setattr(hardware, "memory_bytes", lambda: 16e9)
+    monkeypatch.setattr(hardware, "cuda_memory_bytes", lambda: 8e9)
+    on_cuda = Choice("gpu", "float32", True, False, 1, "CUDA")
+    assert batch_memory.largest_batch("mini", ON_CPU)[0] == 1100
+    assert batch_memory.largest_batch("mini", on_cuda)[0] == 500
+    assert batch_memory.largest_batch("mini", ON_METAL)[0] == 1100
+    assert seen == ["cpu", "cpu", "gpu", "gpu", "cpu", "cpu"]
+    monkeypatch.setattr(hardware, "cuda_memory_bytes", lambda: 0)
+    with pytest.raises(RuntimeError, match="nvidia-smi"):
+        batch_memory.largest_batch("mini", on_cuda)
 
 
 # -- kernels
@@ -106,11 +134,7 @@ def test_kernels_that_are_missing():
 @pytest.mark.tf218
 def test_the_inventory_holds_what_its_tensorflow_registers():
     """Its DEFAULT kernels were read from TensorFlow 2.18, the one of the macOS Metal set."""
-    import tensorflow as tf
-
     bundled = json.loads(metal_audit.INVENTORY.read_text())
     found = registered_kernels.registered()
     assert found["DEFAULT"]["Reshape"]
-    if not tf.__version__.startswith("2.18"):
-        pytest.skip("the inventory is of TensorFlow 2.18")
     assert registered_kernels.missing(bundled["DEFAULT"], found["DEFAULT"]) == []

@@ -1,6 +1,7 @@
 """The training step: its terms, its gradients, its randomness, and what it must not touch."""
 
 import dataclasses
+import types
 
 import keras
 import numpy as np
@@ -348,6 +349,13 @@ def test_keras_fit_makes_the_same_steps(tiny_model, tiny_batch):
     assert found[-1]["loss"] < 0.8 * found[0]["loss"]
     for variable, true_variable in zip(other.variables, one.variables, strict=True):
         np.testing.assert_allclose(variable, true_variable, atol=1e-4)
+
+
+def test_keras_fit_knows_one_device_alone(student, batch, monkeypatch):
+    two = types.SimpleNamespace(num_replicas_in_sync=2)
+    monkeypatch.setattr(tf.distribute, "get_strategy", lambda: two)
+    with pytest.raises(ValueError, match="TrainStep"):
+        Distiller(student, phase("mlm")).train_step(batch)
 
 
 # -- what cannot be computed

@@ -11,12 +11,18 @@ from tfdistill.training.loss_scale import LossScale, loss_scale_for
 from tfdistill.training.optimizer import build_optimizer
 from tfdistill.training.step import TrainStep
 
+pytestmark = pytest.mark.tf218
 FLOAT16 = devices.Choice("cpu", "float16", False, False, 1, "a test")
 
 
 def test_only_float16_needs_one():
     assert loss_scale_for("float32") is None and loss_scale_for("bfloat16") is None
     assert float(loss_scale_for("float16").value) == 2.0**15
+
+
+def test_its_variables_lie_on_the_gpu_with_the_others():
+    """TensorFlow keeps int32 variables on the CPU, where a step that XLA compiles cannot reach."""
+    assert {variable.dtype for variable in LossScale().variables} == {"float32"}
 
 
 def test_down_at_an_overflow_and_up_after_many_good_steps(monkeypatch):

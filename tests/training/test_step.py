@@ -10,8 +10,11 @@ import pytest
 SCRIPT = Path(__file__).with_name("train_on_devices.py")
 
 
-def train(devices, jit_compile, output):
-    command = [sys.executable, SCRIPT, devices, int(jit_compile), output]
+pytestmark = pytest.mark.tf218
+
+
+def train(devices, jit_compile, output, precision="float32"):
+    command = [sys.executable, SCRIPT, devices, int(jit_compile), precision, output]
     result = subprocess.run([str(word) for word in command], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-3000:]
     return dict(np.load(output))
@@ -29,3 +32,26 @@ def test_two_devices_give_the_weights_of_one(jit_compile, tmp_path):
     assert one["losses"][-1, 0] < one["losses"][0, 0] and one["losses"][:, 1].max() > 1.0
     for name, expected in one.items():
         np.testing.assert_allclose(two[name], expected, atol=1e-5, rtol=1e-5, err_msg=name)
+
+
+@pytest.mark.slow
+def test_two_devices_in_bfloat16(tmp_path):
+    """Their products are rounded alike; sums over rows, which differ, only a little."""
+    one = train(1, False, tmp_path / "one.npz", "bfloat16")
+    two = train(2, False, tmp_path / "two.npz", "bfloat16")
+    np.testing.assert_allclose(two["losses"][:, 0], one["losses"][:, 0], rtol=0.01)
+
+
+@pytest.mark.slow
+def test_two_devices_skip_the_steps_that_overflow(tmp_path):
+    """In half of a batch sums are half as large: they overflow as often, or once less."""
+    one = train(1, False, tmp_path / "one.npz", "float16")
+    two = train(2, False, tmp_path / "two.npz", "float16")
+    skipped = [(found["losses"][:, 1] == 0).sum() for found in (one, two)]
+    assert 1 <= skipped[1] <= skipped[0] <= skipped[1] + 1
+    assert [float(found["loss_scale"]) for found in (one, two)] == [
+        2.0 ** (24 - n) for n in skipped
+    ]
+    before = skipped[1]  # up to there neither has moved
+    np.testing.assert_allclose(two["losses"][:before, 0], one["losses"][:before, 0], rtol=1e-3)
+    assert two["losses"][-1, 0] < 0.95 * two["losses"][0, 0]

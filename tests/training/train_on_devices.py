@@ -1,7 +1,7 @@
 """Trains a tiny student for some steps on logical CPUs, and saves its weights.
 
-Usage: python train_on_devices.py DEVICES JIT OUTPUT.npz    (a process of its own: TensorFlow takes
-the number of logical devices only before it starts)
+Usage: python train_on_devices.py DEVICES JIT PRECISION OUTPUT.npz    (a process of its own:
+TensorFlow takes the number of logical devices only before it starts)
 """
 
 import sys
@@ -9,10 +9,11 @@ import sys
 import numpy as np
 import tensorflow as tf
 
-from tfdistill import recipes
+from tfdistill import devices, recipes
 from tfdistill.distillation.distiller import Distiller
 from tfdistill.models.config import EncoderConfig
 from tfdistill.models.heads import MaskedLanguageModel
+from tfdistill.training.loss_scale import loss_scale_for
 from tfdistill.training.optimizer import build_optimizer
 from tfdistill.training.step import TrainStep
 
@@ -48,13 +49,11 @@ def make_batch(step):
     }
 
 
-def main(devices, jit_compile, output):
+def main(count, jit_compile, precision, output):
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    strategy = tf.distribute.get_strategy()
-    if devices > 1:
-        strategy = tf.distribute.MirroredStrategy([f"CPU:{index}" for index in range(devices)])
-    with strategy.scope():
+    choice = devices.Choice("cpu", precision, jit_compile, False, count, "a test")
+    with devices.strategy(choice).scope(), devices.numerics(choice):
         student = make_model(1, seed=1)
         (phase,) = recipes.get("distilbert").phases
         distiller = Distiller(student, phase, make_model(2, seed=2), seed=3, layerdrop=0.3)
@@ -68,15 +67,19 @@ def main(devices, jit_compile, output):
             weight_decay=0.01,
             max_grad_norm=1.0,
         )
-        train_step = TrainStep(distiller, optimizer, jit_compile)
+        # So high that the first steps overflow.
+        loss_scale = loss_scale_for(precision, 2.0**24)
+        train_step = TrainStep(distiller, optimizer, jit_compile, loss_scale)
         losses = []
         for step in range(STEPS):
             row = train_step(make_batch(step), step)
             losses.append([float(row["loss"]), float(row["gradient_norm"])])
     assert train_step.function.experimental_get_tracing_count() == 1
     weights = {variable.path: variable.numpy() for variable in student.variables}
+    if loss_scale:
+        weights["loss_scale"] = loss_scale.value.numpy()
     np.savez(output, losses=losses, **weights)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), bool(int(sys.argv[2])), sys.argv[3])
+    main(int(sys.argv[1]), bool(int(sys.argv[2])), *sys.argv[3:])

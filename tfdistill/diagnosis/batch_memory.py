@@ -2,15 +2,20 @@
 
 Two batches are trained for a few steps, each in a process of its own; memory grows by the row.
 
-    python -m tfdistill.diagnosis.batch_memory WORKLOAD ROWS DEVICE PRECISION JIT
+    python -m tfdistill.diagnosis.batch_memory WORKLOAD ROWS CHOICE
 
-is such a process: it prints the bytes of its peak.
+is such a process, CHOICE a `devices.Choice` as JSON: it prints the bytes of its peak. On CUDA it is
+the card's memory that counts; on Metal, whose processes do not tell all that they hold, the steps
+are computed by the CPU, from the same memory.
 """
 
 import dataclasses
 import json
+import signal
 import subprocess
 import sys
+
+from tfdistill import hardware
 
 STEPS = 2
 # At least 512 tokens: below, the vocabulary loss has no full chunk, and memory is not yet linear.
@@ -18,20 +23,26 @@ ROWS = {"mini": (128, 384), "BERT-base to 6 layers": (6, 12)}
 SHARE = 0.75  # of the memory; the rest is for the rest of the machine
 
 
-def largest_batch(name, choice, memory_bytes):
+def largest_batch(name, choice):
     """The most rows that fit.
 
     Args:
         name: of one of the workloads in `ROWS`.
         choice: a `devices.Choice`.
-        memory_bytes: of the machine; that of the GPU where its peak can be read.
 
     Returns:
         (rows, bytes of a batch with no rows, bytes per row).
 
     Raises:
-        RuntimeError: a process failed; with its last words.
+        RuntimeError: a process failed, with its last words; or nobody tells a card's memory.
     """
+    memory_bytes = hardware.memory_bytes()
+    if choice.on_metal:
+        choice = dataclasses.replace(choice, device="cpu")
+    elif choice.device == "gpu":
+        memory_bytes = hardware.cuda_memory_bytes()
+        if not memory_bytes:
+            raise RuntimeError("nvidia-smi does not tell the card's memory")
     few, many = ROWS[name]
     return fit((few, measure(name, few, choice)), (many, measure(name, many, choice)), memory_bytes)
 
@@ -57,14 +68,16 @@ def measure(name, rows, choice):
     command = [sys.executable, "-m", "tfdistill.diagnosis.batch_memory", *words]
     result = subprocess.run(command, capture_output=True, text=True)
     if result.returncode:
-        last = (result.stderr.strip().splitlines() or ["no word"])[-1]
+        last = (result.stderr.strip().splitlines() or [f"code {result.returncode}"])[-1]
+        if result.returncode == -signal.SIGKILL:
+            last = "killed, as the system does when memory is out"
         raise RuntimeError(f"{name} with {rows} rows: {last}")
     return int(result.stdout.split()[-1])
 
 
 def main(name, rows, choice):
     """Trains, and prints the peak."""
-    from tfdistill import devices, hardware
+    from tfdistill import devices
 
     choice = devices.Choice(**json.loads(choice))
     devices.prepare(choice.device, choice.precision)

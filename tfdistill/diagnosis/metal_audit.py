@@ -102,6 +102,12 @@ def audit(graph, kernels):
     ]
 
 
+def count(graph):
+    """How many operators a graph and its functions have, and how many of them are heavy."""
+    heavy = [_is_heavy(operation) for operation in _operations(graph)]
+    return len(heavy), sum(heavy)
+
+
 def _operations(graph):
     """All operations of a graph and, down to the last, of the functions that they call."""
     seen, graphs = set(), [graph]

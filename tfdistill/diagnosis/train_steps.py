@@ -1,5 +1,7 @@
 """The real train steps of every recipe, at a tiny size, whose graphs can be looked at."""
 
+import functools
+
 import tensorflow as tf
 
 from tfdistill import devices, recipes
@@ -11,33 +13,40 @@ from tfdistill.training.optimizer import build_optimizer
 from tfdistill.training.step import TrainStep
 
 # A micro-batch has more tokens, and more masked ones, than the vocabulary loss takes at once.
-ROWS, LENGTH, MASKED, VOCABULARY = 8, 140, 130, 70
+ROWS, LENGTH, MASKED, VOCABULARY = 32, 40, 36, 70
 KINDS = ("bert", "distilbert")
 PRE_TRAINING = "pre-training with LayerDrop"
 # Settings of a recipe that change its graph.
 VARIANTS = {
     "distilbert": {"": {}, " at masked tokens": dict(restrict_ce_to_mask=True, alpha_mse=1)}
 }
-# Settings that change every graph, and which are looked at for two steps that have all parts.
+# Settings that change every graph, and which are looked at for steps that have all parts.
 FORMS = {
-    "whole batches": dict(micro_batches=1, precision="float32"),
-    "bfloat16": dict(micro_batches=2, precision="bfloat16"),
-    "float16": dict(micro_batches=2, precision="float16"),
+    "whole batches": {"micro_batches": 1},
+    "bfloat16": {"precision": "bfloat16"},
+    "float16": {"precision": "float16"},
 }
-IN_ALL_FORMS = (PRE_TRAINING, "distilbert/distil/bert")
+IN_ALL_FORMS = (PRE_TRAINING, "distilbert/distil/bert", "distilbert at masked tokens/distil/bert")
+# The activations of Hugging Face's configs; 16 bits have fewer kernels.
+ACTIVATIONS = {
+    f"{activation}, bfloat16": {"hidden_act": activation, "precision": "bfloat16"}
+    for activation in ("gelu_new", "relu", "silu", "tanh")
+}
 
 
 def names():
     """All steps: "RECIPE AND VARIANT/PHASE/STUDENT TYPE", and the teacher's own, with LayerDrop.
 
-    In float32 and micro-batches; some with another of `FORMS` after a comma.
+    In float32, two micro-batches and with gelu; some with others of `FORMS` and `ACTIVATIONS`
+    after a comma.
     """
     found = [PRE_TRAINING]
     for recipe in recipes.names():
         for variant in VARIANTS.get(recipe, {"": {}}):
             for phase in recipes.get(recipe).phases:
                 found += [f"{recipe}{variant}/{phase.name}/{kind}" for kind in KINDS]
-    return found + [f"{name}, {form}" for name in IN_ALL_FORMS for form in FORMS]
+    found += [f"{name}, {form}" for name in IN_ALL_FORMS for form in FORMS]
+    return found + [f"mlm/mlm/bert, {activation}" for activation in ACTIVATIONS]
 
 
 def build(name):
@@ -50,20 +59,22 @@ def build(name):
         A `TrainStep`.
     """
     name, _, form = name.partition(", ")
-    settings = FORMS.get(form, dict(micro_batches=2, precision="float32"))
+    usual = {"micro_batches": 2, "precision": "float32", "hidden_act": "gelu"}
+    settings = usual | {**FORMS, **ACTIVATIONS}.get(form, {})
     choice = devices.Choice("gpu", settings["precision"], False, True, 1, "an audit")
     metal = dict(on_metal=True, micro_batches=settings["micro_batches"])
+    model = functools.partial(_model, hidden_act=settings["hidden_act"])
     with devices.numerics(choice):
         if name == PRE_TRAINING:
             (phase,) = recipes.get("mlm").phases
-            distiller = Distiller(_model("bert", 2), phase, layerdrop=0.5, **metal)
+            distiller = Distiller(model("bert", 2), phase, layerdrop=0.5, **metal)
         else:
             variant, phase_name, kind = name.split("/")
             recipe, space, rest = variant.partition(" ")
             options = VARIANTS.get(recipe, {}).get(space + rest, {})
             phases = recipes.get(recipe, **options).phases
             (phase,) = (phase for phase in phases if phase.name == phase_name)
-            distiller = Distiller(_model(kind, 1), phase, _model("bert", 2), **metal)
+            distiller = Distiller(model(kind, 1), phase, model("bert", 2), **metal)
         return _step(distiller, loss_scale_for(choice.precision))
 
 
@@ -80,11 +91,12 @@ def trace(step):
     return step.function.get_concrete_function(batch, tf.TensorSpec((), tf.int32)).graph
 
 
-def _model(kind, layers):
+def _model(kind, layers, hidden_act):
     shape = dict(hidden_size=16, num_hidden_layers=layers, num_attention_heads=2)
     sizes = dict(vocab_size=VOCABULARY, intermediate_size=20, max_position_embeddings=LENGTH)
     dropout = dict(hidden_dropout_prob=0.1, attention_probs_dropout_prob=0.1)
-    return MaskedLanguageModel(EncoderConfig(model_type=kind, **shape, **sizes, **dropout))
+    config = EncoderConfig(model_type=kind, hidden_act=hidden_act, **shape, **sizes, **dropout)
+    return MaskedLanguageModel(config)
 
 
 def _step(distiller, loss_scale):

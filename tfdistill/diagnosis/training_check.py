@@ -11,6 +11,8 @@ STEPS = 50
 # How far two ways may part: (loss, gradient norm), as shares. Rounding grows with every step, and
 # sixteen bits round a thousand times as much as float32 does.
 TOLERANCES = {"float32": (0.001, 0.02), "bfloat16": (0.01, 0.1), "float16": (0.01, 0.1)}
+# Low enough for no step to overflow: where one is skipped, all later ones differ.
+LOSS_SCALE = 2.0**8
 SMOOTHED = 10  # steps: the single ones of a batch size this small jump about
 
 
@@ -101,7 +103,7 @@ def train(workload, batches, way, steps, progress=lambda step: None):
     losses, norms, seconds = [], [], []
     with tf.device(f"/{choice.device.upper()}:0"), devices.numerics(choice):
         distiller, optimizer = workloads.make(workload, steps, choice.on_metal)
-        loss_scale = loss_scale_for(choice.precision)
+        loss_scale = loss_scale_for(choice.precision, LOSS_SCALE)
         step = TrainStep(distiller, optimizer, choice.jit_compile, loss_scale)
         for index in range(steps):
             batch = {name: tf.constant(part) for name, part in batches.at(index).items()}

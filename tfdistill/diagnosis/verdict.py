@@ -57,23 +57,26 @@ def verdict(choice, courses, comparison, largest):
     *_, (name, course) = courses.items()
     if comparison and comparison.problem:
         cure = "--device=cpu" if choice.device == "gpu" else "--precision=float32"
+        if choice.on_metal:
+            cure += ", as --device=auto does here"
         return False, f"do not train with {name}: {comparison.problem}. Use {cure}."
     if not all(map(math.isfinite, course.losses)) or course.losses[-1] >= course.losses[0]:
         return False, f"do not train here: with {name} the loss does not fall."
     said = [f"{name} trains right, mini at {course.tokens_per_second:,.0f} tokens/s."]
-    slowest = next(iter(courses.values())).tokens_per_second
-    if course.tokens_per_second < slowest:
-        said.append(f"It is slower than plain steps on the CPU ({slowest:,.0f}).")
-        if choice.device == "gpu":
-            said.append("Small models train faster with --device=cpu.")
+    plain = next(iter(courses.values())).tokens_per_second
+    if course.tokens_per_second < plain:
+        said.append(f"It is slower than plain steps on the CPU ({plain:,.0f}).")
+        if choice.on_metal:
+            said.append("For models of this size --device=auto takes the CPU.")
+        elif choice.device == "gpu":
+            said.append("Models of this size train faster with --device=cpu.")
     for workload, (rows, *_) in largest.items():
-        usual = USUAL_BATCH[workload]
-        if rows >= usual:
-            said.append(f"{workload} fits with its usual batch of {usual}.")
+        batch = f"batches of {min(rows, USUAL_BATCH[workload])} rows of {LENGTHS[workload]}"
+        if rows >= USUAL_BATCH[workload]:
+            said.append(f"{workload} fits with {batch}.")
         elif rows:
             said.append(
-                f"{workload} fits with batches of {rows}: take --batch_size={rows} and "
-                "--gradient_accumulation_steps to make up for it."
+                f"{workload} fits with {batch}; take --gradient_accumulation_steps for larger ones."
             )
         else:
             said.append(f"{workload} does not fit.")

@@ -183,7 +183,13 @@ class Distiller(keras.Model):
         return LayerDraws(draws >= self.layerdrop, self.on_metal)
 
     def train_step(self, data):
-        """One step of Keras's `fit` on a batch (see `gradients`); the optimizer clips."""
+        """One step of Keras's `fit` on a batch (see `gradients`); the optimizer clips.
+
+        Raises:
+            ValueError: under a strategy of several devices, which only `TrainStep` serves.
+        """
+        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+            raise ValueError("fit trains on one device: on several, take training.step.TrainStep")
         gradients, losses = self.gradients(
             data, self.optimizer.iterations, loss_scale=self.optimizer.scale_loss(1.0)
         )

@@ -24,6 +24,11 @@ def _gelu_erf(x):
     return 0.5 * x * (1.0 + ops.erf(x * math.sqrt(0.5)))
 
 
+def _silu(x):
+    """x sigmoid(x), the sigmoid in float32: Metal has no other."""
+    return x * ops.cast(ops.sigmoid(ops.cast(x, "float32")), x.dtype)
+
+
 ACTIVATIONS = {
     "gelu": _gelu_erf,
     "gelu_python": _gelu_erf,
@@ -31,8 +36,8 @@ ACTIVATIONS = {
     "gelu_pytorch_tanh": _gelu_tanh,
     "gelu_fast": _gelu_tanh,
     "relu": ops.relu,
-    "silu": ops.silu,
-    "swish": ops.silu,
+    "silu": _silu,
+    "swish": _silu,
     "tanh": ops.tanh,
 }
 

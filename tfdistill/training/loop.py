@@ -114,6 +114,8 @@ class TrainingLoop:
         row = {"step": step}
         for name in pending[0]:
             row[name] = math.fsum(float(losses[name]) for losses in pending) / len(pending)
+        if row.get("skipped", 0.0) < 1.0:  # of the steps that were taken
+            row["gradient_norm"] /= 1.0 - row.get("skipped", 0.0)
         wrong = [name for name in ("loss", "gradient_norm") if not math.isfinite(row[name])]
         if wrong:
             raise UserError(
