@@ -12,6 +12,8 @@
 set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
 
+# Most of a test's time is Python's, in one thread. Files stay whole: their tests share what they set up.
+at_once=(-n 2 --dist loadfile)
 check_style=yes
 case ${1:-} in
   --tensorflow | --tensorflow=*)
@@ -33,7 +35,7 @@ case ${1:-} in
     shift
     prepare_environment test
     cd "$root"
-    exec "$python" -m pytest -m slow "$@"
+    exec "$python" -m pytest -m slow "${at_once[@]}" "$@"
     ;;
 esac
 
@@ -41,5 +43,5 @@ prepare_environment test
 cd "$root"
 status=0
 [ -z "$check_style" ] || "$python" -m ruff check . || status=$?
-"$python" -m pytest "$@" || status=$?
+"$python" -m pytest "${at_once[@]}" "$@" || status=$?
 exit "$status"

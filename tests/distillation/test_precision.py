@@ -93,7 +93,9 @@ def test_keras_fit_scales_by_keras_own_loss_scale(tiny_model, tiny_batch):
         distiller = Distiller(student, phase)
         distiller.compile(optimizer=keras.optimizers.SGD(0.1), jit_compile=False)
         assert isinstance(distiller.optimizer, keras.optimizers.LossScaleOptimizer)
-        collect = keras.callbacks.LambdaCallback(on_train_batch_end=lambda _, row: seen.append(row))
+        collect = keras.callbacks.LambdaCallback(
+            on_train_batch_end=lambda _, logs: seen.append(logs)
+        )
         batch = tiny_batch(ROWS)
         before = student.head.bias.numpy()
         gradient = distiller.gradients({n: tf.constant(p) for n, p in batch.items()}, 0)[0]

@@ -1,0 +1,126 @@
+"""BERT's WordPiece at the speed of tensorflow-text, with the ids of `tokenizers`.
+
+The two differ in some characters (tensorflow-text folds those that only look alike) and in very
+long words. Lines without either, nearly all, go to tensorflow-text; the rest does not.
+"""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+
+TABLES = Path(__file__).parents[1] / "assets" / "wordpiece" / "characters.json"
+UNKNOWN = "[UNK]"
+# Longer words are [UNK]: to one by their characters, to the other by their bytes.
+LONGEST_WORD = 100
+LONGEST_CHARACTER = 4  # bytes
+
+
+class FastWordPiece:
+    """Tokenises lines by tensorflow-text, where that gives the ids of `tokenizers`.
+
+    Args:
+        tokens: list of the vocabulary's tokens, by id.
+        lowercase: whether text is lowercased and loses its accents.
+    """
+
+    def __init__(self, tokens, lowercase):
+        import tensorflow as tf
+        import tensorflow_text
+
+        self._tokenizer = tensorflow_text.FastBertTokenizer(
+            vocab=tokens, lower_case_nfd_strip_accents=lowercase, token_out_type=tf.int32
+        )
+        tables = json.loads(TABLES.read_text())["uncased" if lowercase else "cased"]
+        self._alike, self._separators = (_table(tables[k]) for k in ("alike", "separators"))
+        known = set(tokens)
+        # A character that is a word of its own, and one that nobody knows.
+        self._stand_in = next(
+            chr(code)
+            for code in range(0x3400, 0xA000)
+            if self._separators[code] and chr(code) not in known
+        )
+
+    def encode(self, lines):
+        """Tokenises lines.
+
+        Args:
+            lines: list of strings without line breaks, all of which `alike` takes.
+
+        Returns:
+            (ids int32 (tokens,), lengths int64 (lines,)).
+        """
+        lines = [line.replace(UNKNOWN, self._stand_in) for line in lines]
+        ragged = self._tokenizer.tokenize(lines)
+        return ragged.flat_values.numpy(), np.diff(ragged.row_splits.numpy())
+
+    def alike(self, lines):
+        """Which lines have the same ids from both.
+
+        Args:
+            lines: list of strings without line breaks.
+
+        Returns:
+            bool (lines,).
+        """
+        text = "\n".join(lines) + "\n"
+        if text.isascii():
+            codes, longest = np.frombuffer(text.encode("ascii"), np.uint8), LONGEST_WORD
+        else:
+            codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+            longest = LONGEST_WORD // LONGEST_CHARACTER
+        breaks = np.flatnonzero(codes == ord("\n"))
+        if len(breaks) != len(lines):
+            raise ValueError("a line holds a line break")
+        others = np.flatnonzero(~self._alike[codes])
+        ends = np.flatnonzero(self._separators[codes])
+        long = ends[np.flatnonzero(np.diff(ends, prepend=-1) > longest)]
+        found = np.ones(len(lines), bool)
+        for places in (others, long):
+            found[np.searchsorted(breaks, places)] = False
+        return found
+
+
+def fast_wordpiece(state):
+    """A `FastWordPiece` for a tokenizer, or None where there is none.
+
+    Args:
+        state: the content of a `tokenizer.json` whose only added token is [UNK].
+
+    Returns:
+        None without tensorflow-text, and for tokenizers that are not BERT's own.
+    """
+    if importlib.util.find_spec("tensorflow_text") is None or not _is_bert(state):
+        return None
+    vocabulary = state["model"]["vocab"]
+    tokens = sorted(vocabulary, key=vocabulary.get)
+    return FastWordPiece(tokens, lowercase=state["normalizer"]["lowercase"])
+
+
+def _is_bert(state):
+    model, normalizer = state["model"], state["normalizer"] or {}
+    wanted = {
+        "type": "WordPiece",
+        "unk_token": UNKNOWN,
+        "continuing_subword_prefix": "##",
+        "max_input_chars_per_word": LONGEST_WORD,
+    }
+    lowercase = normalizer.get("lowercase")
+    return (
+        {name: model.get(name) for name in wanted} == wanted
+        and normalizer.get("type") == "BertNormalizer"
+        and normalizer.get("clean_text") is True
+        and normalizer.get("handle_chinese_chars") is True
+        and normalizer.get("strip_accents") in (None, lowercase)
+        and (state["pre_tokenizer"] or {}).get("type") == "BertPreTokenizer"
+    )
+
+
+def _table(ranges):
+    """bool (all characters,), true in the ranges, and for the end of a line."""
+    table = np.zeros(0x110000, bool)
+    for first, last in ranges:
+        table[first : last + 1] = True
+    table[ord("\n")] = True
+    return table
