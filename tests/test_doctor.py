@@ -41,7 +41,7 @@ def test_what_it_says_of_this_machine(run_command, capsys):
     assert 0 < facts["comparison"]["loss"] < 0.01
     assert facts["largest_batch"].keys() == {"mini", "BERT-base to 6 layers"}
     assert facts["versions"]["tensorflow"] in err and "computes on" in err
-    assert facts["verdict"] in err and "audit" not in facts
+    assert facts["verdict"] in " ".join(err.split()) and "audit" not in facts
     assert facts["machine"]["memory"].endswith(" GB") and facts["machine"]["chip"]
 
 
@@ -59,7 +59,7 @@ def test_a_machine_that_is_wrong(run_command, capsys):
         monkeypatch.setattr(training_check, "train", train)
 
     assert run_command("doctor", "--device=cpu", "--precision=bfloat16", patch=faulty) == 1
-    out = capsys.readouterr().out
+    out = " ".join(capsys.readouterr().out.split())
     assert "verdict: do not train with cpu, bfloat16: it computes numbers that are none" in out
 
 

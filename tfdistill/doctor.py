@@ -13,10 +13,13 @@ stand for the rest. The exit code is 1 when something is wrong.
 import dataclasses
 import json
 import os
+import textwrap
 
 from tfdistill import cli, devices, flags, hardware
 from tfdistill.files import write_atomically
 from tfdistill.progress import Console
+
+WIDTH = 100
 
 
 def main():
@@ -134,7 +137,7 @@ def _examine(choice, console):
         except RuntimeError as error:
             console.say(f"{name:<24}not measured: {error}")
     right, text = verdict.verdict(choice, courses, comparison, largest)
-    console.say(f"\nverdict: {text}")
+    console.say("\n" + textwrap.fill(f"verdict: {text}", WIDTH, subsequent_indent="    "))
     return {
         "right": right,
         "verdict": text,

@@ -6,6 +6,7 @@ from tfdistill.diagnosis.batch_memory import SHARE
 from tfdistill.diagnosis.workloads import BASE, MINI
 
 LENGTHS = {workload.name: workload.length for workload in (MINI, BASE)}
+CLEARLY = 0.9  # a smaller difference in pace may be chance
 USUAL_BATCH = {workload.name: workload.rows for workload in (MINI, BASE)}
 
 
@@ -64,7 +65,7 @@ def verdict(choice, courses, comparison, largest):
         return False, f"do not train here: with {name} the loss does not fall."
     said = [f"{name} trains right, mini at {course.tokens_per_second:,.0f} tokens/s."]
     plain = next(iter(courses.values())).tokens_per_second
-    if course.tokens_per_second < plain:
+    if course.tokens_per_second < CLEARLY * plain:
         said.append(f"It is slower than plain steps on the CPU ({plain:,.0f}).")
         if choice.on_metal:
             said.append("For models of this size --device=auto takes the CPU.")
