@@ -23,13 +23,22 @@ OUTPUT = Path(__file__).resolve().parents[1] / "tfdistill" / "assets" / "wordpie
 FORMS = ("{}", "a{}b", "a{}", "{}b", "a {} b", "{0}{0}")
 # Whatever they are alone: they change their neighbours. The rest means nothing, or not yet.
 LEFT_OUT = ("M", "Cn", "Co", "Cs", "Cc")
+# Both count what comes of a word, one in bytes: 25 characters must not become more than 100 bytes.
+LONGEST_CHARACTER = 4
 AT_ONCE = 20_000
 
 
 def characters():
-    """All characters that have a meaning."""
+    """All characters that have a meaning, but those that come apart into many."""
     every = map(chr, range(sys.maxunicode + 1))
-    return [c for c in every if c == "\t" or not unicodedata.category(c).startswith(LEFT_OUT)]
+    every = (c for c in every if c == "\t" or not unicodedata.category(c).startswith(LEFT_OUT))
+    return [c for c in every if len(decomposed(c).encode()) <= LONGEST_CHARACTER]
+
+
+def decomposed(character):
+    """A character as the uncased tokenizers have it, without its accents."""
+    parts = unicodedata.normalize("NFD", character.lower())
+    return "".join(part for part in parts if unicodedata.category(part) != "Mn")
 
 
 def vocabulary(every):

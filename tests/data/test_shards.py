@@ -56,7 +56,12 @@ def test_documents_follow_one_another_each_with_its_sep(tokenizer, tmp_path):
 def test_ids_beyond_16_bits(tokenizer, tmp_path, monkeypatch):
     wide = Unused(tokenizer)
     wide.vocab_size, wide.sep_id, wide.unk_id = 70_000, 69_999, 1
-    wide.encode_lines = lambda lines: [[65_536, 3] for _ in lines]
+    wide.corpus_encoder = lambda size: (
+        lambda lines: (
+            np.tile([65_536, 3], len(lines)),
+            np.full(len(lines), 2),
+        )
+    )
     shard = prepare(corpus_of([["a"]]), wide, tmp_path).shard("test")
     assert shard.ids.dtype == np.int32 and shard.ids.tolist() == [65_536, 3, 69_999]
 
@@ -220,10 +225,13 @@ def test_a_second_preparation_waits_for_the_first(tokenizer, tmp_path):
     class Slow(Unused):
         vocab_size, sep_id, unk_id = tokenizer.vocab_size, tokenizer.sep_id, tokenizer.unk_id
 
-        def encode_lines(self, lines):
-            encoded.append(len(lines))
-            waiting.wait(10)
-            return tokenizer.encode_lines(lines)
+        def corpus_encoder(self, size):
+            def encode(lines):
+                encoded.append(len(lines))
+                waiting.wait(10)
+                return tokenizer.encode_flat(lines)
+
+            return encode
 
     corpus, results = corpus_of([["one"], ["two"]]), []
     threads = [

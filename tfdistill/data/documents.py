@@ -25,7 +25,7 @@ CYCLE = 20
 HELD_OUT = {"validation": CYCLE - 2, "test": CYCLE - 1}
 
 _HEADING = re.compile(r"= [^=]+ =")
-_WIKITEXT_MARKS = {" @-@ ": "-", " @,@ ": ",", " @.@ ": ".", "<unk>": UNKNOWN}
+_WIKITEXT_MARKS = {" @-@ ": "-", " @,@ ": ",", " @.@ ": "."}
 
 
 def check_file(path):
@@ -127,8 +127,10 @@ def split_documents(lines, layout):
         for line, heading, alone in _marked(lines):
             if layout != PLAIN:
                 number += heading and (alone or layout == WIKITEXT_DENSE)
-                for mark, text in _WIKITEXT_MARKS.items():
-                    line = line.replace(mark, text)
+                if " @" in line:
+                    for mark, text in _WIKITEXT_MARKS.items():
+                        line = line.replace(mark, text)
+                line = line.replace("<unk>", UNKNOWN)
             if line:
                 yield number, line
 

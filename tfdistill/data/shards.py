@@ -10,7 +10,8 @@ A prepared corpus is a folder with three files for each split and a manifest:
 The folder is written under another name and renamed when it is complete.
 """
 
-import array
+import collections
+import concurrent.futures
 import contextlib
 import dataclasses
 import fcntl
@@ -147,10 +148,10 @@ def _write(folder, corpus, tokenizer, identity, progress):
         done, tokens = done + size, tokens + new_tokens
         progress(min(done, corpus.size or done), corpus.size, tokens)
 
-    statistics = {}
+    statistics, encode = {}, tokenizer.corpus_encoder(corpus.size)
     for split in reversed(SPLITS):  # the small ones first: what is wrong shows early
         statistics[split] = _write_split(
-            folder, split, corpus.splits[split](), tokenizer, dtype, report
+            folder, split, corpus.splits[split](), encode, tokenizer, dtype, report
         )
         if not statistics[split]["tokens"]:
             raise UserError(
@@ -175,31 +176,28 @@ def _write(folder, corpus, tokenizer, identity, progress):
         progress(corpus.size, corpus.size, tokens)
 
 
-def _write_split(folder, split, documents, tokenizer, dtype, report):
+def _write_split(folder, split, documents, encode, tokenizer, dtype, report):
     """Writes one split's files and returns its statistics."""
     counts = np.zeros(tokenizer.vocab_size, np.int64)
-    offsets = array.array("q")
+    offsets = []
     written = text_bytes = 0
-    current = None  # number of the document that is open
+    current = -1  # number of the document that is open
     lines = ((number, line) for number, document in enumerate(documents) for line in document)
     with _synced(folder / f"{split}.ids.bin") as file:
-        for batch in _batched(lines):
-            ids = []
-            encoded = tokenizer.encode_lines([line for _, line in batch])
-            for (number, _), line_ids in zip(batch, encoded, strict=True):
-                if line_ids and number != current:
-                    if current is not None:
-                        ids.append(tokenizer.sep_id)
-                    offsets.append(written + len(ids))
-                    current = number
-                ids += line_ids
-            new = _append(file, ids, dtype, counts)
+        for numbers, batch, (ids, lengths) in _encoded(_batched(lines), encode):
+            starts, current_after = _document_starts(np.array(numbers), lengths, current)
+            is_open, current = current >= 0, current_after
+            # What is open ends where the next begins.
+            ends = starts if is_open else starts[1:]
+            offsets.append(written + starts + np.arange(len(starts)) + is_open)
+            new = _append(file, np.insert(ids, ends, tokenizer.sep_id), dtype, counts)
             written += new
-            size = sum(len(line.encode()) + 1 for _, line in batch)
+            size = len("\n".join(batch).encode()) + 1
             text_bytes += size
             report(size, new)
-        if current is not None:
-            written += _append(file, [tokenizer.sep_id], dtype, counts)
+        if current >= 0:
+            written += _append(file, np.array([tokenizer.sep_id]), dtype, counts)
+    offsets = np.concatenate([np.zeros(0, np.int64), *offsets])
     with _synced(folder / f"{split}.offsets.bin") as file:
         file.write(offsets.tobytes())
     with _synced(folder / f"{split}.counts.bin") as file:
@@ -213,25 +211,58 @@ def _write_split(folder, split, documents, tokenizer, dtype, report):
     }
 
 
+def _encoded(batches, encode):
+    """Adds to (numbers, lines) what `encode` makes of the lines, in order; reads on meanwhile."""
+    threads = os.cpu_count() or 1
+    with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+        ahead = collections.deque()
+        for numbers, lines in batches:
+            ahead.append((numbers, lines, pool.submit(encode, lines)))
+            if len(ahead) > threads:
+                *batch, future = ahead.popleft()
+                yield *batch, future.result()
+        for *batch, future in ahead:
+            yield *batch, future.result()
+
+
+def _document_starts(numbers, lengths, current):
+    """Where documents begin in the ids of some lines, and which one is open at their end.
+
+    Args:
+        numbers: int (lines,), the document of each line.
+        lengths: int (lines,), its ids; a document begins with its first line that has some.
+        current: the document that was open before; -1 for none.
+
+    Returns:
+        (int64 (documents,), int).
+    """
+    kept = np.flatnonzero(lengths)
+    if not len(kept):
+        return kept, current
+    before = np.concatenate([[current], numbers[kept[:-1]]])
+    first = kept[numbers[kept] != before]
+    return (np.cumsum(lengths) - lengths)[first], numbers[kept[-1]]
+
+
 def _append(file, ids, dtype, counts):
     """Writes ids at the file's end, adds them to the counts and returns how many they are."""
-    ids = np.array(ids, dtype)
-    file.write(ids.tobytes())
+    file.write(ids.astype(dtype).tobytes())
     counts += np.bincount(ids, minlength=len(counts))
     return len(ids)
 
 
 def _batched(lines):
-    """Yields lists of the (document number, line) pairs, of about `CHARACTERS_AT_ONCE`."""
-    batch, size = [], 0
+    """Yields (document numbers, lines) of about `CHARACTERS_AT_ONCE` of the given pairs."""
+    numbers, batch, size = [], [], 0
     for number, line in lines:
-        batch.append((number, line))
+        numbers.append(number)
+        batch.append(line)
         size += len(line)
         if size >= CHARACTERS_AT_ONCE:
-            yield batch
-            batch, size = [], 0
+            yield numbers, batch
+            numbers, batch, size = [], [], 0
     if batch:
-        yield batch
+        yield numbers, batch
 
 
 @contextlib.contextmanager

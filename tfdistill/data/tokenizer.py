@@ -3,16 +3,22 @@
 import dataclasses
 import functools
 import hashlib
+import itertools
 import json
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
 
+from tfdistill.data.wordpiece import fast_wordpiece
 from tfdistill.errors import UserError
 
 BUNDLED = Path(__file__).parent.parent / "assets" / "bert-base-uncased"
 PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
+# Bytes of text: of less, the slower tokenizer is done before the other has started, which takes
+# two seconds, and five more where TensorFlow is not there yet.
+WORTH_STARTING, WITH_TENSORFLOW = 8_000_000, 25_000_000
 SPECIAL_TOKENS = (PAD, UNK, CLS, SEP, MASK)
 VOCABULARY, SERIALISED, SETTINGS = "vocab.txt", "tokenizer.json", "tokenizer_config.json"
 
@@ -74,8 +80,8 @@ class Tokenizer:
         # In a corpus "[MASK]" and the like are words of the text. Only [UNK] keeps its meaning,
         # for words that the corpus itself does not know.
         unknown = [token for token in state["added_tokens"] if token["content"] == UNK]
-        text_state = {**state, "added_tokens": unknown, "post_processor": None}
-        self._text_tokenizer = tokenizers.Tokenizer.from_str(json.dumps(text_state))
+        self._text_state = {**state, "added_tokens": unknown, "post_processor": None}
+        self._text_tokenizer = tokenizers.Tokenizer.from_str(json.dumps(self._text_state))
         # Equal for tokenizers that give equal ids, whatever else their files say.
         self.hash = hashlib.sha256(self._text_tokenizer.to_str().encode()).hexdigest()
 
@@ -90,6 +96,35 @@ class Tokenizer:
         """
         encodings = self._text_tokenizer.encode_batch_fast(lines, add_special_tokens=False)
         return [encoding.ids for encoding in encodings]
+
+    def encode_flat(self, lines):
+        """Tokenises lines of a corpus, as `encode_lines`.
+
+        Args:
+            lines: list of strings without line breaks.
+
+        Returns:
+            (ids int32 (tokens,), lengths int64 (lines,)).
+        """
+        encoded = self.encode_lines(lines)
+        lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
+        ids = itertools.chain.from_iterable(encoded)
+        return np.fromiter(ids, np.int32, lengths.sum()), lengths
+
+    def corpus_encoder(self, size):
+        """What tokenises a corpus of some size soonest.
+
+        Args:
+            size: bytes of its text; None where that is not known.
+
+        Returns:
+            A function like `encode_flat`, which gives the same.
+        """
+        fast = None
+        worth = WORTH_STARTING if "tensorflow" in sys.modules else WITH_TENSORFLOW
+        if size is None or size >= worth:
+            fast = fast_wordpiece(self._text_state)
+        return functools.partial(_encode_by_both, fast, self) if fast else self.encode_flat
 
     def encode(self, text, length):
         """Tokenises one text as a model's input.
@@ -173,6 +208,24 @@ def load_tokenizer(source=""):
             f"tokenizer {name}: damaged ({error}): name another with --tokenizer"
         ) from None
     raise UserError(f"tokenizer {name}: neither {SERIALISED} nor {VOCABULARY} there")
+
+
+def _encode_by_both(fast, slow, lines):
+    """Every line by the `FastWordPiece` that may go there, the others by the `Tokenizer`."""
+    alike = fast.alike(lines)
+    if alike.all():
+        return fast.encode(lines)
+    parts = {}
+    for which, encode in {True: fast.encode, False: slow.encode_flat}.items():
+        parts[which] = encode([lines[i] for i in np.flatnonzero(alike == which)])
+    lengths = np.empty(len(lines), np.int64)
+    for which, (_, part_lengths) in parts.items():
+        lengths[alike == which] = part_lengths
+    of_line = np.repeat(alike, lengths)
+    ids = np.empty(len(of_line), np.int32)
+    for which, (part_ids, _) in parts.items():
+        ids[of_line == which] = part_ids
+    return ids, lengths
 
 
 def _check_special_tokens(vocabulary, name):

@@ -15,6 +15,7 @@ UNKNOWN = "[UNK]"
 # Longer words are [UNK]: to one by their characters, to the other by their bytes.
 LONGEST_WORD = 100
 LONGEST_CHARACTER = 4  # bytes
+IDEOGRAPHS = range(0x3400, 0xA000)
 
 
 class FastWordPiece:
@@ -37,9 +38,7 @@ class FastWordPiece:
         known = set(tokens)
         # A character that is a word of its own, and one that nobody knows.
         self._stand_in = next(
-            chr(code)
-            for code in range(0x3400, 0xA000)
-            if self._separators[code] and chr(code) not in known
+            chr(code) for code in IDEOGRAPHS if self._separators[code] and chr(code) not in known
         )
 
     def encode(self, lines):
@@ -51,8 +50,10 @@ class FastWordPiece:
         Returns:
             (ids int32 (tokens,), lengths int64 (lines,)).
         """
+        import tensorflow as tf
+
         lines = [line.replace(UNKNOWN, self._stand_in) for line in lines]
-        ragged = self._tokenizer.tokenize(lines)
+        ragged = self._tokenizer.tokenize(tf.constant(lines, tf.string))
         return ragged.flat_values.numpy(), np.diff(ragged.row_splits.numpy())
 
     def alike(self, lines):
@@ -64,8 +65,16 @@ class FastWordPiece:
         Returns:
             bool (lines,).
         """
-        text = "\n".join(lines) + "\n"
-        if text.isascii():
+        ascii_ = np.fromiter(map(str.isascii, lines), bool, len(lines))
+        found = np.ones(len(lines), bool)
+        for kind in (True, False):
+            some = np.flatnonzero(ascii_ == kind)
+            found[some] = self._alike_of_a_kind([lines[i] for i in some], kind)
+        return found
+
+    def _alike_of_a_kind(self, lines, ascii_):
+        text = "".join(f"{line}\n" for line in lines)
+        if ascii_:
             codes, longest = np.frombuffer(text.encode("ascii"), np.uint8), LONGEST_WORD
         else:
             codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
@@ -75,10 +84,9 @@ class FastWordPiece:
             raise ValueError("a line holds a line break")
         others = np.flatnonzero(~self._alike[codes])
         ends = np.flatnonzero(self._separators[codes])
-        long = ends[np.flatnonzero(np.diff(ends, prepend=-1) > longest)]
+        long = ends[np.diff(ends, prepend=-1) - 1 > longest]
         found = np.ones(len(lines), bool)
-        for places in (others, long):
-            found[np.searchsorted(breaks, places)] = False
+        found[np.searchsorted(breaks, np.concatenate([others, long]))] = False
         return found
 
 
@@ -114,7 +122,15 @@ def _is_bert(state):
         and normalizer.get("handle_chinese_chars") is True
         and normalizer.get("strip_accents") in (None, lowercase)
         and (state["pre_tokenizer"] or {}).get("type") == "BertPreTokenizer"
+        and [_plain(token) for token in state["added_tokens"]] == [UNKNOWN]
+        and not {chr(code) for code in IDEOGRAPHS} <= set(model["vocab"])
     )
+
+
+def _plain(token):
+    """An added token that is found wherever it stands, as it stands; else None."""
+    options = ("single_word", "lstrip", "rstrip", "normalized")
+    return None if any(token[option] for option in options) else token["content"]
 
 
 def _table(ranges):
