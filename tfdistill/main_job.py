@@ -165,8 +165,10 @@ class MainJob:
 
     def _fresh_teacher(self):
         teacher = MaskedLanguageModel(self.plan.teacher_config, seed=self.config.seed)
-        shard, special_ids = self.train_shard, self.tokenizer.special_ids
-        start_from_text(teacher, shard.ids, self.train_rows.counts, special_ids, self.config.seed)
+        if not self.trainer.has_checkpoint("teacher"):  # which would take its place
+            ids, counts = self.train_shard.ids, self.train_rows.counts
+            special_ids = self.tokenizer.special_ids
+            start_from_text(teacher, ids, counts, special_ids, self.config.seed)
         return teacher
 
     def _make_start(self, teacher):

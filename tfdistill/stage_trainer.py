@@ -72,6 +72,10 @@ class StageTrainer:
         writer.close()
         return before
 
+    def has_checkpoint(self, stage):
+        """Whether a stage was begun, and goes on from what it had."""
+        return self._state(stage).has_checkpoint()
+
     def delete_checkpoints(self, stage):
         """Deletes what only a stopped stage needs."""
         self._state(stage).delete_checkpoints()

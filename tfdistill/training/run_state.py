@@ -169,6 +169,10 @@ class StageState:
         self.rows = [row for row in rows if row["step"] <= step]
         return step, seconds
 
+    def has_checkpoint(self):
+        """Whether there is one to `restore`."""
+        return bool(self._checkpoints())
+
     def close(self):
         """Keeps the logged points of a stretch that is at its end."""
         self._write_log()

@@ -1,0 +1,90 @@
+"""Times the way of text into batches: preparation beside `tokenizers` alone, then the batches.
+
+Usage: python scripts/bench/data.py [--corpus=wikitext-2 --data_dir=DIR]    (two minutes)
+
+Preparation is from text files to shards on the disk; `tokenizers` gets the lines ready-made, and
+its encodings are thrown away. In turn, each with what it needs already loaded. Batches are those of
+training, 128 tokens in a row, masked and handed over as tensors.
+"""
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import tensorflow as tf  # noqa: F401  as in a run, whose preparation follows the import
+
+from tfdistill.data.batches import Rows, TrainingBatches, as_dataset
+from tfdistill.data.corpus import open_corpus
+from tfdistill.data.shards import prepare
+from tfdistill.data.tokenizer import load_tokenizer
+
+ROUNDS, LENGTH, BATCHES, ROWS = 5, 128, (32, 256, 1024), 60_000
+
+
+class Loaded:
+    """A tokenizer whose encoder of corpora is made once."""
+
+    def __init__(self, tokenizer):
+        self._tokenizer, self._encoder = tokenizer, tokenizer.corpus_encoder(None)
+
+    def __getattr__(self, name):
+        return getattr(self._tokenizer, name)
+
+    def corpus_encoder(self, size):
+        return self._encoder
+
+
+def seconds(function):
+    started = time.perf_counter()
+    function()
+    return time.perf_counter() - started
+
+
+def time_preparation(corpus, tokenizer):
+    lines = [line for open_ in corpus.splits.values() for document in open_() for line in document]
+    loaded, times = Loaded(tokenizer), {"prepare": [], "tokenizers": []}
+    for _ in range(ROUNDS):
+        with tempfile.TemporaryDirectory() as folder:
+            times["prepare"].append(seconds(lambda: prepare(corpus, loaded, folder)))
+        times["tokenizers"].append(seconds(lambda: tokenizer.encode_lines(lines)))
+    tokens = sum(map(len, tokenizer.encode_lines(lines)))
+    print(f"{'preparation':<24}{'M tokens/s':>12}{'range':>14}{'ratio':>8}")
+    slow = statistics.median(times["tokenizers"])
+    for name in ("tokenizers", "prepare"):
+        rates = sorted(tokens / t / 1e6 for t in times[name])
+        ratio = slow / statistics.median(times[name])
+        span = f"{rates[0]:.2f}-{rates[-1]:.2f}"
+        print(f"{name:<24}{statistics.median(rates):>12.2f}{span:>14}{ratio:>8.1f}")
+
+
+def time_batches(corpus, tokenizer):
+    print(f"\n{'rows in a batch':<24}{'rows/s':>12}{'range':>18}")
+    with tempfile.TemporaryDirectory() as folder:
+        rows = Rows(prepare(corpus, tokenizer, folder).shard("train"), LENGTH, tokenizer)
+        for size in BATCHES:
+            rates = []
+            for seed in range(ROUNDS):
+                dataset = iter(as_dataset(TrainingBatches(rows, size, seed), 0, ROWS // size + 1))
+                next(dataset)
+                taken = seconds(lambda dataset=dataset: [None for _ in dataset])
+                rates.append(ROWS // size * size / taken)
+            span = f"{min(rates):,.0f}-{max(rates):,.0f}"
+            print(f"{size:<24}{statistics.median(rates):>12,.0f}{span:>18}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--corpus", default="sample")
+    parser.add_argument("--data_dir", default="")
+    options = parser.parse_args()
+    corpus, tokenizer = open_corpus(options.corpus, options.data_dir), load_tokenizer()
+    time_preparation(corpus, tokenizer)
+    time_batches(corpus, tokenizer)
+
+
+if __name__ == "__main__":
+    main()
