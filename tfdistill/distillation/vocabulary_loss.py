@@ -80,7 +80,7 @@ def vocabulary_loss(
         weights: float (tokens,), 1 for a token that counts.
         normalizer: float scalar that replaces the sum of `weights`.
         temperature: divides all logits.
-        chunk: tokens worked on at a time.
+        chunk: the most tokens that are worked on at a time.
 
     Returns:
         A float32 scalar.
@@ -129,9 +129,9 @@ def _walk(row_loss, student, teacher, bound, scales, chunk):
     rows, kernel = student
     teacher_rows, teacher_kernel = teacher
     tokens, width = rows.shape
-    chunk = min(chunk, tokens)
-    # A last, shorter chunk would be a second shape; the rows that fill it up weigh nothing.
     steps = -(-tokens // chunk)
+    # All of one shape, which fills up the last with as few rows that weigh nothing as can be.
+    chunk = -(-tokens // steps)
     rows, teacher_rows = (_pad_rows(part, steps * chunk) for part in (rows, teacher_rows))
     scales = _pad_rows(scales[:, None], steps * chunk)
 
