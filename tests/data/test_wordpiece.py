@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -171,6 +172,12 @@ def test_small_corpora_are_not_worth_the_start():
     tokenizer = load_tokenizer()
     assert tokenizer.corpus_encoder(10_000) == tokenizer.encode_flat
     assert tokenizer.corpus_encoder(None) != tokenizer.encode_flat
+
+
+def test_nor_is_tensorflow_imported_for_it(monkeypatch):
+    tokenizer = load_tokenizer()
+    monkeypatch.delitem(sys.modules, "tensorflow")
+    assert tokenizer.corpus_encoder(None) == tokenizer.encode_flat
 
 
 def test_without_tensorflow_text(monkeypatch):

@@ -77,7 +77,7 @@ class PreparedCorpus:
         return self.directory / f"{split}.{part}.bin"
 
 
-def prepare(corpus, tokenizer, shards_dir, progress=None):
+def prepare(corpus, tokenizer, shards_dir, progress=None, begin=lambda: None):
     """Tokenises a corpus into shards, unless that was done before.
 
     Whoever else prepares the same at the same time is waited for. When the preparation is
@@ -89,6 +89,7 @@ def prepare(corpus, tokenizer, shards_dir, progress=None):
         shards_dir: folder of all prepared corpora; made when missing.
         progress: called with the bytes of text done, the bytes in all (None: not known), and the
             tokens written.
+        begin: called before the work, when there is some.
 
     Returns:
         A `PreparedCorpus`.
@@ -116,6 +117,7 @@ def prepare(corpus, tokenizer, shards_dir, progress=None):
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         try:
+            begin()
             _write(partial, corpus, tokenizer, identity, progress or (lambda *_: None))
             if directory.exists():  # damaged, or of another format
                 shutil.rmtree(directory)

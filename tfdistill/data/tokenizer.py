@@ -17,8 +17,8 @@ from tfdistill.errors import UserError
 BUNDLED = Path(__file__).parent.parent / "assets" / "bert-base-uncased"
 PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 # Bytes of text: of less, the slower tokenizer is done before the other has started, which takes
-# two seconds, and five more where TensorFlow is not there yet.
-WORTH_STARTING, WITH_TENSORFLOW = 8_000_000, 25_000_000
+# two seconds where TensorFlow is there already.
+WORTH_STARTING = 8_000_000
 SPECIAL_TOKENS = (PAD, UNK, CLS, SEP, MASK)
 VOCABULARY, SERIALISED, SETTINGS = "vocab.txt", "tokenizer.json", "tokenizer_config.json"
 
@@ -112,7 +112,7 @@ class Tokenizer:
         return np.fromiter(ids, np.int32, lengths.sum()), lengths
 
     def corpus_encoder(self, size):
-        """What tokenises a corpus of some size soonest.
+        """What tokenises a corpus of some size soonest, with TensorFlow where that is imported.
 
         Args:
             size: bytes of its text; None where that is not known.
@@ -121,8 +121,7 @@ class Tokenizer:
             A function like `encode_flat`, which gives the same.
         """
         fast = None
-        worth = WORTH_STARTING if "tensorflow" in sys.modules else WITH_TENSORFLOW
-        if size is None or size >= worth:
+        if "tensorflow" in sys.modules and (size is None or size >= WORTH_STARTING):
             fast = fast_wordpiece(self._text_state)
         return functools.partial(_encode_by_both, fast, self) if fast else self.encode_flat
 

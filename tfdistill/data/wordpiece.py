@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tfdistill.quiet import quiet_native_output
+
 TABLES = Path(__file__).parents[1] / "assets" / "wordpiece" / "characters.json"
 UNKNOWN = "[UNK]"
 # Longer words are [UNK]: to one by their characters, to the other by their bytes.
@@ -27,12 +29,13 @@ class FastWordPiece:
     """
 
     def __init__(self, tokens, lowercase):
-        import tensorflow as tf
-        import tensorflow_text
+        with quiet_native_output():
+            import tensorflow as tf
+            import tensorflow_text
 
-        self._tokenizer = tensorflow_text.FastBertTokenizer(
-            vocab=tokens, lower_case_nfd_strip_accents=lowercase, token_out_type=tf.int32
-        )
+            self._tokenizer = tensorflow_text.FastBertTokenizer(
+                vocab=tokens, lower_case_nfd_strip_accents=lowercase, token_out_type=tf.int32
+            )
         tables = json.loads(TABLES.read_text())["uncased" if lowercase else "cased"]
         self._alike, self._separators = (_table(tables[k]) for k in ("alike", "separators"))
         known = set(tokens)
