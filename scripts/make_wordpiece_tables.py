@@ -1,8 +1,10 @@
 """Finds the characters that tensorflow-text's BERT tokenizer treats as `tokenizers` does.
 
-Writes tfdistill/assets/wordpiece/characters.json; to be run again when either package changes:
+Writes tfdistill/assets/wordpiece/characters.json; to be run again when either package changes, and
+once more with --also under every further version that is to be used:
 
     python scripts/make_wordpiece_tables.py
+    .venv-tf2.18/bin/python scripts/make_wordpiece_tables.py --also
 
 Every assigned character is tokenised by both, alone and between letters, with a vocabulary that
 holds every character, so that no difference can hide behind [UNK]. Some minutes.
@@ -91,14 +93,26 @@ def ranges(codes):
     return found
 
 
-def main():
-    every = characters()
-    tables = {
-        "made_with": {"tensorflow-text": text.__version__, "tokenizers": tokenizers.__version__},
-        "uncased": compare(every, lowercase=True),
-        "cased": compare(every, lowercase=False),
+def common(table, other):
+    """What two tables both have."""
+    codes = {
+        kind: [{code for a, b in t[kind] for code in range(a, b + 1)} for t in (table, other)]
+        for kind in table
     }
-    (OUTPUT / "characters.json").write_text(json.dumps(tables, separators=(",", ":")) + "\n")
+    return {kind: ranges(sorted(mine & theirs)) for kind, (mine, theirs) in codes.items()}
+
+
+def main():
+    every, file = characters(), OUTPUT / "characters.json"
+    versions = {"tensorflow-text": text.__version__, "tokenizers": tokenizers.__version__}
+    tables = {case: compare(every, lowercase=case == "uncased") for case in ("uncased", "cased")}
+    made_with = [versions]
+    if "--also" in sys.argv:
+        before = json.loads(file.read_text())
+        made_with = [*(v for v in before["made_with"] if v != versions), versions]
+        tables = {case: common(table, before[case]) for case, table in tables.items()}
+    tables["made_with"] = made_with
+    file.write_text(json.dumps(tables, separators=(",", ":"), sort_keys=True) + "\n")
     for case in ("uncased", "cased"):
         counts = {k: sum(b - a + 1 for a, b in r) for k, r in tables[case].items()}
         print(f"{case}: of {len(every)} characters", counts)

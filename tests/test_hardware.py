@@ -36,7 +36,7 @@ def test_rosetta_is_seen(monkeypatch):
 def test_the_memory_of_a_card(monkeypatch):
     answer = types.SimpleNamespace(stdout="24564\n8192\n")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: answer)
-    assert hardware.cuda_memory_bytes() == 24564 * 2**20
+    assert hardware.cuda_memory_bytes() == 8192 * 2**20
     answer.stdout = "NVIDIA-SMI has failed\n"
     assert hardware.cuda_memory_bytes() == 0
 

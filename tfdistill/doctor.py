@@ -73,13 +73,13 @@ def _audit(console):
 
     kernels = metal_audit.load_inventory()
     audit = {}
-    console.say(f"\n{'train step':<52}{'operators':>10}{'heavy':>8}  without a Metal kernel")
+    console.say(f"\n{'train step':<56}{'operators':>10}{'heavy':>8}  without a Metal kernel")
     for name in train_steps.names():
         graph = train_steps.trace(train_steps.build(name))
         findings = metal_audit.audit(graph, kernels)
         every, heavy = metal_audit.count(graph)
         wrong = f"{sum(finding.count for finding in findings)}" if findings else "none"
-        console.say(f"{name:<52}{every:>10,}{heavy:>8,}  {wrong}")
+        console.say(f"{name:<56}{every:>10,}{heavy:>8,}  {wrong}")
         if findings:
             console.say(metal_audit.format_findings(findings))
         audit[name] = [dataclasses.asdict(finding) for finding in findings]

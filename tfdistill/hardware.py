@@ -52,11 +52,11 @@ def memory_bytes():
 
 
 def cuda_memory_bytes():
-    """The memory of the first NVIDIA card, in bytes; 0 where nobody tells."""
+    """The memory of the smallest NVIDIA card, in bytes; 0 where nobody tells."""
     command = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
-    with contextlib.suppress(OSError, ValueError, IndexError):
+    with contextlib.suppress(OSError, ValueError):
         found = subprocess.run(command, capture_output=True, text=True).stdout
-        return int(found.splitlines()[0]) * 2**20
+        return min(map(int, found.splitlines())) * 2**20
     return 0
 
 
@@ -73,7 +73,7 @@ def peak_memory_bytes():
 
 def versions():
     """Versions of what a result may depend on: a dict of strings."""
-    packages = ("tfdistill", "tensorflow", "keras", "tokenizers", "ai-edge-litert")
+    packages = "tfdistill tensorflow tensorflow-text keras tokenizers ai-edge-litert".split()
     system = {"python": platform.python_version(), "platform": platform.platform()}
     return system | _installed(packages)
 

@@ -87,12 +87,13 @@ def _check(config):
     teacher = load_model(config.teacher) if config.teacher else None
     recipe = recipes.get(config.recipe, **vars(config))
     run = workloads.of_run(config, plan.make_plan(config, recipe, teacher, tokenizer))
-    wrong = ""
     trials = (workloads.MINI, load_tokenizer(), STEPS), (run, tokenizer, SPEED_STEPS)
     for workload, its_tokenizer, steps in trials:
         batches = workloads.batches(workload, its_tokenizer)
         cpu, metal = (train(workload, batches, way, steps) for way in ways(choice))
-        wrong = wrong or compare(cpu, metal, choice.precision).problem
+        wrong = compare(cpu, metal, choice.precision).problem
+        if wrong:
+            break
     if not wrong and metal.tokens_per_second < cpu.tokens_per_second:
         wrong = (
             f"the CPU is faster at this size, {cpu.tokens_per_second:,.0f} tokens/s against "

@@ -5,9 +5,11 @@
 Training does the same when it finds no shards. With --json: {"directory", "splits"}.
 """
 
+import contextlib
 import json
 
 from tfdistill import cli, devices, flags
+from tfdistill.errors import UserError
 
 WORTH_TENSORFLOW = 25_000_000  # bytes of text, whose faster tokenizing makes up for its import
 
@@ -29,7 +31,9 @@ def _prepare(config):
 
     def begin():
         if corpus.size is None or corpus.size >= WORTH_TENSORFLOW:
-            devices.prepare("cpu")  # the faster tokenizer needs it
+            # The faster tokenizer needs it; where it cannot be imported there is the other.
+            with contextlib.suppress(UserError):
+                devices.prepare("cpu")
 
     prepared = prepare(
         corpus,

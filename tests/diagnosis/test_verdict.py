@@ -1,5 +1,6 @@
 """The doctor's words, and how it counts memory and kernels."""
 
+import dataclasses
 import json
 import math
 import subprocess
@@ -40,7 +41,9 @@ def test_a_device_that_is_wrong():
     wrong = Comparison(0.5, 0.5, "its loss differs by 50.00%, more than 0.1%")
     right, text = say(ON_METAL, comparison=wrong)
     assert not right and "differs by 50.00%" in text and "--device=cpu" in text
-    assert "--precision=float32" in say(ON_CPU, comparison=wrong)[1]
+    rounded = dataclasses.replace(ON_CPU, precision="bfloat16", jit_compile=False)
+    assert "--precision=float32" in say(rounded, comparison=wrong)[1]
+    assert "XLA is at fault" in say(ON_CPU, comparison=wrong)[1]
 
 
 @pytest.mark.parametrize("losses", [(10.0, 10.0), (10.0, 11.0), (10.0, math.nan)])

@@ -28,7 +28,8 @@ from tfdistill.errors import UserError
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-CHARACTERS_AT_ONCE = 500_000  # of lines tokenised together, over all cores
+CHARACTERS_AT_ONCE = 500_000  # of lines tokenised together
+THREADS = 2  # that tokenise; a third reads
 
 
 @dataclasses.dataclass(frozen=True)
@@ -215,16 +216,18 @@ def _write_split(folder, split, documents, encode, tokenizer, dtype, report):
 
 def _encoded(batches, encode):
     """Adds to (numbers, lines) what `encode` makes of the lines, in order; reads on meanwhile."""
-    threads = os.cpu_count() or 1
-    with concurrent.futures.ThreadPoolExecutor(threads) as pool:
-        ahead = collections.deque()
+    pool = concurrent.futures.ThreadPoolExecutor(THREADS)
+    ahead = collections.deque()
+    try:
         for numbers, lines in batches:
             ahead.append((numbers, lines, pool.submit(encode, lines)))
-            if len(ahead) > threads:
+            if len(ahead) > THREADS:
                 *batch, future = ahead.popleft()
                 yield *batch, future.result()
         for *batch, future in ahead:
             yield *batch, future.result()
+    finally:  # where something went wrong, nobody waits for the rest
+        pool.shutdown(cancel_futures=True)
 
 
 def _document_starts(numbers, lengths, current):

@@ -101,7 +101,7 @@ class Tokenizer:
         """Tokenises lines of a corpus, as `encode_lines`.
 
         Args:
-            lines: list of strings without line breaks.
+            lines: list of strings; of the special tokens only [UNK] is understood.
 
         Returns:
             (ids int32 (tokens,), lengths int64 (lines,)).

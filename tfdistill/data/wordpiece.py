@@ -4,7 +4,8 @@ The two differ in some characters (tensorflow-text folds those that only look al
 long words. Lines without either, nearly all, go to tensorflow-text; the rest does not.
 """
 
-import importlib.util
+import contextlib
+import importlib.metadata
 import json
 from pathlib import Path
 
@@ -17,7 +18,7 @@ UNKNOWN = "[UNK]"
 # Longer words are [UNK]: to one by their characters, to the other by their bytes.
 LONGEST_WORD = 100
 LONGEST_CHARACTER = 4  # bytes
-IDEOGRAPHS = range(0x3400, 0xA000)
+IDEOGRAPHS = frozenset(map(chr, range(0x4E00, 0xA000)))
 
 
 class FastWordPiece:
@@ -40,15 +41,13 @@ class FastWordPiece:
         self._alike, self._separators = (_table(tables[k]) for k in ("alike", "separators"))
         known = set(tokens)
         # A character that is a word of its own, and one that nobody knows.
-        self._stand_in = next(
-            chr(code) for code in IDEOGRAPHS if self._separators[code] and chr(code) not in known
-        )
+        self._stand_in = min(c for c in IDEOGRAPHS - known if self._separators[ord(c)])
 
     def encode(self, lines):
         """Tokenises lines.
 
         Args:
-            lines: list of strings without line breaks, all of which `alike` takes.
+            lines: list of strings, all of which `alike` takes.
 
         Returns:
             (ids int32 (tokens,), lengths int64 (lines,)).
@@ -63,7 +62,7 @@ class FastWordPiece:
         """Which lines have the same ids from both.
 
         Args:
-            lines: list of strings without line breaks.
+            lines: list of strings.
 
         Returns:
             bool (lines,).
@@ -82,11 +81,13 @@ class FastWordPiece:
         else:
             codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
             longest = LONGEST_WORD // LONGEST_CHARACTER
-        breaks = np.flatnonzero(codes == ord("\n"))
-        if len(breaks) != len(lines):
-            raise ValueError("a line holds a line break")
-        others = np.flatnonzero(~self._alike[codes])
-        ends = np.flatnonzero(self._separators[codes])
+        breaks = np.cumsum([len(line) + 1 for line in lines], dtype=np.int64) - 1
+        alike = self._alike[codes]
+        alike[breaks] = True
+        others = np.flatnonzero(~alike)
+        separators = self._separators[codes]
+        separators[breaks] = True
+        ends = np.flatnonzero(separators)
         long = ends[np.diff(ends, prepend=-1) - 1 > longest]
         found = np.ones(len(lines), bool)
         found[np.searchsorted(breaks, np.concatenate([others, long]))] = False
@@ -100,13 +101,26 @@ def fast_wordpiece(state):
         state: the content of a `tokenizer.json` whose only added token is [UNK].
 
     Returns:
-        None without tensorflow-text, and for tokenizers that are not BERT's own.
+        None where tensorflow-text is missing, does not load, or was never compared with the
+        installed `tokenizers`; and for tokenizers that are not BERT's own.
     """
-    if importlib.util.find_spec("tensorflow_text") is None or not _is_bert(state):
+    if _versions() not in json.loads(TABLES.read_text())["made_with"] or not _is_bert(state):
         return None
     vocabulary = state["model"]["vocab"]
     tokens = sorted(vocabulary, key=vocabulary.get)
-    return FastWordPiece(tokens, lowercase=state["normalizer"]["lowercase"])
+    try:
+        return FastWordPiece(tokens, lowercase=state["normalizer"]["lowercase"])
+    except Exception:  # what a library raises that was built for another TensorFlow
+        return None
+
+
+def _versions():
+    """Of the packages whose ids the table compares; None for one that is missing."""
+    found = {}
+    for name in ("tensorflow-text", "tokenizers"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
 def _is_bert(state):
@@ -126,8 +140,14 @@ def _is_bert(state):
         and normalizer.get("strip_accents") in (None, lowercase)
         and (state["pre_tokenizer"] or {}).get("type") == "BertPreTokenizer"
         and [_plain(token) for token in state["added_tokens"]] == [UNKNOWN]
-        and not {chr(code) for code in IDEOGRAPHS} <= set(model["vocab"])
+        and not IDEOGRAPHS <= set(model["vocab"])
+        and not any(map(_is_strange, model["vocab"]))
     )
+
+
+def _is_strange(token):
+    """It holds a space, so that only one of the two can find it."""
+    return len(token.split()) > 1 or token != token.strip()
 
 
 def _plain(token):
@@ -137,9 +157,8 @@ def _plain(token):
 
 
 def _table(ranges):
-    """bool (all characters,), true in the ranges, and for the end of a line."""
+    """bool (all characters,), true in the ranges."""
     table = np.zeros(0x110000, bool)
     for first, last in ranges:
         table[first : last + 1] = True
-    table[ord("\n")] = True
     return table

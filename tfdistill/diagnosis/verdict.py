@@ -57,10 +57,12 @@ def verdict(choice, courses, comparison, largest):
     """
     *_, (name, course) = courses.items()
     if comparison and comparison.problem:
-        cure = "--device=cpu" if choice.device == "gpu" else "--precision=float32"
+        cure = "Use --device=cpu" if choice.device == "gpu" else "Use --precision=float32"
         if choice.on_metal:
             cure += ", as --device=auto does here"
-        return False, f"do not train with {name}: {comparison.problem}. Use {cure}."
+        if (choice.device, choice.precision) == ("cpu", "float32"):
+            cure = "XLA is at fault: report it with this output"
+        return False, f"do not train with {name}: {comparison.problem}. {cure}."
     if not all(map(math.isfinite, course.losses)) or course.losses[-1] >= course.losses[0]:
         return False, f"do not train here: with {name} the loss does not fall."
     said = [f"{name} trains right, mini at {course.tokens_per_second:,.0f} tokens/s."]
