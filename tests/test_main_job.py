@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from tfdistill import main_job
 from tfdistill.main_job import MainJob
 from tfdistill.models.checkpoint import load_model
+from tfdistill.training.run_state import StageState
 
 pytestmark = pytest.mark.tf218
 
@@ -144,6 +146,35 @@ def test_other_text_than_the_run_began_with(tiny_text, tmp_path, run_command, ti
         file.write("One more line of text.\n")
     assert run_command("train", *flags) == 1
     assert "began with other text" in capfd.readouterr().err
+
+
+def test_a_teacher_that_goes_on_is_not_started_from_the_text_again(
+    tmp_path, run_command, tiny_flags
+):
+    started = []
+
+    def stop_in(owner, name):
+        def patch(monkeypatch):
+            start, stopped = main_job.start_from_text, getattr(owner, name)
+
+            def spy(*args):
+                started.append(name)
+                start(*args)
+
+            def interrupted(*args):
+                stopped(*args)
+                raise KeyboardInterrupt
+
+            monkeypatch.setattr(main_job, "start_from_text", spy)
+            monkeypatch.setattr(owner, name, interrupted)
+
+        return patch
+
+    flags = tiny_flags(output_dir=tmp_path / "run")
+    assert run_command("train", *flags, patch=stop_in(StageState, "save")) == 130
+    assert list((tmp_path / "run").rglob("step-*.safetensors"))
+    assert run_command("train", *flags, patch=stop_in(MainJob, "_make_teacher")) == 130
+    assert (tmp_path / "run" / "teacher" / "config.json").is_file() and started == ["save"]
 
 
 def test_a_random_start_is_that_of_the_random_baseline(run, tmp_path, run_command, tiny_flags):

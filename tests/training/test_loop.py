@@ -209,6 +209,15 @@ def test_a_loss_scale_goes_on_too(start, tmp_path, monkeypatch):
     assert without_time(loop._state.rows) == rows
 
 
+def test_the_norm_is_a_mean_over_the_steps_that_were_taken(restart, tmp_path):
+    loop, _ = restart(PLAIN, tmp_path, Outside())
+    taken = {"loss": 2.0, "gradient_norm": 3.0, "skipped": 0.0}
+    skipped = {"loss": 1.0, "gradient_norm": 0.0, "skipped": 1.0}
+    row = loop._summarise(4, [skipped, taken, skipped, taken])
+    assert row == {"step": 4, "loss": 1.5, "gradient_norm": 3.0, "skipped": 0.5}
+    assert loop._summarise(2, [skipped, skipped])["gradient_norm"] == 0.0
+
+
 @pytest.fixture(scope="module")
 def plain_run(start, tmp_path_factory):
     """(rows, model) of a whole run of 30 steps, which learn the frequencies at the least."""
