@@ -3,12 +3,16 @@
 import collections
 import dataclasses
 import importlib
+import os
 import re
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+# As the commands set it, before the first test imports TensorFlow, whichever that is.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
 @pytest.fixture(scope="session")
