@@ -3,8 +3,9 @@
 Usage: python scripts/bench/data.py [--corpus=wikitext-2 --data_dir=DIR]    (two minutes)
 
 Preparation is from text files to shards on the disk; `tokenizers` gets the lines ready-made, and
-its encodings are thrown away. In turn, each with what it needs already loaded. Batches are those of
-training, 128 tokens in a row, masked and handed over as tensors.
+its encodings are thrown away. In turn, each with what it needs already loaded; the faster tokenizer
+is taken whatever the size of the corpus, where a run would not start it for a few megabytes.
+Batches are those of training, 128 tokens in a row, masked and handed over as tensors.
 """
 
 import argparse

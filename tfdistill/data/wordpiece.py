@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from tfdistill.data.documents import UNKNOWN
 from tfdistill.quiet import quiet_native_output
 
 TABLES = Path(__file__).parents[1] / "assets" / "wordpiece" / "characters.json"
-UNKNOWN = "[UNK]"
 # Longer words are [UNK]: to one by their characters, to the other by their bytes.
 LONGEST_WORD = 100
 LONGEST_CHARACTER = 4  # bytes
