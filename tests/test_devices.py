@@ -156,6 +156,8 @@ class FakeTensorFlow:
 def prepare_on(monkeypatch):
     """A function of a platform, its GPUs and arguments to (what `prepare` chose, what it set)."""
 
+    monkeypatch.setattr(hardware, "has_bfloat16_units", lambda: False)
+
     def prepare(found, gpus, *args, **options):
         tensorflow = FakeTensorFlow(gpus)
         monkeypatch.setattr(hardware, "this_platform", lambda: found)
@@ -179,35 +181,68 @@ def test_the_cpu_hides_the_gpus(prepare_on):
 
 
 def test_metal_is_taken_when_nothing_is_wrong_with_it(prepare_on):
-    choice, done = prepare_on(MAC, [M1], metal_problem=lambda: "")
+    choice, done = prepare_on(MAC, [M1], problem=lambda candidate: "")
     assert choice.on_metal and not done
     assert __import__("os").environ["TURN_OFF_REMAPPER"] == "1"
 
 
 def test_metal_that_is_wrong_or_slow_is_not(prepare_on):
-    choice, done = prepare_on(MAC, [M1], metal_problem=lambda: "its loss differs")
+    choice, done = prepare_on(MAC, [M1], problem=lambda candidate: "its loss differs")
     assert (choice.device, choice.on_metal, choice.jit_compile) == ("cpu", False, False)
     assert choice.reason == "not on Metal: its loss differs"
     assert done == [("GPU", "visible", [])]
 
 
-def never():
+def never(candidate):
     raise AssertionError("nobody needs to ask")
 
 
 def test_metal_is_not_checked_where_it_is_not_the_question(prepare_on):
-    assert prepare_on(MAC, [M1], "gpu", metal_problem=never)[0].on_metal
-    assert prepare_on(MAC, [M1], "cpu", metal_problem=never)[0].device == "cpu"
-    assert prepare_on(MAC_CPU, [], metal_problem=never)[0].device == "cpu"
-    assert prepare_on(LINUX, [VOLTA], metal_problem=never)[0].device == "gpu"
+    assert prepare_on(MAC, [M1], "gpu", problem=never)[0].on_metal
+    assert prepare_on(MAC, [M1], "cpu", problem=never)[0].device == "cpu"
+    assert prepare_on(MAC_CPU, [], problem=never)[0].device == "cpu"
+    assert prepare_on(LINUX, [VOLTA], problem=never)[0].device == "gpu"
+
+
+@pytest.mark.parametrize("why, precision", [("", "bfloat16"), ("float32 is faster", "float32")])
+def test_bfloat16_on_a_cpu_with_units_for_it(prepare_on, monkeypatch, why, precision):
+    """They exclude each other there: XLA with float32, operators one by one with bfloat16."""
+    monkeypatch.setattr(hardware, "has_bfloat16_units", lambda: True)
+    asked = []
+
+    def problem(candidate):
+        asked.append(candidate)
+        return why
+
+    choice, _ = prepare_on(LINUX, [], problem=problem)
+    assert (choice.precision, choice.jit_compile) == (precision, precision == "float32")
+    assert choice.reason == f"TensorFlow sees no GPU; bfloat16: {why or 'faster than float32'}"
+    (candidate,) = asked
+    assert (candidate.device, candidate.precision, candidate.jit_compile) == (
+        "cpu",
+        "bfloat16",
+        False,
+    )
+
+
+def test_bfloat16_is_not_measured_where_it_is_not_the_question(prepare_on, monkeypatch):
+    monkeypatch.setattr(hardware, "has_bfloat16_units", lambda: False)
+    assert prepare_on(LINUX, [], problem=never)[0].precision == "float32"
+    monkeypatch.setattr(hardware, "has_bfloat16_units", lambda: True)
+    assert prepare_on(LINUX, [], "cpu", "float32", problem=never)[0].precision == "float32"
+    assert prepare_on(LINUX, [], "cpu", "bfloat16", problem=never)[0].precision == "bfloat16"
+    assert prepare_on(LINUX, [AMPERE], problem=never)[0].device == "gpu"
+    assert prepare_on(LINUX, [])[0].precision == "float32"  # who does not ask, gets what is sure
+    stored = Choice("cpu", "bfloat16", False, False, 1, "bfloat16: faster than float32")
+    assert prepare_on(LINUX, [], stored=stored, problem=never)[0].precision == "bfloat16"
 
 
 def test_a_run_that_goes_on_uses_what_it_began_with(prepare_on):
     on_metal = Choice("gpu", "float32", False, True, 1, "Metal")
-    choice, _ = prepare_on(MAC, [M1], stored=on_metal, metal_problem=never)
+    choice, _ = prepare_on(MAC, [M1], stored=on_metal, problem=never)
     assert choice == dataclasses.replace(on_metal, reason="as the run began")
     beside_metal = Choice("cpu", "float32", False, False, 1, "not on Metal: slow")
-    assert prepare_on(MAC, [M1], stored=beside_metal, metal_problem=never)[0].device == "cpu"
+    assert prepare_on(MAC, [M1], stored=beside_metal, problem=never)[0].device == "cpu"
     # Auto would choose otherwise by now.
     stored = Choice("gpu", "float32", False, False, 1, "CUDA, 1 GPU")
     choice, _ = prepare_on(LINUX, [AMPERE, AMPERE], stored=stored)
@@ -243,11 +278,11 @@ def test_a_run_that_goes_on_elsewhere_takes_nothing_along_that_works_only_there(
     linux = Choice("cpu", "float32", True, False, 1, "no GPU")
     asked = []
 
-    def problem():
+    def problem(candidate):
         asked.append("")
         return ""
 
-    on_mac, _ = prepare_on(MAC, [M1], stored=cuda, metal_problem=problem)
+    on_mac, _ = prepare_on(MAC, [M1], stored=cuda, problem=problem)
     assert dataclasses.astuple(on_mac)[:-1] == dataclasses.astuple(metal)[:-1] and asked == [""]
     on_cuda, done = prepare_on(LINUX, [VOLTA], stored=metal)
     assert (on_cuda.on_metal, on_cuda.jit_compile) == (False, True) and ("TF32", False) in done

@@ -4,8 +4,10 @@ import os
 import platform
 import subprocess
 import types
+from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tfdistill import hardware
 
@@ -56,3 +58,22 @@ def test_versions_are_those_that_are_installed():
 
     assert hardware.versions()["keras"] == keras.__version__
     assert hardware.this_platform().packages["keras"] == keras.__version__
+
+
+@pytest.mark.parametrize(
+    "words, has",
+    [
+        ("flags : fpu avx512_vnni avx512_bf16 amx_int8", True),
+        ("Features : fp asimd bf16 i8mm", True),
+        ("flags : fpu avx512f avx512_vnni", False),
+        (None, False),
+    ],
+)
+def test_units_for_bfloat16(monkeypatch, words, has):
+    def read_text(path):
+        if words is None:
+            raise OSError("there is no /proc on this system")
+        return f"model name : one\n{words}\n"
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+    assert hardware.has_bfloat16_units() == has

@@ -8,7 +8,7 @@ import types
 
 import pytest
 
-from tfdistill import devices, hardware, machine, metal_check
+from tfdistill import auto_check, devices, hardware, machine
 from tfdistill.devices import Choice
 from tfdistill.errors import NoGpuError, UserError
 from tfdistill.flags import RunConfig
@@ -24,9 +24,9 @@ def asked(monkeypatch):
     """What `devices.prepare` is asked for; it answers, or fails, with `asked.answer`."""
     asked = types.SimpleNamespace(answer=ON_METAL)
 
-    def prepare(device="auto", precision="auto", stored=None, metal_problem=None):
+    def prepare(device="auto", precision="auto", stored=None, problem=None):
         asked.device, asked.precision, asked.stored = device, precision, stored
-        asked.metal_problem = metal_problem
+        asked.problem = problem
         if isinstance(asked.answer, Exception):
             raise asked.answer
         return asked.answer
@@ -88,8 +88,8 @@ def test_an_installation_that_is_broken_is_not_a_gpu_that_is_gone(asked, run_of)
 )
 def test_looking_takes_metal_where_a_run_has(asked, run_of, facts, used):
     machine.for_looking(run_of(facts and dataclasses.asdict(facts)))
-    assert asked.precision == "auto" and asked.stored is None
-    assert (asked.metal_problem() == "") == used
+    assert asked.precision == "float32" and asked.stored is None
+    assert (asked.problem(ON_METAL) == "") == used
 
 
 # -- the check of Metal
@@ -119,7 +119,7 @@ def answer(problem):
 def test_metal_is_asked_once(mac, capsys):
     mac.answers = [answer("")]
     for _ in range(2):
-        assert metal_check.problem(RunConfig(), Console()) == ""
+        assert auto_check.problem(RunConfig(), Console(), ON_METAL) == ""
     assert len(mac.commands) == 1 and "comparing Metal" in capsys.readouterr().out
     assert "--length=128" in mac.commands[0]
 
@@ -127,28 +127,37 @@ def test_metal_is_asked_once(mac, capsys):
 @pytest.mark.parametrize("change", ["length", "alpha_ce", "tokenizer", "versions", "chip"])
 def test_and_again_for_another_shape_version_or_machine(mac, monkeypatch, change):
     mac.answers = [answer(""), answer("the CPU is faster")]
-    assert metal_check.problem(RunConfig(), Console()) == ""
+    assert auto_check.problem(RunConfig(), Console(), ON_METAL) == ""
     changes = {"length": 64, "alpha_ce": 0.0, "tokenizer": "another"}
     config = RunConfig(**{name: value for name, value in changes.items() if name == change})
     if change == "versions":
         monkeypatch.setattr(hardware, "versions", lambda: {"python": "3.12.2"})
     if change == "chip":
         monkeypatch.setattr(hardware, "chip", lambda: "Apple M2")
-    assert metal_check.problem(config, Console()) == "the CPU is faster"
-    assert metal_check.problem(config, Console()) == "the CPU is faster"  # kept too
+    assert auto_check.problem(config, Console(), ON_METAL) == "the CPU is faster"
+    assert auto_check.problem(config, Console(), ON_METAL) == "the CPU is faster"  # kept too
 
 
 def test_what_does_not_change_a_step_is_not_asked_again(mac):
     mac.answers = [answer("")]
     for config in (RunConfig(), RunConfig(seed=3, output_dir="elsewhere", steps=7)):
-        assert metal_check.problem(config, Console()) == ""
+        assert auto_check.problem(config, Console(), ON_METAL) == ""
+
+
+def test_bfloat16_is_another_question(mac):
+    mac.answers = [answer("float32 is faster"), answer("")]
+    bfloat16 = Choice("cpu", "bfloat16", False, False, 1, "a candidate")
+    for candidate, expected in ((bfloat16, "float32 is faster"), (ON_METAL, "")):
+        assert auto_check.problem(RunConfig(), Console(), candidate) == expected
+        line = f"--device={candidate.device}", f"--precision={candidate.precision}"
+        assert set(line) < set(mac.commands[-1])
 
 
 def test_a_check_that_crashes_says_so_and_is_not_kept(mac):
     mac.answers = [(-6, "", "noise\nabort: Metal is gone\n"), answer("")]
-    found = metal_check.problem(RunConfig(), Console())
+    found = auto_check.problem(RunConfig(), Console(), ON_METAL)
     assert found == "its check ended with code -6. abort: Metal is gone"
-    assert metal_check.problem(RunConfig(), Console()) == ""
+    assert auto_check.problem(RunConfig(), Console(), ON_METAL) == ""
 
 
 def test_a_check_that_hangs(mac, monkeypatch):
@@ -156,7 +165,10 @@ def test_a_check_that_hangs(mac, monkeypatch):
         raise subprocess.TimeoutExpired(command, timeout)
 
     monkeypatch.setattr(subprocess, "run", hangs)
-    assert metal_check.problem(RunConfig(), Console()) == "its check did not end in 60 minutes"
+    assert (
+        auto_check.problem(RunConfig(), Console(), ON_METAL)
+        == "its check did not end in 60 minutes"
+    )
     monkeypatch.undo()
 
 
@@ -172,7 +184,7 @@ def test_the_check_itself(run_command, tiny_flags, capsys, monkeypatch):
         for name in ("teacher", "student")
     }
     monkeypatch.setattr(training_check, "STEPS", 4)
-    monkeypatch.setattr(metal_check, "SPEED_STEPS", 2)
+    monkeypatch.setattr(auto_check, "SPEED_STEPS", 2)
     monkeypatch.setattr(workloads, "MINI", dataclasses.replace(workloads.MINI, **shape, **small))
     as_metal = Choice("cpu", "float32", False, True, 1, "stands for Metal")
 
@@ -200,7 +212,7 @@ def test_the_check_itself(run_command, tiny_flags, capsys, monkeypatch):
         monkeypatch.setattr(training_check, "train", train)
 
     def problem():
-        assert run_command("metal_check", *tiny_flags(), patch=patch) == 0
+        assert run_command("auto_check", *tiny_flags(), patch=patch) == 0
         return json.loads(capsys.readouterr().out.splitlines()[-1])["problem"]
 
     assert problem() == ""
@@ -215,4 +227,4 @@ def test_the_check_itself(run_command, tiny_flags, capsys, monkeypatch):
 def test_the_cache_is_in_the_home_where_nothing_else_is_said(monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv("HOME", os.sep + "home-of-somebody")
-    assert str(metal_check._cache()) == "/home-of-somebody/.cache/tfdistill"
+    assert str(auto_check._cache()) == "/home-of-somebody/.cache/tfdistill"

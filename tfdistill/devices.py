@@ -40,15 +40,16 @@ class Choice:
     reason: str
 
 
-def prepare(device="auto", precision="auto", stored=None, metal_problem=None):
+def prepare(device="auto", precision="auto", stored=None, problem=None):
     """Readies TensorFlow for a run.
 
     Args:
         device: "auto", "cpu" or "gpu".
         precision: "auto", "float32", "bfloat16" or "float16".
         stored: the `Choice` a run began with, to be used again on a device of the same kind.
-        metal_problem: called before Metal is chosen by "auto"; returns why it should not be, in
-            words, or "".
+        problem: called with a `Choice` before "auto" takes Metal, or bfloat16 on a CPU that has
+            units for it; returns why it should not, in words, or "". Without, Metal is taken and
+            bfloat16 is not.
 
     Returns:
         A `Choice`.
@@ -70,11 +71,15 @@ def prepare(device="auto", precision="auto", stored=None, metal_problem=None):
     choice = choose(found, capabilities, asked, precision)
     if stored and (stored.device, stored.on_metal) == (choice.device, choice.on_metal):
         choice = again(found, choice, stored)
-    elif choice.on_metal and device == "auto" and metal_problem:
-        problem = metal_problem()
-        if problem:
+    elif problem:
+        if choice.on_metal and device == "auto" and (why := problem(choice)):
             choice = choose(found, capabilities, "cpu", precision)
-            choice = dataclasses.replace(choice, reason=f"not on Metal: {problem}")
+            choice = dataclasses.replace(choice, reason=f"not on Metal: {why}")
+        if choice.device == "cpu" and precision == "auto" and hardware.has_bfloat16_units():
+            other = choose(found, capabilities, "cpu", "bfloat16")
+            why = problem(other)
+            taken, fact = (choice, why) if why else (other, "faster than float32")
+            choice = dataclasses.replace(taken, reason=f"{choice.reason}; bfloat16: {fact}")
     if choice.device == "cpu":
         tf.config.set_visible_devices([], "GPU")
     elif not choice.on_metal:

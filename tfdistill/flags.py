@@ -162,6 +162,19 @@ class RunConfig:
     max_grad_norm: float = _flag(
         5.0, OPTIMIZER, "The gradient's norm, over all weights, is cut to this.", minimum=1e-6
     )
+    remat: bool = _flag(
+        False,
+        OPTIMIZER,
+        "Compute each layer of the model in training a second time for its gradient, which then "
+        "needs less memory: for models or batches that do not fit.",
+    )
+    steps_per_execution: int = _flag(
+        1,
+        OPTIMIZER,
+        "Steps taken in one call of TensorFlow's; more are faster where a step takes a few "
+        "milliseconds. Ctrl-C waits for the call's end.",
+        minimum=1,
+    )
     seed: int = _flag(0, OPTIMIZER, "Seed of every random draw.", minimum=0, maximum=2**31 - 1)
 
     output_dir: str = _flag("runs/mini", RUN, "Folder of the run.")

@@ -60,6 +60,17 @@ def cuda_memory_bytes():
     return 0
 
 
+def has_bfloat16_units():
+    """Whether the processor of a Linux machine multiplies bfloat16 by itself.
+
+    Of others nothing is known to be gained by it: TensorFlow has no kernels that would use them.
+    """
+    with contextlib.suppress(OSError):
+        words = set(Path("/proc/cpuinfo").read_text().split())
+        return not words.isdisjoint(("avx512_bf16", "amx_bf16", "bf16"))
+    return False
+
+
 def has_nvidia_driver():
     """Without one TensorFlow's complaint that CUDA does not start is no error."""
     return any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/dxg"))

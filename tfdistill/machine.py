@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 
-from tfdistill import devices, metal_check
+from tfdistill import auto_check, devices
 from tfdistill.errors import NoGpuError, UserError
 
 
@@ -21,7 +21,7 @@ def for_training(config, console):
         UserError: it began on a GPU and there is none; or see `devices.prepare`.
     """
     stored = None if config.force else _stored(config.output_dir)
-    problem = functools.partial(metal_check.problem, config, console)
+    problem = functools.partial(auto_check.problem, config, console)
     try:
         return devices.prepare(config.device, config.precision, stored, problem)
     except NoGpuError as error:
@@ -46,7 +46,7 @@ def for_looking(config):
     """
     stored = _stored(config.output_dir)
     problem = "" if stored and stored.on_metal else "no run has used it yet"
-    return devices.prepare(config.device, metal_problem=lambda: problem)
+    return devices.prepare(config.device, "float32", problem=lambda candidate: problem)
 
 
 def _stored(path):

@@ -48,6 +48,7 @@ class StageTrainer:
             seed=self._config.seed,
             layerdrop=layerdrop,
             micro_batches=self._config.gradient_accumulation_steps,
+            remat=self._config.remat,
             on_metal=self._machine.on_metal,
         )
         writer = RunWriter(self._path / "tensorboard" / stage)
@@ -65,6 +66,7 @@ class StageTrainer:
             ),
             observers=self._observers(stage, steps, writer, scorer(model)),
             jit_compile=self._machine.jit_compile,
+            steps_per_execution=self._config.steps_per_execution,
             loss_scale=loss_scale_for(self._machine.precision),
         )
         before = loop.run()

@@ -1,9 +1,10 @@
-"""Runs the step of tfdistill and the same step in PyTorch in turn, and prints a table.
+"""Runs the steps of tfdistill and the same steps of its peers in turn, and prints a table of each.
 
-Teacher 8 x 128, student 4 x 128, vocabulary 30,522, batch 32, length 128, float32, no dropout;
-the same weights and batches for both. Each run is a process of its own. PyTorch runs as it comes
-and, because freeing and asking again for large blocks costs it most of its time on Linux, also
-with an allocator that keeps its memory.
+Every run is a process of its own, from the same weights and batches: float32, no dropout, a
+vocabulary of 30,522. PyTorch runs as it comes and, because freeing and asking again for large
+blocks costs it most of its time on Linux, also with an allocator that keeps its memory. The peak is
+that of the process, measured from outside; `share` is that of the arithmetic which the step cannot
+do without in what a large matrix product reached in the same minutes.
 """
 
 import argparse
@@ -15,72 +16,95 @@ import sys
 import tempfile
 from pathlib import Path
 
+from settings import AS_IT_COMES, KEPT, KERAS_HUB, OURS, WORKS
+
 HERE = Path(__file__).parent
 KEEP = dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), "17179869184")
-BASE = "PyTorch as it comes"
-RUNS = {  # name: (script, extra environment variables)
-    BASE: ("pytorch_step.py", {}),
-    "PyTorch, kept memory": ("pytorch_step.py", KEEP),
-    "tfdistill": ("tfdistill_step.py", {}),
+SIDES = {  # name: (script, extra environment variables)
+    AS_IT_COMES: ("pytorch_step.py", {}),
+    KEPT: ("pytorch_step.py", KEEP),
+    KERAS_HUB: ("keras_hub_step.py", {}),
+    OURS: ("tfdistill_step.py", {}),
 }
-TOKENS = 32 * 128  # in a batch
 WARM_UP = 2  # steps that are not timed: tracing, compiling, first allocations
 
 
-def call(script, *arguments, environment=None):
-    """Runs one of the scripts beside this one; returns the last line that it prints."""
-    result = subprocess.run(
-        [sys.executable, HERE / script, *map(str, arguments)],
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **(environment or {})},
-        capture_output=True,
-        text=True,
-    )
-    if result.returncode:
-        sys.exit(f"{script} failed:\n{result.stderr}")
-    return result.stdout.strip().rpartition("\n")[2]
+def call(script, *arguments, python=sys.executable, environment=None):
+    """Runs one of the scripts beside this one.
+
+    Returns:
+        (the last line that it prints, bytes of its peak of resident memory).
+    """
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        process = subprocess.Popen(
+            [python, HERE / script, *map(str, arguments)],
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **(environment or {})},
+            stdout=out,
+            stderr=err,
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        err.seek(0)
+        if process.returncode:
+            sys.exit(f"{script} failed:\n{err.read()}")
+        unit = 1 if sys.platform == "darwin" else 1024
+        return out.read().strip().rpartition("\n")[2], usage.ru_maxrss * unit
 
 
-def measure(folder, rounds):
-    """Runs each script `rounds` times, in turn; returns lists of their results by name."""
-    results = {name: [] for name in RUNS}
+def measure(name, folder, rounds, peers):
+    """Runs each side `rounds` times, in turn; returns lists of their results by name, GFLOP/s."""
+    work, peaks = WORKS[name], []
+    results = {side: [] for side in work.sides}
     for number in range(rounds):
-        for name, (script, environment) in RUNS.items():
-            result = json.loads(call(script, folder, environment=environment))
+        for side in work.sides:
+            script, environment = SIDES[side]
+            python = sys.executable if side == OURS else peers
+            found, memory = call(script, name, folder, python=python, environment=environment)
+            result = json.loads(found)
             timed = result["seconds"][WARM_UP:]
-            result["speed"] = TOKENS * len(timed) / sum(timed)
-            results[name].append(result)
-            print(f"round {number + 1}: {name}: {result['speed']:,.0f} tokens/s", file=sys.stderr)
-    return results
+            result |= {"speed": work.tokens * len(timed) / sum(timed), "peak": memory}
+            results[side].append(result)
+            print(f"{number + 1}: {side}: {result['speed']:,.0f} tokens/s", file=sys.stderr)
+        peaks.append(float(call("matrix_product.py")[0]))
+    return results, statistics.median(peaks)
 
 
-def table(results):
+def table(work, results, gflops):
     """Formats medians, ranges and ratios."""
     lines = [
-        f"{'step':22}{'tokens/s':>9}  {'range':15}{'ratio':>7}{'peak GB':>9}"
-        f"{'first loss':>12}{'last loss':>11}"
+        f"\n{work.title}; large products: {gflops:,.0f} GFLOP/s",
+        f"{'step':22}{'tokens/s':>9}  {'range':15}{'ratio':>7}{'share':>7}{'peak GB':>9}"
+        f"{'first loss':>12}{'last loss':>11}",
     ]
     speed = {name: statistics.median(r["speed"] for r in runs) for name, runs in results.items()}
     for name, runs in results.items():
         speeds = [run["speed"] for run in runs]
         peak = statistics.median(run["peak"] for run in runs) / 1e9
         spread = f"{min(speeds):,.0f}-{max(speeds):,.0f}"
-        first, last = runs[0]["losses"][0], runs[0]["losses"][-1]
-        ratio = speed[name] / speed[BASE]
+        ratio = speed[name] / speed[work.sides[0]]
+        share = speed[name] / work.tokens * work.operations() / 1e9 / gflops
+        losses = "".join(
+            f"{runs[0]['losses'][index]:>{width}.5f}" for index, width in ((0, 12), (-1, 11))
+        )
         lines.append(
-            f"{name:22}{speed[name]:>9,.0f}  {spread:15}{ratio:>7.2f}{peak:>9.2f}"
-            f"{first:>12.5f}{last:>11.5f}"
+            f"{name:22}{speed[name]:>9,.0f}  {spread:15}{ratio:>7.2f}{share:>7.0%}{peak:>9.2f}"
+            f"{losses if name != KERAS_HUB else ''}"  # which starts from weights of its own
         )
     return "\n".join(lines)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=3, help="runs of each step")
-    parser.add_argument("--steps", type=int, default=4, help="timed steps in a run")
+    parser.add_argument("--peers", required=True, help="Python of the environment of the peers")
+    parser.add_argument("--works", nargs="+", choices=WORKS, default=list(WORKS))
+    parser.add_argument("--rounds", type=int, default=5, help="runs of each step")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        call("make_inputs.py", folder, WARM_UP + options.steps)
-        print(table(measure(Path(folder), options.rounds)))
+    for name in options.works:
+        with tempfile.TemporaryDirectory() as folder:
+            call("make_inputs.py", name, folder, WARM_UP + WORKS[name].steps)
+            results = measure(name, folder, options.rounds, options.peers)
+        print(table(WORKS[name], *results), flush=True)
 
 
 if __name__ == "__main__":

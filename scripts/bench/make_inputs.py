@@ -1,52 +1,57 @@
-"""Makes what both steps start from: two models of random weights, and batches of the sample.
+"""Makes what all sides start from: models of random weights, and batches of the bundled text.
 
-Usage: python make_inputs.py FOLDER BATCHES
+Usage: python make_inputs.py WORK FOLDER BATCHES
 """
 
 import sys
 from pathlib import Path
 
 import numpy as np
-import torch
-from transformers import BertConfig, BertForMaskedLM
+from settings import LENGTH, VOCABULARY, WORKS
 
 from tfdistill.data import shards
 from tfdistill.data.batches import Rows, TrainingBatches
 from tfdistill.data.corpus import open_corpus
 from tfdistill.data.tokenizer import load_tokenizer
+from tfdistill.models.checkpoint import save_model
+from tfdistill.models.config import EncoderConfig
+from tfdistill.models.heads import MaskedLanguageModel
 
-BATCH_SIZE, LENGTH = 32, 128
-LAYERS = {"teacher": 8, "student": 4}
 
-
-def make_models(folder):
-    """Writes a Hugging Face directory each, width 128, random weights."""
-    torch.manual_seed(0)
-    for name, layers in LAYERS.items():
-        config = BertConfig(
-            num_hidden_layers=layers,
-            hidden_size=128,
-            num_attention_heads=2,
-            intermediate_size=512,
+def make_models(work, folder):
+    """Writes a Hugging Face directory each."""
+    for seed, (name, layers) in enumerate(
+        {"teacher": work.teacher_layers, "student": work.layers}.items()
+    ):
+        config = EncoderConfig(
+            vocab_size=VOCABULARY,
+            num_hidden_layers=layers or 1,
+            hidden_size=work.hidden,
+            num_attention_heads=work.heads,
+            intermediate_size=4 * work.hidden,
             hidden_dropout_prob=0.0,
             attention_probs_dropout_prob=0.0,
-            # Wider than usual: the two models' logits differ enough for every loss to count.
-            initializer_range=0.05,
+            # Wider than usual: the models' logits differ enough for every loss to count.
+            initializer_range=0.05 * (128 / work.hidden) ** 0.5,
         )
-        BertForMaskedLM(config).save_pretrained(folder / name)
+        if layers:
+            save_model(MaskedLanguageModel(config, seed=seed), folder / name)
 
 
-def make_batches(folder, count):
+def make_batches(work, folder, count):
     """Writes `count` masked batches: each key's arrays of int32 or float32, (count, batch, ...)."""
     tokenizer = load_tokenizer()
     prepared = shards.prepare(open_corpus("sample"), tokenizer, folder / "shards")
-    rows = Rows(prepared.shard("train"), LENGTH, tokenizer)
-    batches = TrainingBatches(rows, BATCH_SIZE, seed=0)
+    batches = TrainingBatches(Rows(prepared.shard("train"), LENGTH, tokenizer), work.rows, seed=0)
     batches = [batches.at(step) for step in range(count)]
     stacked = {key: np.stack([batch[key] for batch in batches]) for key in batches[0]}
     np.savez(folder / "batches.npz", **stacked)
 
 
+def main(work, folder, count):
+    make_models(WORKS[work], Path(folder))
+    make_batches(WORKS[work], Path(folder), int(count))
+
+
 if __name__ == "__main__":
-    make_models(Path(sys.argv[1]))
-    make_batches(Path(sys.argv[1]), int(sys.argv[2]))
+    main(*sys.argv[1:])

@@ -1,9 +1,10 @@
-"""The distillation step in PyTorch, with the operations of Hugging Face's public DistilBERT script.
+"""The steps in PyTorch, with the operations of Hugging Face's public scripts.
 
-Full logits of teacher and student for every token, the rows of real tokens picked by a boolean
-mask as wide as the logits, three losses, one clip, AdamW.
+Distillation: full logits of teacher and student for every token, the rows of real tokens picked by
+a boolean mask as wide as the logits, three losses, one clip, AdamW. Masked LM: the loss that
+`BertForMaskedLM` gives.
 
-Usage: python pytorch_step.py FOLDER    (made by make_inputs.py); prints one JSON object
+Usage: python pytorch_step.py WORK FOLDER    (made by make_inputs.py); prints one JSON object
 """
 
 import json
@@ -13,11 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from settings import ADAMW, CLIP, TEMPERATURE, WEIGHTS
+from settings import ADAMW, CLIP, TEMPERATURE, WEIGHTS, WORKS
 from torch.nn import functional
 from transformers import BertForMaskedLM
-
-from tfdistill.devices import peak_memory_bytes
 
 
 def load_batches(folder):
@@ -63,8 +62,20 @@ def triple_loss(student, teacher, attention_mask, labels):
     return WEIGHTS["ce"] * kl + WEIGHTS["mlm"] * masked_lm + WEIGHTS["cos"] * cosine
 
 
-def main(folder):
-    teacher = BertForMaskedLM.from_pretrained(folder / "teacher").eval()
+def step_loss(student, teacher, input_ids, attention_mask, labels):
+    inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
+    if teacher is None:
+        return student(**inputs, labels=labels).loss
+    with torch.no_grad():
+        teacher_output = teacher(**inputs, output_hidden_states=True)
+    student_output = student(**inputs, output_hidden_states=True)
+    return triple_loss(student_output, teacher_output, attention_mask, labels)
+
+
+def main(work, folder):
+    folder, teacher = Path(folder), None
+    if WORKS[work].teacher_layers:
+        teacher = BertForMaskedLM.from_pretrained(folder / "teacher").eval()
     student = BertForMaskedLM.from_pretrained(folder / "student").train()
     batches = load_batches(folder)
     optimizer = torch.optim.AdamW(
@@ -76,13 +87,9 @@ def main(folder):
     )
     decay = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / len(batches))
     losses, seconds = [], []
-    for input_ids, attention_mask, labels in batches:
+    for batch in batches:
         start = time.perf_counter()
-        inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
-        with torch.no_grad():
-            teacher_output = teacher(**inputs, output_hidden_states=True)
-        student_output = student(**inputs, output_hidden_states=True)
-        loss = triple_loss(student_output, teacher_output, attention_mask, labels)
+        loss = step_loss(student, teacher, *batch)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(student.parameters(), CLIP)
         optimizer.step()
@@ -90,8 +97,8 @@ def main(folder):
         decay.step()
         losses.append(loss.item())
         seconds.append(time.perf_counter() - start)
-    print(json.dumps({"losses": losses, "seconds": seconds, "peak": peak_memory_bytes()}))
+    print(json.dumps({"losses": losses, "seconds": seconds}))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(*sys.argv[1:])

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Sets up .venv/ with PyTorch and compares one distillation step of tfdistill with the same step in PyTorch.
-# About six minutes on 2 cores; nothing else should run meanwhile. Options: see compare.py.
+# Sets up .venv/ and, for what is compared with, .venv-peers/; runs the steps of tfdistill and of its peers in turn.
+# About 40 minutes on 2 cores; nothing else should run meanwhile. Options: see compare.py.
 set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/../environment.sh"
 
-prepare_environment parity
+prepare_environment base
+tfdistill=$python
+prepare_peers
 cd "$root"
-exec "$python" scripts/bench/compare.py "$@"
+exec "$tfdistill" scripts/bench/compare.py --peers="$python" "$@"

@@ -1,6 +1,89 @@
-"""What both steps do alike."""
+"""The works that are compared, and what all sides do alike. Imported in every environment."""
+
+import dataclasses
 
 TEMPERATURE = 2.0
 WEIGHTS = {"ce": 5.0, "mlm": 2.0, "cos": 1.0}
 ADAMW = {"learning_rate": 5e-4, "betas": (0.9, 0.98), "epsilon": 1e-6}  # decays linearly to 0
 CLIP = 5.0
+VOCABULARY, LENGTH, MASKED = 30_522, 128, 19
+
+AS_IT_COMES, KEPT = "PyTorch as it comes", "PyTorch, kept memory"
+KERAS_HUB, OURS = "KerasHub", "tfdistill"
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """A training step: float32, no dropout, a vocabulary of 30,522, 128 tokens in a row.
+
+    Args:
+        title: for people.
+        layers: of the model in training.
+        teacher_layers: of its teacher, whose logits it learns at all tokens; 0: masked LM alone.
+        hidden: width of both.
+        rows: in a batch.
+        sides: who takes the step; the ratios are to the first.
+        steps: how many are timed.
+    """
+
+    title: str
+    layers: int
+    teacher_layers: int
+    hidden: int
+    rows: int
+    sides: tuple
+    steps: int
+
+    @property
+    def heads(self):
+        return self.hidden // 64
+
+    @property
+    def tokens(self):
+        return self.rows * LENGTH
+
+    def operations(self):
+        """Multiplications and additions of the matrix products that a step cannot do without.
+
+        Backwards takes twice what forwards does. Logits of masked tokens are among those of all.
+        """
+        layer = 2 * (12 * self.hidden**2 + 2 * LENGTH * self.hidden)  # per token
+        vocabulary = 2 * self.hidden * VOCABULARY
+        head = 2 * self.hidden**2
+        projected = self.tokens if self.teacher_layers else self.rows * MASKED
+        student = self.tokens * self.layers * layer + projected * (vocabulary + head)
+        teacher = self.teacher_layers and (
+            self.tokens * self.teacher_layers * layer + projected * (vocabulary + head)
+        )
+        return 3 * student + teacher
+
+
+WORKS = {
+    "distil": Work(
+        "distillation, 8 x 128 to 4 x 128, KL at all tokens, 32 rows",
+        layers=4,
+        teacher_layers=8,
+        hidden=128,
+        rows=32,
+        sides=(AS_IT_COMES, KEPT, OURS),
+        steps=4,
+    ),
+    "masked_lm": Work(
+        "masked LM, 4 x 128, 32 rows",
+        layers=4,
+        teacher_layers=0,
+        hidden=128,
+        rows=32,
+        sides=(AS_IT_COMES, KEPT, KERAS_HUB, OURS),
+        steps=20,
+    ),
+    "base": Work(
+        "distillation, BERT-base to 6 x 768, KL at all tokens, 8 rows",
+        layers=6,
+        teacher_layers=12,
+        hidden=768,
+        rows=8,
+        sides=(KEPT, OURS),
+        steps=4,
+    ),
+}

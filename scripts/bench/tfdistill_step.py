@@ -1,6 +1,6 @@
-"""The distillation step of tfdistill, driven by its own training loop.
+"""The steps of tfdistill, driven by its own training loop.
 
-Usage: python tfdistill_step.py FOLDER    (made by make_inputs.py); prints one JSON object
+Usage: python tfdistill_step.py WORK FOLDER    (made by make_inputs.py); prints one JSON object
 """
 
 import json
@@ -10,27 +10,32 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from settings import ADAMW, CLIP, TEMPERATURE, WEIGHTS
+from settings import ADAMW, CLIP, TEMPERATURE, WEIGHTS, WORKS
 
-from tfdistill import devices, hardware
+from tfdistill import devices, recipes
 from tfdistill.distillation.distiller import Distiller
 from tfdistill.models.checkpoint import load_model
-from tfdistill.recipes.distilbert import distilbert
 from tfdistill.training.loop import Intervals, Observers, TrainingLoop
 from tfdistill.training.optimizer import build_optimizer
 from tfdistill.training.run_state import StageState
 
 
-def main(folder):
-    machine = devices.prepare()
+def make_distiller(work, folder):
+    student = load_model(folder / "student")
+    if not work.teacher_layers:
+        return Distiller(student, recipes.get("mlm").phases[0])
+    weights = {f"alpha_{name}": weight for name, weight in WEIGHTS.items()}
+    (phase,) = recipes.get("distilbert", **weights, temperature=TEMPERATURE).phases
+    return Distiller(student, phase, teacher=load_model(folder / "teacher"))
+
+
+def main(work, folder):
+    machine, folder = devices.prepare(), Path(folder)
     arrays = dict(np.load(folder / "batches.npz"))
     steps = len(arrays["input_ids"])
-    weights = {f"alpha_{name}": weight for name, weight in WEIGHTS.items()}
-    (phase,) = distilbert(**weights, temperature=TEMPERATURE).phases
-    student = load_model(folder / "student")
-    distiller = Distiller(student, phase, teacher=load_model(folder / "teacher"))
+    distiller = make_distiller(WORKS[work], folder)
     optimizer = build_optimizer(
-        student.trainable_variables,
+        distiller.student.trainable_variables,
         steps=steps,
         warmup_prop=0.0,
         weight_decay=0.0,
@@ -56,8 +61,8 @@ def main(folder):
     times.append(time.perf_counter())
     loop.run()
     seconds = np.diff(times).tolist()
-    print(json.dumps({"losses": losses, "seconds": seconds, "peak": hardware.peak_memory_bytes()}))
+    print(json.dumps({"losses": losses, "seconds": seconds}))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(*sys.argv[1:])

@@ -29,6 +29,7 @@ class Workload:
         student: `EncoderConfig`.
         rows: rows in a batch.
         length: tokens in a row.
+        remat: compute the student's layers twice, to keep less.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Workload:
     student: EncoderConfig
     rows: int
     length: int
+    remat: bool = False
 
 
 def _without_dropout(config):
@@ -84,6 +86,7 @@ def of_run(config, plan):
         student=_without_dropout(plan.student_config),
         rows=config.batch_size,
         length=config.length,
+        remat=config.remat,
     )
 
 
@@ -129,4 +132,5 @@ def make(workload, steps, on_metal):
         weight_decay=0.0,
         max_grad_norm=5.0,
     )
-    return Distiller(student, phase, teacher, on_metal=on_metal), optimizer
+    distiller = Distiller(student, phase, teacher, remat=workload.remat, on_metal=on_metal)
+    return distiller, optimizer

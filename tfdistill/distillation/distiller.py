@@ -25,6 +25,7 @@ class Distiller(keras.Model):
             whole batch (Fan et al., 2019, section 3.1). No rescaling; none at inference.
         micro_batches: parts of a batch that are worked on one after the other, their gradients
             summed; every mean still runs over the whole batch.
+        remat: compute the student's layers a second time for their gradients, and keep less.
         on_metal: use only operators that Apple's Metal plugin has, where that costs something.
 
     Raises:
@@ -39,6 +40,7 @@ class Distiller(keras.Model):
         seed=0,
         layerdrop=0.0,
         micro_batches=1,
+        remat=False,
         on_metal=False,
     ):
         super().__init__(name="distiller")
@@ -48,6 +50,7 @@ class Distiller(keras.Model):
         self.seed = seed
         self.layerdrop = layerdrop
         self.micro_batches = micro_batches
+        self.remat = remat
         self.on_metal = on_metal
         if teacher is not None:
             teacher.trainable = False
@@ -160,7 +163,14 @@ class Distiller(keras.Model):
         variables = [variable.value for variable in self.student.trainable_variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
-            student = compute_signals(self.student, batch, wanted, dropout, keep_layers)
+            student = compute_signals(
+                self.student,
+                batch,
+                wanted,
+                dropout=dropout,
+                keep_layers=keep_layers,
+                remat=self.remat,
+            )
             losses = {
                 term.loss: LOSSES[term.loss].compute(
                     student, teacher, batch, normalizers[term.loss], **term.options
@@ -180,7 +190,7 @@ class Distiller(keras.Model):
             return None
         seed = tf.stack([tf.constant(self.seed ^ LAYERDROP_STREAM), tf.cast(step, tf.int32)])
         draws = tf.random.stateless_uniform((self.student.config.num_hidden_layers,), seed)
-        return LayerDraws(draws >= self.layerdrop, self.on_metal)
+        return LayerDraws(draws >= self.layerdrop, self.remat or self.on_metal)
 
     def train_step(self, data):
         """One step of Keras's `fit` on a batch (see `gradients`); the optimizer clips.

@@ -9,7 +9,7 @@ TOKEN_ROWS, MASKED_ROWS = "token_rows", "masked_rows"
 HEAD_SIGNALS = frozenset((TOKEN_ROWS, MASKED_ROWS))
 
 
-def compute_signals(model, batch, names, dropout=None, keep_layers=None):
+def compute_signals(model, batch, names, **options):
     """Runs a model once and collects what was asked for.
 
     Args:
@@ -17,15 +17,14 @@ def compute_signals(model, batch, names, dropout=None, keep_layers=None):
         batch: dict with input_ids, attention_mask int32 (batch, length) and masked_positions
             int32 (batch, masked).
         names: signals out of `ENCODER_SIGNALS` and `HEAD_SIGNALS`.
-        dropout: a `DropoutKey`, or None for inference.
-        keep_layers: `LayerDraws`, the layers that LayerDrop keeps, or None for all.
+        **options: of `Encoder.call`: dropout, keep_layers, remat.
 
     Returns:
         A dict of the named signals, with `last_hidden_state`; those of the head come with
         `decoder`: (kernel (vocab, hidden), bias (vocab,)).
     """
     taps = ENCODER_SIGNALS & set(names)
-    signals = model.encode(batch, taps=taps, dropout=dropout, keep_layers=keep_layers)
+    signals = model.encode(batch, taps=taps, **options)
     hidden = signals["last_hidden_state"]  # (batch, length, hidden)
     if HEAD_SIGNALS & set(names):
         signals["decoder"] = (model.decoder_kernel, model.head.bias)

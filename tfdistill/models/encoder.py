@@ -1,11 +1,14 @@
 """The encoder: BERT and DistilBERT in one class, which shows its insides on demand."""
 
+import functools
+
 import keras
 from keras import ops
 
 from tfdistill.errors import UserError
 from tfdistill.models.layerdrop import run_or_skip
 from tfdistill.models.layers import MASKED_SCORE, Embeddings, TransformerLayer
+from tfdistill.models.remat import recomputed
 
 LAYER_TAPS = ("attention_scores", "attention_probs", "queries", "keys", "values")
 TAPS = frozenset(("embeddings", "hidden_states", *LAYER_TAPS))
@@ -40,7 +43,7 @@ class Encoder(keras.layers.Layer):
         for block in self.blocks:
             block.build((None, None, self.config.hidden_size))
 
-    def call(self, inputs, taps=(), dropout=None, keep_layers=None, layers=None):
+    def call(self, inputs, taps=(), dropout=None, keep_layers=None, layers=None, remat=False):
         """Encodes a batch.
 
         Args:
@@ -52,6 +55,8 @@ class Encoder(keras.layers.Layer):
             dropout: DropoutKey, or None for inference.
             keep_layers: `LayerDraws`, the layers that LayerDrop keeps, or None for all.
             layers: static indices of the layers to run, in this order, or None for all.
+            remat: keep each layer's input alone for the gradient, and compute the layer again
+                then (Chen et al., 2016); what `keep_layers` does is for it to say.
 
         Returns:
             dict: "last_hidden_state" (batch, length, hidden), and what was tapped: "embeddings"
@@ -75,18 +80,17 @@ class Encoder(keras.layers.Layer):
         tapped_by_layer = []
         chosen = range(len(self.blocks)) if layers is None else layers
         for index in chosen:
-            block = self.blocks[index]
+            block = functools.partial(
+                self.blocks[index],
+                attention_bias=attention_bias,
+                dropout=dropout,
+                taps=taps.intersection(LAYER_TAPS),
+            )
             if keep_layers is None:
-                hidden, tapped = block(
-                    hidden,
-                    attention_bias=attention_bias,
-                    dropout=dropout,
-                    taps=taps.intersection(LAYER_TAPS),
-                )
+                hidden, tapped = recomputed(block, hidden) if remat else block(hidden)
                 tapped_by_layer.append(tapped)
             else:
-                options = dict(attention_bias=attention_bias, dropout=dropout)
-                hidden = run_or_skip(keep_layers, index, block, hidden, **options)
+                hidden = run_or_skip(keep_layers, index, block, hidden)
             hidden_states.append(hidden)
         outputs = {"last_hidden_state": hidden}
         if "embeddings" in taps:

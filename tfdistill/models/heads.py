@@ -90,7 +90,9 @@ class MaskedLanguageModel(keras.Model):
             The encoder's dict, and where there is a head "logits", float32 (batch, masked, vocab)
             with masked positions and (batch, length, vocab) without.
         """
-        outputs = self.encode(inputs, taps, dropout, keep_layers, layers)
+        outputs = self.encode(
+            inputs, taps=taps, dropout=dropout, keep_layers=keep_layers, layers=layers
+        )
         if self.head is None:
             return outputs
         rows = outputs["last_hidden_state"]
@@ -98,11 +100,9 @@ class MaskedLanguageModel(keras.Model):
             rows = self.gather(rows, inputs["masked_positions"])  # (batch, masked, hidden)
         return {**outputs, "logits": self.project(self.head.transform(rows))}
 
-    def encode(self, inputs, taps=(), dropout=None, keep_layers=None, layers=None):
+    def encode(self, inputs, **options):
         """Encodes a batch: arguments and result as `Encoder.call`."""
-        return self.encoder(
-            inputs, taps=taps, dropout=dropout, keep_layers=keep_layers, layers=layers
-        )
+        return self.encoder(inputs, **options)
 
     @property
     def decoder_kernel(self):

@@ -4,6 +4,8 @@ import dataclasses
 
 import tensorflow as tf
 
+from tfdistill.models.remat import recomputed
+
 
 @dataclasses.dataclass(frozen=True)
 class LayerDraws:
@@ -11,56 +13,32 @@ class LayerDraws:
 
     Args:
         keep: bool (layers,).
-        recompute: take the gradient by computing the layer once more. TensorFlow's own gradient of
-            a branch keeps what was computed in it, by operators that Metal does not have.
+        recompute: take the gradient by computing the layer once more, which spares memory.
+            TensorFlow's own gradient of a branch keeps what was computed in it, by operators that
+            Metal does not have.
     """
 
     keep: tf.Tensor
     recompute: bool = False
 
 
-def run_or_skip(draws, index, block, hidden, **options):
+def run_or_skip(draws, index, block, hidden):
     """Runs one layer, or hands its input on.
 
     Args:
         draws: `LayerDraws`.
         index: which layer.
-        block: the layer; called with `hidden` and the options, it returns (hidden, taps).
+        block: the layer; called with `hidden`, it returns (hidden, taps).
         hidden: float (batch, length, hidden).
-        **options: further arguments of the layer, through which no gradient is needed.
 
     Returns:
         float (batch, length, hidden).
     """
 
     def run(hidden):
-        return block(hidden, **options)[0]
+        return block(hidden)[0]
 
     if draws.recompute:
-        return _recomputed(draws.keep[index], run, hidden)
+        return recomputed(run, hidden, draws.keep[index])
     # A true branch, with and without XLA.
     return tf.cond(draws.keep[index], lambda: run(hidden), lambda: hidden)
-
-
-def _recomputed(keep, run, hidden):
-    @tf.custom_gradient
-    def branch(hidden):
-        def gradient(upstream, variables=()):
-            def through():
-                with tf.GradientTape(watch_accessed_variables=False) as tape:
-                    tape.watch((hidden, variables))
-                    output = run(hidden)
-                found = tape.gradient(
-                    output, [hidden, *variables], upstream, unconnected_gradients="zero"
-                )
-                return [tf.convert_to_tensor(part) for part in found]
-
-            def past():
-                return [upstream, *(tf.zeros(variable.shape) for variable in variables)]
-
-            to_hidden, *to_variables = tf.cond(keep, through, past)
-            return to_hidden, to_variables
-
-        return tf.cond(keep, lambda: run(hidden), lambda: hidden), gradient
-
-    return branch(hidden)

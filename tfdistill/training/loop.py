@@ -45,6 +45,7 @@ class TrainingLoop:
         intervals: an `Intervals`.
         observers: an `Observers`.
         jit_compile: compile the step with XLA.
+        steps_per_execution: the most steps that are taken in one call of TensorFlow's.
         loss_scale: a `LossScale`, or None where the precision needs none.
     """
 
@@ -59,11 +60,13 @@ class TrainingLoop:
         intervals,
         observers,
         jit_compile,
+        steps_per_execution=1,
         loss_scale=None,
     ):
         self._distiller, self._optimizer, self._loss_scale = distiller, optimizer, loss_scale
         self._steps, self._dataset, self._state = steps, dataset, state
         self._intervals, self._observers = intervals, observers
+        self._steps_per_execution = steps_per_execution
         self._step = TrainStep(distiller, optimizer, jit_compile, loss_scale)
 
     def run(self):
@@ -79,26 +82,34 @@ class TrainingLoop:
         first, before = self._state.restore(variables)
         self._observers.restored(self._state.rows)
         started = last_time = time.perf_counter()
-        pending, tokens = [], 0
-        for step, batch in zip(
-            range(first, self._steps), self._dataset(first, self._steps), strict=True
-        ):
-            pending.append(self._step(batch, step))
-            tokens += batch["input_ids"].shape.num_elements()
-            done = step + 1
-            checkpoint = done % self._intervals.checkpoint == 0
-            validation = done % self._intervals.validation == 0
-            if checkpoint or validation or done % self._intervals.log == 0 or done == self._steps:
-                row = self._summarise(done, pending)
-                row["tokens_per_second"] = tokens / (time.perf_counter() - last_time)
-                self._validate(done, row)
-                self._state.rows.append(row)
-                self._observers.progress(done, row)
-                pending, tokens, last_time = [], 0, time.perf_counter()
-            if checkpoint and done < self._steps:
+        dataset = self._dataset(first, self._steps)
+        batches, tokens = iter(dataset), dataset.element_spec["input_ids"].shape.num_elements()
+        done = first
+        while done < self._steps:
+            since, done = done, self._next_event(done)
+            row = self._summarise(done, self._train(batches, since, done), done - since)
+            row["tokens_per_second"] = tokens * (done - since) / (time.perf_counter() - last_time)
+            self._validate(done, row)
+            self._state.rows.append(row)
+            self._observers.progress(done, row)
+            last_time = time.perf_counter()
+            if done % self._intervals.checkpoint == 0 and done < self._steps:
                 seconds = before + time.perf_counter() - started
                 self._state.save(done, variables, seconds)
         return before
+
+    def _train(self, batches, first, end):
+        """Takes the steps from `first` to the one before `end`; returns sums of their losses."""
+        size = self._steps_per_execution
+        if size == 1:
+            return [self._step(next(batches), step) for step in range(first, end)]
+        starts = range(first, end, size)
+        return [self._step.take(batches, step, min(size, end - step)) for step in starts]
+
+    def _next_event(self, done):
+        """The first step after `done` at which something is logged, measured or kept."""
+        intervals = dataclasses.astuple(self._intervals)
+        return min(self._steps, *(done - done % interval + interval for interval in intervals))
 
     def _variables(self):
         """Everything a checkpoint holds, by name."""
@@ -109,11 +120,11 @@ class TrainingLoop:
         scale = {v.name: v for v in self._loss_scale.variables} if self._loss_scale else {}
         return weights | slots | scale
 
-    def _summarise(self, step, pending):
-        """Means of the losses since the last logged point."""
+    def _summarise(self, step, pending, steps):
+        """Means of the losses since the last logged point, from their sums."""
         row = {"step": step}
         for name in pending[0]:
-            row[name] = math.fsum(float(losses[name]) for losses in pending) / len(pending)
+            row[name] = math.fsum(float(losses[name]) for losses in pending) / steps
         if row.get("skipped", 0.0) < 1.0:  # of the steps that were taken
             row["gradient_norm"] /= 1.0 - row.get("skipped", 0.0)
         wrong = [name for name in ("loss", "gradient_norm") if not math.isfinite(row[name])]

@@ -16,11 +16,16 @@ class TrainStep:
         optimizer: built for `distiller.student.trainable_variables`.
         jit_compile: compile with XLA.
         loss_scale: a `LossScale`, or None where the precision needs none.
+
+    Attributes:
+        function: the compiled step.
+        traces: how often it was traced: once for every shape of batch.
     """
 
     def __init__(self, distiller, optimizer, jit_compile, loss_scale=None):
         self._distiller, self._optimizer = distiller, optimizer
         self._loss_scale = loss_scale
+        self.traces = 0
         self._strategy = tf.distribute.get_strategy()
         self._replicas = self._strategy.num_replicas_in_sync
         self._gradients = distiller.gradients
@@ -31,6 +36,7 @@ class TrainStep:
             )
             jit_compile = False
         self.function = tf.function(self._step, autograph=False, jit_compile=jit_compile)
+        self._several = tf.function(self._take_several, autograph=False)
 
     def __call__(self, batch, step):
         """Takes the step.
@@ -44,28 +50,33 @@ class TrainStep:
             `learning_rate`, and with a loss scale `loss_scale` and `skipped`, 1 for a step that was
             not taken because its gradients overflowed; its norm counts as 0.
         """
-        return self.function(self._split(batch), tf.constant(step, tf.int32))
+        return self.function(batch, tf.constant(step, tf.int32))
 
-    def _split(self, batch):
-        """Gives each device its rows."""
-        if self._replicas == 1:
-            return batch
-        rows, rest = divmod(batch["input_ids"].shape[0], self._replicas)
-        if rest:
-            raise ValueError(f"{rest} rows are left over between {self._replicas} devices")
+    def take(self, batches, first, count):
+        """Takes several steps in one call of TensorFlow's.
 
-        def part(tensor, context):
-            first = context.replica_id_in_sync_group * rows
-            return tensor[first : first + rows]
+        Args:
+            batches: iterator of a `tf.data.Dataset` of batches.
+            first: int, number of the first step.
+            count: int >= 1, how many to take.
 
-        return {
-            name: self._strategy.experimental_distribute_values_from_function(
-                lambda context, tensor=tensor: part(tensor, context)
-            )
-            for name, tensor in batch.items()
-        }
+        Returns:
+            The dict of one step, each value summed over all.
+        """
+        return self._several(batches, tf.constant(first), tf.constant(count))
+
+    def _take_several(self, batches, first, count):
+        def one(index):
+            return self.function(next(batches), first + index)
+
+        def body(index, sums):
+            return index + 1, tf.nest.map_structure(tf.add, sums, one(index))
+
+        loop = (lambda index, _: index < count), body, (1, one(0))
+        return tf.while_loop(*loop, parallel_iterations=1)[1]
 
     def _step(self, batch, step):
+        self.traces += 1  # Python runs here only while TensorFlow traces
         losses = self._strategy.run(self._on_one_device, args=(batch, step))
         return {
             name: self._strategy.experimental_local_results(loss)[0]
@@ -73,10 +84,7 @@ class TrainStep:
         }
 
     def _on_one_device(self, batch, step):
-        first_row = 0
-        if self._replicas > 1:
-            replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-            first_row = replica * batch["input_ids"].shape[0]
+        batch, first_row = self._rows_of_this_device(batch)
         normalizers = self._sum(self._distiller.normalizers(batch))
         scale = self._loss_scale.value + 0.0 if self._loss_scale else 1.0
         gradients, losses = self._sum(
@@ -96,6 +104,20 @@ class TrainStep:
             losses |= {"loss_scale": scale, "skipped": 1.0 - tf.cast(finite, tf.float32)}
         self._optimizer.apply(gradients, self._distiller.student.trainable_variables, finite)
         return losses
+
+    def _rows_of_this_device(self, batch):
+        """(its part of a batch, the number of the first row in it)."""
+        if self._replicas == 1:
+            return batch, 0
+        rows, rest = divmod(batch["input_ids"].shape[0], self._replicas)
+        if rest:
+            raise ValueError(f"{rest} rows are left over between {self._replicas} devices")
+        first = rows * tf.distribute.get_replica_context().replica_id_in_sync_group
+        part = {
+            name: tf.slice(t, [first, *[0] * (t.shape.rank - 1)], [rows, *t.shape[1:]])
+            for name, t in batch.items()
+        }
+        return part, first
 
     def _sum(self, values):
         """Sums nested tensors over the devices."""

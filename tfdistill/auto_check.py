@@ -1,11 +1,13 @@
-"""Whether Metal computes right on this Mac, and faster than its CPU: asked before "auto" takes it.
+"""Whether Metal, or bfloat16 on a CPU, is right and faster here: asked before "auto" takes it.
 
-    python -m tfdistill.metal_check --flagfile=configs/mini.flags
+    python -m tfdistill.auto_check --flagfile=configs/mini.flags --device=cpu --precision=bfloat16
 
-asks for the run that the flags describe, and prints the answer as one JSON object. Commands start
-it as a process of its own, which may crash where they must not, and keep the answer.
+compares it, for the run that the flags describe, with float32 on the CPU, and prints the answer as
+one JSON object. Commands start it as a process of its own, which may crash where they must not, and
+keep the answer.
 """
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -21,31 +23,37 @@ PATIENCE = 3600.0  # seconds: of what takes minutes, unless the device hangs
 # Flags that decide what a step computes.
 SHAPES = (
     "teacher tokenizer teacher_config student_type student_config recipe alpha_ce alpha_mlm "
-    "alpha_cos alpha_mse restrict_ce_to_mask length batch_size precision"
+    "alpha_cos alpha_mse restrict_ce_to_mask length batch_size remat precision"
 ).split()
 
 
-def problem(config, console):
-    """Why a run should not use Metal.
+def problem(config, console, candidate):
+    """Why a run should not use what "auto" could take.
 
     Args:
         config: a `RunConfig`.
         console: a `Console`, which is told when it takes time.
+        candidate: a `devices.Choice`: Metal, or bfloat16 on the CPU.
 
     Returns:
-        A few words; "" when Metal is right and not slower than the CPU.
+        A few words; "" when it is right and not slower than float32 on the CPU.
     """
+    config = dataclasses.replace(config, device=candidate.device, precision=candidate.precision)
+    name = "Metal" if candidate.on_metal else candidate.precision
     facts = {
         "chip": hardware.chip(),
         "memory_bytes": hardware.memory_bytes(),
         "versions": hardware.versions() | hardware.this_platform().packages,
-        "flags": {name: getattr(config, name) for name in SHAPES},
+        "flags": {flag: getattr(config, flag) for flag in SHAPES},
     }
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
-    file = _cache() / f"metal-{key}.json"
+    file = _cache() / f"{name.lower()}-{key}.json"
     if file.is_file():
         return json.loads(file.read_text())["problem"]
-    console.say("comparing Metal with the CPU: a few minutes, once for this machine and model size")
+    console.say(
+        f"comparing {name} with float32 on the CPU: some minutes, once for this machine and model "
+        "size"
+    )
     found, answered = _ask(config)
     if answered:  # else it crashed, perhaps for reasons that pass
         write_atomically(file, json.dumps({"problem": found, **facts}, indent=1) + "\n")
@@ -59,7 +67,7 @@ def _cache():
 
 def _ask(config):
     """Runs the check: (problem, whether it came to its end)."""
-    command = [sys.executable, "-m", "tfdistill.metal_check", *flags.flag_lines(config)]
+    command = [sys.executable, "-m", "tfdistill.auto_check", *flags.flag_lines(config)]
     try:
         result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     except subprocess.TimeoutExpired:
@@ -76,28 +84,30 @@ def main():
 
 
 def _check(config):
-    choice = devices.prepare("gpu", config.precision)
+    choice = devices.prepare(config.device, config.precision)
     from tfdistill import plan, recipes
     from tfdistill.data.tokenizer import load_tokenizer
     from tfdistill.diagnosis import workloads
-    from tfdistill.diagnosis.training_check import STEPS, compare, train, ways
+    from tfdistill.diagnosis.training_check import STEPS, Way, compare, train, ways
     from tfdistill.models.checkpoint import load_model
 
     tokenizer = load_tokenizer(plan.tokenizer_source(config))
     teacher = load_model(config.teacher) if config.teacher else None
     recipe = recipes.get(config.recipe, **vars(config))
     run = workloads.of_run(config, plan.make_plan(config, recipe, teacher, tokenizer))
+    _, candidate = ways(choice)
+    instead = Way("cpu", devices.choose(hardware.this_platform(), [], "cpu", "float32"))
     trials = (workloads.MINI, load_tokenizer(), STEPS), (run, tokenizer, SPEED_STEPS)
     for workload, its_tokenizer, steps in trials:
         batches = workloads.batches(workload, its_tokenizer)
-        cpu, metal = (train(workload, batches, way, steps) for way in ways(choice))
-        wrong = compare(cpu, metal, choice.precision).problem
+        usual, other = (train(workload, batches, w, steps) for w in (instead, candidate))
+        wrong = compare(usual, other, choice.precision).problem
         if wrong:
             break
-    if not wrong and metal.tokens_per_second < cpu.tokens_per_second:
+    if not wrong and other.tokens_per_second < usual.tokens_per_second:
         wrong = (
-            f"the CPU is faster at this size, {cpu.tokens_per_second:,.0f} tokens/s against "
-            f"{metal.tokens_per_second:,.0f}"
+            f"{'the CPU' if choice.on_metal else 'float32'} is faster at this size, "
+            f"{usual.tokens_per_second:,.0f} tokens/s against {other.tokens_per_second:,.0f}"
         )
     print(json.dumps({"problem": wrong}))
 

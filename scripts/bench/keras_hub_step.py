@@ -1,0 +1,75 @@
+"""The masked-LM step of KerasHub: `BertMaskedLM.fit`, compiled as Keras does by itself.
+
+Usage: python keras_hub_step.py WORK FOLDER    (made by make_inputs.py); prints one JSON object
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import keras
+import keras_hub
+import numpy as np
+import tensorflow as tf
+from settings import ADAMW, CLIP, LENGTH, VOCABULARY, WORKS
+
+
+class Watch(keras.callbacks.Callback):
+    """Notes the time and the loss of every step."""
+
+    def __init__(self):
+        super().__init__()
+        self.times, self.losses = [], []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.losses.append(float(logs["loss"]))  # a mean since the beginning
+        self.times.append(time.perf_counter())
+
+
+def load_batches(folder):
+    """A dataset of (inputs, labels, weights)."""
+    arrays = np.load(folder / "batches.npz")
+    inputs = {
+        "token_ids": arrays["input_ids"],
+        "segment_ids": np.zeros_like(arrays["input_ids"]),
+        "padding_mask": arrays["attention_mask"],
+        "mask_positions": arrays["masked_positions"],
+    }
+    parts = inputs, arrays["masked_labels"], arrays["masked_weights"]
+    return tf.data.Dataset.from_tensor_slices(parts)
+
+
+def main(work, folder):
+    work = WORKS[work]
+    backbone = keras_hub.models.BertBackbone(
+        vocabulary_size=VOCABULARY,
+        num_layers=work.layers,
+        num_heads=work.heads,
+        hidden_dim=work.hidden,
+        intermediate_dim=4 * work.hidden,
+        dropout=0.0,
+        max_sequence_length=LENGTH,
+    )
+    model = keras_hub.models.BertMaskedLM(backbone, preprocessor=None)
+    batches = load_batches(Path(folder))
+    rate = keras.optimizers.schedules.PolynomialDecay(ADAMW["learning_rate"], len(batches), 0.0)
+    model.compile(
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        optimizer=keras.optimizers.AdamW(
+            rate,
+            beta_1=ADAMW["betas"][0],
+            beta_2=ADAMW["betas"][1],
+            epsilon=ADAMW["epsilon"],
+            weight_decay=0.0,
+            global_clipnorm=CLIP,
+        ),
+    )
+    watch, started = Watch(), time.perf_counter()
+    model.fit(batches, callbacks=[watch], verbose=0)
+    seconds = np.diff([started, *watch.times]).tolist()
+    print(json.dumps({"losses": [watch.losses[0]], "seconds": seconds}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
