@@ -168,6 +168,26 @@ def test_a_recomputed_layer_draws_the_same_dropout(bert_config, batch):
         np.testing.assert_allclose(ours, theirs, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_remat_changes_no_loss_and_no_gradient(config, batch, compiled):
+    """With dropout, through the last hidden state and through everything that can be tapped."""
+    model = MaskedLanguageModel(config)
+    variables = [variable.value for variable in model.encoder.trainable_variables]
+
+    @tf.function(jit_compile=compiled)
+    def run(remat):
+        with tf.GradientTape() as tape:
+            out = model.encode(batch, taps=TAPS, dropout=KEY, remat=remat)
+            seen = tf.nest.flatten(out)
+            loss = tf.add_n([tf.reduce_sum(part[..., 0] ** 2) for part in seen])
+        found = tape.gradient(loss, variables, unconnected_gradients="zero")
+        return out, [tf.convert_to_tensor(gradient) for gradient in found]
+
+    ours, theirs = (tf.nest.flatten(run(remat)) for remat in (True, False))
+    for mine, expected in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(mine, expected, atol=2e-3, rtol=1e-4)
+
+
 def test_layerdrop_gives_hidden_states_but_refuses_the_insides_of_layers(config, batch):
     model = MaskedLanguageModel(config)
     keep = LayerDraws(tf.constant([True, False, True]))

@@ -1,0 +1,158 @@
+"""Speed and memory as batch, length, vocabulary and corpus grow 1, 2, 4 and 8 times, and a plot.
+
+Usage: python scripts/bench/scale.py [--plot=docs/scale.svg]    (ten minutes)
+
+The step distils 4 x 128 into 2 x 128 at all tokens, from 8 rows of 64 tokens and BERT's vocabulary
+on. The corpus is the bundled text, over and over; it is prepared, then read by a training run's
+batches. Every point is a process of its own, whose peak is measured from outside.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+
+from compare import call
+
+FACTORS = (1, 2, 4, 8)
+BASE = {"rows": 8, "length": 64, "vocabulary": 30_522, "corpus": 4}  # corpus: bundled texts
+WARM_UP, STEPS = 2, 6
+BATCHES, BATCH = 40, 256
+
+
+def time_steps(rows, length, vocabulary):
+    """Tokens per second of a training step."""
+    import tensorflow as tf
+
+    from tfdistill import devices, recipes
+    from tfdistill.distillation.distiller import Distiller
+    from tfdistill.models.config import EncoderConfig
+    from tfdistill.models.heads import MaskedLanguageModel
+    from tfdistill.training.optimizer import build_optimizer
+    from tfdistill.training.step import TrainStep
+
+    machine = devices.prepare()
+
+    def model(layers):
+        config = EncoderConfig(
+            vocab_size=vocabulary,
+            hidden_size=128,
+            num_hidden_layers=layers,
+            num_attention_heads=2,
+            intermediate_size=512,
+            max_position_embeddings=length,
+        )
+        return MaskedLanguageModel(config, seed=layers)
+
+    student, masked = model(2), max(1, round(0.15 * length))
+    optimizer = build_optimizer(
+        student.trainable_variables,
+        learning_rate=5e-4,
+        steps=100,
+        warmup_prop=0.05,
+        betas=(0.9, 0.98),
+        epsilon=1e-6,
+        weight_decay=0.0,
+        max_grad_norm=5.0,
+    )
+    distiller = Distiller(student, recipes.get("distilbert").phases[0], model(4))
+    step = TrainStep(distiller, optimizer, machine.jit_compile)
+    ids = tf.random.stateless_uniform((rows, length), (1, 2), 5, 20_000, tf.int32)
+    batch = {
+        "input_ids": ids,
+        "attention_mask": tf.ones_like(ids),
+        "masked_positions": tf.tile(tf.range(1, 1 + masked)[None], (rows, 1)),
+        "masked_labels": ids[:, :masked],
+        "masked_weights": tf.ones((rows, masked)),
+    }
+    seconds = []
+    for number in range(WARM_UP + STEPS):
+        started = time.perf_counter()
+        float(step(batch, number)["loss"])
+        seconds.append(time.perf_counter() - started)
+    return rows * length * STEPS / sum(seconds[WARM_UP:])
+
+
+def time_corpus(texts):
+    """Tokens per second of preparing a corpus; its batches are then read too."""
+    from tfdistill.data.batches import Rows, TrainingBatches
+    from tfdistill.data.corpus import open_corpus
+    from tfdistill.data.shards import prepare
+    from tfdistill.data.tokenizer import load_tokenizer
+
+    with tempfile.TemporaryDirectory() as folder:
+        documents = [
+            "\n".join(document)
+            for open_split in open_corpus("sample").splits.values()
+            for document in open_split()
+        ]
+        for number in range(texts):
+            for index, text in enumerate(documents):
+                name = Path(folder, "texts", f"{number}-{index}.txt")
+                name.parent.mkdir(exist_ok=True)
+                name.write_text(text)
+        del documents
+        tokenizer = load_tokenizer()
+        corpus = open_corpus(str(Path(folder, "texts")))
+        started = time.perf_counter()
+        shard = prepare(corpus, tokenizer, Path(folder, "shards")).shard("train")
+        pace = len(shard.ids) / (time.perf_counter() - started)
+        batches = TrainingBatches(Rows(shard, 128, tokenizer), BATCH, seed=0)
+        for step in range(BATCHES):
+            batches.at(step)
+    return pace
+
+
+def measure(axis, factor):
+    """(tokens per second, bytes of the peak) with one of the sizes multiplied."""
+    sizes = {**BASE, axis: BASE[axis] * factor}
+    found, peak = call("scale.py", "--point", json.dumps([axis, sizes]))
+    return float(found), peak
+
+
+def plot(results, path):
+    """Draws one column for each axis, speed above memory."""
+    from matplotlib.figure import Figure
+
+    figure = Figure((10, 4.6), layout="constrained")
+    grid = figure.subplots(2, len(results), sharex=True)
+    for column, (axis, points) in zip(grid.T, results.items(), strict=True):
+        for axes, values in zip(column, zip(*points, strict=True), strict=True):
+            unit = 1e3 if axes is column[0] else 1e9
+            axes.plot(FACTORS, [value / unit for value in values], "o-", color="#2c5f8d")
+            axes.set_xscale("log", base=2)
+            axes.set_xticks(FACTORS, [f"{factor} x" for factor in FACTORS])
+            axes.grid(axis="y", color="#e3e7ec")
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.set_ylim(bottom=0)
+        column[0].set_title(f"{axis}, from {BASE[axis]:,}", fontsize=10)
+    grid[0, 0].set_ylabel("thousand tokens/s")
+    grid[1, 0].set_ylabel("peak memory, GB")
+    figure.savefig(path, metadata={"Date": None})
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--plot", help="file to draw to: .svg or .png")
+    parser.add_argument("--point", help=argparse.SUPPRESS)  # what the processes are asked for
+    options = parser.parse_args()
+    if options.point:
+        axis, sizes = json.loads(options.point)
+        corpus = sizes.pop("corpus")
+        print(time_corpus(corpus) if axis == "corpus" else time_steps(**sizes))
+        return
+    results = {axis: [] for axis in BASE}
+    print(f"{'grows':<12}{'size':>10}{'tokens/s':>12}{'peak GB':>10}")
+    for axis, points in results.items():
+        for factor in FACTORS:
+            points.append(measure(axis, factor))
+            pace, peak = points[-1]
+            size = BASE[axis] * factor
+            print(f"{axis:<12}{size:>10,}{pace:>12,.0f}{peak / 1e9:>10.2f}", flush=True)
+    if options.plot:
+        plot(results, options.plot)
+
+
+if __name__ == "__main__":
+    main()

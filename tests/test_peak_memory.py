@@ -1,0 +1,25 @@
+"""What is made to spare memory does, compiled by XLA and not."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).with_name("peak_memory.py")
+
+
+def peak(what, jit_compile):
+    command = [sys.executable, SCRIPT, what, str(int(jit_compile))]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-3000:]
+    return int(result.stdout.split()[-1])
+
+
+@pytest.mark.parametrize("jit_compile", [False, True], ids=["graph", "xla"])
+@pytest.mark.parametrize(
+    "sparing, other",
+    [("vocabulary loss", "vocabulary loss, all at once"), ("step with remat", "step")],
+)
+def test_peak_memory(sparing, other, jit_compile):
+    assert 2 * peak(sparing, jit_compile) < peak(other, jit_compile)
