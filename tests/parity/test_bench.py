@@ -1,0 +1,31 @@
+"""The steps of the benchmarks compute the same: what is timed is what is compared."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.parity
+
+BENCH = Path(__file__).parents[2] / "scripts" / "bench"
+
+
+def run(script, *words):
+    command = [sys.executable, BENCH / script, *map(str, words)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-3000:]
+    return result.stdout.strip().rpartition("\n")[2]
+
+
+@pytest.mark.parametrize("work", ["distil", "masked_lm"])
+def test_losses_of_both_sides(work, tmp_path):
+    run("make_inputs.py", work, tmp_path, 3)
+    ours, theirs = (
+        json.loads(run(script, work, tmp_path))["losses"]
+        for script in ("tfdistill_step.py", "pytorch_step.py")
+    )
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4)
+    assert len(ours) == 3 and ours[0] != ours[1] != ours[2]
