@@ -197,7 +197,7 @@ class RunConfig:
         "auto",
         RUN,
         "Of the products of models in training: auto (bfloat16 on CUDA cards with units for it, "
-        "else float32), float32, bfloat16 or float16 (with a loss scale). Losses, weights, and "
+        "and on Linux CPUs with such units if it proves faster; else float32), float32, bfloat16 or float16 (with a loss scale). Losses, weights, and "
         "all that is measured or exported at the end are float32.",
         choices=("auto", "float32", "bfloat16", "float16"),
     )

@@ -17,7 +17,8 @@ from tfdistill.training.loss_scale import loss_scale_for
 from tfdistill.training.optimizer import build_optimizer
 from tfdistill.training.step import TrainStep
 
-STEPS, ROWS, LENGTH, MASKED, VOCABULARY = 20, 8, 10, 3, 60
+STEPS, TOGETHER = 20, 3  # one by one, then some in one call
+ROWS, LENGTH, MASKED, VOCABULARY = 8, 10, 3, 60
 
 
 def make_model(layers, seed):
@@ -60,7 +61,7 @@ def main(count, jit_compile, precision, output):
         optimizer = build_optimizer(
             student.trainable_variables,
             learning_rate=0.01,
-            steps=STEPS,
+            steps=STEPS + TOGETHER,
             warmup_prop=0.1,
             betas=(0.9, 0.98),
             epsilon=1e-6,
@@ -74,7 +75,12 @@ def main(count, jit_compile, precision, output):
         for step in range(STEPS):
             row = train_step(make_batch(step), step)
             losses.append([float(row["loss"]), float(row["gradient_norm"])])
-    assert train_step.function.experimental_get_tracing_count() == 1
+        batches = [make_batch(STEPS + index) for index in range(TOGETHER)]
+        stacked = {name: tf.stack([batch[name] for batch in batches]) for name in batches[0]}
+        dataset = tf.data.Dataset.from_tensor_slices(stacked)
+        sums = train_step.take(iter(dataset), STEPS, TOGETHER)
+        losses.append([float(sums[name]) / TOGETHER for name in ("loss", "gradient_norm")])
+    assert train_step.traces == 1
     weights = {variable.path: variable.numpy() for variable in student.variables}
     if loss_scale:
         weights["loss_scale"] = loss_scale.value.numpy()
