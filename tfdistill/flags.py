@@ -197,8 +197,9 @@ class RunConfig:
         "auto",
         RUN,
         "Of the products of models in training: auto (bfloat16 on CUDA cards with units for it, "
-        "and on Linux CPUs with such units if it proves faster; else float32), float32, bfloat16 or float16 (with a loss scale). Losses, weights, and "
-        "all that is measured or exported at the end are float32.",
+        "and on Linux CPUs with such units if it proves faster; else float32), float32, bfloat16 "
+        "or float16 (with a loss scale). Losses, weights, and all that is measured or exported at "
+        "the end are float32.",
         choices=("auto", "float32", "bfloat16", "float16"),
     )
     json: bool = _flag(False, RUN, "Print one JSON object on standard output, tables on the other.")
