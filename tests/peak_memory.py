@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfdistill import hardware, recipes
 from tfdistill.distillation.distiller import Distiller
-from tfdistill.distillation.vocabulary_loss import kl_rows, vocabulary_loss
+from tfdistill.distillation.vocabulary_loss import KL, vocabulary_loss
 from tfdistill.models.config import EncoderConfig
 from tfdistill.models.heads import MaskedLanguageModel
 
@@ -29,7 +29,7 @@ def between_logits(chunk):
         with tf.GradientTape() as tape:
             tape.watch(student)
             loss = vocabulary_loss(
-                row_loss=kl_rows, student=student, teacher=teacher, weights=weights, chunk=chunk
+                loss=KL, student=student, teacher=teacher, weights=weights, chunk=chunk
             )
         return tape.gradient(loss, student)
 

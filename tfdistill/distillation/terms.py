@@ -7,8 +7,12 @@ import tensorflow as tf
 
 from tfdistill.distillation import losses
 from tfdistill.distillation.signals import MASKED_ROWS, TOKEN_ROWS
-from tfdistill.distillation.vocabulary_loss import kl_rows, squared_distance_rows, vocabulary_loss
-from tfdistill.models.heads import vocabulary_logits
+from tfdistill.distillation.vocabulary_loss import (
+    KL,
+    SQUARED_DISTANCE,
+    cross_entropy,
+    vocabulary_loss,
+)
 
 TOKENS, MASKED = "attention_mask", "masked_weights"
 
@@ -36,10 +40,8 @@ class Loss:
 
 def _masked_lm(student, teacher, batch, normalizer):
     rows = student[MASKED_ROWS]  # (batch, masked, hidden)
-    kernel, bias = student["decoder"]
-    logits = vocabulary_logits(tf.reshape(rows, (-1, rows.shape[-1])), kernel, bias)
-    return losses.masked_cross_entropy(
-        logits=logits,  # (batch * masked, vocab)
+    return cross_entropy(
+        student=(tf.reshape(rows, (-1, rows.shape[-1])), *student["decoder"]),
         labels=tf.reshape(batch["masked_labels"], (-1,)),
         weights=tf.reshape(batch["masked_weights"], (-1,)),
         normalizer=normalizer,
@@ -50,7 +52,7 @@ def _logit_rows(restrict_to_mask):
     return (MASKED_ROWS, MASKED) if restrict_to_mask else (TOKEN_ROWS, TOKENS)
 
 
-def _between_logits(row_loss, student, teacher, batch, normalizer, restrict_to_mask, **options):
+def _between_logits(loss, student, teacher, batch, normalizer, restrict_to_mask, **options):
     rows, valid = _logit_rows(restrict_to_mask)
 
     def projection(signals):
@@ -58,7 +60,7 @@ def _between_logits(row_loss, student, teacher, batch, normalizer, restrict_to_m
         return tf.reshape(signals[rows], (-1, width)), *signals["decoder"]
 
     return vocabulary_loss(
-        row_loss=row_loss,
+        loss=loss,
         student=projection(student),
         teacher=projection(teacher),
         weights=tf.reshape(batch[valid], (-1,)),
@@ -69,14 +71,12 @@ def _between_logits(row_loss, student, teacher, batch, normalizer, restrict_to_m
 
 def _kl(student, teacher, batch, normalizer, temperature, restrict_to_mask):
     models = student, teacher, batch, normalizer
-    return temperature**2 * _between_logits(
-        kl_rows, *models, restrict_to_mask, temperature=temperature
-    )
+    return temperature**2 * _between_logits(KL, *models, restrict_to_mask, temperature=temperature)
 
 
 def _logits_mse(student, teacher, batch, normalizer, restrict_to_mask):
     models = student, teacher, batch, normalizer
-    return _between_logits(squared_distance_rows, *models, restrict_to_mask)
+    return _between_logits(SQUARED_DISTANCE, *models, restrict_to_mask)
 
 
 def _cosine(student, teacher, batch, normalizer):

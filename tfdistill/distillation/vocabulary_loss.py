@@ -3,81 +3,93 @@
 For 4,096 tokens and 30,522 words one tensor of logits takes half a gigabyte, and automatic
 differentiation keeps several. Here the projection, the softmax and the gradient of one chunk are
 done together, before the next chunk is begun: memory is that of a chunk. The result is exact.
+
+Logits lie with the words first, (vocab, tokens): sums over the vocabulary then run along columns,
+which compilers vectorise, and the largest product of the gradient needs nothing transposed.
 """
+
+import dataclasses
+from collections.abc import Callable
 
 import tensorflow as tf
 
+from tfdistill.distillation.losses import mean_over
+
 CHUNK = 512  # tokens: 63 MB of float32 logits at 30,522 words; smaller ones multiply slower
 # Below this exp(logit), its sum over a vocabulary and the ratio of two such sums stay well inside
-# float32, and the pass over all logits that finds the largest of each row can be left out.
+# float32, and the pass over all logits that finds the largest of each token can be left out.
 SAFE_EXPONENT = 40.0
 
 
-def kl_rows(student_logits, teacher_logits, bound):
-    """KL(teacher || student) of one chunk: see `losses.kl_divergence`.
+@dataclasses.dataclass(frozen=True)
+class TokenLoss:
+    """A loss of one token's logits.
 
     Args:
-        student_logits: float32 (tokens, vocab), already divided by the temperature.
-        teacher_logits: the same of the teacher.
-        bound: float32 scalar that no logit exceeds in size.
-
-    Returns:
-        (loss per token, its gradient softmax(z_s) - softmax(z_t)).
+        compute: (student's logits, teacher's or None, float32 (vocab, tokens) and divided by the
+            temperature; whether their exponentials are safe as they are) to (loss per token
+            (tokens,), its gradient to the student's logits).
+        exponentials: whether it takes any.
     """
-    student_logits, student, student_sum = _exponentials(student_logits, bound)
-    teacher_logits, teacher, teacher_sum = _exponentials(teacher_logits, bound)
+
+    compute: Callable
+    exponentials: bool = True
+
+
+def _kl(student_logits, teacher_logits, safe):
+    student_logits, student, student_sum, _ = _exponentials(student_logits, safe)
+    teacher_logits, teacher, teacher_sum, _ = _exponentials(teacher_logits, safe)
     # KL = sum p_t (z_t - z_s) - log Z_t + log Z_s: no logarithm of every probability.
-    cross = _row_sums(teacher * (teacher_logits - student_logits))
+    cross = _sums(teacher * (teacher_logits - student_logits))
     loss = cross / teacher_sum + tf.math.log(student_sum / teacher_sum)
-    return loss[:, 0], student / student_sum - teacher / teacher_sum
+    return loss[0], student * (1.0 / student_sum) - teacher * (1.0 / teacher_sum)
 
 
-def _exponentials(logits, bound):
-    """The logits, less their largest where that is needed, their exponentials and their sum."""
-    largest = tf.cond(
-        bound < SAFE_EXPONENT,
-        lambda: tf.zeros((logits.shape[0], 1)),
-        lambda: tf.reduce_max(logits, axis=-1, keepdims=True),
-    )
-    logits -= largest
-    exponentials = tf.exp(logits)
-    return logits, exponentials, _row_sums(exponentials)
+def _log_partition(logits, _, safe):
+    _, exponentials, total, largest = _exponentials(logits, safe)
+    return (tf.math.log(total) + largest)[0], exponentials * (1.0 / total)
 
 
-def _row_sums(values):
-    """Sums over the vocabulary, by a product with ones: XLA's own sums along a CPU row are slow."""
-    return tf.matmul(values, tf.ones((values.shape[1], 1)))
-
-
-def squared_distance_rows(student_logits, teacher_logits, bound):
-    """Squared distance of the logits of one chunk: see `losses.logits_mse`.
-
-    Args:
-        student_logits: float32 (tokens, vocab).
-        teacher_logits: float32 (tokens, vocab).
-        bound: not needed here.
-
-    Returns:
-        (loss per token, its gradient 2 (z_s - z_t)).
-    """
-    del bound
+def _squared_distance(student_logits, teacher_logits, _):
     difference = student_logits - teacher_logits
-    return tf.reduce_sum(difference**2, axis=-1), 2.0 * difference
+    return _sums(difference**2)[0], 2.0 * difference
+
+
+def _exponentials(logits, safe):
+    """(The logits less `largest`, their exponentials, the sum of these, `largest` or 0)."""
+    largest = tf.zeros(())
+    if not safe:
+        largest = tf.reduce_max(logits, axis=0, keepdims=True)
+        logits -= largest
+    exponentials = tf.exp(logits)
+    return logits, exponentials, _sums(exponentials), largest
+
+
+def _sums(values):
+    return tf.reduce_sum(values, axis=0, keepdims=True)  # (1, tokens)
+
+
+# KL(teacher || student): see `losses.kl_divergence`. Gradient softmax(z_s) - softmax(z_t).
+KL = TokenLoss(_kl)
+# The logarithm of the sum of all exponentials: a cross-entropy less the label's own logit.
+LOG_PARTITION = TokenLoss(_log_partition)
+# The logits' squared distance: see `losses.logits_mse`. Gradient 2 (z_s - z_t).
+SQUARED_DISTANCE = TokenLoss(_squared_distance, exponentials=False)
 
 
 def vocabulary_loss(
-    *, row_loss, student, teacher, weights, normalizer=None, temperature=1.0, chunk=CHUNK
+    *, loss, student, weights, teacher=None, normalizer=None, temperature=1.0, chunk=CHUNK
 ):
-    """Mean over tokens of a loss between two models' logits, without holding the logits.
+    """Mean over tokens of a loss of one or two models' logits, without holding the logits.
 
     Args:
-        row_loss: function of two chunks of logits, (tokens, vocab) each, and a bound of their size
-            to (loss per token, gradient to the first).
+        loss: a `TokenLoss`.
         student: (rows, kernel, bias): float (tokens, hidden), float32 (vocab, hidden), (vocab,);
             the logits are rows · kernelᵀ + bias. Gradients flow to all three. Products are bfloat16
             where the student's rows are, else float32 (float16's sums would overflow).
-        teacher: the same of the teacher, whose width may differ. No gradient.
         weights: float (tokens,), 1 for a token that counts.
+        teacher: the same of the teacher, whose width may differ, where the loss needs one. No
+            gradient.
         normalizer: float scalar that replaces the sum of `weights`.
         temperature: divides all logits.
         chunk: the most tokens that are worked on at a time.
@@ -90,29 +102,55 @@ def vocabulary_loss(
         normalizer = tf.reduce_sum(weights)
     scales = tf.math.divide_no_nan(weights, normalizer)
     product_type = tf.bfloat16 if student[0].dtype == tf.bfloat16 else tf.float32
-    student, teacher = (
-        tuple(tf.cast(part, tf.float32) for part in model) for model in (student, teacher)
-    )
-    bound = tf.maximum(largest_logit(*student), largest_logit(*teacher)) / temperature
-    student = _with_bias(*student, temperature)
-    teacher = tuple(tf.stop_gradient(part) for part in _with_bias(*teacher, temperature))
+    student = _softened(student, temperature)
+    teachers = [tuple(map(tf.stop_gradient, _softened(teacher, temperature)))] if teacher else []
 
     @tf.custom_gradient
     def summed(*student):
-        models = (tuple(tf.cast(p, product_type) for p in model) for model in (student, teacher))
-        loss, gradients = _walk(row_loss, *models, bound, scales, chunk)
-        return loss, lambda upstream: tuple(upstream * gradient for gradient in gradients)
+        models = [
+            (tf.cast(rows, product_type), tf.cast(kernel, product_type), bias)
+            for rows, kernel, bias in (student, *teachers)
+        ]
+
+        def walk(safe):
+            return lambda: _walk(loss, models, safe, scales, chunk)
+
+        if loss.exponentials:
+            bound = tf.reduce_max([largest_logit(*model) for model in (student, *teachers)])
+            # Around the loop: inside, the branches would keep its operators from being fused.
+            value, *gradients = tf.cond(bound < SAFE_EXPONENT, walk(True), walk(False))
+        else:
+            value, *gradients = walk(True)()
+        return value, lambda upstream: tuple(upstream * gradient for gradient in gradients)
 
     return summed(*student)
 
 
-def _with_bias(rows, kernel, bias, temperature):
-    """(rows / T, 1 / T) and (kernel, bias), whose product is (rows · kernelᵀ + bias) / T.
+def cross_entropy(*, student, labels, weights, normalizer=None, chunk=CHUNK):
+    """Mean cross-entropy of the labels: `losses.masked_cross_entropy` without holding the logits.
 
-    Temperature and bias cost nothing there, where each would be a pass over all logits.
+    Args:
+        student, weights, normalizer, chunk: as for `vocabulary_loss`.
+        labels: int32 (tokens,).
+
+    Returns:
+        A float32 scalar: mean of log sum exp(logits) - logits[label].
     """
-    one = tf.ones((rows.shape[0], 1))
-    return tf.concat([rows, one], axis=1) / temperature, tf.concat([kernel, bias[:, None]], axis=1)
+    rows, kernel, bias = student
+    options = dict(weights=weights, normalizer=normalizer)
+    log_partition = vocabulary_loss(loss=LOG_PARTITION, student=student, chunk=chunk, **options)
+    words = tf.gather(kernel, labels)  # (tokens, hidden)
+    if rows.dtype == tf.bfloat16:  # rounded as in the product
+        words = tf.cast(words, tf.bfloat16)
+    products = tf.cast(rows, tf.float32) * tf.cast(words, tf.float32)
+    own = tf.reduce_sum(products, axis=1) + tf.gather(bias, labels)
+    return log_partition - mean_over(own, **options)
+
+
+def _softened(model, temperature):
+    """The model whose logits are divided by the temperature, as float32."""
+    rows, kernel, bias = (tf.cast(part, tf.float32) for part in model)
+    return rows / temperature, kernel, bias / temperature
 
 
 def largest_logit(rows, kernel, bias):
@@ -124,46 +162,59 @@ def largest_logit(rows, kernel, bias):
     return products + tf.reduce_max(tf.abs(bias))
 
 
-def _walk(row_loss, student, teacher, bound, scales, chunk):
-    """Sums the scaled loss of all chunks, and its gradients, in one sequential loop."""
-    rows, kernel = student
-    teacher_rows, teacher_kernel = teacher
+def _walk(loss, models, safe, scales, chunk):
+    """Sums the scaled loss of all chunks, and its gradients, in one sequential loop.
+
+    Args:
+        loss: a `TokenLoss`.
+        models: (rows, kernel, bias) of the student, and of the teacher where there is one.
+        safe: whether exponentials of the logits are.
+        scales: float32 (tokens,), the factor of each token's loss.
+        chunk: tokens.
+
+    Returns:
+        (loss, gradients to the student's rows, kernel and bias).
+    """
+    rows, kernel, bias = models[0]
     tokens, width = rows.shape
     steps = -(-tokens // chunk)
     # All of one shape, which fills up the last with as few rows that weigh nothing as can be.
     chunk = -(-tokens // steps)
-    rows, teacher_rows = (_pad_rows(part, steps * chunk) for part in (rows, teacher_rows))
+    models = [(_pad_rows(rows, steps * chunk), *rest) for rows, *rest in models]
     scales = _pad_rows(scales[:, None], steps * chunk)
 
-    def body(step, loss, row_gradient, kernel_gradient):
-        part, teacher_part, scale = (
-            tf.slice(whole, [step * chunk, 0], [chunk, whole.shape[1]])
-            for whole in (rows, teacher_rows, scales)
-        )
-        logits = _product(part, kernel, transpose_b=True)  # (chunk, vocab)
-        teacher_logits = _product(teacher_part, teacher_kernel, transpose_b=True)
-        value, gradient = row_loss(logits, teacher_logits, bound)  # (chunk,), (chunk, vocab)
-        gradient = tf.cast(gradient, kernel.dtype)
+    def logits(part, kernel, bias):
+        return _product(kernel, part, transpose_b=True) + bias[:, None]  # (vocab, chunk)
+
+    def body(step, total, row_gradient, kernel_gradient, bias_gradient):
+        def part(whole):
+            return tf.slice(whole, [step * chunk, 0], [chunk, whole.shape[1]])
+
+        parts, scale = [part(rows) for rows, *_ in models], part(scales)
+        both = [logits(part, *rest) for part, (_, *rest) in zip(parts, models, strict=True)]
+        value, gradient = loss.compute(both[0], both[1] if len(both) > 1 else None, safe)
+        narrow = tf.cast(gradient, kernel.dtype)  # (vocab, chunk)
         # The scale goes to the narrow side of every product.
-        part_gradient = _product(gradient, kernel) * scale  # (chunk, width)
-        scaled = part * tf.cast(scale, part.dtype)
+        to_rows = tf.transpose(_product(kernel, narrow, transpose_a=True)) * scale  # (chunk, width)
+        scaled = parts[0] * tf.cast(scale, parts[0].dtype)
         return (
             step + 1,
-            loss + tf.reduce_sum(value * scale[:, 0]),
-            row_gradient.write(step, part_gradient),
-            kernel_gradient + _product(gradient, scaled, transpose_a=True),
+            total + tf.reduce_sum(value * scale[:, 0]),
+            row_gradient.write(step, to_rows),
+            kernel_gradient + _product(narrow, scaled),
+            bias_gradient + tf.matmul(gradient, scale)[:, 0],
         )
 
     row_gradient = tf.TensorArray(tf.float32, size=steps, element_shape=(chunk, width))
-    _, loss, row_gradient, kernel_gradient = tf.while_loop(
+    _, total, row_gradient, kernel_gradient, bias_gradient = tf.while_loop(
         lambda step, *_: step < steps,
         body,
-        (0, 0.0, row_gradient, tf.zeros(kernel.shape)),
+        (0, 0.0, row_gradient, tf.zeros(kernel.shape), tf.zeros(bias.shape)),
         parallel_iterations=1,  # two chunks at once would hold two chunks' logits
         maximum_iterations=steps,
     )
     row_gradient = tf.reshape(row_gradient.stack(), (steps * chunk, width))[:tokens]
-    return loss, (row_gradient, kernel_gradient)
+    return total, row_gradient, kernel_gradient, bias_gradient
 
 
 def _product(a, b, **transposed):
