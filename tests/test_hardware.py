@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+import sys
 import types
 from pathlib import Path
 
@@ -51,6 +52,14 @@ def test_memory():
         with open("/proc/meminfo") as file:
             kilobytes = int(file.readline().split()[1])
         assert abs(hardware.memory_bytes() / 1024 - kilobytes) < 0.05 * kilobytes
+
+
+def test_the_peak_of_a_process_is_its_own():
+    """Not what its parent held when it was started."""
+    held = np.ones(100_000_000)
+    code = "from tfdistill import hardware; print(hardware.peak_memory_bytes())"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 5e6 < int(found.stdout) < held.nbytes / 2
 
 
 def test_versions_are_those_that_are_installed():

@@ -75,7 +75,7 @@ WORKS = {
         hidden=128,
         rows=32,
         sides=(AS_IT_COMES, KEPT, KERAS_HUB, OURS),
-        steps=20,
+        steps=8,
     ),
     "base": Work(
         "distillation, BERT-base to 6 x 768, KL at all tokens, 8 rows",
