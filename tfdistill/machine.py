@@ -36,7 +36,8 @@ def for_training(config, console):
 def for_looking(config):
     """Readies TensorFlow for a command that trains nothing.
 
-    "auto" takes Metal only where a run has: else nobody has looked whether it is right there.
+    "auto" takes Metal only where a run has: else nobody has looked whether it is right there. The
+    precision is float32, since only models in training have another.
 
     Args:
         config: a `RunConfig`.
@@ -45,8 +46,8 @@ def for_looking(config):
         A `devices.Choice`.
     """
     stored = _stored(config.output_dir)
-    problem = "" if stored and stored.on_metal else "no run has used it yet"
-    return devices.prepare(config.device, "float32", problem=lambda candidate: problem)
+    why_not = "" if stored and stored.on_metal else "no run has used it yet"
+    return devices.prepare(config.device, "float32", problem=lambda candidate: why_not)
 
 
 def _stored(path):

@@ -17,7 +17,7 @@ from tfdistill.models.config import EncoderConfig, config_file, read_config
 # Flags that decide how a run is watched, or where it lies or computes: no other model is asked for.
 WITHOUT_EFFECT = frozenset(
     "data_dir shards_dir output_dir force json log_interval checkpoint_interval "
-    "validation_interval steps_per_execution device model text metal_audit metal_kernels "
+    "validation_interval steps_per_execution remat device model text metal_audit metal_kernels "
     "top_k".split()
 )
 

@@ -1,10 +1,11 @@
 """Runs the steps of tfdistill and the same steps of its peers in turn, and prints a table of each.
 
-Every run is a process of its own, from the same weights and batches: float32, no dropout, a
-vocabulary of 30,522. PyTorch runs as it comes and, because freeing and asking again for large
-blocks costs it most of its time on Linux, also with an allocator that keeps its memory. The peak is
-that of the process, measured from outside; `share` is that of the arithmetic which the step cannot
-do without in what a large matrix product reached in the same minutes.
+Every run is a process of its own, from the same batches and (but for KerasHub) the same weights:
+float32, no dropout, a vocabulary of 30,522. PyTorch runs as it comes and, because freeing and
+asking again for large blocks costs it most of its time on Linux, also with an allocator that keeps
+its memory. The peak is that of the process, measured from outside; `share` is that of the
+arithmetic which the step cannot do without in what a large matrix product reached in the same
+minutes.
 """
 
 import argparse

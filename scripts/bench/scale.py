@@ -17,12 +17,21 @@ from compare import call
 
 FACTORS = (1, 2, 4, 8)
 BASE = {"rows": 8, "length": 64, "vocabulary": 30_522, "corpus": 4}  # corpus: bundled texts
-WARM_UP, STEPS = 2, 6
-BATCHES, BATCH = 40, 256
+WARM_UP, STEPS = 2, 6  # steps of training that are not timed, and that are
+BATCHES, BATCH_ROWS = 40, 256  # that are read of a corpus
 
 
 def time_steps(rows, length, vocabulary):
-    """Tokens per second of a training step."""
+    """Times a training step.
+
+    Args:
+        rows: in a batch.
+        length: tokens in a row.
+        vocabulary: words of both models.
+
+    Returns:
+        Tokens per second.
+    """
     import tensorflow as tf
 
     from tfdistill import devices, recipes
@@ -32,7 +41,7 @@ def time_steps(rows, length, vocabulary):
     from tfdistill.training.optimizer import build_optimizer
     from tfdistill.training.step import TrainStep
 
-    machine = devices.prepare()
+    machine = devices.prepare("cpu", "float32")
 
     def model(layers):
         config = EncoderConfig(
@@ -75,7 +84,16 @@ def time_steps(rows, length, vocabulary):
 
 
 def time_corpus(texts):
-    """Tokens per second of preparing a corpus; its batches are then read too."""
+    """Times the preparation of a corpus, and reads some training batches of it.
+
+    Args:
+        texts: how many times the bundled text is in it.
+
+    Returns:
+        Tokens of all splits per second.
+    """
+    import tensorflow as tf  # noqa: F401  as in a run, which then has the faster tokenizer
+
     from tfdistill.data.batches import Rows, TrainingBatches
     from tfdistill.data.corpus import open_corpus
     from tfdistill.data.shards import prepare
@@ -96,23 +114,33 @@ def time_corpus(texts):
         tokenizer = load_tokenizer()
         corpus = open_corpus(str(Path(folder, "texts")))
         started = time.perf_counter()
-        shard = prepare(corpus, tokenizer, Path(folder, "shards")).shard("train")
-        pace = len(shard.ids) / (time.perf_counter() - started)
-        batches = TrainingBatches(Rows(shard, 128, tokenizer), BATCH, seed=0)
+        prepared = prepare(corpus, tokenizer, Path(folder, "shards"))
+        seconds = time.perf_counter() - started
+        tokens = sum(facts["tokens"] for facts in prepared.statistics.values())
+        batches = TrainingBatches(Rows(prepared.shard("train"), 128, tokenizer), BATCH_ROWS, seed=0)
         for step in range(BATCHES):
             batches.at(step)
-    return pace
+    return tokens / seconds
 
 
 def measure(axis, factor):
-    """(tokens per second, bytes of the peak) with one of the sizes multiplied."""
+    """Starts the process of one point: one of the sizes of `BASE`, times a factor.
+
+    Returns:
+        (tokens per second, bytes of its peak).
+    """
     sizes = {**BASE, axis: BASE[axis] * factor}
     found, peak = call("scale.py", "--point", json.dumps([axis, sizes]))
     return float(found), peak
 
 
 def plot(results, path):
-    """Draws one column for each axis, speed above memory."""
+    """Draws one column for each axis, speed above memory.
+
+    Args:
+        results: lists of what `measure` returns for `FACTORS`, by axis.
+        path: the file.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure((10, 4.6), layout="constrained")

@@ -30,7 +30,7 @@ def make_distiller(work, folder):
 
 
 def main(work, folder):
-    machine, folder = devices.prepare(), Path(folder)
+    machine, folder = devices.prepare("cpu", "float32"), Path(folder)
     arrays = dict(np.load(folder / "batches.npz"))
     steps = len(arrays["input_ids"])
     distiller = make_distiller(WORKS[work], folder)

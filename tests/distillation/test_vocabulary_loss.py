@@ -9,6 +9,7 @@ from tfdistill.distillation.vocabulary_loss import (
     KL,
     SAFE_EXPONENT,
     SQUARED_DISTANCE,
+    cross_entropy,
     largest_logit,
     vocabulary_loss,
 )
@@ -224,12 +225,67 @@ def test_the_bound_holds_and_is_small_for_log_frequencies():
     assert np.abs(logits_of(parts)).max() < bound < SAFE_EXPONENT
 
 
+LABELS = np.random.default_rng(6).integers(0, VOCAB, TOKENS).astype(np.int32)
+
+
+def chunked_cross_entropy(weights=WEIGHTS, normalizer=None, chunk=4):
+    options = dict(labels=tf.constant(LABELS), weights=weights, normalizer=normalizer, chunk=chunk)
+    return lambda student: cross_entropy(student=student, **options)
+
+
+def plain_cross_entropy(weights=WEIGHTS, normalizer=None):
+    options = dict(labels=LABELS, weights=weights, normalizer=normalizer)
+    return lambda student: losses.masked_cross_entropy(logits=logits_of(student), **options)
+
+
+@pytest.mark.parametrize("normalizer", [None, 29.0])
+@pytest.mark.parametrize("chunk", [1, 4, 1000])
+@pytest.mark.parametrize("jit_compile", [False, True], ids=["graph", "xla"])
+def test_cross_entropy(jit_compile, chunk, normalizer):
+    @tf.function(autograph=False, jit_compile=jit_compile)
+    def compiled(*student):
+        return value_and_gradients(
+            chunked_cross_entropy(chunk=chunk, normalizer=normalizer), student
+        )
+
+    expected = value_and_gradients(plain_cross_entropy(normalizer=normalizer), STUDENT)
+    assert_same(compiled(*STUDENT), expected)
+
+
+@pytest.mark.parametrize("scale", [0.99, 1.01, 20.0])
+def test_cross_entropy_of_large_logits(scale):
+    """On both sides of the safe exponent, and far beyond it."""
+    rows, kernel, bias = STUDENT
+    factor = scale * SAFE_EXPONENT / largest_logit(*STUDENT)
+    student = rows, kernel * factor, bias * factor
+    found = value_and_gradients(chunked_cross_entropy(), student)
+    assert_same(found, value_and_gradients(plain_cross_entropy(), student))
+
+
+def test_cross_entropy_of_nothing_is_zero():
+    loss = chunked_cross_entropy(weights=np.zeros(TOKENS, np.float32))
+    value, gradients = value_and_gradients(loss, STUDENT)
+    assert value == 0.0 and not any(np.any(tf.convert_to_tensor(g)) for g in gradients)
+
+
+def test_cross_entropy_in_bfloat16_is_never_less_than_nothing():
+    """A label that is certain: its own logit is rounded as it is in the sum."""
+    rows, kernel, bias = STUDENT
+    kernel = tf.tensor_scatter_nd_update(kernel, [[3]], 9.0 * rows[:1])
+    one = np.eye(TOKENS, dtype=np.float32)[0]
+    options = dict(labels=tf.constant([3] * TOKENS), weights=one)
+    student = tf.cast(rows, tf.bfloat16), kernel, bias
+    assert -1e-3 < cross_entropy(student=student, **options) < 0.1
+
+
+@pytest.mark.parametrize("jit_compile", [False, True], ids=["graph", "xla"])
 @pytest.mark.parametrize("safe", [True, False], ids=["as they are", "less the largest"])
-def test_a_real_vocabulary_is_as_exact(safe):
+def test_a_real_vocabulary_is_as_exact(safe, jit_compile):
     generator = np.random.default_rng(5)
     logits = generator.normal(0, 1.5, (2, 4, 30522)).astype(np.float32)
     logits[1] = logits[0] + generator.normal(0, 0.025, (4, 30522))  # a student that has learnt
-    loss, _ = KL.compute(tf.constant(logits[1].T), tf.constant(logits[0].T), safe)
+    compute = tf.function(lambda s, t: KL.compute(s, t, safe), jit_compile=jit_compile)
+    loss, _ = compute(tf.constant(logits[1].T), tf.constant(logits[0].T))
     wide = logits.astype(np.float64)
     log_p, log_q = wide - np.log(np.exp(wide).sum(axis=-1, keepdims=True))
     expected = np.sum(np.exp(log_p) * (log_p - log_q), axis=-1)

@@ -39,12 +39,16 @@ class Kind:
     jit_compile: bool = False
     precision: str = "float32"
     validates: bool = False
+    remat: bool = False
+    log: int = LOG
     steps_per_execution: int = 1
 
 
 PLAIN = Kind()
 FLOAT16 = Kind(precision="float16")
-EVERYTHING = Kind("distilbert", dropout=0.1, layerdrop=0.3, micro_batches=2, jit_compile=True)
+EVERYTHING = Kind(
+    "distilbert", dropout=0.1, layerdrop=0.3, micro_batches=2, jit_compile=True, remat=True
+)
 
 
 class Outside:
@@ -90,6 +94,7 @@ def start(tiny_model, data):
             seed=3,
             layerdrop=kind.layerdrop,
             micro_batches=kind.micro_batches,
+            remat=kind.remat,
         )
         optimizer = build_optimizer(
             model.trainable_variables,
@@ -109,7 +114,7 @@ def start(tiny_model, data):
             steps=steps,
             dataset=lambda first, end: as_dataset(batches, first, end),
             state=StageState(folder, "student"),
-            intervals=Intervals(LOG, CHECKPOINT, VALIDATION),
+            intervals=Intervals(kind.log, CHECKPOINT, VALIDATION),
             observers=Observers(
                 outside.progress,
                 outside.restored,
@@ -189,19 +194,31 @@ def test_stopped_and_resumed_equals_one_go(begin, tmp_path):
     assert without_time(StageState(tmp_path / "parts", "student").load_rows()) == curves[0]
 
 
-def test_steps_of_one_call_are_those_of_several(begin, start, tmp_path):
-    """Calls of three steps, cut short by every second, fifth and sixth: the same, bit for bit."""
-    one_by_one, _ = begin(tmp_path / "one", Outside())
+@pytest.mark.parametrize("kind", ["plain", "everything"])
+def test_steps_of_one_call_are_those_of_several(kind, start, tmp_path, monkeypatch):
+    """Calls of up to three steps, cut short by what is due: the same weights, bit for bit."""
+    kind = dataclasses.replace({"plain": PLAIN, "everything": EVERYTHING}[kind], log=7)
+    several = dataclasses.replace(kind, steps_per_execution=3)
+    one_by_one, _ = start(kind, tmp_path / "one", Outside())
     one_by_one.run()
-    kind = EVERYTHING if one_by_one._distiller.micro_batches > 1 else PLAIN
-    kind = dataclasses.replace(kind, steps_per_execution=3)
-    together, _ = start(kind, tmp_path / "three", Outside())
+    together, _ = start(several, tmp_path / "three", Outside(stop_at=6))
+    calls, take = [], together._step.take
+
+    def spy(batches, first, count):
+        calls.append((first, count))
+        return take(batches, first, count)
+
+    monkeypatch.setattr(together._step, "take", spy)
+    with pytest.raises(Stop):
+        together.run()  # after the checkpoint of step 5, which is no multiple of three
+    together._observers = dataclasses.replace(together._observers, progress=Outside().progress)
     together.run()
+    assert calls == [(0, 3), (3, 2), (5, 1), (5, 1), (6, 1), (7, 3), (10, 2)]
     expected, found = values_of(one_by_one), values_of(together)
     for name, value in expected.items():
         np.testing.assert_array_equal(found[name], value, err_msg=name)
     rows = without_time(together._state.rows), without_time(one_by_one._state.rows)
-    assert [row["step"] for row in rows[0]] == [row["step"] for row in rows[1]]
+    assert [row["step"] for row in rows[0]] == [5, 6, 7, 10, 12]
     for mine, others in zip(*rows, strict=True):
         for name, value in others.items():
             np.testing.assert_allclose(mine[name], value, rtol=1e-6, err_msg=name)

@@ -23,6 +23,7 @@ VARIANTS = {
 # Settings that change every graph, and which are looked at for steps that have all parts.
 FORMS = {
     "whole batches": {"micro_batches": 1},
+    "remat": {"remat": True},
     "bfloat16": {"precision": "bfloat16"},
     "float16": {"precision": "float16"},
 }
@@ -59,10 +60,10 @@ def build(name):
         A `TrainStep`.
     """
     name, _, form = name.partition(", ")
-    usual = {"micro_batches": 2, "precision": "float32", "hidden_act": "gelu"}
+    usual = {"micro_batches": 2, "precision": "float32", "hidden_act": "gelu", "remat": False}
     settings = usual | {**FORMS, **ACTIVATIONS}.get(form, {})
     choice = devices.Choice("gpu", settings["precision"], False, True, 1, "an audit")
-    metal = dict(on_metal=True, micro_batches=settings["micro_batches"])
+    metal = dict(on_metal=True, micro_batches=settings["micro_batches"], remat=settings["remat"])
     model = functools.partial(_model, hidden_act=settings["hidden_act"])
     with devices.numerics(choice):
         if name == PRE_TRAINING:

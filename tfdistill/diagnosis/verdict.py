@@ -82,5 +82,5 @@ def verdict(choice, courses, comparison, largest):
                 f"{workload} fits with {batch}; take --gradient_accumulation_steps for larger ones."
             )
         else:
-            said.append(f"{workload} does not fit.")
+            said.append(f"{workload} does not fit; --remat needs less memory.")
     return True, " ".join(said)

@@ -140,11 +140,19 @@ def cross_entropy(*, student, labels, weights, normalizer=None, chunk=CHUNK):
     options = dict(weights=weights, normalizer=normalizer)
     log_partition = vocabulary_loss(loss=LOG_PARTITION, student=student, chunk=chunk, **options)
     words = tf.gather(kernel, labels)  # (tokens, hidden)
-    if rows.dtype == tf.bfloat16:  # rounded as in the product
+    if rows.dtype == tf.bfloat16:  # as the product takes them
         words = tf.cast(words, tf.bfloat16)
     products = tf.cast(rows, tf.float32) * tf.cast(words, tf.float32)
-    own = tf.reduce_sum(products, axis=1) + tf.gather(bias, labels)
+    own = tf.reduce_sum(products, axis=1)
+    if rows.dtype == tf.bfloat16:  # and as it gives them
+        own = _rounded(own)
+    own += tf.gather(bias, labels)
     return log_partition - mean_over(own, **options)
+
+
+@tf.custom_gradient
+def _rounded(values):
+    return tf.cast(tf.cast(values, tf.bfloat16), tf.float32), lambda upstream: upstream
 
 
 def _softened(model, temperature):

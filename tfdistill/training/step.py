@@ -72,8 +72,10 @@ class TrainStep:
         def body(index, sums):
             return index + 1, tf.nest.map_structure(tf.add, sums, one(index))
 
-        loop = (lambda index, _: index < count), body, (1, one(0))
-        return tf.while_loop(*loop, parallel_iterations=1)[1]
+        first_sums = one(0)
+        return tf.while_loop(
+            lambda index, _: index < count, body, (1, first_sums), parallel_iterations=1
+        )[1]
 
     def _step(self, batch, step):
         self.traces += 1  # Python runs here only while TensorFlow traces
