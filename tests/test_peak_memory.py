@@ -16,6 +16,7 @@ def peak(what, jit_compile):
     return int(result.stdout.split()[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jit_compile", [False, True], ids=["graph", "xla"])
 @pytest.mark.parametrize(
     "sparing, other",

@@ -194,7 +194,7 @@ def test_stopped_and_resumed_equals_one_go(begin, tmp_path):
     assert without_time(StageState(tmp_path / "parts", "student").load_rows()) == curves[0]
 
 
-@pytest.mark.parametrize("kind", ["plain", "everything"])
+@pytest.mark.parametrize("kind", ["plain", pytest.param("everything", marks=pytest.mark.slow)])
 def test_steps_of_one_call_are_those_of_several(kind, start, tmp_path, monkeypatch):
     """Calls of up to three steps, cut short by what is due: the same weights, bit for bit."""
     kind = dataclasses.replace({"plain": PLAIN, "everything": EVERYTHING}[kind], log=7)
