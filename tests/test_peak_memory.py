@@ -16,11 +16,13 @@ def peak(what, jit_compile):
     return int(result.stdout.split()[-1])
 
 
+VOCABULARY_LOSS = "vocabulary loss", "vocabulary loss, all at once"
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("jit_compile", [False, True], ids=["graph", "xla"])
 @pytest.mark.parametrize(
-    "sparing, other",
-    [("vocabulary loss", "vocabulary loss, all at once"), ("step with remat", "step")],
+    "sparing, other, jit_compile",
+    [(*VOCABULARY_LOSS, False), (*VOCABULARY_LOSS, True), ("step with remat", "step", True)],
 )
 def test_peak_memory(sparing, other, jit_compile):
     # Both hold what XLA's compiler took, up to 0.3 GB.
