@@ -95,7 +95,7 @@ def _check(config):
     teacher = load_model(config.teacher) if config.teacher else None
     recipe = recipes.get(config.recipe, **vars(config))
     run = workloads.of_run(config, plan.make_plan(config, recipe, teacher, tokenizer))
-    _, candidate = ways(choice)
+    candidate = ways(choice)[-1]
     instead = Way("cpu", devices.choose(hardware.this_platform(), [], "cpu", "float32"))
     trials = [(run, tokenizer, SPEED_STEPS), (workloads.MINI, load_tokenizer(), STEPS)]
     if choice.on_metal:  # whether it is right is the question there; elsewhere, whether it pays

@@ -61,10 +61,7 @@ def cuda_memory_bytes():
 
 
 def has_bfloat16_units():
-    """Whether the processor of a Linux machine multiplies bfloat16 by itself.
-
-    Of others nothing is known to be gained by it: TensorFlow has no kernels that would use them.
-    """
+    """Whether the processor of a Linux machine multiplies bfloat16 by itself; of others, False."""
     with contextlib.suppress(OSError):
         words = set(Path("/proc/cpuinfo").read_text().split())
         return not words.isdisjoint(("avx512_bf16", "amx_bf16", "bf16"))

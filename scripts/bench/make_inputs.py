@@ -20,12 +20,13 @@ from tfdistill.models.heads import MaskedLanguageModel
 
 def make_models(work, folder):
     """Writes a Hugging Face directory each."""
-    for seed, (name, layers) in enumerate(
-        {"teacher": work.teacher_layers, "student": work.layers}.items()
-    ):
+    layers_of = {"student": work.layers}
+    if work.teacher_layers:
+        layers_of["teacher"] = work.teacher_layers
+    for seed, (name, layers) in enumerate(layers_of.items()):
         config = EncoderConfig(
             vocab_size=VOCABULARY,
-            num_hidden_layers=layers or 1,
+            num_hidden_layers=layers,
             hidden_size=work.hidden,
             num_attention_heads=work.heads,
             intermediate_size=4 * work.hidden,
@@ -34,8 +35,7 @@ def make_models(work, folder):
             # Wider than usual: the models' logits differ enough for every loss to count.
             initializer_range=0.05 * (128 / work.hidden) ** 0.5,
         )
-        if layers:
-            save_model(MaskedLanguageModel(config, seed=seed), folder / name)
+        save_model(MaskedLanguageModel(config, seed=seed), folder / name)
 
 
 def make_batches(work, folder, count):

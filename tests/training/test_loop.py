@@ -46,9 +46,7 @@ class Kind:
 
 PLAIN = Kind()
 FLOAT16 = Kind(precision="float16")
-EVERYTHING = Kind(
-    "distilbert", dropout=0.1, layerdrop=0.3, micro_batches=2, jit_compile=True, remat=True
-)
+EVERYTHING = Kind("distilbert", dropout=0.1, layerdrop=0.3, micro_batches=2, jit_compile=True)
 
 
 class Outside:
@@ -194,10 +192,14 @@ def test_stopped_and_resumed_equals_one_go(begin, tmp_path):
     assert without_time(StageState(tmp_path / "parts", "student").load_rows()) == curves[0]
 
 
-@pytest.mark.parametrize("kind", ["plain", pytest.param("everything", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "kind",
+    [PLAIN, pytest.param(dataclasses.replace(EVERYTHING, remat=True), marks=pytest.mark.slow)],
+    ids=["plain", "everything"],
+)
 def test_steps_of_one_call_are_those_of_several(kind, start, tmp_path, monkeypatch):
     """Calls of up to three steps, cut short by what is due: the same weights, bit for bit."""
-    kind = dataclasses.replace({"plain": PLAIN, "everything": EVERYTHING}[kind], log=7)
+    kind = dataclasses.replace(kind, log=7)
     several = dataclasses.replace(kind, steps_per_execution=3)
     one_by_one, _ = start(kind, tmp_path / "one", Outside())
     one_by_one.run()
