@@ -5,7 +5,8 @@ Usage: python scripts/bench/data.py [--corpus=wikitext-2 --data_dir=DIR]    (two
 Preparation is from text files to shards on the disk; `tokenizers` gets the lines ready-made, and
 its encodings are thrown away. In turn, each with what it needs already loaded; the faster tokenizer
 is taken whatever the size of the corpus, where a run would not start it for a few megabytes.
-Batches are those of training, 128 tokens in a row, masked and handed over as tensors.
+Batches are those of training, 128 tokens in a row, masked and handed over as tensors; what a step
+waits for them is measured on the distillation of configs/mini.flags.
 """
 
 import argparse
@@ -18,12 +19,16 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as tf  # noqa: F401  as in a run, whose preparation follows the import
 
+from tfdistill import devices
 from tfdistill.data.batches import Rows, TrainingBatches, as_dataset
 from tfdistill.data.corpus import open_corpus
 from tfdistill.data.shards import prepare
 from tfdistill.data.tokenizer import load_tokenizer
+from tfdistill.diagnosis import workloads
+from tfdistill.training.step import TrainStep
 
 ROUNDS, LENGTH, BATCHES, ROWS = 5, 128, (32, 256, 1024), 60_000
+WARM_UP, STEPS = 3, 100  # steps that are not timed, and all
 
 
 class Loaded:
@@ -77,6 +82,24 @@ def time_batches(corpus, tokenizer):
             print(f"{size:<24}{statistics.median(rates):>12,.0f}{span:>18}")
 
 
+def time_waiting(tokenizer):
+    choice = devices.prepare("cpu", "float32")
+    step = TrainStep(*workloads.make(workloads.MINI, STEPS, on_metal=False), choice.jit_compile)
+    dataset = iter(as_dataset(workloads.batches(workloads.MINI, tokenizer), 0, STEPS))
+    waited, whole = [], []
+    for number in range(STEPS):
+        started = time.perf_counter()
+        batch = next(dataset)
+        waited.append(time.perf_counter() - started)
+        float(step(batch, number)["loss"])
+        whole.append(time.perf_counter() - started)
+    waiting, total = sum(waited[WARM_UP:]), sum(whole[WARM_UP:])
+    milliseconds = 1e3 * total / (STEPS - WARM_UP)
+    print(
+        f"\nof a step of mini, {milliseconds:.0f} ms, waiting for its batch: {waiting / total:.1%}"
+    )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--corpus", default="sample")
@@ -85,6 +108,7 @@ def main():
     corpus, tokenizer = open_corpus(options.corpus, options.data_dir), load_tokenizer()
     time_preparation(corpus, tokenizer)
     time_batches(corpus, tokenizer)
+    time_waiting(tokenizer)
 
 
 if __name__ == "__main__":

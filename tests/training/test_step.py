@@ -13,8 +13,8 @@ SCRIPT = Path(__file__).with_name("train_on_devices.py")
 pytestmark = pytest.mark.tf218
 
 
-def train(devices, jit_compile, output, precision="float32"):
-    command = [sys.executable, SCRIPT, devices, int(jit_compile), precision, output]
+def train(devices, output, jit_compile=False, remat=False, precision="float32"):
+    command = [sys.executable, SCRIPT, devices, int(jit_compile), int(remat), precision, output]
     result = subprocess.run([str(word) for word in command], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-3000:]
     return dict(np.load(output))
@@ -22,12 +22,18 @@ def train(devices, jit_compile, output, precision="float32"):
 
 # Each side compiled alike: XLA draws other dropout masks from the same seed.
 @pytest.mark.parametrize(
-    "jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["graph", "xla"]
+    "form",
+    [
+        {},
+        pytest.param({"jit_compile": True}, marks=pytest.mark.slow),
+        pytest.param({"remat": True}, marks=pytest.mark.slow),
+    ],
+    ids=["graph", "xla", "remat"],
 )
-def test_two_devices_give_the_weights_of_one(jit_compile, tmp_path):
+def test_two_devices_give_the_weights_of_one(form, tmp_path):
     """With dropout, LayerDrop, a clip that bites, and halves of unequal weight."""
-    one = train(1, jit_compile, tmp_path / "one.npz")
-    two = train(2, jit_compile, tmp_path / "two.npz")
+    one = train(1, tmp_path / "one.npz", **form)
+    two = train(2, tmp_path / "two.npz", **form)
     assert one.keys() == two.keys()
     assert one["losses"][-1, 0] < one["losses"][0, 0] and one["losses"][:, 1].max() > 1.0
     for name, expected in one.items():
@@ -37,16 +43,16 @@ def test_two_devices_give_the_weights_of_one(jit_compile, tmp_path):
 @pytest.mark.slow
 def test_two_devices_in_bfloat16(tmp_path):
     """Their products are rounded alike; sums over rows, which differ, only a little."""
-    one = train(1, False, tmp_path / "one.npz", "bfloat16")
-    two = train(2, False, tmp_path / "two.npz", "bfloat16")
+    one = train(1, tmp_path / "one.npz", precision="bfloat16")
+    two = train(2, tmp_path / "two.npz", precision="bfloat16")
     np.testing.assert_allclose(two["losses"][:, 0], one["losses"][:, 0], rtol=0.01)
 
 
 @pytest.mark.slow
 def test_two_devices_skip_the_steps_that_overflow(tmp_path):
     """In half of a batch sums are half as large: they overflow as often, or once less."""
-    one = train(1, False, tmp_path / "one.npz", "float16")
-    two = train(2, False, tmp_path / "two.npz", "float16")
+    one = train(1, tmp_path / "one.npz", precision="float16")
+    two = train(2, tmp_path / "two.npz", precision="float16")
     skipped = [(found["losses"][:, 1] == 0).sum() for found in (one, two)]
     assert 1 <= skipped[1] <= skipped[0] <= skipped[1] + 1
     assert [float(found["loss_scale"]) for found in (one, two)] == [

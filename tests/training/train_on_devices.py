@@ -1,6 +1,6 @@
 """Trains a tiny student for some steps on logical CPUs, and saves its weights.
 
-Usage: python train_on_devices.py DEVICES JIT PRECISION OUTPUT.npz    (a process of its own:
+Usage: python train_on_devices.py DEVICES JIT REMAT PRECISION OUTPUT.npz    (a process of its own:
 TensorFlow takes the number of logical devices only before it starts)
 """
 
@@ -50,14 +50,15 @@ def make_batch(step):
     }
 
 
-def main(count, jit_compile, precision, output):
+def main(count, jit_compile, remat, precision, output):
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     choice = devices.Choice("cpu", precision, jit_compile, False, count, "a test")
     with devices.strategy(choice).scope(), devices.numerics(choice):
         student = make_model(1, seed=1)
         (phase,) = recipes.get("distilbert").phases
-        distiller = Distiller(student, phase, make_model(2, seed=2), seed=3, layerdrop=0.3)
+        teacher = make_model(2, seed=2)
+        distiller = Distiller(student, phase, teacher, seed=3, layerdrop=0.3, remat=remat)
         optimizer = build_optimizer(
             student.trainable_variables,
             learning_rate=0.01,
@@ -88,4 +89,5 @@ def main(count, jit_compile, precision, output):
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), bool(int(sys.argv[2])), *sys.argv[3:])
+    count, jit_compile, remat = map(int, sys.argv[1:4])
+    main(count, bool(jit_compile), bool(remat), *sys.argv[4:])
