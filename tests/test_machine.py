@@ -217,7 +217,7 @@ def test_the_check_itself(run_command, tiny_flags, capsys, monkeypatch):
 
     assert problem() == ""
     pace["metal"] = 50.0
-    assert problem() == "the CPU is faster at this size, 100 tokens/s against 50"
+    assert problem() == "slower than the CPU at this size, 50 tokens/s against 100"
     for workload in ("this run", "mini"):
         factors.clear()
         factors[workload, "metal"] = 1.1
@@ -245,7 +245,7 @@ def test_the_check_of_bfloat16_on_a_cpu(run_command, tiny_flags, capsys):
         return json.loads(capsys.readouterr().out.splitlines()[-1])["problem"]
 
     xla = hardware.this_platform().system != "Darwin"
-    assert problem() == "float32 is faster at this size, 100 tokens/s against 50"
+    assert problem() == "not clearly faster than float32 at this size, 50 tokens/s against 100"
     assert asked == [("this run", "float32", xla), ("this run", "bfloat16", False)]
     pace["bfloat16"] = 200.0
     assert problem() == ""

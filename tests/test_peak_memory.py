@@ -22,7 +22,12 @@ VOCABULARY_LOSS = "vocabulary loss", "vocabulary loss, all at once"
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "sparing, other, jit_compile",
-    [(*VOCABULARY_LOSS, False), (*VOCABULARY_LOSS, True), ("step with remat", "step", True)],
+    [
+        (*VOCABULARY_LOSS, False),
+        (*VOCABULARY_LOSS, True),
+        ("step with remat", "step", False),
+        ("step with remat", "step", True),
+    ],
 )
 def test_peak_memory(sparing, other, jit_compile):
     # Both hold what XLA's compiler took, up to 0.3 GB.

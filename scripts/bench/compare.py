@@ -3,9 +3,9 @@
 Every run is a process of its own, from the same batches and (but for KerasHub) the same weights:
 float32, no dropout, a vocabulary of 30,522. PyTorch runs as it comes and, because freeing and
 asking again for large blocks costs it most of its time on Linux, also with an allocator that keeps
-its memory. The peak is that of the process, measured from outside; `share` is that of the
-arithmetic which the step cannot do without in what a large matrix product reached in the same
-minutes.
+its memory. Ratios are to the first side, round by round. The peak is that of the process, measured
+from outside; `share` is that of the arithmetic which the step cannot do without in what a large
+matrix product reached in the same minutes.
 """
 
 import argparse
@@ -28,6 +28,11 @@ SIDES = {  # name: (script, extra environment variables)
     OURS: ("tfdistill_step.py", {}),
 }
 WARM_UP = 2  # steps that are not timed: tracing, compiling, first allocations
+SAME = 1e-4  # the most by which losses may differ, as a share
+
+
+class Failed(SystemExit):
+    """A script did not come to its end; where nobody minds, neither does its caller."""
 
 
 def call(script, *arguments, python=sys.executable, environment=None):
@@ -35,6 +40,9 @@ def call(script, *arguments, python=sys.executable, environment=None):
 
     Returns:
         (the last line that it prints, bytes of its peak of resident memory).
+
+    Raises:
+        Failed: it did not come to its end.
     """
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         process = subprocess.Popen(
@@ -48,20 +56,30 @@ def call(script, *arguments, python=sys.executable, environment=None):
         out.seek(0)
         err.seek(0)
         if process.returncode:
-            sys.exit(f"{script} failed:\n{err.read()}")
+            why = "killed, perhaps for its memory" if process.returncode == -9 else err.read()
+            raise Failed(f"{script} failed: {why}")
         unit = 1 if sys.platform == "darwin" else 1024
         return out.read().strip().rpartition("\n")[2], usage.ru_maxrss * unit
 
 
 def measure(name, folder, rounds, peers):
-    """Runs each side `rounds` times, in turn; returns lists of their results by name, GFLOP/s."""
+    """Runs each side `rounds` times, in turn, until one fails, which is left out from there on.
+
+    Returns:
+        (lists of their results by name, GFLOP/s).
+    """
     work, peaks = WORKS[name], []
     results = {side: [] for side in work.sides}
     for number in range(rounds):
-        for side in work.sides:
+        for side in list(results):
             script, environment = SIDES[side]
             python = sys.executable if side == OURS else peers
-            found, memory = call(script, name, folder, python=python, environment=environment)
+            try:
+                found, memory = call(script, name, folder, python=python, environment=environment)
+            except Failed as failure:
+                print(f"{number + 1}: {side}: {failure}", file=sys.stderr)
+                del results[side]
+                continue
             result = json.loads(found)
             timed = result["seconds"][WARM_UP:]
             result |= {"speed": work.tokens * len(timed) / sum(timed), "peak": memory}
@@ -75,25 +93,40 @@ def table(work, results, gflops):
     """Formats medians, ranges and ratios."""
     lines = [
         f"\n{work.title}; large products: {gflops:,.0f} GFLOP/s",
-        f"{'step':22}{'tokens/s':>9}  {'range':15}{'ratio':>7}{'share':>7}{'peak GB':>9}"
-        f"{'first loss':>12}{'last loss':>11}",
+        f"{'step':22}{'tokens/s':>9}  {'range':14}{'ratio':>6}  {'range':12}{'share':>5}"
+        f"{'peak GB':>9}{'first loss':>12}{'last loss':>11}",
     ]
-    speed = {name: statistics.median(r["speed"] for r in runs) for name, runs in results.items()}
+    speeds = {name: [run["speed"] for run in runs] for name, runs in results.items()}
+    usual = next(iter(speeds.values()), None)
     for name, runs in results.items():
-        speeds = [run["speed"] for run in runs]
         peak = statistics.median(run["peak"] for run in runs) / 1e9
-        spread = f"{min(speeds):,.0f}-{max(speeds):,.0f}"
-        ratio = speed[name] / speed[work.sides[0]]
-        share = speed[name] / work.tokens * work.operations() / 1e9 / gflops
+        speed, spread = statistics.median(speeds[name]), _range(speeds[name], ",.0f")
+        ratios = [own / other for own, other in zip(speeds[name], usual, strict=True)]
+        ratio, ratio_spread = statistics.median(ratios), _range(ratios, ".2f")
+        share = speed / work.tokens * work.operations() / 1e9 / gflops
         losses = ""
         if "losses" in runs[0]:  # KerasHub starts from weights of its own
             first, *_, last = runs[0]["losses"]
             losses = f"{first:>12.5f}{last:>11.5f}"
         lines.append(
-            f"{name:22}{speed[name]:>9,.0f}  {spread:15}{ratio:>7.2f}{share:>7.0%}{peak:>9.2f}"
-            f"{losses}"
+            f"{name:22}{speed:>9,.0f}  {spread:14}{ratio:>6.2f}  {ratio_spread:12}{share:>5.0%}"
+            f"{peak:>9.2f}{losses}"
         )
     return "\n".join(lines)
+
+
+def _range(values, form):
+    return f"{min(values):{form}}-{max(values):{form}}"
+
+
+def differ(results):
+    """Whether the losses of the sides that tell theirs differ."""
+    losses = [runs[0]["losses"] for runs in results.values() if "losses" in runs[0]]
+    return any(
+        abs(own - other) > SAME * abs(other)
+        for row in losses
+        for own, other in zip(row, losses[0], strict=True)
+    )
 
 
 def main():
@@ -101,12 +134,16 @@ def main():
     parser.add_argument("--peers", required=True, help="Python of the environment of the peers")
     parser.add_argument("--works", nargs="+", choices=WORKS, default=list(WORKS))
     parser.add_argument("--rounds", type=int, default=5, help="runs of each step")
-    options = parser.parse_args()
+    options, wrong = parser.parse_args(), []
     for name in options.works:
         with tempfile.TemporaryDirectory() as folder:
             call("make_inputs.py", name, folder, WARM_UP + WORKS[name].steps)
-            results = measure(name, folder, options.rounds, options.peers)
-        print(table(WORKS[name], *results), flush=True)
+            results, gflops = measure(name, folder, options.rounds, options.peers)
+        print(table(WORKS[name], results, gflops), flush=True)
+        if differ(results):
+            wrong.append(name)
+    if wrong:
+        sys.exit(f"the losses differ by more than {SAME:g}: {', '.join(wrong)}")
 
 
 if __name__ == "__main__":

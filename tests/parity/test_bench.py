@@ -20,11 +20,11 @@ def run(script, *words):
     return result.stdout.strip().rpartition("\n")[2]
 
 
-def test_losses_of_both_sides(tmp_path):
-    """Of the work that has all terms."""
-    run("make_inputs.py", "distil", tmp_path, 3)
+@pytest.mark.parametrize("work", ["distil", "masked_lm"])
+def test_losses_of_both_sides(work, tmp_path):
+    run("make_inputs.py", work, tmp_path, 3)
     ours, theirs = (
-        json.loads(run(script, "distil", tmp_path))["losses"]
+        json.loads(run(script, work, tmp_path))["losses"]
         for script in ("tfdistill_step.py", "pytorch_step.py")
     )
     np.testing.assert_allclose(ours, theirs, rtol=1e-4)

@@ -92,10 +92,10 @@ class TrainingLoop:
             self._validate(done, row)
             self._state.rows.append(row)
             self._observers.progress(done, row)
-            last_time = time.perf_counter()
             if done % self._intervals.checkpoint == 0 and done < self._steps:
                 seconds = before + time.perf_counter() - started
                 self._state.save(done, variables, seconds)
+            last_time = time.perf_counter()
         return before
 
     def _train(self, batches, first, end):
