@@ -55,12 +55,11 @@ def main(work, folder):
     rate = keras.optimizers.schedules.PolynomialDecay(ADAMW["learning_rate"], len(batches), 0.0)
     model.compile(
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        optimizer=keras.optimizers.AdamW(
+        optimizer=keras.optimizers.Adam(  # AdamW would multiply by a weight decay of 0
             rate,
             beta_1=ADAMW["betas"][0],
             beta_2=ADAMW["betas"][1],
             epsilon=ADAMW["epsilon"],
-            weight_decay=0.0,
             global_clipnorm=CLIP,
         ),
     )
