@@ -10,6 +10,7 @@ peak is measured from outside.
 
 import argparse
 import json
+import statistics
 import tempfile
 import time
 from pathlib import Path
@@ -81,7 +82,7 @@ def time_steps(rows, length, vocabulary):
         started = time.perf_counter()
         float(step(batch, number)["loss"])
         seconds.append(time.perf_counter() - started)
-    return rows * length * STEPS / sum(seconds[WARM_UP:])
+    return rows * length / statistics.median(seconds[WARM_UP:])
 
 
 def time_corpus(texts):
