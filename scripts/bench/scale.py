@@ -152,12 +152,13 @@ def plot(results, path):
     for column, (axis, points) in zip(grid.T, results.items(), strict=True):
         for axes, values in zip(column, zip(*points, strict=True), strict=True):
             unit = 1e3 if axes is column[0] else 1e9
-            axes.plot(FACTORS, [value / unit for value in values], "o-", color="#2c5f8d")
+            heights = [value / unit for value in values]
+            axes.plot(FACTORS, heights, "o-", color="#2c5f8d")
             axes.set_xscale("log", base=2)
             axes.set_xticks(FACTORS, [f"{factor} x" for factor in FACTORS])
             axes.grid(axis="y", color="#e3e7ec")
             axes.spines[["top", "right"]].set_visible(False)
-            axes.set_ylim(bottom=0)
+            axes.set_ylim(0, 1.1 * max(heights))
         column[0].set_title(f"{axis}, from {BASE[axis]:,}", fontsize=10)
     grid[0, 0].set_ylabel("thousand tokens/s")
     grid[1, 0].set_ylabel("peak memory, GB")
