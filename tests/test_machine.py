@@ -247,6 +247,8 @@ def test_the_check_of_bfloat16_on_a_cpu(run_command, tiny_flags, capsys):
     xla = hardware.this_platform().system != "Darwin"
     assert problem() == "not clearly faster than float32 at this size, 50 tokens/s against 100"
     assert asked == [("this run", "float32", xla), ("this run", "bfloat16", False)]
+    pace["bfloat16"] = 105.0
+    assert problem() == "not clearly faster than float32 at this size, 105 tokens/s against 100"
     pace["bfloat16"] = 200.0
     assert problem() == ""
     assert asked[2:] == [("mini", "float32", xla), ("mini", "bfloat16", False)]

@@ -107,8 +107,7 @@ def _check(config):
         usual, other = (train(workload, batches, w, steps) for w in (instead, candidate))
         wrong = compare(usual, other, choice.precision).problem
         if not wrong and workload is run:
-            paces = usual.tokens_per_second, other.tokens_per_second
-            wrong = _too_slow(choice, *paces)
+            wrong = _too_slow(choice, usual.tokens_per_second, other.tokens_per_second)
         if wrong:
             break
     print(json.dumps({"problem": wrong}))
