@@ -20,16 +20,17 @@ from tfdistill.models.heads import MaskedLanguageModel
 from tfdistill.training.run_state import RunDirectory
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = ("train", "prepare", "evaluate", "export", "fill_mask", "doctor")
+COMMANDS = ("train", "prepare", "evaluate", "export", "fill_mask", "doctor", "compare")
 HEAVY = {"tensorflow", "keras", "numpy", "tokenizers", "transformers", "matplotlib"}
 SHOWN = {
     "train": set(tfdistill_flags.FIELDS)
-    - {"model", "text", "top_k", "metal_audit", "metal_kernels"},
+    - {"model", "text", "top_k", "metal_audit", "metal_kernels", "runs", "page", "target_loss"},
     "prepare": {"corpus", "data_dir", "tokenizer", "shards_dir", "json"},
     "evaluate": {"model", "teacher", "corpus", "length", "output_dir", "json"},
     "export": {"model", "corpus", "length", "output_dir", "json"},
     "fill_mask": {"model", "text", "top_k", "tokenizer", "json"},
     "doctor": {"device", "precision", "metal_audit", "metal_kernels", "json"},
+    "compare": {"runs", "page", "target_loss", "json"},
 }
 
 
@@ -116,9 +117,9 @@ WRONG_FLAGS = {
         ["--tokenizer", "30522", "--teacher={}/teacher"],
     ),
     "no head": (["--teacher={}/headless"], ["--teacher={}/headless", "--recipe=distilbert"]),
-    "no head to copy": (
-        ["--teacher={}/headless", "--alpha_ce=0", "--alpha_mlm=0"],
-        ["--teacher={}/headless", "--student_init=every_other"],
+    "no head to search with": (
+        ["--teacher={}/headless", "--alpha_ce=0", "--student_init=search"],
+        ["--teacher={}/headless", "--student_init=search"],
     ),
     "truncated": (["--teacher={}/truncated"], ["truncated/model.safetensors"]),
     "no teacher": (["--teacher={}/gone"], ["gone"]),

@@ -10,7 +10,7 @@ from tfdistill.errors import UserError
 INTERRUPTED = 130  # the shell's code for a command ended by Ctrl-C
 
 
-def run(main, doc, shown, positional=None, of_run=()):
+def run(main, doc, shown, positional=None, of_run=(), separator=" "):
     """Parses the flags, calls `main` and exits with its code.
 
     Args:
@@ -20,6 +20,7 @@ def run(main, doc, shown, positional=None, of_run=()):
         positional: name of the flag that the words without `--` fill, or None to refuse them.
         of_run: flags that, where they are not given and --model is not either, are those that the
             run in --output_dir was made with.
+        separator: stands between the words in the value of `positional`.
     """
     from absl import app, flags
 
@@ -30,11 +31,12 @@ def run(main, doc, shown, positional=None, of_run=()):
         tfdistill_flags.declare(flags.FLAGS, shown)
         words = _parse(app, flags, sys.argv)
         if words and positional:
-            flags.FLAGS[positional].value = " ".join(words)
+            flags.FLAGS[positional].value = separator.join(words)
         elif words:
             raise UserError(f"unexpected word {words[0]!r}: flags start with --")
         if of_run and not flags.FLAGS.model:
             _adopt(flags.FLAGS, of_run)
+        _require_on_command_line(flags.FLAGS.recipe)
         code = main(tfdistill_flags.config_from(flags.FLAGS))
         sys.stdout.flush()
     except UserError as error:
@@ -59,12 +61,22 @@ def _parse(app, flags, argv):
         raise UserError(" ".join(str(error).split())) from None
 
 
+def _require_on_command_line(recipe):
+    """Refuses a recipe of the user's own that a flagfile names: settings must not run code."""
+    named = (recipe, f"recipe={recipe}")
+    if ".py" in recipe and not any(word.lstrip("-") in named for word in sys.argv):
+        raise UserError(
+            f"--recipe={recipe} runs code, so no flagfile may name it: repeat it on the command "
+            "line"
+        )
+
+
 def _adopt(flag_values, names):
     """Reads flags that were not given from the flags.txt of the run in --output_dir."""
     file = Path(flag_values.output_dir) / "flags.txt"
     if not file.is_file():
         return
-    stored = dict(line.removeprefix("--").split("=", 1) for line in file.read_text().splitlines())
+    stored = tfdistill_flags.parse_flag_lines(file.read_text().splitlines())
     for name in names:
         if not flag_values[name].present:
             flag_values[name].parse(stored[name])

@@ -6,7 +6,14 @@ Command lines turn the fields into absl flags; the library only ever sees a `Run
 import dataclasses
 
 CORPUS, TEACHER, STUDENT, DISTILLATION = "corpus", "teacher", "student", "distillation"
-OPTIMIZER, RUN, MODEL, DOCTOR = "optimizer", "run", "model", "doctor"
+OPTIMIZER, RUN, MODEL, DOCTOR, COMPARE = "optimizer", "run", "model", "doctor", "compare"
+
+# Flags that decide how a run is watched, or where it lies or computes: no other model is asked for.
+WITHOUT_EFFECT = frozenset(
+    "data_dir shards_dir output_dir force json log_interval checkpoint_interval "
+    "validation_interval steps_per_execution remat device model text metal_audit metal_kernels "
+    "top_k runs page target_loss".split()
+)
 
 
 def _flag(default, group, help, *, choices=None, minimum=None, maximum=None, alias=None):
@@ -39,6 +46,9 @@ class RunConfig:
     length: int = _flag(128, CORPUS, "Tokens in a row, [CLS] and [SEP] included.", minimum=3)
     masked_lm_prob: float = _flag(
         0.15, CORPUS, "Share of a row's tokens that are predicted.", minimum=0.01, maximum=0.9
+    )
+    whole_word_masking: bool = _flag(
+        False, CORPUS, "In training, mask the WordPieces of a word together or not at all."
     )
 
     teacher: str = _flag(
@@ -102,7 +112,76 @@ class RunConfig:
         maximum=0.9,
     )
 
-    recipe: str = _flag("distilbert", DISTILLATION, "What the student learns: distilbert or mlm.")
+    recipe: str = _flag(
+        "distilbert",
+        DISTILLATION,
+        "What the student learns: distilbert, tinybert, minilm, minilm_v1, pkd, hybrid or mlm; or "
+        "FILE.py:NAME, a recipe of your own, on the command line alone.",
+    )
+    then: str = _flag(
+        "distilbert", DISTILLATION, "hybrid: the recipe that follows on masked LM alone."
+    )
+    mlm_share: float = _flag(
+        0.5,
+        DISTILLATION,
+        "hybrid: share of the steps that masked LM takes.",
+        minimum=0.01,
+        maximum=0.99,
+    )
+    head_share: float = _flag(
+        0.2,
+        DISTILLATION,
+        "tinybert, minilm: share of the steps in which, at the end, masked LM trains the head "
+        "alone, which their losses do not reach.",
+        minimum=0.0,
+        maximum=0.99,
+    )
+    layer_map: str = _flag(
+        "",
+        DISTILLATION,
+        "tinybert, pkd: the teacher's layers that the student's are compared with: uniform, skip, "
+        "first, last, spaced, distilbert, or a list: 2,5,8,11; empty: uniform for tinybert, skip "
+        "for pkd.",
+    )
+    projection: str = _flag(
+        "",
+        DISTILLATION,
+        "The learned map of hidden states to the teacher's width: none, shared by the layers, or "
+        "per_layer; empty: shared for tinybert, none for others.",
+        choices=("", "none", "shared", "per_layer"),
+    )
+    relation_heads: int = _flag(
+        0,
+        DISTILLATION,
+        "minilm: heads of the relations; 0: the most, up to 48, that divide both widths.",
+        minimum=0,
+    )
+    relation_layer: int = _flag(
+        -1, DISTILLATION, "minilm: the teacher's layer, from 0, or from -1 backwards."
+    )
+    alpha: float = _flag(
+        0.5,
+        DISTILLATION,
+        "pkd: share of the KL to the teacher's logits; masked LM has the rest.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    beta: float = _flag(
+        100.0, DISTILLATION, "pkd: weight of the normalised [CLS] states' distance.", minimum=0.0
+    )
+    pt_over_width: str = _flag(
+        "mean",
+        DISTILLATION,
+        "pkd: mean over the width of that distance, as in the authors' code, or sum, as in the "
+        "paper.",
+        choices=("mean", "sum"),
+    )
+    schedules: str = _flag(
+        "",
+        DISTILLATION,
+        "Weights and temperatures that change over a phase: NAME=SHAPE:BEGIN:END with a shape out "
+        "of linear, cosine; for example alpha_ce=linear:5:1,temperature=cosine:4:1.",
+    )
     alpha_ce: float = _flag(5.0, DISTILLATION, "Weight of KL to the teacher's logits.", minimum=0.0)
     alpha_mlm: float = _flag(2.0, DISTILLATION, "Weight of the masked-LM loss.", minimum=0.0)
     alpha_cos: float = _flag(
@@ -221,6 +300,22 @@ class RunConfig:
     )
     top_k: int = _flag(5, MODEL, "Words shown for a [MASK].", minimum=1)
 
+    runs: str = _flag(
+        "",
+        COMPARE,
+        "Folders of the runs, separated by commas; words without -- are taken for them.",
+    )
+    page: str = _flag(
+        "comparison.html", COMPARE, "HTML file to write; one of an earlier comparison is replaced."
+    )
+    target_loss: float = _flag(
+        0.0,
+        COMPARE,
+        "Validation loss, in nats, whose first step is told; 0: the highest that a student ends "
+        "with, which all reach.",
+        minimum=0.0,
+    )
+
 
 FIELDS = {field.name: field for field in dataclasses.fields(RunConfig)}
 
@@ -280,9 +375,23 @@ def config_from(flag_values):
 def flag_lines(config):
     """Writes a config as the lines of a flagfile: what repeats the run, and does not delete it."""
     left_out = {"force", "json"}
-    left_out |= {name for name in FIELDS if FIELDS[name].metadata["group"] in (MODEL, DOCTOR)}
-    return [f"--{name}={_text(getattr(config, name))}" for name in FIELDS if name not in left_out]
+    others = MODEL, DOCTOR, COMPARE
+    left_out |= {name for name in FIELDS if FIELDS[name].metadata["group"] in others}
+    return [f"--{name}={as_text(getattr(config, name))}" for name in FIELDS if name not in left_out]
 
 
-def _text(value):
+def parse_flag_lines(lines):
+    """Reads what `flag_lines` wrote.
+
+    Args:
+        lines: iterable of str.
+
+    Returns:
+        dict of names to values, both text.
+    """
+    return dict(line.removeprefix("--").split("=", 1) for line in lines)
+
+
+def as_text(value):
+    """Writes a flag's value as a flagfile has it."""
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -30,6 +30,7 @@ from tfdistill.training.unigram import set_unigram_bias
 
 VALIDATION_BATCHES = 16  # enough for a curve; the table uses the whole test split
 EVALUATION_ROWS = 32
+CALIBRATION_BATCHES = 16  # that a narrower student is fitted on
 
 
 class MainJob:
@@ -177,20 +178,35 @@ class MainJob:
         if self.run_directory.done("start"):
             return load_model(output)
         started = time.perf_counter()
-        plan_ = self.plan
-        if plan_.student_init == "random":
-            start = self._random_student()
-        else:
-            start = initialize_student(
-                teacher,
-                plan_.student_config,
-                init=plan_.student_init,
-                validation_loss=self._search_loss(teacher),
-            )
+        random = self.plan.student_init == "random"
+        start = self._random_student() if random else self._cut_student(teacher)
         loss = self._validation_loss(scorer(start))
-        self.console.say(f"student starts at validation loss {loss:.3f} nats")
+        facts = {"validation_loss": loss}
+        beside = ""
+        if not random:
+            fresh = self._validation_loss(scorer(self._random_student()))
+            facts["random_validation_loss"] = fresh
+            beside = f" (random weights: {fresh:.3f})"
+        self.console.say(f"student starts at validation loss {loss:.3f} nats{beside}")
         self._save(start, output)
-        self._finish("start", started, validation_loss=loss)
+        self._finish("start", started, **facts)
+        return start
+
+    def _cut_student(self, teacher):
+        """A student out of the teacher's weights; a head that the teacher lacks is a fresh one."""
+        config = self.config
+        calibration = self._batches(seed=config.seed, smoothing=0.0)
+        start = initialize_student(
+            teacher,
+            self.plan.student_config,
+            init=self.plan.student_init,
+            validation_loss=self._search_loss(teacher),
+            seed=config.seed + 1,
+            calibration=[calibration.at(number) for number in range(CALIBRATION_BATCHES)],
+            with_head=True,
+        )
+        if teacher.head is None:
+            set_unigram_bias(start, self.train_rows.counts)
         return start
 
     def _search_loss(self, teacher):
@@ -233,8 +249,8 @@ class MainJob:
             plan.freeze(student, config)
         batches = self._batches(seed=config.seed + 1, smoothing=config.mlm_smoothing)
         steps = plan.student_steps(config, len(self.train_rows))
-        started, before = time.perf_counter(), 0.0
-        stages = [name if len(phases) == 1 else f"{name}-{phase.name}" for phase in phases]
+        started, before, done = time.perf_counter(), 0.0, 0
+        stages = _stage_names(name, phases)
         shares = plan.split_steps(steps, phases)
         for stage, phase, share in zip(stages, phases, shares, strict=True):
             before += self.trainer.train(
@@ -246,9 +262,12 @@ class MainJob:
                 learning_rate=config.learning_rate,
                 layerdrop=0.0,
                 batches=batches,
+                first_batch=done,
+                more_follows=stage != stages[-1],
             )
+            done += share
         self._save(student, output)
-        self._finish(name, started, before)
+        self._finish(name, started, before, stages=stages)
         for stage in stages:
             self.trainer.delete_checkpoints(stage)
 
@@ -267,7 +286,7 @@ class MainJob:
         )
         metrics["made_from"] = {"recipe": self.config.recipe, "teacher": self.config.teacher}
         examples = results.fill_examples(self.path, self.tokenizer, self.test.rows)
-        curves = {name: self.trainer.rows(name) for name in self._stage_names()}
+        curves = self._curves()
         writer = RunWriter(self.path / "tensorboard" / "examples")
         writer.replay([])  # nothing of an earlier try
         writer.text("fill-mask", 0, results.examples_markdown(examples))
@@ -308,10 +327,14 @@ class MainJob:
                 )
         self._finish("export", started, files=files, failure=str(failure) if failure else "")
 
-    def _stage_names(self):
-        phases = self.recipe.phases
-        students = ["student"] if len(phases) == 1 else [f"student-{p.name}" for p in phases]
-        return ["teacher", *students, "baseline", "baseline_start"]
+    def _curves(self):
+        """Logged points by stage; the steps of a student's phases count on."""
+        curves, done = {"teacher": self.trainer.rows("teacher")}, 0
+        for stage in _stage_names("student", self.recipe.phases):
+            rows = self.trainer.rows(stage)
+            curves[stage] = [row | {"step": done + row["step"]} for row in rows]
+            done += rows[-1]["step"] if rows else 0
+        return curves | {name: self.trainer.rows(name) for name in ("baseline", "baseline_start")}
 
     def _batches(self, seed, smoothing):
         config = self.config
@@ -321,6 +344,7 @@ class MainJob:
             seed,
             masked_lm_prob=config.masked_lm_prob,
             mlm_smoothing=smoothing,
+            whole_words=config.whole_word_masking,
         )
 
     def _validation_loss(self, score):
@@ -334,3 +358,8 @@ class MainJob:
         seconds = before + time.perf_counter() - started
         peak = hardware.peak_memory_bytes()
         self.run_directory.finish(stage, {"seconds": seconds, "peak_memory_bytes": peak, **facts})
+
+
+def _stage_names(name, phases):
+    """A model's stretches of training, one for each phase."""
+    return [name] if len(phases) == 1 else [f"{name}-{phase.name}" for phase in phases]

@@ -7,19 +7,14 @@ import os
 from pathlib import Path
 
 from tfdistill.data.tokenizer import load_tokenizer
+from tfdistill.distillation.comparison import check_phase
 from tfdistill.distillation.initialization import choose_layers
 from tfdistill.distillation.terms import LOSSES
 from tfdistill.errors import UserError
-from tfdistill.flags import FIELDS
+from tfdistill.flags import FIELDS, WITHOUT_EFFECT
 from tfdistill.models.checkpoint import resolve_directory
 from tfdistill.models.config import EncoderConfig, config_file, read_config
-
-# Flags that decide how a run is watched, or where it lies or computes: no other model is asked for.
-WITHOUT_EFFECT = frozenset(
-    "data_dir shards_dir output_dir force json log_interval checkpoint_interval "
-    "validation_interval steps_per_execution remat device model text metal_audit metal_kernels "
-    "top_k".split()
-)
+from tfdistill.recipes.user_file import fingerprint
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,8 +49,11 @@ def make_plan(config, recipe, teacher, tokenizer):
     Raises:
         UserError: something of it cannot be done; the message names the flag.
     """
-    if not all(phase.active_terms for phase in recipe.phases):
-        raise UserError("every loss weighs 0: give one of --alpha_ce, --alpha_mlm a weight")
+    if config.whole_word_masking and not tokenizer.ids.continues.any():
+        raise UserError(
+            "--whole_word_masking finds no words to mask: the tokenizer's vocabulary has no pieces "
+            "(##…) that continue one; leave the flag out"
+        )
     teacher_config, teacher_steps = _plan_teacher(config, recipe, teacher, tokenizer)
     if teacher_config is None and config.baseline != "none":
         raise UserError(
@@ -67,6 +65,9 @@ def make_plan(config, recipe, teacher, tokenizer):
     if teacher_config:
         # Any choice will do here: what a search finds is not known yet.
         choose_layers(teacher_config, student_config, init, validation_loss=lambda layers: 0.0)
+    for phase in recipe.phases:
+        check_phase(phase, student_config, teacher_config)
+        require_parts(phase, student_config)
     for flag, shape in {"teacher": teacher_config, "student": student_config}.items():
         if shape and config.length > shape.max_position_embeddings:
             raise UserError(
@@ -125,8 +126,10 @@ def _plan_teacher(config, recipe, teacher, tokenizer):
 def _require_no_head(config, losses):
     """Refuses a teacher without masked-LM head where one is needed."""
     needs = {
-        f"--recipe={config.recipe} needs its logits": any(loss.needs_head for loss in losses),
-        f"--student_init={config.student_init} copies it": config.student_init != "random",
+        f"--recipe={config.recipe} needs its logits": any(
+            loss.needs_head and loss.needs_teacher for loss in losses
+        ),
+        f"--student_init={config.student_init} measures it": "search" in config.student_init,
         "--layerdrop_adapt_steps trains it": config.layerdrop_adapt_steps > 0,
     }
     for need, there in needs.items():
@@ -266,7 +269,7 @@ def require_even_batches(config, replicas):
 
 def settings(config):
     """The flags that decide what comes out of a run: dict of names to values."""
-    values = dataclasses.asdict(config)
+    values = dataclasses.asdict(config) | {"recipe": fingerprint(config.recipe)}
     return {name: value for name, value in values.items() if name not in WITHOUT_EFFECT}
 
 
@@ -287,6 +290,26 @@ def student_steps(config, rows):
     """
     per_step = config.batch_size * config.gradient_accumulation_steps
     return config.steps or max(1, math.ceil(config.n_epoch * rows / per_step))
+
+
+def require_parts(phase, student_config):
+    """Refuses a phase that trains parts which a student does not have.
+
+    Args:
+        phase: a `Phase`.
+        student_config: the student's `EncoderConfig`.
+
+    Raises:
+        UserError: there is no such part.
+    """
+    paths = ["encoder/embeddings/", "head/"]
+    paths += [f"encoder/layer_{index}/" for index in range(student_config.num_hidden_layers)]
+    for part in phase.trainable:
+        if not any(path.startswith(part) or part.startswith(path) for path in paths):
+            raise UserError(
+                f"--recipe: phase {phase.name!r} trains {part!r}, which the student does not have: "
+                "name encoder/embeddings/, encoder/layer_0/ and so on, or head/"
+            )
 
 
 def split_steps(steps, phases):

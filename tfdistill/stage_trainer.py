@@ -24,8 +24,22 @@ class StageTrainer:
     def __init__(self, config, path, console, *, validation_loss, machine):
         self._config, self._path, self._console = config, path, console
         self._validation_loss, self._machine = validation_loss, machine
+        self._previous = None
 
-    def train(self, stage, model, teacher, phase, *, steps, learning_rate, layerdrop, batches):
+    def train(
+        self,
+        stage,
+        model,
+        teacher,
+        phase,
+        *,
+        steps,
+        learning_rate,
+        layerdrop,
+        batches,
+        first_batch=0,
+        more_follows=False,
+    ):
         """Runs one phase to its end.
 
         Args:
@@ -34,9 +48,12 @@ class StageTrainer:
             teacher: the one it learns from, or None.
             phase: a `Phase`.
             steps: optimizer steps.
-            learning_rate: the highest.
+            learning_rate: the run's, of which the phase may take a part.
             layerdrop: share of the model's layers that a step skips.
             batches: `TrainingBatches`.
+            first_batch: number of the batch that the first step takes.
+            more_follows: whether another phase goes on with the model, so that a stop in it must
+                find this one's end.
 
         Returns:
             Seconds of training before the last stop; 0 when there was none.
@@ -50,14 +67,16 @@ class StageTrainer:
             micro_batches=self._config.gradient_accumulation_steps,
             remat=self._config.remat,
             on_metal=self._machine.on_metal,
+            steps=steps,
         )
+        optimizer = self._optimizer(distiller, learning_rate * phase.learning_rate, steps)
         writer = RunWriter(self._path / "tensorboard" / stage)
         state = self._state(stage)
         loop = TrainingLoop(
             distiller,
-            self._optimizer(model, learning_rate, steps),
+            optimizer,
             steps=steps,
-            dataset=lambda first, end: as_dataset(batches, first, end),
+            dataset=lambda first, end: as_dataset(batches, first_batch + first, first_batch + end),
             state=state,
             intervals=Intervals(
                 self._config.log_interval,
@@ -68,8 +87,10 @@ class StageTrainer:
             jit_compile=self._machine.jit_compile,
             steps_per_execution=self._config.steps_per_execution,
             loss_scale=loss_scale_for(self._machine.precision),
+            keep_end=more_follows,
         )
         before = loop.run()
+        self._previous = optimizer if more_follows else None
         state.close()
         writer.close()
         return before
@@ -89,10 +110,11 @@ class StageTrainer:
     def _state(self, stage):
         return StageState(self._path / "checkpoints", stage)
 
-    def _optimizer(self, model, learning_rate, steps):
+    def _optimizer(self, distiller, learning_rate, steps):
         config = self._config
+        previous = None if distiller.phase.fresh_optimizer else self._previous
         return build_optimizer(
-            model.trainable_variables,
+            distiller.trained_variables,
             learning_rate=learning_rate,
             steps=steps,
             warmup_prop=config.warmup_prop,
@@ -100,6 +122,7 @@ class StageTrainer:
             epsilon=config.adam_epsilon,
             weight_decay=config.weight_decay,
             max_grad_norm=config.max_grad_norm,
+            previous=previous,
         )
 
     def _observers(self, stage, steps, writer, score):

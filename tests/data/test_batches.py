@@ -1,5 +1,6 @@
 """Rows of a shard, and batches as pure functions of their number."""
 
+import dataclasses
 import subprocess
 import sys
 import threading
@@ -8,9 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tfdistill import plan, recipes
 from tfdistill.data.batches import EvaluationBatches, Rows, TrainingBatches, as_dataset
 from tfdistill.data.corpus import open_corpus
 from tfdistill.data.shards import Shard, prepare
+from tfdistill.data.tokenizer import SPECIAL_TOKENS, load_tokenizer
+from tfdistill.errors import UserError
+from tfdistill.flags import RunConfig
 
 
 def shard_of(stream):
@@ -76,16 +81,18 @@ def test_every_row_once_an_epoch(tokenizer, count, batch_size):
         assert len({tuple(epoch) for epoch in epochs[:5]}) == 5  # a new order each time
 
 
-def test_a_batch_depends_on_seed_and_step_alone(sample, tokenizer):
+@pytest.mark.parametrize("whole_words", [False, True])
+def test_a_batch_depends_on_seed_and_step_alone(sample, tokenizer, whole_words):
     rows = Rows(sample.shard("train"), 32, tokenizer)
-    batches = TrainingBatches(rows, 8, seed=3, mlm_smoothing=0.7)
+    options = dict(mlm_smoothing=0.7, whole_words=whole_words)
+    batches = TrainingBatches(rows, 8, seed=3, **options)
     far = 5 * batches.steps_per_epoch + 1
     forward = {step: batches.at(step) for step in (0, 1, 2, far)}
-    fresh = TrainingBatches(rows, 8, seed=3, mlm_smoothing=0.7)
+    fresh = TrainingBatches(rows, 8, seed=3, **options)
     for step in (far, 2, 0, 1):
         assert same(fresh.at(step), forward[step])
     assert not same(forward[0], forward[1])
-    other = TrainingBatches(rows, 8, seed=4, mlm_smoothing=0.7)
+    other = TrainingBatches(rows, 8, seed=4, **options)
     assert not same(other.at(0), forward[0])
 
 
@@ -111,6 +118,42 @@ def test_smoothing_reaches_the_batches(sample, tokenizer):
         labels = np.concatenate([batches.at(step)["masked_labels"].ravel() for step in range(10)])
         frequencies.append(np.median(counts[labels]))
     assert frequencies[1] < 0.5 * frequencies[0]
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.7])
+def test_whole_words_of_the_sample(sample, tokenizer, smoothing):
+    rows = Rows(sample.shard("train"), 128, tokenizer)
+    options = dict(seed=0, mlm_smoothing=smoothing)
+    single = TrainingBatches(rows, 64, **options)
+    whole = TrainingBatches(rows, 64, whole_words=True, **options)
+    tokens = masked = several = 0
+    for step in range(5):
+        batch = whole.at(step)
+        chosen = np.zeros(batch["input_ids"].shape, bool)
+        np.put_along_axis(chosen, batch["masked_positions"], batch["masked_weights"] > 0, axis=1)
+        restored = batch["input_ids"].copy()
+        np.put_along_axis(restored, batch["masked_positions"], batch["masked_labels"], axis=1)
+        alone = single.at(step)
+        before = alone["input_ids"].copy()
+        np.put_along_axis(before, alone["masked_positions"], alone["masked_labels"], axis=1)
+        np.testing.assert_array_equal(restored, before)  # the same rows in the same order
+        inside = tokenizer.ids.continues[restored[:, 2:]] & (restored[:, 1:-1] > 103)
+        np.testing.assert_array_equal(chosen[:, 2:][inside], chosen[:, 1:-1][inside])
+        assert (batch["masked_weights"].sum(axis=1) <= alone["masked_weights"].sum(axis=1)).all()
+        tokens += tokenizer.ids.predictable[restored].sum()
+        masked += chosen.sum()
+        several += chosen[:, 2:][inside].sum()
+    assert abs(masked / tokens - 0.15) < 0.002
+    assert several > 100
+
+
+def test_whole_words_need_pieces(tmp_path):
+    tokens = [*SPECIAL_TOKENS, *"abc"]
+    (tmp_path / "vocab.txt").write_text("".join(f"{token}\n" for token in tokens))
+    config = RunConfig(length=16, whole_word_masking=True)
+    recipe = recipes.get(config.recipe, **dataclasses.asdict(config))
+    with pytest.raises(UserError, match="^--whole_word_masking .*leave the flag out$"):
+        plan.make_plan(config, recipe, None, load_tokenizer(str(tmp_path)))
 
 
 def test_evaluation_masks_every_chosen_position_and_pads_the_last_batch(sample, tokenizer):

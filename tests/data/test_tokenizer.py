@@ -34,6 +34,16 @@ def test_bundled_vocabulary(tokenizer):
     assert tokenizer.decode([101, 1996, 13156, 103]) == "[CLS] the whale [MASK]"
 
 
+def test_pieces_that_continue_a_word(tokenizer, tmp_path):
+    continues = tokenizer.ids.continues
+    assert continues.dtype == bool and continues.shape == (30522,)
+    assert {tokenizer.id_to_token(i)[:2] for i in np.flatnonzero(continues)} == {"##"}
+    assert not any(tokenizer.id_to_token(i)[:2] == "##" for i in np.flatnonzero(~continues))
+    ids = tokenizer.encode_lines(["The whalebones."])[0]
+    assert continues[ids].tolist() == [False, False, True, True, False]
+    assert np.flatnonzero(small_vocabulary(tmp_path).ids.continues).tolist() == [8]
+
+
 def test_saved_files_mean_the_same_to_transformers(tokenizer, tmp_path):
     transformers = pytest.importorskip("transformers")
     tokenizer.save(tmp_path)

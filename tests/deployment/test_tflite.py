@@ -79,6 +79,22 @@ def test_sharing_the_table_brings_int8_closer_to_the_model(exports, batches, tmp
     assert (folder / "student_int8.tflite").stat().st_size < plain.stat().st_size
 
 
+def test_a_table_whose_rows_have_one_scale(make_model, tmp_path):
+    """Both copies then have the same bytes, and the file has one from the start."""
+    model = make_model("bert")
+    table = model.decoder_kernel.numpy().copy()
+    table[:, 0] = np.abs(table).max()
+    model.decoder_kernel.assign(table)
+    path = tmp_path / "student.tflite"
+    export_tflite(model, path, "dynamic_int8", LENGTH)
+    ids, mask = np.arange(1, LENGTH + 1) % 30, np.ones(LENGTH)
+    found = LiteModel(path).logits(ids, mask, 3)
+    inputs = {"input_ids": ids[None], "attention_mask": mask[None], "masked_positions": [[3]]}
+    expected = model({name: np.asarray(value, np.int32) for name, value in inputs.items()})
+    expected = expected["logits"].numpy().reshape(-1)
+    assert np.abs(found - expected).max() < 0.1 * np.abs(expected).max()
+
+
 def test_bytes_of_a_model_with_the_whole_vocabulary(whole_vocabulary):
     """Two layers of width 128: the table alone has 15.6 MB in float32."""
     assert 17.2e6 < os.path.getsize(whole_vocabulary / "student.tflite") < 17.6e6

@@ -1,12 +1,18 @@
 """Recipes as data."""
 
+import inspect
+import textwrap
+
+import numpy as np
 import pytest
 
 from tfdistill import recipes
 from tfdistill.distillation.phases import Phase, Term
+from tfdistill.distillation.schedules import Schedule
 from tfdistill.distillation.terms import LOSSES
 from tfdistill.errors import UserError
 from tfdistill.flags import FIELDS
+from tfdistill.recipes import user_file
 
 
 def terms_of(recipe):
@@ -15,19 +21,19 @@ def terms_of(recipe):
 
 
 def test_names():
-    assert recipes.names() == ("distilbert", "mlm")
+    expected = "distilbert hybrid minilm minilm_v1 mlm pkd tinybert"
+    assert recipes.names() == tuple(expected.split())
 
 
 @pytest.mark.parametrize("name", recipes.names())
 def test_every_recipe_names_losses_that_exist_and_its_source(name):
     recipe = recipes.get(name)
     assert recipe.name == name and recipe.source.startswith("arXiv:")
-    assert sum(phase.share for phase in recipe.phases) > 0
+    assert sum(phase.share for phase in recipe.phases) == pytest.approx(1.0)
     for phase in recipe.phases:
         assert phase.active_terms
         for term in phase.terms:
             loss = LOSSES[term.loss]
-            assert isinstance(loss.valid(**term.options), str)
             assert all(isinstance(signal, str) for signal in loss.signals(**term.options))
 
 
@@ -45,9 +51,10 @@ def test_distilbert_as_published():
     assert [term.loss for term in phase.active_terms] == ["ce", "mlm", "cos"]
 
 
-def test_the_flags_have_the_recipes_defaults():
+@pytest.mark.parametrize("name", recipes.names())
+def test_the_flags_have_the_recipes_defaults(name):
     flags = {name: field.default for name, field in FIELDS.items()}
-    assert recipes.get("distilbert", **flags) == recipes.get("distilbert")
+    assert recipes.get(name, **flags) == recipes.get(name)
 
 
 def test_options_reach_their_terms():
@@ -73,16 +80,160 @@ def test_mlm_has_one_term_whatever_the_flags():
 
 
 def test_restricting_changes_what_is_compared():
-    for name in ("ce", "mse"):
-        options = {} if name == "mse" else {"temperature": 1.0}
-        assert LOSSES[name].valid(restrict_to_mask=True, **options) == "masked_weights"
-        assert LOSSES[name].valid(restrict_to_mask=False, **options) == "attention_mask"
-        signals = [
-            LOSSES[name].signals(restrict_to_mask=restrict, **options) for restrict in (True, False)
-        ]
+    batch = {"attention_mask": np.ones((2, 5)), "masked_weights": np.ones((2, 3))}
+    for name in ("ce", "mse", "soft_ce"):
+        loss = LOSSES[name]
+        assert float(loss.count(batch, restrict_to_mask=True)) == 6
+        assert float(loss.count(batch, restrict_to_mask=False)) == 10
+        signals = [loss.signals(restrict_to_mask=restrict) for restrict in (True, False)]
         assert signals == [("masked_rows",), ("token_rows",)]
 
 
+def test_tinybert_as_published():
+    """Attention scores, hidden states and embeddings weigh alike; one map for all layers."""
+    general, head = recipes.get("tinybert").phases
+    assert [(t.loss, t.weight, t.projection) for t in general.terms] == [
+        ("attention_scores", 1.0, "none"),
+        ("hidden", 1.0, "shared"),
+        ("embedding", 1.0, "shared"),
+    ]
+    assert {t.layers for t in general.terms[:2]} == {"uniform"}
+    assert head.trainable == ("head",) and [t.loss for t in head.terms] == ["mlm"]
+    assert [phase.name for phase in recipes.get("tinybert", head_share=0.0).phases] == ["general"]
+
+
+def test_minilm_as_published():
+    relations = recipes.get("minilm", relation_heads=12, relation_layer=20).phases[0].terms
+    (term,) = relations
+    assert term.options == {"relations": ("queries", "keys", "values"), "relation_heads": 12}
+    assert term.layers == ((-1, 20),)
+    maps, values = recipes.get("minilm_v1").phases[0].terms
+    assert maps.loss == "attention_maps" and maps.layers == values.layers == ((-1, -1),)
+    assert values.options == {"relations": ("values",), "relation_heads": "attention"}
+
+
+def test_pkd_as_published():
+    terms = terms_of(recipes.get("pkd", alpha=0.7, beta=500.0, temperature=10.0, layer_map="last"))
+    assert {loss: term.weight for loss, term in terms.items()} == {
+        "mlm": pytest.approx(0.3),
+        "ce": 0.7,
+        "patient": 500.0,
+    }
+    assert terms["ce"].options["temperature"] == 10.0 and terms["patient"].layers == "last"
+    assert terms_of(recipes.get("pkd"))["patient"].layers == "skip"
+
+
+@pytest.mark.parametrize("then", ["distilbert", "tinybert", "minilm", "pkd"])
+def test_hybrid_puts_masked_lm_first(then):
+    recipe = recipes.get("hybrid", then=then, mlm_share=0.25, temperature=3.0)
+    other = recipes.get(then, temperature=3.0)
+    assert recipe.phases[0].name == "mlm" and recipe.phases[0].share == 0.25
+    assert [phase.terms for phase in recipe.phases[1:]] == [phase.terms for phase in other.phases]
+    assert [phase.share for phase in recipe.phases[1:]] == [
+        pytest.approx(0.75 * phase.share) for phase in other.phases
+    ]
+    assert sum(phase.share for phase in recipe.phases) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("then", ["mlm", "hybrid", "bert"])
+def test_what_cannot_follow(then):
+    with pytest.raises(UserError, match=f"--then={then} is"):
+        recipes.get("hybrid", then=then)
+
+
+def test_schedules_replace_numbers():
+    schedules = "alpha_ce=linear:5:1,temperature=cosine:4:1"
+    terms = terms_of(recipes.get("distilbert", alpha_ce=3.0, schedules=schedules))
+    assert terms["ce"].weight == Schedule(5.0, 1.0, "linear")
+    assert terms["ce"].options["temperature"] == Schedule(4.0, 1.0, "cosine")
+    then = recipes.get("hybrid", then="distilbert", schedules=schedules).phases[1]
+    assert then.terms[0].weight == Schedule(5.0, 1.0, "linear")
+    half = recipes.get("pkd", schedules="alpha=linear:0:1").phases[0].terms
+    assert half[0].weight == Schedule(1.0, 0.0) and half[1].weight == Schedule(0.0, 1.0)
+    with pytest.raises(UserError, match="--schedules: --recipe=mlm has no number 'alpha_ce'"):
+        recipes.get("mlm", schedules=schedules)
+
+
+@pytest.mark.parametrize("name", ["teacher", "layer_map", "projection", "head_share"])
+def test_only_numbers_can_be_scheduled(name):
+    with pytest.raises(UserError, match=f"--schedules: .* no number '{name}'"):
+        recipes.get("tinybert", schedules=f"{name}=linear:0:1")
+
+
 def test_an_unknown_recipe():
-    with pytest.raises(UserError, match="--recipe=tinybert is unknown.* distilbert, mlm"):
-        recipes.get("tinybert")
+    with pytest.raises(UserError, match="--recipe=bert is unknown.* distilbert, hybrid.*FILE.py"):
+        recipes.get("bert")
+
+
+# -- recipes of the user's own
+
+OWN = """
+from tfdistill.distillation.phases import Phase, Recipe, Term
+
+def angles(alpha_cos=1.0, alpha_mlm=2.0):
+    terms = (Term("mlm", alpha_mlm), Term("cos", alpha_cos))
+    return Recipe("angles", (Phase("distil", terms),), source="my own")
+
+ready = angles()
+number = 3
+
+def wrong():
+    return 3
+
+def broken():
+    return Recipe("twice", (Phase("a", (Term("mlm", 1.0),)),) * 2, source="my own")
+"""
+
+
+@pytest.fixture
+def own(tmp_path):
+    (tmp_path / "own.py").write_text(OWN)
+    return tmp_path / "own.py"
+
+
+def test_a_recipe_of_ones_own(own):
+    recipe = recipes.get(f"{own}:angles", alpha_cos=0.5, alpha_ce=9.0)
+    assert recipe.name == "angles"
+    assert {t.loss: t.weight for t in recipe.phases[0].terms} == {"mlm": 2.0, "cos": 0.5}
+    assert recipes.get(f"{own}:ready", alpha_cos=0.5) == recipes.get(f"{own}:angles")
+    scheduled = recipes.get(f"{own}:angles", schedules="alpha_cos=linear:0:1")
+    assert scheduled.phases[0].terms[1].weight == Schedule(0.0, 1.0)
+
+
+def test_the_example_of_the_documentation(tmp_path):
+    """The lines that `user_file` shows, as they stand there."""
+    lines = inspect.getdoc(user_file).splitlines()
+    start, end = (next(i for i, line in enumerate(lines) if mark in line) for mark in
+                  ("# my_recipes.py", "python -m"))  # fmt: skip
+    (tmp_path / "my_recipes.py").write_text(textwrap.dedent("\n".join(lines[start:end])))
+    recipe = recipes.get(f"{tmp_path}/my_recipes.py:angles", alpha_mlm=7.0)
+    assert recipe.phases[0].terms[0] == Term("mlm", 7.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("missing.py:angles", "there is no file missing.py"),
+        ("{own}", "add :NAME"),
+        ("{own}:circles", "no recipe 'circles'"),
+        ("{own}:number", "no recipe 'number'"),
+        ("{own}:wrong", "returned int, not a Recipe"),
+        ("{own}:broken", "need names of their own"),
+    ],
+)
+def test_files_without_a_recipe(own, name, complaint):
+    with pytest.raises(UserError, match=f"--recipe=.*{complaint}"):
+        recipes.get(name.format(own=own))
+
+
+def test_a_file_that_does_not_run(tmp_path):
+    (tmp_path / "bad.py").write_text("1 / 0")
+    with pytest.raises(UserError, match="does not run: ZeroDivisionError"):
+        recipes.get(f"{tmp_path}/bad.py:x")
+
+
+def test_a_run_remembers_the_file(own):
+    before = user_file.fingerprint(f"{own}:angles")
+    assert before.startswith(f"{own}:angles (") and user_file.fingerprint("pkd") == "pkd"
+    own.write_text(OWN + "# changed")
+    assert user_file.fingerprint(f"{own}:angles") != before

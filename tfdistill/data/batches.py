@@ -67,9 +67,19 @@ class TrainingBatches:
         seed: seed of orders and masks, >= 0.
         masked_lm_prob: share of the tokens to predict.
         mlm_smoothing: tokens are drawn with weight count^-mlm_smoothing; 0: all alike.
+        whole_words: whether the pieces of a word are masked together.
     """
 
-    def __init__(self, rows, batch_size, seed, *, masked_lm_prob=0.15, mlm_smoothing=0.0):
+    def __init__(
+        self,
+        rows,
+        batch_size,
+        seed,
+        *,
+        masked_lm_prob=0.15,
+        mlm_smoothing=0.0,
+        whole_words=False,
+    ):
         self.rows = rows
         self.batch_size = batch_size
         self.seed = seed
@@ -77,7 +87,11 @@ class TrainingBatches:
         self.steps_per_epoch = -(-len(rows) // batch_size)
         weights = smoothed_weights(rows.counts, mlm_smoothing) if mlm_smoothing else None
         self._mask = functools.partial(
-            mask_rows, probability=masked_lm_prob, ids=rows.ids, token_weights=weights
+            mask_rows,
+            probability=masked_lm_prob,
+            ids=rows.ids,
+            token_weights=weights,
+            whole_words=whole_words,
         )
         # A batch looks into two epochs at most, unless it is larger than an epoch.
         self._order = functools.lru_cache(maxsize=2)(self._draw_order)

@@ -32,6 +32,7 @@ class TokenIds:
         predictable: bool (vocab,), whether an id may be a masked-LM target: not the special ones,
             [UNK] among them.
         ordinary: int32 (n,), the ids that stand for text: neither special nor [unused...].
+        continues: bool (vocab,), whether an id is a piece (##…) that continues a word.
     """
 
     pad: int
@@ -41,6 +42,7 @@ class TokenIds:
     mask: int
     predictable: np.ndarray
     ordinary: np.ndarray
+    continues: np.ndarray
 
 
 class Tokenizer:
@@ -155,11 +157,12 @@ class Tokenizer:
         """The `TokenIds` that batches and masking need."""
         predictable = np.ones(self.vocab_size, bool)
         predictable[list(self.special_ids)] = False
-        tokens = map(self.id_to_token, range(self.vocab_size))
+        tokens = [self.id_to_token(i) for i in range(self.vocab_size)]
         used = np.array([not re.fullmatch(r"\[unused\d+\]", token) for token in tokens])
         ordinary = np.flatnonzero(predictable & used).astype(np.int32)
         special = (self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id)
-        return TokenIds(*special, predictable, ordinary)
+        continues = predictable & [token.startswith("##") for token in tokens]
+        return TokenIds(*special, predictable, ordinary, continues)
 
     def save(self, directory):
         """Writes vocab.txt, tokenizer.json and tokenizer_config.json, as transformers reads them.

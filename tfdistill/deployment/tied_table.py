@@ -93,8 +93,9 @@ class _Graph:
 
     def share(self, lookup, dequantize, weights):
         table, rows = self.tensor(lookup.inputs[0]), self.tensor(lookup.outputs[0])
-        self.model.buffers[table.buffer].data = None
-        table.buffer = weights.buffer
+        if table.buffer != weights.buffer:  # they are one already where all rows have one scale
+            self.model.buffers[table.buffer].data = None
+            table.buffer = weights.buffer
         for tensor in (table, rows):  # DEQUANTIZE now only casts
             tensor.quantization.scale = np.ones(1, np.float32)
             tensor.quantization.zeroPoint = np.zeros(1, np.int64)

@@ -18,7 +18,13 @@ KINDS = ("bert", "distilbert")
 PRE_TRAINING = "pre-training with LayerDrop"
 # Settings of a recipe that change its graph.
 VARIANTS = {
-    "distilbert": {"": {}, " at masked tokens": dict(restrict_ce_to_mask=True, alpha_mse=1)}
+    "distilbert": {
+        "": {},
+        " at masked tokens": dict(restrict_ce_to_mask=True, alpha_mse=1),
+        " scheduled": dict(schedules="alpha_ce=linear:5:1,temperature=cosine:4:1"),
+    },
+    "pkd": {"": {}, " summed": dict(pt_over_width="sum", projection="shared")},
+    "tinybert": {"": {}, " per layer": dict(projection="per_layer")},
 }
 # Settings that change every graph, and which are looked at for steps that have all parts.
 FORMS = {
@@ -75,7 +81,7 @@ def build(name):
             options = VARIANTS.get(recipe, {}).get(space + rest, {})
             phases = recipes.get(recipe, **options).phases
             (phase,) = (phase for phase in phases if phase.name == phase_name)
-            distiller = Distiller(model(kind, 1), phase, model("bert", 2), **metal)
+            distiller = Distiller(model(kind, 2), phase, model("bert", 2), steps=10, **metal)
         return _step(distiller, loss_scale_for(choice.precision))
 
 
@@ -102,7 +108,7 @@ def _model(kind, layers, hidden_act):
 
 def _step(distiller, loss_scale):
     optimizer = build_optimizer(
-        distiller.student.trainable_variables,
+        distiller.trained_variables,
         learning_rate=1e-3,
         steps=10,
         warmup_prop=0.1,

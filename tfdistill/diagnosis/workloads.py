@@ -23,7 +23,7 @@ class Workload:
 
     Args:
         name: for people.
-        recipe: name of the recipe; its last phase is what runs.
+        recipe: name of the recipe; the phase with the most terms is what runs.
         options: flags of the recipe.
         teacher: `EncoderConfig`, or None where the recipe needs none.
         student: `EncoderConfig`.
@@ -119,11 +119,15 @@ def make(workload, steps, on_metal):
     Returns:
         (`Distiller`, its optimizer).
     """
-    phase = recipes.get(workload.recipe, **workload.options).phases[-1]
+    phases = recipes.get(workload.recipe, **workload.options).phases
+    phase = max(phases, key=lambda phase: len(phase.active_terms))
     teacher = workload.teacher and MaskedLanguageModel(workload.teacher, seed=1)
     student = MaskedLanguageModel(workload.student, seed=2)
+    distiller = Distiller(
+        student, phase, teacher, remat=workload.remat, on_metal=on_metal, steps=steps
+    )
     optimizer = build_optimizer(
-        student.trainable_variables,
+        distiller.trained_variables,
         learning_rate=1e-3,
         steps=2 * steps,  # it is still learning at the end
         warmup_prop=0.05,
@@ -132,5 +136,4 @@ def make(workload, steps, on_metal):
         weight_decay=0.0,
         max_grad_norm=5.0,
     )
-    distiller = Distiller(student, phase, teacher, remat=workload.remat, on_metal=on_metal)
     return distiller, optimizer

@@ -3,9 +3,9 @@
 import keras
 import tensorflow as tf
 
+from tfdistill.distillation.comparison import compare
+from tfdistill.distillation.schedules import Schedule
 from tfdistill.distillation.signals import compute_signals
-from tfdistill.distillation.terms import LOSSES
-from tfdistill.errors import UserError
 from tfdistill.models.dropout import DropoutKey
 from tfdistill.models.layerdrop import LayerDraws
 
@@ -20,16 +20,23 @@ class Distiller(keras.Model):
         phase: a `Phase`.
         teacher: a `MaskedLanguageModel`, always run in inference mode and outside the gradient
             tape; None for phases whose terms need none.
-        seed: seed of dropout and LayerDrop.
+        seed: seed of dropout, LayerDrop and fresh projections.
         layerdrop: chance that a layer of the model in training is skipped in a step, for the
             whole batch (Fan et al., 2019, section 3.1). No rescaling; none at inference.
         micro_batches: parts of a batch that are worked on one after the other, their gradients
             summed; every mean still runs over the whole batch.
         remat: compute the student's layers a second time for their gradients, and keep less.
         on_metal: use only operators that Apple's Metal plugin has, where that costs something.
+        steps: steps of the phase, over which its schedules run; None for a phase without.
+
+    Attributes:
+        trained_variables: Keras variables that learn: the student's that the phase names and that
+            are not frozen, then those of the projections.
+        state_variables: all variables of the student and of the projections.
 
     Raises:
         UserError: a term cannot be computed between these two models.
+        ValueError: the phase has a schedule and no `steps`, or trains nothing.
     """
 
     def __init__(
@@ -42,6 +49,7 @@ class Distiller(keras.Model):
         micro_batches=1,
         remat=False,
         on_metal=False,
+        steps=None,
     ):
         super().__init__(name="distiller")
         self.student = student
@@ -54,35 +62,30 @@ class Distiller(keras.Model):
         self.on_metal = on_metal
         if teacher is not None:
             teacher.trainable = False
-        self._check_terms()
+        self.steps = steps
+        self._comparisons = compare(phase, student, teacher, seed)
+        self._check_schedules()
+        projections = [layer for each in self._comparisons for layer in each.projections]
+        projected = [variable for layer in projections for variable in layer.variables]
+        self.state_variables = [*student.variables, *projected]
+        self.trained_variables = [*self._named_by_phase(), *projected]
         self.built = True
 
-    def _check_terms(self):
-        if not self.phase.active_terms:
-            raise UserError("every loss weighs 0: give one of --alpha_ce, --alpha_mlm a weight")
-        names = [term.loss for term in self.phase.active_terms]
-        if len(set(names)) < len(names):
-            raise ValueError(f"a phase names each loss once, not {names}")
-        for term in self.phase.active_terms:
-            loss = LOSSES[term.loss]
-            if loss.needs_teacher and self.teacher is None:
-                raise UserError(f"the loss {term.loss!r} needs a teacher: give --teacher")
-            models = {"--student_config": self.student}
-            if loss.needs_teacher:
-                models["--teacher"] = self.teacher
-            for flag, model in models.items():
-                if loss.needs_head and model.head is None:
-                    raise UserError(
-                        f"{flag}: the model has no masked-LM head, and the loss {term.loss!r} "
-                        "needs its logits; take a checkpoint with the head (…ForMaskedLM)"
-                    )
-            widths = {model.config.hidden_size for model in models.values()}
-            if loss.same_width and len(widths) > 1:
-                raise UserError(
-                    f"--student_config: the loss {term.loss!r} needs the teacher's width"
+    def _check_schedules(self):
+        numbers = [term.weight for term in self.phase.active_terms]
+        numbers += [value for term in self.phase.active_terms for value in term.options.values()]
+        if self.steps is None and any(isinstance(number, Schedule) for number in numbers):
+            raise ValueError("a phase with a schedule needs the number of its steps")
+
+    def _named_by_phase(self):
+        parts = self.phase.trainable
+        variables = self.student.trainable_variables
+        for part in parts:
+            if not any(variable.path.startswith(part) for variable in variables):
+                raise ValueError(
+                    f"phase {self.phase.name!r} trains {part!r}: there is no such part"
                 )
-            if len({model.config.vocab_size for model in models.values()}) > 1:
-                raise UserError("--student_config: teacher and student vocabularies differ in size")
+        return [v for v in variables if not parts or v.path.startswith(parts)]
 
     def normalizers(self, batch):
         """Counts the valid elements of each term.
@@ -91,14 +94,9 @@ class Distiller(keras.Model):
             batch: dict of the batch's tensors.
 
         Returns:
-            A dict of float32 scalars by loss name; over several devices they are to be summed.
+            A dict of float32 scalars by term; over several devices they are to be summed.
         """
-        return {
-            term.loss: tf.reduce_sum(
-                tf.cast(batch[LOSSES[term.loss].valid(**term.options)], tf.float32)
-            )
-            for term in self.phase.active_terms
-        }
+        return {each.name: each.count(batch) for each in self._comparisons}
 
     def gradients(self, batch, step, row=0, normalizers=None, loss_scale=1.0):
         """Gradients and losses of one batch; what several devices return is to be summed.
@@ -108,11 +106,11 @@ class Distiller(keras.Model):
                 masked_labels int32 and masked_weights float32 (batch, masked).
             step: int32 scalar, the global step: with the seed it decides every random draw.
             row: int32 scalar, this batch's first row in the global batch.
-            normalizers: valid elements of the global batch by loss; None: those of this batch.
+            normalizers: valid elements of the global batch by term; None: those of this batch.
             loss_scale: float32 scalar that the gradients, not the losses, come out multiplied by.
 
         Returns:
-            (dense gradients of `student.trainable_variables`, dict of losses: `loss` and one
+            (dense gradients of `trained_variables`, dict of losses: `loss` and one
             `loss_<name>` per term).
         """
         if normalizers is None:
@@ -135,9 +133,9 @@ class Distiller(keras.Model):
             first = row + begin
             return self._micro_gradients(micro, step, first, normalizers, keep_layers, loss_scale)
 
-        names = ("loss", *(f"loss_{term.loss}" for term in self.phase.active_terms))
+        names = ("loss", *(f"loss_{each.name}" for each in self._comparisons))
         zeros = (
-            [tf.zeros(variable.shape) for variable in self.student.trainable_variables],
+            [tf.zeros(variable.shape) for variable in self.trained_variables],
             {name: tf.constant(0.0) for name in names},
         )
         # A loop, not an unrolled sum: the graph and the memory are those of one micro-batch.
@@ -153,14 +151,14 @@ class Distiller(keras.Model):
             seed=tf.stack([tf.constant(self.seed, tf.int32), tf.cast(step, tf.int32)]),
             row=tf.cast(row, tf.int32),
         )
-        terms = self.phase.active_terms
-        wanted = {name for term in terms for name in LOSSES[term.loss].signals(**term.options)}
+        comparisons, progress = self._comparisons, self._progress(step)
+        wanted = set().union(*(each.signals() for each in comparisons))
         teacher = None
-        if any(LOSSES[term.loss].needs_teacher for term in terms):
+        if any(each.loss.needs_teacher for each in comparisons):
             teacher = tf.nest.map_structure(
                 tf.stop_gradient, compute_signals(self.teacher, batch, wanted)
             )
-        variables = [variable.value for variable in self.student.trainable_variables]
+        variables = [variable.value for variable in self.trained_variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
             student = compute_signals(
@@ -172,17 +170,19 @@ class Distiller(keras.Model):
                 remat=self.remat,
             )
             losses = {
-                term.loss: LOSSES[term.loss].compute(
-                    student, teacher, batch, normalizers[term.loss], **term.options
-                )
-                for term in terms
+                each.name: each.compute(student, teacher, batch, normalizers[each.name], progress)
+                for each in comparisons
             }
-            total = tf.add_n([term.weight * losses[term.loss] for term in terms])
+            total = tf.add_n([each.weight(progress) * losses[each.name] for each in comparisons])
             scaled = loss_scale * total
         gradients = tape.gradient(scaled, variables, unconnected_gradients="zero")
         # Dense: Keras's AdamW and clipping are wrong on repeated ids of sparse gradients.
         gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
         return gradients, {"loss": total, **{f"loss_{name}": losses[name] for name in losses}}
+
+    def _progress(self, step):
+        """Where in the phase a step stands: 0 at the first, 1 at the last."""
+        return tf.cast(step, tf.float32) / max((self.steps or 1) - 1, 1)
 
     def _draw_layers(self, step):
         """Which layers stay in this step: `LayerDraws`, or None without LayerDrop."""
@@ -203,5 +203,5 @@ class Distiller(keras.Model):
         gradients, losses = self.gradients(
             data, self.optimizer.iterations, loss_scale=self.optimizer.scale_loss(1.0)
         )
-        self.optimizer.apply(gradients, self.student.trainable_variables)
+        self.optimizer.apply(gradients, self.trained_variables)
         return losses

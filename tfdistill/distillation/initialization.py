@@ -1,48 +1,88 @@
-"""The student's start: a teacher cut to the student's depth."""
+"""The student's start: a teacher cut to the student's depth and width."""
 
+import dataclasses
 import itertools
 import math
 
 from tfdistill.distillation.layer_maps import depth_map
+from tfdistill.distillation.width import CALIBRATED_WIDTHS, WIDTHS, narrowed
+from tfdistill.distillation.width_calibration import full_precision
 from tfdistill.errors import UserError
 from tfdistill.models.heads import MaskedLanguageModel
+
+DEFAULT_WIDTH = "pca"  # the lowest loss before training of all that were measured
+
+# Fields of EncoderConfig in which a student may be narrower than its teacher.
+WIDTH_FIELDS = ("hidden_size", "num_attention_heads", "intermediate_size")
 
 # Subsets that "search" tries one by one; beyond, it removes layers greedily.
 EXHAUSTIVE_SUBSETS = 100
 
 
-def initialize_student(teacher, config, init="every_other", validation_loss=None, seed=0):
-    """Make a student whose layers are copies of some of its teacher's.
+def initialize_student(
+    teacher,
+    config,
+    init="every_other",
+    validation_loss=None,
+    seed=0,
+    calibration=None,
+    with_head=None,
+):
+    """Make a student out of some of its teacher's layers, narrowed where it is narrower.
 
-    The embeddings and the masked-LM head are copied whole, positions as far as the student has
-    them. Between BERT and DistilBERT the function is kept for texts of one segment: a DistilBERT
-    student's positions take the teacher's token type 0 in; a BERT student of a DistilBERT gets
-    token types of zero.
+    A student of its teacher's shape copies the layers, the embeddings and the masked-LM head
+    whole, positions as far as it has them. Between BERT and DistilBERT the function is kept for
+    texts of one segment: a DistilBERT student's positions take the teacher's token type 0 in; a
+    BERT student of a DistilBERT gets token types of zero. A narrower student is made from that
+    full-width one.
 
     Args:
         teacher: `MaskedLanguageModel`.
-        config: EncoderConfig of the student: as wide as the teacher, with the same vocabulary.
-        init: a depth map or explicit list (see `depth_map`); "random" for fresh weights; or
-            "search", the teacher layers that alone have the lowest validation loss.
+        config: EncoderConfig of the student: no wider than the teacher, of the same vocabulary.
+        init: DEPTH or DEPTH:WIDTH. DEPTH is a depth map or explicit list (see `depth_map`);
+            "random" for fresh weights; or "search", the teacher layers that alone have the lowest
+            validation loss. WIDTH, for a narrower student, is one of `WIDTHS`; `DEFAULT_WIDTH`
+            when left out.
         validation_loss: for "search": a function of a tuple of teacher layers, run in this order
             with the others skipped, that returns a float.
-        seed: int, of the weights of "random".
+        seed: int, of all that is drawn: fresh weights, and the importance without a head.
+        calibration: list of training batches, dicts of NumPy arrays (see `data.masking`), which
+            "importance" and "pca" measure the teacher on. Used only where width is taken away.
+        with_head: whether the student has a masked-LM head; None as the teacher has one, and
+            always with "random". Where the teacher has none, it is a fresh one.
 
     Returns:
-        `MaskedLanguageModel`, with a head where the teacher has one, or always with "random".
+        `MaskedLanguageModel`.
 
     Raises:
         UserError: the student's shape does not allow this start.
+        ValueError: calibration text is needed and there is none.
     """
     layers = choose_layers(teacher.config, config, init, validation_loss)
     if layers is None:
-        return MaskedLanguageModel(config, seed=seed)
-    student = MaskedLanguageModel(config, with_head=teacher.head is not None, seed=None)
-    _copy_embeddings(teacher.encoder.embeddings, student.encoder.embeddings)
-    for block, layer in zip(student.encoder.blocks, layers, strict=True):
-        _copy(teacher.encoder.blocks[layer], block)
-    if teacher.head is not None:
-        _copy(teacher.head, student.head)
+        return MaskedLanguageModel(config, with_head=with_head is not False, seed=seed)
+    if with_head is None:
+        with_head = teacher.head is not None
+    width = _split(init)[1] or DEFAULT_WIDTH
+    same_width = not _narrower(teacher.config, config)
+    if not same_width and width in CALIBRATED_WIDTHS and not calibration:
+        raise ValueError(f'init="{init}" needs calibration: a list of batches of training text')
+    fresh = with_head and teacher.head is None
+    student = MaskedLanguageModel(config, with_head=with_head, seed=seed if fresh else None)
+    if same_width:
+        _copy_layers(teacher, student, layers)
+        return student
+    # Regressions and importance want float32, whatever the student will compute in.
+    with full_precision():
+        wide = {name: getattr(teacher.config, name) for name in WIDTH_FIELDS}
+        cut = MaskedLanguageModel(
+            dataclasses.replace(config, **wide), with_head=teacher.head is not None, seed=None
+        )
+        _copy_layers(teacher, cut, layers)
+        narrow = narrowed(cut, config, width, calibration, seed)
+    _copy(narrow.encoder, student.encoder)
+    if student.head is not None and narrow.head is not None:
+        _copy(narrow.head, student.head)
     return student
 
 
@@ -57,15 +97,18 @@ def choose_layers(teacher_config, config, init, validation_loss=None):
         tuple of layer indices, or None for "random".
 
     Raises:
-        UserError: the student's shape does not allow this start.
+        UserError: the student's shape does not allow this start, or `init` names no start.
     """
-    _check_shapes(teacher_config, config, copies=init != "random")
+    depth, width = _split(init)
+    if width is not None:
+        _check_width(depth, width)
+    _check_shapes(teacher_config, config, copies=depth != "random")
     depths = teacher_config.num_hidden_layers, config.num_hidden_layers
     # Whatever the start, a student deeper than its teacher is refused, which any map does.
-    layers = depth_map("first" if init in ("random", "search") else init, *depths)
-    if init == "random":
+    layers = depth_map("first" if depth in ("random", "search") else depth, *depths)
+    if depth == "random":
         return None
-    if init == "search":
+    if depth == "search":
         return search_layers(*depths, validation_loss)
     return layers
 
@@ -104,18 +147,45 @@ def search_size(teacher_layers, student_layers):
     return sum(range(student_layers + 1, teacher_layers + 1))
 
 
+def _split(init):
+    """(depth, width) of DEPTH:WIDTH; width None when left out."""
+    depth, colon, width = init.partition(":")
+    return depth, width if colon else None
+
+
+def _check_width(depth, width):
+    if width not in WIDTHS:
+        raise UserError(
+            f"--student_init: unknown width method {width!r} after {depth!r}; use one of "
+            f"{', '.join(WIDTHS)}"
+        )
+    if depth == "random":
+        raise UserError(
+            f"--student_init=random:{width} takes nothing from the teacher; use random, or a "
+            f"depth map like every_other:{width}"
+        )
+
+
+def _narrower(teacher, student):
+    return any(getattr(student, name) < getattr(teacher, name) for name in WIDTH_FIELDS)
+
+
 def _check_shapes(teacher, student, copies):
     flag = "--student_config"
-    same = ["hidden_size"]
-    if copies:
-        same += ["num_attention_heads", "intermediate_size", "hidden_act"]
-    for name in same:
+    narrowed_names = (*WIDTH_FIELDS, "head_size") if copies else ("hidden_size",)
+    for name in narrowed_names:
         ours, theirs = getattr(student, name), getattr(teacher, name)
-        if ours != theirs:
+        if ours > theirs:
+            cure = ", or --student_init=random" if name != "hidden_size" else ""
             raise UserError(
-                f"{flag}: the student's {name} is {ours} and the teacher's {theirs}; they must be "
-                "equal"
+                f"{flag}: the student's {name} is {ours} and the teacher's {theirs}; use at most "
+                f"as much{cure}"
             )
+    if copies and student.hidden_act != teacher.hidden_act:
+        raise UserError(
+            f"{flag}: the student's hidden_act is {student.hidden_act} and the teacher's "
+            f"{teacher.hidden_act}; they must be equal, or use --student_init=random"
+        )
     if student.vocab_size != teacher.vocab_size:
         raise UserError(
             f"{flag}: the vocabularies differ: the student has {student.vocab_size} tokens, the "
@@ -131,6 +201,15 @@ def _check_shapes(teacher, student, copies):
             f"{flag}: the student has {student.type_vocab_size} token types and the teacher "
             f"{teacher.type_vocab_size}; use at most as many, or --student_init=random"
         )
+
+
+def _copy_layers(teacher, student, layers):
+    """Copies layers of a teacher to a student of its width, with all around them."""
+    _copy_embeddings(teacher.encoder.embeddings, student.encoder.embeddings)
+    for block, layer in zip(student.encoder.blocks, layers, strict=True):
+        _copy(teacher.encoder.blocks[layer], block)
+    if teacher.head is not None and student.head is not None:
+        _copy(teacher.head, student.head)
 
 
 def _copy(source, target):

@@ -24,19 +24,64 @@ def depth_map(name, teacher_layers, student_layers):
         UserError: an unknown map, one that does not fit these depths, or a student that is deeper
             than its teacher.
     """
+    _refuse_deeper(teacher_layers, student_layers)
+    if name[:1].isdigit():
+        layers = _explicit("--student_init", name, teacher_layers, student_layers)
+        if any(later <= earlier for earlier, later in zip(layers, layers[1:], strict=False)):
+            raise UserError(f"--student_init: the layers {name} must rise, each named once")
+        return layers
+    if name not in _STARTS:
+        raise UserError(
+            f"--student_init: unknown depth map {name!r}; use one of {', '.join(_STARTS)}, search, "
+            "random, or a list like 0,2,4"
+        )
+    return _called("--student_init", name, _STARTS, teacher_layers, student_layers)
+
+
+def layer_map(name, teacher_layers, student_layers):
+    """The teacher's layer that each layer of the student is compared with, the first layer first.
+
+    Args:
+        name: "uniform": (i + 1) N / r with halves rounded up, less 1: the last meets the last
+            (Jiao et al., 2020, TinyBERT, section 4.3: 3, 6, 9, 12 of 12, counted from 1); "skip":
+            every floor(N / r)-th (Sun et al., 2019, PKD, section 3.2: 2, 4, 6, … of 12); "first",
+            "last", "spaced", "distilbert": as for `depth_map`; or a list like "2,5,8,11", from 0.
+        teacher_layers: int, N.
+        student_layers: int, r; more than N with "uniform" or a list alone.
+
+    Returns:
+        tuple of r teacher layer indices.
+
+    Raises:
+        UserError: an unknown map, or one that does not fit these depths.
+    """
+    if name[:1].isdigit():
+        return _explicit("--layer_map", name, teacher_layers, student_layers)
+    if name not in _COMPARISONS:
+        raise UserError(
+            f"--layer_map: unknown layer map {name!r}; use one of {', '.join(_COMPARISONS)}, or a "
+            "list like 2,5,8,11"
+        )
+    if name != "uniform":
+        _refuse_deeper(teacher_layers, student_layers)
+    return _called("--layer_map", name, _COMPARISONS, teacher_layers, student_layers)
+
+
+def _refuse_deeper(teacher_layers, student_layers):
     if student_layers > teacher_layers:
         raise UserError(
             f"--student_config: a student of {student_layers} layers is deeper than its teacher of "
             f"{teacher_layers}; use at most {teacher_layers}"
         )
-    if name[:1].isdigit():
-        return _explicit(name, teacher_layers, student_layers)
-    if name not in _MAPS:
+
+
+def _called(flag, name, maps, teacher_layers, student_layers):
+    if name == "distilbert" and (teacher_layers, student_layers) != (12, 6):
         raise UserError(
-            f"--student_init: unknown depth map {name!r}; use one of {', '.join(_MAPS)}, search, "
-            "random, or a list like 0,2,4"
+            f"{flag}=distilbert names 6 layers of a teacher of 12, not {student_layers} of "
+            f"{teacher_layers}; use spaced"
         )
-    return _MAPS[name](teacher_layers, student_layers)
+    return maps[name](teacher_layers, student_layers)
 
 
 def _every_other(teacher_layers, student_layers):
@@ -59,38 +104,42 @@ def _spaced(teacher_layers, student_layers):
     return tuple((2 * i * (teacher_layers - 1) + gaps) // (2 * gaps) for i in range(student_layers))
 
 
-def _distilbert(teacher_layers, student_layers):
-    if (teacher_layers, student_layers) != (12, 6):
-        raise UserError(
-            "--student_init=distilbert cuts 6 layers from a teacher of 12, not "
-            f"{student_layers} from {teacher_layers}; use spaced"
-        )
-    return _DISTILBERT
+def _uniform(teacher_layers, student_layers):
+    # Rounds halves up, in whole numbers.
+    ends = [
+        (2 * index * teacher_layers + student_layers) // (2 * student_layers)
+        for index in range(1, student_layers + 1)
+    ]
+    return tuple(max(end, 1) - 1 for end in ends)
 
 
-_MAPS = {
-    "every_other": _every_other,
+def _skip(teacher_layers, student_layers):
+    step = teacher_layers // student_layers
+    return tuple(step * index - 1 for index in range(1, student_layers + 1))
+
+
+_EITHER = {
     "first": _first,
     "last": _last,
     "spaced": _spaced,
-    "distilbert": _distilbert,
+    "distilbert": lambda teacher_layers, student_layers: _DISTILBERT,
 }
+_STARTS = {"every_other": _every_other, **_EITHER}
+_COMPARISONS = {"uniform": _uniform, "skip": _skip, **_EITHER}
 
 
-def _explicit(text, teacher_layers, student_layers):
+def _explicit(flag, text, teacher_layers, student_layers):
     parts = text.split(",")
     if not all(part.strip().isdecimal() for part in parts):
-        raise UserError(f"--student_init: {text!r} is no list of layers like 0,2,4")
+        raise UserError(f"{flag}: {text!r} is no list of layers like 0,2,4")
     indices = tuple(int(part) for part in parts)
     if len(indices) != student_layers:
         raise UserError(
-            f"--student_init: {text} names {len(indices)} layers, and the student has "
+            f"{flag}: {text} names {len(indices)} layers, and the student has "
             f"{student_layers}; give one for each"
         )
-    if any(later <= earlier for earlier, later in zip(indices, indices[1:], strict=False)):
-        raise UserError(f"--student_init: the layers {text} must rise, each named once")
-    if indices[-1] >= teacher_layers:
+    if max(indices) >= teacher_layers:
         raise UserError(
-            f"--student_init: the teacher has layers 0 to {teacher_layers - 1}, not {indices[-1]}"
+            f"{flag}: the teacher has layers 0 to {teacher_layers - 1}, not {max(indices)}"
         )
     return indices

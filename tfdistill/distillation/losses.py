@@ -64,6 +64,24 @@ def kl_divergence(*, student_logits, teacher_logits, weights, temperature, norma
     return mean_over(values, weights, normalizer) * temperature**2
 
 
+def soft_cross_entropy(*, student_logits, teacher_logits, weights, temperature, normalizer=None):
+    """Cross-entropy with the teacher's softened predictions (Jiao et al., 2020, equation 10).
+
+    Args:
+        student_logits: float (..., vocab).
+        teacher_logits: float (..., vocab).
+        weights: float (...), 1 for a token that counts.
+        temperature: by which both logits are divided.
+        normalizer: see `mean_over`.
+
+    Returns:
+        A float32 scalar: summed over the vocabulary, averaged over the tokens. Not times T^2.
+    """
+    student = tf.nn.log_softmax(tf.cast(student_logits, tf.float32) / temperature)
+    teacher = tf.nn.softmax(tf.cast(teacher_logits, tf.float32) / temperature)
+    return mean_over(-tf.reduce_sum(teacher * student, axis=-1), weights, normalizer)
+
+
 def logits_mse(*, student_logits, teacher_logits, weights, normalizer=None):
     """Squared distance of the logits, as DistilBERT's training code has it (`alpha_mse`).
 

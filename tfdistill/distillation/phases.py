@@ -4,6 +4,10 @@ import dataclasses
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from tfdistill.distillation.schedules import Schedule
+
+NONE, SHARED, PER_LAYER = PROJECTIONS = ("none", "shared", "per_layer")
+
 
 @dataclasses.dataclass(frozen=True)
 class Term:
@@ -11,13 +15,28 @@ class Term:
 
     Args:
         loss: a name in `terms.LOSSES`.
-        weight: factor of the loss in the sum.
-        options: keyword arguments of the loss, such as `temperature`.
+        weight: factor of the loss in the sum; may be a `Schedule`.
+        options: keyword arguments of the loss, such as `temperature`, which may be a `Schedule`.
+        layers: for losses of layers, which are compared: the name of a map or a list of the
+            teacher's layers (see `layer_maps.layer_map`), or a tuple of pairs (student's layer,
+            teacher's layer), from 0, or from -1 backwards. The loss is the sum over the pairs.
+        projection: for losses of hidden states, the learned map from the student's width to the
+            teacher's: "none", "shared" by the layers of this term, or "per_layer".
+        name: what metrics call it; "": the loss's name. Of one phase's terms no two share it.
     """
 
     loss: str
-    weight: float
+    weight: float | Schedule
     options: Mapping = dataclasses.field(default_factory=lambda: MappingProxyType({}))
+    layers: str | tuple[tuple[int, int], ...] = ()
+    projection: str = NONE
+    name: str = ""
+
+    def __post_init__(self):
+        if self.projection not in PROJECTIONS:
+            raise ValueError(f"a projection is one of {PROJECTIONS}, not {self.projection!r}")
+        if not self.name:
+            object.__setattr__(self, "name", self.loss)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,11 +47,23 @@ class Phase:
         name: shown in TensorBoard and the report.
         terms: the `Term`s of the sum; those of weight 0 cost nothing.
         share: share of the student's steps that this phase takes.
+        trainable: the parts of the student that learn, by the beginnings of their variables'
+            paths, such as "head" or "encoder/layer_0/"; empty: all of it. Projections learn anyway.
+        learning_rate: factor of the run's learning rate.
+        fresh_optimizer: whether moments start at zero; else they go on from the phase before.
     """
 
     name: str
     terms: tuple[Term, ...]
     share: float = 1.0
+    trainable: tuple[str, ...] = ()
+    learning_rate: float = 1.0
+    fresh_optimizer: bool = True
+
+    def __post_init__(self):
+        names = [term.name for term in self.active_terms]
+        if len(set(names)) < len(names):
+            raise ValueError(f"a phase names each term once, not {names}")
 
     @property
     def active_terms(self):
@@ -46,10 +77,15 @@ class Recipe:
 
     Args:
         name: what `--recipe` takes.
-        phases: the `Phase`s in their order.
+        phases: the `Phase`s in their order, each with a name of its own.
         source: the paper.
     """
 
     name: str
     phases: tuple[Phase, ...]
     source: str
+
+    def __post_init__(self):
+        names = [phase.name for phase in self.phases]
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"the phases of {self.name!r} need names of their own, not {names}")

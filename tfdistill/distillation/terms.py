@@ -1,20 +1,44 @@
 """The losses a recipe can name: which signals each compares, over which elements it is a mean."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
-from tfdistill.distillation import losses
+from tfdistill.distillation import layer_losses, losses
 from tfdistill.distillation.signals import MASKED_ROWS, TOKEN_ROWS
 from tfdistill.distillation.vocabulary_loss import (
     KL,
+    SOFT_CROSS_ENTROPY,
     SQUARED_DISTANCE,
     cross_entropy,
     vocabulary_loss,
 )
+from tfdistill.errors import UserError
 
 TOKENS, MASKED = "attention_mask", "masked_weights"
+ATTENTION_HEADS = "attention"  # as relation heads: those of the models, not split again
+
+
+@dataclasses.dataclass(frozen=True)
+class Sides:
+    """What a loss compares.
+
+    Args:
+        student, teacher: dicts of signals; the teacher's may be None.
+        batch: dict of the batch's tensors.
+        normalizer: float scalar, the number of valid elements that the mean runs over.
+        pairs: (student's layer, teacher's layer) of a loss of layers.
+        project: function of a pair's number and a student's hidden states (batch, length, hidden)
+            to those in the teacher's width.
+    """
+
+    student: Mapping
+    teacher: Mapping | None
+    batch: Mapping
+    normalizer: tf.Tensor
+    pairs: tuple[tuple[int, int], ...] = ()
+    project: Callable | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,29 +46,37 @@ class Loss:
     """A loss by name.
 
     Args:
-        compute: (student signals, teacher signals, batch, normalizer, **options) to a scalar.
+        compute: (`Sides`, **options) to a scalar.
         signals: options to the names of the signals that both models must show.
-        valid: options to the key of the batch whose sum is the number of valid elements.
+        count: (batch, **options) to the number of valid elements, a float32 scalar.
         needs_teacher: whether the teacher's signals are read.
         needs_head: whether the masked-LM heads are read.
-        same_width: whether student and teacher must be equally wide.
+        same_width: whether widths must be equal where there is no projection.
+        same_heads: whether both must have as many attention heads.
+        of_layers: whether layers are compared, those that the term's map names.
+        below_top: whether of these the student's last layer is left out.
+        check: (student's config, teacher's config, **options), raises `UserError`.
     """
 
     compute: Callable
     signals: Callable
-    valid: Callable
+    count: Callable
     needs_teacher: bool = True
-    needs_head: bool = True
+    needs_head: bool = False
     same_width: bool = False
+    same_heads: bool = False
+    of_layers: bool = False
+    below_top: bool = False
+    check: Callable = lambda student, teacher, **options: None
 
 
-def _masked_lm(student, teacher, batch, normalizer):
-    rows = student[MASKED_ROWS]  # (batch, masked, hidden)
+def _masked_lm(sides):
+    rows = sides.student[MASKED_ROWS]  # (batch, masked, hidden)
     return cross_entropy(
-        student=(tf.reshape(rows, (-1, rows.shape[-1])), *student["decoder"]),
-        labels=tf.reshape(batch["masked_labels"], (-1,)),
-        weights=tf.reshape(batch["masked_weights"], (-1,)),
-        normalizer=normalizer,
+        student=(tf.reshape(rows, (-1, rows.shape[-1])), *sides.student["decoder"]),
+        labels=tf.reshape(sides.batch["masked_labels"], (-1,)),
+        weights=tf.reshape(sides.batch["masked_weights"], (-1,)),
+        normalizer=sides.normalizer,
     )
 
 
@@ -52,7 +84,7 @@ def _logit_rows(restrict_to_mask):
     return (MASKED_ROWS, MASKED) if restrict_to_mask else (TOKEN_ROWS, TOKENS)
 
 
-def _between_logits(loss, student, teacher, batch, normalizer, restrict_to_mask, **options):
+def _between_logits(loss, sides, restrict_to_mask, **options):
     rows, valid = _logit_rows(restrict_to_mask)
 
     def projection(signals):
@@ -61,51 +93,190 @@ def _between_logits(loss, student, teacher, batch, normalizer, restrict_to_mask,
 
     return vocabulary_loss(
         loss=loss,
-        student=projection(student),
-        teacher=projection(teacher),
-        weights=tf.reshape(batch[valid], (-1,)),
-        normalizer=normalizer,
+        student=projection(sides.student),
+        teacher=projection(sides.teacher),
+        weights=tf.reshape(sides.batch[valid], (-1,)),
+        normalizer=sides.normalizer,
         **options,
     )
 
 
-def _kl(student, teacher, batch, normalizer, temperature, restrict_to_mask):
-    models = student, teacher, batch, normalizer
-    return temperature**2 * _between_logits(KL, *models, restrict_to_mask, temperature=temperature)
+def _kl(sides, temperature=1.0, restrict_to_mask=False):
+    value = _between_logits(KL, sides, restrict_to_mask, temperature=temperature)
+    return temperature**2 * value
 
 
-def _logits_mse(student, teacher, batch, normalizer, restrict_to_mask):
-    models = student, teacher, batch, normalizer
-    return _between_logits(SQUARED_DISTANCE, *models, restrict_to_mask)
+def _soft_cross_entropy(sides, temperature=1.0, restrict_to_mask=False):
+    return _between_logits(SOFT_CROSS_ENTROPY, sides, restrict_to_mask, temperature=temperature)
 
 
-def _cosine(student, teacher, batch, normalizer):
+def _logits_mse(sides, restrict_to_mask=False):
+    return _between_logits(SQUARED_DISTANCE, sides, restrict_to_mask)
+
+
+def _cosine(sides):
     return losses.cosine_distance(
-        student_hidden=student["last_hidden_state"],
-        teacher_hidden=teacher["last_hidden_state"],
-        weights=batch["attention_mask"],
-        normalizer=normalizer,
+        student_hidden=sides.project(0, sides.student["last_hidden_state"]),
+        teacher_hidden=sides.teacher["last_hidden_state"],
+        weights=sides.batch[TOKENS],
+        normalizer=sides.normalizer,
     )
 
 
-def _row_signals(restrict_to_mask, **_):
+def _embedding(sides):
+    return layer_losses.hidden_mse(
+        student_hidden=sides.project(0, sides.student["embeddings"]),
+        teacher_hidden=sides.teacher["embeddings"],
+        mask=sides.batch[TOKENS],
+        normalizer=sides.normalizer,
+    )
+
+
+def _between_hidden(loss, sides, **options):
+    """A list of the loss of each pair of layers."""
+    return [
+        loss(
+            # The embeddings stand before the layers.
+            student_hidden=sides.project(number, sides.student["hidden_states"][student + 1]),
+            teacher_hidden=sides.teacher["hidden_states"][teacher + 1],
+            mask=sides.batch[TOKENS],
+            normalizer=sides.normalizer,
+            **options,
+        )
+        for number, (student, teacher) in enumerate(sides.pairs)
+    ]
+
+
+def _hidden(sides):
+    return tf.add_n(_between_hidden(layer_losses.hidden_mse, sides))
+
+
+def _patient(sides, over_width="mean"):
+    values = _between_hidden(layer_losses.patient_distance, sides, over_width=over_width)
+    return tf.add_n(values) / len(values)
+
+
+def _attention(loss, sides):
+    return tf.add_n(
+        [
+            loss(
+                student_scores=sides.student["attention_scores"][student],
+                teacher_scores=sides.teacher["attention_scores"][teacher],
+                mask=sides.batch[TOKENS],
+                normalizer=sides.normalizer,
+            )
+            for student, teacher in sides.pairs
+        ]
+    )
+
+
+def _relations(sides, relations, relation_heads=0):
+    return tf.add_n(
+        [
+            layer_losses.relation_kl(
+                student_vectors=sides.student[name][student],
+                teacher_vectors=sides.teacher[name][teacher],
+                mask=sides.batch[TOKENS],
+                relation_heads=_relation_heads(sides, name, relation_heads),
+                normalizer=sides.normalizer,
+            )
+            for student, teacher in sides.pairs
+            for name in relations
+        ]
+    )
+
+
+def _relation_heads(sides, name, asked):
+    student, teacher = (signals[name][0].shape for signals in (sides.student, sides.teacher))
+    if asked == ATTENTION_HEADS:
+        return student[1]
+    return asked or layer_losses.relation_heads_for(
+        student[1] * student[3], teacher[1] * teacher[3]
+    )
+
+
+def _check_relations(student, teacher, relations, relation_heads=0):
+    if relation_heads == ATTENTION_HEADS:
+        return
+    for model, config in {"student": student, "teacher": teacher}.items():
+        if relation_heads and config.hidden_size % relation_heads:
+            raise UserError(
+                f"--relation_heads={relation_heads} does not divide the {model}'s width of "
+                f"{config.hidden_size}: 0 takes the largest that divides both widths"
+            )
+
+
+def _row_signals(restrict_to_mask=False, **_):
     return (_logit_rows(restrict_to_mask)[0],)
 
 
-def _row_weights(restrict_to_mask, **_):
-    return _logit_rows(restrict_to_mask)[1]
+def _count_logits(batch, restrict_to_mask=False, **_):
+    return _total(batch[_logit_rows(restrict_to_mask)[1]])
+
+
+def _count_tokens(batch, **_):
+    return _total(batch[TOKENS])
+
+
+def _total(weights):
+    return tf.reduce_sum(tf.cast(weights, tf.float32))
+
+
+def _logits(compute):
+    return Loss(compute, signals=_row_signals, count=_count_logits, needs_head=True)
+
+
+def _of_attention(loss):
+    return Loss(
+        lambda sides: _attention(loss, sides),
+        signals=lambda: ("attention_scores",),
+        count=(
+            _count_tokens
+            if loss is layer_losses.attention_kl
+            else lambda batch: layer_losses.token_pairs(batch[TOKENS])
+        ),
+        same_heads=True,
+        of_layers=True,
+    )
 
 
 LOSSES = {
     "mlm": Loss(
         _masked_lm,
         signals=lambda: (MASKED_ROWS,),
-        valid=lambda: MASKED,
+        count=lambda batch: _total(batch[MASKED]),
         needs_teacher=False,
+        needs_head=True,
     ),
-    "ce": Loss(_kl, signals=_row_signals, valid=_row_weights),
-    "mse": Loss(_logits_mse, signals=_row_signals, valid=_row_weights),
-    "cos": Loss(
-        _cosine, signals=lambda: (), valid=lambda: TOKENS, needs_head=False, same_width=True
+    "ce": _logits(_kl),
+    "soft_ce": _logits(_soft_cross_entropy),
+    "mse": _logits(_logits_mse),
+    "cos": Loss(_cosine, signals=lambda: (), count=_count_tokens, same_width=True),
+    "embedding": Loss(
+        _embedding, signals=lambda: ("embeddings",), count=_count_tokens, same_width=True
+    ),
+    "hidden": Loss(
+        _hidden,
+        signals=lambda: ("hidden_states",),
+        count=_count_tokens,
+        same_width=True,
+        of_layers=True,
+    ),
+    "patient": Loss(
+        _patient,
+        signals=lambda **_: ("hidden_states",),
+        count=lambda batch, **_: _total(layer_losses.real_rows(batch[TOKENS])),
+        same_width=True,
+        of_layers=True,
+        below_top=True,
+    ),
+    "attention_scores": _of_attention(layer_losses.attention_scores_mse),
+    "attention_maps": _of_attention(layer_losses.attention_kl),
+    "relations": Loss(
+        _relations,
+        signals=lambda relations, **_: relations,
+        count=_count_tokens,
+        of_layers=True,
+        check=_check_relations,
     ),
 }

@@ -45,6 +45,13 @@ def _kl(student_logits, teacher_logits, safe):
     return loss[0], student * (1.0 / student_sum) - teacher * (1.0 / teacher_sum)
 
 
+def _soft_cross_entropy(student_logits, teacher_logits, safe):
+    student_logits, student, student_sum, _ = _exponentials(student_logits, safe)
+    _, teacher, teacher_sum, _ = _exponentials(teacher_logits, safe)
+    loss = tf.math.log(student_sum) - _sums(teacher * student_logits) / teacher_sum
+    return loss[0], student * (1.0 / student_sum) - teacher * (1.0 / teacher_sum)
+
+
 def _log_partition(logits, _, safe):
     _, exponentials, total, largest = _exponentials(logits, safe)
     return (tf.math.log(total) + largest)[0], exponentials * (1.0 / total)
@@ -71,6 +78,8 @@ def _sums(values):
 
 # KL(teacher || student): see `losses.kl_divergence`. Gradient softmax(z_s) - softmax(z_t).
 KL = TokenLoss(_kl)
+# -sum p_t log p_s: see `losses.soft_cross_entropy`. The KL's gradient.
+SOFT_CROSS_ENTROPY = TokenLoss(_soft_cross_entropy)
 # The logarithm of the sum of all exponentials: a cross-entropy less the label's own logit.
 LOG_PARTITION = TokenLoss(_log_partition)
 # The logits' squared distance: see `losses.logits_mse`. Gradient 2 (z_s - z_t).

@@ -1,6 +1,6 @@
 """DistilBERT (Sanh et al., 2019, arXiv:1910.01108, section 2)."""
 
-from tfdistill.distillation.phases import Phase, Recipe, Term
+from tfdistill.distillation.phases import NONE, Phase, Recipe, Term
 
 
 def distilbert(
@@ -10,6 +10,7 @@ def distilbert(
     alpha_mse=0.0,
     temperature=2.0,
     restrict_ce_to_mask=False,
+    projection=NONE,
 ):
     """The triple loss: soft targets, masked LM, and the angle of the last hidden states.
 
@@ -20,6 +21,7 @@ def distilbert(
         alpha_mse: weight of the squared distance of the logits.
         temperature: T of the KL.
         restrict_ce_to_mask: compare logits at the masked tokens only, not at all tokens.
+        projection: the learned map to the teacher's width, for students that are narrower.
 
     Returns:
         A `Recipe` of one phase.
@@ -28,7 +30,7 @@ def distilbert(
     terms = (
         Term("ce", alpha_ce, {"temperature": temperature, **rows}),
         Term("mlm", alpha_mlm),
-        Term("cos", alpha_cos),
+        Term("cos", alpha_cos, projection=projection),
         Term("mse", alpha_mse, rows),
     )
     return Recipe("distilbert", (Phase("distil", terms),), source="arXiv:1910.01108")

@@ -35,6 +35,8 @@ th:first-child, td:first-child { text-align: left; padding-left: 0; }
 th { font-weight: 600; vertical-align: bottom; }
 th small { display: block; font-weight: 400; color: var(--soft); min-height: 1.5em; }
 tr.student td { font-weight: 650; background: #fdf4ef; }
+tr.beside td { color: var(--soft); }
+.named td:first-child { white-space: normal; min-width: 13em; }
 tbody tr:last-child td { border-bottom: 0; }
 figure { margin: 0; } figure svg { width: 100%; height: auto; display: block; }
 figure + figure { margin-top: 18px; }

@@ -2,6 +2,8 @@
 
 import io
 import re
+import statistics
+import textwrap
 
 INK, SOFT, LINE = "#1c2430", "#5d6877", "#e3e7ec"
 COLOURS = {
@@ -12,6 +14,11 @@ COLOURS = {
     "baseline_start": "#a98b3d",
     "unigram": "#c3cad3",
 }
+GROUP_COLOURS = (
+    *("#2c5f8d", "#d3562a", "#1f7a4d", "#8a4fa3", "#c79a1b", "#35a3a8"),
+    *("#b3265f", "#5d6877", "#7a4a1e", "#6d9df0", "#93b53a", "#e08bb0"),
+)
+PANELS = 4  # in a row
 _STYLE = {
     "svg.fonttype": "none",  # text stays text, in the page's own font
     "font.size": 10,
@@ -42,7 +49,7 @@ def loss_curves(curves, labels):
         An `<svg>` element; "" when there is nothing to draw.
     """
     panels = [
-        ("Training", lambda row: row.get("loss_mlm", row.get("loss"))),
+        ("Training", _masked_lm_loss),
         ("Validation", lambda row: row.get("validation_loss")),
     ]
     lines = [
@@ -87,15 +94,97 @@ def term_curves(curves):
     if not found:
         return ""
 
+    rows = -(-len(found) // PANELS)
+
     def draw(figure):
-        grid = figure.subplots(1, len(found), squeeze=False)[0]
-        for axes, ((name, term), points) in zip(grid, found.items(), strict=True):
+        grid = figure.subplots(rows, min(len(found), PANELS), squeeze=False).ravel()
+        for empty in grid[len(found) :]:
+            empty.set_visible(False)
+        for axes, ((name, term), points) in zip(grid, found.items(), strict=False):
             axes.plot(*points, color=_colour(name))
             axes.set(title=f"{name}: {term.removeprefix('loss_')}", xlabel="step")
             axes.set_ylim(bottom=0)
             axes.grid(axis="y")
 
-    return _svg(draw, 10, 2.6, "Terms of the distillation loss by training step")
+    return _svg(draw, 10, 2.6 * rows, "Terms of the distillation loss by training step")
+
+
+def overlaid_curves(groups):
+    """Masked-LM loss of groups of runs: each run a thin line, the mean of a group a strong one.
+
+    Args:
+        groups: list of (name, list of the runs' curves: lists of rows as for `loss_curves`).
+
+    Returns:
+        An `<svg>` element; "" when there is nothing to draw.
+    """
+    panels = [("Validation", "validation_loss"), ("Training", "loss_mlm")]
+    drawn = []
+    for title, key in panels:
+        lines = [
+            [_points(rows, lambda row, key=key: row.get(key)) for rows in c] for _, c in groups
+        ]
+        lines = [[line for line in group if line[0]] for group in lines]
+        if any(lines):
+            drawn.append((title, lines))
+    if not drawn:
+        return ""
+    names = [textwrap.shorten(name, 100, placeholder=" …") for name, _ in groups]
+    columns = max(1, min(4, len(names), 120 // (6 + max(map(len, names)))))
+
+    def draw(figure):
+        widths = [3, 2][: len(drawn)]
+        grid = figure.subplots(1, len(drawn), squeeze=False, width_ratios=widths)[0]
+        for axes, (title, lines) in zip(grid, drawn, strict=True):
+            for number, group in enumerate(lines):
+                _draw_group(axes, group, number)
+            axes.set(title=f"{title}: masked-LM loss (nats)", xlabel="step")
+            axes.set_ylim(*_visible([line for group in lines for line in group]))
+            axes.grid(axis="y")
+        marks = [figure.axes[0].plot([], [], **_group_line(n))[0] for n in range(len(names))]
+        figure.legend(marks, names, loc="outside lower left", ncols=columns)
+
+    height = 3.8 + 0.22 * -(-len(names) // columns)
+    return _svg(draw, 10, height, "Masked-LM loss of the groups by training step")
+
+
+def _draw_group(axes, lines, number):
+    style = _group_line(number)
+    if len(lines) > 1:
+        for steps, losses in lines:
+            axes.plot(steps, losses, **style | {"lw": 0.8, "alpha": 0.45})
+    if lines:
+        steps, losses = _mean_line(lines)
+        axes.plot(steps, losses, marker="o" if len(steps) < 30 else None, ms=3.5, **style)
+
+
+def _group_line(number):
+    """Beyond the colours that can be told apart, the dashes tell."""
+    turn, colour = divmod(number, len(GROUP_COLOURS))
+    return {"color": GROUP_COLOURS[colour], "ls": ("-", "--", ":")[turn % 3], "lw": 1.8}
+
+
+def _mean_line(lines):
+    """The mean of several lines, at all steps that lie within every one of them."""
+    import numpy as np
+
+    first, last = max(steps[0] for steps, _ in lines), min(steps[-1] for steps, _ in lines)
+    at = sorted({step for steps, _ in lines for step in steps if first <= step <= last})
+    return at, np.mean([np.interp(at, *line) for line in lines], axis=0)
+
+
+def _visible(lines):
+    """Limits of the losses: lines that begin far above most others do not flatten them."""
+    late = [
+        loss
+        for steps, losses in lines
+        for step, loss in zip(steps, losses, strict=True)
+        if step >= steps[-1] / 2
+    ]
+    top = max(*late, statistics.median_low(max(losses) for _, losses in lines))
+    low = min(loss for _, losses in lines for loss in losses)
+    room = 0.05 * (top - low) or 0.05
+    return low - room, top + room
 
 
 def bars(panels):
@@ -126,6 +215,12 @@ def bars(panels):
             axes.spines[["bottom", "left"]].set_visible(False)
 
     return _svg(draw, 10, 0.8 + 0.36 * tallest, "; ".join(title for title, _, _ in panels))
+
+
+def _masked_lm_loss(row):
+    """None in a phase that has other terms and not this one."""
+    terms = any(key.startswith("loss_") for key in row)
+    return row.get("loss_mlm" if terms else "loss")
 
 
 def _points(rows, measure):

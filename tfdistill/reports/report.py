@@ -13,6 +13,19 @@ from tfdistill.reports.table import (
     notes,
 )
 
+TERMS = {
+    "ce": "KL divergence from the teacher's softened predictions, times T²",
+    "soft_ce": "cross-entropy with the teacher's softened predictions",
+    "mse": "squared distance of the logits",
+    "cos": "1 − cosine of the last hidden states",
+    "embedding": "squared distance of the embeddings",
+    "hidden": "squared distance of hidden states, summed over layers",
+    "attention_scores": "squared distance of attention scores, summed over layers",
+    "attention_maps": "KL divergence from the teacher's attention",
+    "patient": "squared distance of normalised [CLS] states",
+    "relations": "KL divergence from the teacher's relations between tokens",
+}
+
 
 def write_report(path, metrics, curves, examples):
     """Writes the page.
@@ -154,12 +167,16 @@ def _curves(curves):
             "words may be hidden more often (--mlm_smoothing); the validation loss is measured "
             "alike for all models.",
         ),
-        figure(
-            plots.term_curves(curves),
-            "What the student adds to the masked-LM loss. ce: KL divergence from the teacher's "
-            "softened predictions, times T²; cos: 1 − cosine of the last hidden states; mse: "
-            "squared distance of the logits. Each before its weight.",
-        ),
+        figure(plots.term_curves(curves), _explain_terms(curves)),
+    )
+
+
+def _explain_terms(curves):
+    keys = {key for rows in curves.values() for row in rows for key in row}
+    known = [f"{term}: {text}" for term, text in TERMS.items() if f"loss_{term}" in keys]
+    return (
+        f"What the student learns beside the masked-LM loss. {'; '.join(known)}. Each before "
+        "its weight; a recipe's phases stand behind each other."
     )
 
 

@@ -38,7 +38,7 @@ class TrainingLoop:
 
     Args:
         distiller: a `Distiller`.
-        optimizer: built for `distiller.student.trainable_variables`.
+        optimizer: built for `distiller.trained_variables`.
         steps: all steps of the phase.
         dataset: called with (first step, end); returns a `tf.data.Dataset` of batches.
         state: a `StageState`.
@@ -47,6 +47,7 @@ class TrainingLoop:
         jit_compile: compile the step with XLA.
         steps_per_execution: the most steps that are taken in one call of TensorFlow's.
         loss_scale: a `LossScale`, or None where the precision needs none.
+        keep_end: keep a checkpoint of the end too, for what goes on from there.
     """
 
     def __init__(
@@ -62,11 +63,12 @@ class TrainingLoop:
         jit_compile,
         steps_per_execution=1,
         loss_scale=None,
+        keep_end=False,
     ):
         self._distiller, self._optimizer, self._loss_scale = distiller, optimizer, loss_scale
         self._steps, self._dataset, self._state = steps, dataset, state
         self._intervals, self._observers = intervals, observers
-        self._steps_per_execution = steps_per_execution
+        self._steps_per_execution, self._keep_end = steps_per_execution, keep_end
         self._step = TrainStep(distiller, optimizer, jit_compile, loss_scale)
 
     def run(self):
@@ -92,7 +94,7 @@ class TrainingLoop:
             self._validate(done, row)
             self._state.rows.append(row)
             self._observers.progress(done, row)
-            if done % self._intervals.checkpoint == 0 and done < self._steps:
+            if self._is_kept(done):
                 seconds = before + time.perf_counter() - started
                 self._state.save(done, variables, seconds)
             last_time = time.perf_counter()
@@ -111,9 +113,14 @@ class TrainingLoop:
         intervals = dataclasses.astuple(self._intervals)
         return min(self._steps, *(done - done % interval + interval for interval in intervals))
 
+    def _is_kept(self, step):
+        if step == self._steps:
+            return self._keep_end
+        return step % self._intervals.checkpoint == 0
+
     def _variables(self):
         """Everything a checkpoint holds, by name."""
-        weights = {f"model/{v.path}": v for v in self._distiller.student.variables}
+        weights = {f"model/{v.path}": v for v in self._distiller.state_variables}
         # By number: paths repeat where two layers have one name, and begin with the optimizer's
         # name, which Keras counts on with each optimizer that a process makes.
         slots = {f"optimizer/{i}": v for i, v in enumerate(self._optimizer.variables)}

@@ -12,19 +12,22 @@ class WarmupLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         peak: the highest learning rate.
         warmup_steps: steps of the climb; the first step already learns.
         steps: all steps.
+        first: the optimizer's count at the first step, which is not 0 where it goes on from an
+            earlier phase.
     """
 
-    def __init__(self, peak, warmup_steps, steps):
-        self.peak, self.warmup_steps, self.steps = peak, warmup_steps, steps
+    def __init__(self, peak, warmup_steps, steps, first=0):
+        self.peak, self.warmup_steps, self.steps, self.first = peak, warmup_steps, steps, first
 
     def __call__(self, step):
-        step = tf.cast(step, tf.float32)
+        step = tf.cast(step, tf.float32) - self.first
         climb = (step + 1.0) / max(self.warmup_steps, 1)
         fall = (self.steps - step) / max(self.steps - self.warmup_steps, 1)
         return self.peak * tf.clip_by_value(tf.minimum(climb, fall), 0.0, 1.0)
 
     def get_config(self):
-        return {"peak": self.peak, "warmup_steps": self.warmup_steps, "steps": self.steps}
+        names = ("peak", "warmup_steps", "steps", "first")
+        return {name: getattr(self, name) for name in names}
 
 
 @keras.saving.register_keras_serializable(package="tfdistill")
@@ -121,6 +124,21 @@ class AdamW(keras.optimizers.Optimizer):
             )
         self.iterations.assign_add(1 if finite is None else tf.cast(finite, self.iterations.dtype))
 
+    def take_over(self, previous):
+        """Goes on from the moments and the count of steps of another built `AdamW`.
+
+        Variables that it did not train begin with moments of zero.
+        """
+        self.iterations.assign(previous.iterations)
+        known = {id(variable): i for i, variable in enumerate(previous._trainable_variables)}
+        for variable, momentum, velocity in zip(
+            self._trainable_variables, self._momentums, self._velocities, strict=True
+        ):
+            index = known.get(id(variable))
+            if index is not None:
+                momentum.assign(previous._momentums[index])
+                velocity.assign(previous._velocities[index])
+
     def get_config(self):
         """The arguments of the constructor."""
         inherited = super().get_config()
@@ -152,7 +170,16 @@ def clip(gradients, largest_norm):
 
 
 def build_optimizer(
-    variables, *, learning_rate, steps, warmup_prop, betas, epsilon, weight_decay, max_grad_norm
+    variables,
+    *,
+    learning_rate,
+    steps,
+    warmup_prop,
+    betas,
+    epsilon,
+    weight_decay,
+    max_grad_norm,
+    previous=None,
 ):
     """Makes the optimizer of one phase, its slots included.
 
@@ -165,12 +192,14 @@ def build_optimizer(
         epsilon: added to the root of the corrected second moment.
         weight_decay: decoupled decay; 0 for none.
         max_grad_norm: the norm over all gradients is cut to this.
+        previous: the `AdamW` of the phase before, to go on from its moments; None: from zero.
 
     Returns:
         A built `AdamW`.
     """
+    first = int(previous.iterations.numpy()) if previous else 0
     optimizer = AdamW(
-        learning_rate=WarmupLinearDecay(learning_rate, round(warmup_prop * steps), steps),
+        learning_rate=WarmupLinearDecay(learning_rate, round(warmup_prop * steps), steps, first),
         weight_decay=weight_decay,
         beta_1=betas[0],
         beta_2=betas[1],
@@ -181,4 +210,6 @@ def build_optimizer(
         var_list=[variable for variable in variables if len(variable.shape) < 2]
     )
     optimizer.build(variables)
+    if previous:
+        optimizer.take_over(previous)
     return optimizer

@@ -13,7 +13,7 @@ class TrainStep:
 
     Args:
         distiller: a `Distiller`.
-        optimizer: built for `distiller.student.trainable_variables`.
+        optimizer: built for `distiller.trained_variables`.
         jit_compile: compile with XLA.
         loss_scale: a `LossScale`, or None where the precision needs none.
 
@@ -104,7 +104,7 @@ class TrainStep:
             hopeless = self._loss_scale.update(finite)
             losses["gradient_norm"] = tf.where(finite | hopeless, norm, 0.0)
             losses |= {"loss_scale": scale, "skipped": 1.0 - tf.cast(finite, tf.float32)}
-        self._optimizer.apply(gradients, self._distiller.student.trainable_variables, finite)
+        self._optimizer.apply(gradients, self._distiller.trained_variables, finite)
         return losses
 
     def _rows_of_this_device(self, batch):

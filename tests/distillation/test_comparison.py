@@ -1,0 +1,290 @@
+"""Terms between two models: which layers meet, what is projected, what cannot be compared."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfdistill.distillation import layer_losses
+from tfdistill.distillation.comparison import Comparison, check_phase, compare
+from tfdistill.distillation.distiller import Distiller
+from tfdistill.distillation.phases import Phase, Term
+from tfdistill.distillation.schedules import Schedule
+from tfdistill.errors import UserError
+
+ROWS = (10, 7, 3, 4)
+QKV = {"relations": ("queries", "keys", "values")}
+
+
+@pytest.fixture(scope="module")
+def teacher(tiny_model):
+    return tiny_model(seed=1, num_hidden_layers=4)
+
+
+@pytest.fixture(scope="module")
+def student(tiny_model):
+    return tiny_model(seed=2)
+
+
+@pytest.fixture(scope="module")
+def narrow(tiny_model):
+    return tiny_model(seed=3, hidden_size=8)
+
+
+@pytest.fixture(scope="module")
+def batch(tiny_batch):
+    return {name: tf.constant(array) for name, array in tiny_batch(ROWS).items()}
+
+
+@pytest.fixture(scope="module")
+def insides(student, narrow, teacher, batch):
+    """What each model shows of the batch, all of it, from the models themselves."""
+    taps = {"hidden_states", "embeddings", "attention_scores", "queries", "keys", "values"}
+    models = {"student": student, "narrow": narrow, "teacher": teacher}
+    return {name: model.encode(batch, taps=taps) for name, model in models.items()}
+
+
+def value_of(term, student, teacher, batch):
+    distiller = Distiller(student, Phase("test", (term,)), teacher)
+    losses = distiller.gradients(batch, 0)[1]
+    np.testing.assert_allclose(losses["loss"], term.weight * losses[f"loss_{term.name}"], rtol=1e-6)
+    return distiller, float(losses[f"loss_{term.name}"])
+
+
+@pytest.mark.parametrize(
+    ("layers", "pairs"),
+    [
+        ("uniform", [(0, 1), (1, 3)]),
+        ("first", [(0, 0), (1, 1)]),
+        ("0,3", [(0, 0), (1, 3)]),
+        (((1, 2),), [(1, 2)]),
+        (((-1, -1), (0, -3)), [(1, 3), (0, 1)]),
+    ],
+)
+def test_the_layers_that_meet(student, teacher, insides, batch, layers, pairs):
+    """Attention and hidden states of a layer have the same number; the loss is their sum."""
+    mask = batch["attention_mask"]
+    expected = {
+        "attention_scores": sum(
+            layer_losses.attention_scores_mse(
+                student_scores=insides["student"]["attention_scores"][s],
+                teacher_scores=insides["teacher"]["attention_scores"][t],
+                mask=mask,
+            )
+            for s, t in pairs
+        ),
+        "hidden": sum(
+            layer_losses.hidden_mse(
+                student_hidden=insides["student"]["hidden_states"][s + 1],
+                teacher_hidden=insides["teacher"]["hidden_states"][t + 1],
+                mask=mask,
+            )
+            for s, t in pairs
+        ),
+    }
+    for loss, value in expected.items():
+        found = value_of(Term(loss, 0.5, layers=layers), student, teacher, batch)[1]
+        np.testing.assert_allclose(found, value, rtol=1e-5)
+
+
+def test_patient_distance_leaves_the_last_layer_out(student, teacher, insides, batch):
+    """The mean over the layers that are left, as in PKD; here it is one."""
+    term = Term("patient", 100.0, {"over_width": "sum"}, layers="skip")
+    expected = layer_losses.patient_distance(
+        student_hidden=insides["student"]["hidden_states"][1],
+        teacher_hidden=insides["teacher"]["hidden_states"][2],
+        mask=batch["attention_mask"],
+        over_width="sum",
+    )
+    np.testing.assert_allclose(value_of(term, student, teacher, batch)[1], expected, rtol=1e-5)
+
+
+def test_patient_distance_is_a_mean_over_layers(tiny_model, teacher, batch):
+    deep = tiny_model(seed=5, num_hidden_layers=3)
+    both = value_of(Term("patient", 1.0, layers=((0, 0), (1, 2))), deep, teacher, batch)[1]
+    each = [value_of(Term("patient", 1.0, layers=(p,)), deep, teacher, batch)[1]
+            for p in ((0, 0), (1, 2))]  # fmt: skip
+    np.testing.assert_allclose(both, np.mean(each), rtol=1e-5)
+
+
+def test_relations_of_any_width(narrow, teacher, insides, batch):
+    """8 and 12 wide: four relation heads, the sum over queries, keys and values."""
+    expected = sum(
+        layer_losses.relation_kl(
+            student_vectors=insides["narrow"][name][1],
+            teacher_vectors=insides["teacher"][name][3],
+            mask=batch["attention_mask"],
+            relation_heads=4,
+        )
+        for name in QKV["relations"]
+    )
+    term = Term("relations", 1.0, QKV, layers=((-1, -1),))
+    np.testing.assert_allclose(value_of(term, narrow, teacher, batch)[1], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("projection", "count"), [("none", 0), ("shared", 1), ("per_layer", 2)])
+def test_projections(student, teacher, insides, batch, projection, count):
+    term = Term("hidden", 1.0, layers="uniform", projection=projection)
+    distiller, value = value_of(term, student, teacher, batch)
+    projections = distiller.state_variables[len(student.variables) :]
+    assert len(projections) == 2 * count  # a kernel and a bias each
+    assert distiller.trained_variables[len(student.trainable_variables) :] == projections
+    expected = 0.0
+    for number, (s, t) in enumerate([(0, 1), (1, 3)]):
+        hidden = insides["student"]["hidden_states"][s + 1].numpy()
+        if count:
+            kernel, bias = projections[2 * min(number, count - 1) :][:2]
+            hidden = hidden @ kernel.numpy() + bias.numpy()
+        squares = (hidden - insides["teacher"]["hidden_states"][t + 1].numpy()) ** 2
+        expected += squares.mean(axis=-1)[batch["attention_mask"].numpy() > 0].mean()
+    np.testing.assert_allclose(value, expected, rtol=1e-5)
+
+
+def test_projections_learn_and_have_a_seed(narrow, teacher, batch):
+    terms = (
+        Term("hidden", 1.0, layers="uniform", projection="per_layer"),
+        Term("embedding", 1.0, projection="shared"),
+    )
+    phase = Phase("test", terms)
+    distillers = [Distiller(narrow, phase, teacher, seed=seed) for seed in (0, 0, 1)]
+    first, same, other = (d.state_variables[len(narrow.variables) :] for d in distillers)
+    assert [v.shape for v in first] == [(8, 12), (12,)] * 3
+    assert len({v.path for v in first}) == 6
+    for one, two, three in zip(first[::2], same[::2], other[::2], strict=True):
+        np.testing.assert_array_equal(one, two)
+        assert np.abs(one.numpy() - three.numpy()).max() > 0.01
+        assert 0.01 < one.numpy().std() < 0.03
+    gradients = distillers[0].gradients(batch, 0)[0][len(narrow.trainable_variables) :]
+    assert len(gradients) == 6 and all(np.abs(gradient).max() > 0 for gradient in gradients)
+
+
+def test_remat_changes_nothing(narrow, teacher, batch):
+    terms = (
+        Term("hidden", 1.0, layers="uniform", projection="shared"),
+        Term("attention_scores", 1.0, layers="uniform"),
+        Term("relations", 1.0, QKV, layers=((-1, -1),)),
+    )
+    results = [
+        Distiller(narrow, Phase("test", terms), teacher, remat=remat).gradients(batch, 0)
+        for remat in (False, True)
+    ]
+    for gradient, same in zip(results[0][0], results[1][0], strict=True):
+        np.testing.assert_allclose(gradient, same, atol=1e-6)
+    np.testing.assert_allclose(results[0][1]["loss"], results[1][1]["loss"], rtol=1e-6)
+
+
+def test_compiled(narrow, teacher, batch):
+    terms = (
+        Term("hidden", 1.0, layers="uniform", projection="per_layer"),
+        Term("attention_scores", 1.0, layers="uniform"),
+        Term("relations", 1.0, QKV, layers=((-1, -1),)),
+        Term("patient", 1.0, layers="last", projection="shared"),
+    )
+    distiller = Distiller(narrow, Phase("test", terms), teacher)
+    plain = distiller.gradients(batch, 0)
+    compiled = tf.function(distiller.gradients, jit_compile=True)(batch, tf.constant(0))
+    for gradient, same in zip(plain[0], compiled[0], strict=True):
+        np.testing.assert_allclose(gradient, same, atol=1e-5)
+
+
+# -- schedules and parts
+
+
+def test_schedules_run_over_the_phase(student, teacher, batch):
+    options = {"temperature": Schedule(4.0, 2.0), "restrict_to_mask": False}
+    phase = Phase("test", (Term("ce", Schedule(3.0, 1.0, "cosine"), options),))
+    distiller = Distiller(student, phase, teacher, steps=5)
+    for step, weight, temperature in ((0, 3.0, 4.0), (2, 2.0, 3.0), (4, 1.0, 2.0)):
+        losses = distiller.gradients(batch, step)[1]
+        fixed = Term("ce", weight, {**options, "temperature": temperature})
+        expected = Distiller(student, Phase("test", (fixed,)), teacher).gradients(batch, step)[1]
+        np.testing.assert_allclose(losses["loss"], expected["loss"], rtol=1e-5)
+        np.testing.assert_allclose(losses["loss_ce"], expected["loss_ce"], rtol=1e-5)
+    with pytest.raises(ValueError, match="needs the number of its steps"):
+        Distiller(student, phase, teacher)
+
+
+def test_parts_that_learn(student, teacher, batch):
+    whole = Distiller(student, Phase("test", (Term("mlm", 1.0),)))
+    head = Distiller(student, Phase("test", (Term("mlm", 1.0),), trainable=("head",)))
+    paths = [variable.path for variable in head.trained_variables]
+    assert len(paths) == 5 and all(path.startswith("head/") for path in paths)
+    gradients = dict(
+        zip([v.path for v in whole.trained_variables], whole.gradients(batch, 0)[0], strict=True)
+    )
+    for path, gradient in zip(paths, head.gradients(batch, 0)[0], strict=True):
+        np.testing.assert_allclose(gradient, gradients[path], atol=1e-6)
+    two = Phase("test", (Term("mlm", 1.0),), trainable=("head", "encoder/layer_1/"))
+    assert len(Distiller(student, two).trained_variables) == 5 + 16
+    with pytest.raises(ValueError, match="trains 'haed'"):
+        Distiller(student, Phase("test", (Term("mlm", 1.0),), trainable=("haed",)))
+
+
+# -- what cannot be compared
+
+
+@pytest.mark.parametrize(
+    ("term", "changes", "complaint"),
+    [
+        (Term("hidden", 1.0, layers="uniform"), {"hidden_size": 8}, "--projection=shared"),
+        (Term("embedding", 1.0), {"hidden_size": 8}, "--projection=shared"),
+        (Term("patient", 1.0, layers="skip"), {"hidden_size": 8}, "--projection=shared"),
+        (
+            Term("attention_scores", 1.0, layers="uniform"),
+            {"num_attention_heads": 3},
+            "the teacher has 2, the student 3; take 2, or --recipe=minilm",
+        ),
+        (Term("attention_maps", 1.0, layers="last"), {"num_attention_heads": 1}, "head by head"),
+        (Term("patient", 1.0, layers="skip"), {"num_hidden_layers": 1}, "at least 2 layers"),
+        (Term("hidden", 1.0, layers="last"), {"num_hidden_layers": 6}, "deeper"),
+        (Term("hidden", 1.0, layers=((0, 4),)), {}, "names layer 4 of a teacher that has 4"),
+        (Term("hidden", 1.0, layers=((2, 0),)), {}, "names layer 2 of a student that has 2"),
+        (Term("hidden", 1.0, layers=((0, -5),)), {}, "names layer -5 of a teacher"),
+        (
+            Term("relations", 1.0, {**QKV, "relation_heads": 6}, layers=((-1, -1),)),
+            {"hidden_size": 8},
+            "--relation_heads=6 does not divide the student's width of 8",
+        ),
+        (
+            Term("relations", 1.0, {**QKV, "relation_heads": 8}, layers=((-1, -1),)),
+            {"hidden_size": 8},
+            "--relation_heads=8 does not divide the teacher's width of 12",
+        ),
+        (Term("hiden", 1.0), {}, "there is no loss 'hiden'; the losses are .*hidden"),
+        (Term("mlm", 1.0, {"temperature": 2.0}), {}, "the loss 'mlm': .*temperature"),
+        (Term("relations", 1.0, layers=((-1, -1),)), {}, "the loss 'relations': .*relations"),
+    ],
+)
+def test_what_cannot_be_compared(student, teacher, term, changes, complaint):
+    config = dataclasses.replace(student.config, **changes)
+    with pytest.raises(UserError, match=complaint):
+        check_phase(Phase("test", (term,)), config, teacher.config)
+
+
+def test_a_student_that_is_deeper(tiny_model, teacher, batch):
+    deep = tiny_model(num_hidden_layers=6)
+    value = value_of(Term("hidden", 1.0, layers="uniform"), deep, teacher, batch)[1]
+    assert value > 0
+
+
+def test_two_terms_of_one_loss(student, teacher, batch):
+    terms = (
+        Term("relations", 1.0, {"relations": ("queries",)}, layers=((-1, -1),), name="queries"),
+        Term("relations", 2.0, {"relations": ("keys",)}, layers=((-1, -1),), name="keys"),
+    )
+    losses = Distiller(student, Phase("test", terms), teacher).gradients(batch, 0)[1]
+    assert set(losses) == {"loss", "loss_queries", "loss_keys"}
+    with pytest.raises(ValueError, match="each term once"):
+        Phase("test", (terms[0], terms[0]))
+
+
+def test_phases_and_recipes_refuse_what_makes_no_sense():
+    with pytest.raises(ValueError, match="a projection is one of"):
+        Term("hidden", 1.0, projection="two")
+
+
+def test_terms_without_weight_are_left_out(student, teacher):
+    terms = (Term("mlm", 1.0), Term("hidden", 0.0, layers="uniform"))
+    (comparison,) = compare(Phase("test", terms), student, teacher, seed=0)
+    assert isinstance(comparison, Comparison) and comparison.name == "mlm"

@@ -1,0 +1,185 @@
+"""The command that holds runs against each other, on folders as small as runs can be."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tfdistill.flags import RunConfig, flag_lines, parse_flag_lines
+
+ROOT = Path(__file__).resolve().parents[1]
+UNIGRAM = {"loss": 6.7, "top1": 0.06, "top5": 0.15, "predictions": 500}
+
+
+@pytest.fixture
+def make_run(tmp_path):
+    """A function that writes the folder of a finished run and returns it."""
+
+    def make(name, loss=4.0, *, stages=("student",), corpus="sample", **flags):
+        path = tmp_path / name
+        student = {"loss": loss, "top1": 0.3, "agreement": 0.6}
+        metrics = {
+            "corpus": corpus,
+            "split": "test",
+            "models": {"unigram": UNIGRAM, "student": student},
+            "seconds": {"student": 90.0},
+            "peak_memory_bytes": 2_000_000_000,
+        }
+        for number, stage in enumerate(stages):
+            points = [{"step": 10 * n, "loss": 5.0, "validation_loss": 5 - n / 10} for n in (1, 2)]
+            points = [row | {"validation_loss": row["validation_loss"] - number} for row in points]
+            curve = path / "checkpoints" / stage / "curve.jsonl"
+            curve.parent.mkdir(parents=True)
+            curve.write_text("".join(json.dumps(row) + "\n" for row in points))
+        done = {"start": {"validation_loss": 5.5}, "student": {"stages": list(stages)}}
+        state = {"settings": {}, "done": done}
+        (path / "checkpoints" / "state.json").write_text(json.dumps(state))
+        (path / "metrics.json").write_text(json.dumps(metrics))
+        lines = flag_lines(RunConfig(output_dir=str(path), **flags))
+        (path / "flags.txt").write_text("\n".join(lines) + "\n")
+        return path
+
+    return make
+
+
+@pytest.fixture
+def compare(run_command, tmp_path):
+    """A function of words that runs the command, its page in the test's folder."""
+    return lambda *words: run_command("compare", f"--page={tmp_path / 'page.html'}", *words)
+
+
+def fails(capfd, code, *words):
+    """Checks that the command ended with one line, which says these words."""
+    error = capfd.readouterr().err
+    assert code == 1
+    assert error.startswith("error: ") and error.count("\n") == 1, error
+    assert [word for word in words if str(word) not in error] == [], error
+
+
+def test_table_and_page(make_run, compare, tmp_path, capfd):
+    folders = [make_run(f"mlm-{seed}", 4.0 + seed / 10, recipe="mlm", seed=seed) for seed in (0, 1)]
+    folders.append(make_run("distilled", 3.9, device="cpu"))
+    assert not compare(*folders)
+    shown = " ".join(capfd.readouterr().out.split())
+    assert "recipe=mlm 2 4.050 ± 0.071 30.0 ± 0.0 60.0 ± 0.0 5.500 ± 0.000 1.5 ± 0.0" in shown
+    assert "recipe=distilbert 1 3.900 30.0 60.0 5.500 1.5 2.00 20" in shown
+    assert f"page: {tmp_path / 'page.html'}" in shown
+    page = (tmp_path / "page.html").read_text()
+    assert "4.050 ± 0.071" in page and "Validation: masked-LM loss" in page
+    assert all(str(folder) in page for folder in folders)
+    assert not re.search(r"<(script|link|img|iframe|object)|@import", page)
+    addresses = re.findall(r'(?:src|href)="([^"]*)"|url\(([^)]*)\)', page)
+    assert addresses and all((one or two).startswith("#") for one, two in addresses)
+
+
+def test_json(make_run, compare, tmp_path, capfd):
+    one, two = make_run("one"), make_run("two", 4.2, alpha_ce=1.0)
+    assert not compare("--json", "--target_loss=4.95", f"--runs={one},{two}")
+    captured = capfd.readouterr()
+    found = json.loads(captured.out)
+    assert found["groups"] == [
+        {"name": f"alpha_ce={value}", "flags": {"alpha_ce": value}, "runs": [str(run)]}
+        | {"seeds": ["0"]}
+        for run, value in ((one, "5.0"), (two, "1.0"))
+    ]
+    assert (found["corpus"], found["split"], found["target_loss"]) == ("sample", "test", 4.95)
+    assert found["page"] == str(tmp_path / "page.html")
+    assert [row["model"] for row in found["rows"]] == ["student", "student", "unigram"]
+    assert found["rows"][1]["loss"] == {"mean": 4.2, "sd": None, "values": [4.2]}
+    assert found["rows"][0]["steps"]["values"] == [10]
+    assert "alpha_ce=1.0" in captured.err
+
+
+def test_phases_count_on_in_their_order(make_run, compare, capfd):
+    run = make_run("hybrid", stages=("student-mlm", "student-distil"))
+    assert not compare("--json", "--target_loss=3.85", run)
+    rows = json.loads(capfd.readouterr().out)["rows"]
+    assert rows[0]["steps"]["values"] == [40]
+
+
+def test_its_flags_are_no_settings_of_a_run():
+    assert not {"runs", "page", "target_loss"} & parse_flag_lines(flag_lines(RunConfig())).keys()
+
+
+def test_a_run_that_did_not_name_its_stages(make_run, compare, capfd):
+    run = make_run("run")
+    state = run / "checkpoints" / "state.json"
+    state.write_text(json.dumps(json.loads(state.read_text()) | {"done": {}}))
+    assert not compare("--json", run)
+    found = json.loads(capfd.readouterr().out)
+    assert found["target_loss"] == 4.8 and found["rows"][0]["start"]["values"] == [None]
+
+
+def test_what_a_run_went_by_says_more_than_its_flag(make_run, compare, capfd):
+    folders = [make_run(f"run-{seed}", recipe="own.py:mine", seed=seed) for seed in (0, 1)]
+    state = folders[1] / "checkpoints" / "state.json"
+    changed = json.loads(state.read_text()) | {"settings": {"recipe": "own.py:mine (1a2b)"}}
+    state.write_text(json.dumps(changed))
+    assert not compare("--json", *folders)
+    names = [group["name"] for group in json.loads(capfd.readouterr().out)["groups"]]
+    assert names == ["recipe=own.py:mine", "recipe=own.py:mine (1a2b)"]
+
+
+def test_a_run_that_knew_fewer_flags_and_has_no_curves(make_run, compare, capfd):
+    old, new = make_run("old"), make_run("new", seed=1)
+    lines = (old / "flags.txt").read_text().splitlines()
+    (old / "flags.txt").write_text("\n".join(lines[:-1]))
+    assert parse_flag_lines(lines).keys() - parse_flag_lines(lines[:-1]).keys()
+    (old / "checkpoints" / "state.json").unlink()
+    (old / "checkpoints" / "student" / "curve.jsonl").unlink()
+    assert not compare("--json", old, new, f"{new}/")
+    (group,) = json.loads(capfd.readouterr().out)["groups"]
+    assert group["seeds"] == ["0", "1"]  # and the folder that was named twice counts once
+
+
+def test_only_an_earlier_comparison_is_overwritten(make_run, compare, tmp_path, capfd):
+    run, page = make_run("run"), tmp_path / "page.html"
+    page.write_text("<title>My page</title>")
+    fails(capfd, compare(run), f"--page={page}")
+    assert page.read_text() == "<title>My page</title>"
+    page.unlink()
+    assert not compare(run) and not compare(run)
+    fails(capfd, compare(run, f"--page={tmp_path}"), f"--page={tmp_path}")
+
+
+def test_no_folders(compare, tmp_path, capfd):
+    fails(capfd, compare(), "no runs")
+    assert not (tmp_path / "page.html").exists()
+
+
+@pytest.mark.parametrize(
+    "missing, words",
+    [
+        ("flags.txt", ["is no run"]),
+        ("metrics.json", ["not finished", "metrics.json"]),
+        ("folder", ["is no run"]),
+    ],
+)
+def test_a_folder_that_is_no_finished_run(make_run, compare, capfd, missing, words):
+    run, other = make_run("run"), make_run("other", seed=1)
+    (run / missing).unlink() if missing != "folder" else run.rename(run.with_name("moved"))
+    fails(capfd, compare(other, run), run, *words)
+
+
+def test_a_broken_file(make_run, compare, capfd):
+    run = make_run("run")
+    (run / "checkpoints" / "student" / "curve.jsonl").write_text('{"step": 1')
+    fails(capfd, compare(run), run, "broken file")
+
+
+def test_other_corpora(make_run, compare, capfd):
+    one, two = make_run("one"), make_run("two", corpus="wikitext-2")
+    fails(capfd, compare(one, two), one, two, "'sample'", "'wikitext-2'")
+
+
+def test_it_needs_no_tensorflow(make_run, tmp_path):
+    words = ["-X", "importtime", "-m", "tfdistill.compare", f"--page={tmp_path / 'page.html'}"]
+    done = subprocess.run(
+        [sys.executable, *words, str(make_run("run"))], capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.returncode == 0 and (tmp_path / "page.html").exists()
+    imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
+    assert "matplotlib" in imported and not {"tensorflow", "keras"} & imported

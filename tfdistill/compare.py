@@ -1,0 +1,107 @@
+"""Holds finished runs against each other: one table, and one page with their curves.
+
+    python -m tfdistill.compare runs/mlm runs/distilbert-0 runs/distilbert-1
+
+Runs whose flags are alike but for the seed are one row: mean ± standard deviation. All must have
+learned from the same corpus. The page is written to --page. With --json: {"corpus", "split",
+"target_loss", "groups", "rows", "page"}.
+"""
+
+import json
+from pathlib import Path
+
+from tfdistill import cli, flags
+from tfdistill.errors import UserError
+
+
+def main():
+    """Runs the command."""
+    cli.run(_compare, __doc__, [flags.COMPARE, "--json"], positional="runs", separator=",")
+
+
+def _compare(config):
+    from tfdistill.files import write_atomically
+    from tfdistill.progress import Console
+    from tfdistill.reports import comparison_page
+    from tfdistill.reports.comparison import compare_runs
+
+    page = Path(config.page)
+    _require_room(page, comparison_page.is_comparison_page)
+    folders = [folder for folder in config.runs.split(",") if folder]
+    if not folders:
+        raise UserError("no runs: name their folders, such as runs/a runs/b")
+    once = {Path(folder).resolve(): folder for folder in folders}
+    runs = [_read_run(folder) for folder in once.values()]
+    comparison = compare_runs(runs, flags.WITHOUT_EFFECT, config.target_loss)
+    write_atomically(page, comparison_page.comparison_page(comparison))
+    console = Console(json=config.json)
+    console.say(comparison_page.format_comparison(comparison))
+    console.say(f"page: {page}")
+    if config.json:
+        print(json.dumps({**comparison_page.comparison_json(comparison), "page": str(page)}))
+
+
+def _require_room(page, is_comparison_page):
+    """Nothing is overwritten but an earlier comparison."""
+    if page.is_dir():
+        raise UserError(f"--page={page} is a folder: name a file")
+    if page.is_file() and not is_comparison_page(page.read_text(errors="replace")):
+        raise UserError(f"--page={page} exists and is no comparison of runs: name another file")
+
+
+def _read_run(folder):
+    """What `reports.comparison` calls a run."""
+    path = Path(folder)
+    if not (path / "flags.txt").is_file():
+        raise UserError(f"{folder} is no run of tfdistill (no flags.txt): name folders of runs")
+    if not (path / "metrics.json").is_file():
+        raise UserError(
+            f"{folder} is not finished (no metrics.json): give its train command again, or leave "
+            "it out"
+        )
+    try:
+        return _content(path, folder)
+    except ValueError as error:
+        raise UserError(f"{folder} holds a broken file ({error}): leave it out") from None
+
+
+def _content(path, folder):
+    file = path / "checkpoints" / "state.json"
+    state = json.loads(file.read_text()) if file.is_file() else {"settings": {}, "done": {}}
+    start_loss = state["done"].get("start", {}).get("validation_loss")
+    stages = state["done"].get("student", {}).get("stages", ["student"])
+    return {
+        "folder": folder,
+        "flags": _flags(path, state["settings"]),
+        "metrics": json.loads((path / "metrics.json").read_text()),
+        "start_loss": start_loss,
+        "curves": _curves(path, stages, start_loss),
+    }
+
+
+def _flags(path, settings):
+    """A run's flags as text; an older run knew fewer, which had their defaults' effect."""
+    defaults = flags.parse_flag_lines(flags.flag_lines(flags.RunConfig()))
+    stored = flags.parse_flag_lines((path / "flags.txt").read_text().splitlines())
+    # What the run went by says more than the flag where that names a file.
+    return defaults | stored | {name: flags.as_text(value) for name, value in settings.items()}
+
+
+def _curves(path, stages, start_loss):
+    """Logged points of each model, by its key in metrics.json."""
+    from tfdistill.reports.comparison import join_phases
+    from tfdistill.training.run_state import StageState
+
+    def rows(stage):
+        return StageState(path / "checkpoints", stage).load_rows()
+
+    return {
+        "student": join_phases([rows(stage) for stage in stages], start_loss),
+        "baseline_start": join_phases([rows("baseline_start")], start_loss),
+        "baseline": join_phases([rows("baseline")]),
+        "teacher": join_phases([rows("teacher")]),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""Smaller attention heads that keep as much of the scores and of the output as they can."""
+
+import numpy as np
+
+# Of the largest eigenvalue: directions with less variance are taken as having this much.
+SMALLEST_EIGENVALUE = 1e-9
+
+
+def score_maps(query_moment, key_covariance, size):
+    """Linear maps of a head's queries and keys to fewer dimensions.
+
+    Minimises the mean of (q k - (q A)(k B))^2 over independent pairs, with C the second moment of
+    the queries and D the covariance of the keys (what all keys share, softmax does not see): with
+    U S V the singular value decomposition of C^1/2 D^1/2 cut to `size`, A = C^-1/2 U S^1/2 and
+    B = D^-1/2 V S^1/2 (Eckart & Young, 1936).
+
+    Args:
+        query_moment, key_covariance: float64 (wide, wide), C and D.
+        size: int, the narrow head size.
+
+    Returns:
+        (A, B), float64 (wide, size).
+    """
+    query_root, query_inverse = _roots(query_moment)
+    key_root, key_inverse = _roots(key_covariance)
+    left, singular, right = np.linalg.svd(query_root @ key_root)
+    root = np.sqrt(singular[:size])
+    return query_inverse @ left[:, :size] * root, key_inverse @ right[:size].T * root
+
+
+def value_maps(context_covariance, output, size):
+    """A linear map of a head's values to fewer dimensions, and the output kernel behind it.
+
+    Minimises the mean of |h W - h A O|^2 over the head's contexts h, which are weighted means of
+    its values and so take the same map: with U S V the singular value decomposition of C^1/2 W cut
+    to `size`, A = C^-1/2 U and O = S V.
+
+    Args:
+        context_covariance: float64 (wide, wide), C.
+        output: (wide, hidden), W.
+        size: int, the narrow head size.
+
+    Returns:
+        (A (wide, size), O (size, hidden)), float64.
+    """
+    root, inverse = _roots(context_covariance)
+    left, singular, right = np.linalg.svd(root @ output, full_matrices=False)
+    return inverse @ left[:, :size], singular[:size, None] * right[:size]
+
+
+def _roots(moment):
+    """C^1/2 and C^-1/2 of a symmetric C."""
+    values, vectors = np.linalg.eigh(moment)
+    floor = max(SMALLEST_EIGENVALUE * values[-1], np.finfo(np.float64).tiny)
+    roots = np.sqrt(np.maximum(values, floor))
+    return (vectors * roots) @ vectors.T, (vectors / roots) @ vectors.T

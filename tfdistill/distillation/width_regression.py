@@ -1,0 +1,87 @@
+"""Least squares on calibration text, from sums over batches, so that nothing is kept."""
+
+import numpy as np
+
+# Of the mean variance of the inputs; keeps directions without any variance at their prior.
+SMALLEST_VARIANCE = 1e-9
+
+
+class Regression:
+    """Ridge regression of rows on rows, towards a given kernel (Hoerl & Kennard, 1970).
+
+    Minimises the mean of |x K + b - y|^2 + s |K - K0|^2, whose solution is
+    K = K0 + (C_xx + s I)^-1 (C_xy - C_xx K0), b = mean(y) - mean(x) K, with covariances C.
+    """
+
+    def __init__(self):
+        self.count = 0
+        self._sums = [0.0] * 4
+
+    def add(self, inputs, targets):
+        """Takes rows in.
+
+        Args:
+            inputs: float32 (rows, in).
+            targets: float32 (rows, out).
+        """
+        self.count += len(inputs)
+        new = (
+            inputs.sum(axis=0, dtype=np.float64),
+            targets.sum(axis=0, dtype=np.float64),
+            inputs.T @ inputs,
+            inputs.T @ targets,
+        )
+        self._sums = [total + more for total, more in zip(self._sums, new, strict=True)]
+
+    @property
+    def mean(self):
+        """Mean of the inputs: float64 (in,)."""
+        return self._sums[0] / self.count
+
+    @property
+    def covariance(self):
+        """Covariance of the inputs: float64 (in, in)."""
+        return self._sums[2] / self.count - np.outer(self.mean, self.mean)
+
+    def solve(self, prior, shrinkage):
+        """The kernel and bias of least squares.
+
+        Args:
+            prior: (in, out), K0.
+            shrinkage: s as a share of the inputs' mean variance; infinity gives K = K0.
+
+        Returns:
+            (float64 (in, out), float64 (out,)).
+        """
+        mean, target_mean = self.mean, self._sums[1] / self.count
+        kernel = np.asarray(prior, np.float64)
+        if not np.isinf(shrinkage):
+            covariance = self.covariance
+            strength = (shrinkage + SMALLEST_VARIANCE) * np.trace(covariance) / len(covariance)
+            missing = self._sums[3] / self.count - np.outer(mean, target_mean) - covariance @ kernel
+            ridge = covariance + strength * np.eye(len(covariance))
+            kernel = kernel + np.linalg.solve(ridge, missing)
+        return kernel, target_mean - mean @ kernel
+
+
+def fit_norm(norm, inputs, targets):
+    """Sets scale and shift of a norm to the least squares of each dimension.
+
+    Args:
+        norm: `LayerNormalization`.
+        inputs: iterable of float32 (rows, size), what the norm gets.
+        targets: iterable of float32 (rows, size), what should come out.
+    """
+    sums, count = [0.0] * 4, 0
+    for rows, wanted in zip(inputs, targets, strict=True):
+        normal = rows - rows.mean(axis=1, keepdims=True)
+        normal /= np.sqrt(np.mean(normal**2, axis=1, keepdims=True) + norm.epsilon)
+        new = (normal, wanted, normal**2, normal * wanted)
+        new = (more.sum(axis=0, dtype=np.float64) for more in new)
+        sums = [total + more for total, more in zip(sums, new, strict=True)]
+        count += len(rows)
+    mean, target_mean, square, product = (total / count for total in sums)
+    variance = np.maximum(square - mean**2, np.finfo(np.float32).tiny)
+    scale = (product - mean * target_mean) / variance
+    norm.gamma.assign(scale)
+    norm.beta.assign(target_mean - mean * scale)

@@ -1,0 +1,127 @@
+"""A narrow model out of some of a wide one's heads, neurons and dimensions."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerUnits:
+    """The units of one layer that are kept, as indices in rising order.
+
+    Attributes:
+        heads: int (heads,).
+        query_dims: int (heads, head size), of each kept head.
+        value_dims: int (heads, head size), of each kept head.
+        neurons: int (intermediate,).
+    """
+
+    heads: np.ndarray
+    query_dims: np.ndarray
+    value_dims: np.ndarray
+    neurons: np.ndarray
+
+
+def first_units(config):
+    """The first units of every kind (AutoTinyBERT, Yin et al., 2021, figure 3).
+
+    Args:
+        config: EncoderConfig of the narrow model.
+
+    Returns:
+        (int (hidden,), dimensions of the stream; list of `LayerUnits`).
+    """
+    heads, size = np.arange(config.num_attention_heads), np.arange(config.head_size)
+    dims = np.tile(size, (len(heads), 1))
+    units = LayerUnits(heads, dims, dims, np.arange(config.intermediate_size))
+    return np.arange(config.hidden_size), [units] * config.num_hidden_layers
+
+
+def largest_units(config, stream, layers):
+    """The units that matter most.
+
+    Args:
+        config: EncoderConfig of the narrow model.
+        stream, layers: what `unit_importance` returned.
+
+    Returns:
+        As `first_units`.
+    """
+    chosen = []
+    for layer in layers:
+        heads = largest(layer.heads, config.num_attention_heads)
+        query_dims, value_dims = (
+            np.stack([largest(dims[head], config.head_size) for head in heads])
+            for dims in (layer.query_dims, layer.value_dims)
+        )
+        neurons = largest(layer.neurons, config.intermediate_size)
+        chosen.append(LayerUnits(heads, query_dims, value_dims, neurons))
+    return largest(stream, config.hidden_size), chosen
+
+
+def largest(scores, count):
+    """Indices of the `count` largest scores in rising order; of equal ones the first."""
+    return np.sort(np.argsort(-scores, kind="stable")[:count])
+
+
+def copy_units(source, target, stream, layers):
+    """Fills a narrow model with the chosen units of a wide one.
+
+    Attention scores are divided by the square root of the head size: queries are scaled by
+    sqrt(narrow / wide head size), so that a kept dimension adds to the scores what it did.
+
+    Args:
+        source, target: `MaskedLanguageModel`, of equal depth.
+        stream, layers: the kept units, as of `first_units`.
+    """
+    ours, theirs = target.encoder, source.encoder
+    copy_embeddings(theirs.embeddings, ours.embeddings, stream)
+    for wide, narrow, units in zip(theirs.blocks, ours.blocks, layers, strict=True):
+        _copy_block(wide, narrow, stream, units)
+    if source.head is not None:
+        copy_head(source.head, target.head, stream)
+
+
+def copy_embeddings(source, target, stream):
+    """Copies the kept dimensions of `Embeddings`; `stream` as of `first_units`."""
+    for name in ("word_embeddings", "position_embeddings", "token_type_embeddings"):
+        table = getattr(source, name)
+        if table is not None:
+            getattr(target, name).assign(np.asarray(table)[:, stream])
+    _copy_norm(source.layer_norm, target.layer_norm, stream)
+
+
+def copy_head(source, target, stream):
+    """Copies the kept dimensions of a `MaskedLanguageModelHead`; its decoder is a table above."""
+    _copy_dense(source.dense, target.dense, stream, stream)
+    _copy_norm(source.layer_norm, target.layer_norm, stream)
+    target.bias.assign(source.bias)
+
+
+def _copy_block(wide, narrow, stream, units):
+    size = wide.config.head_size
+    queries, values = (
+        (units.heads[:, None] * size + dims).ravel()
+        for dims in (units.query_dims, units.value_dims)
+    )
+    ours, theirs = narrow.attention, wide.attention
+    scale = math.sqrt(narrow.config.head_size / size)
+    _copy_dense(theirs.query, ours.query, stream, queries, scale)
+    _copy_dense(theirs.key, ours.key, stream, queries)
+    _copy_dense(theirs.value, ours.value, stream, values)
+    _copy_dense(theirs.output_dense, ours.output_dense, values, stream)
+    _copy_norm(wide.attention_norm, narrow.attention_norm, stream)
+    _copy_dense(wide.intermediate, narrow.intermediate, stream, units.neurons)
+    _copy_dense(wide.output_dense, narrow.output_dense, units.neurons, stream)
+    _copy_norm(wide.output_norm, narrow.output_norm, stream)
+
+
+def _copy_dense(source, target, inputs, outputs, scale=1.0):
+    target.kernel.assign(np.asarray(source.kernel)[np.ix_(inputs, outputs)] * scale)
+    target.bias.assign(np.asarray(source.bias)[outputs] * scale)
+
+
+def _copy_norm(source, target, stream):
+    target.gamma.assign(np.asarray(source.gamma)[stream])
+    target.beta.assign(np.asarray(source.beta)[stream])

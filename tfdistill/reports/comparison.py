@@ -1,0 +1,300 @@
+"""Runs side by side: which of them are one group of seeds, and the numbers of each group.
+
+A run is a dict: `folder`; `flags`, names to text; `metrics`, the content of its metrics.json;
+`start_loss`, its student's validation loss before training, or None; and `curves`, models to rows
+as `join_phases` gives them.
+"""
+
+import dataclasses
+import math
+import statistics
+from pathlib import Path
+
+from tfdistill.errors import UserError
+from tfdistill.reports.table import ABSENT
+
+# The spread is over seeds; and a baseline beside the student does not change it.
+WITHIN_A_GROUP = frozenset({"seed", "baseline"})
+
+# Models that groups may have in common.
+BESIDE = {
+    "baseline_start": "no teacher, same start",
+    "baseline": "no teacher, random start",
+    "teacher": "teacher",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Measure:
+    """A column of the table.
+
+    Args:
+        key: in `Row.values`.
+        name: its heading.
+        unit: shown below the heading.
+        digits: how `format` writes its numbers.
+    """
+
+    key: str
+    name: str
+    unit: str
+    digits: str
+
+
+MEASURES = (
+    Measure("loss", "loss", "nats", ".3f"),
+    Measure("top1", "top-1", "%", ".1f"),
+    Measure("agreement", "agree", "%", ".1f"),
+    Measure("start", "at start", "nats, val.", ".3f"),
+    Measure("minutes", "training", "min", ".1f"),
+    Measure("memory", "memory", "GB", ".2f"),
+    Measure("steps", "steps", "to target", ",.0f"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Runs that differ in their seed alone.
+
+    Args:
+        name: what sets the group apart.
+        flags: the flags in which the groups differ, with this group's values.
+        runs: list of runs.
+    """
+
+    name: str
+    flags: dict
+    runs: list
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One kind of model, from each run that made it anew.
+
+    Args:
+        name: shown in the first column.
+        model: key in metrics.json's `models`.
+        folders: of the runs.
+        values: dict of `Measure.key`s to lists of numbers, None where a run has none.
+    """
+
+    name: str
+    model: str
+    folders: list
+    values: dict
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """What the table and the page show.
+
+    Args:
+        groups: list of `Group`s.
+        rows: list of `Row`s: the groups' students, then the models beside them.
+        target: validation loss whose first step is told; None where no run has a curve.
+        target_is_given: whether the user named it.
+    """
+
+    groups: list
+    rows: list
+    target: float | None
+    target_is_given: bool
+
+
+def compare_runs(runs, without_effect=frozenset(), target_loss=0.0):
+    """Puts runs side by side.
+
+    Args:
+        runs: list of runs.
+        without_effect: names of flags that change no result.
+        target_loss: validation loss, nats; 0: the highest that a student ends with.
+
+    Returns:
+        A `Comparison`.
+
+    Raises:
+        UserError: the runs were measured on different text.
+    """
+    for run in runs[1:]:
+        _require_same_text(runs[0], run)
+    left_out = WITHIN_A_GROUP | without_effect
+    groups = group_runs(runs, left_out)
+    target = target_loss or highest_end(runs)
+    rows = [_row(group.name, "student", group.runs, target) for group in groups]
+    for model in BESIDE:
+        rows += _rows_beside(model, groups, left_out, target)
+    if "unigram" in runs[0]["metrics"]["models"]:  # the text's, so the same in all runs
+        rows.append(_row("token frequencies", "unigram", runs[:1], target))
+    return Comparison(groups, rows, target, bool(target_loss))
+
+
+def _require_same_text(run, other):
+    """Losses on other hidden words say nothing of each other."""
+    pair = run, other
+    differ = [
+        f"{key} {run['metrics'][key]!r} and {other['metrics'][key]!r}"
+        for key in ("corpus", "split")
+        if run["metrics"][key] != other["metrics"][key]
+    ]
+    words = [each["metrics"]["models"].get("unigram", {}) for each in pair]
+    losses = [measured.get("loss", 0.0) for measured in words]
+    counts = [measured.get("predictions") for measured in words]
+    if not differ and (counts[0] != counts[1] or not math.isclose(*losses, rel_tol=1e-6)):
+        # Equal names, and yet other text.
+        values = [(name, *(each["flags"].get(name) for each in pair)) for name in run["flags"]]
+        differ = [
+            f"--{name}={one} and --{name}={two}"
+            for name, one, two in values
+            if name in ("tokenizer", "length", "teacher") and one != two
+        ] or ["the corpus was changed between them"]
+    if differ:
+        raise UserError(
+            f"{run['folder']} and {other['folder']} were measured on different text "
+            f"({'; '.join(differ)}): their losses cannot be compared; leave one of them out"
+        )
+
+
+def group_runs(runs, left_out=WITHIN_A_GROUP):
+    """Puts runs together whose flags are alike.
+
+    Args:
+        runs: list of runs.
+        left_out: names of flags that may differ within a group.
+
+    Returns:
+        list of `Group`s, in the order of their first runs.
+    """
+    found = {}
+    for run in runs:
+        found.setdefault(frozenset(_deciding(run, left_out).items()), []).append(run)
+    members = list(found.values())
+    flags = _differences(members, left_out)
+    names = [_words(own) or _folder_name(group) for own, group in zip(flags, members, strict=True)]
+    return [Group(*parts) for parts in zip(names, flags, members, strict=True)]
+
+
+def _deciding(run, left_out):
+    return {name: value for name, value in run["flags"].items() if name not in left_out}
+
+
+def _differences(sets, left_out):
+    """For each set of runs, the flags that are alike within all sets but not between them."""
+    sets = [[_deciding(run, left_out) for run in runs] for runs in sets]
+    told = [
+        name
+        for name in dict.fromkeys(name for runs in sets for flags in runs for name in flags)
+        if all(len({flags.get(name) for flags in runs}) == 1 for runs in sets)
+        and len({runs[0].get(name) for runs in sets}) > 1
+    ]
+    told.sort(key=lambda name: name != "recipe")  # which says the most
+    return [{name: runs[0].get(name, "") for name in told} for runs in sets]
+
+
+def _words(flags):
+    return " ".join(f"{name}={value or ABSENT}" for name, value in flags.items())
+
+
+def _folder_name(runs):
+    name = Path(runs[0]["folder"]).name or runs[0]["folder"]
+    return name if len(runs) == 1 else f"{name} and {len(runs) - 1} more"
+
+
+def _rows_beside(model, groups, left_out, target):
+    """Rows of a model that runs made beside the student; one that groups share stands there once.
+
+    Groups share it when any of their runs found the same: then they made it in the same way.
+    """
+    sets = []  # of (what was found to the run that found it, all the runs)
+    for group in groups:
+        runs = [run for run in group.runs if "loss" in run["metrics"]["models"].get(model, {})]
+        distinct = {_identity(run["metrics"]["models"][model]): run for run in runs}
+        for known in [known for known in sets if known[0].keys() & distinct.keys()]:
+            sets.remove(known)
+            distinct, runs = distinct | known[0], known[1] + runs
+        if runs:
+            sets.append((distinct, runs))
+    flags = _differences([runs for _, runs in sets], left_out)
+    rows = []
+    for (distinct, runs), own in zip(sets, flags, strict=True):
+        apart = f": {_words(own) or _folder_name(runs)}" if len(sets) > 1 else ""
+        rows.append(_row(BESIDE[model] + apart, model, list(distinct.values()), target))
+    return rows
+
+
+def _identity(model):
+    return model["loss"], model["top1"], model.get("parameters")
+
+
+def _row(name, model, runs, target):
+    found = [_numbers(run, model, target) for run in runs]
+    values = {measure.key: [each[measure.key] for each in found] for measure in MEASURES}
+    return Row(name, model, [run["folder"] for run in runs], values)
+
+
+def _numbers(run, model, target):
+    metrics = run["metrics"]
+    own = metrics["models"][model]
+    # A run's peak is that of all it trained, so only the student's row may show it.
+    peak = metrics.get("peak_memory_bytes") if model == "student" else None
+    return {
+        "loss": own.get("loss"),
+        "top1": _scaled(own.get("top1"), 100),
+        "agreement": _scaled(own.get("agreement"), 100),
+        "start": run["start_loss"] if model in ("student", "baseline_start") else None,
+        "minutes": _scaled(metrics.get("seconds", {}).get(model), 1 / 60),
+        "memory": _scaled(peak, 1e-9),
+        "steps": steps_to(run["curves"].get(model, []), target),
+    }
+
+
+def _scaled(value, factor):
+    return None if value is None else value * factor
+
+
+def join_phases(phases, start_loss=None):
+    """Puts the curves of a model's phases behind each other.
+
+    Args:
+        phases: list of lists of rows, dicts with `step`, which counts from the phase's start.
+        start_loss: validation loss before the first step, if it was measured.
+
+    Returns:
+        list of rows whose steps count on.
+    """
+    if not any(phases):
+        return []
+    rows = [] if start_loss is None else [{"step": 0, "validation_loss": start_loss}]
+    for phase in phases:
+        before = rows[-1]["step"] if rows else 0
+        rows += [row | {"step": before + row["step"]} for row in phase]
+    return rows
+
+
+def steps_to(curve, target):
+    """The first step with a validation loss of `target` or less; None when there is none."""
+    if target is None:
+        return None
+    reached = (row["step"] for row in curve if row.get("validation_loss", math.inf) <= target)
+    return next(reached, None)
+
+
+def highest_end(runs):
+    """The highest validation loss that a run's student ends with; None without any curve."""
+    curves = [run["curves"].get("student", []) for run in runs]
+    losses = [[row["validation_loss"] for row in c if "validation_loss" in row] for c in curves]
+    return max((measured[-1] for measured in losses if measured), default=None)
+
+
+def mean_and_deviation(values):
+    """What several runs come to.
+
+    Args:
+        values: list of numbers, None where a run has none.
+
+    Returns:
+        (mean, sample standard deviation). The deviation of one number is None, and so are both
+        where one is missing: the mean of the others would flatter.
+    """
+    if None in values:
+        return None, None
+    return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None

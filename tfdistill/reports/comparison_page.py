@@ -1,0 +1,231 @@
+"""A comparison of runs, written for the terminal, for a program, and as a page for a browser."""
+
+import textwrap
+from html import escape
+
+from tfdistill.reports import plots
+from tfdistill.reports.comparison import MEASURES, mean_and_deviation
+from tfdistill.reports.page import figure, note, page, section, table
+from tfdistill.reports.table import ABSENT, WIDTH, Column, format_models
+
+TITLE = "Comparison of runs"
+COLUMNS = (
+    Column("n", "", lambda row: str(len(row.folders))),
+    *(
+        Column(measure.name, measure.unit, lambda row, measure=measure: _cell(row, measure))
+        for measure in MEASURES
+    ),
+)
+NOTES = (
+    "n: models that the row tells of; of several, the numbers are mean ± standard deviation "
+    "(sample, n-1). 2 of 3: only so many have the number.",
+    "loss, top-1, agree: on the {split} split; masked-LM cross-entropy per masked token, share of "
+    "masked tokens whose true word is the likeliest, share with the same likeliest word as the "
+    "run's own teacher.",
+    "at start: validation loss before the first step of training. training: time of the model's "
+    "own training, on the machine of its run; a teacher's comes on top of its student's. memory: "
+    "peak of the whole run, with all that it trained.",
+)
+BESIDE_NOTE = (
+    "no teacher: trained beside a student of the runs, in its shape and for its steps. A model "
+    "that several runs made alike is counted once."
+)
+
+
+def _cell(row, measure):
+    values = row.values[measure.key]
+    there = sum(value is not None for value in values)
+    if there < len(values):
+        return f"{there} of {len(values)}" if there else ABSENT
+    mean, deviation = mean_and_deviation(values)
+    spread = "" if deviation is None else f" ± {deviation:{measure.digits}}"
+    return f"{mean:{measure.digits}}{spread}"
+
+
+def _metrics(comparison):
+    """Of one of the runs: corpus and split are those of all."""
+    return comparison.groups[0].runs[0]["metrics"]
+
+
+def _notes(comparison):
+    split = _metrics(comparison)["split"]
+    beside = any(row.model.startswith("baseline") for row in comparison.rows)
+    notes = [*(text.format(split=split) for text in NOTES), *[BESIDE_NOTE] * beside]
+    return [*notes, target_note(comparison)]
+
+
+def target_note(comparison):
+    """Says which loss the column of steps is about.
+
+    Args:
+        comparison: a `Comparison`.
+
+    Returns:
+        str.
+    """
+    if comparison.target is None:
+        return "steps to target: none of the folders holds a validation curve."
+    chosen = (
+        "--target_loss"
+        if comparison.target_is_given
+        else ("the highest that a student ends with; --target_loss sets another")
+    )
+    return (
+        f"steps to target: the first point of the validation curve at {comparison.target:.4f} nats "
+        f"or less ({chosen}); points lie --validation_interval steps apart."
+    )
+
+
+def format_comparison(comparison):
+    """Writes groups, table and notes for a terminal.
+
+    Args:
+        comparison: a `Comparison`.
+
+    Returns:
+        str of several lines.
+    """
+    metrics = _metrics(comparison)
+    lines = [textwrap.shorten(f"{metrics['corpus']}, {metrics['split']} split", WIDTH), ""]
+    for group in comparison.groups:
+        folders = ", ".join(run["folder"] for run in group.runs)
+        seeds = ", ".join(run["flags"].get("seed", ABSENT) for run in group.runs)
+        lines += _wrap(f"{group.name}: {folders} (seed {seeds})")
+    lines += ["", *_table_lines(comparison.rows), ""]
+    for text in _notes(comparison):
+        lines += _wrap(text)
+    return "\n".join(lines)
+
+
+def _wrap(text):
+    return textwrap.wrap(
+        text, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
+
+
+def _table_lines(rows):
+    """The table; where its lines would be too long, names stand on lines of their own."""
+    lines = format_models({row.name: row for row in rows}, COLUMNS)
+    if max(map(len, lines)) <= WIDTH:
+        return lines
+    width = max(len(row.name) for row in rows)
+    head, cells = lines[:2], lines[2:]
+    folded = [line[width:] for line in head]
+    for row, line in zip(rows, cells, strict=True):
+        folded += [row.name, line[width:]]
+    return folded
+
+
+def comparison_json(comparison):
+    """What a program reads.
+
+    Args:
+        comparison: a `Comparison`.
+
+    Returns:
+        dict of `corpus`, `split`, `target_loss`; `groups`: list of name, flags, runs and seeds; and
+        `rows`: list of name, model, runs and, for each measure, its mean, sd and values.
+    """
+    groups = [
+        {
+            "name": group.name,
+            "flags": group.flags,
+            "runs": [run["folder"] for run in group.runs],
+            "seeds": [run["flags"].get("seed") for run in group.runs],
+        }
+        for group in comparison.groups
+    ]
+    rows = []
+    for row in comparison.rows:
+        measured = {}
+        for key, values in row.values.items():
+            mean, deviation = mean_and_deviation(values)
+            measured[key] = {"mean": mean, "sd": deviation, "values": values}
+        rows.append({"name": row.name, "model": row.model, "runs": row.folders, **measured})
+    metrics = _metrics(comparison)
+    told = {key: metrics[key] for key in ("corpus", "split")}
+    return told | {"target_loss": comparison.target, "groups": groups, "rows": rows}
+
+
+def comparison_page(comparison):
+    """Writes the page.
+
+    Args:
+        comparison: a `Comparison`.
+
+    Returns:
+        A complete HTML document.
+    """
+    split = _metrics(comparison)["split"]
+    body = "\n".join(
+        part
+        for part in (
+            _header(comparison),
+            section(f"Results on the {split} split", _results(comparison)),
+            section("The students' training", _curves(comparison.groups)),
+            section("How the runs differ", _runs(comparison)),
+        )
+        if part
+    )
+    return page(TITLE, body)
+
+
+def is_comparison_page(text):
+    """Whether a file's text was written by `comparison_page`."""
+    return f"<title>{TITLE}</title>" in text
+
+
+def _header(comparison):
+    runs = sum(len(group.runs) for group in comparison.groups)
+    metrics = _metrics(comparison)
+    lead = (
+        f"{runs} {'run' if runs == 1 else 'runs'} in {len(comparison.groups)} "
+        f"{'group' if len(comparison.groups) == 1 else 'groups'}, on the corpus "
+        f"{metrics['corpus']!r}. Runs of one group differ in their seed, and in nothing else that "
+        "changes the student."
+    )
+    return (
+        f'<header><p class="kicker">tfdistill</p><h1>{TITLE}</h1>\n'
+        f'<p class="lead">{escape(lead)}</p></header>'
+    )
+
+
+def _results(comparison):
+    rows = comparison.rows
+    head = [("model", ""), *((column.name, column.unit) for column in COLUMNS)]
+    cells = [[row.name, *(column.write(row) for column in COLUMNS)] for row in rows]
+    classes = ["" if row.model == "student" else "beside" for row in rows]
+    notes = "".join(map(note, _notes(comparison)))
+    return f'<div class="named">{table(head, cells, classes)}</div>{notes}'
+
+
+def _curves(groups):
+    curves = [
+        (group.name, [run["curves"].get("student", []) for run in group.runs]) for group in groups
+    ]
+    return figure(
+        plots.overlaid_curves(curves),
+        "Mean cross-entropy of the hidden words; less is better. Strong lines: the mean of a "
+        "group; thin ones: its runs. The phases of a recipe follow each other, and the validation "
+        "loss begins with the student before training; a curve that begins far above the others "
+        "leaves the plot. In training, rare words may be hidden more often (--mlm_smoothing), and "
+        "a phase without the masked-LM loss has no curve.",
+    )
+
+
+def _runs(comparison):
+    students = [row for row in comparison.rows if row.model == "student"]
+    told = [measure for measure in MEASURES if measure.key in ("loss", "top1", "steps")]
+    flags = list(comparison.groups[0].flags)
+    head = [(name, "") for name in ["run", *flags, "seed"]]
+    head += [(measure.name, measure.unit) for measure in told]
+    rows = []
+    for group, row in zip(comparison.groups, students, strict=True):
+        for number, run in enumerate(group.runs):
+            numbers = [(row.values[measure.key][number], measure.digits) for measure in told]
+            cells = [ABSENT if value is None else f"{value:{digits}}" for value, digits in numbers]
+            values = [value or ABSENT for value in group.flags.values()]
+            rows.append([run["folder"], *values, run["flags"].get("seed", ABSENT), *cells])
+    return f'<div class="named">{table(head, rows)}</div>' + note(
+        "Flags that are alike in all runs are not shown; the flags.txt of a run holds them."
+    )
