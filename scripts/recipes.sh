@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# The recipes side by side on WikiText-2: one teacher, one student's shape, equal steps, two seeds; then the table.
+#
+#   bash scripts/recipes.sh DIR        DIR holds the files of WikiText-2
+#
+# About two hours on 2 cores, and 45 minutes more for the teacher unless runs/wikitext2/teacher is there. A run that is done
+# is not done again.
+set -euo pipefail
+source "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
+
+[[ $# == 1 ]] || { echo "usage: bash scripts/recipes.sh DIR" >&2; exit 1; }
+data_dir="$(realpath -- "$1")"
+prepare_environment base
+cd "$root"
+train() { "$python" -m tfdistill.train --corpus=wikitext-2 --data_dir="$data_dir" "$@"; }
+
+base=runs/wikitext2
+[[ -d $base/teacher ]] || train --flagfile=configs/wikitext2.flags
+# That teacher is not at its end yet: students without a teacher would soon be better than it.
+teacher=runs/recipes/teacher
+train --flagfile=configs/wikitext2.flags --output_dir=$teacher --teacher=$base/teacher \
+  --layerdrop_adapt_steps=1000 --teacher_learning_rate=1e-3 --steps=2 --baseline=none
+
+student() {  # name seed flags...
+  local name=$1 seed=$2
+  shift 2
+  train --flagfile=configs/wikitext2.flags --output_dir="runs/recipes/$name-$seed" --teacher=$teacher/teacher \
+    --seed="$seed" --steps=250 --baseline=none "$@"
+}
+for seed in 0 1; do
+  student distilbert $seed --recipe=distilbert --baseline=both
+  student pkd $seed --recipe=pkd
+  student hybrid $seed --recipe=hybrid --then=distilbert
+  student tinybert $seed --recipe=tinybert
+  student minilm $seed --recipe=minilm
+  student minilm_v1 $seed --recipe=minilm_v1
+  student hybrid_tinybert $seed --recipe=hybrid --then=tinybert
+  student tinybert_random $seed --recipe=tinybert --student_init=random
+  student minilm_random $seed --recipe=minilm --student_init=random
+  student distilbert_random $seed --recipe=distilbert --student_init=random
+done
+"$python" -m tfdistill.compare --page=runs/recipes/comparison.html runs/recipes/*-[01]
