@@ -70,10 +70,13 @@ def _content(path, folder):
     state = json.loads(file.read_text()) if file.is_file() else {"settings": {}, "done": {}}
     start_loss = state["done"].get("start", {}).get("validation_loss")
     stages = state["done"].get("student", {}).get("stages", ["student"])
+    metrics = json.loads((path / "metrics.json").read_text())
+    if not {"corpus", "split", "models"} <= metrics.keys():
+        raise ValueError("metrics.json is not that of a run")
     return {
         "folder": folder,
         "flags": _flags(path, state["settings"]),
-        "metrics": json.loads((path / "metrics.json").read_text()),
+        "metrics": metrics,
         "start_loss": start_loss,
         "curves": _curves(path, stages, start_loss),
     }

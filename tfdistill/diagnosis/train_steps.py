@@ -34,6 +34,7 @@ FORMS = {
     "float16": {"precision": "float16"},
 }
 IN_ALL_FORMS = (PRE_TRAINING, "distilbert/distil/bert", "distilbert at masked tokens/distil/bert")
+IN_BFLOAT16 = ("tinybert/general/bert", "minilm/relations/bert", "pkd/distil/bert")
 # The activations of Hugging Face's configs; 16 bits have fewer kernels.
 ACTIVATIONS = {
     f"{activation}, bfloat16": {"hidden_act": activation, "precision": "bfloat16"}
@@ -45,14 +46,17 @@ def names():
     """All steps: "RECIPE AND VARIANT/PHASE/STUDENT TYPE", and the teacher's own, with LayerDrop.
 
     In float32, two micro-batches and with gelu; some with others of `FORMS` and `ACTIVATIONS`
-    after a comma.
+    after a comma. A phase that several recipes have (masked LM, the head's) is named once.
     """
-    found = [PRE_TRAINING]
+    found, known = [PRE_TRAINING], []
     for recipe in recipes.names():
-        for variant in VARIANTS.get(recipe, {"": {}}):
-            for phase in recipes.get(recipe).phases:
-                found += [f"{recipe}{variant}/{phase.name}/{kind}" for kind in KINDS]
+        for variant, options in VARIANTS.get(recipe, {"": {}}).items():
+            for phase in recipes.get(recipe, **options).phases:
+                if (phase.terms, phase.trainable) not in known:
+                    known.append((phase.terms, phase.trainable))
+                    found += [f"{recipe}{variant}/{phase.name}/{kind}" for kind in KINDS]
     found += [f"{name}, {form}" for name in IN_ALL_FORMS for form in FORMS]
+    found += [f"{name}, bfloat16" for name in IN_BFLOAT16]
     return found + [f"mlm/mlm/bert, {activation}" for activation in ACTIVATIONS]
 
 
