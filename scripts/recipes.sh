@@ -25,7 +25,7 @@ student() {  # name seed flags...
   local name=$1 seed=$2
   shift 2
   train --flagfile=configs/wikitext2.flags --output_dir="runs/recipes/$name-$seed" --teacher=$teacher/teacher \
-    --seed="$seed" --steps=250 --baseline=none "$@"
+    --seed="$seed" --steps=250 --validation_interval=25 --baseline=none "$@"
 }
 for seed in 0 1; do
   student distilbert $seed --recipe=distilbert --baseline=both

@@ -159,8 +159,8 @@ def compare(phase, student, teacher, seed):
     found = check_phase(phase, student.config, teacher.config if teacher is not None else None)
     for term in phase.active_terms:
         _check_heads(term.loss, student, teacher)
-    for comparison in found:
-        comparison.make_projections(seed)
+    for number, comparison in enumerate(found):
+        comparison.make_projections(seed + 1000 * number)  # no two terms begin alike
     return found
 
 
