@@ -34,7 +34,8 @@ def make_run(tmp_path):
             curve = path / "checkpoints" / stage / "curve.jsonl"
             curve.parent.mkdir(parents=True)
             curve.write_text("".join(json.dumps(row) + "\n" for row in points))
-        done = {"start": {"validation_loss": 5.5}, "student": {"stages": list(stages)}}
+        trained = {"stages": list(stages), "peak_memory_bytes": 1_500_000_000}
+        done = {"start": {"validation_loss": 5.5}, "student": trained}
         state = {"settings": {}, "done": done}
         (path / "checkpoints" / "state.json").write_text(json.dumps(state))
         (path / "metrics.json").write_text(json.dumps(metrics))
@@ -65,7 +66,7 @@ def test_table_and_page(make_run, compare, tmp_path, capfd):
     assert not compare(*folders)
     shown = " ".join(capfd.readouterr().out.split())
     assert "recipe=mlm 2 4.050 ± 0.071 30.0 ± 0.0 60.0 ± 0.0 5.500 ± 0.000 1.5 ± 0.0" in shown
-    assert "recipe=distilbert 1 3.900 30.0 60.0 5.500 1.5 2.00 20" in shown
+    assert "recipe=distilbert 1 3.900 30.0 60.0 5.500 1.5 1.50 20" in shown
     assert f"page: {tmp_path / 'page.html'}" in shown
     page = (tmp_path / "page.html").read_text()
     assert "4.050 ± 0.071" in page and "Validation: masked-LM loss" in page

@@ -11,10 +11,15 @@ from tfdistill.distillation.terms import LOSSES
 from tfdistill.main_job import MainJob
 from tfdistill.models.checkpoint import load_model, save_model
 from tfdistill.training import loop
+from tfdistill.training.run_state import StageState
 
 NARROW, SAME_HEADS, DEEP = "L-2_H-8_A-1", "L-2_H-8_A-2", "L-3_H-16_A-2"
 RUNS = {  # recipe: (student, flags, stages)
-    "tinybert": (SAME_HEADS, ["--projection=per_layer"], ["student-general", "student-head"]),
+    "tinybert": (
+        SAME_HEADS,
+        ["--projection=per_layer", "--student_init=spaced:slice"],
+        ["student-general", "student-head"],
+    ),
     "minilm": (NARROW, ["--whole_word_masking"], ["student-relations", "student-head"]),
     "minilm_v1": (SAME_HEADS, ["--head_share=0"], ["student"]),
     "pkd": (DEEP, ["--student_init=first", "--restrict_ce_to_mask"], ["student"]),
@@ -99,42 +104,98 @@ def without_results(monkeypatch):
     monkeypatch.setattr(MainJob, "_finish_results", interrupted)
 
 
+def stop_when(stage, inside):
+    """Stops a run once a phase has begun to keep checkpoints, or at its very end."""
+
+    def patch(monkeypatch):
+        save = StageState.save
+
+        def save_and_stop(self, step, *args):
+            save(self, step, *args)
+            if self._directory.name == stage and (inside or step == STEPS[stage]):
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(StageState, "save", save_and_stop)
+
+    return patch
+
+
+STEPS = {"student-general": 16, "student-mlm": 10, "student-relations": 8}  # of 20
+
+
 @pytest.mark.parametrize(
-    "stop_after", ["student-mlm", pytest.param("student-relations", marks=pytest.mark.slow)]
+    "recipe, stage, inside",
+    [
+        ("tinybert", "student-general", True),
+        pytest.param("hybrid", "student-mlm", False, marks=pytest.mark.slow),
+        pytest.param("hybrid", "student-relations", True, marks=pytest.mark.slow),
+        pytest.param("hybrid", "student-relations", False, marks=pytest.mark.slow),
+    ],
 )
-def test_stopped_between_phases(stop_after, teachers, tmp_path, run_command, tiny_flags):
-    """A run that is stopped once a phase is done ends with the weights of one that was not."""
-    flags = flags_of("hybrid", tiny_flags, teacher=teachers["whole"], steps=20)
+def test_stopped_phases(recipe, stage, inside, teachers, tmp_path, run_command, tiny_flags):
+    """A run that is stopped inside a phase or between two ends with the weights of one that ran on.
+
+    TinyBERT's projections and their moments are part of it.
+    """
+    flags = flags_of(recipe, tiny_flags, teacher=teachers["whole"], steps=20)
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     assert run_command("train", *flags, f"--output_dir={whole}", patch=without_results) == 130
-    real, begun = loop.TrainingLoop.run, []
-
-    def stop(monkeypatch):
-        def run_until(self):
-            begun.append(self._state._directory.name)
-            if begun[-2:-1] == [stop_after]:
-                raise KeyboardInterrupt
-            return real(self)
-
-        monkeypatch.setattr(loop.TrainingLoop, "run", run_until)
-
+    stop = stop_when(stage, inside)
     assert run_command("train", *flags, f"--output_dir={stopped}", patch=stop) == 130
-    trained = set()
+    trained = {}
 
     def spy(monkeypatch):
         without_results(monkeypatch)
         train = loop.TrainingLoop._train
 
-        def noted(self, *args):
-            trained.add(self._state._directory.name)
-            return train(self, *args)
+        def noted(self, batches, first, end):
+            name = self._state._directory.name
+            trained[name] = trained.get(name, 0) + end - first
+            return train(self, batches, first, end)
 
         monkeypatch.setattr(loop.TrainingLoop, "_train", noted)
 
     assert run_command("train", *flags, f"--output_dir={stopped}", patch=spy) == 130
-    assert trained and stop_after not in trained  # what was done is not done again
+    # What was done is not done again.
+    assert trained.get(stage, 0) == (STEPS[stage] - 3 if inside else 0) and len(trained) > inside
     file = "student/model.safetensors"
     assert (whole / file).read_bytes() == (stopped / file).read_bytes()
+
+
+def test_a_phase_that_goes_on_with_the_optimizer(teachers, tmp_path, run_command, tiny_flags):
+    """Its rate is its own part of the run's, climbs anew, and moments are not lost."""
+    weights = {}
+    for fresh in (True, False):
+        own, path = tmp_path / f"own_{fresh}.py", tmp_path / str(fresh)
+        own.write_text(
+            "from tfdistill.distillation.phases import Phase, Recipe, Term\n"
+            "terms = (Term('mlm', 1.0),)\n"
+            "phases = Phase('one', terms), Phase('two', terms, learning_rate=0.5, "
+            f"fresh_optimizer={fresh})\n"
+            "two = Recipe('two', phases, source='my own')\n"
+        )
+        flags = tiny_flags(
+            recipe=f"{own}:two",
+            teacher=None,
+            tokenizer=None,
+            student_config="L-1_H-16_A-2",
+            student_init="random",
+            output_dir=path,
+            warmup_prop=0.5,
+            learning_rate=0.01,
+            log_interval=1,
+            dropout=0,
+        )
+        assert run_command("train", *flags, patch=without_results) == 130
+        curves = [
+            [json.loads(row) for row in (path / "checkpoints" / s / "curve.jsonl").open()]
+            for s in ("student-one", "student-two")
+        ]
+        rates = [[row["learning_rate"] for row in curve] for curve in curves]
+        np.testing.assert_allclose(rates[0], [0.005, 0.01, 0.01, 0.005], rtol=1e-5)
+        np.testing.assert_allclose(rates[1], [0.0025, 0.005, 0.005, 0.0025], rtol=1e-5)
+        weights[fresh] = load_file(path / "student" / "model.safetensors")
+    assert any(not np.array_equal(weights[True][n], weights[False][n]) for n in weights[True])
 
 
 def test_recipes_that_do_not_fit_are_refused_before_any_work(
@@ -148,10 +209,15 @@ def test_recipes_that_do_not_fit_are_refused_before_any_work(
         ("minilm", ["--relation_heads=3"], "--relation_heads=3 does not divide"),
         ("minilm", ["--relation_layer=4"], "names layer 4 of a teacher that has 4"),
         ("minilm", ["--schedules=alpha_ce=linear:1:0"], "has no number 'alpha_ce'"),
+        ("minilm", ["--steps=2"], "none is left for the phase 'head'"),
         ("hybrid", ["--then=mlm"], "--then=mlm is no recipe with a teacher"),
+        ("pkd", ["--schedules=temperature=linear:4:0"], "temperature cannot be 0.0"),
+        ("missing.py:angles", [], "there is no file missing.py"),
+        ("own.py", [], "add :NAME"),
     ):
         path = tmp_path / "run"
-        flags = flags_of(recipe, tiny_flags, teacher=teachers["whole"], output_dir=path)
+        flags = flags_of(recipe if recipe in RUNS else "pkd", tiny_flags, output_dir=path)
+        words = [f"--teacher={teachers['whole']}", f"--recipe={recipe}", *words]
         assert run_command("train", *flags, *words) == 1
         lines = capfd.readouterr().err.splitlines()
         assert len(lines) == 1 and complaint in lines[0]

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tfdistill import cli, devices, flags, hardware
 from tfdistill.files import write_atomically
+from tfdistill.recipe_file import fingerprint
 
 SPEED_STEPS = 6
 WORTH_ROUNDING = 1.1  # times as fast: of a smaller gain half may be chance
@@ -24,7 +25,8 @@ PATIENCE = 3600.0  # seconds: of what takes minutes, unless the device hangs
 # Flags that decide what a step computes.
 SHAPES = (
     "teacher tokenizer teacher_config student_type student_config recipe alpha_ce alpha_mlm "
-    "alpha_cos alpha_mse restrict_ce_to_mask length batch_size remat precision"
+    "alpha_cos alpha_mse restrict_ce_to_mask then layer_map projection relation_heads "
+    "pt_over_width schedules length batch_size remat precision"
 ).split()
 
 
@@ -47,6 +49,7 @@ def problem(config, console, candidate):
         "memory_bytes": hardware.memory_bytes(),
         "versions": hardware.versions() | hardware.this_platform().packages,
         "flags": {flag: getattr(config, flag) for flag in SHAPES},
+        "recipe": fingerprint(config.recipe),
     }
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
     file = _cache() / f"{name.lower()}-{key}.json"

@@ -36,7 +36,6 @@ def run(main, doc, shown, positional=None, of_run=(), separator=" "):
             raise UserError(f"unexpected word {words[0]!r}: flags start with --")
         if of_run and not flags.FLAGS.model:
             _adopt(flags.FLAGS, of_run)
-        _require_on_command_line(flags.FLAGS.recipe)
         code = main(tfdistill_flags.config_from(flags.FLAGS))
         sys.stdout.flush()
     except UserError as error:
@@ -59,16 +58,6 @@ def _parse(app, flags, argv):
         return flags.FLAGS(argv)[1:]
     except flags.Error as error:
         raise UserError(" ".join(str(error).split())) from None
-
-
-def _require_on_command_line(recipe):
-    """Refuses a recipe of the user's own that a flagfile names: settings must not run code."""
-    named = (recipe, f"recipe={recipe}")
-    if ".py" in recipe and not any(word.lstrip("-") in named for word in sys.argv):
-        raise UserError(
-            f"--recipe={recipe} runs code, so no flagfile may name it: repeat it on the command "
-            "line"
-        )
 
 
 def _adopt(flag_values, names):

@@ -71,13 +71,14 @@ def _content(path, folder):
     start_loss = state["done"].get("start", {}).get("validation_loss")
     stages = state["done"].get("student", {}).get("stages", ["student"])
     metrics = json.loads((path / "metrics.json").read_text())
-    if not {"corpus", "split", "models"} <= metrics.keys():
+    if not {"corpus", "split", "models"} <= metrics.keys() or "student" not in metrics["models"]:
         raise ValueError("metrics.json is not that of a run")
     return {
         "folder": folder,
         "flags": _flags(path, state["settings"]),
         "metrics": metrics,
         "start_loss": start_loss,
+        "peak": state["done"].get("student", {}).get("peak_memory_bytes"),
         "curves": _curves(path, stages, start_loss),
     }
 

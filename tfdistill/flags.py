@@ -100,7 +100,8 @@ class RunConfig:
         "every_other",
         STUDENT,
         "Where the student starts: every_other, first, last, spaced, distilbert, search, random, "
-        "or the teacher's layers as a list: 0,2,4.",
+        "or the teacher's layers as a list: 0,2,4. A narrower student: with :slice, :importance or "
+        ":pca after it, such as spaced:pca; :pca when left out.",
     )
 
     dropout: float = _flag(
@@ -118,6 +119,21 @@ class RunConfig:
         "What the student learns: distilbert, tinybert, minilm, minilm_v1, pkd, hybrid or mlm; or "
         "FILE.py:NAME, a recipe of your own, on the command line alone.",
     )
+    alpha_attention: float = _flag(
+        1.0,
+        DISTILLATION,
+        "tinybert, minilm_v1: weight of the attention's distance.",
+        minimum=0.0,
+    )
+    alpha_hidden: float = _flag(
+        1.0, DISTILLATION, "tinybert: weight of the hidden states' distance.", minimum=0.0
+    )
+    alpha_embedding: float = _flag(
+        1.0, DISTILLATION, "tinybert: weight of the embeddings' distance.", minimum=0.0
+    )
+    alpha_relations: float = _flag(
+        1.0, DISTILLATION, "minilm, minilm_v1: weight of the relations' KL.", minimum=0.0
+    )
     then: str = _flag(
         "distilbert", DISTILLATION, "hybrid: the recipe that follows on masked LM alone."
     )
@@ -131,8 +147,8 @@ class RunConfig:
     head_share: float = _flag(
         0.2,
         DISTILLATION,
-        "tinybert, minilm: share of the steps in which, at the end, masked LM trains the head "
-        "alone, which their losses do not reach.",
+        "tinybert, minilm, minilm_v1: share of the steps in which, at the end, masked LM trains "
+        "the head alone, which their losses do not reach.",
         minimum=0.0,
         maximum=0.99,
     )
@@ -157,7 +173,7 @@ class RunConfig:
         minimum=0,
     )
     relation_layer: int = _flag(
-        -1, DISTILLATION, "minilm: the teacher's layer, from 0, or from -1 backwards."
+        -1, DISTILLATION, "minilm, minilm_v1: the teacher's layer, from 0, or from -1 backwards."
     )
     alpha: float = _flag(
         0.5,
@@ -182,15 +198,24 @@ class RunConfig:
         "Weights and temperatures that change over a phase: NAME=SHAPE:BEGIN:END with a shape out "
         "of linear, cosine; for example alpha_ce=linear:5:1,temperature=cosine:4:1.",
     )
-    alpha_ce: float = _flag(5.0, DISTILLATION, "Weight of KL to the teacher's logits.", minimum=0.0)
-    alpha_mlm: float = _flag(2.0, DISTILLATION, "Weight of the masked-LM loss.", minimum=0.0)
+    alpha_ce: float = _flag(
+        5.0, DISTILLATION, "distilbert: weight of KL to the teacher's logits.", minimum=0.0
+    )
+    alpha_mlm: float = _flag(
+        2.0, DISTILLATION, "distilbert: weight of the masked-LM loss.", minimum=0.0
+    )
     alpha_cos: float = _flag(
-        1.0, DISTILLATION, "Weight of 1 - cosine of the last hidden states.", minimum=0.0
+        1.0,
+        DISTILLATION,
+        "distilbert: weight of 1 - cosine of the last hidden states.",
+        minimum=0.0,
     )
     alpha_mse: float = _flag(
-        0.0, DISTILLATION, "Weight of the logits' squared distance.", minimum=0.0
+        0.0, DISTILLATION, "distilbert: weight of the logits' squared distance.", minimum=0.0
     )
-    temperature: float = _flag(2.0, DISTILLATION, "Temperature of the KL.", minimum=0.01)
+    temperature: float = _flag(
+        2.0, DISTILLATION, "distilbert, pkd: temperature of the KL.", minimum=0.01
+    )
     restrict_ce_to_mask: bool = _flag(
         False, DISTILLATION, "KL and logits' distance at the masked tokens only, not at all tokens."
     )

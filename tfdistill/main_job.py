@@ -19,6 +19,7 @@ from tfdistill.flags import flag_lines
 from tfdistill.models.checkpoint import load_model, save_model
 from tfdistill.models.heads import MaskedLanguageModel
 from tfdistill.progress import duration
+from tfdistill.recipe_checks import check_schedules, split_steps, without_meaning
 from tfdistill.reports.report import write_report
 from tfdistill.reports.table import format_statistics, format_table
 from tfdistill.reports.tensorboard import RunWriter
@@ -30,7 +31,7 @@ from tfdistill.training.unigram import set_unigram_bias
 
 VALIDATION_BATCHES = 16  # enough for a curve; the table uses the whole test split
 EVALUATION_ROWS = 32
-CALIBRATION_BATCHES = 16  # that a narrower student is fitted on
+CALIBRATION_BATCHES, CALIBRATION_ROWS = 16, 32  # that a narrower student is fitted on
 
 
 class MainJob:
@@ -48,7 +49,12 @@ class MainJob:
         self.path = Path(config.output_dir)
         plan.require_sources_outside(config)
         plan.require_even_batches(config, machine.replicas)
-        self.run_directory = RunDirectory(self.path, plan.settings(config), force=config.force)
+        check_schedules(config)
+        self.recipe = recipes.get(config.recipe, **dataclasses.asdict(config))
+        defaults = plan.settings(type(config)())
+        self.run_directory = RunDirectory(
+            self.path, plan.settings(config), force=config.force, defaults=defaults
+        )
         sources = config
         if config.teacher and self.run_directory.done("teacher"):
             # What it was made from may be gone by now.
@@ -57,7 +63,6 @@ class MainJob:
             self.loaded_teacher = load_model(sources.teacher) if sources.teacher else None
         self.tokenizer = load_tokenizer(plan.tokenizer_source(sources))
         plan.require_the_teachers_vocabulary(sources, self.tokenizer)
-        self.recipe = recipes.get(config.recipe, **dataclasses.asdict(config))
         self.plan = plan.make_plan(config, self.recipe, self.loaded_teacher, self.tokenizer)
         self.trainer = StageTrainer(
             config,
@@ -100,6 +105,8 @@ class MainJob:
         self.console.say(
             f"computing on {self.machine.device}: {self.machine.reason}; {self.machine.precision}"
         )
+        for flag in without_meaning(config):
+            self.console.say(f"--{flag} has no meaning for --recipe={config.recipe}: left out")
         self.console.say(f"corpus {config.corpus}")
         started = time.perf_counter()
         corpus = open_corpus(config.corpus, config.data_dir)
@@ -117,6 +124,7 @@ class MainJob:
             for split in ("train", "validation", "test")
         }
         self.train_rows = rows["train"]
+        split_steps(plan.student_steps(config, len(self.train_rows)), self.recipe.phases)
         self.test = EvaluationBatches(rows["test"], EVALUATION_ROWS)
         validation = EvaluationBatches(rows["validation"], EVALUATION_ROWS)
         count = min(len(validation), VALIDATION_BATCHES)
@@ -195,7 +203,7 @@ class MainJob:
     def _cut_student(self, teacher):
         """A student out of the teacher's weights; a head that the teacher lacks is a fresh one."""
         config = self.config
-        calibration = self._batches(seed=config.seed, smoothing=0.0)
+        calibration = TrainingBatches(self.train_rows, CALIBRATION_ROWS, config.seed)
         start = initialize_student(
             teacher,
             self.plan.student_config,
@@ -251,7 +259,7 @@ class MainJob:
         steps = plan.student_steps(config, len(self.train_rows))
         started, before, done = time.perf_counter(), 0.0, 0
         stages = _stage_names(name, phases)
-        shares = plan.split_steps(steps, phases)
+        shares = split_steps(steps, phases)
         for stage, phase, share in zip(stages, phases, shares, strict=True):
             before += self.trainer.train(
                 stage,
@@ -262,7 +270,7 @@ class MainJob:
                 learning_rate=config.learning_rate,
                 layerdrop=0.0,
                 batches=batches,
-                first_batch=done,
+                first_step=done,
                 more_follows=stage != stages[-1],
             )
             done += share
@@ -284,6 +292,8 @@ class MainJob:
             facts("seconds"),
             max(facts("peak_memory_bytes").values()),
         )
+        start = self.run_directory.done("start")
+        metrics["start"] = {key: value for key, value in start.items() if key.endswith("_loss")}
         metrics["made_from"] = {"recipe": self.config.recipe, "teacher": self.config.teacher}
         examples = results.fill_examples(self.path, self.tokenizer, self.test.rows)
         curves = self._curves()

@@ -7,14 +7,14 @@ import os
 from pathlib import Path
 
 from tfdistill.data.tokenizer import load_tokenizer
-from tfdistill.distillation.comparison import check_phase
 from tfdistill.distillation.initialization import choose_layers
 from tfdistill.distillation.terms import LOSSES
 from tfdistill.errors import UserError
 from tfdistill.flags import FIELDS, WITHOUT_EFFECT
 from tfdistill.models.checkpoint import resolve_directory
 from tfdistill.models.config import EncoderConfig, config_file, read_config
-from tfdistill.recipes.user_file import fingerprint
+from tfdistill.recipe_checks import check_recipe, check_terms, split_steps
+from tfdistill.recipe_file import fingerprint
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +54,7 @@ def make_plan(config, recipe, teacher, tokenizer):
             "--whole_word_masking finds no words to mask: the tokenizer's vocabulary has no pieces "
             "(##…) that continue one; leave the flag out"
         )
+    check_terms(recipe)
     teacher_config, teacher_steps = _plan_teacher(config, recipe, teacher, tokenizer)
     if teacher_config is None and config.baseline != "none":
         raise UserError(
@@ -65,9 +66,9 @@ def make_plan(config, recipe, teacher, tokenizer):
     if teacher_config:
         # Any choice will do here: what a search finds is not known yet.
         choose_layers(teacher_config, student_config, init, validation_loss=lambda layers: 0.0)
-    for phase in recipe.phases:
-        check_phase(phase, student_config, teacher_config)
-        require_parts(phase, student_config)
+    check_recipe(recipe, student_config, teacher_config, lambda student: freeze(student, config))
+    if config.steps:
+        split_steps(config.steps, recipe.phases)
     for flag, shape in {"teacher": teacher_config, "student": student_config}.items():
         if shape and config.length > shape.max_position_embeddings:
             raise UserError(
@@ -268,7 +269,11 @@ def require_even_batches(config, replicas):
 
 
 def settings(config):
-    """The flags that decide what comes out of a run: dict of names to values."""
+    """The flags that decide what comes out of a run: dict of names to values.
+
+    Raises:
+        UserError: --recipe names a file that is not there.
+    """
     values = dataclasses.asdict(config) | {"recipe": fingerprint(config.recipe)}
     return {name: value for name, value in values.items() if name not in WITHOUT_EFFECT}
 
@@ -290,44 +295,6 @@ def student_steps(config, rows):
     """
     per_step = config.batch_size * config.gradient_accumulation_steps
     return config.steps or max(1, math.ceil(config.n_epoch * rows / per_step))
-
-
-def require_parts(phase, student_config):
-    """Refuses a phase that trains parts which a student does not have.
-
-    Args:
-        phase: a `Phase`.
-        student_config: the student's `EncoderConfig`.
-
-    Raises:
-        UserError: there is no such part.
-    """
-    paths = ["encoder/embeddings/", "head/"]
-    paths += [f"encoder/layer_{index}/" for index in range(student_config.num_hidden_layers)]
-    for part in phase.trainable:
-        if not any(path.startswith(part) or part.startswith(path) for path in paths):
-            raise UserError(
-                f"--recipe: phase {phase.name!r} trains {part!r}, which the student does not have: "
-                "name encoder/embeddings/, encoder/layer_0/ and so on, or head/"
-            )
-
-
-def split_steps(steps, phases):
-    """Shares steps among phases.
-
-    Args:
-        steps: int.
-        phases: the `Phase`s, with their shares.
-
-    Returns:
-        A list of ints that add up to `steps`.
-    """
-    whole = sum(phase.share for phase in phases)
-    ends = [
-        round(steps * sum(phase.share for phase in phases[: index + 1]) / whole)
-        for index in range(len(phases))
-    ]
-    return [end - begin for begin, end in zip([0, *ends], ends, strict=False)]
 
 
 def freeze(student, config):

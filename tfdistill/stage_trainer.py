@@ -37,7 +37,7 @@ class StageTrainer:
         learning_rate,
         layerdrop,
         batches,
-        first_batch=0,
+        first_step=0,
         more_follows=False,
     ):
         """Runs one phase to its end.
@@ -51,7 +51,8 @@ class StageTrainer:
             learning_rate: the run's, of which the phase may take a part.
             layerdrop: share of the model's layers that a step skips.
             batches: `TrainingBatches`.
-            first_batch: number of the batch that the first step takes.
+            first_step: steps that the model took in earlier phases, whose batches and draws are
+                not taken again.
             more_follows: whether another phase goes on with the model, so that a stop in it must
                 find this one's end.
 
@@ -68,6 +69,7 @@ class StageTrainer:
             remat=self._config.remat,
             on_metal=self._machine.on_metal,
             steps=steps,
+            first_step=first_step,
         )
         optimizer = self._optimizer(distiller, learning_rate * phase.learning_rate, steps)
         writer = RunWriter(self._path / "tensorboard" / stage)
@@ -76,7 +78,7 @@ class StageTrainer:
             distiller,
             optimizer,
             steps=steps,
-            dataset=lambda first, end: as_dataset(batches, first_batch + first, first_batch + end),
+            dataset=lambda first, end: as_dataset(batches, first_step + first, first_step + end),
             state=state,
             intervals=Intervals(
                 self._config.log_interval,
@@ -112,7 +114,10 @@ class StageTrainer:
 
     def _optimizer(self, distiller, learning_rate, steps):
         config = self._config
-        previous = None if distiller.phase.fresh_optimizer else self._previous
+        # Let go before another is made: it holds two moments of every weight.
+        previous, self._previous = self._previous, None
+        if distiller.phase.fresh_optimizer:
+            previous = None
         return build_optimizer(
             distiller.trained_variables,
             learning_rate=learning_rate,
@@ -131,7 +136,7 @@ class StageTrainer:
         def restored(rows):
             writer.replay(rows)
             first = rows[-1]["step"] if rows else 0
-            if first:
+            if 0 < first < steps:
                 self._console.say(f"{stage} goes on from step {first:,}")
             lines["line"] = self._console.progress(stage, steps, first)
 

@@ -11,6 +11,7 @@ import json
 
 from tfdistill import cli, flags, machine
 from tfdistill.progress import Console
+from tfdistill.recipe_file import require_on_command_line
 
 
 def main():
@@ -20,6 +21,7 @@ def main():
 
 
 def _train(config):
+    require_on_command_line(config.recipe)
     console = Console(json=config.json)
     choice = machine.for_training(config, console)  # before anything else imports TensorFlow
     from tfdistill.main_job import MainJob

@@ -1,7 +1,6 @@
 """Recipes as data."""
 
-import inspect
-import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +10,15 @@ from tfdistill.distillation.phases import Phase, Term
 from tfdistill.distillation.schedules import Schedule
 from tfdistill.distillation.terms import LOSSES
 from tfdistill.errors import UserError
-from tfdistill.flags import FIELDS
-from tfdistill.recipes import user_file
+from tfdistill.flags import FIELDS, RunConfig
+from tfdistill.recipe_checks import (
+    check_recipe,
+    check_schedules,
+    check_terms,
+    split_steps,
+    without_meaning,
+)
+from tfdistill.recipe_file import fingerprint
 
 
 def terms_of(recipe):
@@ -150,14 +156,38 @@ def test_schedules_replace_numbers():
     assert then.terms[0].weight == Schedule(5.0, 1.0, "linear")
     half = recipes.get("pkd", schedules="alpha=linear:0:1").phases[0].terms
     assert half[0].weight == Schedule(1.0, 0.0) and half[1].weight == Schedule(0.0, 1.0)
-    with pytest.raises(UserError, match="--schedules: --recipe=mlm has no number 'alpha_ce'"):
+    with pytest.raises(UserError, match="--schedules: the recipe mlm has no number 'alpha_ce'"):
         recipes.get("mlm", schedules=schedules)
 
 
-@pytest.mark.parametrize("name", ["teacher", "layer_map", "projection", "head_share"])
+@pytest.mark.parametrize("name", ["relation_heads", "layer_map", "projection", "head_share"])
 def test_only_numbers_can_be_scheduled(name):
     with pytest.raises(UserError, match=f"--schedules: .* no number '{name}'"):
         recipes.get("tinybert", schedules=f"{name}=linear:0:1")
+
+
+@pytest.mark.parametrize(
+    "text", ["temperature=linear:4:0", "alpha_ce=linear:-1:5", "alpha=cosine:0:2", "x=linear:0:nan"]
+)
+def test_schedules_keep_to_the_flags_range(text):
+    with pytest.raises(UserError, match="--schedules: .* cannot be"):
+        check_schedules(RunConfig(schedules=text))
+    check_schedules(RunConfig(schedules="temperature=linear:4:1,own=cosine:-3:9"))
+
+
+def test_flags_without_meaning():
+    config = RunConfig(recipe="minilm", layer_map="last", temperature=4.0, relation_heads=8)
+    assert without_meaning(config) == ["temperature", "layer_map"]
+    config = RunConfig(recipe="hybrid", then="pkd", alpha=0.2, alpha_ce=1.0, mlm_share=0.1)
+    assert without_meaning(config) == ["alpha_ce"]
+    assert without_meaning(RunConfig()) == []
+
+
+def test_phases_get_at_least_a_step():
+    phases = recipes.get("tinybert").phases
+    assert split_steps(10, phases) == [8, 2]
+    with pytest.raises(UserError, match="--steps: of 2 steps none is left for the phase 'head'"):
+        split_steps(2, phases)
 
 
 def test_an_unknown_recipe():
@@ -200,14 +230,15 @@ def test_a_recipe_of_ones_own(own):
     assert scheduled.phases[0].terms[1].weight == Schedule(0.0, 1.0)
 
 
-def test_the_example_of_the_documentation(tmp_path):
-    """The lines that `user_file` shows, as they stand there."""
-    lines = inspect.getdoc(user_file).splitlines()
-    start, end = (next(i for i, line in enumerate(lines) if mark in line) for mark in
-                  ("# my_recipes.py", "python -m"))  # fmt: skip
-    (tmp_path / "my_recipes.py").write_text(textwrap.dedent("\n".join(lines[start:end])))
+def test_the_example_of_the_documentation(tmp_path, tiny_model):
+    """The lines of docs/RECIPES.md as they stand there, between two models."""
+    text = (Path(__file__).parents[2] / "docs" / "RECIPES.md").read_text("utf-8")
+    (tmp_path / "my_recipes.py").write_text(text.split("```python\n")[1].split("```")[0])
     recipe = recipes.get(f"{tmp_path}/my_recipes.py:angles", alpha_mlm=7.0)
-    assert recipe.phases[0].terms[0] == Term("mlm", 7.0)
+    assert recipe.phases[1].terms == (Term("mlm", 7.0),)
+    config = tiny_model().config
+    check_terms(recipe)
+    check_recipe(recipe, config, config, lambda student: None)
 
 
 @pytest.mark.parametrize(
@@ -233,7 +264,7 @@ def test_a_file_that_does_not_run(tmp_path):
 
 
 def test_a_run_remembers_the_file(own):
-    before = user_file.fingerprint(f"{own}:angles")
-    assert before.startswith(f"{own}:angles (") and user_file.fingerprint("pkd") == "pkd"
+    before = fingerprint(f"{own}:angles")
+    assert before.startswith(f"{own}:angles (") and fingerprint("pkd") == "pkd"
     own.write_text(OWN + "# changed")
-    assert user_file.fingerprint(f"{own}:angles") != before
+    assert fingerprint(f"{own}:angles") != before

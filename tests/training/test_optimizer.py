@@ -219,3 +219,31 @@ def test_no_decay_of_a_models_biases_and_norms(tiny_model):
     }
     names = {path.rsplit("/", 1)[-1] for path in moved}
     assert names == {"kernel", "word_embeddings", "position_embeddings", "token_type_embeddings"}
+
+
+def test_an_optimizer_that_takes_over_goes_on_like_one_that_never_stopped():
+    generator = np.random.default_rng(0)
+    start = generator.normal(size=(2, 3, 4)).astype(np.float32)
+    gradients = generator.normal(size=(4, 3, 4)).astype(np.float32)
+
+    def step(optimizer, variable, gradient):
+        optimizer.apply([tf.constant(gradient)], [variable])
+
+    whole, halves, later = (
+        keras.Variable(start[0]),
+        keras.Variable(start[0]),
+        keras.Variable(start[1]),
+    )
+    one, first = AdamW(0.1), AdamW(0.1)
+    for gradient in gradients:
+        step(one, whole, gradient)
+    for gradient in gradients[:2]:
+        step(first, halves, gradient)
+    second = AdamW(0.1)
+    second.build([later, halves])  # by variable, not by place
+    second.take_over(first)
+    assert int(second.iterations.numpy()) == 2
+    for gradient in gradients[2:]:
+        second.apply([tf.zeros((3, 4)), tf.constant(gradient)], [later, halves])
+    np.testing.assert_allclose(halves.numpy(), whole.numpy(), rtol=1e-6)
+    np.testing.assert_array_equal(later.numpy(), start[1])

@@ -3,7 +3,8 @@
 import keras
 import tensorflow as tf
 
-from tfdistill.distillation.comparison import compare
+from tfdistill.distillation.bound_terms import bind_terms
+from tfdistill.distillation.phases import trained_by
 from tfdistill.distillation.schedules import Schedule
 from tfdistill.distillation.signals import compute_signals
 from tfdistill.models.dropout import DropoutKey
@@ -28,6 +29,7 @@ class Distiller(keras.Model):
         remat: compute the student's layers a second time for their gradients, and keep less.
         on_metal: use only operators that Apple's Metal plugin has, where that costs something.
         steps: steps of the phase, over which its schedules run; None for a phase without.
+        first_step: steps that the student took in earlier phases.
 
     Attributes:
         trained_variables: Keras variables that learn: the student's that the phase names and that
@@ -35,8 +37,9 @@ class Distiller(keras.Model):
         state_variables: all variables of the student and of the projections.
 
     Raises:
-        UserError: a term cannot be computed between these two models.
-        ValueError: the phase has a schedule and no `steps`, or trains nothing.
+        UserError: a term cannot be computed between these two models, or the phase trains parts
+            that the student does not have.
+        ValueError: the phase has a schedule and no `steps`.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Distiller(keras.Model):
         remat=False,
         on_metal=False,
         steps=None,
+        first_step=0,
     ):
         super().__init__(name="distiller")
         self.student = student
@@ -62,13 +66,13 @@ class Distiller(keras.Model):
         self.on_metal = on_metal
         if teacher is not None:
             teacher.trainable = False
-        self.steps = steps
-        self._comparisons = compare(phase, student, teacher, seed)
+        self.steps, self.first_step = steps, first_step
+        self._terms = bind_terms(phase, student, teacher, seed)
         self._check_schedules()
-        projections = [layer for each in self._comparisons for layer in each.projections]
+        projections = [layer for each in self._terms for layer in each.projections]
         projected = [variable for layer in projections for variable in layer.variables]
         self.state_variables = [*student.variables, *projected]
-        self.trained_variables = [*self._named_by_phase(), *projected]
+        self.trained_variables = [*trained_by(phase, student.trainable_variables), *projected]
         self.built = True
 
     def _check_schedules(self):
@@ -76,16 +80,6 @@ class Distiller(keras.Model):
         numbers += [value for term in self.phase.active_terms for value in term.options.values()]
         if self.steps is None and any(isinstance(number, Schedule) for number in numbers):
             raise ValueError("a phase with a schedule needs the number of its steps")
-
-    def _named_by_phase(self):
-        parts = self.phase.trainable
-        variables = self.student.trainable_variables
-        for part in parts:
-            if not any(variable.path.startswith(part) for variable in variables):
-                raise ValueError(
-                    f"phase {self.phase.name!r} trains {part!r}: there is no such part"
-                )
-        return [v for v in variables if not parts or v.path.startswith(parts)]
 
     def normalizers(self, batch):
         """Counts the valid elements of each term.
@@ -96,7 +90,7 @@ class Distiller(keras.Model):
         Returns:
             A dict of float32 scalars by term; over several devices they are to be summed.
         """
-        return {each.name: each.count(batch) for each in self._comparisons}
+        return {each.name: each.count(batch) for each in self._terms}
 
     def gradients(self, batch, step, row=0, normalizers=None, loss_scale=1.0):
         """Gradients and losses of one batch; what several devices return is to be summed.
@@ -104,7 +98,8 @@ class Distiller(keras.Model):
         Args:
             batch: dict with input_ids, attention_mask int32 (batch, length); masked_positions,
                 masked_labels int32 and masked_weights float32 (batch, masked).
-            step: int32 scalar, the global step: with the seed it decides every random draw.
+            step: int32 scalar, the step of the phase: with `first_step` and the seed it decides
+                every random draw.
             row: int32 scalar, this batch's first row in the global batch.
             normalizers: valid elements of the global batch by term; None: those of this batch.
             loss_scale: float32 scalar that the gradients, not the losses, come out multiplied by.
@@ -133,7 +128,7 @@ class Distiller(keras.Model):
             first = row + begin
             return self._micro_gradients(micro, step, first, normalizers, keep_layers, loss_scale)
 
-        names = ("loss", *(f"loss_{each.name}" for each in self._comparisons))
+        names = ("loss", *(f"loss_{each.name}" for each in self._terms))
         zeros = (
             [tf.zeros(variable.shape) for variable in self.trained_variables],
             {name: tf.constant(0.0) for name in names},
@@ -148,47 +143,50 @@ class Distiller(keras.Model):
 
     def _micro_gradients(self, batch, step, row, normalizers, keep_layers, loss_scale):
         dropout = DropoutKey(
-            seed=tf.stack([tf.constant(self.seed, tf.int32), tf.cast(step, tf.int32)]),
+            seed=tf.stack([tf.constant(self.seed, tf.int32), self._global_step(step)]),
             row=tf.cast(row, tf.int32),
         )
-        comparisons, progress = self._comparisons, self._progress(step)
-        wanted = set().union(*(each.signals() for each in comparisons))
+        terms, progress = self._terms, self._progress(step)
         teacher = None
-        if any(each.loss.needs_teacher for each in comparisons):
-            teacher = tf.nest.map_structure(
-                tf.stop_gradient, compute_signals(self.teacher, batch, wanted)
-            )
+        taught = [each.signals() for each in terms if each.loss.needs_teacher]
+        if taught:
+            shown = compute_signals(self.teacher, batch, set().union(*taught))
+            teacher = tf.nest.map_structure(tf.stop_gradient, shown)
         variables = [variable.value for variable in self.trained_variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
             student = compute_signals(
                 self.student,
                 batch,
-                wanted,
+                set().union(*(each.signals() for each in terms)),
                 dropout=dropout,
                 keep_layers=keep_layers,
                 remat=self.remat,
             )
             losses = {
                 each.name: each.compute(student, teacher, batch, normalizers[each.name], progress)
-                for each in comparisons
+                for each in terms
             }
-            total = tf.add_n([each.weight(progress) * losses[each.name] for each in comparisons])
+            total = tf.add_n([each.weight(progress) * losses[each.name] for each in terms])
             scaled = loss_scale * total
         gradients = tape.gradient(scaled, variables, unconnected_gradients="zero")
         # Dense: Keras's AdamW and clipping are wrong on repeated ids of sparse gradients.
         gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
         return gradients, {"loss": total, **{f"loss_{name}": losses[name] for name in losses}}
 
+    def _global_step(self, step):
+        return tf.cast(step, tf.int32) + self.first_step
+
     def _progress(self, step):
         """Where in the phase a step stands: 0 at the first, 1 at the last."""
-        return tf.cast(step, tf.float32) / max((self.steps or 1) - 1, 1)
+        progress = tf.cast(step, tf.float32) / max((self.steps or 1) - 1, 1)
+        return tf.minimum(progress, 1.0)
 
     def _draw_layers(self, step):
         """Which layers stay in this step: `LayerDraws`, or None without LayerDrop."""
         if not self.layerdrop:
             return None
-        seed = tf.stack([tf.constant(self.seed ^ LAYERDROP_STREAM), tf.cast(step, tf.int32)])
+        seed = tf.stack([tf.constant(self.seed ^ LAYERDROP_STREAM), self._global_step(step)])
         draws = tf.random.stateless_uniform((self.student.config.num_hidden_layers,), seed)
         return LayerDraws(draws >= self.layerdrop, self.remat or self.on_metal)
 

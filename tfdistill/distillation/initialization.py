@@ -172,15 +172,19 @@ def _narrower(teacher, student):
 
 def _check_shapes(teacher, student, copies):
     flag = "--student_config"
-    narrowed_names = (*WIDTH_FIELDS, "head_size") if copies else ("hidden_size",)
-    for name in narrowed_names:
+    for name in WIDTH_FIELDS if copies else ("hidden_size",):
         ours, theirs = getattr(student, name), getattr(teacher, name)
         if ours > theirs:
-            cure = ", or --student_init=random" if name != "hidden_size" else ""
+            cure = "" if name == "hidden_size" else ", or --student_init=random"
             raise UserError(
                 f"{flag}: the student's {name} is {ours} and the teacher's {theirs}; use at most "
-                f"as much{cure}"
+                f"{theirs}{cure}"
             )
+    if copies and student.head_size > teacher.head_size:
+        raise UserError(
+            f"{flag}: the student's head size is {student.head_size} and the teacher's "
+            f"{teacher.head_size}; use more heads, or --student_init=random"
+        )
     if copies and student.hidden_act != teacher.hidden_act:
         raise UserError(
             f"{flag}: the student's hidden_act is {student.hidden_act} and the teacher's "

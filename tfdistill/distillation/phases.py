@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from tfdistill.distillation.schedules import Schedule
+from tfdistill.errors import UserError
 
 NONE, SHARED, PER_LAYER = PROJECTIONS = ("none", "shared", "per_layer")
 
@@ -35,6 +36,8 @@ class Term:
     def __post_init__(self):
         if self.projection not in PROJECTIONS:
             raise ValueError(f"a projection is one of {PROJECTIONS}, not {self.projection!r}")
+        if not isinstance(self.layers, str) and not all(map(_is_pair, self.layers)):
+            raise ValueError(f"layers are a map's name or pairs of numbers, not {self.layers!r}")
         if not self.name:
             object.__setattr__(self, "name", self.loss)
 
@@ -47,8 +50,8 @@ class Phase:
         name: shown in TensorBoard and the report.
         terms: the `Term`s of the sum; those of weight 0 cost nothing.
         share: share of the student's steps that this phase takes.
-        trainable: the parts of the student that learn, by the beginnings of their variables'
-            paths, such as "head" or "encoder/layer_0/"; empty: all of it. Projections learn anyway.
+        trainable: the parts of the student that learn, such as "head", "encoder/layer_0" or
+            "encoder/embeddings"; empty: all of it. Projections learn anyway.
         learning_rate: factor of the run's learning rate.
         fresh_optimizer: whether moments start at zero; else they go on from the phase before.
     """
@@ -64,6 +67,10 @@ class Phase:
         names = [term.name for term in self.active_terms]
         if len(set(names)) < len(names):
             raise ValueError(f"a phase names each term once, not {names}")
+        if not self.share > 0:
+            raise ValueError(f"phase {self.name!r} has a share of {self.share}, which must be > 0")
+        if isinstance(self.trainable, str):
+            raise ValueError(f"trainable is a tuple, such as ({self.trainable!r},)")
 
     @property
     def active_terms(self):
@@ -89,3 +96,35 @@ class Recipe:
         names = [phase.name for phase in self.phases]
         if not names or len(set(names)) < len(names):
             raise ValueError(f"the phases of {self.name!r} need names of their own, not {names}")
+
+
+def trained_by(phase, variables):
+    """The variables that learn in a phase.
+
+    Args:
+        phase: a `Phase`.
+        variables: those of the student that are not frozen, each with a `path`.
+
+    Returns:
+        list of those that the phase names, in their order.
+
+    Raises:
+        UserError: nothing is left of a part that the phase names.
+    """
+    if not phase.trainable:
+        return list(variables)
+    found = []
+    for part in phase.trainable:
+        inside = [v for v in variables if f"{v.path}/".startswith(f"{part.rstrip('/')}/")]
+        if not inside:
+            parts = sorted({"/".join(v.path.split("/")[:-1]) for v in variables})
+            raise UserError(
+                f"--recipe: phase {phase.name!r} trains {part!r}, and no such part of the student "
+                f"can learn; there are {', '.join(parts)}"
+            )
+        found += inside
+    return [variable for variable in variables if any(variable is one for one in found)]
+
+
+def _is_pair(pair):
+    return isinstance(pair, tuple) and len(pair) == 2 and all(isinstance(n, int) for n in pair)

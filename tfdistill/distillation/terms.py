@@ -17,6 +17,7 @@ from tfdistill.distillation.vocabulary_loss import (
 from tfdistill.errors import UserError
 
 TOKENS, MASKED = "attention_mask", "masked_weights"
+RELATIONS = ("queries", "keys", "values")
 ATTENTION_HEADS = "attention"  # as relation heads: those of the models, not split again
 
 
@@ -195,8 +196,23 @@ def _relation_heads(sides, name, asked):
     )
 
 
+def _check_patient(student, teacher, over_width="mean"):
+    if over_width not in ("mean", "sum"):
+        raise UserError(f"--recipe: the loss 'patient': over_width is mean or sum: {over_width!r}")
+
+
 def _check_relations(student, teacher, relations, relation_heads=0):
+    if isinstance(relations, str) or not set(relations) <= set(RELATIONS) or not relations:
+        raise UserError(
+            f"--recipe: the loss 'relations' takes some of {RELATIONS}, not {relations!r}"
+        )
     if relation_heads == ATTENTION_HEADS:
+        heads = student.num_attention_heads, teacher.num_attention_heads
+        if heads[0] != heads[1]:
+            raise UserError(
+                f"--student_config: relations of attention heads need as many as the teacher's "
+                f"{heads[1]}, the student has {heads[0]}; --recipe=minilm compares any"
+            )
         return
     for model, config in {"student": student, "teacher": teacher}.items():
         if relation_heads and config.hidden_size % relation_heads:
@@ -269,6 +285,7 @@ LOSSES = {
         same_width=True,
         of_layers=True,
         below_top=True,
+        check=_check_patient,
     ),
     "attention_scores": _of_attention(layer_losses.attention_scores_mse),
     "attention_maps": _of_attention(layer_losses.attention_kl),

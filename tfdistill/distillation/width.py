@@ -30,9 +30,8 @@ def narrowed(wide, config, method, calibration, seed):
         copy_units(wide, narrow, *first_units(config))
         return narrow
     text = Text(calibration)
-    stream, layers = unit_importance(wide, text, seed)
     if method == "importance":
-        copy_units(wide, narrow, *largest_units(config, stream, layers))
+        copy_units(wide, narrow, *largest_units(config, *unit_importance(wide, text, seed)))
     else:
-        narrow_by_components(wide, narrow, text, layers)
+        narrow_by_components(wide, narrow, text)
     return narrow

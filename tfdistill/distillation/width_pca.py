@@ -2,7 +2,7 @@
 
 The stream of hidden states x, which the residual connections keep in one basis, becomes
 (x - c) P: c is the mean of x at that place, and P a basis of the k - 1 leading principal components
-in the k dimensions of the narrow stream, turned so that every coordinate row sums to zero. A norm,
+in the k dimensions of the narrow stream, turned so that the coordinates of x sum to zero. A norm,
 which takes the mean over the dimensions away, then takes away nothing. (SliceGPT, Ashkboos et al.,
 2024, section 3, does this without means, for norms whose scale can be folded into what reads
 them; here each norm is followed by a residual, so its scale and shift are fitted instead.)
@@ -21,19 +21,18 @@ from tfdistill.distillation.width_vocabulary import fit_head
 
 # Of ridge regressions towards the projected kernel: for what reads the stream, and what writes it.
 READ_SHRINKAGE = 1e-4
-WRITE_SHRINKAGE = math.inf
+WRITE_SHRINKAGE = 1e-2
 
 # Of a norm's mean scale: smaller ones are not divided by.
 SMALLEST_SCALE = 0.2
 
 
-def narrow_by_components(wide, narrow, text, layers):
+def narrow_by_components(wide, narrow, text):
     """Fills a narrow model.
 
     Args:
         wide, narrow: `MaskedLanguageModel` in float32, of equal depth.
         text: `Text`.
-        layers: list of `LayerImportance`, which chooses heads and neurons.
     """
     same = narrow.config.hidden_size == wide.config.hidden_size
     centres, covariance = stream_moments(wide.encoder, text)
@@ -49,11 +48,11 @@ def narrow_by_components(wide, narrow, text, layers):
     else:
         fit.embeddings(wide.encoder.embeddings, narrow.encoder.embeddings, hidden, centres[0])
     ours = text.embed(narrow.encoder.embeddings)
-    blocks = zip(wide.encoder.blocks, narrow.encoder.blocks, layers, strict=True)
-    for index, (theirs, block, importance) in enumerate(blocks):
+    blocks = zip(wide.encoder.blocks, narrow.encoder.blocks, strict=True)
+    for index, (theirs, block) in enumerate(blocks):
         places = centres[2 * index + 1 : 2 * index + 3]
-        hidden, ours = fit.attention(theirs, block, importance, hidden, ours, places[0])
-        hidden, ours = fit.feed_forward(theirs, block, importance, hidden, ours, places[1])
+        hidden, ours = fit.attention(theirs, block, hidden, ours, places[0])
+        hidden, ours = fit.feed_forward(theirs, block, hidden, ours, places[1])
     if wide.head is not None:
         if same:
             copy_head(wide.head, narrow.head, every)
@@ -89,23 +88,28 @@ def stream_moments(encoder, text):
 
 
 def residual_basis(covariance, size):
-    """Principal components, turned within their span so that each row sums to zero.
+    """Principal components, turned within their span towards some of the wide dimensions.
 
-    The turn is the discrete cosine transform without its constant, which also gives every new
-    dimension a share of every component.
+    A norm scales every dimension by itself, which in the narrow stream is the same kind of scale
+    only where a narrow dimension is close to a wide one. Of all turns R with R 1 = 0, this one
+    brings P = Q R closest to the k wide dimensions that lie most within the span, less their mean:
+    with U S V the singular value decomposition of Q^T times them, R = U V (orthogonal Procrustes,
+    Schoenemann, 1966).
 
     Args:
-        covariance: float64 (hidden, hidden).
-        size: int, k < hidden.
+        covariance: float64 (wide, wide).
+        size: int, k < wide.
 
     Returns:
-        float32 (hidden, k): P of rank k - 1, with P 1 = 0 and P^T x the new coordinates of x.
+        float32 (wide, k): P of rank k - 1, with P 1 = 0 and P^T x the new coordinates of x.
     """
     _, vectors = np.linalg.eigh(covariance)  # the largest last
-    components = vectors[:, ::-1][:, : size - 1]  # (hidden, k - 1)
-    waves, places = np.arange(1, size)[:, None], np.arange(size) + 0.5
-    cosines = math.sqrt(2 / size) * np.cos(math.pi / size * waves * places)  # (k - 1, k)
-    return (components @ cosines).astype(np.float32)
+    components = vectors[:, ::-1][:, : size - 1]  # (wide, k - 1), Q
+    inside = np.sum(components**2, axis=1)
+    dimensions = np.eye(len(covariance))[:, largest(inside, size)]
+    dimensions -= dimensions.mean(axis=1, keepdims=True)
+    left, _, right = np.linalg.svd(components.T @ dimensions, full_matrices=False)
+    return (components @ left @ right).astype(np.float32)
 
 
 class _Fit:
@@ -135,12 +139,11 @@ class _Fit:
         normal = self.text.rows(self.text.embed(ours))
         fit_norm(ours.layer_norm, normal, self._projected(hidden, centre))
 
-    def attention(self, theirs, ours, importance, hidden, narrow_hidden, centre):
+    def attention(self, theirs, ours, hidden, narrow_hidden, centre):
         """Fits the first half of a layer; returns what both make of it.
 
         Args:
             theirs, ours: `TransformerLayer`, the wide one and the narrow one.
-            importance: `LayerImportance` of the wide one.
             hidden, narrow_hidden: the streams that enter.
             centre: float32 (wide,), the mean after the wide one's norm.
 
@@ -148,17 +151,18 @@ class _Fit:
             (wide stream, narrow stream).
         """
         text, config, size = self.text, ours.config, theirs.config.head_size
-        heads = largest(importance.heads, config.num_attention_heads)
+        contexts = text.contexts(theirs.attention, hidden)
+        context = moments(text.rows(contexts)).covariance
+        output = np.asarray(theirs.attention.output_dense.kernel) @ self.basis
+        heads = largest(_head_energies(context, output, size), config.num_attention_heads)
         columns = (heads[:, None] * size + np.arange(size)).ravel()
+        context, output = context[np.ix_(columns, columns)], output[columns]
         read = {
             name: self._read(getattr(theirs.attention, name), columns, hidden, narrow_hidden)
             for name in ("query", "key", "value")
         }
-        contexts = text.contexts(theirs.attention, hidden)
-        output = np.asarray(theirs.attention.output_dense.kernel)[columns] @ self.basis
         if config.head_size < size:
-            contexts = (rows[:, columns] for rows in text.rows(contexts))
-            output = self._compress(read, output, narrow_hidden, contexts, config)
+            output = self._compress(read, output, narrow_hidden, context, config)
         for name, (kernel, bias) in read.items():
             dense = getattr(ours.attention, name)
             # As of `copy_units`: scores are divided by the root of the head size.
@@ -172,15 +176,19 @@ class _Fit:
         self._write(dense, norm, output, features, narrow_hidden, sums, after, centre)
         return after, text.attend(ours, narrow_hidden)
 
-    def feed_forward(self, theirs, ours, importance, hidden, narrow_hidden, centre):
+    def feed_forward(self, theirs, ours, hidden, narrow_hidden, centre):
         """Fits the second half of a layer, its neurons; as `attention`."""
         text = self.text
-        neurons = largest(importance.neurons, ours.config.intermediate_size)
+        output = np.asarray(theirs.output_dense.kernel) @ self.basis
+        neurons = largest(
+            self._neuron_variances(theirs, hidden) * np.sum(output**2, axis=1),
+            ours.config.intermediate_size,
+        )
         kernel, bias = self._read(theirs.intermediate, neurons, hidden, narrow_hidden)
         ours.intermediate.kernel.assign(kernel)
         ours.intermediate.bias.assign(bias)
         features = [ours.activation(ours.intermediate(part)) for part in narrow_hidden]
-        output = np.asarray(theirs.output_dense.kernel)[neurons] @ self.basis
+        output = output[neurons]
         sums = text.feed_forward_sums(theirs, hidden)
         after = [theirs.output_norm(part) for part in sums]
         self._write(
@@ -195,6 +203,15 @@ class _Fit:
         )
         return after, text.feed_forward(ours, narrow_hidden)
 
+    def _neuron_variances(self, block, hidden):
+        """How much each neuron of a wide layer varies: float64 (intermediate,)."""
+        total = square = count = 0
+        for part in self.text.rows(block.activation(block.intermediate(part)) for part in hidden):
+            total = total + part.sum(axis=0, dtype=np.float64)
+            square = square + np.square(part).sum(axis=0, dtype=np.float64)
+            count += len(part)
+        return square / count - (total / count) ** 2
+
     def _projected(self, stream, centre):
         """Rows of a wide stream in the narrow basis."""
         return ((rows - centre) @ self.basis for rows in self.text.rows(stream))
@@ -208,20 +225,20 @@ class _Fit:
             regression.add(ours, theirs @ kernel + bias)
         return regression.solve(self.basis.T @ kernel, READ_SHRINKAGE)
 
-    def _compress(self, read, output, narrow_hidden, contexts, config):
+    def _compress(self, read, output, narrow_hidden, context, config):
         """Makes the heads smaller, each for itself.
 
         Args:
             read: dict of (kernel, bias) of query, key and value, which are replaced.
             output: (heads * wide head size, narrow), the projected output kernel.
             narrow_hidden: the narrow stream.
-            contexts: iterable of float32 (rows, heads * wide head size), the wide model's.
+            context: float64 (heads * wide head size) squared, the contexts' covariance.
             config: EncoderConfig of the narrow model.
 
         Returns:
             float64 (heads * narrow head size, narrow), the output kernel behind smaller heads.
         """
-        stream, context = moments(self.text.rows(narrow_hidden)), moments(contexts).covariance
+        stream = moments(self.text.rows(narrow_hidden))
         parts, outputs = {name: [] for name in read}, []
         for columns in np.split(np.arange(len(output)), config.num_attention_heads):
             query, key = (read[name][0][:, columns] for name in ("query", "key"))
@@ -272,6 +289,20 @@ class _Fit:
         dense.bias.assign(bias)
         ours = (part @ kernel + bias + rest for part, rest in zip(inputs, residuals, strict=True))
         fit_norm(norm, ours, targets)
+
+
+def _head_energies(context, output, size):
+    """Variance of what each head writes to the stream: list of floats, the trace of O^T C O."""
+    return np.array(
+        [
+            np.sum(
+                context[at : at + size, at : at + size]
+                @ output[at : at + size]
+                * output[at : at + size]
+            )
+            for at in range(0, len(output), size)
+        ]
+    )
 
 
 def moments(parts):

@@ -3,7 +3,7 @@
 import numpy as np
 
 # Of the mean variance of the inputs; keeps directions without any variance at their prior.
-SMALLEST_VARIANCE = 1e-9
+SMALLEST_VARIANCE = 1e-7
 
 
 class Regression:
@@ -15,6 +15,7 @@ class Regression:
 
     def __init__(self):
         self.count = 0
+        self._origins = None
         self._sums = [0.0] * 4
 
     def add(self, inputs, targets):
@@ -24,7 +25,11 @@ class Regression:
             inputs: float32 (rows, in).
             targets: float32 (rows, out).
         """
+        if not self.count:
+            # Near the means, for sums of float32 products that do not cancel.
+            self._origins = inputs.mean(axis=0), targets.mean(axis=0)
         self.count += len(inputs)
+        inputs, targets = inputs - self._origins[0], targets - self._origins[1]
         new = (
             inputs.sum(axis=0, dtype=np.float64),
             targets.sum(axis=0, dtype=np.float64),
@@ -36,12 +41,13 @@ class Regression:
     @property
     def mean(self):
         """Mean of the inputs: float64 (in,)."""
-        return self._sums[0] / self.count
+        return self._origins[0] + self._sums[0] / self.count
 
     @property
     def covariance(self):
         """Covariance of the inputs: float64 (in, in)."""
-        return self._sums[2] / self.count - np.outer(self.mean, self.mean)
+        shift = self._sums[0] / self.count
+        return self._sums[2] / self.count - np.outer(shift, shift)
 
     def solve(self, prior, shrinkage):
         """The kernel and bias of least squares.
@@ -53,15 +59,15 @@ class Regression:
         Returns:
             (float64 (in, out), float64 (out,)).
         """
-        mean, target_mean = self.mean, self._sums[1] / self.count
+        shift, target_shift = self._sums[0] / self.count, self._sums[1] / self.count
         kernel = np.asarray(prior, np.float64)
         if not np.isinf(shrinkage):
             covariance = self.covariance
             strength = (shrinkage + SMALLEST_VARIANCE) * np.trace(covariance) / len(covariance)
-            missing = self._sums[3] / self.count - np.outer(mean, target_mean) - covariance @ kernel
+            cross = self._sums[3] / self.count - np.outer(shift, target_shift)
             ridge = covariance + strength * np.eye(len(covariance))
-            kernel = kernel + np.linalg.solve(ridge, missing)
-        return kernel, target_mean - mean @ kernel
+            kernel = kernel + np.linalg.solve(ridge, cross - covariance @ kernel)
+        return kernel, self._origins[1] + target_shift - self.mean @ kernel
 
 
 def fit_norm(norm, inputs, targets):

@@ -3,13 +3,14 @@
 import numpy as np
 import tensorflow as tf
 
-from tfdistill.distillation.width_regression import SMALLEST_VARIANCE, Regression, fit_norm
+from tfdistill.distillation.width_regression import Regression, fit_norm
 
 # (centre, size) of the values between which an activation is almost straight: the identity, or
 # close to it for silu; tanh is straight around 0 alone.
 STRAIGHT, STRAIGHT_TANH = (8.0, 1.0), (0.0, 0.1)
 
-SHRINKAGE = 1e-3
+# Of the map between the tables, and of the dense kernel.
+SHRINKAGE_OF_MAP, SHRINKAGE = 1e-6, 1e-3
 
 
 def fit_head(wide, narrow, text, hidden, narrow_hidden):
@@ -44,10 +45,13 @@ def fit_head(wide, narrow, text, hidden, narrow_hidden):
 
 def _between(kernel, narrow_kernel, weights):
     """The map of rows whose logits are the least squares of the wide ones: (wide, narrow)."""
+    narrow_kernel = narrow_kernel.astype(np.float64)
     weighted = (narrow_kernel * weights[:, None]).T  # (narrow, vocab)
-    gram = (weighted @ narrow_kernel).astype(np.float64)
-    gram += SMALLEST_VARIANCE * np.trace(gram) * np.eye(len(gram))
-    return np.linalg.solve(gram, weighted @ kernel).T.astype(np.float32)
+    gram = weighted @ narrow_kernel
+    # The rows of the narrow table sum to zero: in one direction there is nothing to learn.
+    gram += SHRINKAGE_OF_MAP * np.trace(gram) / len(gram) * np.eye(len(gram))
+    between = np.linalg.solve(gram, weighted @ kernel).T
+    return (between - between.mean(axis=1, keepdims=True)).astype(np.float32)
 
 
 def _fit_dense(head, inputs, targets):

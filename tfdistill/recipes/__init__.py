@@ -5,18 +5,23 @@ import inspect
 from tfdistill.distillation.phases import Recipe
 from tfdistill.distillation.schedules import parse_schedules
 from tfdistill.errors import UserError
+from tfdistill.recipe_file import is_recipe_file
 from tfdistill.recipes.distilbert import distilbert
 from tfdistill.recipes.hybrid import hybrid
 from tfdistill.recipes.minilm import minilm, minilm_v1
 from tfdistill.recipes.mlm import mlm
 from tfdistill.recipes.pkd import pkd
 from tfdistill.recipes.tinybert import tinybert
-from tfdistill.recipes.user_file import is_user_file, load_user_recipe
+from tfdistill.recipes.user_file import load_user_recipe
 
 _RECIPES = {
     recipe.__name__: recipe
     for recipe in (distilbert, hybrid, minilm, minilm_v1, mlm, pkd, tinybert)
 }
+
+
+# Numbers that are settled before the first step.
+_SETTLED = ("mlm_share", "head_share", "relation_heads", "relation_layer")
 
 
 def names():
@@ -40,7 +45,7 @@ def get(name, schedules="", then="distilbert", **options):
     Raises:
         UserError: there is no such recipe, or it has no such option to schedule.
     """
-    recipe = load_user_recipe(name) if is_user_file(name) else _RECIPES.get(name)
+    recipe = load_user_recipe(name) if is_recipe_file(name) else _RECIPES.get(name)
     if recipe is None:
         raise UserError(
             f"--recipe={name} is unknown: choose one of {', '.join(names())}, or FILE.py:NAME"
@@ -52,16 +57,35 @@ def get(name, schedules="", then="distilbert", **options):
         options["then"] = _following(then, schedules, options)
         schedules = ""
     scheduled = parse_schedules(schedules)
-    # Weights and temperatures; a share of the steps is settled before the first.
-    numbers = [k for k, p in known.items() if type(p.default) is float and "share" not in k]
+    numbers = [
+        key
+        for key, parameter in known.items()
+        if type(parameter.default) in (int, float) and key not in _SETTLED
+    ]
     foreign = sorted(set(scheduled) - set(numbers))
     if foreign:
         raise UserError(
-            f"--schedules: --recipe={name} has no number {foreign[0]!r} to change; it knows "
+            f"--schedules: the recipe {name} has no number {foreign[0]!r} to change; it knows "
             f"{', '.join(numbers) or 'none'}"
         )
     options = {key: value for key, value in options.items() if key in known and value != ""}
     return recipe(**(options | scheduled))
+
+
+def options_of(name, then="distilbert"):
+    """Names of the options that a recipe takes.
+
+    Args:
+        name, then: as for `get`.
+
+    Returns:
+        set of str.
+    """
+    recipe = load_user_recipe(name) if is_recipe_file(name) else _RECIPES[name]
+    if isinstance(recipe, Recipe):
+        return set()
+    known = set(inspect.signature(recipe).parameters)
+    return known | options_of(then) if "then" in known else known
 
 
 def _following(then, schedules, options):

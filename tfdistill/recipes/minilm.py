@@ -7,13 +7,14 @@ from tfdistill.recipes.head import head_phases
 LAST = -1
 
 
-def minilm(relation_heads=0, relation_layer=LAST, head_share=0.2):
+def minilm(alpha_relations=1.0, relation_heads=0, relation_layer=LAST, head_share=0.2):
     """MiniLMv2: the student's last layer relates its tokens as a layer of the teacher does.
 
     Any width, depth and number of heads will do. No loss reaches a masked-LM head: the head learns
     from the text, alone, at the end.
 
     Args:
+        alpha_relations: weight of the relations' KL.
         relation_heads: heads that queries, keys and values are split into again; 0: the largest
             common divisor of both widths up to 48.
         relation_layer: the teacher's layer, from 0, or from -1 backwards. The paper takes the last
@@ -24,17 +25,18 @@ def minilm(relation_heads=0, relation_layer=LAST, head_share=0.2):
         A `Recipe`.
     """
     options = {"relations": ("queries", "keys", "values"), "relation_heads": relation_heads}
-    terms = (Term("relations", 1.0, options, layers=((LAST, relation_layer),)),)
+    terms = (Term("relations", alpha_relations, options, layers=((LAST, relation_layer),)),)
     phase = Phase("relations", terms, share=1.0 - head_share)
     return Recipe("minilm", (phase, *head_phases(head_share)), source="arXiv:2012.15828")
 
 
-def minilm_v1(relation_layer=LAST, head_share=0.2):
+def minilm_v1(alpha_attention=1.0, alpha_relations=1.0, relation_layer=LAST, head_share=0.2):
     """MiniLM's first version: attention maps and value relations of the last layer.
 
     Teacher and student need as many attention heads.
 
     Args:
+        alpha_attention, alpha_relations: weights of the two terms.
         relation_layer, head_share: as for `minilm`.
 
     Returns:
@@ -43,8 +45,8 @@ def minilm_v1(relation_layer=LAST, head_share=0.2):
     layers = ((LAST, relation_layer),)
     values = {"relations": ("values",), "relation_heads": ATTENTION_HEADS}
     terms = (
-        Term("attention_maps", 1.0, layers=layers),
-        Term("relations", 1.0, values, layers=layers),
+        Term("attention_maps", alpha_attention, layers=layers),
+        Term("relations", alpha_relations, values, layers=layers),
     )
     phase = Phase("relations", terms, share=1.0 - head_share)
     return Recipe("minilm_v1", (phase, *head_phases(head_share)), source="arXiv:2002.10957")

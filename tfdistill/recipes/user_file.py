@@ -1,29 +1,12 @@
-"""Recipes that users keep in files of their own.
-
-    # my_recipes.py
-    from tfdistill.distillation.phases import Phase, Recipe, Term
-
-    def angles(alpha_cos=1.0, alpha_mlm=2.0):  # filled from --alpha_cos and --alpha_mlm
-        terms = (Term("mlm", alpha_mlm), Term("cos", alpha_cos))
-        return Recipe("angles", (Phase("distil", terms),), source="my own")
-
-    python -m tfdistill.train --flagfile=configs/mini.flags --recipe=my_recipes.py:angles
-
-Loading one runs its code. So only the command line itself may name one, no flagfile.
-"""
+"""Recipes that users keep in files of their own: docs/RECIPES.md shows one."""
 
 import functools
-import hashlib
 import importlib.util
 from pathlib import Path
 
 from tfdistill.distillation.phases import Recipe
 from tfdistill.errors import UserError
-
-
-def is_user_file(name):
-    """Whether `--recipe` names a file."""
-    return ".py" in name
+from tfdistill.recipe_file import split_name
 
 
 def load_user_recipe(name):
@@ -39,10 +22,7 @@ def load_user_recipe(name):
     Raises:
         UserError: there is no such file or name, or the file does not run.
     """
-    path, _, attribute = name.rpartition(":")
-    if not path:
-        raise UserError(f"--recipe={name} names no recipe in the file: add :NAME")
-    _require_file(name, path)
+    path, attribute = split_name(name)
     spec = importlib.util.spec_from_file_location(Path(path).stem, path)
     module = importlib.util.module_from_spec(spec)
     try:
@@ -55,30 +35,6 @@ def load_user_recipe(name):
     if not isinstance(recipe, Recipe):
         raise UserError(f"--recipe={name}: {path} has no recipe {attribute!r}")
     return recipe
-
-
-def fingerprint(name):
-    """What a run remembers of a user's recipe: its name, and a hash of its file.
-
-    Args:
-        name: what `--recipe` was given.
-
-    Returns:
-        str; for a recipe of ours just the name.
-
-    Raises:
-        UserError: there is no such file.
-    """
-    if not is_user_file(name):
-        return name
-    path = name.rpartition(":")[0]
-    _require_file(name, path)
-    return f"{name} ({hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]})"
-
-
-def _require_file(name, path):
-    if not Path(path).is_file():
-        raise UserError(f"--recipe={name}: there is no file {path}")
 
 
 def _checked(name, function):

@@ -234,8 +234,8 @@ def _row(name, model, runs, target):
 def _numbers(run, model, target):
     metrics = run["metrics"]
     own = metrics["models"][model]
-    # A run's peak is that of all it trained, so only the student's row may show it.
-    peak = metrics.get("peak_memory_bytes") if model == "student" else None
+    # The process's highest mark when the student was done: later ones are not of its training.
+    peak = run.get("peak") if model == "student" else None
     return {
         "loss": own.get("loss"),
         "top1": _scaled(own.get("top1"), 100),

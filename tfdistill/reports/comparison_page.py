@@ -24,7 +24,7 @@ NOTES = (
     "run's own teacher.",
     "at start: validation loss before the first step of training. training: time of the model's "
     "own training, on the machine of its run; a teacher's comes on top of its student's. memory: "
-    "peak of the whole run, with all that it trained.",
+    "the run's peak until its student was done.",
 )
 BESIDE_NOTE = (
     "no teacher: trained beside a student of the runs, in its shape and for its steps. A model "

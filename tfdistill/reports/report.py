@@ -127,7 +127,18 @@ def _results(metrics):
     rows = model_rows(metrics)
     head = [("model", ""), *((column.name, column.unit) for column in COLUMNS)]
     cells = [[name, *cells] for _, name, cells in rows]
-    return table(head, cells, [key for key, _, _ in rows]) + "".join(map(note, notes(metrics)))
+    told = [*notes(metrics), *_start(metrics.get("start", {}))]
+    return table(head, cells, [key for key, _, _ in rows]) + "".join(map(note, told))
+
+
+def _start(start):
+    """What the student's start was worth on the validation split."""
+    if "random_validation_loss" not in start:
+        return []
+    return [
+        f"Before its training the student's validation loss was {start['validation_loss']:.3f} "
+        f"nats; that of the same shape with random weights {start['random_validation_loss']:.3f}."
+    ]
 
 
 def _bars(metrics):

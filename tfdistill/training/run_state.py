@@ -22,12 +22,13 @@ class RunDirectory:
         path: the folder.
         settings: dict of what decides the result (flag names to values).
         force: delete the run that the folder holds.
+        defaults: the same of a run without any flags: what a run that is older than a flag had.
 
     Raises:
         UserError: the folder holds something else, or a run with other settings.
     """
 
-    def __init__(self, path, settings, force=False):
+    def __init__(self, path, settings, force=False, defaults=None):
         self.path = Path(path)
         self._state_file = self.path / "checkpoints" / "state.json"
         self._state = {"settings": settings, "done": {}}
@@ -35,7 +36,7 @@ class RunDirectory:
         if self._is_run() and not force:
             stored = json.loads(self._state_file.read_text())
             if stored["done"]:  # else nothing came of the settings that were tried before
-                self._refuse_other(stored["settings"], settings)
+                self._refuse_other({**(defaults or {}), **stored["settings"]}, settings)
                 self._state = stored
         elif self._is_foreign():
             raise UserError(f"--output_dir={path} exists and is no run of tfdistill: name another")

@@ -13,7 +13,7 @@ from tfdistill.errors import UserError
 PROJECTION_STDDEV = 0.02  # as the models' own matrices
 
 
-class Comparison:
+class BoundTerm:
     """One term of a phase, made fit for a student and its teacher.
 
     Args:
@@ -49,6 +49,11 @@ class Comparison:
         pairs = tuple(self._place(pair, depths) for pair in pairs)
         if self.loss.below_top:
             pairs = tuple(pair for pair in pairs if pair[0] < depths[0] - 1)
+        if not pairs and not self._term.layers:
+            raise UserError(
+                f"--recipe: the loss {self._term.loss!r} compares layers and names none: "
+                "layers='uniform', for example"
+            )
         if not pairs:
             raise UserError(
                 f"--student_config: the loss {self._term.loss!r} leaves the last layer out, "
@@ -60,8 +65,9 @@ class Comparison:
         for index, depth, model in zip(pair, depths, ("student", "teacher"), strict=True):
             if not -depth <= index < depth:
                 raise UserError(
-                    f"--recipe: the loss {self._term.loss!r} names layer {index} of a {model} that "
-                    f"has {depth}, numbered from 0"
+                    "--recipe, --relation_layer: the loss "
+                    f"{self._term.loss!r} names layer {index} of a {model} that has {depth}, "
+                    "numbered from 0"
                 )
         return tuple(index % depth for index, depth in zip(pair, depths, strict=True))
 
@@ -141,7 +147,7 @@ class Comparison:
         return self.loss.compute(sides, **options)
 
 
-def compare(phase, student, teacher, seed):
+def bind_terms(phase, student, teacher, seed):
     """Makes the terms of a phase fit for two models.
 
     Args:
@@ -151,7 +157,7 @@ def compare(phase, student, teacher, seed):
         seed: of the fresh projections.
 
     Returns:
-        list of `Comparison`, those of weight 0 left out.
+        list of `BoundTerm`, those of weight 0 left out.
 
     Raises:
         UserError: a term cannot be computed between these two models.
@@ -159,8 +165,8 @@ def compare(phase, student, teacher, seed):
     found = check_phase(phase, student.config, teacher.config if teacher is not None else None)
     for term in phase.active_terms:
         _check_heads(term.loss, student, teacher)
-    for number, comparison in enumerate(found):
-        comparison.make_projections(seed + 1000 * number)  # no two terms begin alike
+    for number, term in enumerate(found):
+        term.make_projections(seed + 1000 * number)  # no two terms begin alike
     return found
 
 
@@ -172,7 +178,7 @@ def check_phase(phase, student, teacher):
         student, teacher: EncoderConfig; the teacher's may be None.
 
     Returns:
-        list of `Comparison` without projections, those of weight 0 left out.
+        list of `BoundTerm` without projections, those of weight 0 left out.
 
     Raises:
         UserError: a term cannot be computed between these two models.
@@ -181,18 +187,25 @@ def check_phase(phase, student, teacher):
         raise UserError("every loss weighs 0: give one of --alpha_ce, --alpha_mlm a weight")
     found = []
     for term in phase.active_terms:
-        _check_term(term)
+        check_term(term)
         if LOSSES[term.loss].needs_teacher:
             if teacher is None:
                 raise UserError(f"the loss {term.loss!r} needs a teacher: give --teacher")
             if student.vocab_size != teacher.vocab_size:
                 raise UserError("--student_config: teacher and student vocabularies differ in size")
-        found.append(Comparison(term, student, teacher))
+        found.append(BoundTerm(term, student, teacher))
     return found
 
 
-def _check_term(term):
-    """Refuses what no loss of ours understands; users write terms too."""
+def check_term(term):
+    """Refuses what no loss of ours understands; users write terms too.
+
+    Args:
+        term: a `Term`.
+
+    Raises:
+        UserError: there is no such loss, or it has no such option or no use for the projection.
+    """
     if term.loss not in LOSSES:
         raise UserError(
             f"--recipe: there is no loss {term.loss!r}; the losses are {', '.join(sorted(LOSSES))}"
@@ -201,6 +214,8 @@ def _check_term(term):
         inspect.signature(LOSSES[term.loss].compute).bind(None, **term.options)
     except TypeError as error:
         raise UserError(f"--recipe: the loss {term.loss!r}: {error}") from None
+    if term.projection != NONE and not LOSSES[term.loss].same_width:
+        raise UserError(f"--recipe: the loss {term.loss!r} has no use for a projection")
 
 
 def _check_heads(name, student, teacher):

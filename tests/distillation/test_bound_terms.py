@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tfdistill.distillation import layer_losses
-from tfdistill.distillation.comparison import Comparison, check_phase, compare
+from tfdistill.distillation.bound_terms import BoundTerm, bind_terms, check_phase
 from tfdistill.distillation.distiller import Distiller
 from tfdistill.distillation.phases import Phase, Term
 from tfdistill.distillation.schedules import Schedule
@@ -201,6 +201,8 @@ def test_schedules_run_over_the_phase(student, teacher, batch):
         expected = Distiller(student, Phase("test", (fixed,)), teacher).gradients(batch, step)[1]
         np.testing.assert_allclose(losses["loss"], expected["loss"], rtol=1e-5)
         np.testing.assert_allclose(losses["loss_ce"], expected["loss_ce"], rtol=1e-5)
+    beyond = distiller.gradients(batch, 9)[1]  # as Keras's fit may go on
+    np.testing.assert_allclose(beyond["loss"], distiller.gradients(batch, 4)[1]["loss"])
     with pytest.raises(ValueError, match="needs the number of its steps"):
         Distiller(student, phase, teacher)
 
@@ -217,7 +219,9 @@ def test_parts_that_learn(student, teacher, batch):
         np.testing.assert_allclose(gradient, gradients[path], atol=1e-6)
     two = Phase("test", (Term("mlm", 1.0),), trainable=("head", "encoder/layer_1/"))
     assert len(Distiller(student, two).trained_variables) == 5 + 16
-    with pytest.raises(ValueError, match="trains 'haed'"):
+    two = Phase("test", (Term("mlm", 1.0),), trainable=("encoder/layer_1",))
+    assert len(Distiller(student, two).trained_variables) == 16
+    with pytest.raises(UserError, match="trains 'haed', and no such part .* can learn; there are"):
         Distiller(student, Phase("test", (Term("mlm", 1.0),), trainable=("haed",)))
 
 
@@ -254,6 +258,16 @@ def test_parts_that_learn(student, teacher, batch):
         (Term("hiden", 1.0), {}, "there is no loss 'hiden'; the losses are .*hidden"),
         (Term("mlm", 1.0, {"temperature": 2.0}), {}, "the loss 'mlm': .*temperature"),
         (Term("relations", 1.0, layers=((-1, -1),)), {}, "the loss 'relations': .*relations"),
+        (Term("relations", 1.0, {"relations": "queries"}, layers="last"), {}, "takes some of"),
+        (Term("relations", 1.0, {"relations": ("query",)}, layers="last"), {}, "takes some of"),
+        (
+            Term("relations", 1.0, {**QKV, "relation_heads": "attention"}, layers="last"),
+            {"num_attention_heads": 3},
+            "need as many as the teacher's 2, the student has 3",
+        ),
+        (Term("patient", 1.0, {"over_width": "max"}, layers="last"), {}, "mean or sum"),
+        (Term("mlm", 1.0, projection="shared"), {}, "no use for a projection"),
+        (Term("hidden", 1.0), {}, "names none: layers='uniform'"),
     ],
 )
 def test_what_cannot_be_compared(student, teacher, term, changes, complaint):
@@ -282,9 +296,24 @@ def test_two_terms_of_one_loss(student, teacher, batch):
 def test_phases_and_recipes_refuse_what_makes_no_sense():
     with pytest.raises(ValueError, match="a projection is one of"):
         Term("hidden", 1.0, projection="two")
+    for layers in ((2, 5), ((0, 1, 2),), (("a", 1),)):
+        with pytest.raises(ValueError, match="map's name or pairs of numbers"):
+            Term("hidden", 1.0, layers=layers)
+    with pytest.raises(ValueError, match="must be > 0"):
+        Phase("test", (Term("mlm", 1.0),), share=0.0)
+    with pytest.raises(ValueError, match="trainable is a tuple"):
+        Phase("test", (Term("mlm", 1.0),), trainable="head")
+
+
+def test_a_headless_teacher_beside_masked_lm(tiny_model, student, batch):
+    """It is asked for what its own terms compare, not for the student's logits."""
+    headless = tiny_model(seed=1, with_head=False)
+    phase = Phase("test", (Term("mlm", 1.0), Term("cos", 1.0)))
+    losses = Distiller(student, phase, headless).gradients(batch, 0)[1]
+    assert losses["loss_mlm"] > 0 and losses["loss_cos"] > 0
 
 
 def test_terms_without_weight_are_left_out(student, teacher):
     terms = (Term("mlm", 1.0), Term("hidden", 0.0, layers="uniform"))
-    (comparison,) = compare(Phase("test", terms), student, teacher, seed=0)
-    assert isinstance(comparison, Comparison) and comparison.name == "mlm"
+    (bound,) = bind_terms(Phase("test", terms), student, teacher, seed=0)
+    assert isinstance(bound, BoundTerm) and bound.name == "mlm"
