@@ -1,11 +1,21 @@
 """The flagfiles that ship."""
 
+import dataclasses
+import types
 from pathlib import Path
 
 import pytest
 from absl import flags as absl_flags
 
-from tfdistill import flags
+from tfdistill import flags, plan, recipes
+from tfdistill.data.tokenizer import load_tokenizer
+from tfdistill.models.config import named_config
+from tfdistill.recipe_checks import without_meaning
+
+HUB = {  # shape, whether there is a masked-LM head
+    "google-bert/bert-base-uncased": ("base", True),
+    "sentence-transformers/all-MiniLM-L6-v2": ("L-6_H-384_A-12", False),
+}
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.flags"))
 
@@ -25,6 +35,23 @@ def test_each_has_a_header_and_a_run_of_its_own(path):
     config = read(path)
     assert config.output_dir == f"runs/{path.stem}"
     assert not config.force and config.student_config + config.student_init
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_each_can_be_planned(path):
+    """With the teacher that it makes, or one of the shape of the hub's that it names."""
+    config = read(path)
+    tokenizer = load_tokenizer()
+    teacher = None
+    if config.teacher:
+        shape, with_head = HUB[config.teacher]
+        shape = dataclasses.replace(named_config(shape), vocab_size=tokenizer.vocab_size)
+        head = object() if with_head else None
+        teacher = types.SimpleNamespace(config=shape, head=head)
+    recipe = recipes.get(config.recipe, **dataclasses.asdict(config))
+    made = plan.make_plan(config, recipe, teacher, tokenizer)
+    assert made.student_config.num_hidden_layers < made.teacher_config.num_hidden_layers
+    assert without_meaning(config) == []
 
 
 def test_mini_is_small_and_compared():

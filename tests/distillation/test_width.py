@@ -33,26 +33,21 @@ def test_a_student_as_wide_as_its_teacher_is_copied(width, tiny_model):
     assert_equal(student, initialize_student(teacher, config, init="0,2"))
 
 
-@pytest.mark.parametrize("with_head", [True, False])
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize(
     "changes",
     [
-        {"hidden_size": 8},
         {"hidden_size": 6, "num_attention_heads": 1},
         {"hidden_size": 4, "num_attention_heads": 1, "intermediate_size": 7},
         {"intermediate_size": 7},
     ],
 )
-def test_every_narrower_shape_can_be_made(changes, width, with_head, tiny_model, batches):
-    teacher = tiny_model(with_head=with_head)
+def test_every_narrower_shape_can_be_made(changes, width, tiny_model, batches):
+    teacher = tiny_model()
     config = dataclasses.replace(teacher.config, **changes)
-    start = dict(init=f"first:{width}", calibration=batches)
-    student = initialize_student(teacher, config, **start)
-    assert (student.head is not None) == with_head
-    for array in weights(student).values():
-        assert np.isfinite(array).all()
-    assert_equal(student, initialize_student(teacher, config, **start))
+    student = initialize_student(teacher, config, init=f"first:{width}", calibration=batches)
+    assert student.config == config and student.head is not None
+    assert all(np.isfinite(array).all() for array in weights(student).values())
 
 
 def test_the_default_width_is_used_where_none_is_named(tiny_model, batches):

@@ -13,8 +13,9 @@ SCRIPT = Path(__file__).with_name("train_on_devices.py")
 pytestmark = pytest.mark.tf218
 
 
-def train(devices, output, jit_compile=False, remat=False, precision="float32"):
-    command = [sys.executable, SCRIPT, devices, int(jit_compile), int(remat), precision, output]
+def train(devices, output, jit_compile=False, remat=False, precision="float32", losses="logits"):
+    how = [int(jit_compile), int(remat), precision, losses]
+    command = [sys.executable, SCRIPT, devices, *how, output]
     result = subprocess.run([str(word) for word in command], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-3000:]
     return dict(np.load(output))
@@ -27,8 +28,9 @@ def train(devices, output, jit_compile=False, remat=False, precision="float32"):
         {},
         pytest.param({"jit_compile": True}, marks=pytest.mark.slow),
         pytest.param({"remat": True}, marks=pytest.mark.slow),
+        pytest.param({"losses": "insides"}, marks=pytest.mark.slow),
     ],
-    ids=["graph", "xla", "remat"],
+    ids=["graph", "xla", "remat", "losses of layers"],
 )
 def test_two_devices_give_the_weights_of_one(form, tmp_path):
     """With dropout, LayerDrop, a clip that bites, and halves of unequal weight."""

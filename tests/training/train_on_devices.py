@@ -1,7 +1,7 @@
 """Trains a tiny student for some steps on logical CPUs, and saves its weights.
 
-Usage: python train_on_devices.py DEVICES JIT REMAT PRECISION OUTPUT.npz    (a process of its own:
-TensorFlow takes the number of logical devices only before it starts)
+Usage: python train_on_devices.py DEVICES JIT REMAT PRECISION LOSSES OUTPUT.npz    (a process of its
+own: TensorFlow takes the number of logical devices only before it starts)
 """
 
 import sys
@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tfdistill import devices, recipes
 from tfdistill.distillation.distiller import Distiller
+from tfdistill.distillation.phases import Phase, Term
 from tfdistill.models.config import EncoderConfig
 from tfdistill.models.heads import MaskedLanguageModel
 from tfdistill.training.loss_scale import loss_scale_for
@@ -19,6 +20,17 @@ from tfdistill.training.step import TrainStep
 
 STEPS, TOGETHER = 20, 3  # one by one, then some in one call
 ROWS, LENGTH, MASKED, VOCABULARY = 8, 10, 3, 60
+
+
+RELATIONS = {"relations": ("queries", "values")}
+INSIDES = (
+    Term("hidden", 1.0, layers="uniform", projection="shared"),
+    Term("attention_scores", 1.0, layers="uniform"),
+    Term("patient", 10.0, layers="uniform"),
+    Term("relations", 1.0, RELATIONS, layers=((-1, -1),)),
+)
+# LayerDrop leaves no layers to look into.
+PHASES = {"logits": (recipes.get("distilbert").phases[0], 0.3), "insides": (Phase("i", INSIDES), 0)}
 
 
 def make_model(layers, seed):
@@ -50,17 +62,16 @@ def make_batch(step):
     }
 
 
-def main(count, jit_compile, remat, precision, output):
+def main(count, jit_compile, remat, precision, losses_of, output):
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     choice = devices.Choice("cpu", precision, jit_compile, False, count, "a test")
     with devices.strategy(choice).scope(), devices.numerics(choice):
-        student = make_model(1, seed=1)
-        (phase,) = recipes.get("distilbert").phases
-        teacher = make_model(2, seed=2)
-        distiller = Distiller(student, phase, teacher, seed=3, layerdrop=0.3, remat=remat)
+        phase, layerdrop = PHASES[losses_of]
+        student, teacher = make_model(1 if layerdrop else 2, seed=1), make_model(2, seed=2)
+        distiller = Distiller(student, phase, teacher, seed=3, layerdrop=layerdrop, remat=remat)
         optimizer = build_optimizer(
-            student.trainable_variables,
+            distiller.trained_variables,
             learning_rate=0.01,
             steps=STEPS + TOGETHER,
             warmup_prop=0.1,
@@ -82,7 +93,7 @@ def main(count, jit_compile, remat, precision, output):
         sums = train_step.take(iter(dataset), STEPS, TOGETHER)
         losses.append([float(sums[name]) / TOGETHER for name in ("loss", "gradient_norm")])
     assert train_step.traces == 1
-    weights = {variable.path: variable.numpy() for variable in student.variables}
+    weights = {variable.path: variable.numpy() for variable in distiller.state_variables}
     if loss_scale:
         weights["loss_scale"] = loss_scale.value.numpy()
     np.savez(output, losses=losses, **weights)

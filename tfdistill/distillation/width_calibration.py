@@ -85,28 +85,6 @@ class Text:
             found.append(ops.reshape(context, hidden.shape))
         return found
 
-    def attention_sums(self, block, stream):
-        """What the first norm of a `TransformerLayer` gets: a stream like the layer's input."""
-        return [
-            hidden + block.attention(hidden, attention_bias=bias)[0]
-            for hidden, bias in zip(stream, self.biases, strict=True)
-        ]
-
-    def feed_forward_sums(self, block, stream):
-        """What the second norm of a `TransformerLayer` gets out of what leaves the first."""
-        return [
-            hidden + block.output_dense(block.activation(block.intermediate(hidden)))
-            for hidden in stream
-        ]
-
-    def attend(self, block, stream):
-        """The first half of a `TransformerLayer`: a stream to a stream."""
-        return [block.attention_norm(total) for total in self.attention_sums(block, stream)]
-
-    def feed_forward(self, block, stream):
-        """The second half of a `TransformerLayer`: a stream to a stream."""
-        return [block.output_norm(total) for total in self.feed_forward_sums(block, stream)]
-
     def predicted(self, model, stream):
         """The rows of a stream at the masked positions: list of (predictions, size)."""
         found = []

@@ -7,7 +7,8 @@ which takes the mean over the dimensions away, then takes away nothing. (SliceGP
 2024, section 3, does this without means, for norms whose scale can be folded into what reads
 them; here each norm is followed by a residual, so its scale and shift are fitted instead.)
 
-Everything is fitted from the bottom up, on what the narrow model itself computes so far.
+Everything is fitted from the bottom up, by ridge regressions on what the narrow model itself
+computes so far. The heads and neurons that are kept are those whose output varies most.
 """
 
 import math
@@ -17,6 +18,13 @@ import numpy as np
 from tfdistill.distillation.width_heads import score_maps, value_maps
 from tfdistill.distillation.width_regression import Regression, fit_norm
 from tfdistill.distillation.width_selection import copy_embeddings, copy_head, largest
+from tfdistill.distillation.width_stream import (
+    add_up,
+    fire,
+    moments,
+    residual_basis,
+    stream_moments,
+)
 from tfdistill.distillation.width_vocabulary import fit_head
 
 # Of ridge regressions towards the projected kernel: for what reads the stream, and what writes it.
@@ -60,58 +68,6 @@ def narrow_by_components(wide, narrow, text):
             fit_head(wide, narrow, text, hidden, ours)
 
 
-def stream_moments(encoder, text):
-    """Means and covariance of the stream on calibration text.
-
-    Args:
-        encoder: `Encoder`.
-        text: `Text`.
-
-    Returns:
-        (float32 (2 layers + 1, hidden), the means after every norm; float64 (hidden, hidden), the
-        sum of the covariances there).
-    """
-    means, covariance = [], 0.0
-
-    def take(stream):
-        nonlocal covariance
-        found = moments(text.rows(stream))
-        means.append(found.mean)
-        covariance = covariance + found.covariance
-        return stream
-
-    hidden = take(text.embed(encoder.embeddings))
-    for block in encoder.blocks:
-        attended = take(text.attend(block, hidden))
-        hidden = take(text.feed_forward(block, attended))
-    return np.float32(means), covariance
-
-
-def residual_basis(covariance, size):
-    """Principal components, turned within their span towards some of the wide dimensions.
-
-    A norm scales every dimension by itself, which in the narrow stream is the same kind of scale
-    only where a narrow dimension is close to a wide one. Of all turns R with R 1 = 0, this one
-    brings P = Q R closest to the k wide dimensions that lie most within the span, less their mean:
-    with U S V the singular value decomposition of Q^T times them, R = U V (orthogonal Procrustes,
-    Schoenemann, 1966).
-
-    Args:
-        covariance: float64 (wide, wide).
-        size: int, k < wide.
-
-    Returns:
-        float32 (wide, k): P of rank k - 1, with P 1 = 0 and P^T x the new coordinates of x.
-    """
-    _, vectors = np.linalg.eigh(covariance)  # the largest last
-    components = vectors[:, ::-1][:, : size - 1]  # (wide, k - 1), Q
-    inside = np.sum(components**2, axis=1)
-    dimensions = np.eye(len(covariance))[:, largest(inside, size)]
-    dimensions -= dimensions.mean(axis=1, keepdims=True)
-    left, _, right = np.linalg.svd(components.T @ dimensions, full_matrices=False)
-    return (components @ left @ right).astype(np.float32)
-
-
 class _Fit:
     """The parts of a narrow model, fitted one after the other.
 
@@ -140,7 +96,7 @@ class _Fit:
         fit_norm(ours.layer_norm, normal, self._projected(hidden, centre))
 
     def attention(self, theirs, ours, hidden, narrow_hidden, centre):
-        """Fits the first half of a layer; returns what both make of it.
+        """Fits the first half of a layer.
 
         Args:
             theirs, ours: `TransformerLayer`, the wide one and the narrow one.
@@ -148,7 +104,7 @@ class _Fit:
             centre: float32 (wide,), the mean after the wide one's norm.
 
         Returns:
-            (wide stream, narrow stream).
+            (wide stream, narrow stream), what both layers make of them.
         """
         text, config, size = self.text, ours.config, theirs.config.head_size
         contexts = text.contexts(theirs.attention, hidden)
@@ -156,110 +112,65 @@ class _Fit:
         output = np.asarray(theirs.attention.output_dense.kernel) @ self.basis
         heads = largest(_head_energies(context, output, size), config.num_attention_heads)
         columns = (heads[:, None] * size + np.arange(size)).ravel()
-        context, output = context[np.ix_(columns, columns)], output[columns]
-        read = {
-            name: self._read(getattr(theirs.attention, name), columns, hidden, narrow_hidden)
-            for name in ("query", "key", "value")
-        }
+        output = output[columns]
+        readers = theirs.attention.query, theirs.attention.key, theirs.attention.value
+        stream, read = self._read(readers, columns, hidden, narrow_hidden)
         if config.head_size < size:
-            output = self._compress(read, output, narrow_hidden, context, config)
-        for name, (kernel, bias) in read.items():
-            dense = getattr(ours.attention, name)
-            # As of `copy_units`: scores are divided by the root of the head size.
-            scale = math.sqrt(config.head_size / size) if name == "query" else 1.0
+            context = context[np.ix_(columns, columns)]
+            read, output = _smaller_heads(stream, read, context, output, config)
+        # As of `copy_units`: scores are divided by the root of the head size.
+        scales = math.sqrt(config.head_size / size), 1.0, 1.0
+        readers = ours.attention.query, ours.attention.key, ours.attention.value
+        for dense, (kernel, bias), scale in zip(readers, read, scales, strict=True):
             dense.kernel.assign(kernel * scale)
             dense.bias.assign(bias * scale)
         features = text.contexts(ours.attention, narrow_hidden)
-        dense, norm = ours.attention.output_dense, ours.attention_norm
-        sums = text.attention_sums(theirs, hidden)
+        sums = add_up(theirs.attention.output_dense, contexts, hidden)
         after = [theirs.attention_norm(part) for part in sums]
+        dense, norm = ours.attention.output_dense, ours.attention_norm
         self._write(dense, norm, output, features, narrow_hidden, sums, after, centre)
-        return after, text.attend(ours, narrow_hidden)
+        return after, [norm(part) for part in add_up(dense, features, narrow_hidden)]
 
     def feed_forward(self, theirs, ours, hidden, narrow_hidden, centre):
-        """Fits the second half of a layer, its neurons; as `attention`."""
-        text = self.text
+        """Fits the second half of a layer; arguments and result as `attention`."""
+        fired = fire(theirs, hidden)
         output = np.asarray(theirs.output_dense.kernel) @ self.basis
-        neurons = largest(
-            self._neuron_variances(theirs, hidden) * np.sum(output**2, axis=1),
-            ours.config.intermediate_size,
-        )
-        kernel, bias = self._read(theirs.intermediate, neurons, hidden, narrow_hidden)
+        energies = _variances(self.text.rows(fired)) * np.sum(output**2, axis=1)
+        neurons = largest(energies, ours.config.intermediate_size)
+        _, [(kernel, bias)] = self._read([theirs.intermediate], neurons, hidden, narrow_hidden)
         ours.intermediate.kernel.assign(kernel)
         ours.intermediate.bias.assign(bias)
-        features = [ours.activation(ours.intermediate(part)) for part in narrow_hidden]
-        output = output[neurons]
-        sums = text.feed_forward_sums(theirs, hidden)
+        features = fire(ours, narrow_hidden)
+        sums = add_up(theirs.output_dense, fired, hidden)
         after = [theirs.output_norm(part) for part in sums]
-        self._write(
-            ours.output_dense,
-            ours.output_norm,
-            output,
-            features,
-            narrow_hidden,
-            sums,
-            after,
-            centre,
-        )
-        return after, text.feed_forward(ours, narrow_hidden)
-
-    def _neuron_variances(self, block, hidden):
-        """How much each neuron of a wide layer varies: float64 (intermediate,)."""
-        total = square = count = 0
-        for part in self.text.rows(block.activation(block.intermediate(part)) for part in hidden):
-            total = total + part.sum(axis=0, dtype=np.float64)
-            square = square + np.square(part).sum(axis=0, dtype=np.float64)
-            count += len(part)
-        return square / count - (total / count) ** 2
+        dense, norm = ours.output_dense, ours.output_norm
+        self._write(dense, norm, output[neurons], features, narrow_hidden, sums, after, centre)
+        return after, [norm(part) for part in add_up(dense, features, narrow_hidden)]
 
     def _projected(self, stream, centre):
         """Rows of a wide stream in the narrow basis."""
         return ((rows - centre) @ self.basis for rows in self.text.rows(stream))
 
-    def _read(self, dense, columns, hidden, narrow_hidden):
-        """Some outputs of a wide kernel, by regression on the narrow stream: kernel and bias."""
-        kernel, bias = np.asarray(dense.kernel)[:, columns], np.asarray(dense.bias)[columns]
+    def _read(self, layers, columns, hidden, narrow_hidden):
+        """Regressions of what wide kernels read on the narrow stream.
+
+        Args:
+            layers: Dense layers of the wide model.
+            columns: int (out,), those of their outputs that are kept.
+            hidden, narrow_hidden: the streams.
+
+        Returns:
+            (the `Regression`, list of a (kernel, bias) for each layer).
+        """
+        kernel = np.concatenate([np.asarray(dense.kernel)[:, columns] for dense in layers], axis=1)
+        bias = np.concatenate([np.asarray(dense.bias)[columns] for dense in layers])
         regression = Regression()
         parts = zip(self.text.rows(narrow_hidden), self.text.rows(hidden), strict=True)
         for ours, theirs in parts:
             regression.add(ours, theirs @ kernel + bias)
-        return regression.solve(self.basis.T @ kernel, READ_SHRINKAGE)
-
-    def _compress(self, read, output, narrow_hidden, context, config):
-        """Makes the heads smaller, each for itself.
-
-        Args:
-            read: dict of (kernel, bias) of query, key and value, which are replaced.
-            output: (heads * wide head size, narrow), the projected output kernel.
-            narrow_hidden: the narrow stream.
-            context: float64 (heads * wide head size) squared, the contexts' covariance.
-            config: EncoderConfig of the narrow model.
-
-        Returns:
-            float64 (heads * narrow head size, narrow), the output kernel behind smaller heads.
-        """
-        stream = moments(self.text.rows(narrow_hidden))
-        parts, outputs = {name: [] for name in read}, []
-        for columns in np.split(np.arange(len(output)), config.num_attention_heads):
-            query, key = (read[name][0][:, columns] for name in ("query", "key"))
-            mean = stream.mean @ query + read["query"][1][columns]
-            second = query.T @ stream.covariance @ query + np.outer(mean, mean)
-            maps = dict.fromkeys(read)
-            maps["query"], maps["key"] = score_maps(
-                second, key.T @ stream.covariance @ key, config.head_size
-            )
-            maps["value"], behind = value_maps(
-                context[np.ix_(columns, columns)], output[columns], config.head_size
-            )
-            outputs.append(behind)
-            for name, (kernel, bias) in read.items():
-                smaller = kernel[:, columns] @ maps[name], bias[columns] @ maps[name]
-                parts[name].append(smaller)
-        for name, pairs in parts.items():
-            read[name] = tuple(
-                np.concatenate(arrays, axis=-1) for arrays in zip(*pairs, strict=True)
-            )
-        return np.concatenate(outputs)
+        kernel, bias = regression.solve(self.basis.T @ kernel, READ_SHRINKAGE)
+        kernels, biases = (np.split(array, len(layers), axis=-1) for array in (kernel, bias))
+        return regression, list(zip(kernels, biases, strict=True))
 
     def _write(self, dense, norm, output, features, narrow_hidden, sums, after, centre):
         """Fits a kernel that writes to the stream, and the norm behind it.
@@ -278,7 +189,8 @@ class _Fit:
         fit_norm(norm, projected, targets)
         # What the norm should get for its targets to come out, as large as the wide model's.
         scale, shift = np.asarray(norm.gamma), np.asarray(norm.beta)
-        scale = np.maximum(np.abs(scale), SMALLEST_SCALE * np.abs(scale).mean()) * np.sign(scale)
+        smallest = SMALLEST_SCALE * np.abs(scale).mean()
+        scale = np.copysign(np.maximum(np.abs(scale), smallest), scale)
         regression, residuals = Regression(), list(text.rows(narrow_hidden))
         inputs = list(text.rows(features))
         for part, residual, target, rows in zip(inputs, residuals, targets, projected, strict=True):
@@ -292,29 +204,51 @@ class _Fit:
 
 
 def _head_energies(context, output, size):
-    """Variance of what each head writes to the stream: list of floats, the trace of O^T C O."""
-    return np.array(
-        [
-            np.sum(
-                context[at : at + size, at : at + size]
-                @ output[at : at + size]
-                * output[at : at + size]
-            )
-            for at in range(0, len(output), size)
-        ]
-    )
+    """Variance of what each head writes to the stream, the trace of O^T C O: float64 (heads,)."""
+    heads = [slice(at, at + size) for at in range(0, len(output), size)]
+    return np.array([np.sum((context[head, head] @ output[head]) * output[head]) for head in heads])
 
 
-def moments(parts):
-    """A `Regression` without targets, for the mean and covariance of its inputs.
+def _variances(parts):
+    total = square = count = 0
+    for rows in parts:
+        total = total + rows.sum(axis=0, dtype=np.float64)
+        square = square + np.square(rows).sum(axis=0, dtype=np.float64)
+        count += len(rows)
+    return square / count - (total / count) ** 2
+
+
+def _smaller_heads(stream, read, context, output, config):
+    """Makes heads smaller, each for itself.
 
     Args:
-        parts: iterable of float32 (rows, size).
+        stream: `Regression` whose inputs are the narrow stream.
+        read: list of (kernel, bias) of query, key and value, of wide heads.
+        context: float64 (heads * wide head size) squared, the covariance of the wide contexts.
+        output: (heads * wide head size, narrow), the projected output kernel.
+        config: EncoderConfig of the narrow model.
+
+    Returns:
+        (list like `read`, float64 (heads * head size, narrow)), of the smaller heads.
     """
-    found = Regression()
-    for rows in parts:
-        found.add(rows, rows[:, :0])
-    return found
+    size, covariance, mean = config.head_size, stream.covariance, stream.mean
+    smaller, outputs = ([], [], []), []
+    for columns in np.split(np.arange(len(output)), config.num_attention_heads):
+        parts = [(kernel[:, columns], bias[columns]) for kernel, bias in read]
+        (query, query_bias), (key, _), _ = parts
+        query_mean = mean @ query + query_bias
+        second = query.T @ covariance @ query + np.outer(query_mean, query_mean)
+        to_query, to_key = score_maps(second, key.T @ covariance @ key, size)
+        to_value, behind = value_maps(context[np.ix_(columns, columns)], output[columns], size)
+        outputs.append(behind)
+        maps = to_query, to_key, to_value
+        for found, (kernel, bias), to_small in zip(smaller, parts, maps, strict=True):
+            found.append((kernel @ to_small, bias @ to_small))
+    joined = [
+        tuple(np.concatenate(arrays, axis=-1) for arrays in zip(*found, strict=True))
+        for found in smaller
+    ]
+    return joined, np.concatenate(outputs)
 
 
 def _normal(rows):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-# Of the mean variance of the inputs; keeps directions without any variance at their prior.
+# Of the mean variance of the inputs: directions without any variance keep their prior.
 SMALLEST_VARIANCE = 1e-7
 
 
@@ -87,7 +87,7 @@ def fit_norm(norm, inputs, targets):
         sums = [total + more for total, more in zip(sums, new, strict=True)]
         count += len(rows)
     mean, target_mean, square, product = (total / count for total in sums)
-    variance = np.maximum(square - mean**2, np.finfo(np.float32).tiny)
+    variance = np.maximum(square - mean**2, SMALLEST_VARIANCE)  # of rows of variance 1
     scale = (product - mean * target_mean) / variance
     norm.gamma.assign(scale)
     norm.beta.assign(target_mean - mean * scale)

@@ -1,6 +1,7 @@
 """The report's plots, as SVG elements that stand in the page itself."""
 
 import io
+import itertools
 import re
 import statistics
 import textwrap
@@ -19,6 +20,7 @@ GROUP_COLOURS = (
     *("#b3265f", "#5d6877", "#7a4a1e", "#6d9df0", "#93b53a", "#e08bb0"),
 )
 PANELS = 4  # in a row
+DASHES = ("-", "--", ":")
 _STYLE = {
     "svg.fonttype": "none",  # text stays text, in the page's own font
     "font.size": 10,
@@ -61,6 +63,10 @@ def loss_curves(curves, labels):
     if not lines:
         return ""
 
+    # Phases of one model share its colour.
+    phases = [name for name in curves if "-" in name]
+    dashes = dict.fromkeys(curves, "-") | dict(zip(phases, itertools.cycle(DASHES), strict=False))
+
     def draw(figure):
         grid = figure.subplots(1, len(lines), sharey=True, squeeze=False)[0]
         for axes, (title, drawn) in zip(grid, lines, strict=True):
@@ -68,7 +74,13 @@ def loss_curves(curves, labels):
                 mark = "o" if len(steps) < 30 else None
                 colour = _colour(name)
                 axes.plot(
-                    steps, losses, color=colour, label=labels.get(name, name), marker=mark, ms=3.5
+                    steps,
+                    losses,
+                    color=colour,
+                    label=labels.get(name, name),
+                    linestyle=dashes[name],
+                    marker=mark,
+                    ms=3.5,
                 )
             axes.set(title=f"{title}: masked-LM loss (nats)", xlabel="step")
             axes.grid(axis="y")

@@ -184,11 +184,9 @@ def _curves(curves):
 
 def _explain_terms(curves):
     keys = {key for rows in curves.values() for row in rows for key in row}
-    known = [f"{term}: {text}" for term, text in TERMS.items() if f"loss_{term}" in keys]
-    return (
-        f"What the student learns beside the masked-LM loss. {'; '.join(known)}. Each before "
-        "its weight; a recipe's phases stand behind each other."
-    )
+    known = [f"{term}: {text}." for term, text in TERMS.items() if f"loss_{term}" in keys]
+    first, last = "What the student learns beside the masked-LM loss.", "Each before its weight."
+    return " ".join([first, *known, last])
 
 
 def _examples(examples):
