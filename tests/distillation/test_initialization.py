@@ -97,24 +97,17 @@ def test_random_students_follow_the_seed_and_not_the_teacher():
 
 
 @pytest.mark.parametrize("init", ["every_other", "random", "search"])
+def test_no_start_fits_another_vocabulary(init):
+    config = dataclasses.replace(make_config("bert", 2), vocab_size=30)
+    with pytest.raises(UserError, match="--student_config: the vocabularies differ"):
+        initialize_student(make_teacher("bert"), config, init=init, validation_loss=sum)
+
+
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"vocab_size": 30}, "vocabular"),
         ({"hidden_size": 24}, "hidden_size"),
         ({"num_hidden_layers": 5}, "deeper"),
-    ],
-)
-def test_no_start_fits_another_vocabulary_or_width_or_depth(init, changes, named):
-    config = dataclasses.replace(make_config("bert", 2), **changes)
-    with pytest.raises(UserError, match=named) as caught:
-        initialize_student(make_teacher("bert"), config, init=init, validation_loss=sum)
-    assert "--student_config" in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("changes", "named"),
-    [
         ({"num_attention_heads": 3}, "num_attention_heads"),
         ({"intermediate_size": 21}, "intermediate_size"),
         ({"max_position_embeddings": 17}, "positions"),

@@ -102,12 +102,13 @@ def choose_layers(teacher_config, config, init, validation_loss=None):
     depth, width = _split(init)
     if width is not None:
         _check_width(depth, width)
-    _check_shapes(teacher_config, config, copies=depth != "random")
-    depths = teacher_config.num_hidden_layers, config.num_hidden_layers
-    # Whatever the start, a student deeper than its teacher is refused, which any map does.
-    layers = depth_map("first" if depth in ("random", "search") else depth, *depths)
+    _check_vocabularies(teacher_config, config)
     if depth == "random":
         return None
+    _check_shapes(teacher_config, config)
+    depths = teacher_config.num_hidden_layers, config.num_hidden_layers
+    # A student deeper than its teacher is refused by any map.
+    layers = depth_map("first" if depth == "search" else depth, *depths)
     if depth == "search":
         return search_layers(*depths, validation_loss)
     return layers
@@ -170,37 +171,40 @@ def _narrower(teacher, student):
     return any(getattr(student, name) < getattr(teacher, name) for name in WIDTH_FIELDS)
 
 
-def _check_shapes(teacher, student, copies):
+def _check_vocabularies(teacher, student):
+    if student.vocab_size != teacher.vocab_size:
+        raise UserError(
+            "--student_config: the vocabularies differ: the student has "
+            f"{student.vocab_size} tokens, the teacher {teacher.vocab_size}; both must use one "
+            "tokenizer"
+        )
+
+
+def _check_shapes(teacher, student):
     flag = "--student_config"
-    for name in WIDTH_FIELDS if copies else ("hidden_size",):
+    for name in WIDTH_FIELDS:
         ours, theirs = getattr(student, name), getattr(teacher, name)
         if ours > theirs:
-            cure = "" if name == "hidden_size" else ", or --student_init=random"
             raise UserError(
                 f"{flag}: the student's {name} is {ours} and the teacher's {theirs}; use at most "
-                f"{theirs}{cure}"
+                f"{theirs}, or --student_init=random"
             )
-    if copies and student.head_size > teacher.head_size:
+    if student.head_size > teacher.head_size:
         raise UserError(
             f"{flag}: the student's head size is {student.head_size} and the teacher's "
             f"{teacher.head_size}; use more heads, or --student_init=random"
         )
-    if copies and student.hidden_act != teacher.hidden_act:
+    if student.hidden_act != teacher.hidden_act:
         raise UserError(
             f"{flag}: the student's hidden_act is {student.hidden_act} and the teacher's "
             f"{teacher.hidden_act}; they must be equal, or use --student_init=random"
         )
-    if student.vocab_size != teacher.vocab_size:
-        raise UserError(
-            f"{flag}: the vocabularies differ: the student has {student.vocab_size} tokens, the "
-            f"teacher {teacher.vocab_size}; both must use one tokenizer"
-        )
-    if copies and student.max_position_embeddings > teacher.max_position_embeddings:
+    if student.max_position_embeddings > teacher.max_position_embeddings:
         raise UserError(
             f"{flag}: the student has {student.max_position_embeddings} positions and the teacher "
             f"{teacher.max_position_embeddings}; use at most as many, or --student_init=random"
         )
-    if copies and 0 < teacher.type_vocab_size < student.type_vocab_size:
+    if 0 < teacher.type_vocab_size < student.type_vocab_size:
         raise UserError(
             f"{flag}: the student has {student.type_vocab_size} token types and the teacher "
             f"{teacher.type_vocab_size}; use at most as many, or --student_init=random"

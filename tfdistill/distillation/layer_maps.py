@@ -71,7 +71,8 @@ def _refuse_deeper(teacher_layers, student_layers):
     if student_layers > teacher_layers:
         raise UserError(
             f"--student_config: a student of {student_layers} layers is deeper than its teacher of "
-            f"{teacher_layers}; use at most {teacher_layers}"
+            f"{teacher_layers}; use at most {teacher_layers} (more with --student_init=random and "
+            "--layer_map=uniform)"
         )
 
 
