@@ -162,6 +162,7 @@ def test_stopped_phases(recipe, stage, inside, teachers, tmp_path, run_command, 
     assert (whole / file).read_bytes() == (stopped / file).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_phase_that_goes_on_with_the_optimizer(teachers, tmp_path, run_command, tiny_flags):
     """Its rate is its own part of the run's, climbs anew, and moments are not lost."""
     weights = {}

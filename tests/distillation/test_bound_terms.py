@@ -174,6 +174,7 @@ def test_remat_changes_nothing(narrow, teacher, batch):
     np.testing.assert_allclose(results[0][1]["loss"], results[1][1]["loss"], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_compiled(narrow, teacher, batch):
     terms = (
         Term("hidden", 1.0, layers="uniform", projection="per_layer"),
@@ -195,7 +196,7 @@ def test_schedules_run_over_the_phase(student, teacher, batch):
     options = {"temperature": Schedule(4.0, 2.0), "restrict_to_mask": False}
     phase = Phase("test", (Term("ce", Schedule(3.0, 1.0, "cosine"), options),))
     distiller = Distiller(student, phase, teacher, steps=5)
-    for step, weight, temperature in ((0, 3.0, 4.0), (2, 2.0, 3.0), (4, 1.0, 2.0)):
+    for step, weight, temperature in ((2, 2.0, 3.0), (4, 1.0, 2.0)):
         losses = distiller.gradients(batch, step)[1]
         fixed = Term("ce", weight, {**options, "temperature": temperature})
         expected = Distiller(student, Phase("test", (fixed,)), teacher).gradients(batch, step)[1]

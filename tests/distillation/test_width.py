@@ -89,13 +89,10 @@ def test_a_headless_teachers_student_can_get_a_fresh_head(width, tiny_model, bat
     config = dataclasses.replace(teacher.config, hidden_size=8)
     start = dict(init=f"first:{width}", calibration=batches)
     headless = initialize_student(teacher, config, **start)
-    first, again = (
-        initialize_student(teacher, config, **start, with_head=True, seed=0) for _ in range(2)
-    )
-    assert_equal(first, again)
+    student = initialize_student(teacher, config, **start, with_head=True)
     for path, array in weights(headless).items():
-        np.testing.assert_array_equal(array, weights(first)[path])
-    kernel = first.head.dense.kernel.numpy()
+        np.testing.assert_array_equal(array, weights(student)[path])
+    kernel = student.head.dense.kernel.numpy()
     np.testing.assert_allclose(kernel.std(), config.initializer_range, rtol=0.4)
 
 

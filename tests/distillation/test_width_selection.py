@@ -64,47 +64,43 @@ def test_a_model_without_some_neurons_keeps_the_others_function(tiny_model, batc
     np.testing.assert_allclose(narrow(batch)["logits"], model(batch)["logits"], atol=1e-5)
 
 
-def silent_dimensions(model):
-    """Takes from a model all that a stream of 8 of its 12 dimensions cannot have.
+def test_dimensions_that_carry_nothing_are_dropped(tiny_model, batches):
+    """Kept dimensions that sum to zero leave the norms' means; a variance is over 8 instead of 12.
 
-    The kept dimensions sum to zero before every norm, so the norms' means agree; what is left to
-    differ is the variance, a mean over 12 instead of 8.
+    Scales that make up for it, sqrt(8 / 12), are all that a narrow copy then lacks.
     """
+    model = tiny_model(with_head=False)
     kept = np.array([1, 2, 3, 5, 6, 8, 9, 11])
     inside = np.zeros(12)
     inside[kept] = 1
     centre = np.diag(inside) - np.outer(inside, inside) / 8
     embeddings = model.encoder.embeddings
-    tables = [embeddings.word_embeddings, embeddings.position_embeddings]
-    tables.append(embeddings.token_type_embeddings)
+    writers = [
+        embeddings.word_embeddings,
+        embeddings.position_embeddings,
+        embeddings.token_type_embeddings,
+    ]
     norms = [embeddings.layer_norm]
     for block in model.encoder.blocks:
         norms += [block.attention_norm, block.output_norm]
         for dense in (block.attention.output_dense, block.output_dense):
-            tables += [dense.kernel, dense.bias]
-    for table in tables:
-        table.assign(table.numpy() @ centre)
+            writers += [dense.kernel, dense.bias]
+    for variable in writers:
+        variable.assign(variable.numpy() @ centre)
     for norm in norms:
         norm.gamma.assign(inside)
         norm.beta.assign(norm.beta.numpy() @ centre)
-    return kept, norms
 
-
-def test_dimensions_that_carry_nothing_are_dropped(tiny_model, batches):
-    model = tiny_model(with_head=False)
-    kept, _ = silent_dimensions(model)
-    units = by_importance(model, batches)
-    stream, _ = units(dataclasses.replace(model.config, hidden_size=8))
-    np.testing.assert_array_equal(stream, kept)
-    narrow = narrow_copy(
-        model, lambda config: (kept, first_units(config)[1]), hidden_size=8, num_attention_heads=2
+    stream, layers = by_importance(model, batches)(
+        dataclasses.replace(model.config, hidden_size=8, num_attention_heads=2)
     )
-    # The first norm's shift stays, and its normal is sqrt(12 / 8) smaller.
+    np.testing.assert_array_equal(stream, kept)
+    narrow = narrow_copy(model, lambda config: (stream, layers), hidden_size=8)
     norm = narrow.encoder.embeddings.layer_norm
     norm.gamma.assign(norm.gamma * np.sqrt(12 / 8))
-    hidden = narrow(batches[0], taps={"embeddings"})["embeddings"]
+    found = narrow(batches[0], taps={"embeddings"})["embeddings"]
     expected = model(batches[0], taps={"embeddings"})["embeddings"].numpy()[..., kept]
-    np.testing.assert_allclose(hidden, expected, atol=1e-5)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_fewer_smaller_heads_keep_the_others_scores_and_values(tiny_model, batches):
