@@ -101,6 +101,9 @@ def test_a_head_can_be_left_out_and_a_copy_can_get_a_fresh_one(tiny_model):
     assert initialize_student(teacher, teacher.config, with_head=False).head is None
     assert initialize_student(teacher, teacher.config, init="random", with_head=False).head is None
     headless = tiny_model(with_head=False)
+    distilbert = tiny_model(with_head=False, model_type="distilbert", type_vocab_size=0)
+    student = initialize_student(distilbert, headless.config, with_head=True)
+    assert not student.encoder.embeddings.token_type_embeddings.numpy().any()
     student = initialize_student(headless, headless.config, with_head=True, seed=3)
     fresh = MaskedLanguageModel(headless.config, seed=3)
     np.testing.assert_array_equal(student.head.dense.kernel, fresh.head.dense.kernel)

@@ -4,6 +4,8 @@ import dataclasses
 import itertools
 import math
 
+import numpy as np
+
 from tfdistill.distillation.layer_maps import depth_map
 from tfdistill.distillation.width import CALIBRATED_WIDTHS, WIDTHS, narrowed
 from tfdistill.distillation.width_calibration import full_precision
@@ -232,7 +234,9 @@ def _copy_embeddings(source, target):
     if target.token_type_embeddings is None:
         if types is not None:
             positions = positions + types[:1]
-    elif types is not None:  # Without types in the teacher, the student's stay zero.
+    elif types is not None:
         target.token_type_embeddings.assign(types[: target.token_type_embeddings.shape[0]])
+    else:
+        target.token_type_embeddings.assign(np.zeros(target.token_type_embeddings.shape))
     target.position_embeddings.assign(positions)
     _copy(source.layer_norm, target.layer_norm)

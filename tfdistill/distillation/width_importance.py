@@ -88,7 +88,9 @@ def _gates(model, tape, loss):
         )
     ]
     variables = [v for norm in norms for v in (norm.gamma, norm.beta)] + kernels
-    sources = [variable.value for variable in variables]
+    # Several replicas have one copy each, and the first is what was read here.
+    copies = tf.distribute.get_strategy().experimental_local_results
+    sources = [copies(variable.value)[0] for variable in variables]
     products = [
         np.asarray(source, np.float64) * np.asarray(gradient, np.float64)
         for source, gradient in zip(sources, tape.gradient(loss, sources), strict=True)

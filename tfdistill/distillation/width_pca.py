@@ -114,7 +114,7 @@ class _Fit:
         columns = (heads[:, None] * size + np.arange(size)).ravel()
         output = output[columns]
         readers = theirs.attention.query, theirs.attention.key, theirs.attention.value
-        stream, read = self._read(readers, columns, hidden, narrow_hidden)
+        stream, read = self._read(hidden, narrow_hidden, readers, columns)
         if config.head_size < size:
             context = context[np.ix_(columns, columns)]
             read, output = _smaller_heads(stream, read, context, output, config)
@@ -137,7 +137,7 @@ class _Fit:
         output = np.asarray(theirs.output_dense.kernel) @ self.basis
         energies = _variances(self.text.rows(fired)) * np.sum(output**2, axis=1)
         neurons = largest(energies, ours.config.intermediate_size)
-        _, [(kernel, bias)] = self._read([theirs.intermediate], neurons, hidden, narrow_hidden)
+        _, [(kernel, bias)] = self._read(hidden, narrow_hidden, [theirs.intermediate], neurons)
         ours.intermediate.kernel.assign(kernel)
         ours.intermediate.bias.assign(bias)
         features = fire(ours, narrow_hidden)
@@ -151,26 +151,29 @@ class _Fit:
         """Rows of a wide stream in the narrow basis."""
         return ((rows - centre) @ self.basis for rows in self.text.rows(stream))
 
-    def _read(self, layers, columns, hidden, narrow_hidden):
-        """Regressions of what wide kernels read on the narrow stream.
+    def _read(self, hidden, narrow_hidden, layers, columns):
+        """What wide kernels make of the narrow stream, of which a regression makes the wide one.
+
+        Regressions of the kernels' own outputs would give the same: both are linear.
 
         Args:
+            hidden, narrow_hidden: the streams.
             layers: Dense layers of the wide model.
             columns: int (out,), those of their outputs that are kept.
-            hidden, narrow_hidden: the streams.
 
         Returns:
             (the `Regression`, list of a (kernel, bias) for each layer).
         """
-        kernel = np.concatenate([np.asarray(dense.kernel)[:, columns] for dense in layers], axis=1)
-        bias = np.concatenate([np.asarray(dense.bias)[columns] for dense in layers])
         regression = Regression()
         parts = zip(self.text.rows(narrow_hidden), self.text.rows(hidden), strict=True)
         for ours, theirs in parts:
-            regression.add(ours, theirs @ kernel + bias)
-        kernel, bias = regression.solve(self.basis.T @ kernel, READ_SHRINKAGE)
-        kernels, biases = (np.split(array, len(layers), axis=-1) for array in (kernel, bias))
-        return regression, list(zip(kernels, biases, strict=True))
+            regression.add(ours, theirs)
+        back, mean = regression.solve(self.basis.T, READ_SHRINKAGE)  # (narrow, wide), (wide,)
+        read = []
+        for dense in layers:
+            kernel = np.asarray(dense.kernel)[:, columns]
+            read.append((back @ kernel, mean @ kernel + np.asarray(dense.bias)[columns]))
+        return regression, read
 
     def _write(self, dense, norm, output, features, narrow_hidden, sums, after, centre):
         """Fits a kernel that writes to the stream, and the norm behind it.

@@ -5,9 +5,9 @@ import tensorflow as tf
 
 from tfdistill.distillation.width_regression import Regression, fit_norm
 
-# (centre, size) of the values between which an activation is almost straight: the identity, or
+# (mean, size) of values among which an activation is almost straight: the identity, or
 # close to it for silu; tanh is straight around 0 alone.
-STRAIGHT, STRAIGHT_TANH = (8.0, 1.0), (0.0, 0.1)
+STRAIGHT, STRAIGHT_TANH = (4.0, 1.0), (0.0, 0.1)
 
 # Of the map between the tables, and of the dense kernel.
 SHRINKAGE_OF_MAP, SHRINKAGE = 1e-6, 1e-3
