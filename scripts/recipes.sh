@@ -3,8 +3,8 @@
 #
 #   bash scripts/recipes.sh DIR        DIR holds the files of WikiText-2
 #
-# About two hours on 2 cores, and 45 minutes more for the teacher unless runs/wikitext2/teacher is there. A run that is done
-# is not done again.
+# Hours on 2 cores. The first teacher is runs/wikitext2/teacher, made when it is not there. A run that is done is not done
+# again.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
 

@@ -25,7 +25,8 @@ PATIENCE = 3600.0  # seconds: of what takes minutes, unless the device hangs
 # Flags that decide what a step computes.
 SHAPES = (
     "teacher tokenizer teacher_config student_type student_config recipe alpha_ce alpha_mlm "
-    "alpha_cos alpha_mse restrict_ce_to_mask then layer_map projection relation_heads "
+    "alpha_cos alpha_mse alpha_attention alpha_hidden alpha_embedding alpha_relations alpha beta "
+    "restrict_ce_to_mask then layer_map projection relation_heads relation_layer "
     "pt_over_width schedules length batch_size remat precision"
 ).split()
 
