@@ -9,6 +9,8 @@ from tfdistill.training.loss_scale import loss_scale_for
 from tfdistill.training.optimizer import build_optimizer
 from tfdistill.training.run_state import StageState
 
+FITTED_ON = 4  # batches, for a start of projections
+
 
 class StageTrainer:
     """Trains with the settings of one run; each stage goes on from its last checkpoint.
@@ -71,6 +73,9 @@ class StageTrainer:
             steps=steps,
             first_step=first_step,
         )
+        if not self.has_checkpoint(stage):  # which would take their place
+            count = min(FITTED_ON, steps)
+            distiller.fit_projections(as_dataset(batches, first_step, first_step + count))
         optimizer = self._optimizer(distiller, learning_rate * phase.learning_rate, steps)
         writer = RunWriter(self._path / "tensorboard" / stage)
         state = self._state(stage)

@@ -3,14 +3,18 @@
 import inspect
 
 import keras
+import numpy as np
+import tensorflow as tf
 
 from tfdistill.distillation.layer_maps import layer_map
 from tfdistill.distillation.phases import NONE, PER_LAYER
+from tfdistill.distillation.regression import Regression
 from tfdistill.distillation.schedules import value_at
 from tfdistill.distillation.terms import LOSSES, Sides
 from tfdistill.errors import UserError
 
 PROJECTION_STDDEV = 0.02  # as the models' own matrices
+SHRINKAGE = 1e-3  # of a projection's fit: little text must not give large numbers
 
 
 class BoundTerm:
@@ -73,7 +77,7 @@ class BoundTerm:
 
     def _check(self, student, teacher):
         widths = student.hidden_size, teacher.hidden_size
-        if self.loss.same_width and self._term.projection == NONE and widths[0] != widths[1]:
+        if self.loss.hidden and self._term.projection == NONE and widths[0] != widths[1]:
             raise UserError(
                 f"--student_config: the loss {self._term.loss!r} needs the teacher's width of "
                 f"{widths[1]}, the student has {widths[0]}: --projection=shared learns a map "
@@ -116,7 +120,36 @@ class BoundTerm:
         """
         if not self.projections:
             return hidden
-        return self.projections[min(number, len(self.projections) - 1)](hidden)
+        return self._of_pair(self.projections, number)(hidden)
+
+    def _of_pair(self, each, number):
+        """What belongs to a pair's projection, which all pairs may share."""
+        return each[min(number, len(each) - 1)]
+
+    def regressions(self):
+        """Empty `Regression`s, one for each projection, which `regress` fills."""
+        return [Regression() for _ in self.projections]
+
+    def regress(self, regressions, student, teacher, batch):
+        """Takes in what both models show of a batch.
+
+        Args:
+            regressions: of `regressions`.
+            student, teacher: dicts of signals.
+            batch: dict of the batch's tensors.
+        """
+        real = np.asarray(batch["attention_mask"]) > 0  # (batch, length)
+        pairs = self.loss.hidden(Sides(student, teacher, batch, None, self._pairs))
+        for number, pair in enumerate(pairs):
+            rows = (np.asarray(tf.cast(hidden, tf.float32))[real] for hidden in pair)
+            self._of_pair(regressions, number).add(*rows)
+
+    def set_projections(self, regressions):
+        """Sets the projections to the least squares of the text that `regress` took in."""
+        for layer, regression in zip(self.projections, regressions, strict=True):
+            kernel, bias = regression.solve(np.zeros(layer.kernel.shape), SHRINKAGE)
+            layer.kernel.assign(kernel)
+            layer.bias.assign(bias)
 
     def signals(self):
         """Names of what both models must show."""
@@ -214,7 +247,7 @@ def check_term(term):
         inspect.signature(LOSSES[term.loss].compute).bind(None, **term.options)
     except TypeError as error:
         raise UserError(f"--recipe: the loss {term.loss!r}: {error}") from None
-    if term.projection != NONE and not LOSSES[term.loss].same_width:
+    if term.projection != NONE and not LOSSES[term.loss].hidden:
         raise UserError(f"--recipe: the loss {term.loss!r} has no use for a projection")
 
 

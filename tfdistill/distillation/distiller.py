@@ -81,6 +81,27 @@ class Distiller(keras.Model):
         if self.steps is None and any(isinstance(number, Schedule) for number in numbers):
             raise ValueError("a phase with a schedule needs the number of its steps")
 
+    def fit_projections(self, batches):
+        """Starts the projections by least squares, where they fit the two models best.
+
+        The random numbers they have until then would lead a student that starts well astray.
+
+        Args:
+            batches: iterable of dicts of the batch's tensors, of which a micro-batch is taken.
+        """
+        fits = {each: each.regressions() for each in self._terms if each.projections}
+        if not fits:
+            return
+        names = set().union(*(each.signals() for each in fits))
+        for batch in batches:
+            rows = batch["input_ids"].shape[0] // self.micro_batches
+            batch = {name: tensor[:rows] for name, tensor in batch.items()}
+            shown = [compute_signals(model, batch, names) for model in (self.student, self.teacher)]
+            for each, regressions in fits.items():
+                each.regress(regressions, *shown, batch)
+        for each, regressions in fits.items():
+            each.set_projections(regressions)
+
     def normalizers(self, batch):
         """Counts the valid elements of each term.
 

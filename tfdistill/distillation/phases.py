@@ -1,6 +1,7 @@
 """What a recipe is made of: phases, and in each the weighted terms of its loss."""
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -50,8 +51,9 @@ class Phase:
         name: shown in TensorBoard and the report.
         terms: the `Term`s of the sum; those of weight 0 cost nothing.
         share: share of the student's steps that this phase takes.
-        trainable: the parts of the student that learn, such as "head", "encoder/layer_0" or
-            "encoder/embeddings"; empty: all of it. Projections learn anyway.
+        trainable: the parts of the student that learn, such as "head", "encoder/embeddings",
+            "encoder/layer_0" or "encoder/layer_-1/output", the last layer's; empty: all of it.
+            Projections learn anyway.
         learning_rate: factor of the run's learning rate.
         fresh_optimizer: whether moments start at zero; else they go on from the phase before.
     """
@@ -115,7 +117,8 @@ def trained_by(phase, variables):
         return list(variables)
     found = []
     for part in phase.trainable:
-        inside = [v for v in variables if f"{v.path}/".startswith(f"{part.rstrip('/')}/")]
+        start = _from_the_first(part, variables).rstrip("/") + "/"
+        inside = [v for v in variables if f"{v.path}/".startswith(start)]
         if not inside:
             parts = sorted({"/".join(v.path.split("/")[:-1]) for v in variables})
             raise UserError(
@@ -124,6 +127,13 @@ def trained_by(phase, variables):
             )
         found += inside
     return [variable for variable in variables if any(variable is one for one in found)]
+
+
+def _from_the_first(part, variables):
+    """A part's path, with a layer that is counted from the last counted from the first."""
+    layers = [int(number) for v in variables for number in re.findall(r"/layer_(\d+)/", v.path)]
+    depth = max(layers, default=-1) + 1
+    return re.sub(r"(?<=/layer_)-\d+", lambda found: str(depth + int(found[0])), part)
 
 
 def _is_pair(pair):

@@ -52,10 +52,11 @@ class Loss:
         count: (batch, **options) to the number of valid elements, a float32 scalar.
         needs_teacher: whether the teacher's signals are read.
         needs_head: whether the masked-LM heads are read.
-        same_width: whether widths must be equal where there is no projection.
         same_heads: whether both must have as many attention heads.
         of_layers: whether layers are compared, those that the term's map names.
         below_top: whether of these the student's last layer is left out.
+        hidden: (`Sides`) to a list of the pairs of hidden states (student's, teacher's) that are
+            compared, where a projection can stand between them; else None.
         check: (student's config, teacher's config, **options), raises `UserError`.
     """
 
@@ -64,10 +65,10 @@ class Loss:
     count: Callable
     needs_teacher: bool = True
     needs_head: bool = False
-    same_width: bool = False
     same_heads: bool = False
     of_layers: bool = False
     below_top: bool = False
+    hidden: Callable | None = None
     check: Callable = lambda student, teacher, **options: None
 
 
@@ -115,45 +116,46 @@ def _logits_mse(sides, restrict_to_mask=False):
     return _between_logits(SQUARED_DISTANCE, sides, restrict_to_mask)
 
 
-def _cosine(sides):
-    return losses.cosine_distance(
-        student_hidden=sides.project(0, sides.student["last_hidden_state"]),
-        teacher_hidden=sides.teacher["last_hidden_state"],
-        weights=sides.batch[TOKENS],
-        normalizer=sides.normalizer,
-    )
+def _last_hidden(sides):
+    return [(sides.student["last_hidden_state"], sides.teacher["last_hidden_state"])]
 
 
-def _embedding(sides):
-    return layer_losses.hidden_mse(
-        student_hidden=sides.project(0, sides.student["embeddings"]),
-        teacher_hidden=sides.teacher["embeddings"],
-        mask=sides.batch[TOKENS],
-        normalizer=sides.normalizer,
-    )
+def _embeddings(sides):
+    return [(sides.student["embeddings"], sides.teacher["embeddings"])]
 
 
-def _between_hidden(loss, sides, **options):
-    """A list of the loss of each pair of layers."""
+def _layers_hidden(sides):
+    student, teacher = sides.student["hidden_states"], sides.teacher["hidden_states"]
+    # The embeddings stand before the layers.
+    return [(student[ours + 1], teacher[theirs + 1]) for ours, theirs in sides.pairs]
+
+
+def _between_hidden(loss, hidden, sides, **options):
+    """A list of the loss of each pair of hidden states."""
     return [
         loss(
-            # The embeddings stand before the layers.
-            student_hidden=sides.project(number, sides.student["hidden_states"][student + 1]),
-            teacher_hidden=sides.teacher["hidden_states"][teacher + 1],
-            mask=sides.batch[TOKENS],
+            student_hidden=sides.project(number, student),
+            teacher_hidden=teacher,
             normalizer=sides.normalizer,
             **options,
         )
-        for number, (student, teacher) in enumerate(sides.pairs)
+        for number, (student, teacher) in enumerate(hidden(sides))
     ]
 
 
-def _hidden(sides):
-    return tf.add_n(_between_hidden(layer_losses.hidden_mse, sides))
+def _cosine(sides):
+    weights = sides.batch[TOKENS]
+    return _between_hidden(losses.cosine_distance, _last_hidden, sides, weights=weights)[0]
+
+
+def _hidden_mse(hidden, sides):
+    mask = sides.batch[TOKENS]
+    return tf.add_n(_between_hidden(layer_losses.hidden_mse, hidden, sides, mask=mask))
 
 
 def _patient(sides, over_width="mean"):
-    values = _between_hidden(layer_losses.patient_distance, sides, over_width=over_width)
+    options = {"mask": sides.batch[TOKENS], "over_width": over_width}
+    values = _between_hidden(layer_losses.patient_distance, _layers_hidden, sides, **options)
     return tf.add_n(values) / len(values)
 
 
@@ -267,22 +269,25 @@ LOSSES = {
     "ce": _logits(_kl),
     "soft_ce": _logits(_soft_cross_entropy),
     "mse": _logits(_logits_mse),
-    "cos": Loss(_cosine, signals=lambda: (), count=_count_tokens, same_width=True),
+    "cos": Loss(_cosine, signals=lambda: (), count=_count_tokens, hidden=_last_hidden),
     "embedding": Loss(
-        _embedding, signals=lambda: ("embeddings",), count=_count_tokens, same_width=True
+        lambda sides: _hidden_mse(_embeddings, sides),
+        signals=lambda: ("embeddings",),
+        count=_count_tokens,
+        hidden=_embeddings,
     ),
     "hidden": Loss(
-        _hidden,
+        lambda sides: _hidden_mse(_layers_hidden, sides),
         signals=lambda: ("hidden_states",),
         count=_count_tokens,
-        same_width=True,
+        hidden=_layers_hidden,
         of_layers=True,
     ),
     "patient": Loss(
         _patient,
         signals=lambda **_: ("hidden_states",),
         count=lambda batch, **_: _total(layer_losses.real_rows(batch[TOKENS])),
-        same_width=True,
+        hidden=_layers_hidden,
         of_layers=True,
         below_top=True,
         check=_check_patient,

@@ -15,8 +15,8 @@ import math
 
 import numpy as np
 
+from tfdistill.distillation.regression import Regression, fit_norm
 from tfdistill.distillation.width_heads import score_maps, value_maps
-from tfdistill.distillation.width_regression import Regression, fit_norm
 from tfdistill.distillation.width_selection import copy_embeddings, copy_head, largest
 from tfdistill.distillation.width_stream import (
     add_up,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tfdistill.distillation.width_regression import Regression
+from tfdistill.distillation.regression import Regression
 from tfdistill.distillation.width_selection import largest
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from tfdistill.distillation.width_regression import Regression, fit_norm
+from tfdistill.distillation.regression import Regression, fit_norm
 
 # (mean, size) of values among which an activation is almost straight: the identity, or
 # close to it for silu; tanh is straight around 0 alone.

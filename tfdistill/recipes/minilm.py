@@ -2,7 +2,7 @@
 
 from tfdistill.distillation.phases import Phase, Recipe, Term
 from tfdistill.distillation.terms import ATTENTION_HEADS
-from tfdistill.recipes.head import head_phases
+from tfdistill.recipes.head import BEHIND_LAST_RELATIONS, head_phases
 
 LAST = -1
 
@@ -10,8 +10,8 @@ LAST = -1
 def minilm(alpha_relations=1.0, relation_heads=0, relation_layer=LAST, head_share=0.2):
     """MiniLMv2: the student's last layer relates its tokens as a layer of the teacher does.
 
-    Any width, depth and number of heads will do. No loss reaches a masked-LM head: the head learns
-    from the text, alone, at the end.
+    Any width, depth and number of heads will do. The loss reaches neither what comes after the last
+    layer's queries, keys and values nor a masked-LM head: they learn from the text at the end.
 
     Args:
         alpha_relations: weight of the relations' KL.
@@ -19,7 +19,8 @@ def minilm(alpha_relations=1.0, relation_heads=0, relation_layer=LAST, head_shar
             common divisor of both widths up to 48.
         relation_layer: the teacher's layer, from 0, or from -1 backwards. The paper takes the last
             of a base model, and of a large one an upper middle one.
-        head_share: share of the steps in which only the head learns; 0 for none.
+        head_share: share of the steps in which only what the loss does not reach learns; 0 for
+            none.
 
     Returns:
         A `Recipe`.
@@ -27,7 +28,7 @@ def minilm(alpha_relations=1.0, relation_heads=0, relation_layer=LAST, head_shar
     options = {"relations": ("queries", "keys", "values"), "relation_heads": relation_heads}
     terms = (Term("relations", alpha_relations, options, layers=((LAST, relation_layer),)),)
     phase = Phase("relations", terms, share=1.0 - head_share)
-    return Recipe("minilm", (phase, *head_phases(head_share)), source="arXiv:2012.15828")
+    return Recipe("minilm", (phase, *_end(head_share)), source="arXiv:2012.15828")
 
 
 def minilm_v1(alpha_attention=1.0, alpha_relations=1.0, relation_layer=LAST, head_share=0.2):
@@ -49,4 +50,8 @@ def minilm_v1(alpha_attention=1.0, alpha_relations=1.0, relation_layer=LAST, hea
         Term("relations", alpha_relations, values, layers=layers),
     )
     phase = Phase("relations", terms, share=1.0 - head_share)
-    return Recipe("minilm_v1", (phase, *head_phases(head_share)), source="arXiv:2002.10957")
+    return Recipe("minilm_v1", (phase, *_end(head_share)), source="arXiv:2002.10957")
+
+
+def _end(share):
+    return head_phases(share, below=BEHIND_LAST_RELATIONS)
