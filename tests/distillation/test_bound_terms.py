@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfdistill import recipes
 from tfdistill.distillation import layer_losses
 from tfdistill.distillation.bound_terms import BoundTerm, bind_terms, check_phase
 from tfdistill.distillation.distiller import Distiller
@@ -159,6 +160,46 @@ def test_projections_learn_and_have_a_seed(narrow, teacher, batch):
     assert len(gradients) == 6 and all(np.abs(gradient).max() > 0 for gradient in gradients)
 
 
+@pytest.mark.parametrize(("projection", "count"), [("shared", 1), ("per_layer", 2)])
+def test_projections_start_at_the_least_squares(narrow, teacher, tiny_batch, projection, count):
+    """Of the real tokens of all batches and of all layers that share one; nothing else moves."""
+    batches = [tiny_batch((10, 9, 8, 9), seed=seed) for seed in (1, 2)]
+    term = Term("hidden", 1.0, layers="uniform", projection=projection)
+    distiller = Distiller(narrow, Phase("test", (term, Term("mlm", 1.0))), teacher)
+    before = [variable.numpy() for variable in narrow.variables]
+    distiller.fit_projections(batches)
+    for variable, same in zip(narrow.variables, before, strict=True):
+        np.testing.assert_array_equal(variable, same)
+    rows = {0: ([], []), 1: ([], [])}
+    for batch in batches:
+        real = batch["attention_mask"] > 0
+        ours, theirs = (model.encode(batch, taps={"hidden_states"}) for model in (narrow, teacher))
+        for pair, (s, t) in enumerate([(0, 1), (1, 3)]):
+            rows[pair % count][0].append(ours["hidden_states"][s + 1].numpy()[real])
+            rows[pair % count][1].append(theirs["hidden_states"][t + 1].numpy()[real])
+    projections = distiller.state_variables[len(narrow.variables) :]
+    for number in range(count):
+        inputs, targets = map(np.concatenate, rows[number])
+        with_ones = np.c_[inputs, np.ones(len(inputs))]
+        residual = targets - with_ones @ np.linalg.lstsq(with_ones, targets, rcond=None)[0]
+        kernel, bias = projections[2 * number :][:2]
+        found = targets - inputs @ kernel.numpy() - bias.numpy()
+        assert np.mean(residual**2) <= np.mean(found**2) < 1.05 * np.mean(residual**2)
+        assert np.mean(found**2) < 0.9 * np.mean((targets - targets.mean(axis=0)) ** 2)
+
+
+def test_micro_batches_fit_projections_on_their_own_size(narrow, teacher, tiny_batch):
+    phase = Phase("test", (Term("embedding", 1.0, projection="shared"),))
+    batch = tiny_batch((10, 9, 8, 9))
+    half = {name: array[:2] for name, array in batch.items()}
+    found = []
+    for one, parts in ((batch, 2), (half, 1)):
+        distiller = Distiller(narrow, phase, teacher, micro_batches=parts)
+        distiller.fit_projections([one])
+        found.append(distiller.state_variables[-2].numpy())
+    np.testing.assert_array_equal(*found)
+
+
 def test_remat_changes_nothing(narrow, teacher, batch):
     terms = (
         Term("hidden", 1.0, layers="uniform", projection="shared"),
@@ -220,10 +261,24 @@ def test_parts_that_learn(student, teacher, batch):
         np.testing.assert_allclose(gradient, gradients[path], atol=1e-6)
     two = Phase("test", (Term("mlm", 1.0),), trainable=("head", "encoder/layer_1/"))
     assert len(Distiller(student, two).trained_variables) == 5 + 16
-    two = Phase("test", (Term("mlm", 1.0),), trainable=("encoder/layer_1",))
-    assert len(Distiller(student, two).trained_variables) == 16
+    for last in ("encoder/layer_1", "encoder/layer_-1"):
+        two = Phase("test", (Term("mlm", 1.0),), trainable=(last,))
+        paths = [variable.path for variable in Distiller(student, two).trained_variables]
+        assert len(paths) == 16 and all(path.startswith("encoder/layer_1/") for path in paths)
     with pytest.raises(UserError, match="trains 'haed', and no such part .* can learn; there are"):
         Distiller(student, Phase("test", (Term("mlm", 1.0),), trainable=("haed",)))
+    with pytest.raises(UserError, match="trains 'encoder/layer_-3', and no such part"):
+        Distiller(student, Phase("test", (Term("mlm", 1.0),), trainable=("encoder/layer_-3",)))
+
+
+@pytest.mark.parametrize("recipe", ["minilm", "minilm_v1"])
+def test_the_end_of_minilm_trains_what_its_loss_does_not_reach(student, teacher, batch, recipe):
+    relations, end = recipes.get(recipe).phases
+    first = Distiller(student, relations, teacher)
+    gradients = zip(first.trained_variables, first.gradients(batch, 0)[0], strict=True)
+    unreached = {variable.path for variable, gradient in gradients if not np.any(gradient)}
+    second = Distiller(student, end)
+    assert {variable.path for variable in second.trained_variables} == unreached
 
 
 # -- what cannot be compared
