@@ -185,7 +185,7 @@ def test_projections_start_at_the_least_squares(narrow, teacher, tiny_batch, pro
         kernel, bias = projections[2 * number :][:2]
         found = targets - inputs @ kernel.numpy() - bias.numpy()
         assert np.mean(residual**2) <= np.mean(found**2) < 1.05 * np.mean(residual**2)
-        assert np.mean(found**2) < 0.9 * np.mean((targets - targets.mean(axis=0)) ** 2)
+        assert np.mean(found**2) < 0.95 * np.mean((targets - targets.mean(axis=0)) ** 2)
 
 
 def test_micro_batches_fit_projections_on_their_own_size(narrow, teacher, tiny_batch):
