@@ -10,6 +10,7 @@ teacher's tokenizer.
 
 import argparse
 import csv
+from pathlib import Path
 
 import numpy as np
 
@@ -77,6 +78,14 @@ def cosines(first, second):
     return (first * second).sum(axis=1) / lengths
 
 
+def named_folder(text):
+    """An argument NAME=DIR: (name, folder)."""
+    name, equals, folder = text.partition("=")
+    if not (name and equals and Path(folder).is_dir()):
+        raise argparse.ArgumentTypeError(f"give NAME=DIR, with a directory that is there: {text}")
+    return name, folder
+
+
 def main():
     """Prints the table."""
     parser = argparse.ArgumentParser(
@@ -84,7 +93,7 @@ def main():
     )
     parser.add_argument("--pairs", required=True, help="dev.tsv of STS-B")
     parser.add_argument("--teacher", required=True, help="Hugging Face directory")
-    parser.add_argument("models", nargs="*", metavar="NAME=DIR")
+    parser.add_argument("models", nargs="*", type=named_folder, metavar="NAME=DIR")
     arguments = parser.parse_args()
 
     import tfdistill
@@ -92,7 +101,7 @@ def main():
 
     first, second, scores = read_pairs(arguments.pairs)
     tokenizer = load_tokenizer(arguments.teacher)
-    sources = {"teacher": arguments.teacher, **dict(m.split("=", 1) for m in arguments.models)}
+    sources = {"teacher": arguments.teacher, **dict(arguments.models)}
     alike = {}
     print(f"{'':<28}{'with the teacher':>18}{'with people':>14}")
     for name, folder in sources.items():
