@@ -9,7 +9,7 @@ from absl import flags as absl_flags
 
 from tfdistill import flags, plan, recipes
 from tfdistill.data.tokenizer import load_tokenizer
-from tfdistill.models.config import named_config
+from tfdistill.models.config_files import named_config
 from tfdistill.recipe_checks import without_meaning
 
 HUB = {  # shape, whether there is a masked-LM head

@@ -12,7 +12,8 @@ from tfdistill.distillation.terms import LOSSES
 from tfdistill.errors import UserError
 from tfdistill.flags import FIELDS, WITHOUT_EFFECT
 from tfdistill.models.checkpoint import resolve_directory
-from tfdistill.models.config import EncoderConfig, config_file, read_config
+from tfdistill.models.config import EncoderConfig
+from tfdistill.models.config_files import config_file, read_config
 from tfdistill.recipe_checks import check_recipe, check_terms, split_steps
 from tfdistill.recipe_file import fingerprint
 

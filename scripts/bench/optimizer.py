@@ -13,7 +13,7 @@ import time
 import keras
 import tensorflow as tf
 
-from tfdistill.models.config import named_config
+from tfdistill.models.config_files import named_config
 from tfdistill.models.heads import MaskedLanguageModel
 from tfdistill.training.optimizer import AdamW
 

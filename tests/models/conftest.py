@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tfdistill.models.config import EncoderConfig
+from tfdistill.models.mobilebert_config import MobileBertConfig
 
 
 def tiny_config(model_type="bert", **changes):
@@ -17,10 +18,13 @@ def tiny_config(model_type="bert", **changes):
         "max_position_embeddings": 24,
         "initializer_range": 0.3,
     }
+    if model_type == "mobilebert":
+        own = {"embedding_size": 8, "intra_bottleneck_size": 6, "num_feedforward_networks": 2}
+        return MobileBertConfig(**{**shape, **own, **changes})
     return EncoderConfig(**{**shape, **changes})
 
 
-@pytest.fixture(params=["bert", "distilbert"])
+@pytest.fixture(params=["bert", "distilbert", "mobilebert"])
 def config(request):
     return tiny_config(request.param)
 

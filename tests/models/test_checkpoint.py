@@ -1,5 +1,6 @@
 import errno
 import json
+import re
 from pathlib import Path
 
 import ml_dtypes
@@ -42,7 +43,7 @@ def edit_config(directory, **values):
 
 
 def head_prefix(model):
-    return "cls." if model.config.model_type == "bert" else "vocab_"
+    return "vocab_" if model.config.model_type == "distilbert" else "cls."
 
 
 def assert_equal(loaded, model, **tolerance):
@@ -62,7 +63,7 @@ def test_dense_kernels_are_transposed_on_disk(model, saved):
         "lin1.weight" if model.config.model_type == "distilbert" else "intermediate.dense.weight"
     )
     shapes = {value.shape for name, value in tensors.items() if name.endswith(suffix)}
-    assert shapes == {(model.config.intermediate_size, model.config.hidden_size)}
+    assert shapes == {(model.config.intermediate_size, model.config.attention_size)}
 
 
 def test_a_model_without_head_stays_without(config, tmp_path):
@@ -72,14 +73,15 @@ def test_a_model_without_head_stays_without(config, tmp_path):
     assert loaded.head is None
     assert_equal(loaded, model)
     architectures = json.loads((tmp_path / "saved/config.json").read_text())["architectures"]
-    assert architectures in (["BertModel"], ["DistilBertModel"])
+    names = {"bert": "BertModel", "distilbert": "DistilBertModel", "mobilebert": "MobileBertModel"}
+    assert architectures == [names[config.model_type]]
 
 
 def test_old_names_and_missing_prefixes_are_understood(model, saved):
     def change(tensors):
         renamed = {}
         for name, value in tensors.items():
-            name = name.removeprefix("bert.").removeprefix("distilbert.")
+            name = re.sub("^(distil|mobile)?bert[.]", "", name)
             name = name.replace("LayerNorm.weight", "LayerNorm.gamma")
             renamed[name.replace("LayerNorm.bias", "LayerNorm.beta")] = value
         renamed["pooler.dense.weight"] = np.zeros((12, 12), "float32")
@@ -91,9 +93,10 @@ def test_old_names_and_missing_prefixes_are_understood(model, saved):
 
 
 def test_the_decoder_may_be_stored_when_it_is_the_table(model, saved):
-    decoder = {"bert": "cls.predictions.decoder", "distilbert": "vocab_projector"}
-    name = decoder[model.config.model_type] + ".weight"
-    rewrite(saved, lambda tensors: {**tensors, name: model.decoder_kernel.numpy()})
+    decoder = {"distilbert": "vocab_projector"}
+    name = decoder.get(model.config.model_type, "cls.predictions.decoder") + ".weight"
+    table = model.encoder.embeddings.word_embeddings.numpy()
+    rewrite(saved, lambda tensors: {**tensors, name: table})
     assert_equal(load_model(saved), model)
     rewrite(saved, lambda tensors: {**tensors, name: tensors[name] + 1})
     with pytest.raises(UserError, match="tied"):
@@ -253,7 +256,7 @@ def test_tokenizer_files_come_along(model, tmp_path):
 
 def test_saving_again_replaces_the_model_and_keeps_other_files(model, saved):
     (saved / "notes.txt").write_text("mine")
-    model.decoder_kernel.assign(model.decoder_kernel * 2)
+    model.encoder.embeddings.word_embeddings.assign(model.encoder.embeddings.word_embeddings * 2)
     save_model(model, saved)
     assert_equal(load_model(saved), model)
     assert (saved / "notes.txt").read_text() == "mine"
@@ -269,7 +272,7 @@ def test_a_write_that_fails_leaves_the_old_model_and_no_debris(model, saved, mon
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
     monkeypatch.setattr(Path, "write_bytes", full_disk)
-    model.decoder_kernel.assign(model.decoder_kernel * 2)
+    model.encoder.embeddings.word_embeddings.assign(model.encoder.embeddings.word_embeddings * 2)
     for directory in (saved, saved.parent / "new"):
         with pytest.raises(OSError, match="No space"):
             save_model(model, directory)

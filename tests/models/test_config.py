@@ -6,7 +6,8 @@ import sys
 import pytest
 
 from tfdistill.errors import UserError
-from tfdistill.models.config import EncoderConfig, named_config, read_config
+from tfdistill.models.config import EncoderConfig
+from tfdistill.models.config_files import named_config, read_config
 
 
 def test_named_sizes_are_those_of_the_miniatures():

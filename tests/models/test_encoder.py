@@ -66,18 +66,20 @@ def test_a_missing_mask_means_all_ones_and_missing_types_mean_zeros(config, batc
     np.testing.assert_allclose(plain, given, atol=1e-6)
 
 
-def test_token_types_matter_to_bert_alone(config, batch):
+def test_token_types_matter_but_to_distilbert(config, batch):
     model = MaskedLanguageModel(config)
     plain = model.encode(batch)["last_hidden_state"]
     typed = model.encode({**batch, "token_type_ids": np.ones_like(batch["input_ids"])})
     difference = np.abs(plain - typed["last_hidden_state"]).max()
-    assert difference > 0.1 if config.model_type == "bert" else difference == 0
+    assert difference == 0 if config.model_type == "distilbert" else difference > 0.1
 
 
 @pytest.mark.parametrize("garbage", [0, 30])
 def test_padding_changes_no_real_token(config, batch, garbage):
     """Rows of 9, 5 and 1 tokens alone give what they give beside padding, whatever its ids."""
     model = MaskedLanguageModel(config)
+    if garbage and model.encoder.embeddings.read_by_neighbours:
+        pytest.skip("the last token reads the id beside it, as in Hugging Face's model")
     ids, mask = batch["input_ids"], batch["attention_mask"]
     padded = model.encode({**batch, "input_ids": np.where(mask, ids, garbage).astype("int32")})
     for row, length in enumerate(mask.sum(1)):
@@ -210,7 +212,8 @@ def test_each_place_has_its_own_dropout_site(config):
     encoder = Encoder(config)
     sites = [encoder.embeddings.site]
     for block in encoder.blocks:
-        sites += [block.attention.site, block.output_site, block.feed_forward_site]
+        sites += [block.attention.site, block.output_site]
+        sites += [block.feed_forward_site] if hasattr(block, "feed_forward_site") else []
     assert len(set(sites)) == len(sites)
 
 

@@ -49,6 +49,25 @@ DISTILBERT_SHAPES = [
     {"dim": 36, "n_heads": 4, "n_layers": 2, "hidden_dim": 50},
     {"dim": 77, "n_heads": 11, "n_layers": 3, "hidden_dim": 40},
 ]
+MOBILEBERT = {
+    "hidden_size": 24,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 30,
+    "embedding_size": 10,
+    "intra_bottleneck_size": 12,
+    "num_feedforward_networks": 3,
+}
+LAYER_NORM = {"normalization_type": "layer_norm", "hidden_act": "gelu"}
+MOBILEBERT_CASES = [
+    {},
+    {"use_bottleneck_attention": True, "key_query_shared_bottleneck": False},
+    {"use_bottleneck_attention": True, "key_query_shared_bottleneck": True},
+    {"num_feedforward_networks": 1, "embedding_size": 24},
+    LAYER_NORM,
+    # The inverted-bottleneck teacher.
+    {"intra_bottleneck_size": 48, "num_feedforward_networks": 1, **LAYER_NORM},
+]
 CASES = [
     *(("BertConfig", {**BERT_SHAPES[i % 3], **extra}) for i, extra in enumerate(BERT_EXTRAS)),
     *(
@@ -56,6 +75,7 @@ CASES = [
         for shape in DISTILBERT_SHAPES
         for activation in ("gelu", "relu", "gelu_new")
     ),
+    *(("MobileBertConfig", {**MOBILEBERT, **extra}) for extra in MOBILEBERT_CASES),
 ]
 
 
@@ -81,7 +101,7 @@ def random_inputs(config, length=31):
         "input_ids": generator.integers(0, config.vocab_size, shape),
         "attention_mask": np.arange(length) < lengths,
     }
-    if config.model_type == "bert":
+    if config.type_vocab_size:
         inputs["token_type_ids"] = generator.integers(0, config.type_vocab_size, shape)
     return {name: value.astype("int32") for name, value in inputs.items()}
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tfdistill.models.config import named_config
+from tfdistill.models.config_files import named_config
 from tfdistill.models.heads import MaskedLanguageModel
 from tfdistill.training import text_start
 from tfdistill.training.text_start import cooccurrence_embeddings, start_from_text

@@ -10,7 +10,8 @@ from tfdistill.data.batches import Rows, TrainingBatches
 from tfdistill.data.corpus import open_corpus
 from tfdistill.data.shards import Shard
 from tfdistill.distillation.distiller import Distiller
-from tfdistill.models.config import EncoderConfig, named_config
+from tfdistill.models.config import EncoderConfig
+from tfdistill.models.config_files import named_config
 from tfdistill.models.heads import MaskedLanguageModel
 from tfdistill.training.optimizer import build_optimizer
 

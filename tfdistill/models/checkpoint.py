@@ -12,7 +12,8 @@ import safetensors
 import safetensors.numpy
 
 from tfdistill.errors import UserError
-from tfdistill.models.config import config_of, read_json
+from tfdistill.models.architectures import ARCHITECTURES
+from tfdistill.models.config_files import config_of, read_json
 from tfdistill.models.heads import MaskedLanguageModel
 
 WEIGHTS = "model.safetensors"
@@ -26,52 +27,12 @@ TOKENIZER_FILES = (
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 _FLOATS = ("F64", "F32", "F16", "BF16")
-
-# Hugging Face's names of the parts of a layer, in the order of `_layer_parts`.
-_LAYER_NAMES = {
-    "bert": (
-        "attention.self.query",
-        "attention.self.key",
-        "attention.self.value",
-        "attention.output.dense",
-        "attention.output.LayerNorm",
-        "intermediate.dense",
-        "output.dense",
-        "output.LayerNorm",
-    ),
-    "distilbert": (
-        "attention.q_lin",
-        "attention.k_lin",
-        "attention.v_lin",
-        "attention.out_lin",
-        "sa_layer_norm",
-        "ffn.lin1",
-        "ffn.lin2",
-        "output_layer_norm",
-    ),
-}
-_LAYERS_PREFIX = {"bert": "encoder.layer", "distilbert": "transformer.layer"}
-# Dense, norm, bias and tied decoder of the head. Checkpoints of BERT call the bias by two names.
-_HEAD_NAMES = {
-    "bert": (
-        "cls.predictions.transform.dense",
-        "cls.predictions.transform.LayerNorm",
-        "cls.predictions.bias",
-        "cls.predictions.decoder.weight",
-    ),
-    "distilbert": (
-        "vocab_transform",
-        "vocab_layer_norm",
-        "vocab_projector.bias",
-        "vocab_projector.weight",
-    ),
-}
-_HEAD_PREFIX = {"bert": "cls.predictions.", "distilbert": "vocab_"}
-_HEADLESS_ARCHITECTURE = {"bert": "BertModel", "distilbert": "DistilBertModel"}
+# What checkpoints of BERT and MobileBERT call the head's bias, too.
+_BIAS, _OTHER_BIAS = "cls.predictions.bias", "cls.predictions.decoder.bias"
 
 
 def load_model(path_or_hub_name):
-    """Read a BERT or DistilBERT with its masked-LM head, where the checkpoint has one.
+    """Read a BERT, DistilBERT or MobileBERT with its masked-LM head, where the checkpoint has one.
 
     Args:
         path_or_hub_name: a Hugging Face directory (config.json and model.safetensors, sharded or
@@ -87,9 +48,10 @@ def load_model(path_or_hub_name):
     config_path = directory / "config.json"
     config = config_of(read_json(config_path), config_path)
     tensors = _Tensors(directory)
-    with_head = any(name.startswith(_HEAD_PREFIX[config.model_type]) for name in tensors.names)
+    architecture = ARCHITECTURES[config.model_type]
+    with_head = any(name.startswith(architecture.head_prefix) for name in tensors.names)
     model = MaskedLanguageModel(config, with_head=with_head, seed=None)
-    for name, (variable, transposed) in _variables(model).items():
+    for name, (variable, transposed) in architecture.variables(model).items():
         variable.assign(tensors.read(name, variable.shape, transposed))
     _check_tied(model, tensors)
     return model
@@ -123,7 +85,7 @@ def save_model(model, directory, tokenizer_directory=None):
         )
         values = model.config.to_hugging_face()
         if model.head is None:
-            values["architectures"] = [_HEADLESS_ARCHITECTURE[model.config.model_type]]
+            values["architectures"] = [ARCHITECTURES[model.config.model_type].headless]
         (aside / "config.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
         if directory.exists():
             for path in aside.iterdir():
@@ -205,8 +167,8 @@ class _Tensors:
 
     def read(self, name, shape, transposed=False):
         """A float32 array of the given shape, which the file holds transposed when so said."""
-        if name == _HEAD_NAMES["bert"][2] and name not in self._keys:
-            name = "cls.predictions.decoder.bias"
+        if name == _BIAS and name not in self._keys:
+            name = _OTHER_BIAS
         if name not in self._keys:
             raise UserError(
                 f"{self.directory}: the tensor {name} is missing; the checkpoint is incomplete or "
@@ -238,7 +200,7 @@ def _opened(path):
 
 
 def _canonical(key):
-    name = key.removeprefix("distilbert.").removeprefix("bert.")
+    name = re.sub(r"^(distil|mobile)?bert\.", "", key)
     return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace(
         "LayerNorm.beta", "LayerNorm.bias"
     )
@@ -246,10 +208,10 @@ def _canonical(key):
 
 def _check_tied(model, tensors):
     """Refuse a decoder of its own: this head projects by the word embeddings."""
-    decoder = _HEAD_NAMES[model.config.model_type][3]
+    decoder = ARCHITECTURES[model.config.model_type].decoder
     if model.head is None or decoder not in tensors.names:
         return
-    table = model.decoder_kernel
+    table = model.encoder.embeddings.word_embeddings
     if not np.array_equal(tensors.read(decoder, table.shape), table.numpy()):
         raise UserError(
             f"{tensors.directory}: {decoder} differs from the word embeddings; only tied decoders "
@@ -257,56 +219,12 @@ def _check_tied(model, tensors):
         )
 
 
-def _variables(model):
-    """Canonical Hugging Face name -> (variable, whether the file holds it transposed)."""
-    model_type = model.config.model_type
-    embeddings = model.encoder.embeddings
-    named = {
-        "embeddings.word_embeddings.weight": (embeddings.word_embeddings, False),
-        "embeddings.position_embeddings.weight": (embeddings.position_embeddings, False),
-    }
-    if embeddings.token_type_embeddings is not None:
-        named["embeddings.token_type_embeddings.weight"] = (embeddings.token_type_embeddings, False)
-    named |= _norm("embeddings.LayerNorm", embeddings.layer_norm)
-    for index, block in enumerate(model.encoder.blocks):
-        for name, part in zip(_LAYER_NAMES[model_type], _layer_parts(block), strict=True):
-            full = f"{_LAYERS_PREFIX[model_type]}.{index}.{name}"
-            named |= _dense(full, part) if hasattr(part, "kernel") else _norm(full, part)
-    if model.head is not None:
-        dense, norm, bias, _ = _HEAD_NAMES[model_type]
-        named |= _dense(dense, model.head.dense) | _norm(norm, model.head.layer_norm)
-        named[bias] = (model.head.bias, False)
-    return named
-
-
-def _layer_parts(block):
-    attention = block.attention
-    return (
-        attention.query,
-        attention.key,
-        attention.value,
-        attention.output_dense,
-        block.attention_norm,
-        block.intermediate,
-        block.output_dense,
-        block.output_norm,
-    )
-
-
-def _dense(name, layer):
-    return {f"{name}.weight": (layer.kernel, True), f"{name}.bias": (layer.bias, False)}
-
-
-def _norm(name, layer):
-    return {f"{name}.weight": (layer.gamma, False), f"{name}.bias": (layer.beta, False)}
-
-
 def _hugging_face_tensors(model):
     """Hugging Face name -> float32 array; the tied decoder is left out, as Hugging Face does."""
     model_type = model.config.model_type
-    tensors = {}
-    for name, (variable, transposed) in _variables(model).items():
-        full = name if name.startswith(_HEAD_PREFIX[model_type]) else f"{model_type}.{name}"
+    architecture, tensors = ARCHITECTURES[model_type], {}
+    for name, (variable, transposed) in architecture.variables(model).items():
+        full = name if name.startswith(architecture.head_prefix) else f"{model_type}.{name}"
         array = variable.numpy().astype(np.float32)
         tensors[full] = np.ascontiguousarray(array.T if transposed else array)
     return tensors

@@ -1,13 +1,8 @@
 """The shape of an encoder: one dataclass with Hugging Face's BERT names, and named sizes."""
 
 import dataclasses
-import json
-import re
-from pathlib import Path
 
 from tfdistill.errors import UserError
-
-MODEL_TYPES = ("bert", "distilbert")
 
 # Names of Hugging Face's `hidden_act` that models.layers implements.
 HIDDEN_ACTS = (
@@ -23,7 +18,7 @@ HIDDEN_ACTS = (
 )
 
 # Field of EncoderConfig -> the name DistilBERT's config.json uses for it.
-_DISTILBERT_NAMES = {
+DISTILBERT_NAMES = {
     "hidden_size": "dim",
     "num_hidden_layers": "n_layers",
     "num_attention_heads": "n_heads",
@@ -31,15 +26,6 @@ _DISTILBERT_NAMES = {
     "hidden_act": "activation",
     "hidden_dropout_prob": "dropout",
     "attention_probs_dropout_prob": "attention_dropout",
-}
-
-# layers, width, heads; the intermediate size is four times the width.
-_NAMED_SIZES = {
-    "tiny": (2, 128, 2),
-    "mini": (4, 256, 4),
-    "small": (4, 512, 8),
-    "medium": (8, 512, 8),
-    "base": (12, 768, 12),
 }
 
 
@@ -61,6 +47,9 @@ class EncoderConfig:
         UserError: a value is out of range or not of its type.
     """
 
+    TYPES = ("bert", "distilbert")
+    ATTENTION_SIZE = "hidden_size"
+
     model_type: str = "bert"
     vocab_size: int = 30522
     hidden_size: int = 768
@@ -77,57 +66,66 @@ class EncoderConfig:
     pad_token_id: int = 0
 
     def __post_init__(self):
-        _require(
-            self.model_type in MODEL_TYPES,
-            f"model_type {self.model_type!r} is not supported; use one of {', '.join(MODEL_TYPES)}",
+        require(
+            self.model_type in self.TYPES,
+            f"model_type {self.model_type!r} is not supported; use one of {', '.join(self.TYPES)}",
         )
         if self.type_vocab_size is None:
-            object.__setattr__(self, "type_vocab_size", 2 if self.model_type == "bert" else 0)
-        for name in (
-            "vocab_size",
-            "hidden_size",
-            "num_hidden_layers",
-            "num_attention_heads",
-            "intermediate_size",
-            "max_position_embeddings",
-        ):
+            object.__setattr__(self, "type_vocab_size", 0 if self.model_type == "distilbert" else 2)
+        for name in self.sizes:
             value = getattr(self, name)
-            _require(_is_integer(value) and value > 0, f"{name} must be a whole number above 0")
+            require(_is_integer(value) and value > 0, f"{name} must be a whole number above 0")
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
             value = getattr(self, name)
-            _require(_is_number(value) and 0 <= value < 1, f"{name} must lie in [0, 1)")
+            require(_is_number(value) and 0 <= value < 1, f"{name} must lie in [0, 1)")
         for name in ("layer_norm_eps", "initializer_range"):
             value = getattr(self, name)
-            _require(_is_number(value) and value > 0, f"{name} must be a number above 0")
-        _require(
+            require(_is_number(value) and value > 0, f"{name} must be a number above 0")
+        require(
             self.hidden_act in HIDDEN_ACTS,
             f"hidden_act {self.hidden_act!r} is not supported; use one of {', '.join(HIDDEN_ACTS)}",
         )
-        _require(
-            self.hidden_size % self.num_attention_heads == 0,
-            f"hidden_size {self.hidden_size} is not a multiple of "
+        require(
+            self.attention_size % self.num_attention_heads == 0,
+            f"{self.ATTENTION_SIZE} {self.attention_size} is not a multiple of "
             f"num_attention_heads {self.num_attention_heads}",
         )
-        _require(
+        require(
             _is_integer(self.pad_token_id) and 0 <= self.pad_token_id < self.vocab_size,
             "pad_token_id must be an id of the vocabulary",
         )
         self._require_token_types()
 
     def _require_token_types(self):
-        _require(_is_integer(self.type_vocab_size), "type_vocab_size must be a whole number")
-        if self.model_type == "bert":
-            _require(
-                self.type_vocab_size > 0, "type_vocab_size must be above 0 for model_type bert"
-            )
+        require(_is_integer(self.type_vocab_size), "type_vocab_size must be a whole number")
+        if self.model_type == "distilbert":
+            require(self.type_vocab_size == 0, "distilbert has no token types: type_vocab_size 0")
+            require(self.layer_norm_eps == 1e-12, "distilbert fixes layer_norm_eps at 1e-12")
         else:
-            _require(self.type_vocab_size == 0, "distilbert has no token types: type_vocab_size 0")
-            _require(self.layer_norm_eps == 1e-12, "distilbert fixes layer_norm_eps at 1e-12")
+            least = f"type_vocab_size must be above 0 for model_type {self.model_type}"
+            require(self.type_vocab_size > 0, least)
+
+    @property
+    def sizes(self):
+        """Fields that must be whole numbers above 0."""
+        return (
+            "vocab_size",
+            "hidden_size",
+            "num_hidden_layers",
+            "num_attention_heads",
+            "intermediate_size",
+            "max_position_embeddings",
+        )
+
+    @property
+    def attention_size(self):
+        """Width of all attention heads together."""
+        return getattr(self, self.ATTENTION_SIZE)
 
     @property
     def head_size(self):
         """Width of one attention head."""
-        return self.hidden_size // self.num_attention_heads
+        return self.attention_size // self.num_attention_heads
 
     @classmethod
     def from_hugging_face(cls, values):
@@ -145,18 +143,18 @@ class EncoderConfig:
                 value out of range.
         """
         model_type = values.get("model_type", "bert")
-        _require(
+        require(
             values.get("position_embedding_type", "absolute") == "absolute",
             "only absolute position embeddings are supported (position_embedding_type)",
         )
         for name in ("is_decoder", "add_cross_attention"):
-            _require(not values.get(name), f"{name} is true: only encoders are supported")
+            require(not values.get(name), f"{name} is true: only encoders are supported")
         # Hugging Face's own default depth, which differs from BERT's.
         fields = {"num_hidden_layers": 6} if model_type == "distilbert" else {}
         for field in dataclasses.fields(cls):
             names = [field.name]
             if model_type == "distilbert":
-                names.append(_DISTILBERT_NAMES.get(field.name, field.name))
+                names.append(DISTILBERT_NAMES.get(field.name, field.name))
             for name in names:
                 if values.get(name) is not None:
                     fields[field.name] = values[name]
@@ -172,142 +170,13 @@ class EncoderConfig:
         if self.model_type == "bert":
             return {"architectures": ["BertForMaskedLM"], **values}
         del values["type_vocab_size"], values["layer_norm_eps"]
-        values = {_DISTILBERT_NAMES.get(name, name): value for name, value in values.items()}
+        values = {DISTILBERT_NAMES.get(name, name): value for name, value in values.items()}
         return {
             "architectures": ["DistilBertForMaskedLM"],
             **values,
             "sinusoidal_pos_embds": False,
             "tie_weights_": True,
         }
-
-
-def named_config(name, model_type="bert", vocab_size=30522):
-    """A shape by name.
-
-    Args:
-        name: "tiny", "mini", "small", "medium", "base" (the sizes of Turc et al., 2019,
-            "Well-Read Students Learn Better", and BERT base), or a shape written out in the style
-            of the same release, "L-4_H-128_A-2" (layers, width, heads), optionally followed by
-            "_I-512" (intermediate size; four times the width when left out).
-        model_type: "bert" or "distilbert".
-        vocab_size: number of tokens.
-
-    Returns:
-        EncoderConfig.
-
-    Raises:
-        UserError: an unknown name or an impossible shape.
-    """
-    intermediate = None
-    if name in _NAMED_SIZES:
-        layers, width, heads = _NAMED_SIZES[name]
-    else:
-        match = re.fullmatch(r"L-(\d+)_H-(\d+)_A-(\d+)(?:_I-(\d+))?", name)
-        _require(
-            match,
-            f"--student_config/--teacher_config: {name!r} is neither a file nor a known size; use "
-            f"a JSON file, one of {', '.join(_NAMED_SIZES)}, or a shape like L-4_H-128_A-2",
-        )
-        layers, width, heads, intermediate = (
-            int(part) if part else None for part in match.groups()
-        )
-    return EncoderConfig(
-        model_type=model_type,
-        vocab_size=vocab_size,
-        hidden_size=width,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        intermediate_size=4 * width if intermediate is None else intermediate,
-    )
-
-
-def config_file(name_or_json_path):
-    """The file that an argument of `read_config` means.
-
-    Args:
-        name_or_json_path: as there.
-
-    Returns:
-        `Path`, or None where it is a name: of a size, whatever folder is called so.
-    """
-    path = Path(name_or_json_path)
-    if (path / "config.json").is_file():
-        return path / "config.json"
-    return path if path.is_file() or path.suffix == ".json" else None
-
-
-def read_config(name_or_json_path, model_type):
-    """A shape by name or from a Hugging Face config.json.
-
-    Args:
-        name_or_json_path: a name for `named_config`, a JSON file, or a directory that holds a
-            config.json.
-        model_type: "bert" or "distilbert"; a JSON that names another type is refused.
-
-    Returns:
-        EncoderConfig.
-
-    Raises:
-        UserError: an unknown name, a file that cannot be read, or a JSON of another model type.
-    """
-    path = config_file(name_or_json_path)
-    if path is None:
-        return named_config(str(name_or_json_path), model_type)
-    values = read_json(path)
-    found = values.get("model_type", model_type)
-    _require(
-        found == model_type,
-        f"{path} describes a {found}, not a {model_type}; change --student_type or the file",
-    )
-    if model_type == "bert":
-        foreign = sorted(set(values) & set(_DISTILBERT_NAMES.values()))
-        _require(
-            not foreign,
-            f"{path} uses DistilBERT's names ({', '.join(foreign)}); change --student_type to "
-            "distilbert or use BERT's names",
-        )
-    return config_of(values | {"model_type": model_type}, path)
-
-
-def read_json(path):
-    """Read a JSON object.
-
-    Args:
-        path: a file.
-
-    Returns:
-        dict.
-
-    Raises:
-        UserError: the file is missing, unreadable, or holds no JSON object.
-    """
-    try:
-        values = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"cannot read {path}: {reason}") from error
-    if not isinstance(values, dict):
-        raise UserError(f"{path} holds no JSON object; a Hugging Face config.json is needed")
-    return values
-
-
-def config_of(values, path):
-    """`EncoderConfig.from_hugging_face` whose complaints name the file.
-
-    Args:
-        values: dict, the content of config.json.
-        path: the file it was read from.
-
-    Returns:
-        EncoderConfig.
-
-    Raises:
-        UserError: as `from_hugging_face`, with the file's name in front.
-    """
-    try:
-        return EncoderConfig.from_hugging_face(values)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from error
 
 
 def _is_integer(value):
@@ -318,6 +187,7 @@ def _is_number(value):
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _require(condition, message):
+def require(condition, message):
+    """Raises `UserError` with a message unless a condition holds."""
     if not condition:
         raise UserError(message)

@@ -1,4 +1,4 @@
-"""The encoder: BERT and DistilBERT in one class, which shows its insides on demand."""
+"""The encoder of every model type in one class, which shows its insides on demand."""
 
 import functools
 
@@ -6,8 +6,9 @@ import keras
 from keras import ops
 
 from tfdistill.errors import UserError
+from tfdistill.models.architectures import ARCHITECTURES
 from tfdistill.models.layerdrop import run_or_skip
-from tfdistill.models.layers import MASKED_SCORE, Embeddings, TransformerLayer
+from tfdistill.models.layers import MASKED_SCORE
 from tfdistill.models.remat import recomputed
 
 LAYER_TAPS = ("attention_scores", "attention_probs", "queries", "keys", "values")
@@ -15,7 +16,8 @@ TAPS = frozenset(("embeddings", "hidden_states", *LAYER_TAPS))
 
 
 class Encoder(keras.layers.Layer):
-    """A stack of Transformer layers over embeddings (Devlin et al., 2019; Sanh et al., 2019).
+    """A stack of Transformer layers over embeddings (Devlin et al., 2019; Sanh et al., 2019;
+    Sun et al., 2020).
 
     All variables exist once it is constructed.
 
@@ -24,15 +26,16 @@ class Encoder(keras.layers.Layer):
 
     Attributes:
         embeddings: `Embeddings`.
-        blocks: list of `TransformerLayer`, the first layer first.
+        blocks: list of the model type's layers, the first first.
     """
 
     def __init__(self, config):
         super().__init__(name="encoder")
         self.config = config
-        self.embeddings = Embeddings(config)
+        architecture = ARCHITECTURES[config.model_type]
+        self.embeddings = architecture.embeddings(config)
         self.blocks = [
-            TransformerLayer(config, index, name=f"layer_{index}")
+            architecture.block(config, index, name=f"layer_{index}")
             for index in range(config.num_hidden_layers)
         ]
         self.build()

@@ -5,51 +5,8 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from tfdistill.models.architectures import ARCHITECTURES
 from tfdistill.models.encoder import Encoder
-from tfdistill.models.layers import ACTIVATIONS, LayerNormalization
-
-
-class MaskedLanguageModelHead(keras.layers.Layer):
-    """Dense, activation and norm before the tied vocabulary projection (Devlin et al., 2019, A.2).
-
-    Args:
-        config: EncoderConfig.
-
-    Attributes:
-        bias: variable (vocab,), added to the logits.
-    """
-
-    def __init__(self, config):
-        super().__init__(name="head")
-        self.config = config
-        self.dense = keras.layers.Dense(
-            config.hidden_size, kernel_initializer="zeros", name="dense"
-        )
-        self.activation = ACTIVATIONS[config.hidden_act]
-        self.layer_norm = LayerNormalization(config.layer_norm_eps)
-        self.build()
-
-    def build(self, input_shape=None):
-        shape = (None, None, self.config.hidden_size)
-        self.dense.build(shape)
-        self.layer_norm.build(shape)
-        self.bias = self.add_weight(
-            shape=(self.config.vocab_size,), initializer="zeros", name="bias", autocast=False
-        )
-
-    def call(self, hidden):
-        return self.layer_norm(self.activation(self.dense(hidden)))
-
-    def transform(self, hidden):
-        """The rows that the vocabulary projection sees.
-
-        Args:
-            hidden: (..., hidden), the encoder's last hidden states.
-
-        Returns:
-            (..., hidden).
-        """
-        return self(hidden)
 
 
 class MaskedLanguageModel(keras.Model):
@@ -65,7 +22,7 @@ class MaskedLanguageModel(keras.Model):
 
     Attributes:
         encoder: `Encoder`.
-        head: `MaskedLanguageModelHead`, or None.
+        head: the masked-LM head, or None.
         config: EncoderConfig.
     """
 
@@ -73,7 +30,7 @@ class MaskedLanguageModel(keras.Model):
         super().__init__(name="masked_language_model")
         self.config = config
         self.encoder = Encoder(config)
-        self.head = MaskedLanguageModelHead(config) if with_head else None
+        self.head = ARCHITECTURES[config.model_type].head(config) if with_head else None
         self.built = True
         if seed is not None:
             initialize_weights(self, seed)
@@ -106,8 +63,8 @@ class MaskedLanguageModel(keras.Model):
 
     @property
     def decoder_kernel(self):
-        """Variable (vocab, hidden): the word embeddings, which are the decoder too."""
-        return self.encoder.embeddings.word_embeddings
+        """(vocab, hidden): the word embeddings, which are the decoder too, or a part of it."""
+        return self.head.decoder_kernel(self.encoder.embeddings)
 
     def project(self, transformed):
         """Logits over the vocabulary.
@@ -120,7 +77,7 @@ class MaskedLanguageModel(keras.Model):
         """
         # Rank 2: a batched product would make the gradient of the table once per row.
         rows = ops.reshape(transformed, (-1, self.config.hidden_size))
-        logits = vocabulary_logits(rows, self.decoder_kernel, self.head.bias)
+        logits = self.head.logits(rows, self.encoder.embeddings)
         return ops.reshape(logits, (*ops.shape(transformed)[:-1], self.config.vocab_size))
 
     def gather(self, hidden, positions):
@@ -138,21 +95,6 @@ class MaskedLanguageModel(keras.Model):
         return ops.cast(rows, hidden.dtype)
 
 
-def vocabulary_logits(rows, kernel, bias):
-    """Projects rows to the vocabulary; what comes after the product is float32.
-
-    Args:
-        rows: (rows, hidden), whose type is that of the product.
-        kernel: (vocab, hidden).
-        bias: float32 (vocab,).
-
-    Returns:
-        float32 (rows, vocab).
-    """
-    logits = tf.matmul(rows, ops.cast(kernel, rows.dtype), transpose_b=True)
-    return ops.cast(logits, "float32") + bias
-
-
 def initialize_weights(model, seed):
     """Fills a model with fresh weights: N(0, initializer_range) matrices, zero biases.
 
@@ -168,7 +110,7 @@ def initialize_weights(model, seed):
         if len(variable.shape) == 2:
             fresh = generator.standard_normal(variable.shape, dtype=np.float32)
             fresh *= model.config.initializer_range
-            if variable is model.decoder_kernel:
+            if variable is model.encoder.embeddings.word_embeddings:
                 fresh[model.config.pad_token_id] = 0
             variable.assign(fresh)
 

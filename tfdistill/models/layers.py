@@ -8,6 +8,7 @@ import functools
 import math
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from tfdistill.models.dropout import stateless_dropout
@@ -81,9 +82,11 @@ class Embeddings(keras.layers.Layer):
         word_embeddings: variable (vocab, hidden), which the masked-LM head shares.
         position_embeddings: variable (positions, hidden).
         token_type_embeddings: variable (token types, hidden), or None.
+        read_by_neighbours: whether real tokens read the word embedding of padding beside them.
     """
 
     site = 0
+    read_by_neighbours = False
 
     def __init__(self, config, name="embeddings"):
         # Not cast before the lookup: that would be a copy of all the vocabulary.
@@ -144,33 +147,37 @@ class SelfAttention(keras.layers.Layer):
         super().__init__(name=name)
         self.config = config
         self.site = site
-        width = config.hidden_size
+        width = config.attention_size
         self.query = keras.layers.Dense(width, kernel_initializer="zeros", name="query")
         self.key = keras.layers.Dense(width, kernel_initializer="zeros", name="key")
         self.value = keras.layers.Dense(width, kernel_initializer="zeros", name="value")
         self.output_dense = keras.layers.Dense(width, kernel_initializer="zeros", name="output")
 
-    def build(self, input_shape):
-        for layer in (self.query, self.key, self.value, self.output_dense):
-            layer.build(input_shape)
+    def build(self, input_shape, values_shape=None):
+        self.query.build(input_shape)
+        self.key.build(input_shape)
+        self.value.build(values_shape or input_shape)
+        self.output_dense.build((*input_shape[:-1], self.config.attention_size))
 
-    def call(self, hidden, attention_bias=None, dropout=None, taps=frozenset()):
+    def call(self, hidden, values_from=None, attention_bias=None, dropout=None, taps=frozenset()):
         """Attends.
 
         Args:
             hidden: (batch, length, hidden).
+            values_from: (batch, length, size), what values are made from where it is not `hidden`.
             attention_bias: (batch, 1, 1, length), added to the scores, or None.
             dropout: DropoutKey, or None for inference.
             taps: names of what to return beside the output.
 
         Returns:
-            (output (batch, length, hidden), dict of the tapped tensors).
+            (output (batch, length, attention size), dict of the tapped tensors).
         """
         config = self.config
         length = hidden.shape[1]
         queries = self._split_heads(self.query(hidden))  # (batch, length, heads, head_size)
         keys = self._split_heads(self.key(hidden))  # (batch, length, heads, head_size)
-        values = ops.transpose(self._split_heads(self.value(hidden)), (0, 2, 1, 3))
+        values = self.value(hidden if values_from is None else values_from)
+        values = ops.transpose(self._split_heads(values), (0, 2, 1, 3))
         scaled = ops.transpose(queries * (1 / math.sqrt(config.head_size)), (0, 2, 1, 3))
         # (batch, heads, length, head_size) x (batch, heads, head_size, length)
         scores = ops.matmul(scaled, ops.transpose(keys, (0, 2, 3, 1)))
@@ -180,7 +187,7 @@ class SelfAttention(keras.layers.Layer):
         probs = ops.cast(ops.softmax(biased), values.dtype)
         kept = stateless_dropout(probs, config.attention_probs_dropout_prob, dropout, self.site)
         context = ops.transpose(ops.matmul(kept, values), (0, 2, 1, 3))
-        output = self.output_dense(ops.reshape(context, (-1, length, config.hidden_size)))
+        output = self.output_dense(ops.reshape(context, (-1, length, config.attention_size)))
         tapped = {}
         if "attention_scores" in taps:
             tapped["attention_scores"] = scores  # (batch, heads, length, length)
@@ -255,3 +262,73 @@ class TransformerLayer(keras.layers.Layer):
             self.feed_forward_site,
         )
         return self.output_norm(hidden + narrow), tapped
+
+
+class MaskedLanguageModelHead(keras.layers.Layer):
+    """Dense, activation and norm before the tied vocabulary projection (Devlin et al., 2019, A.2).
+
+    Args:
+        config: EncoderConfig.
+
+    Attributes:
+        bias: variable (vocab,), added to the logits.
+    """
+
+    def __init__(self, config):
+        super().__init__(name="head")
+        self.config = config
+        self.dense = keras.layers.Dense(
+            config.hidden_size, kernel_initializer="zeros", name="dense"
+        )
+        self.activation = ACTIVATIONS[config.hidden_act]
+        self.layer_norm = LayerNormalization(config.layer_norm_eps)
+        self.build()
+
+    def build(self, input_shape=None):
+        shape = (None, None, self.config.hidden_size)
+        self.dense.build(shape)
+        self.layer_norm.build(shape)
+        self.bias = self.add_weight(
+            shape=(self.config.vocab_size,), initializer="zeros", name="bias", autocast=False
+        )
+
+    def call(self, hidden):
+        return self.layer_norm(self.activation(self.dense(hidden)))
+
+    def decoder_kernel(self, embeddings):
+        """The vocabulary projection: the word embeddings, a variable (vocab, hidden)."""
+        return embeddings.word_embeddings
+
+    def transform(self, hidden):
+        """The rows that the vocabulary projection sees.
+
+        Args:
+            hidden: (..., hidden), the encoder's last hidden states.
+
+        Returns:
+            (..., hidden).
+        """
+        return self(hidden)
+
+    def logits(self, rows, embeddings):
+        """Projects rows to the vocabulary; what comes after the product is float32.
+
+        Args:
+            rows: (rows, hidden), whose type is that of the product.
+            embeddings: the model's embeddings.
+
+        Returns:
+            float32 (rows, vocab).
+        """
+        return project(rows, embeddings.word_embeddings) + self.bias
+
+
+def project(rows, kernel):
+    """rows kernel^T in the type of the rows: float32 (rows, vocab).
+
+    Args:
+        rows: (rows, width).
+        kernel: (vocab, width).
+    """
+    product = tf.matmul(rows, ops.cast(kernel, rows.dtype), transpose_b=True)
+    return ops.cast(product, "float32")
