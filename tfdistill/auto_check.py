@@ -24,10 +24,11 @@ WORTH_ROUNDING = 1.1  # times as fast: of a smaller gain half may be chance
 PATIENCE = 3600.0  # seconds: of what takes minutes, unless the device hangs
 # Flags that decide what a step computes.
 SHAPES = (
-    "teacher tokenizer teacher_config student_type student_config recipe alpha_ce alpha_mlm "
-    "alpha_cos alpha_mse alpha_attention alpha_hidden alpha_embedding alpha_relations alpha beta "
-    "restrict_ce_to_mask then layer_map projection relation_heads relation_layer "
-    "pt_over_width schedules length batch_size remat precision"
+    "teacher tokenizer teacher_type teacher_config student_type student_config recipe alpha_ce "
+    "alpha_mlm alpha_cos alpha_mse alpha_attention alpha_hidden alpha_embedding alpha_relations "
+    "alpha beta restrict_ce_to_mask then layer_map projection relation_heads relation_layer "
+    "pt_over_width alpha_feature_map alpha_feature_mean alpha_feature_variance schedules length "
+    "batch_size remat precision"
 ).split()
 
 

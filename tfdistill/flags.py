@@ -57,11 +57,19 @@ class RunConfig:
         "Hugging Face BERT or DistilBERT directory or hub name; empty: pre-train one here.",
         alias="teacher_name",
     )
+    teacher_type: str = _flag(
+        "bert",
+        TEACHER,
+        "Architecture of a teacher pre-trained here; mobilebert, with a wide bottleneck, is the "
+        "inverted-bottleneck BERT.",
+        choices=("bert", "mobilebert"),
+    )
     teacher_config: str = _flag(
         "medium",
         TEACHER,
         "Shape of a teacher pre-trained here: a Hugging Face JSON file, a size (tiny, mini, small, "
-        "medium, base) or a shape such as L-4_H-128_A-2.",
+        "medium, base) or a shape such as L-4_H-128_A-2; of mobilebert: ib_bert_large, or a shape "
+        "such as L-6_H-256_B-128_A-4_F-1.",
     )
     teacher_steps: int = _flag(
         10_000, TEACHER, "Pre-training steps of a teacher made here.", minimum=1
@@ -88,19 +96,24 @@ class RunConfig:
     )
 
     student_type: str = _flag(
-        "bert", STUDENT, "Architecture of the student.", choices=("bert", "distilbert")
+        "bert",
+        STUDENT,
+        "Architecture of the student.",
+        choices=("bert", "distilbert", "mobilebert"),
     )
     student_config: str = _flag(
         "",
         STUDENT,
         "Shape of the student: a Hugging Face JSON file, a size, or a shape such as "
-        "L-2_H-128_A-2; empty: the teacher's with half its layers.",
+        "L-2_H-128_A-2; of mobilebert: mobilebert, mobilebert_tiny, or a shape such as "
+        "L-6_H-64_B-128_A-4_F-4_OPT; empty: the teacher's with half its layers.",
     )
     student_init: str = _flag(
         "every_other",
         STUDENT,
         "Where the student starts: every_other, first, last, spaced, distilbert, search, random, "
-        "or the teacher's layers as a list: 0,2,4. A narrower student: with :slice, :importance or "
+        "embeddings (fresh layers between the teacher's embeddings and head), or the teacher's "
+        "layers as a list: 0,2,4. A narrower student: with :slice, :importance or "
         ":pca after it, such as spaced:pca; :pca when left out.",
     )
 
@@ -116,13 +129,14 @@ class RunConfig:
     recipe: str = _flag(
         "distilbert",
         DISTILLATION,
-        "What the student learns: distilbert, tinybert, minilm, minilm_v1, pkd, hybrid or mlm; or "
+        "What the student learns: distilbert, tinybert, minilm, minilm_v1, pkd, "
+        "mobilebert_akt, mobilebert_jkt, mobilebert_pkt, hybrid or mlm; or "
         "FILE.py:NAME, a recipe of your own, on the command line alone.",
     )
     alpha_attention: float = _flag(
         1.0,
         DISTILLATION,
-        "tinybert, minilm_v1: weight of the attention's distance.",
+        "tinybert, minilm_v1, mobilebert_…: weight of the attention's distance.",
         minimum=0.0,
     )
     alpha_hidden: float = _flag(
@@ -133,6 +147,33 @@ class RunConfig:
     )
     alpha_relations: float = _flag(
         1.0, DISTILLATION, "minilm, minilm_v1: weight of the relations' KL.", minimum=0.0
+    )
+    alpha_feature_map: float = _flag(
+        100.0,
+        DISTILLATION,
+        "mobilebert_…: weight of the normalised feature maps' distance.",
+        minimum=0.0,
+    )
+    alpha_feature_mean: float = _flag(
+        5000.0, DISTILLATION, "mobilebert_…: weight of the distance of their means.", minimum=0.0
+    )
+    alpha_feature_variance: float = _flag(
+        5.0, DISTILLATION, "mobilebert_…: weight of the distance of their variances.", minimum=0.0
+    )
+    transfer_share: float = _flag(
+        0.5,
+        DISTILLATION,
+        "mobilebert_jkt, mobilebert_pkt: share of the steps in which the layers imitate the "
+        "teacher's.",
+        minimum=0.01,
+        maximum=0.99,
+    )
+    lower_rate: float = _flag(
+        0.1,
+        DISTILLATION,
+        "mobilebert_pkt: factor of the learning rate below the layer that learns; 0 freezes.",
+        minimum=0.0,
+        maximum=1.0,
     )
     then: str = _flag(
         "distilbert", DISTILLATION, "hybrid: the recipe that follows on masked LM alone."
@@ -155,9 +196,9 @@ class RunConfig:
     layer_map: str = _flag(
         "",
         DISTILLATION,
-        "tinybert, pkd: the teacher's layers that the student's are compared with: uniform, skip, "
-        "first, last, spaced, distilbert, or a list: 2,5,8,11; empty: uniform for tinybert, skip "
-        "for pkd.",
+        "tinybert, pkd, mobilebert_…: the teacher's layers that the student's are compared with: "
+        "uniform, skip, first, last, spaced, distilbert, or a list: 2,5,8,11; empty: skip for "
+        "pkd, uniform for others.",
     )
     projection: str = _flag(
         "",
@@ -178,7 +219,7 @@ class RunConfig:
     alpha: float = _flag(
         0.5,
         DISTILLATION,
-        "pkd: share of the KL to the teacher's logits; masked LM has the rest.",
+        "pkd, mobilebert_…: share of what the teacher answers; masked LM has the rest.",
         minimum=0.0,
         maximum=1.0,
     )

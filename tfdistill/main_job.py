@@ -64,6 +64,7 @@ class MainJob:
         self.tokenizer = load_tokenizer(plan.tokenizer_source(sources))
         plan.require_the_teachers_vocabulary(sources, self.tokenizer)
         self.plan = plan.make_plan(config, self.recipe, self.loaded_teacher, self.tokenizer)
+        self.recipe = self.plan.recipe
         self.trainer = StageTrainer(
             config,
             self.path,

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.distillation.initialization import choose_layers
+from tfdistill.distillation.phases import Recipe
+from tfdistill.distillation.progressive import unfold
 from tfdistill.distillation.terms import LOSSES
 from tfdistill.errors import UserError
 from tfdistill.flags import FIELDS, WITHOUT_EFFECT
@@ -27,12 +29,14 @@ class Plan:
         teacher_steps: steps that the teacher is trained here.
         student_config: `EncoderConfig`.
         student_init: where the student starts.
+        recipe: the `Recipe`, its phases unfolded for these depths.
     """
 
     teacher_config: EncoderConfig | None
     teacher_steps: int
     student_config: EncoderConfig
     student_init: str
+    recipe: Recipe
 
 
 def make_plan(config, recipe, teacher, tokenizer):
@@ -67,6 +71,9 @@ def make_plan(config, recipe, teacher, tokenizer):
     if teacher_config:
         # Any choice will do here: what a search finds is not known yet.
         choose_layers(teacher_config, student_config, init, validation_loss=lambda layers: 0.0)
+    if teacher_config:
+        depths = student_config.num_hidden_layers, teacher_config.num_hidden_layers
+        recipe = unfold(recipe, *depths)
     check_recipe(recipe, student_config, teacher_config, lambda student: freeze(student, config))
     if config.steps:
         split_steps(config.steps, recipe.phases)
@@ -81,7 +88,7 @@ def make_plan(config, recipe, teacher, tokenizer):
             "--freeze_token_type_embds finds nothing to freeze: a DistilBERT student has no "
             "token types; leave the flag out"
         )
-    return Plan(teacher_config, teacher_steps, student_config, init)
+    return Plan(teacher_config, teacher_steps, student_config, init, recipe)
 
 
 def _plan_start(config, teacher_config):
@@ -113,7 +120,7 @@ def _plan_teacher(config, recipe, teacher, tokenizer):
                 "--layerdrop_adapt_steps is for a loaded teacher: name one with --teacher, or use "
                 "--teacher_steps"
             )
-        shape = read_config(config.teacher_config, "bert")
+        shape = read_config(config.teacher_config, config.teacher_type)
         return _at_home(shape, "--teacher_config", config, tokenizer), config.teacher_steps
     if teacher.config.vocab_size != tokenizer.vocab_size:
         raise UserError(
@@ -147,7 +154,7 @@ def _plan_student(config, teacher_config, tokenizer):
         shape = read_config(config.student_config, config.student_type)
         if teacher_config and not config_file(config.student_config):
             # A name says nothing of these.
-            fields = ["max_position_embeddings", "hidden_act"]
+            fields = list(shape.INHERITED)
             if shape.model_type == teacher_config.model_type:
                 fields.append("layer_norm_eps")
             theirs = {field: getattr(teacher_config, field) for field in fields}
@@ -155,6 +162,11 @@ def _plan_student(config, teacher_config, tokenizer):
         return _at_home(shape, "--student_config", config, tokenizer)
     if teacher_config is None:
         raise UserError("--student_config is empty, and there is no teacher to take a shape from")
+    if config.student_type not in teacher_config.TYPES:
+        raise UserError(
+            f"--student_config is empty, and --student_type={config.student_type} takes no shape "
+            f"from a teacher of type {teacher_config.model_type}: name one"
+        )
     # Half the teacher's layers; what the types do not share takes the type's own value.
     own = dict(model_type=config.student_type, type_vocab_size=None, layer_norm_eps=1e-12)
     if config.student_type == teacher_config.model_type:
@@ -173,12 +185,8 @@ def _at_home(shape, flag, config, tokenizer):
             f"{tokenizer.vocab_size}: teacher, student and tokenizer must share one"
         )
     if not in_file:
-        shape = dataclasses.replace(
-            shape,
-            vocab_size=tokenizer.vocab_size,
-            hidden_dropout_prob=config.dropout,
-            attention_probs_dropout_prob=config.dropout,
-        )
+        shape = dataclasses.replace(shape, vocab_size=tokenizer.vocab_size)
+        shape = shape.with_dropout(config.dropout)
     return dataclasses.replace(shape, pad_token_id=tokenizer.pad_id)
 
 

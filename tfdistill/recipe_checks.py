@@ -15,7 +15,8 @@ from tfdistill.models.heads import MaskedLanguageModel
 RECIPE_FLAGS = (
     "alpha_ce alpha_mlm alpha_cos alpha_mse temperature restrict_ce_to_mask alpha_attention "
     "alpha_hidden alpha_embedding alpha_relations then mlm_share head_share layer_map projection "
-    "relation_heads relation_layer alpha beta pt_over_width"
+    "relation_heads relation_layer alpha beta pt_over_width alpha_feature_map alpha_feature_mean "
+    "alpha_feature_variance transfer_share lower_rate"
 ).split()
 
 
@@ -46,8 +47,10 @@ def check_recipe(recipe, student_config, teacher_config, freeze):
         UserError: a term cannot compare them, or a phase trains what the student does not have.
     """
     # As many layers as the student, and next to nothing in them: paths are the same.
-    tiny = dict(vocab_size=2, hidden_size=1, num_attention_heads=1, intermediate_size=1)
-    shape = dataclasses.replace(student_config, **tiny, max_position_embeddings=1, pad_token_id=0)
+    tiny = dict.fromkeys(student_config.sizes, 1) | {"vocab_size": 2}
+    kept = ("num_hidden_layers", "num_feedforward_networks")
+    tiny = {name: size for name, size in tiny.items() if name not in kept}
+    shape = dataclasses.replace(student_config, **tiny, pad_token_id=0)
     skeleton = MaskedLanguageModel(shape, seed=None)
     freeze(skeleton)
     for phase in recipe.phases:

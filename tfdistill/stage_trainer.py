@@ -2,6 +2,7 @@
 
 from tfdistill.data.batches import as_dataset
 from tfdistill.distillation.distiller import Distiller
+from tfdistill.distillation.phases import rates_of
 from tfdistill.reports.tensorboard import RunWriter
 from tfdistill.training.evaluation import scorer
 from tfdistill.training.loop import Intervals, Observers, TrainingLoop
@@ -132,6 +133,7 @@ class StageTrainer:
             epsilon=config.adam_epsilon,
             weight_decay=config.weight_decay,
             max_grad_norm=config.max_grad_norm,
+            rates=rates_of(distiller.phase, distiller.trained_variables),
             previous=previous,
         )
 

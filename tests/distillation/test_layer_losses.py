@@ -57,6 +57,23 @@ def numpy_hidden_mse(student, teacher):
     return np.concatenate(squares).mean()
 
 
+def numpy_features(part):
+    """MobileBERT, section 3.4, over real tokens."""
+
+    def loss(student, teacher):
+        values = []
+        for row, tokens in enumerate(TOKENS):
+            s, t = (side[row, :tokens].astype(np.float64) for side in (student, teacher))
+            values.append(part(s, t).reshape(-1))
+        return np.concatenate(values).mean()
+
+    return loss
+
+
+def standard(rows):
+    return (rows - rows.mean(axis=1, keepdims=True)) / rows.std(axis=1, keepdims=True)
+
+
 def numpy_patient(student, teacher, over_width):
     """PKD, equation 7, of one layer."""
     normal = [h[:, 0] / np.linalg.norm(h[:, 0], axis=-1, keepdims=True) for h in (student, teacher)]
@@ -100,6 +117,27 @@ CASES = {
         HIDDEN,
         {},
         numpy_hidden_mse,
+    ),
+    "feature map": (
+        layer_losses.feature_map_mse,
+        ("student_hidden", "teacher_hidden"),
+        HIDDEN,
+        {},
+        numpy_features(lambda s, t: (standard(s) - standard(t)) ** 2),
+    ),
+    "feature mean": (
+        layer_losses.feature_mean_mse,
+        ("student_hidden", "teacher_hidden"),
+        HIDDEN,
+        {},
+        numpy_features(lambda s, t: (s.mean(axis=1) - t.mean(axis=1)) ** 2),
+    ),
+    "feature variance": (
+        layer_losses.feature_variance_distance,
+        ("student_hidden", "teacher_hidden"),
+        HIDDEN,
+        {},
+        numpy_features(lambda s, t: np.abs(s.var(axis=1) - t.var(axis=1))),
     ),
     "patient, mean": (
         layer_losses.patient_distance,

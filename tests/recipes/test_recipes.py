@@ -27,7 +27,8 @@ def terms_of(recipe):
 
 
 def test_names():
-    expected = "distilbert hybrid minilm minilm_v1 mlm pkd tinybert"
+    expected = "distilbert hybrid minilm minilm_v1 mlm "
+    expected += "mobilebert_akt mobilebert_jkt mobilebert_pkt pkd tinybert"
     assert recipes.names() == tuple(expected.split())
 
 

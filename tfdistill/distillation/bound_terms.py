@@ -177,7 +177,8 @@ class BoundTerm:
         """
         options = {name: value_at(value, progress) for name, value in self._term.options.items()}
         sides = Sides(student, teacher, batch, normalizer, self._pairs, self.project)
-        return self.loss.compute(sides, **options)
+        value = self.loss.compute(sides, **options)
+        return value / len(self._pairs) if self._term.over_layers == "mean" else value
 
 
 def bind_terms(phase, student, teacher, seed):
@@ -247,6 +248,8 @@ def check_term(term):
         inspect.signature(LOSSES[term.loss].compute).bind(None, **term.options)
     except TypeError as error:
         raise UserError(f"--recipe: the loss {term.loss!r}: {error}") from None
+    if term.over_layers == "mean" and not LOSSES[term.loss].of_layers:
+        raise UserError(f"--recipe: the loss {term.loss!r} has no layers to take a mean over")
     if term.projection != NONE and not LOSSES[term.loss].hidden:
         raise UserError(f"--recipe: the loss {term.loss!r} has no use for a projection")
 

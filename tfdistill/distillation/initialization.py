@@ -6,16 +6,15 @@ import math
 
 import numpy as np
 
+from tfdistill.distillation.copied_ends import copy_ends
 from tfdistill.distillation.layer_maps import depth_map
 from tfdistill.distillation.width import CALIBRATED_WIDTHS, WIDTHS, narrowed
 from tfdistill.distillation.width_calibration import full_precision
 from tfdistill.errors import UserError
 from tfdistill.models.heads import MaskedLanguageModel
 
+EMBEDDINGS = "embeddings"
 DEFAULT_WIDTH = "pca"  # the lowest loss before training of all that were measured
-
-# Fields of EncoderConfig in which a student may be narrower than its teacher.
-WIDTH_FIELDS = ("hidden_size", "num_attention_heads", "intermediate_size")
 
 # Subsets that "search" tries one by one; beyond, it removes layers greedily.
 EXHAUSTIVE_SUBSETS = 100
@@ -42,9 +41,10 @@ def initialize_student(
         teacher: `MaskedLanguageModel`.
         config: EncoderConfig of the student: no wider than the teacher, of the same vocabulary.
         init: DEPTH or DEPTH:WIDTH. DEPTH is a depth map or explicit list (see `depth_map`);
-            "random" for fresh weights; or "search", the teacher layers that alone have the lowest
-            validation loss. WIDTH, for a narrower student, is one of `WIDTHS`; `DEFAULT_WIDTH`
-            when left out.
+            "random" for fresh weights; "embeddings" for fresh layers between the teacher's
+            embeddings and its head (see `copy_ends`); or "search", the teacher layers that alone
+            have the lowest validation loss. WIDTH, for a narrower student, is one of `WIDTHS`;
+            `DEFAULT_WIDTH` when left out.
         validation_loss: for "search": a function of a tuple of teacher layers, run in this order
             with the others skipped, that returns a float.
         seed: int, of all that is drawn: fresh weights, and the importance without a head.
@@ -61,6 +61,10 @@ def initialize_student(
         ValueError: calibration text is needed and there is none.
     """
     layers = choose_layers(teacher.config, config, init, validation_loss)
+    if init == EMBEDDINGS:
+        student = MaskedLanguageModel(config, with_head=with_head is not False, seed=seed)
+        copy_ends(teacher, student, calibration)
+        return student
     if layers is None:
         return MaskedLanguageModel(config, with_head=with_head is not False, seed=seed)
     if with_head is None:
@@ -76,7 +80,7 @@ def initialize_student(
         return student
     # Regressions and importance want float32, whatever the student will compute in.
     with full_precision():
-        wide = {name: getattr(teacher.config, name) for name in WIDTH_FIELDS}
+        wide = {name: getattr(teacher.config, name) for name in config.NARROWER}
         cut = MaskedLanguageModel(
             dataclasses.replace(config, **wide), with_head=teacher.head is not None, seed=None
         )
@@ -96,7 +100,7 @@ def choose_layers(teacher_config, config, init, validation_loss=None):
         init, validation_loss: as `initialize_student`.
 
     Returns:
-        tuple of layer indices, or None for "random".
+        tuple of layer indices, or None for "random" and "embeddings".
 
     Raises:
         UserError: the student's shape does not allow this start, or `init` names no start.
@@ -106,6 +110,10 @@ def choose_layers(teacher_config, config, init, validation_loss=None):
         _check_width(depth, width)
     _check_vocabularies(teacher_config, config)
     if depth == "random":
+        return None
+    _check_families(teacher_config, config)
+    if depth == EMBEDDINGS:
+        _check_equal(teacher_config, config, config.OF_EMBEDDINGS, "random")
         return None
     _check_shapes(teacher_config, config)
     depths = teacher_config.num_hidden_layers, config.num_hidden_layers
@@ -162,15 +170,15 @@ def _check_width(depth, width):
             f"--student_init: unknown width method {width!r} after {depth!r}; use one of "
             f"{', '.join(WIDTHS)}"
         )
-    if depth == "random":
+    if depth in ("random", EMBEDDINGS):
         raise UserError(
-            f"--student_init=random:{width} takes nothing from the teacher; use random, or a "
+            f"--student_init={depth}:{width} takes no layers from the teacher; use {depth}, or a "
             f"depth map like every_other:{width}"
         )
 
 
 def _narrower(teacher, student):
-    return any(getattr(student, name) < getattr(teacher, name) for name in WIDTH_FIELDS)
+    return any(getattr(student, name) < getattr(teacher, name) for name in student.NARROWER)
 
 
 def _check_vocabularies(teacher, student):
@@ -182,9 +190,27 @@ def _check_vocabularies(teacher, student):
         )
 
 
+def _check_families(teacher, student):
+    if student.TYPES != teacher.TYPES:
+        raise UserError(
+            f"--student_type={student.model_type} has no layers in common with a teacher of type "
+            f"{teacher.model_type}: use --student_init=random"
+        )
+
+
+def _check_equal(teacher, student, names, cure):
+    for name in names:
+        ours, theirs = getattr(student, name), getattr(teacher, name)
+        if ours != theirs:
+            raise UserError(
+                f"--student_config: the student's {name} is {ours} and the teacher's {theirs}; "
+                f"they must be equal, or use --student_init={cure}"
+            )
+
+
 def _check_shapes(teacher, student):
     flag = "--student_config"
-    for name in WIDTH_FIELDS:
+    for name in student.NARROWER:
         ours, theirs = getattr(student, name), getattr(teacher, name)
         if ours > theirs:
             raise UserError(
@@ -196,11 +222,8 @@ def _check_shapes(teacher, student):
             f"{flag}: the student's head size is {student.head_size} and the teacher's "
             f"{teacher.head_size}; use more heads, or --student_init=random"
         )
-    if student.hidden_act != teacher.hidden_act:
-        raise UserError(
-            f"{flag}: the student's hidden_act is {student.hidden_act} and the teacher's "
-            f"{teacher.hidden_act}; they must be equal, or use --student_init=random"
-        )
+    others = EMBEDDINGS + " or random" if student.OF_EMBEDDINGS != ("hidden_size",) else "random"
+    _check_equal(teacher, student, student.OF_LAYERS, others)
     if student.max_position_embeddings > teacher.max_position_embeddings:
         raise UserError(
             f"{flag}: the student has {student.max_position_embeddings} positions and the teacher "

@@ -13,6 +13,7 @@ from tfdistill.distillation.losses import mean_over
 
 # Added to the scores of padding: far below any score, and finite, so that 0 times it is 0.
 _PADDING = -1e9
+_EPSILON = 1e-6  # added to variances that are divided by
 LARGEST_RELATION_HEADS = 48  # of MiniLM v2's base students
 
 
@@ -68,6 +69,34 @@ def hidden_mse(*, student_hidden, teacher_hidden, mask, normalizer=None):
     """
     distance = tf.cast(student_hidden, tf.float32) - tf.cast(teacher_hidden, tf.float32)
     return mean_over(tf.reduce_mean(distance**2, axis=-1), mask, normalizer)
+
+
+def feature_map_mse(*, student_hidden, teacher_hidden, mask, normalizer=None):
+    """Squared distance of normalised feature maps (Sun et al., 2020, MobileBERT, section 3.4).
+
+    Args:
+        student_hidden: float (batch, length, hidden), projected to the teacher's width.
+        teacher_hidden: float (batch, length, hidden).
+        mask: (batch, length).
+        normalizer: replaces the number of real tokens.
+
+    Returns:
+        A float32 scalar: of LN(h) without scale and shift, mean over width and real tokens.
+    """
+    (student, *_), (teacher, *_) = map(_moments, (student_hidden, teacher_hidden))
+    return mean_over(tf.reduce_mean((student - teacher) ** 2, axis=-1), mask, normalizer)
+
+
+def feature_mean_mse(*, student_hidden, teacher_hidden, mask, normalizer=None):
+    """Squared distance of the means that `feature_map_mse` takes away; arguments as there."""
+    (_, student, _), (_, teacher, _) = map(_moments, (student_hidden, teacher_hidden))
+    return mean_over((student - teacher) ** 2, mask, normalizer)
+
+
+def feature_variance_distance(*, student_hidden, teacher_hidden, mask, normalizer=None):
+    """Distance of the variances that `feature_map_mse` takes away; arguments as there."""
+    (*_, student), (*_, teacher) = map(_moments, (student_hidden, teacher_hidden))
+    return mean_over(tf.abs(student - teacher), mask, normalizer)
 
 
 def patient_distance(*, student_hidden, teacher_hidden, mask, normalizer=None, over_width="mean"):
@@ -128,6 +157,15 @@ def real_rows(mask):
 def token_pairs(mask):
     """Pairs of real tokens in a row, summed over the rows: a float32 scalar."""
     return tf.reduce_sum(tf.reduce_sum(tf.cast(mask, tf.float32), axis=1) ** 2)
+
+
+def _moments(hidden):
+    """Normalised rows (batch, length, hidden), their means and variances (batch, length)."""
+    hidden = tf.cast(hidden, tf.float32)
+    mean = tf.reduce_mean(hidden, axis=-1, keepdims=True)
+    centred = hidden - mean
+    variance = tf.reduce_mean(centred**2, axis=-1, keepdims=True)
+    return centred * tf.math.rsqrt(variance + _EPSILON), mean[..., 0], variance[..., 0]
 
 
 def _relation_scores(vectors, relation_heads):

@@ -31,12 +31,15 @@ class Term:
     weight: float | Schedule
     options: Mapping = dataclasses.field(default_factory=lambda: MappingProxyType({}))
     layers: str | tuple[tuple[int, int], ...] = ()
+    over_layers: str = "sum"
     projection: str = NONE
     name: str = ""
 
     def __post_init__(self):
         if self.projection not in PROJECTIONS:
             raise ValueError(f"a projection is one of {PROJECTIONS}, not {self.projection!r}")
+        if self.over_layers not in ("sum", "mean"):
+            raise ValueError(f"over_layers is sum or mean, not {self.over_layers!r}")
         if not isinstance(self.layers, str) and not all(map(_is_pair, self.layers)):
             raise ValueError(f"layers are a map's name or pairs of numbers, not {self.layers!r}")
         if not self.name:
@@ -55,6 +58,9 @@ class Phase:
             "encoder/layer_0" or "encoder/layer_-1/output", the last layer's; empty: all of it.
             Projections learn anyway.
         learning_rate: factor of the run's learning rate.
+        rates: factors of that for parts of the student; where two hold a part, the last counts.
+        each_layer: whether it is taken once for each of the student's layers, from the first, of
+            which it then compares that one (see `unfold`).
         fresh_optimizer: whether moments start at zero; else they go on from the phase before.
     """
 
@@ -63,6 +69,8 @@ class Phase:
     share: float = 1.0
     trainable: tuple[str, ...] = ()
     learning_rate: float = 1.0
+    rates: tuple[tuple[str, float], ...] = ()
+    each_layer: bool = False
     fresh_optimizer: bool = True
 
     def __post_init__(self):
@@ -117,8 +125,7 @@ def trained_by(phase, variables):
         return list(variables)
     found = []
     for part in phase.trainable:
-        start = _from_the_first(part, variables).rstrip("/") + "/"
-        inside = [v for v in variables if f"{v.path}/".startswith(start)]
+        inside = _inside(part, variables)
         if not inside:
             parts = sorted({"/".join(v.path.split("/")[:-1]) for v in variables})
             raise UserError(
@@ -127,6 +134,27 @@ def trained_by(phase, variables):
             )
         found += inside
     return [variable for variable in variables if any(variable is one for one in found)]
+
+
+def rates_of(phase, variables):
+    """Factors of the phase's learning rate, one for each variable.
+
+    Args:
+        phase: a `Phase`.
+        variables: Keras variables, those of projections among them.
+
+    Returns:
+        list of float.
+    """
+    rates = {id(variable): 1.0 for variable in variables}
+    for part, rate in phase.rates:
+        rates |= {id(variable): rate for variable in _inside(part, variables)}
+    return [rates[id(variable)] for variable in variables]
+
+
+def _inside(part, variables):
+    start = _from_the_first(part, variables).rstrip("/") + "/"
+    return [variable for variable in variables if f"{variable.path}/".startswith(start)]
 
 
 def _from_the_first(part, variables):

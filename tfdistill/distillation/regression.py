@@ -78,16 +78,32 @@ def fit_norm(norm, inputs, targets):
         inputs: iterable of float32 (rows, size), what the norm gets.
         targets: iterable of float32 (rows, size), what should come out.
     """
+
+    def normal(rows):
+        rows = rows - rows.mean(axis=1, keepdims=True)
+        return rows / np.sqrt(np.mean(rows**2, axis=1, keepdims=True) + norm.epsilon)
+
+    fit_scale(norm, map(normal, inputs), targets)
+
+
+def fit_scale(norm, inputs, targets):
+    """Sets a scale and a shift to the least squares of each dimension.
+
+    Args:
+        norm: layer with variables gamma and beta.
+        inputs: iterable of float32 (rows, size), what is scaled.
+        targets: iterable of float32 (rows, size), what should come out.
+    """
     sums, count = [0.0] * 4, 0
     for rows, wanted in zip(inputs, targets, strict=True):
-        normal = rows - rows.mean(axis=1, keepdims=True)
-        normal /= np.sqrt(np.mean(normal**2, axis=1, keepdims=True) + norm.epsilon)
-        new = (normal, wanted, normal**2, normal * wanted)
+        new = (rows, wanted, rows**2, rows * wanted)
         new = (more.sum(axis=0, dtype=np.float64) for more in new)
         sums = [total + more for total, more in zip(sums, new, strict=True)]
         count += len(rows)
     mean, target_mean, square, product = (total / count for total in sums)
-    variance = np.maximum(square - mean**2, SMALLEST_VARIANCE)  # of rows of variance 1
+    variance = square - mean**2
+    # Dimensions without any variance have nothing to scale.
+    variance = np.maximum(variance, SMALLEST_VARIANCE * max(variance.mean(), SMALLEST_VARIANCE))
     scale = (product - mean * target_mean) / variance
     norm.gamma.assign(scale)
     norm.beta.assign(target_mean - mean * scale)

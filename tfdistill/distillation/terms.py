@@ -148,9 +148,8 @@ def _cosine(sides):
     return _between_hidden(losses.cosine_distance, _last_hidden, sides, weights=weights)[0]
 
 
-def _hidden_mse(hidden, sides):
-    mask = sides.batch[TOKENS]
-    return tf.add_n(_between_hidden(layer_losses.hidden_mse, hidden, sides, mask=mask))
+def _sum_between(loss, hidden, sides):
+    return tf.add_n(_between_hidden(loss, hidden, sides, mask=sides.batch[TOKENS]))
 
 
 def _patient(sides, over_width="mean"):
@@ -244,6 +243,16 @@ def _logits(compute):
     return Loss(compute, signals=_row_signals, count=_count_logits, needs_head=True)
 
 
+def _of_hidden(loss):
+    return Loss(
+        lambda sides: _sum_between(loss, _layers_hidden, sides),
+        signals=lambda: ("hidden_states",),
+        count=_count_tokens,
+        hidden=_layers_hidden,
+        of_layers=True,
+    )
+
+
 def _of_attention(loss):
     return Loss(
         lambda sides: _attention(loss, sides),
@@ -271,18 +280,15 @@ LOSSES = {
     "mse": _logits(_logits_mse),
     "cos": Loss(_cosine, signals=lambda: (), count=_count_tokens, hidden=_last_hidden),
     "embedding": Loss(
-        lambda sides: _hidden_mse(_embeddings, sides),
+        lambda sides: _sum_between(layer_losses.hidden_mse, _embeddings, sides),
         signals=lambda: ("embeddings",),
         count=_count_tokens,
         hidden=_embeddings,
     ),
-    "hidden": Loss(
-        lambda sides: _hidden_mse(_layers_hidden, sides),
-        signals=lambda: ("hidden_states",),
-        count=_count_tokens,
-        hidden=_layers_hidden,
-        of_layers=True,
-    ),
+    "hidden": _of_hidden(layer_losses.hidden_mse),
+    "feature_map": _of_hidden(layer_losses.feature_map_mse),
+    "feature_mean": _of_hidden(layer_losses.feature_mean_mse),
+    "feature_variance": _of_hidden(layer_losses.feature_variance_distance),
     "patient": Loss(
         _patient,
         signals=lambda **_: ("hidden_states",),

@@ -49,6 +49,13 @@ class EncoderConfig:
 
     TYPES = ("bert", "distilbert")
     ATTENTION_SIZE = "hidden_size"
+    # Fields in which a student may be narrower than the teacher that it takes layers from; those
+    # that must be the teacher's, and those that must be where it takes embeddings and head alone;
+    # those that a student whose shape is a name has from its teacher.
+    NARROWER = ("hidden_size", "num_attention_heads", "intermediate_size")
+    OF_LAYERS = ("hidden_act",)
+    OF_EMBEDDINGS = ("hidden_size",)
+    INHERITED = ("max_position_embeddings", "hidden_act")
 
     model_type: str = "bert"
     vocab_size: int = 30522
@@ -126,6 +133,12 @@ class EncoderConfig:
     def head_size(self):
         """Width of one attention head."""
         return self.attention_size // self.num_attention_heads
+
+    def with_dropout(self, rate):
+        """The same shape with other dropout, of hidden states and attention."""
+        return dataclasses.replace(
+            self, hidden_dropout_prob=rate, attention_probs_dropout_prob=rate
+        )
 
     @classmethod
     def from_hugging_face(cls, values):

@@ -87,6 +87,7 @@ class Embeddings(keras.layers.Layer):
 
     site = 0
     read_by_neighbours = False
+    COPIED = ()  # layers beside tables and norm that a student may take over
 
     def __init__(self, config, name="embeddings"):
         # Not cast before the lookup: that would be a copy of all the vocabulary.

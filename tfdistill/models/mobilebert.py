@@ -58,6 +58,7 @@ class TrigramEmbeddings(keras.layers.Layer):
 
     site = 0
     read_by_neighbours = True
+    COPIED = ("transformation",)
 
     def __init__(self, config, name="embeddings"):
         super().__init__(name=name, autocast=False)

@@ -45,6 +45,19 @@ class MobileBertConfig(EncoderConfig):
 
     TYPES = ("mobilebert",)
     ATTENTION_SIZE = "intra_bottleneck_size"
+    NARROWER = ()
+    INHERITED = ("max_position_embeddings",)
+    OF_EMBEDDINGS = ("hidden_size", "embedding_size")
+    OF_LAYERS = (
+        *OF_EMBEDDINGS,
+        "intra_bottleneck_size",
+        "num_attention_heads",
+        "intermediate_size",
+        "num_feedforward_networks",
+        "hidden_act",
+        "use_bottleneck_attention",
+        "normalization_type",
+    )
 
     model_type: str = "mobilebert"
     hidden_size: int = 512
@@ -84,6 +97,13 @@ class MobileBertConfig(EncoderConfig):
         """Fields that must be whole numbers above 0."""
         own = ("embedding_size", "intra_bottleneck_size", "num_feedforward_networks")
         return (*super().sizes, *own)
+
+    def with_dropout(self, rate):
+        """The same shape with other dropout, of the attention alone where there is no norm."""
+        hidden = 0.0 if self.normalization_type == NO_NORM else rate
+        return dataclasses.replace(
+            self, hidden_dropout_prob=hidden, attention_probs_dropout_prob=rate
+        )
 
     @classmethod
     def from_hugging_face(cls, values):

@@ -72,8 +72,13 @@ class AdamW(keras.optimizers.Optimizer):
         if self.built:
             return
         super().build(variables)
+        self._rates = [1.0] * len(variables)
         names = ["momentum", "velocity"]
         self._momentums, self._velocities = self.add_optimizer_variables(variables, names)
+
+    def scale_rates(self, rates):
+        """Gives each variable its own part of the learning rate, in their order."""
+        self._rates = list(rates)
 
     def apply(self, grads, trainable_variables=None, finite=None):
         """Takes one step.
@@ -105,18 +110,18 @@ class AdamW(keras.optimizers.Optimizer):
         decay = learning_rate * (self.weight_decay or 0.0)
         # The operator adds its epsilon before the bias is corrected.
         epsilon = self.epsilon * tf.sqrt(1.0 - beta_2_power)
-        for grad, variable, momentum, velocity in zip(
-            grads, variables, self._momentums, self._velocities, strict=True
+        for grad, variable, rate, momentum, velocity in zip(
+            grads, variables, self._rates, self._momentums, self._velocities, strict=True
         ):
             if self.weight_decay and self._use_weight_decay(variable):
-                variable.value.assign_sub(decay * variable.value)
+                variable.value.assign_sub(rate * decay * variable.value)
             tf.raw_ops.ResourceApplyAdam(
                 var=variable.value.handle,
                 m=momentum.value.handle,
                 v=velocity.value.handle,
                 beta1_power=beta_1_power,
                 beta2_power=beta_2_power,
-                lr=learning_rate,
+                lr=rate * learning_rate,
                 beta1=beta_1,
                 beta2=beta_2,
                 epsilon=epsilon,
@@ -179,6 +184,7 @@ def build_optimizer(
     epsilon,
     weight_decay,
     max_grad_norm,
+    rates=None,
     previous=None,
 ):
     """Makes the optimizer of one phase, its slots included.
@@ -192,6 +198,7 @@ def build_optimizer(
         epsilon: added to the root of the corrected second moment.
         weight_decay: decoupled decay; 0 for none.
         max_grad_norm: the norm over all gradients is cut to this.
+        rates: parts of the learning rate, one for each variable; None: all of it.
         previous: the `AdamW` of the phase before, to go on from its moments; None: from zero.
 
     Returns:
@@ -210,6 +217,8 @@ def build_optimizer(
         var_list=[variable for variable in variables if len(variable.shape) < 2]
     )
     optimizer.build(variables)
+    if rates:
+        optimizer.scale_rates(rates)
     if previous:
         optimizer.take_over(previous)
     return optimizer

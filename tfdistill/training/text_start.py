@@ -31,7 +31,8 @@ def start_from_text(model, ids, counts, special_ids, seed):
     the heads start by looking at the places 1 before, 1 after, 2 before, 2 after, and so on; each
     output projection starts as the inverse of its value projection; the head of the model starts
     as the identity and its bias at the token frequencies, so that the logits are a sum of the
-    neighbours' associations.
+    neighbours' associations. Of a MobileBERT the trigrams look at the neighbours, and attention
+    and positions start as they are.
 
     Args:
         model: a `MaskedLanguageModel` with a head.
@@ -42,15 +43,38 @@ def start_from_text(model, ids, counts, special_ids, seed):
     """
     config = model.config
     generator = np.random.default_rng([seed, 1])  # 1: apart from the fresh weights' draws
-    words = cooccurrence_embeddings(ids, config.vocab_size, config.hidden_size, special_ids, seed)
+    embeddings = model.encoder.embeddings
+    columns = embeddings.word_embeddings.shape[1]
+    words = cooccurrence_embeddings(ids, config.vocab_size, columns, special_ids, seed)
     found = np.any(words != 0, axis=1)
     if found.any():
         words *= config.initializer_range / np.sqrt(np.mean(words[found] ** 2))
     # The rest, and equal rows, must differ by something.
     words += 0.25 * config.initializer_range * generator.standard_normal(words.shape)
     words[config.pad_token_id] = 0
-    model.decoder_kernel.assign(words.astype(np.float32))
-    width = config.hidden_size
+    embeddings.word_embeddings.assign(words.astype(np.float32))
+    if embeddings.read_by_neighbours:
+        _look_at_neighbours(embeddings)
+    else:
+        _attend_to_neighbours(model, generator)
+    # Small, where the usual activations are nearly linear; the norm behind it takes the scale out.
+    model.head.dense.kernel.assign(0.05 * np.eye(config.hidden_size, dtype=np.float32))
+    set_unigram_bias(model, counts)
+
+
+def _look_at_neighbours(embeddings):
+    """Makes the transformation of trigrams hand a token's embedding on, and half of those beside it."""
+    kernel = np.asarray(embeddings.transformation.kernel).copy()
+    size = embeddings.word_embeddings.shape[1]
+    after, own, before = (slice(at * size, (at + 1) * size) for at in range(3))
+    for rows, share in ((after, 0.5), (own, 1.0), (before, 0.5)):
+        kernel[rows, :size] = share * np.eye(size)
+    embeddings.transformation.kernel.assign(kernel)
+
+
+def _attend_to_neighbours(model, generator):
+    """Positions by sinusoids, and attention that starts at the places beside its own."""
+    config, width = model.config, model.config.hidden_size
     waves = _sinusoids(np.arange(config.max_position_embeddings), width)
     waves *= POSITION_SCALE * config.initializer_range
     model.encoder.embeddings.position_embeddings.assign(waves)
@@ -66,9 +90,6 @@ def start_from_text(model, ids, counts, special_ids, seed):
             (attention.output_dense, rotation.T),
         ):
             layer.kernel.assign(kernel.astype(np.float32))
-    # Small, where the usual activations are nearly linear; the norm behind it takes the scale out.
-    model.head.dense.kernel.assign(0.05 * np.eye(width, dtype=np.float32))
-    set_unigram_bias(model, counts)
 
 
 def cooccurrence_embeddings(ids, vocab_size, width, special_ids=(), seed=0):
