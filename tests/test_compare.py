@@ -124,6 +124,14 @@ def test_what_a_run_went_by_says_more_than_its_flag(make_run, compare, capfd):
     assert names == ["recipe=own.py:mine", "recipe=own.py:mine (1a2b)"]
 
 
+def test_only_hybrid_is_followed_by_another_recipe(make_run, compare, capfd):
+    folders = [make_run("a", recipe="pkd"), make_run("b", recipe="hybrid", then="pkd")]
+    folders += [make_run("c", recipe="hybrid", then="tinybert")]
+    assert compare(*folders) == 0
+    lines = [line.split("  ")[0] for line in capfd.readouterr().out.splitlines()]
+    assert {"recipe=pkd", "recipe=hybrid then=pkd", "recipe=hybrid then=tinybert"} <= set(lines)
+
+
 def test_a_run_that_knew_fewer_flags_and_has_no_curves(make_run, compare, capfd):
     old, new = make_run("old"), make_run("new", seed=1)
     lines = (old / "flags.txt").read_text().splitlines()

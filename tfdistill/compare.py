@@ -88,7 +88,10 @@ def _flags(path, settings):
     defaults = flags.parse_flag_lines(flags.flag_lines(flags.RunConfig()))
     stored = flags.parse_flag_lines((path / "flags.txt").read_text().splitlines())
     # What the run went by says more than the flag where that names a file.
-    return defaults | stored | {name: flags.as_text(value) for name, value in settings.items()}
+    known = defaults | stored | {name: flags.as_text(value) for name, value in settings.items()}
+    if known["recipe"] != "hybrid":  # which alone has another follow
+        del known["then"]
+    return known
 
 
 def _curves(path, stages, start_loss):

@@ -184,10 +184,11 @@ def _differences(sets, left_out):
         name
         for name in dict.fromkeys(name for runs in sets for flags in runs for name in flags)
         if all(len({flags.get(name) for flags in runs}) == 1 for runs in sets)
-        and len({runs[0].get(name) for runs in sets}) > 1
+        # Not every recipe takes it.
+        and len({runs[0][name] for runs in sets if name in runs[0]}) > 1
     ]
     told.sort(key=lambda name: name != "recipe")  # which says the most
-    return [{name: runs[0].get(name, "") for name in told} for runs in sets]
+    return [{name: runs[0][name] for name in told if name in runs[0]} for runs in sets]
 
 
 def _words(flags):
