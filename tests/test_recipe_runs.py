@@ -121,6 +121,7 @@ def stop_when(stage, inside):
 
 
 STEPS = {"student-general": 16, "student-mlm": 10, "student-relations": 8}  # of 20
+STEPS |= {"student-transfer_0": 6, "student-transfer_1": 6}  # of 24
 
 
 @pytest.mark.parametrize(
@@ -158,6 +159,41 @@ def test_stopped_phases(recipe, stage, inside, teachers, tmp_path, run_command, 
     assert run_command("train", *flags, f"--output_dir={stopped}", patch=spy) == 130
     # What was done is not done again.
     assert trained.get(stage, 0) == (STEPS[stage] - 3 if inside else 0) and len(trained) > inside
+    file = "student/model.safetensors"
+    assert (whole / file).read_bytes() == (stopped / file).read_bytes()
+
+
+def mobilebert_flags(tiny_flags, **changes):
+    """An inverted-bottleneck teacher that is pre-trained here, and a MobileBERT of two layers."""
+    teacher = dict(teacher_type="mobilebert", teacher_config="L-2_H-24_B-16_A-2_F-1_E-8")
+    student = dict(student_type="mobilebert", student_config="L-2_H-8_B-16_A-2_F-2_E-8_OPT")
+    settings = dict(recipe="mobilebert_pkt", student_init="embeddings", steps=24, teacher_steps=4)
+    return tiny_flags(**teacher, **student, **settings | changes)
+
+
+def test_mobilebert_ends_in_a_checked_file(tmp_path, run_command, tiny_flags):
+    path = tmp_path / "run"
+    assert run_command("train", *mobilebert_flags(tiny_flags, output_dir=path)) == 0
+    metrics = json.loads((path / "metrics.json").read_text())
+    assert metrics["export"]["student.tflite"]["agreement"] > 0.99
+    stages = ["student-transfer_0", "student-transfer_1", "student-distil"]
+    assert facts(path)["student"]["stages"] == stages
+    assert load_model(path / "student").config.normalization_type == "no_norm"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "stage, inside", [("student-transfer_0", False), ("student-transfer_1", True)]
+)
+def test_a_stopped_progressive_transfer(stage, inside, tmp_path, run_command, tiny_flags):
+    """Killed between and inside its stages, it ends with the weights of one that ran on."""
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    flags = mobilebert_flags(tiny_flags)
+    assert run_command("train", *flags, f"--output_dir={whole}", patch=without_results) == 130
+    stop = stop_when(stage, inside)
+    assert run_command("train", *flags, f"--output_dir={stopped}", patch=stop) == 130
+    assert not (stopped / "student").exists()
+    assert run_command("train", *flags, f"--output_dir={stopped}", patch=without_results) == 130
     file = "student/model.safetensors"
     assert (whole / file).read_bytes() == (stopped / file).read_bytes()
 

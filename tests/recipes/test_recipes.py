@@ -119,6 +119,27 @@ def test_minilm_as_published():
     assert values.options == {"relations": ("values",), "relation_heads": "attention"}
 
 
+def test_mobilebert_as_published():
+    """Section 3.4, with the weights of the authors' code; the three transfers of section 3.5."""
+    layers = {"feature_map": 100.0, "feature_mean": 5000.0, "feature_variance": 5.0}
+    layers["attention_maps"] = 1.0
+    answers = {"mlm": 0.5, "soft_ce": 0.5}
+
+    def weights(phase):
+        return {term.name: term.weight for term in phase.terms}
+
+    (one,) = recipes.get("mobilebert_akt").phases
+    assert weights(one) == layers | answers
+    for name in ("mobilebert_jkt", "mobilebert_pkt"):
+        transfer, distil = recipes.get(name, transfer_share=0.25).phases
+        assert weights(transfer) == layers and weights(distil) == answers
+        assert (transfer.share, distil.share) == (0.25, 0.75)
+        assert transfer.each_layer == (name == "mobilebert_pkt")
+        assert all(term.over_layers == "mean" for term in transfer.terms)
+    soft = one.terms[-1].options
+    assert soft == {"temperature": 1.0, "restrict_to_mask": True}
+
+
 def test_pkd_as_published():
     terms = terms_of(recipes.get("pkd", alpha=0.7, beta=500.0, temperature=10.0, layer_map="last"))
     assert {loss: term.weight for loss, term in terms.items()} == {

@@ -34,6 +34,19 @@ def test_the_shortest_schedules_learn(steps):
     assert (rates(1.0, round(0.05 * steps), steps) > 0).all()
 
 
+def test_each_variable_has_its_part_of_the_rate():
+    """Of the step and of the decay; a part of 0 stays as it is."""
+    plain, scaled = make_variables(), make_variables()
+    before = [variable.numpy() for variable in plain]
+    parts = [1.0, 0.0, 0.1, 0.5]
+    for variables, rates in ((plain, None), (scaled, parts)):
+        optimizer = build_optimizer(variables, rates=rates, **OPTIONS)
+        optimizer.apply(make_gradients(0)[1], variables)
+    for part, whole, own, start in zip(parts, plain, scaled, before, strict=True):
+        np.testing.assert_allclose(own - start, part * (whole - start), rtol=1e-4, atol=1e-7)
+        assert np.abs(whole - start).max() > 1e-3
+
+
 def test_after_the_end_nothing_is_learnt():
     schedule = WarmupLinearDecay(1.0, 2, 10)
     assert float(schedule(10)) == 0.0 and float(schedule(11)) == 0.0

@@ -63,7 +63,7 @@ def start_from_text(model, ids, counts, special_ids, seed):
 
 
 def _look_at_neighbours(embeddings):
-    """Makes the transformation of trigrams hand a token's embedding on, and half of those beside it."""
+    """Makes the transformation hand on a token's embedding, and half of those beside it."""
     kernel = np.asarray(embeddings.transformation.kernel).copy()
     size = embeddings.word_embeddings.shape[1]
     after, own, before = (slice(at * size, (at + 1) * size) for at in range(3))
