@@ -6,7 +6,9 @@ import tensorflow as tf
 
 from tfdistill import devices, recipes
 from tfdistill.distillation.distiller import Distiller
+from tfdistill.distillation.progressive import unfold
 from tfdistill.models.config import EncoderConfig
+from tfdistill.models.config_files import named_config
 from tfdistill.models.heads import MaskedLanguageModel
 from tfdistill.training.loss_scale import loss_scale_for
 from tfdistill.training.optimizer import build_optimizer
@@ -15,6 +17,9 @@ from tfdistill.training.step import TrainStep
 # A micro-batch has more tokens, and more masked ones, than the vocabulary loss takes at once.
 ROWS, LENGTH, MASKED, VOCABULARY = 32, 40, 36, 70
 KINDS = ("bert", "distilbert")
+DEPTH = 2
+# Of these, student and teacher are MobileBERTs, the one without norms, the other inverted.
+MOBILEBERT = ("mobilebert_akt", "mobilebert_jkt", "mobilebert_pkt")
 PRE_TRAINING = "pre-training with LayerDrop"
 # Settings of a recipe that change its graph.
 VARIANTS = {
@@ -35,6 +40,7 @@ FORMS = {
 }
 IN_ALL_FORMS = (PRE_TRAINING, "distilbert/distil/bert", "distilbert at masked tokens/distil/bert")
 IN_BFLOAT16 = ("tinybert/general/bert", "minilm/relations/bert", "pkd/distil/bert")
+IN_BFLOAT16 += ("mobilebert_akt/distil/mobilebert",)
 # The activations of Hugging Face's configs; 16 bits have fewer kernels.
 ACTIVATIONS = {
     f"{activation}, bfloat16": {"hidden_act": activation, "precision": "bfloat16"}
@@ -51,10 +57,11 @@ def names():
     found, known = [PRE_TRAINING], []
     for recipe in recipes.names():
         for variant, options in VARIANTS.get(recipe, {"": {}}).items():
-            for phase in recipes.get(recipe, **options).phases:
+            kinds = ("mobilebert",) if recipe in MOBILEBERT else KINDS
+            for phase in _phases(recipe, options):
                 if (phase.terms, phase.trainable) not in known:
                     known.append((phase.terms, phase.trainable))
-                    found += [f"{recipe}{variant}/{phase.name}/{kind}" for kind in KINDS]
+                    found += [f"{recipe}{variant}/{phase.name}/{kind}" for kind in kinds]
     found += [f"{name}, {form}" for name in IN_ALL_FORMS for form in FORMS]
     found += [f"{name}, bfloat16" for name in IN_BFLOAT16]
     return found + [f"mlm/mlm/bert, {activation}" for activation in ACTIVATIONS]
@@ -78,14 +85,15 @@ def build(name):
     with devices.numerics(choice):
         if name == PRE_TRAINING:
             (phase,) = recipes.get("mlm").phases
-            distiller = Distiller(model("bert", 2), phase, layerdrop=0.5, **metal)
+            distiller = Distiller(model("bert"), phase, layerdrop=0.5, **metal)
         else:
             variant, phase_name, kind = name.split("/")
             recipe, space, rest = variant.partition(" ")
             options = VARIANTS.get(recipe, {}).get(space + rest, {})
-            phases = recipes.get(recipe, **options).phases
+            phases = _phases(recipe, options)
             (phase,) = (phase for phase in phases if phase.name == phase_name)
-            distiller = Distiller(model(kind, 2), phase, model("bert", 2), steps=10, **metal)
+            teacher = model("ib_bert" if kind == "mobilebert" else "bert")
+            distiller = Distiller(model(kind), phase, teacher, steps=10, **metal)
         return _step(distiller, loss_scale_for(choice.precision))
 
 
@@ -102,8 +110,16 @@ def trace(step):
     return step.function.get_concrete_function(batch, tf.TensorSpec((), tf.int32)).graph
 
 
-def _model(kind, layers, hidden_act):
-    shape = dict(hidden_size=16, num_hidden_layers=layers, num_attention_heads=2)
+def _phases(recipe, options):
+    return unfold(recipes.get(recipe, **options), DEPTH, DEPTH).phases
+
+
+def _model(kind, hidden_act):
+    if kind in ("mobilebert", "ib_bert"):
+        name = {"mobilebert": "H-8_B-16_A-2_F-2_I-20_E-8_OPT", "ib_bert": "H-24_B-16_A-2_F-1_E-8"}
+        config = named_config(f"L-{DEPTH}_{name[kind]}", "mobilebert", VOCABULARY)
+        return MaskedLanguageModel(config.with_dropout(0.1))
+    shape = dict(hidden_size=16, num_hidden_layers=DEPTH, num_attention_heads=2)
     sizes = dict(vocab_size=VOCABULARY, intermediate_size=20, max_position_embeddings=LENGTH)
     dropout = dict(hidden_dropout_prob=0.1, attention_probs_dropout_prob=0.1)
     config = EncoderConfig(model_type=kind, hidden_act=hidden_act, **shape, **sizes, **dropout)
