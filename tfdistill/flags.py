@@ -148,7 +148,7 @@ class RunConfig:
         0.2,
         DISTILLATION,
         "tinybert, minilm, minilm_v1: share of the steps in which, at the end, masked LM trains "
-        "the head alone, which their losses do not reach.",
+        "what their losses do not reach: the head, and for minilm the end of the last layer.",
         minimum=0.0,
         maximum=0.99,
     )

@@ -104,6 +104,7 @@ class BoundTerm:
                     stddev=PROJECTION_STDDEV, seed=seed + number
                 ),
                 name=f"{self.name}_{number}",
+                dtype="float32",  # the loss's, not the models'
             )
             layer.build((None, None, self._student.hidden_size))
             self.projections.append(layer)
@@ -147,6 +148,8 @@ class BoundTerm:
     def set_projections(self, regressions):
         """Sets the projections to the least squares of the text that `regress` took in."""
         for layer, regression in zip(self.projections, regressions, strict=True):
+            if regression.count < 2:  # tokens
+                continue
             kernel, bias = regression.solve(np.zeros(layer.kernel.shape), SHRINKAGE)
             layer.kernel.assign(kernel)
             layer.bias.assign(bias)
@@ -217,7 +220,11 @@ def check_phase(phase, student, teacher):
         UserError: a term cannot be computed between these two models.
     """
     if not phase.active_terms:
-        raise UserError("every loss weighs 0: give one of --alpha_ce, --alpha_mlm a weight")
+        losses = ", ".join(term.loss for term in phase.terms)
+        raise UserError(
+            f"--recipe: every loss weighs 0 in phase {phase.name!r}: give one of {losses} a weight "
+            "(--alpha_…)"
+        )
     found = []
     for term in phase.active_terms:
         check_term(term)

@@ -100,12 +100,12 @@ class Recipe:
             raise ValueError(f"the phases of {self.name!r} need names of their own, not {names}")
 
 
-def trained_by(phase, variables):
+def trained_by(phase, student):
     """The variables that learn in a phase.
 
     Args:
         phase: a `Phase`.
-        variables: those of the student that are not frozen, each with a `path`.
+        student: a `MaskedLanguageModel`, of which some may be frozen.
 
     Returns:
         list of those that the phase names, in their order.
@@ -113,11 +113,12 @@ def trained_by(phase, variables):
     Raises:
         UserError: nothing is left of a part that the phase names.
     """
+    variables = list(student.trainable_variables)
     if not phase.trainable:
-        return list(variables)
+        return variables
     found = []
     for part in phase.trainable:
-        start = _from_the_first(part, variables).rstrip("/") + "/"
+        start = _from_the_first(part, student.config.num_hidden_layers).rstrip("/") + "/"
         inside = [v for v in variables if f"{v.path}/".startswith(start)]
         if not inside:
             parts = sorted({"/".join(v.path.split("/")[:-1]) for v in variables})
@@ -129,10 +130,8 @@ def trained_by(phase, variables):
     return [variable for variable in variables if any(variable is one for one in found)]
 
 
-def _from_the_first(part, variables):
+def _from_the_first(part, depth):
     """A part's path, with a layer that is counted from the last counted from the first."""
-    layers = [int(number) for v in variables for number in re.findall(r"/layer_(\d+)/", v.path)]
-    depth = max(layers, default=-1) + 1
     return re.sub(r"(?<=/layer_)-\d+", lambda found: str(depth + int(found[0])), part)
 
 
