@@ -162,9 +162,10 @@ class RunConfig:
     projection: str = _flag(
         "",
         DISTILLATION,
-        "The learned map of hidden states to the teacher's width: none, shared by the layers, or "
-        "per_layer; empty: shared for tinybert, none for others.",
-        choices=("", "none", "shared", "per_layer"),
+        "The learned map of hidden states to the teacher's width: none, shared by the layers, "
+        "per_layer, or fixed (shared, and it stays as it fits before the first step: a student cut "
+        "from the teacher keeps its angles); empty: shared for tinybert, none for others.",
+        choices=("", "none", "shared", "per_layer", "fixed"),
     )
     relation_heads: int = _flag(
         0,

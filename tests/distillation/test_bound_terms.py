@@ -188,6 +188,19 @@ def test_projections_start_at_the_least_squares(narrow, teacher, tiny_batch, pro
         assert np.mean(found**2) < 0.95 * np.mean((targets - targets.mean(axis=0)) ** 2)
 
 
+def test_a_fixed_projection_stays(narrow, teacher, batch):
+    """It is shared, it is fitted and kept in checkpoints, and it does not learn."""
+    phase = Phase("test", (Term("hidden", 1.0, layers="uniform", projection="fixed"),))
+    distiller = Distiller(narrow, phase, teacher)
+    projections = distiller.state_variables[len(narrow.variables) :]
+    assert [variable.shape for variable in projections] == [(8, 12), (12,)]
+    before = projections[0].numpy()
+    distiller.fit_projections([batch])
+    assert np.abs(projections[0] - before).max() > 0.01
+    assert len(distiller.trained_variables) == len(narrow.trainable_variables)
+    assert len(distiller.gradients(batch, 0)[0]) == len(narrow.trainable_variables)
+
+
 def test_projections_are_fitted_on_few_rows_at_a_time(narrow, teacher, tiny_batch, monkeypatch):
     """Of all losses that have one, and with the numbers that all rows at once would give."""
     losses = {"embedding": (), "cos": (), "patient": ((0, 1),), "hidden": ((1, 3),)}

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfdistill.distillation.layer_maps import layer_map
-from tfdistill.distillation.phases import NONE, PER_LAYER
+from tfdistill.distillation.phases import FIXED, NONE, PER_LAYER
 from tfdistill.distillation.regression import Regression
 from tfdistill.distillation.schedules import value_at
 from tfdistill.distillation.terms import LOSSES, Sides
@@ -107,6 +107,7 @@ class BoundTerm:
                 dtype="float32",  # the loss's, not the models'
             )
             layer.build((None, None, self._student.hidden_size))
+            layer.trainable = self._term.projection != FIXED
             self.projections.append(layer)
 
     def project(self, number, hidden):

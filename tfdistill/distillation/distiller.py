@@ -34,7 +34,7 @@ class Distiller(keras.Model):
 
     Attributes:
         trained_variables: Keras variables that learn: the student's that the phase names and that
-            are not frozen, then those of the projections.
+            are not frozen, then those of the projections that learn.
         state_variables: all variables of the student and of the projections.
 
     Raises:
@@ -72,8 +72,9 @@ class Distiller(keras.Model):
         self._check_schedules()
         projections = [layer for each in self._terms for layer in each.projections]
         projected = [variable for layer in projections for variable in layer.variables]
+        learned = [variable for layer in projections for variable in layer.trainable_variables]
         self.state_variables = [*student.variables, *projected]
-        self.trained_variables = [*trained_by(phase, student), *projected]
+        self.trained_variables = [*trained_by(phase, student), *learned]
         self.built = True
 
     def _check_schedules(self):

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from tfdistill.distillation.schedules import Schedule
 from tfdistill.errors import UserError
 
-NONE, SHARED, PER_LAYER = PROJECTIONS = ("none", "shared", "per_layer")
+NONE, SHARED, PER_LAYER, FIXED = PROJECTIONS = ("none", "shared", "per_layer", "fixed")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +23,8 @@ class Term:
             teacher's layers (see `layer_maps.layer_map`), or a tuple of pairs (student's layer,
             teacher's layer), from 0, or from -1 backwards. The loss is the sum over the pairs.
         projection: for losses of hidden states, the learned map from the student's width to the
-            teacher's: "none", "shared" by the layers of this term, or "per_layer".
+            teacher's: "none", "shared" by the layers of this term, "per_layer"; or "fixed": shared,
+            and it stays the least squares of both models before the phase.
         name: what metrics call it; "": the loss's name. Of one phase's terms no two share it.
     """
 
