@@ -124,12 +124,26 @@ def test_what_a_run_went_by_says_more_than_its_flag(make_run, compare, capfd):
     assert names == ["recipe=own.py:mine", "recipe=own.py:mine (1a2b)"]
 
 
-def test_only_hybrid_is_followed_by_another_recipe(make_run, compare, capfd):
+def test_only_hybrid_is_followed_by_another_recipe(make_run, compare, tmp_path, capfd):
     folders = [make_run("a", recipe="pkd"), make_run("b", recipe="hybrid", then="pkd")]
     folders += [make_run("c", recipe="hybrid", then="tinybert")]
     assert compare(*folders) == 0
     lines = [line.split("  ")[0] for line in capfd.readouterr().out.splitlines()]
     assert {"recipe=pkd", "recipe=hybrid then=pkd", "recipe=hybrid then=tinybert"} <= set(lines)
+    page = (tmp_path / "page.html").read_text()
+    runs = [[cell for cell in re.findall("<td[^>]*>([^<]*)", row)] for row in page.split("</tr>")]
+    runs = {cells[0]: cells[1:4] for cells in runs if cells and cells[0] in map(str, folders)}
+    assert [runs[str(folder)] for folder in folders] == [
+        ["pkd", "–", "0"],
+        ["hybrid", "pkd", "0"],
+        ["hybrid", "tinybert", "0"],
+    ]
+
+
+def test_a_users_recipe_may_be_followed_too(make_run, compare, capfd):
+    folders = [make_run(then, recipe="own.py:mine", then=then) for then in ("pkd", "tinybert")]
+    assert compare(*folders) == 0
+    assert "then=pkd" in capfd.readouterr().out
 
 
 def test_a_run_that_knew_fewer_flags_and_has_no_curves(make_run, compare, capfd):

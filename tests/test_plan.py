@@ -166,7 +166,7 @@ def test_a_teacher_without_a_head(make, tiny_model, tokenizer):
             dict(student_type="distilbert", freeze_token_type_embds=True),
             ["--freeze_token_type_embds finds nothing"],
         ),
-        (dict(alpha_ce=0.0, alpha_mlm=0.0, alpha_cos=0.0), ["every loss weighs 0", "--alpha_ce"]),
+        (dict(alpha_ce=0.0, alpha_mlm=0.0, alpha_cos=0.0), ["every loss weighs 0", "--alpha_"]),
     ],
 )
 def test_students_that_cannot_be(make, teacher, flags, words):

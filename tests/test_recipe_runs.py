@@ -1,5 +1,6 @@
 """Every recipe through the main job; phases that are stopped between and inside."""
 
+import itertools
 import json
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from tfdistill.data.tokenizer import load_tokenizer
+from tfdistill.distillation.distiller import Distiller
 from tfdistill.distillation.terms import LOSSES
 from tfdistill.main_job import MainJob
 from tfdistill.models.checkpoint import load_model, save_model
@@ -118,6 +120,49 @@ def stop_when(stage, inside):
         monkeypatch.setattr(StageState, "save", save_and_stop)
 
     return patch
+
+
+def test_projections_are_fitted_before_a_phase_and_not_when_it_goes_on(
+    teachers, tmp_path, run_command, tiny_flags
+):
+    """On the text that the phase begins with, which is not that of the phase before."""
+    flags = flags_of("tinybert", tiny_flags, teacher=teachers["whole"], steps=20)
+    flags += ["--recipe=hybrid", "--then=tinybert", f"--output_dir={tmp_path / 'run'}"]
+    fitted, trained = [], []
+
+    def spy(monkeypatch):
+        fit, train = Distiller.fit_projections, loop.TrainingLoop._train
+
+        def noted_fit(self, batches):
+            batches = list(batches)
+            fitted.append((self.phase.name, [np.asarray(b["input_ids"]) for b in batches]))
+            fit(self, batches)
+
+        def noted_train(self, batches, first, end):
+            batches = list(itertools.islice(batches, end - first))
+            trained.append((self._distiller.phase.name, np.asarray(batches[0]["input_ids"])))
+            return train(self, iter(batches), first, end)
+
+        monkeypatch.setattr(Distiller, "fit_projections", noted_fit)
+        monkeypatch.setattr(loop.TrainingLoop, "_train", noted_train)
+
+    def stop_inside(monkeypatch):
+        spy(monkeypatch)
+        stop_when("student-general", True)(monkeypatch)
+
+    assert run_command("train", *flags, patch=stop_inside) == 130
+    assert [(name, len(batches)) for name, batches in fitted] == [("mlm", 4), ("general", 4)]
+    general = next(ids for name, ids in trained if name == "general")
+    np.testing.assert_array_equal(fitted[1][1][0], general)
+    assert not np.array_equal(fitted[0][1][0], general)
+    fitted.clear()
+
+    def go_on(monkeypatch):
+        without_results(monkeypatch)
+        spy(monkeypatch)
+
+    assert run_command("train", *flags, patch=go_on) == 130
+    assert [name for name, _ in fitted] == ["head"]
 
 
 STEPS = {"student-general": 16, "student-mlm": 10, "student-relations": 8}  # of 20

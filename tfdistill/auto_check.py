@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tfdistill import cli, devices, flags, hardware
 from tfdistill.files import write_atomically
-from tfdistill.recipe_file import fingerprint
+from tfdistill.recipe_file import fingerprint, require_on_command_line
 
 SPEED_STEPS = 6
 WORTH_ROUNDING = 1.1  # times as fast: of a smaller gain half may be chance
@@ -91,6 +91,7 @@ def main():
 
 
 def _check(config):
+    require_on_command_line(config.recipe)
     choice = devices.prepare(config.device, config.precision)
     from tfdistill import plan, recipes
     from tfdistill.data.tokenizer import load_tokenizer

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tfdistill import cli, flags
 from tfdistill.errors import UserError
+from tfdistill.recipe_file import is_recipe_file
 
 
 def main():
@@ -89,8 +90,8 @@ def _flags(path, settings):
     stored = flags.parse_flag_lines((path / "flags.txt").read_text().splitlines())
     # What the run went by says more than the flag where that names a file.
     known = defaults | stored | {name: flags.as_text(value) for name, value in settings.items()}
-    if known["recipe"] != "hybrid":  # which alone has another follow
-        del known["then"]
+    if known["recipe"] != "hybrid" and not is_recipe_file(known["recipe"]):
+        del known["then"]  # of ours only hybrid has another recipe follow
     return known
 
 

@@ -189,7 +189,7 @@ class RunConfig:
         0.2,
         DISTILLATION,
         "tinybert, minilm, minilm_v1: share of the steps in which, at the end, masked LM trains "
-        "the head alone, which their losses do not reach.",
+        "what their losses do not reach: the head, and for minilm the end of the last layer.",
         minimum=0.0,
         maximum=0.99,
     )
@@ -203,9 +203,10 @@ class RunConfig:
     projection: str = _flag(
         "",
         DISTILLATION,
-        "The learned map of hidden states to the teacher's width: none, shared by the layers, or "
-        "per_layer; empty: shared for tinybert, none for others.",
-        choices=("", "none", "shared", "per_layer"),
+        "The learned map of hidden states to the teacher's width: none, shared by the layers, "
+        "per_layer, or fixed (shared, and it stays as it fits before the first step: a student cut "
+        "from the teacher keeps its angles); empty: shared for tinybert, none for others.",
+        choices=("", "none", "shared", "per_layer", "fixed"),
     )
     relation_heads: int = _flag(
         0,

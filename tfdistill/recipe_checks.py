@@ -55,7 +55,7 @@ def check_recipe(recipe, student_config, teacher_config, freeze):
     freeze(skeleton)
     for phase in recipe.phases:
         check_phase(phase, student_config, teacher_config)
-        trained_by(phase, skeleton.trainable_variables)
+        trained_by(phase, skeleton)
 
 
 def check_schedules(config):

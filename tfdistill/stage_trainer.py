@@ -133,7 +133,11 @@ class StageTrainer:
             epsilon=config.adam_epsilon,
             weight_decay=config.weight_decay,
             max_grad_norm=config.max_grad_norm,
-            rates=rates_of(distiller.phase, distiller.trained_variables),
+            rates=rates_of(
+                distiller.phase,
+                distiller.trained_variables,
+                distiller.student.config.num_hidden_layers,
+            ),
             previous=previous,
         )
 

@@ -74,7 +74,7 @@ def test_rates_of_parts(tiny_model):
     rates = (("encoder", 0.5), ("encoder/layer_-1", 0.1))
     phase = Phase("test", (Term("mlm", 1.0),), rates=rates)
     found = dict(
-        zip([v.path for v in model.variables], rates_of(phase, model.variables), strict=True)
+        zip([v.path for v in model.variables], rates_of(phase, model.variables, 2), strict=True)
     )
     for path, rate in found.items():
         last, encoder = path.startswith("encoder/layer_1/"), path.startswith("encoder/")

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfdistill.distillation.layer_maps import layer_map
-from tfdistill.distillation.phases import NONE, PER_LAYER
+from tfdistill.distillation.phases import FIXED, NONE, PER_LAYER
 from tfdistill.distillation.regression import Regression
 from tfdistill.distillation.schedules import value_at
 from tfdistill.distillation.terms import LOSSES, Sides
@@ -104,8 +104,10 @@ class BoundTerm:
                     stddev=PROJECTION_STDDEV, seed=seed + number
                 ),
                 name=f"{self.name}_{number}",
+                dtype="float32",  # the loss's, not the models'
             )
             layer.build((None, None, self._student.hidden_size))
+            layer.trainable = self._term.projection != FIXED
             self.projections.append(layer)
 
     def project(self, number, hidden):
@@ -147,6 +149,8 @@ class BoundTerm:
     def set_projections(self, regressions):
         """Sets the projections to the least squares of the text that `regress` took in."""
         for layer, regression in zip(self.projections, regressions, strict=True):
+            if regression.count < 2:  # tokens
+                continue
             kernel, bias = regression.solve(np.zeros(layer.kernel.shape), SHRINKAGE)
             layer.kernel.assign(kernel)
             layer.bias.assign(bias)
@@ -218,7 +222,11 @@ def check_phase(phase, student, teacher):
         UserError: a term cannot be computed between these two models.
     """
     if not phase.active_terms:
-        raise UserError("every loss weighs 0: give one of --alpha_ce, --alpha_mlm a weight")
+        losses = ", ".join(term.loss for term in phase.terms)
+        raise UserError(
+            f"--recipe: every loss weighs 0 in phase {phase.name!r}: give one of {losses} a weight "
+            "(--alpha_…)"
+        )
     found = []
     for term in phase.active_terms:
         check_term(term)

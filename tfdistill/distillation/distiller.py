@@ -10,6 +10,7 @@ from tfdistill.distillation.signals import compute_signals
 from tfdistill.models.dropout import DropoutKey
 from tfdistill.models.layerdrop import LayerDraws
 
+FITTED_AT_ONCE = 8  # rows: a batch of several micro-batches or devices is too much for one
 LAYERDROP_STREAM = 0x1D  # keeps LayerDrop's draws apart from those of dropout
 
 
@@ -33,7 +34,7 @@ class Distiller(keras.Model):
 
     Attributes:
         trained_variables: Keras variables that learn: the student's that the phase names and that
-            are not frozen, then those of the projections.
+            are not frozen, then those of the projections that learn.
         state_variables: all variables of the student and of the projections.
 
     Raises:
@@ -71,8 +72,9 @@ class Distiller(keras.Model):
         self._check_schedules()
         projections = [layer for each in self._terms for layer in each.projections]
         projected = [variable for layer in projections for variable in layer.variables]
+        learned = [variable for layer in projections for variable in layer.trainable_variables]
         self.state_variables = [*student.variables, *projected]
-        self.trained_variables = [*trained_by(phase, student.trainable_variables), *projected]
+        self.trained_variables = [*trained_by(phase, student), *learned]
         self.built = True
 
     def _check_schedules(self):
@@ -82,23 +84,26 @@ class Distiller(keras.Model):
             raise ValueError("a phase with a schedule needs the number of its steps")
 
     def fit_projections(self, batches):
-        """Starts the projections by least squares, where they fit the two models best.
+        """Starts the projections at the least squares of both models' hidden states.
 
-        The random numbers they have until then would lead a student that starts well astray.
+        The random numbers they have until then would lead a student that starts well astray. Of
+        `hidden` and `embedding` this is the best there is; of `cos` and `patient`, which look at
+        directions, a near start. Our training calls it before a phase's first step; who trains
+        by Keras's `fit` may.
 
         Args:
-            batches: iterable of dicts of the batch's tensors, of which a micro-batch is taken.
+            batches: iterable of dicts of the batch's tensors.
         """
         fits = {each: each.regressions() for each in self._terms if each.projections}
         if not fits:
             return
         names = set().union(*(each.signals() for each in fits))
         for batch in batches:
-            rows = batch["input_ids"].shape[0] // self.micro_batches
-            batch = {name: tensor[:rows] for name, tensor in batch.items()}
-            shown = [compute_signals(model, batch, names) for model in (self.student, self.teacher)]
-            for each, regressions in fits.items():
-                each.regress(regressions, *shown, batch)
+            for row in range(0, len(batch["input_ids"]), FITTED_AT_ONCE):
+                part = {name: rows[row : row + FITTED_AT_ONCE] for name, rows in batch.items()}
+                shown = [compute_signals(m, part, names) for m in (self.student, self.teacher)]
+                for each, regressions in fits.items():
+                    each.regress(regressions, *shown, part)
         for each, regressions in fits.items():
             each.set_projections(regressions)
 

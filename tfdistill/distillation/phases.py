@@ -8,7 +8,7 @@ from types import MappingProxyType
 from tfdistill.distillation.schedules import Schedule
 from tfdistill.errors import UserError
 
-NONE, SHARED, PER_LAYER = PROJECTIONS = ("none", "shared", "per_layer")
+NONE, SHARED, PER_LAYER, FIXED = PROJECTIONS = ("none", "shared", "per_layer", "fixed")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +23,8 @@ class Term:
             teacher's layers (see `layer_maps.layer_map`), or a tuple of pairs (student's layer,
             teacher's layer), from 0, or from -1 backwards. The loss is the sum over the pairs.
         projection: for losses of hidden states, the learned map from the student's width to the
-            teacher's: "none", "shared" by the layers of this term, or "per_layer".
+            teacher's: "none", "shared" by the layers of this term, "per_layer"; or "fixed": shared,
+            and it stays the least squares of both models before the phase.
         name: what metrics call it; "": the loss's name. Of one phase's terms no two share it.
     """
 
@@ -108,12 +109,12 @@ class Recipe:
             raise ValueError(f"the phases of {self.name!r} need names of their own, not {names}")
 
 
-def trained_by(phase, variables):
+def trained_by(phase, student):
     """The variables that learn in a phase.
 
     Args:
         phase: a `Phase`.
-        variables: those of the student that are not frozen, each with a `path`.
+        student: a `MaskedLanguageModel`, of which some may be frozen.
 
     Returns:
         list of those that the phase names, in their order.
@@ -121,11 +122,12 @@ def trained_by(phase, variables):
     Raises:
         UserError: nothing is left of a part that the phase names.
     """
+    variables = list(student.trainable_variables)
     if not phase.trainable:
-        return list(variables)
+        return variables
     found = []
     for part in phase.trainable:
-        inside = _inside(part, variables)
+        inside = _inside(part, variables, student.config.num_hidden_layers)
         if not inside:
             parts = sorted({"/".join(v.path.split("/")[:-1]) for v in variables})
             raise UserError(
@@ -136,31 +138,30 @@ def trained_by(phase, variables):
     return [variable for variable in variables if any(variable is one for one in found)]
 
 
-def rates_of(phase, variables):
+def rates_of(phase, variables, depth):
     """Factors of the phase's learning rate, one for each variable.
 
     Args:
         phase: a `Phase`.
         variables: Keras variables, those of projections among them.
+        depth: layers of the student.
 
     Returns:
         list of float.
     """
     rates = {id(variable): 1.0 for variable in variables}
     for part, rate in phase.rates:
-        rates |= {id(variable): rate for variable in _inside(part, variables)}
+        rates |= {id(variable): rate for variable in _inside(part, variables, depth)}
     return [rates[id(variable)] for variable in variables]
 
 
-def _inside(part, variables):
-    start = _from_the_first(part, variables).rstrip("/") + "/"
+def _inside(part, variables, depth):
+    start = _from_the_first(part, depth).rstrip("/") + "/"
     return [variable for variable in variables if f"{variable.path}/".startswith(start)]
 
 
-def _from_the_first(part, variables):
+def _from_the_first(part, depth):
     """A part's path, with a layer that is counted from the last counted from the first."""
-    layers = [int(number) for v in variables for number in re.findall(r"/layer_(\d+)/", v.path)]
-    depth = max(layers, default=-1) + 1
     return re.sub(r"(?<=/layer_)-\d+", lambda found: str(depth + int(found[0])), part)
 
 

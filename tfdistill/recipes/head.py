@@ -10,7 +10,7 @@ BEHIND_LAST_RELATIONS = tuple(
 
 
 def head_phases(share, below=()):
-    """A phase in which masked LM trains the head alone, and what the teacher taught stays.
+    """A phase in which masked LM trains the head, and what the teacher taught stays.
 
     Args:
         share: share of the steps; 0 for no such phase.

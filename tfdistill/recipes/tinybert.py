@@ -20,7 +20,7 @@ def tinybert(
         alpha_attention, alpha_hidden, alpha_embedding: weights of the three terms.
         layer_map: the teacher's layers (see `layer_maps.layer_map`).
         projection: the learned map to the teacher's width: "shared" by all layers (the paper's
-            W_h, and W_e for the embeddings), "per_layer", or "none".
+            W_h, and W_e for the embeddings), "per_layer", "fixed" or "none".
         head_share: share of the steps in which only the head learns; 0 for none.
 
     Returns:

@@ -216,7 +216,7 @@ def _curves(groups):
 def _runs(comparison):
     students = [row for row in comparison.rows if row.model == "student"]
     told = [measure for measure in MEASURES if measure.key in ("loss", "top1", "steps")]
-    flags = list(comparison.groups[0].flags)
+    flags = list(dict.fromkeys(name for group in comparison.groups for name in group.flags))
     head = [(name, "") for name in ["run", *flags, "seed"]]
     head += [(measure.name, measure.unit) for measure in told]
     rows = []
@@ -224,7 +224,7 @@ def _runs(comparison):
         for number, run in enumerate(group.runs):
             numbers = [(row.values[measure.key][number], measure.digits) for measure in told]
             cells = [ABSENT if value is None else f"{value:{digits}}" for value, digits in numbers]
-            values = [value or ABSENT for value in group.flags.values()]
+            values = [group.flags.get(name) or ABSENT for name in flags]
             rows.append([run["folder"], *values, run["flags"].get("seed", ABSENT), *cells])
     return f'<div class="named">{table(head, rows)}</div>' + note(
         "Flags that are alike in all runs are not shown; the flags.txt of a run holds them."
