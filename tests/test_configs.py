@@ -10,6 +10,7 @@ from absl import flags as absl_flags
 from tfdistill import flags, plan, recipes
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.models.config_files import named_config
+from tfdistill.models.heads import MaskedLanguageModel, parameters
 from tfdistill.recipe_checks import without_meaning
 
 HUB = {  # shape, whether there is a masked-LM head
@@ -50,7 +51,11 @@ def test_each_can_be_planned(path):
         teacher = types.SimpleNamespace(config=shape, head=head)
     recipe = recipes.get(config.recipe, **dataclasses.asdict(config))
     made = plan.make_plan(config, recipe, teacher, tokenizer)
-    assert made.student_config.num_hidden_layers < made.teacher_config.num_hidden_layers
+    sizes = [
+        parameters(MaskedLanguageModel(shape, seed=None))["without_embeddings"]
+        for shape in (made.student_config, made.teacher_config)
+    ]
+    assert sizes[0] < 0.75 * sizes[1]
     assert without_meaning(config) == []
 
 
