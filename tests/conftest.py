@@ -116,6 +116,8 @@ def tiny_flags(tiny_text):
             "log_interval": 2,
             "checkpoint_interval": 3,
             "validation_interval": 4,
+            # "auto" measures on processors with units for bfloat16, and may find this or that.
+            "precision": "float32",
         }
         flags.update(changes)
         return [f"--{name}={value}" for name, value in flags.items() if value is not None]

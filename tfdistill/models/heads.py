@@ -64,7 +64,8 @@ class MaskedLanguageModel(keras.Model):
     @property
     def decoder_kernel(self):
         """(vocab, hidden): the word embeddings, which are the decoder too, or a part of it."""
-        return self.head.decoder_kernel(self.encoder.embeddings)
+        embeddings = self.encoder.embeddings
+        return self.head.decoder_kernel(embeddings) if self.head else embeddings.word_embeddings
 
     def project(self, transformed):
         """Logits over the vocabulary.
