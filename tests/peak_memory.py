@@ -29,7 +29,7 @@ def between_logits(chunk):
         with tf.GradientTape() as tape:
             tape.watch(student)
             loss = vocabulary_loss(
-                loss=KL, student=student, teacher=teacher, weights=weights, chunk=chunk
+                loss=KL, student=student, teachers=[teacher], weights=weights, chunk=chunk
             )
         return tape.gradient(loss, student)
 

@@ -50,7 +50,7 @@ def test_each_can_be_planned(path):
         head = object() if with_head else None
         teacher = types.SimpleNamespace(config=shape, head=head)
     recipe = recipes.get(config.recipe, **dataclasses.asdict(config))
-    made = plan.make_plan(config, recipe, teacher, tokenizer)
+    made = plan.make_plan(config, recipe, [teacher] * bool(teacher), tokenizer)
     sizes = [
         parameters(MaskedLanguageModel(shape, seed=None))["without_embeddings"]
         for shape in (made.student_config, made.teacher_config)

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from tfdistill import plan, recipes
+from tfdistill import plan, recipes, sources
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.distillation.phases import Phase
 from tfdistill.errors import UserError
@@ -28,11 +28,12 @@ def teacher(tiny_model, tokenizer):
 
 @pytest.fixture
 def make(tokenizer):
-    """A function of a loaded teacher and flags to the plan."""
+    """A function of a loaded teacher, or a tuple of them, and flags to the plan."""
 
     def make(loaded=None, /, **flags):
         config = RunConfig(**{"length": 16, **flags})
         recipe = recipes.get(config.recipe, **dataclasses.asdict(config))
+        loaded = list(loaded) if isinstance(loaded, tuple) else [loaded] * (loaded is not None)
         return plan.make_plan(config, recipe, loaded, tokenizer)
 
     return make
@@ -185,6 +186,8 @@ def test_a_baseline_of_a_student_without_teacher(make):
         ("corpus", "{}/texts/*.txt"),
         ("corpus", "sample,{}/texts"),
         ("teacher", "{}/texts"),
+        ("teacher", "org/bert,{}/texts"),
+        ("teacher_cache", "{}/texts"),
         ("student_config", "{}/texts/a.txt"),
     ],
 )
@@ -193,14 +196,67 @@ def test_force_keeps_what_a_run_is_made_from(tmp_path, flag, value):
     (tmp_path / "run" / "texts" / "a.txt").write_text("text")
     flags = {"output_dir": str(tmp_path / "run"), flag: value.format(tmp_path / "run")}
     with pytest.raises(UserError, match=f"--force would delete --{flag}"):
-        plan.require_sources_outside(RunConfig(force=True, **flags))
-    plan.require_sources_outside(RunConfig(**flags))
+        sources.require_sources_outside(RunConfig(force=True, **flags))
+    sources.require_sources_outside(RunConfig(**flags))
     flags["output_dir"] = str(tmp_path / "other")
-    plan.require_sources_outside(RunConfig(force=True, **flags))
+    sources.require_sources_outside(RunConfig(force=True, **flags))
 
 
 def test_a_student_with_no_shape(make):
     assert "--student_config is empty" in fails(make, recipe="mlm")
+
+
+# -- several teachers, and what is kept of them
+
+
+def test_several_teachers(make, teacher, tiny_model, tokenizer):
+    other = tiny_model(3, vocab_size=tokenizer.vocab_size, max_position_embeddings=40)
+    found = make((teacher, other), teacher="a,b", teacher_weights="2,1")
+    assert found.teacher_config == teacher.config and found.student_config.num_hidden_layers == 2
+    refused = {
+        "--teacher_weights=1.0": dict(teacher_weights="1"),
+        "--teacher_weights=1,x: give numbers": dict(teacher_weights="1,x"),
+        "'mse' compares logits": dict(alpha_mse=1.0),
+    }
+    for message, flags in refused.items():
+        assert message in fails(make, (teacher, other), teacher="a,b", **flags)
+    assert "--teacher_weights" in fails(make, teacher, teacher="a", teacher_weights="1,2")
+    foreign = tiny_model(3, vocab_size=7, max_position_embeddings=40)
+    assert "vocabularies" in fails(make, (teacher, foreign), teacher="a,b")
+
+
+@pytest.mark.parametrize(
+    "flags, message",
+    [
+        (dict(alpha_mse=1.0), "the loss 'mse' of the phase 'distil': it needs every logit"),
+        (dict(recipe="tinybert"), "the loss 'attention_scores' of the phase 'general'"),
+        (dict(recipe="minilm"), "the loss 'relations'"),
+        (dict(recipe="mobilebert_jkt"), "the loss 'attention_maps' of the phase 'transfer'"),
+        (dict(schedules="temperature=linear:4:1"), "a temperature that changes"),
+        (dict(recipe="mlm", student_config="tiny"), "nothing of a teacher is asked for"),
+    ],
+)
+def test_what_a_cache_cannot_serve(make, teacher, flags, message):
+    assert message in fails(make, teacher, teacher="a", teacher_cache="c", **flags)
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        dict(schedules="alpha_ce=linear:5:1"),
+        dict(recipe="pkd"),
+        dict(recipe="tinybert", alpha_attention=0.0, head_share=0.0),
+        dict(recipe="hybrid"),
+        dict(recipe="mobilebert_pkt", alpha_attention=0.0),
+    ],
+)
+def test_what_a_cache_can_serve(make, teacher, flags):
+    make(teacher, teacher="a", teacher_cache="c", cached_mask_epochs=3, **flags)
+
+
+def test_masks_of_a_cache_that_is_not_there(make, teacher):
+    message = fails(make, teacher, teacher="a", cached_mask_epochs=3)
+    assert "--cached_mask_epochs is for --teacher_cache" in message
 
 
 # -- what decides a run
@@ -259,11 +315,12 @@ def test_split_steps_lose_none():
 
 def test_where_the_tokenizer_comes_from(tmp_path):
     def source(**flags):
-        return plan.tokenizer_source(RunConfig(**flags))
+        config = RunConfig(**flags)
+        return sources.tokenizer_source(config, sources.teacher_names(config))
 
     assert source() == ""
     assert source(tokenizer="mine", teacher="org/bert") == "mine"
-    assert source(teacher="org/bert") == "org/bert"
+    assert source(teacher="org/bert") == source(teacher="org/bert,org/other") == "org/bert"
     assert source(teacher=str(tmp_path)) == ""  # a folder that holds none
     (tmp_path / "vocab.txt").write_text("[PAD]\n")
     assert source(teacher=str(tmp_path)) == str(tmp_path)

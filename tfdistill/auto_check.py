@@ -93,16 +93,19 @@ def main():
 def _check(config):
     require_on_command_line(config.recipe)
     choice = devices.prepare(config.device, config.precision)
-    from tfdistill import plan, recipes
+    from tfdistill import plan, recipes, sources
     from tfdistill.data.tokenizer import load_tokenizer
     from tfdistill.diagnosis import workloads
     from tfdistill.diagnosis.training_check import STEPS, Way, compare, train, ways
     from tfdistill.models.checkpoint import load_model
 
-    tokenizer = load_tokenizer(plan.tokenizer_source(config))
-    teacher = load_model(config.teacher) if config.teacher else None
+    names = sources.teacher_names(config)[:1]
+    tokenizer = load_tokenizer(sources.tokenizer_source(config, names))
+    teachers = [load_model(name) for name in names]
+    # Of several, the time goes to the first as well; the others are like it.
+    config = dataclasses.replace(config, teacher_weights="")
     recipe = recipes.get(config.recipe, **vars(config))
-    run = workloads.of_run(config, plan.make_plan(config, recipe, teacher, tokenizer))
+    run = workloads.of_run(config, plan.make_plan(config, recipe, teachers, tokenizer))
     candidate = ways(choice)[-1]
     instead = Way("cpu", devices.choose(hardware.this_platform(), [], "cpu", "float32"))
     trials = [(run, tokenizer, SPEED_STEPS), (workloads.MINI, load_tokenizer(), STEPS)]

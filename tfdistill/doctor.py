@@ -77,7 +77,7 @@ def _audit(console):
     audit = {}
     console.say(f"\n{'train step':<56}{'operators':>10}{'heavy':>8}  without a Metal kernel")
     for name in train_steps.names():
-        graph = train_steps.trace(train_steps.build(name))
+        graph = train_steps.trace(name, train_steps.build(name))
         findings = metal_audit.audit(graph, kernels)
         every, heavy = metal_audit.count(graph)
         wrong = f"{sum(finding.count for finding in findings)}" if findings else "none"

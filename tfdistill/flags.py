@@ -54,8 +54,29 @@ class RunConfig:
     teacher: str = _flag(
         "",
         TEACHER,
-        "Hugging Face BERT or DistilBERT directory or hub name; empty: pre-train one here.",
+        "Hugging Face BERT, DistilBERT or MobileBERT directory or hub name; empty: pre-train one "
+        "here. Of several, separated by commas, the student learns the mean of their softened "
+        "probabilities; it starts from the first, with which its layers are compared.",
         alias="teacher_name",
+    )
+    teacher_weights: str = _flag(
+        "",
+        TEACHER,
+        "Weights of several teachers in that mean, separated by commas; empty: all alike.",
+    )
+    teacher_cache: str = _flag(
+        "",
+        TEACHER,
+        "Folder that keeps what the teachers say of each row, for later epochs, seeds and "
+        "students: the likeliest words' probabilities, and hidden states where the recipe reads "
+        "them; empty: the teachers run in every step.",
+    )
+    cached_mask_epochs: int = _flag(
+        1,
+        TEACHER,
+        "With --teacher_cache: how many masks a row has; after as many epochs they come again, "
+        "and the teachers run no more.",
+        minimum=1,
     )
     teacher_type: str = _flag(
         "bert",

@@ -6,24 +6,24 @@ import json
 import time
 from pathlib import Path
 
-from tfdistill import devices, hardware, plan, recipes, results
+from tfdistill import devices, hardware, plan, recipes, sources
 from tfdistill.data.batches import EvaluationBatches, Rows, TrainingBatches
 from tfdistill.data.corpus import open_corpus
 from tfdistill.data.shards import prepare
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.deployment.parity import ParityError
+from tfdistill.distillation.cached_signals import kept_for
 from tfdistill.distillation.initialization import initialize_student, search_size
 from tfdistill.errors import UserError
 from tfdistill.files import write_atomically
+from tfdistill.final_stages import FinalStages
 from tfdistill.flags import flag_lines
 from tfdistill.models.checkpoint import load_model, save_model
 from tfdistill.models.heads import MaskedLanguageModel
-from tfdistill.progress import duration
 from tfdistill.recipe_checks import check_schedules, split_steps, without_meaning
-from tfdistill.reports.report import write_report
 from tfdistill.reports.table import format_statistics, format_table
-from tfdistill.reports.tensorboard import RunWriter
 from tfdistill.stage_trainer import StageTrainer
+from tfdistill.teacher_cache import TeacherCache
 from tfdistill.training.evaluation import evaluate, scorer
 from tfdistill.training.run_state import RunDirectory
 from tfdistill.training.text_start import start_from_text
@@ -47,7 +47,7 @@ class MainJob:
         self.config, self.console, self.machine = config, console, machine
         self.strategy = devices.strategy(machine)
         self.path = Path(config.output_dir)
-        plan.require_sources_outside(config)
+        sources.require_sources_outside(config)
         plan.require_even_batches(config, machine.replicas)
         check_schedules(config)
         self.recipe = recipes.get(config.recipe, **dataclasses.asdict(config))
@@ -55,15 +55,15 @@ class MainJob:
         self.run_directory = RunDirectory(
             self.path, plan.settings(config), force=config.force, defaults=defaults
         )
-        sources = config
-        if config.teacher and self.run_directory.done("teacher"):
-            # What it was made from may be gone by now.
-            sources = dataclasses.replace(config, teacher=str(self.path / "teacher"))
+        names = sources.teacher_names(config)
+        if names and self.run_directory.done("teacher"):
+            # What they were made from may be gone by now.
+            names = [str(folder) for folder in self._teacher_folders(len(names))]
         with self._training():
-            self.loaded_teacher = load_model(sources.teacher) if sources.teacher else None
-        self.tokenizer = load_tokenizer(plan.tokenizer_source(sources))
-        plan.require_the_teachers_vocabulary(sources, self.tokenizer)
-        self.plan = plan.make_plan(config, self.recipe, self.loaded_teacher, self.tokenizer)
+            self.loaded_teachers = [load_model(name) for name in names]
+        self.tokenizer = load_tokenizer(sources.tokenizer_source(config, names))
+        sources.require_the_teachers_vocabulary(config, names, self.tokenizer)
+        self.plan = plan.make_plan(config, self.recipe, self.loaded_teachers, self.tokenizer)
         self.recipe = self.plan.recipe
         self.trainer = StageTrainer(
             config,
@@ -85,9 +85,9 @@ class MainJob:
         else:
             self._read_corpus()
             with self._training():
-                teacher = self._make_teacher()
-                start = self._make_start(teacher)
-                self._make_students(teacher, start)
+                teachers = self._make_teachers()
+                start = self._make_start(teachers)
+                self._make_students(teachers, start)
             self._finish_results()
         metrics = json.loads((self.path / "metrics.json").read_text())
         self.console.say(format_table(metrics))
@@ -147,31 +147,37 @@ class MainJob:
             facts = {"shards": shards, "statistics": prepared.statistics}
             self._finish("prepare", started, machine=dataclasses.asdict(self.machine), **facts)
 
-    def _make_teacher(self):
-        """Loads, adapts or pre-trains the teacher; None when the recipe works without one."""
+    def _make_teachers(self):
+        """Loads, adapts or pre-trains the teacher; [] when the recipe works without one."""
         config, plan_ = self.config, self.plan
         if plan_.teacher_config is None:
-            return None
-        output = self.path / "teacher"
+            return []
+        folders = self._teacher_folders(max(len(self.loaded_teachers), 1))
         if self.run_directory.done("teacher"):
-            return load_model(output)
+            return [load_model(folder) for folder in folders]
         started, before = time.perf_counter(), 0.0
-        teacher = self.loaded_teacher or self._fresh_teacher()
+        teacher, *others = self.loaded_teachers or [self._fresh_teacher()]
         if plan_.teacher_steps:
             before = self.trainer.train(
                 "teacher",
                 teacher,
-                None,
+                [],
                 recipes.get("mlm").phases[0],
                 steps=plan_.teacher_steps,
                 learning_rate=plan.teacher_learning_rate(config),
                 layerdrop=config.layerdrop,
                 batches=self._batches(seed=config.seed, smoothing=0.0),
             )
-        self._save(teacher, output)
+        for each, folder in zip([teacher, *others], folders, strict=True):
+            self._save(each, folder)
         self._finish("teacher", started, before)
         self.trainer.delete_checkpoints("teacher")
-        return teacher
+        return [teacher, *others]
+
+    def _teacher_folders(self, count):
+        """Where a run keeps its teachers; those after the first are of no use to anybody else."""
+        more = [self.path / "checkpoints" / f"teacher_{n}" for n in range(2, count + 1)]
+        return [self.path / "teacher", *more]
 
     def _fresh_teacher(self):
         teacher = MaskedLanguageModel(self.plan.teacher_config, seed=self.config.seed)
@@ -181,14 +187,14 @@ class MainJob:
             start_from_text(teacher, ids, counts, special_ids, self.config.seed)
         return teacher
 
-    def _make_start(self, teacher):
-        """Cuts the student from the teacher and measures it before it learns anything."""
+    def _make_start(self, teachers):
+        """Cuts the student from the first teacher and measures it before it learns anything."""
         output = self.path / "checkpoints" / "student_start"
         if self.run_directory.done("start"):
             return load_model(output)
         started = time.perf_counter()
         random = self.plan.student_init == "random"
-        start = self._random_student() if random else self._cut_student(teacher)
+        start = self._random_student() if random else self._cut_student(teachers[0])
         loss = self._validation_loss(scorer(start))
         facts = {"validation_loss": loss}
         beside = ""
@@ -236,27 +242,55 @@ class MainJob:
         set_unigram_bias(student, self.train_rows.counts)
         return student
 
-    def _make_students(self, teacher, start):
+    def _make_students(self, teachers, start):
         """Trains the student and, beside it, the baselines that have no teacher."""
-        baseline = recipes.get("mlm").phases
-        self._make_student("student", start, teacher, self.recipe.phases, self.path / "student")
+        phases, baseline = self.recipe.phases, recipes.get("mlm").phases
+        config = self.config
+        batches = self._batches(
+            config.seed + 1,
+            config.mlm_smoothing,
+            # Also of the baselines, which learn from the same batches.
+            mask_epochs=config.cached_mask_epochs if config.teacher_cache else 0,
+        )
+        if not self.run_directory.done("student"):
+            taught = batches
+            if config.teacher_cache:
+                taught = self._cached(batches, teachers)
+            self._make_student("student", start, teachers, phases, taught, self.path / "student")
         kept = self.path / "checkpoints"
-        if self.config.baseline in ("random", "both"):
+        if config.baseline in ("random", "both"):
             student = self._random_student()
-            self._make_student("baseline", student, None, baseline, kept / "baseline_model")
-        if self.config.baseline in ("start", "both"):
+            self._make_student("baseline", student, [], baseline, batches, kept / "baseline_model")
+        if config.baseline in ("start", "both"):
             student = load_model(kept / "student_start")
             self._make_student(
-                "baseline_start", student, None, baseline, kept / "baseline_start_model"
+                "baseline_start", student, [], baseline, batches, kept / "baseline_start_model"
             )
 
-    def _make_student(self, name, student, teacher, phases, output):
+    def _cached(self, batches, teachers):
+        """Has the teachers answer what is not kept yet; batches that bring the answers along."""
+        started = time.perf_counter()
+        kept = kept_for(self.recipe, self.plan.student_config, self.plan.teacher_config)
+        cache = TeacherCache.of_run(
+            self.config,
+            kept,
+            batches,
+            teachers,
+            folders=self._teacher_folders(len(teachers)),
+            shards=self.run_directory.done("prepare")["shards"],
+            precision=self.machine.precision,
+        )
+        cache.fill(plan.student_steps(self.config, len(self.train_rows)), self.console)
+        before = (self.run_directory.done("cache") or {}).get("seconds", 0.0)
+        self._finish("cache", started, before, bytes_per_token=cache.bytes_per_token)
+        return cache.batches()
+
+    def _make_student(self, name, student, teachers, phases, batches, output):
         if self.run_directory.done(name):
             return
         config = self.config
         if name != "baseline":  # random numbers must be trained
             plan.freeze(student, config)
-        batches = self._batches(seed=config.seed + 1, smoothing=config.mlm_smoothing)
         steps = plan.student_steps(config, len(self.train_rows))
         started, before, done = time.perf_counter(), 0.0, 0
         stages = _stage_names(name, phases)
@@ -265,7 +299,7 @@ class MainJob:
             before += self.trainer.train(
                 stage,
                 student,
-                teacher,
+                teachers,
                 phase,
                 steps=share,
                 learning_rate=config.learning_rate,
@@ -281,62 +315,17 @@ class MainJob:
             self.trainer.delete_checkpoints(stage)
 
     def _finish_results(self):
-        """Evaluates, exports and reports; none of it can cost the trained models."""
-        self._evaluate()
-        self._export()
-        started = time.perf_counter()
-        facts = self.run_directory.facts
-        metrics = results.collect(
-            self.config.corpus,
-            self.run_directory.done("evaluate")["models"],
-            self.run_directory.done("export")["files"],
-            facts("seconds"),
-            max(facts("peak_memory_bytes").values()),
-        )
-        start = self.run_directory.done("start")
-        metrics["start"] = {key: value for key, value in start.items() if key.endswith("_loss")}
-        metrics["made_from"] = {"recipe": self.config.recipe, "teacher": self.config.teacher}
-        examples = results.fill_examples(self.path, self.tokenizer, self.test.rows)
-        curves = self._curves()
-        writer = RunWriter(self.path / "tensorboard" / "examples")
-        writer.replay([])  # nothing of an earlier try
-        writer.text("fill-mask", 0, results.examples_markdown(examples))
-        writer.close()
-        results.write_card(self.path, metrics)
-        write_report(self.path / "report.html", metrics, curves, examples)
-        write_atomically(self.path / "metrics.json", json.dumps(metrics, indent=1) + "\n")
-        self._finish("report", started)
-        self.console.say(f"whole run: {duration(sum(facts('seconds').values()))}")
-
-    def _evaluate(self):
-        if self.run_directory.done("evaluate"):
-            return
-        started = time.perf_counter()
-        keys = results.kept_models(self.path)
-        line = self.console.progress("evaluate", len(keys) * len(self.test))
-        models = results.evaluate_models(
-            results.load_models(self.path, keys),
-            self.train_rows.counts,
-            self.test,
-            progress=lambda key, done: line(done, f"batches of the test split: {key}"),
-        )
-        self._finish("evaluate", started, models=models)
-
-    def _export(self):
-        if self.run_directory.done("export"):
-            return
-        started = time.perf_counter()
-        self.console.say("exporting and running the TFLite files")
-        files, failure = results.export_run(
-            self.path, self.config.length, self.tokenizer, self.test
-        )
-        for name, fact in files.items():
-            if "agreement" in fact:
-                self.console.say(
-                    f"{name}: the likeliest word is the model's in {fact['agreement']:.1%} of "
-                    f"{fact['positions']:,} places"
-                )
-        self._finish("export", started, files=files, failure=str(failure) if failure else "")
+        FinalStages(
+            self.config,
+            self.run_directory,
+            self.console,
+            finish=self._finish,
+            curves=self._curves,
+            tokenizer=self.tokenizer,
+            counts=self.train_rows.counts,
+            test=self.test,
+            teachers=self._teacher_folders(len(self.loaded_teachers)),
+        ).run()
 
     def _curves(self):
         """Logged points by stage; the steps of a student's phases count on."""
@@ -347,7 +336,7 @@ class MainJob:
             done += rows[-1]["step"] if rows else 0
         return curves | {name: self.trainer.rows(name) for name in ("baseline", "baseline_start")}
 
-    def _batches(self, seed, smoothing):
+    def _batches(self, seed, smoothing, mask_epochs=0):
         config = self.config
         return TrainingBatches(
             self.train_rows,
@@ -356,6 +345,7 @@ class MainJob:
             masked_lm_prob=config.masked_lm_prob,
             mlm_smoothing=smoothing,
             whole_words=config.whole_word_masking,
+            mask_epochs=mask_epochs,
         )
 
     def _validation_loss(self, score):

@@ -1,23 +1,21 @@
 """What a run will do, decided and checked before any of the long work begins."""
 
 import dataclasses
-import glob
 import math
-import os
-from pathlib import Path
 
-from tfdistill.data.tokenizer import load_tokenizer
+from tfdistill.distillation.cached_signals import kept_for
+from tfdistill.distillation.ensemble import check_teachers, shares_of
 from tfdistill.distillation.initialization import choose_layers
 from tfdistill.distillation.phases import Recipe
 from tfdistill.distillation.progressive import unfold
 from tfdistill.distillation.terms import LOSSES
 from tfdistill.errors import UserError
 from tfdistill.flags import FIELDS, WITHOUT_EFFECT
-from tfdistill.models.checkpoint import resolve_directory
 from tfdistill.models.config import EncoderConfig
 from tfdistill.models.config_files import config_file, read_config
 from tfdistill.recipe_checks import check_recipe, check_terms, split_steps
 from tfdistill.recipe_file import fingerprint
+from tfdistill.sources import teacher_weights
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,13 +37,13 @@ class Plan:
     recipe: Recipe
 
 
-def make_plan(config, recipe, teacher, tokenizer):
+def make_plan(config, recipe, teachers, tokenizer):
     """Works out what a run will do.
 
     Args:
         config: a `RunConfig`.
         recipe: the `Recipe`.
-        teacher: the `MaskedLanguageModel` that `--teacher` names, or None.
+        teachers: list of the `MaskedLanguageModel`s that `--teacher` names.
         tokenizer: the `Tokenizer`.
 
     Returns:
@@ -60,6 +58,7 @@ def make_plan(config, recipe, teacher, tokenizer):
             "(##…) that continue one; leave the flag out"
         )
     check_terms(recipe)
+    teacher = teachers[0] if teachers else None
     teacher_config, teacher_steps = _plan_teacher(config, recipe, teacher, tokenizer)
     if teacher_config is None and config.baseline != "none":
         raise UserError(
@@ -75,6 +74,7 @@ def make_plan(config, recipe, teacher, tokenizer):
         depths = student_config.num_hidden_layers, teacher_config.num_hidden_layers
         recipe = unfold(recipe, *depths)
     check_recipe(recipe, student_config, teacher_config, lambda student: freeze(student, config))
+    _check_teachers(config, recipe, teachers, student_config, teacher_config)
     if config.steps:
         split_steps(config.steps, recipe.phases)
     for flag, shape in {"teacher": teacher_config, "student": student_config}.items():
@@ -89,6 +89,16 @@ def make_plan(config, recipe, teacher, tokenizer):
             "token types; leave the flag out"
         )
     return Plan(teacher_config, teacher_steps, student_config, init, recipe)
+
+
+def _check_teachers(config, recipe, teachers, student_config, teacher_config):
+    shares_of(max(len(teachers), 1), teacher_weights(config))
+    for phase in recipe.phases:
+        check_teachers(phase, teachers)
+    if config.teacher_cache:
+        kept_for(recipe, student_config, teacher_config)
+    elif config.cached_mask_epochs != FIELDS["cached_mask_epochs"].default:
+        raise UserError("--cached_mask_epochs is for --teacher_cache: name a folder, or neither")
 
 
 def _plan_start(config, teacher_config):
@@ -188,76 +198,6 @@ def _at_home(shape, flag, config, tokenizer):
         shape = dataclasses.replace(shape, vocab_size=tokenizer.vocab_size)
         shape = shape.with_dropout(config.dropout)
     return dataclasses.replace(shape, pad_token_id=tokenizer.pad_id)
-
-
-def require_sources_outside(config):
-    """Refuses to start a run over when that would delete what it is to be made from.
-
-    Args:
-        config: a `RunConfig`.
-
-    Raises:
-        UserError: a path lies in `--output_dir`, and `--force` is given.
-    """
-    run = Path(config.output_dir).resolve()
-    if not config.force:
-        return
-    sources = "teacher tokenizer data_dir shards_dir teacher_config student_config".split()
-    values = [(flag, getattr(config, flag)) for flag in sources]
-    values += [("corpus", item) for item in config.corpus.split(",")]
-    for flag, value in values:
-        paths = [value] if os.path.exists(value) else glob.glob(value, recursive=True)
-        if any(Path(path).resolve().is_relative_to(run) for path in paths):
-            raise UserError(
-                f"--force would delete --{flag}={value}, which lies in --output_dir={run}: name "
-                "another --output_dir"
-            )
-
-
-def require_the_teachers_vocabulary(config, tokenizer):
-    """Refuses a tokenizer whose tokens are not those of the teacher's own.
-
-    Args:
-        config: a `RunConfig`.
-        tokenizer: the `Tokenizer` of the run.
-
-    Raises:
-        UserError: they differ.
-    """
-    if not (config.teacher and config.tokenizer):
-        return
-    directory = resolve_directory(config.teacher)
-    if not _holds_tokenizer(directory):
-        return
-    own = load_tokenizer(str(directory))
-    same = own.vocab_size == tokenizer.vocab_size
-    if same and all(own.id_to_token(i) == tokenizer.id_to_token(i) for i in range(own.vocab_size)):
-        return
-    raise UserError(
-        f"--tokenizer={config.tokenizer} ({tokenizer.vocab_size} tokens) and --teacher="
-        f"{config.teacher} ({own.vocab_size}): their vocabularies differ; leave --tokenizer out"
-    )
-
-
-def _holds_tokenizer(folder):
-    return any((Path(folder) / name).is_file() for name in ("tokenizer.json", "vocab.txt"))
-
-
-def tokenizer_source(config):
-    """Where the tokenizer of a run comes from.
-
-    Args:
-        config: a `RunConfig`.
-
-    Returns:
-        `--tokenizer`; or the teacher, when it is a hub name or a folder that holds a tokenizer;
-        or "", the bundled one.
-    """
-    if config.tokenizer or not config.teacher:
-        return config.tokenizer
-    if Path(config.teacher).is_dir():
-        return config.teacher if _holds_tokenizer(config.teacher) else ""
-    return config.teacher
 
 
 def require_even_batches(config, replicas):

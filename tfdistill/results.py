@@ -8,6 +8,7 @@ from tfdistill.deployment.latency import measure_latency
 from tfdistill.deployment.model_card import write_model_card
 from tfdistill.deployment.predictor import Predictor
 from tfdistill.deployment.tflite import export_tflite
+from tfdistill.distillation.ensemble import MeanOfTeachers
 from tfdistill.models.checkpoint import load_model
 from tfdistill.models.heads import parameters
 from tfdistill.training.evaluation import agreement, evaluate, evaluate_unigram, scorer
@@ -90,6 +91,24 @@ def evaluate_models(models, counts, batches, progress=lambda key, done: None):
         elif teacher_predictions is not None:
             found[key]["agreement"] = agreement(predictions, teacher_predictions)
     return found
+
+
+def evaluate_together(teachers, shares, batches):
+    """Scores several teachers as one (see `MeanOfTeachers`).
+
+    Args:
+        teachers: list of `MaskedLanguageModel`.
+        shares: of the teachers.
+        batches: iterable of evaluation batches.
+
+    Returns:
+        A dict of metrics and sizes, as of one of `evaluate_models`.
+    """
+    sizes = [parameters(teacher) for teacher in teachers]
+    return evaluate(scorer(MeanOfTeachers(teachers, shares)), batches)[0] | {
+        "parameters": sum(size["total"] for size in sizes),
+        "parameters_without_embeddings": sum(size["without_embeddings"] for size in sizes),
+    }
 
 
 def export_run(path, length, tokenizer, batches):

@@ -4,6 +4,7 @@ from tfdistill.data.batches import as_dataset
 from tfdistill.distillation.distiller import Distiller
 from tfdistill.distillation.phases import rates_of
 from tfdistill.reports.tensorboard import RunWriter
+from tfdistill.sources import teacher_weights
 from tfdistill.training.evaluation import scorer
 from tfdistill.training.loop import Intervals, Observers, TrainingLoop
 from tfdistill.training.loss_scale import loss_scale_for
@@ -33,7 +34,7 @@ class StageTrainer:
         self,
         stage,
         model,
-        teacher,
+        teachers,
         phase,
         *,
         steps,
@@ -48,12 +49,12 @@ class StageTrainer:
         Args:
             stage: its name among the run's.
             model: the `MaskedLanguageModel` that learns.
-            teacher: the one it learns from, or None.
+            teachers: list of those it learns from; of the first, layers too.
             phase: a `Phase`.
             steps: optimizer steps.
             learning_rate: the run's, of which the phase may take a part.
             layerdrop: share of the model's layers that a step skips.
-            batches: `TrainingBatches`.
+            batches: `TrainingBatches` or `CachedBatches`.
             first_step: steps that the model took in earlier phases, whose batches and draws are
                 not taken again.
             more_follows: whether another phase goes on with the model, so that a stop in it must
@@ -62,10 +63,11 @@ class StageTrainer:
         Returns:
             Seconds of training before the last stop; 0 when there was none.
         """
+        first, *others = teachers or (None,)
         distiller = Distiller(
             model,
             phase,
-            teacher,
+            first,
             seed=self._config.seed,
             layerdrop=layerdrop,
             micro_batches=self._config.gradient_accumulation_steps,
@@ -73,6 +75,8 @@ class StageTrainer:
             on_metal=self._machine.on_metal,
             steps=steps,
             first_step=first_step,
+            more_teachers=others,
+            teacher_weights=teacher_weights(self._config) if others else (),
         )
         if not self.has_checkpoint(stage):  # which would take their place
             count = min(FITTED_ON, steps)

@@ -1,11 +1,12 @@
 """Runs the steps of tfdistill and the same steps of its peers in turn, and prints a table of each.
 
 Every run is a process of its own, from the same batches and (but for KerasHub) the same weights:
-float32, no dropout, a vocabulary of 30,522. PyTorch runs as it comes and, because freeing and
+float32, no dropout, a vocabulary of 30,522. Where the processor has units for bfloat16, tfdistill
+runs in that, too. PyTorch runs as it comes and, because freeing and
 asking again for large blocks costs it most of its time on Linux, also with an allocator that keeps
 its memory. Ratios are to the first side, round by round. The peak is that of the process, measured
 from outside; `share` is that of the arithmetic which the step cannot do without in what a large
-matrix product reached in the same minutes.
+matrix product of the same type reached in the same minutes.
 """
 
 import argparse
@@ -17,7 +18,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from settings import AS_IT_COMES, KEPT, KERAS_HUB, OURS, WORKS
+from settings import AS_IT_COMES, KEPT, KERAS_HUB, OURS, OURS_16, WORKS
+
+from tfdistill.hardware import has_bfloat16_units
 
 HERE = Path(__file__).parent
 KEEP = dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), "17179869184")
@@ -26,9 +29,11 @@ SIDES = {  # name: (script, extra environment variables)
     KEPT: ("pytorch_step.py", KEEP),
     KERAS_HUB: ("keras_hub_step.py", {}),
     OURS: ("tfdistill_step.py", {}),
+    OURS_16: ("tfdistill_step.py", {}),
 }
+TYPES = {OURS_16: "bfloat16"}  # others: float32
 WARM_UP = 2  # steps that are not timed: tracing, compiling, first allocations
-SAME = 1e-4  # the most by which losses may differ, as a share
+SAME = {"float32": 1e-4, "bfloat16": 1e-2}  # the most by which losses may differ, as a share
 
 
 class Failed(SystemExit):
@@ -66,16 +71,19 @@ def measure(name, folder, rounds, peers):
     """Runs each side `rounds` times, in turn, until one fails, which is left out from there on.
 
     Returns:
-        (lists of their results by name, GFLOP/s).
+        (lists of their results by name, GFLOP/s by type).
     """
-    work, peaks = WORKS[name], []
-    results = {side: [] for side in work.sides}
+    work = WORKS[name]
+    sides = [side for side in work.sides if has_bfloat16_units() or _type(side) == "float32"]
+    results, peaks = {side: [] for side in sides}, {_type(side): [] for side in sides}
     for number in range(rounds):
         for side in list(results):
             script, environment = SIDES[side]
-            python = sys.executable if side == OURS else peers
+            words, python = (name, folder), peers
+            if side in (OURS, OURS_16):
+                words, python = (*words, _type(side)), sys.executable
             try:
-                found, memory = call(script, name, folder, python=python, environment=environment)
+                found, memory = call(script, *words, python=python, environment=environment)
             except Failed as failure:
                 print(f"{number + 1}: {side}: {failure}", file=sys.stderr)
                 del results[side]
@@ -85,14 +93,20 @@ def measure(name, folder, rounds, peers):
             result |= {"speed": work.tokens * len(timed) / sum(timed), "peak": memory}
             results[side].append(result)
             print(f"{number + 1}: {side}: {result['speed']:,.0f} tokens/s", file=sys.stderr)
-        peaks.append(float(call("matrix_product.py")[0]))
-    return results, statistics.median(peaks)
+        for kind, found in peaks.items():
+            found.append(float(call("matrix_product.py", kind)[0]))
+    return results, {kind: statistics.median(found) for kind, found in peaks.items()}
+
+
+def _type(side):
+    return TYPES.get(side, "float32")
 
 
 def table(work, results, gflops):
     """Formats medians, ranges and ratios."""
     lines = [
-        f"\n{work.title}; large products: {gflops:,.0f} GFLOP/s",
+        f"\n{work.title}; large products, GFLOP/s: "
+        + ", ".join(f"{kind} {speed:,.0f}" for kind, speed in gflops.items()),
         f"{'step':22}{'tokens/s':>9}  {'range':14}{'ratio':>6}  {'range':12}{'share':>5}"
         f"{'peak GB':>9}{'first loss':>12}{'last loss':>11}",
     ]
@@ -103,7 +117,7 @@ def table(work, results, gflops):
         speed, spread = statistics.median(speeds[name]), _range(speeds[name], ",.0f")
         ratios = [own / other for own, other in zip(speeds[name], usual, strict=True)]
         ratio, ratio_spread = statistics.median(ratios), _range(ratios, ".2f")
-        share = speed / work.tokens * work.operations() / 1e9 / gflops
+        share = speed / work.tokens * work.operations() / 1e9 / gflops[_type(name)]
         losses = ""
         if "losses" in runs[0]:  # KerasHub starts from weights of its own
             first, *_, last = runs[0]["losses"]
@@ -121,11 +135,12 @@ def _range(values, form):
 
 def differ(results):
     """Whether the losses of the sides that tell theirs differ."""
-    losses = [runs[0]["losses"] for runs in results.values() if "losses" in runs[0]]
+    losses = {side: runs[0]["losses"] for side, runs in results.items() if "losses" in runs[0]}
+    usual = next(iter(losses.values()), ())
     return any(
-        abs(own - other) > SAME * abs(other)
-        for row in losses
-        for own, other in zip(row, losses[0], strict=True)
+        abs(own - other) > SAME[_type(side)] * abs(other)
+        for side, row in losses.items()
+        for own, other in zip(row, usual, strict=True)
     )
 
 
@@ -143,7 +158,7 @@ def main():
         if differ(results):
             wrong.append(name)
     if wrong:
-        sys.exit(f"the losses differ by more than {SAME:g}: {', '.join(wrong)}")
+        sys.exit(f"the losses differ by more than a share of {SAME}: {', '.join(wrong)}")
 
 
 if __name__ == "__main__":

@@ -9,12 +9,12 @@ CLIP = 5.0
 VOCABULARY, LENGTH, MASKED = 30_522, 128, 19
 
 AS_IT_COMES, KEPT = "PyTorch as it comes", "PyTorch, kept memory"
-KERAS_HUB, OURS = "KerasHub", "tfdistill"
+KERAS_HUB, OURS, OURS_16 = "KerasHub", "tfdistill", "tfdistill, bfloat16"
 
 
 @dataclasses.dataclass(frozen=True)
 class Work:
-    """A training step: float32, no dropout, a vocabulary of 30,522, 128 tokens in a row.
+    """A training step without dropout: 30,522 words, 128 tokens in a row, float32 but for one side.
 
     Args:
         title: for people.
@@ -65,7 +65,7 @@ WORKS = {
         teacher_layers=8,
         hidden=128,
         rows=32,
-        sides=(AS_IT_COMES, KEPT, OURS),
+        sides=(AS_IT_COMES, KEPT, OURS, OURS_16),
         steps=4,
     ),
     "masked_lm": Work(
@@ -74,7 +74,7 @@ WORKS = {
         teacher_layers=0,
         hidden=128,
         rows=32,
-        sides=(AS_IT_COMES, KEPT, KERAS_HUB, OURS),
+        sides=(AS_IT_COMES, KEPT, KERAS_HUB, OURS, OURS_16),
         steps=8,
     ),
     "base": Work(
@@ -83,7 +83,7 @@ WORKS = {
         teacher_layers=12,
         hidden=768,
         rows=8,
-        sides=(KEPT, OURS),
+        sides=(KEPT, OURS, OURS_16),
         steps=4,
     ),
 }

@@ -1,6 +1,7 @@
 """The steps of tfdistill, driven by its own training loop.
 
-Usage: python tfdistill_step.py WORK FOLDER    (made by make_inputs.py); prints one JSON object
+Usage: python tfdistill_step.py WORK FOLDER [PRECISION]    prints one JSON object
+    FOLDER is made by make_inputs.py; PRECISION is float32 or bfloat16
 """
 
 import json
@@ -29,11 +30,12 @@ def make_distiller(work, folder):
     return Distiller(student, phase, teacher=load_model(folder / "teacher"))
 
 
-def main(work, folder):
-    machine, folder = devices.prepare("cpu", "float32"), Path(folder)
+def main(work, folder, precision="float32"):
+    machine, folder = devices.prepare("cpu", precision), Path(folder)
     arrays = dict(np.load(folder / "batches.npz"))
     steps = len(arrays["input_ids"])
-    distiller = make_distiller(WORKS[work], folder)
+    with devices.numerics(machine):
+        distiller = make_distiller(WORKS[work], folder)
     optimizer = build_optimizer(
         distiller.student.trainable_variables,
         steps=steps,

@@ -153,7 +153,7 @@ def test_whole_words_need_pieces(tmp_path):
     config = RunConfig(length=16, whole_word_masking=True)
     recipe = recipes.get(config.recipe, **dataclasses.asdict(config))
     with pytest.raises(UserError, match="^--whole_word_masking .*leave the flag out$"):
-        plan.make_plan(config, recipe, None, load_tokenizer(str(tmp_path)))
+        plan.make_plan(config, recipe, [], load_tokenizer(str(tmp_path)))
 
 
 def test_evaluation_masks_every_chosen_position_and_pads_the_last_batch(sample, tokenizer):
@@ -253,3 +253,48 @@ def test_a_process_ends_with_datasets_half_read():
         cwd=Path(__file__).resolve().parents[2],
     )
     assert process.returncode == 0 and process.stdout == "5\n"
+
+
+# -- masks of a row's own, for what is kept of its teacher
+
+
+def by_row(rows, batch):
+    """(row, its ids) to how often the batch holds it."""
+    return {
+        (int(number), tuple(ids)): tuple(labels)
+        for number, ids, labels in zip(
+            row_numbers(rows, batch), batch["input_ids"], batch["masked_labels"], strict=True
+        )
+    }
+
+
+@pytest.mark.parametrize("whole_words, smoothing", [(False, 0.0), (True, 0.7)])
+def test_a_rows_mask_depends_on_its_number_and_epoch_alone(tokenizer, whole_words, smoothing):
+    rows = numbered_rows(tokenizer, 12, length=16)
+    options = dict(mask_epochs=2, whole_words=whole_words, mlm_smoothing=smoothing)
+    one, other = (TrainingBatches(rows, s, seed, **options) for s, seed in ((4, 0), (6, 9)))
+
+    def epoch(batches, number):
+        count = 12 // batches.batch_size
+        found = {}
+        for step in range(number * count, (number + 1) * count):
+            found |= by_row(rows, batches.at(step))
+        return found
+
+    first, second = epoch(one, 0), epoch(one, 1)
+    assert len(first) == 12 and epoch(other, 0) == first == epoch(one, 2)
+    assert epoch(other, 1) == second and len(set(first) & set(second)) < 3
+    assert list(row_numbers(rows, one.at(0))) != list(row_numbers(rows, one.at(6)))
+
+
+def test_masks_of_rows_are_those_of_any_mask(tokenizer):
+    """15 % of the tokens, 80 % of them [MASK]; alone and in a batch alike."""
+    rows = numbered_rows(tokenizer, 200, length=128)
+    batches = TrainingBatches(rows, 200, 0, mask_epochs=3)
+    whole = batches.with_row_masks(np.arange(200), np.full(200, 2))
+    chosen = whole["masked_weights"].sum()
+    assert chosen == 200 * 19
+    shown = np.take_along_axis(whole["input_ids"], whole["masked_positions"], axis=1)
+    assert 0.77 < (shown == tokenizer.mask_id).mean() < 0.83
+    alone = batches.with_row_masks(np.array([17]), np.array([2]))
+    assert all(np.array_equal(alone[name][0], whole[name][17]) for name in whole)

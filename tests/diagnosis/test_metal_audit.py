@@ -24,7 +24,7 @@ def findings(function, kernels, *shapes):
 
 @pytest.mark.parametrize("name", train_steps.names())
 def test_train_steps_are_clean(name, kernels):
-    graph = train_steps.trace(train_steps.build(name))
+    graph = train_steps.trace(name, train_steps.build(name))
     found = metal_audit.audit(graph, kernels)
     assert not found, "\n" + metal_audit.format_findings(found)
     kinds = {operation.type for operation in metal_audit._operations(graph)}
@@ -40,7 +40,7 @@ def test_layerdrop_as_it_is_elsewhere_is_not_clean(kernels, monkeypatch):
         "Distiller",
         lambda *args, on_metal, **options: real(*args, on_metal=False, **options),
     )
-    graph = train_steps.trace(train_steps.build(train_steps.PRE_TRAINING))
+    graph = train_steps.trace(train_steps.PRE_TRAINING, train_steps.build(train_steps.PRE_TRAINING))
     found = {finding.operator for finding in metal_audit.audit(graph, kernels)}
     assert found and all(operator.startswith("Optional") for operator in found)
 

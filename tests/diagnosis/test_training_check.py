@@ -117,7 +117,7 @@ def read_flagfile(name):
 def test_mini_is_what_its_flagfile_says():
     config = read_flagfile("mini.flags")
     recipe = recipes.get(config.recipe, **vars(config))
-    mini = workloads.of_run(config, plan.make_plan(config, recipe, None, load_tokenizer()))
+    mini = workloads.of_run(config, plan.make_plan(config, recipe, [], load_tokenizer()))
     assert mini.options["restrict_ce_to_mask"]
     same = dict(name="mini", options=workloads.MINI.options)
     assert dataclasses.replace(mini, **same) == workloads.MINI

@@ -88,7 +88,7 @@ def chunked(kind, teacher, weights=WEIGHTS, normalizer=None, chunk=4):
     def loss(student):
         return kind(
             student=student,
-            teacher=teacher,
+            teachers=[teacher],
             weights=tf.constant(weights),
             normalizer=normalizer,
             chunk=chunk,

@@ -8,9 +8,10 @@ import numpy as np
 from tfdistill.data.masking import mask_rows, masked_per_row, smoothed_weights
 
 EVALUATION_SEED = 20_181_011  # fixed, so that every model is asked the same questions
+ROW_MASK_SEED = 20_200_406  # fixed, so that all runs mask a row alike
 
 # Every use of randomness has a stream of its own.
-_SHUFFLE, _MASK, _EVALUATION = range(3)
+_SHUFFLE, _MASK, _EVALUATION, _ROW_MASK = range(4)
 
 
 class Rows:
@@ -59,7 +60,8 @@ class TrainingBatches:
     """Endless batches for training; batch `step` depends on the seed and the step alone.
 
     Epoch after epoch, each in a new order, every row is used once; a batch may begin in one epoch
-    and end in the next. Masks are drawn anew for every batch.
+    and end in the next. Masks are drawn anew for every batch; or, for teachers whose answers are
+    kept, they are those of the row in the epoch modulo `mask_epochs`, whatever the seed.
 
     Args:
         rows: the `Rows` of the training split.
@@ -68,6 +70,7 @@ class TrainingBatches:
         masked_lm_prob: share of the tokens to predict.
         mlm_smoothing: tokens are drawn with weight count^-mlm_smoothing; 0: all alike.
         whole_words: whether the pieces of a word are masked together.
+        mask_epochs: how many masks a row has, over all runs; 0: a new one every time.
     """
 
     def __init__(
@@ -79,10 +82,12 @@ class TrainingBatches:
         masked_lm_prob=0.15,
         mlm_smoothing=0.0,
         whole_words=False,
+        mask_epochs=0,
     ):
         self.rows = rows
         self.batch_size = batch_size
         self.seed = seed
+        self.mask_epochs = mask_epochs
         self.masked_per_row = masked_per_row(rows.length, masked_lm_prob)
         self.steps_per_epoch = -(-len(rows) // batch_size)
         weights = smoothed_weights(rows.counts, mlm_smoothing) if mlm_smoothing else None
@@ -105,13 +110,36 @@ class TrainingBatches:
         Returns:
             The dict of `mask_rows`.
         """
+        indices, epochs = self.rows_of(step)
+        if self.mask_epochs:
+            return self.with_row_masks(indices, epochs % self.mask_epochs)
+        return self._mask(self.rows.gather(indices), _generator(_MASK, self.seed, step))
+
+    def rows_of(self, step):
+        """Returns the rows of batch `step` and the epochs they are taken in, int64 (batch,)."""
         places = np.arange(step * self.batch_size, (step + 1) * self.batch_size)
         epochs, places = np.divmod(places, len(self.rows))
         indices = np.empty(self.batch_size, np.int64)
         for epoch in range(epochs[0], epochs[-1] + 1):
             inside = epochs == epoch
             indices[inside] = self._order(epoch)[places[inside]]
-        return self._mask(self.rows.gather(indices), _generator(_MASK, self.seed, step))
+        return indices, epochs
+
+    def with_row_masks(self, indices, numbers):
+        """Masks rows as all runs do.
+
+        Args:
+            indices: int (batch,), of the rows.
+            numbers: int (batch,), which of its masks each row has, below `mask_epochs`.
+
+        Returns:
+            The dict of `mask_rows`.
+        """
+        draws = zip(indices.tolist(), numbers.tolist(), strict=True)
+        generators = [
+            _generator(_ROW_MASK, ROW_MASK_SEED, number, row=row) for row, number in draws
+        ]
+        return self._mask(self.rows.gather(indices), _EachRow(generators))
 
     def _draw_order(self, epoch):
         return _generator(_SHUFFLE, self.seed, epoch).permutation(len(self.rows))
@@ -162,7 +190,7 @@ def as_dataset(batches, start, stop):
     the interpreter ends, which happens when an error ends a run, would keep the process for ever.
 
     Args:
-        batches: `TrainingBatches` or `EvaluationBatches`.
+        batches: `TrainingBatches`, `EvaluationBatches` or `CachedBatches`.
         start, stop: numbers of the first batch and of the one after the last.
 
     Returns:
@@ -170,16 +198,8 @@ def as_dataset(batches, start, stop):
     """
     import tensorflow as tf
 
-    row = (batches.batch_size, batches.rows.length)
-    masked = (batches.batch_size, batches.masked_per_row)
-    signature = {
-        "input_ids": tf.TensorSpec(row, tf.int32),
-        "attention_mask": tf.TensorSpec(row, tf.int32),
-        "masked_positions": tf.TensorSpec(masked, tf.int32),
-        "masked_labels": tf.TensorSpec(masked, tf.int32),
-        "masked_weights": tf.TensorSpec(masked, tf.float32),
-    }
-
+    first = batches.at(start)
+    signature = {name: tf.TensorSpec(array.shape, array.dtype) for name, array in first.items()}
     pool = concurrent.futures.ThreadPoolExecutor(max_workers=1)
     ahead = {}  # number of the next batch: its future
 
@@ -203,12 +223,25 @@ def as_dataset(batches, start, stop):
     return tf.data.Dataset.range(start, stop).map(at).with_options(options)
 
 
-def _generator(use, seed, number, draws=0):
-    """Opens the random stream of one use, seed and number, after its first `draws` float64."""
+class _EachRow:
+    """Draws as a `numpy.random.Generator` does, the first axis from generators of the rows' own."""
+
+    def __init__(self, generators):
+        self._generators = generators
+
+    def random(self, size):
+        return np.stack([generator.random(size[1:]) for generator in self._generators])
+
+    def integers(self, high, size):
+        return np.stack([each.integers(high, size=size[1:]) for each in self._generators])
+
+
+def _generator(use, seed, number, draws=0, row=0):
+    """Opens the random stream of one use, seed, number and row, after its first `draws` float64."""
     # Philox counts in blocks of four draws; the use stands in the counter's highest word.
     blocks, rest = divmod(draws, 4)
     generator = np.random.Generator(
-        np.random.Philox(key=[seed, number], counter=[blocks, 0, 0, use])
+        np.random.Philox(key=[seed, number], counter=[blocks, row, 0, use])
     )
     generator.random(rest)
     return generator

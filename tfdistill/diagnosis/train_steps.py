@@ -2,9 +2,11 @@
 
 import functools
 
+import numpy as np
 import tensorflow as tf
 
 from tfdistill import devices, recipes
+from tfdistill.distillation.cached_signals import PREFIX, arrays_of, kept_for
 from tfdistill.distillation.distiller import Distiller
 from tfdistill.distillation.progressive import unfold
 from tfdistill.models.config import EncoderConfig
@@ -37,7 +39,10 @@ FORMS = {
     "remat": {"remat": True},
     "bfloat16": {"precision": "bfloat16"},
     "float16": {"precision": "float16"},
+    "two teachers": {"teachers": 2},
+    "cached": {"cached": True},
 }
+OF_TEACHERS = ("two teachers", "cached")
 IN_ALL_FORMS = (PRE_TRAINING, "distilbert/distil/bert", "distilbert at masked tokens/distil/bert")
 IN_BFLOAT16 = ("tinybert/general/bert", "minilm/relations/bert", "pkd/distil/bert")
 IN_BFLOAT16 += ("mobilebert_akt/distil/mobilebert",)
@@ -62,7 +67,12 @@ def names():
                 if (phase.terms, phase.trainable) not in known:
                     known.append((phase.terms, phase.trainable))
                     found += [f"{recipe}{variant}/{phase.name}/{kind}" for kind in kinds]
-    found += [f"{name}, {form}" for name in IN_ALL_FORMS for form in FORMS]
+    found += [
+        f"{name}, {form}"
+        for name in IN_ALL_FORMS
+        for form in FORMS
+        if name != PRE_TRAINING or form not in OF_TEACHERS
+    ]
     found += [f"{name}, bfloat16" for name in IN_BFLOAT16]
     return found + [f"mlm/mlm/bert, {activation}" for activation in ACTIVATIONS]
 
@@ -77,8 +87,7 @@ def build(name):
         A `TrainStep`.
     """
     name, _, form = name.partition(", ")
-    usual = {"micro_batches": 2, "precision": "float32", "hidden_act": "gelu", "remat": False}
-    settings = usual | {**FORMS, **ACTIVATIONS}.get(form, {})
+    settings = _settings(form)
     choice = devices.Choice("gpu", settings["precision"], False, True, 1, "an audit")
     metal = dict(on_metal=True, micro_batches=settings["micro_batches"], remat=settings["remat"])
     model = functools.partial(_model, hidden_act=settings["hidden_act"])
@@ -93,12 +102,20 @@ def build(name):
             phases = _phases(recipe, options)
             (phase,) = (phase for phase in phases if phase.name == phase_name)
             teacher = model("ib_bert" if kind == "mobilebert" else "bert")
-            distiller = Distiller(model(kind), phase, teacher, steps=10, **metal)
+            others = [model("bert") for _ in range(1, settings["teachers"])]
+            distiller = Distiller(
+                model(kind), phase, teacher, steps=10, more_teachers=others, **metal
+            )
         return _step(distiller, loss_scale_for(choice.precision))
 
 
-def trace(step):
-    """The graph of a `TrainStep`: a `tf.Graph`."""
+def trace(name, step):
+    """The graph of a step: a `tf.Graph`.
+
+    Args:
+        name: see `names`.
+        step: what `build` made of it.
+    """
     row, masked = (ROWS, LENGTH), (ROWS, MASKED)
     batch = {
         "input_ids": tf.TensorSpec(row, tf.int32),
@@ -107,7 +124,29 @@ def trace(step):
         "masked_labels": tf.TensorSpec(masked, tf.int32),
         "masked_weights": tf.TensorSpec(masked, tf.float32),
     }
+    if _settings(name.partition(", ")[2])["cached"]:
+        batch |= _kept(name)
     return step.function.get_concrete_function(batch, tf.TensorSpec((), tf.int32)).graph
+
+
+def _settings(form):
+    usual = dict(micro_batches=2, precision="float32", hidden_act="gelu", remat=False)
+    usual |= dict(teachers=1, cached=False)
+    return usual | {**FORMS, **ACTIVATIONS}.get(form, {})
+
+
+def _kept(name):
+    """What a batch brings of the teacher of the recipe."""
+    variant = name.split("/")[0].partition(" ")
+    recipe = recipes.get(variant[0], **VARIANTS[variant[0]]["".join(variant[1:])])
+    shape = _shape("bert", "gelu")
+    found = {}
+    for kept in kept_for(recipe, shape, shape):
+        arrays = arrays_of(kept, LENGTH, MASKED, shape.hidden_size, VOCABULARY)
+        for key, (entry, dtype) in arrays.items():
+            dtype = tf.float32 if np.dtype(dtype).kind == "f" else tf.int32
+            found[PREFIX + key] = tf.TensorSpec((ROWS, *entry), dtype)
+    return found
 
 
 def _phases(recipe, options):
@@ -119,11 +158,14 @@ def _model(kind, hidden_act):
         name = {"mobilebert": "H-8_B-16_A-2_F-2_I-20_E-8_OPT", "ib_bert": "H-24_B-16_A-2_F-1_E-8"}
         config = named_config(f"L-{DEPTH}_{name[kind]}", "mobilebert", VOCABULARY)
         return MaskedLanguageModel(config.with_dropout(0.1))
+    return MaskedLanguageModel(_shape(kind, hidden_act))
+
+
+def _shape(kind, hidden_act):
     shape = dict(hidden_size=16, num_hidden_layers=DEPTH, num_attention_heads=2)
     sizes = dict(vocab_size=VOCABULARY, intermediate_size=20, max_position_embeddings=LENGTH)
     dropout = dict(hidden_dropout_prob=0.1, attention_probs_dropout_prob=0.1)
-    config = EncoderConfig(model_type=kind, hidden_act=hidden_act, **shape, **sizes, **dropout)
-    return MaskedLanguageModel(config)
+    return EncoderConfig(model_type=kind, hidden_act=hidden_act, **shape, **sizes, **dropout)
 
 
 def _step(distiller, loss_scale):

@@ -26,7 +26,9 @@ class BoundTerm:
 
     Attributes:
         name: of the term.
-        loss: the `Loss`.
+        loss, loss_name: the `Loss`, and what it is called.
+        options: of the loss.
+        pairs: (student's layer, teacher's layer), from 0, of a loss of layers.
         projections: list of Keras layers, from the student's width to the teacher's; made by
             `make_projections`.
 
@@ -36,11 +38,12 @@ class BoundTerm:
 
     def __init__(self, term, student, teacher):
         self._term, self.name, self.loss = term, term.name, LOSSES[term.loss]
+        self.loss_name, self.options = term.loss, term.options
         self._student, self._teacher = student, teacher
-        self._pairs = ()
+        self.pairs = ()
         self.projections = []
         if self.loss.needs_teacher:
-            self._pairs = self._pair_layers(student, teacher)
+            self.pairs = self._pair_layers(student, teacher)
             self._check(student, teacher)
 
     def _pair_layers(self, student, teacher):
@@ -90,14 +93,14 @@ class BoundTerm:
                 f"teacher has {heads[1]}, the student {heads[0]}; take {heads[1]}, or "
                 "--recipe=minilm, which compares any"
             )
-        self.loss.check(student, teacher, **self._term.options)
+        self.loss.check(student, teacher, **self.options)
 
     def make_projections(self, seed):
         """Makes the term's projections with fresh weights from a seed, if it has any."""
         if self._term.projection == NONE:
             return
-        one_each = self._term.projection == PER_LAYER and self._pairs
-        for number in range(len(self._pairs) if one_each else 1):
+        one_each = self._term.projection == PER_LAYER and self.pairs
+        for number in range(len(self.pairs) if one_each else 1):
             layer = keras.layers.Dense(
                 self._teacher.hidden_size,
                 kernel_initializer=keras.initializers.RandomNormal(
@@ -141,7 +144,7 @@ class BoundTerm:
             batch: dict of the batch's tensors.
         """
         real = np.asarray(batch["attention_mask"]) > 0  # (batch, length)
-        pairs = self.loss.hidden(Sides(student, teacher, batch, None, self._pairs))
+        pairs = self.loss.hidden(Sides(student, teacher, batch, None, self.pairs))
         for number, pair in enumerate(pairs):
             rows = (np.asarray(tf.cast(hidden, tf.float32))[real] for hidden in pair)
             self._of_pair(regressions, number).add(*rows)
@@ -157,32 +160,36 @@ class BoundTerm:
 
     def signals(self):
         """Names of what both models must show."""
-        return set(self.loss.signals(**self._term.options))
+        return set(self.loss.signals(**self.options))
 
     def count(self, batch):
         """Valid elements of a batch: a float32 scalar."""
-        return self.loss.count(batch, **self._term.options)
+        return self.loss.count(batch, **self.options)
 
     def weight(self, progress):
         """The term's factor at a point of the phase (see `Schedule.at`)."""
         return value_at(self._term.weight, progress)
 
-    def compute(self, student, teacher, batch, normalizer, progress):
+    def compute(self, student, teachers, batch, normalizer, progress, shares=()):
         """The term's value, without its weight.
 
         Args:
-            student, teacher: dicts of signals.
+            student: dict of signals.
+            teachers: tuple of the same of each teacher; layers are those of the first.
             batch: dict of the batch's tensors.
             normalizer: float scalar, the valid elements of the whole batch.
             progress: see `Schedule.at`.
+            shares: of the teachers, float each, which add up to 1.
 
         Returns:
             A float32 scalar.
         """
-        options = {name: value_at(value, progress) for name, value in self._term.options.items()}
-        sides = Sides(student, teacher, batch, normalizer, self._pairs, self.project)
+        options = {name: value_at(value, progress) for name, value in self.options.items()}
+        first, *others = teachers or (None,)
+        placed = self.pairs, self.project, tuple(others), shares
+        sides = Sides(student, first, batch, normalizer, *placed)
         value = self.loss.compute(sides, **options)
-        return value / len(self._pairs) if self._term.over_layers == "mean" else value
+        return value / len(self.pairs) if self._term.over_layers == "mean" else value
 
 
 def bind_terms(phase, student, teacher, seed):

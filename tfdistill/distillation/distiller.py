@@ -4,9 +4,11 @@ import keras
 import tensorflow as tf
 
 from tfdistill.distillation.bound_terms import bind_terms
+from tfdistill.distillation.cached_signals import cached_signals
+from tfdistill.distillation.ensemble import check_teachers, shares_of
 from tfdistill.distillation.phases import trained_by
 from tfdistill.distillation.schedules import Schedule
-from tfdistill.distillation.signals import compute_signals
+from tfdistill.distillation.signals import HEAD_SIGNALS, compute_signals
 from tfdistill.models.dropout import DropoutKey
 from tfdistill.models.layerdrop import LayerDraws
 
@@ -31,6 +33,9 @@ class Distiller(keras.Model):
         on_metal: use only operators that Apple's Metal plugin has, where that costs something.
         steps: steps of the phase, over which its schedules run; None for a phase without.
         first_step: steps that the student took in earlier phases.
+        more_teachers: others, with the vocabulary of `teacher`: the mean of all softened
+            probabilities is what logits are compared with. Layers are compared with `teacher`.
+        teacher_weights: of `teacher` and the others in that mean; empty: all alike.
 
     Attributes:
         trained_variables: Keras variables that learn: the student's that the phase names and that
@@ -55,6 +60,8 @@ class Distiller(keras.Model):
         on_metal=False,
         steps=None,
         first_step=0,
+        more_teachers=(),
+        teacher_weights=(),
     ):
         super().__init__(name="distiller")
         self.student = student
@@ -65,10 +72,13 @@ class Distiller(keras.Model):
         self.micro_batches = micro_batches
         self.remat = remat
         self.on_metal = on_metal
-        if teacher is not None:
-            teacher.trainable = False
+        self._teachers = (teacher, *more_teachers) if teacher is not None else ()
+        for each in self._teachers:
+            each.trainable = False
+        self._shares = shares_of(len(self._teachers), teacher_weights)
         self.steps, self.first_step = steps, first_step
         self._terms = bind_terms(phase, student, teacher, seed)
+        check_teachers(phase, self._teachers)
         self._check_schedules()
         projections = [layer for each in self._terms for layer in each.projections]
         projected = [variable for layer in projections for variable in layer.variables]
@@ -123,7 +133,8 @@ class Distiller(keras.Model):
 
         Args:
             batch: dict with input_ids, attention_mask int32 (batch, length); masked_positions,
-                masked_labels int32 and masked_weights float32 (batch, masked).
+                masked_labels int32 and masked_weights float32 (batch, masked). With what
+                `CachedBatches` bring along, no teacher is run.
             step: int32 scalar, the step of the phase: with `first_step` and the seed it decides
                 every random draw.
             row: int32 scalar, this batch's first row in the global batch.
@@ -173,11 +184,7 @@ class Distiller(keras.Model):
             row=tf.cast(row, tf.int32),
         )
         terms, progress = self._terms, self._progress(step)
-        teacher = None
-        taught = [each.signals() for each in terms if each.loss.needs_teacher]
-        if taught:
-            shown = compute_signals(self.teacher, batch, set().union(*taught))
-            teacher = tf.nest.map_structure(tf.stop_gradient, shown)
+        teachers = self._taught(batch)
         variables = [variable.value for variable in self.trained_variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
@@ -190,7 +197,9 @@ class Distiller(keras.Model):
                 remat=self.remat,
             )
             losses = {
-                each.name: each.compute(student, teacher, batch, normalizers[each.name], progress)
+                each.name: each.compute(
+                    student, teachers, batch, normalizers[each.name], progress, self._shares
+                )
                 for each in terms
             }
             total = tf.add_n([each.weight(progress) * losses[each.name] for each in terms])
@@ -202,6 +211,21 @@ class Distiller(keras.Model):
             for variable, gradient in zip(self.trained_variables, gradients, strict=True)
         ]
         return gradients, {"loss": total, **{f"loss_{name}": losses[name] for name in losses}}
+
+    def _taught(self, batch):
+        """What the teachers show of a batch: a tuple of dicts of signals, () without a teacher."""
+        names = [each.signals() for each in self._terms if each.loss.needs_teacher]
+        if not names:
+            return ()
+        cached = cached_signals(batch)
+        if cached:
+            return (cached,)
+        names = set().union(*names)
+        shown = [compute_signals(self.teacher, batch, names)]
+        if HEAD_SIGNALS & names:
+            others = self._teachers[1:]
+            shown += [compute_signals(each, batch, HEAD_SIGNALS & names) for each in others]
+        return tuple(tf.nest.map_structure(tf.stop_gradient, shown))
 
     def _without_padding(self, variable, gradient):
         """The gradient but for that of padding's word embedding where real tokens read it."""

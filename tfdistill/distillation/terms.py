@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfdistill.distillation import layer_losses, losses
 from tfdistill.distillation.signals import MASKED_ROWS, TOKEN_ROWS
+from tfdistill.distillation.top_k_loss import TOP_K_KL, TOP_K_SOFT_CROSS_ENTROPY
 from tfdistill.distillation.vocabulary_loss import (
     KL,
     SOFT_CROSS_ENTROPY,
@@ -18,6 +19,7 @@ from tfdistill.errors import UserError
 
 TOKENS, MASKED = "attention_mask", "masked_weights"
 RELATIONS = ("queries", "keys", "values")
+OF_TOP_K = {KL: TOP_K_KL, SOFT_CROSS_ENTROPY: TOP_K_SOFT_CROSS_ENTROPY}
 ATTENTION_HEADS = "attention"  # as relation heads: those of the models, not split again
 
 
@@ -32,6 +34,8 @@ class Sides:
         pairs: (student's layer, teacher's layer) of a loss of layers.
         project: function of a pair's number and a student's hidden states (batch, length, hidden)
             to those in the teacher's width.
+        others: dicts of signals of the other teachers, of whom logits are read.
+        shares: of all teachers, the first included, which add up to 1.
     """
 
     student: Mapping
@@ -40,6 +44,8 @@ class Sides:
     normalizer: tf.Tensor
     pairs: tuple[tuple[int, int], ...] = ()
     project: Callable | None = None
+    others: tuple[Mapping, ...] = ()
+    shares: tuple[float, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,34 +88,43 @@ def _masked_lm(sides):
     )
 
 
-def _logit_rows(restrict_to_mask):
+def logit_rows(restrict_to_mask):
+    """(Rows of the tokens whose logits are compared, the key of their weights in a batch)."""
     return (MASKED_ROWS, MASKED) if restrict_to_mask else (TOKEN_ROWS, TOKENS)
 
 
-def _between_logits(loss, sides, restrict_to_mask, **options):
-    rows, valid = _logit_rows(restrict_to_mask)
+def _between_logits(loss, sides, restrict_to_mask, temperature=1.0):
+    rows, valid = logit_rows(restrict_to_mask)
 
     def projection(signals):
         width = signals[rows].shape[-1]
         return tf.reshape(signals[rows], (-1, width)), *signals["decoder"]
 
+    options = {}
+    if "answers" in sides.teacher:  # which are kept at this temperature
+        loss = OF_TOP_K[loss]
+        said = sides.teacher["answers"][rows, temperature]
+        options["targets"] = [tf.reshape(each, (-1, each.shape[-1])) for each in said]
+    else:
+        options["teachers"] = [projection(each) for each in (sides.teacher, *sides.others)]
+        options["shares"] = sides.shares
     return vocabulary_loss(
         loss=loss,
         student=projection(sides.student),
-        teacher=projection(sides.teacher),
         weights=tf.reshape(sides.batch[valid], (-1,)),
         normalizer=sides.normalizer,
+        temperature=temperature,
         **options,
     )
 
 
 def _kl(sides, temperature=1.0, restrict_to_mask=False):
-    value = _between_logits(KL, sides, restrict_to_mask, temperature=temperature)
+    value = _between_logits(KL, sides, restrict_to_mask, temperature)
     return temperature**2 * value
 
 
 def _soft_cross_entropy(sides, temperature=1.0, restrict_to_mask=False):
-    return _between_logits(SOFT_CROSS_ENTROPY, sides, restrict_to_mask, temperature=temperature)
+    return _between_logits(SOFT_CROSS_ENTROPY, sides, restrict_to_mask, temperature)
 
 
 def _logits_mse(sides, restrict_to_mask=False):
@@ -224,11 +239,11 @@ def _check_relations(student, teacher, relations, relation_heads=0):
 
 
 def _row_signals(restrict_to_mask=False, **_):
-    return (_logit_rows(restrict_to_mask)[0],)
+    return (logit_rows(restrict_to_mask)[0],)
 
 
 def _count_logits(batch, restrict_to_mask=False, **_):
-    return _total(batch[_logit_rows(restrict_to_mask)[1]])
+    return _total(batch[logit_rows(restrict_to_mask)[1]])
 
 
 def _count_tokens(batch, **_):

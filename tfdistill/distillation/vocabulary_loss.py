@@ -9,6 +9,8 @@ which compilers vectorise, and the largest product of the gradient needs nothing
 """
 
 import dataclasses
+import functools
+import math
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -26,9 +28,10 @@ class TokenLoss:
     """A loss of one token's logits.
 
     Args:
-        compute: (student's logits, teacher's or None, float32 (vocab, tokens) and divided by the
-            temperature; whether their exponentials are safe as they are) to (loss per token
-            (tokens,), its gradient to the student's logits).
+        compute: (student's logits, what the teacher says or None; whether exponentials of logits
+            are safe as they are) to (loss per token (tokens,), its gradient to the student's
+            logits). Logits are float32 (vocab, tokens) and divided by the temperature; the teacher
+            says its own logits, or a tuple of a chunk of `targets`.
         exponentials: whether it takes any.
     """
 
@@ -87,9 +90,18 @@ SQUARED_DISTANCE = TokenLoss(_squared_distance, exponentials=False)
 
 
 def vocabulary_loss(
-    *, loss, student, weights, teacher=None, normalizer=None, temperature=1.0, chunk=CHUNK
+    *,
+    loss,
+    student,
+    weights,
+    teachers=(),
+    shares=(),
+    targets=(),
+    normalizer=None,
+    temperature=1.0,
+    chunk=CHUNK,
 ):
-    """Mean over tokens of a loss of one or two models' logits, without holding the logits.
+    """Mean over tokens of a loss of models' logits, without holding the logits.
 
     Args:
         loss: a `TokenLoss`.
@@ -97,8 +109,10 @@ def vocabulary_loss(
             the logits are rows · kernelᵀ + bias. Gradients flow to all three. Products are bfloat16
             where the student's rows are, else float32 (float16's sums would overflow).
         weights: float (tokens,), 1 for a token that counts.
-        teacher: the same of the teacher, whose width may differ, where the loss needs one. No
-            gradient.
+        teachers: the same of the teacher, whose width may differ, where the loss needs one; of
+            several the mean of their softened probabilities is taken. No gradient.
+        shares: of several teachers, float each, which add up to 1.
+        targets: tensors (tokens, any) that a loss takes instead of teachers.
         normalizer: float scalar that replaces the sum of `weights`.
         temperature: divides all logits.
         chunk: the most tokens that are worked on at a time.
@@ -112,7 +126,7 @@ def vocabulary_loss(
     scales = tf.math.divide_no_nan(weights, normalizer)
     product_type = tf.bfloat16 if student[0].dtype == tf.bfloat16 else tf.float32
     student = _softened(student, temperature)
-    teachers = [tuple(map(tf.stop_gradient, _softened(teacher, temperature)))] if teacher else []
+    teachers = [tuple(map(tf.stop_gradient, _softened(each, temperature))) for each in teachers]
 
     @tf.custom_gradient
     def summed(*student):
@@ -122,7 +136,7 @@ def vocabulary_loss(
         ]
 
         def walk(safe):
-            return lambda: _walk(loss, models, safe, scales, chunk)
+            return lambda: _walk(loss, models, shares, targets, safe, scales, chunk)
 
         if loss.exponentials:
             bound = tf.reduce_max([largest_logit(*model) for model in (student, *teachers)])
@@ -179,12 +193,34 @@ def largest_logit(rows, kernel, bias):
     return products + tf.reduce_max(tf.abs(bias))
 
 
-def _walk(loss, models, safe, scales, chunk):
+def log_mixture(logits, shares, axis=0):
+    """Logarithm of the mean of several models' probabilities.
+
+    Args:
+        logits: list of float32 tensors, (vocab, tokens) for example, one of each model.
+        shares: float each, which add up to 1.
+        axis: that of the vocabulary.
+
+    Returns:
+        float32, the shape of one of `logits`.
+    """
+    # In logarithms throughout: a probability that is 0 in float32 still has one.
+    parts = [
+        each - tf.reduce_logsumexp(each, axis=axis, keepdims=True) + math.log(share)
+        for each, share in zip(logits, shares, strict=True)
+    ]
+    largest = functools.reduce(tf.maximum, parts)
+    return largest + tf.math.log(tf.add_n([tf.exp(part - largest) for part in parts]))
+
+
+def _walk(loss, models, shares, targets, safe, scales, chunk):
     """Sums the scaled loss of all chunks, and its gradients, in one sequential loop.
 
     Args:
         loss: a `TokenLoss`.
-        models: (rows, kernel, bias) of the student, and of the teacher where there is one.
+        models: (rows, kernel, bias) of the student, and of the teachers where there are any.
+        shares: of several teachers.
+        targets: tensors (tokens, any).
         safe: whether exponentials of the logits are.
         scales: float32 (tokens,), the factor of each token's loss.
         chunk: tokens.
@@ -198,6 +234,7 @@ def _walk(loss, models, safe, scales, chunk):
     # All of one shape, which fills up the last with as few rows that weigh nothing as can be.
     chunk = -(-tokens // steps)
     models = [(_pad_rows(rows, steps * chunk), *rest) for rows, *rest in models]
+    targets = [_pad_rows(each, steps * chunk) for each in targets]
     scales = _pad_rows(scales[:, None], steps * chunk)
 
     def logits(part, kernel, bias):
@@ -208,8 +245,15 @@ def _walk(loss, models, safe, scales, chunk):
             return tf.slice(whole, [step * chunk, 0], [chunk, whole.shape[1]])
 
         parts, scale = [part(rows) for rows, *_ in models], part(scales)
-        both = [logits(part, *rest) for part, (_, *rest) in zip(parts, models, strict=True)]
-        value, gradient = loss.compute(both[0], both[1] if len(both) > 1 else None, safe)
+        projections = zip(parts, models, strict=True)
+        ours, *theirs = (logits(each, *rest) for each, (_, *rest) in projections)
+        if targets:
+            said = tuple(part(each) for each in targets)
+        elif len(theirs) > 1:
+            said = log_mixture(theirs, shares)
+        else:
+            said = theirs[0] if theirs else None
+        value, gradient = loss.compute(ours, said, safe)
         narrow = tf.cast(gradient, kernel.dtype)  # (vocab, chunk)
         # The scale goes to the narrow side of every product.
         to_rows = tf.transpose(_product(kernel, narrow, transpose_a=True)) * scale  # (chunk, width)

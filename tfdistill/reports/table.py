@@ -11,6 +11,7 @@ ABSENT = "–"
 MODEL_NAMES = {
     "unigram": "unigram",
     "teacher": "teacher",
+    "teachers": "all teachers",
     "student_start": "student before",
     "student": "student after",
     "baseline": "baseline, random start",
@@ -68,6 +69,10 @@ NOTES = (
     "latency: median of one text with one [MASK], float32 TFLite file, LiteRT on this machine, "
     "1 thread.",
 )
+TEACHERS_NOTE = (
+    "teacher: the first of several, from which the student starts; all teachers: the mean of "
+    "their probabilities, which it learns."
+)
 BASELINE_NOTE = (
     "baseline: the student's shape, batches and steps without a teacher; its weights "
     "start at random or, 'same start', where the student's did."
@@ -107,7 +112,8 @@ def notes(metrics):
         list of str.
     """
     baseline = any(key.startswith("baseline") for key in metrics["models"])
-    return [*NOTES, BASELINE_NOTE] if baseline else list(NOTES)
+    several = "teachers" in metrics["models"]
+    return [*NOTES, *[TEACHERS_NOTE] * several, *[BASELINE_NOTE] * baseline]
 
 
 def format_criterion(name, criterion):

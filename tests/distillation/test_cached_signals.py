@@ -1,0 +1,163 @@
+"""What is kept of a teacher says what the teacher says."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfdistill import recipes
+from tfdistill.data.cached_batches import CachedBatches
+from tfdistill.data.row_store import RowStore
+from tfdistill.distillation import distiller as distiller_module
+from tfdistill.distillation.cached_signals import (
+    PREFIX,
+    Answering,
+    Kept,
+    arrays_of,
+    cached_signals,
+    kept_for,
+)
+from tfdistill.distillation.distiller import Distiller
+from tfdistill.distillation.signals import MASKED_ROWS, TOKEN_ROWS
+
+RECIPES = {
+    "distilbert": {},
+    "distilbert at masked tokens": dict(restrict_ce_to_mask=True, temperature=1.5),
+    "pkd": dict(layer_map="last"),
+    "tinybert": dict(alpha_attention=0.0, projection="per_layer", head_share=0.0),
+    "mobilebert_akt": dict(alpha_attention=0.0),
+}
+
+
+def recipe_of(name):
+    return recipes.get(name.split()[0], **RECIPES[name])
+
+
+def test_what_recipes_read(tiny_model):
+    config = tiny_model(0).config
+    deep = dataclasses.replace(config, num_hidden_layers=6)
+    found = {
+        name: [kept.name for kept in kept_for(recipe_of(name), config, deep)] for name in RECIPES
+    }
+    assert found == {
+        "distilbert": ["token_rows-2.0", "last_hidden_state"],
+        "distilbert at masked tokens": ["masked_rows-1.5", "last_hidden_state"],
+        "pkd": ["token_rows-2.0", "hidden_states-5"],
+        "tinybert": ["embeddings", "hidden_states-3", "hidden_states-6"],
+        "mobilebert_akt": ["masked_rows-1.0", "hidden_states-3", "hidden_states-6"],
+    }
+
+
+def test_arrays():
+    answers = Kept("answers", TOKEN_ROWS, 2.0)
+    assert arrays_of(answers, 128, 19, 256, 30_522) == {
+        "token_rows-2.0-ids": ((128, 64), np.uint16),
+        "token_rows-2.0-logs": ((128, 65), np.float16),
+    }
+    few = Kept("answers", MASKED_ROWS)
+    assert arrays_of(few, 128, 19, 256, 119_547)["masked_rows-1.0-ids"] == ((19, 64), np.int32)
+    assert arrays_of(few, 128, 19, 256, 20)["masked_rows-1.0-ids"][0] == (19, 19)
+    state = Kept("hidden_states", index=3)
+    assert arrays_of(state, 128, 19, 256, 30_522) == {"hidden_states-3": ((128, 256), np.float16)}
+
+
+@pytest.fixture
+def both(tiny_model, tiny_batch, monkeypatch):
+    """A function of a recipe to the gradients with the teacher in the step, and with its answers.
+
+    Of 50 words all but one are kept, so that only what float16 rounds is lost.
+    """
+
+    def run(name, narrow=np.float16):
+        batch = tiny_batch([10, 7, 4, 1])
+        student, teacher = tiny_model(0, num_hidden_layers=3), tiny_model(1, num_hidden_layers=4)
+        recipe = recipe_of(name)
+        answering = Answering([teacher], (1.0,), kept_for(recipe, student.config, teacher.config))
+        answers = answering(batch)
+        for key, array in answers.items():
+            if array.dtype == np.float32:
+                array = array.astype(narrow).astype(np.float32)
+            answers[key] = array
+        distiller = Distiller(student, recipe.phases[0], teacher, steps=4)
+        live = distiller.gradients(batch, 0)
+        monkeypatch.setattr(distiller_module, "compute_signals", only_of(student))
+        found = distiller.gradients(batch | {PREFIX + key: a for key, a in answers.items()}, 0)
+        monkeypatch.undo()
+        return live, found
+
+    return run
+
+
+def only_of(student):
+    compute = distiller_module.compute_signals
+
+    def compute_students(model, *args, **options):
+        assert model is student, "the teacher ran"
+        return compute(model, *args, **options)
+
+    return compute_students
+
+
+@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("narrow, error", [(np.float32, 2e-5), (np.float16, 4e-3)])
+def test_the_step_is_the_live_one(both, name, narrow, error):
+    (live, live_losses), (found, losses) = both(name, narrow)
+    assert losses.keys() == live_losses.keys()
+    for key, value in live_losses.items():
+        np.testing.assert_allclose(losses[key], value, rtol=error, err_msg=key)
+    norm = tf.linalg.global_norm(live)
+    assert norm > 1e-3
+    distance = tf.linalg.global_norm([a - b for a, b in zip(live, found, strict=True)])
+    assert distance < error * norm
+
+
+def test_padding_answers_change_no_loss(tiny_model, tiny_batch):
+    student, teacher, recipe = tiny_model(0), tiny_model(1), recipe_of("distilbert")
+    batch = tiny_batch([6, 3])
+    answering = Answering([teacher], (1.0,), kept_for(recipe, student.config, teacher.config))
+    answers = {PREFIX + key: array for key, array in answering(batch).items()}
+    distiller = Distiller(student, recipe.phases[0], teacher)
+    expected = distiller.gradients(batch | answers, 0)[1]["loss"]
+    changed = dict(answers)
+    for key, array in answers.items():
+        padding = (batch["attention_mask"] == 0)[..., None]
+        changed[key] = np.where(padding, array[::-1], array)
+    np.testing.assert_allclose(distiller.gradients(batch | changed, 0)[1]["loss"], expected, 1e-6)
+
+
+def test_a_batch_without_answers():
+    assert cached_signals({"input_ids": tf.zeros((2, 3))}) is None
+
+
+class Numbered:
+    """Batches of rows that say which they are."""
+
+    rows, batch_size, masked_per_row, mask_epochs = range(10), 4, 1, 2
+
+    def rows_of(self, step):
+        places = np.arange(4 * step, 4 * step + 4)
+        return places % 10, places // 10
+
+    def at(self, step):
+        return {"input_ids": self.rows_of(step)[0]}
+
+
+def test_batches_bring_the_answers_of_their_rows_and_epoch(tmp_path):
+    stores = []
+    for number in range(2):
+        folder = tmp_path / str(number)
+        store = {name: RowStore(folder, name, (10, 2), dtype) for name, dtype in TYPES.items()}
+        for each in store.values():
+            each.write(np.arange(10), 100 * number + np.arange(20).reshape(10, 2))
+        stores.append(store)
+    batches = CachedBatches(Numbered(), stores, PREFIX)
+    batch = batches.at(2)  # rows 8 and 9 of the first epoch, 0 and 1 of the second
+    assert batch["input_ids"].tolist() == [8, 9, 0, 1]
+    assert batch["cached/ids"].tolist() == [[16, 17], [18, 19], [100, 101], [102, 103]]
+    assert batch["cached/ids"].dtype == np.int32 and batch["cached/logs"].dtype == np.float32
+    np.testing.assert_array_equal(batch["cached/logs"], batch["cached/ids"])
+    assert batches.at(5)["cached/ids"][0, 0] == 0  # the third epoch has the first's masks
+
+
+TYPES = {"ids": np.uint16, "logs": np.float16}

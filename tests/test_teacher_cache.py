@@ -1,0 +1,190 @@
+"""Runs with several teachers, and runs that keep what their teachers say."""
+
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from tfdistill.data.row_store import RowStore
+from tfdistill.data.tokenizer import load_tokenizer
+from tfdistill.distillation import cached_signals
+from tfdistill.models.checkpoint import load_model, save_model
+
+
+@pytest.fixture(scope="module")
+def teachers(tmp_path_factory, tiny_text, tiny_model):
+    """Folders of two teachers of the tiny text's words, and of one of other words."""
+    tokenizer = load_tokenizer(str(tiny_text / "vocabulary"))
+    shape = dict(hidden_size=16, vocab_size=tokenizer.vocab_size)
+    models = {
+        "first": tiny_model(1, **shape),
+        "second": tiny_model(2, **(shape | {"hidden_size": 8, "num_hidden_layers": 3})),
+    }
+    folders = {}
+    for name, model in models.items():
+        folders[name] = tmp_path_factory.mktemp(name)
+        save_model(model, folders[name])
+        tokenizer.save(folders[name])
+    folders["foreign"] = tmp_path_factory.mktemp("foreign")
+    save_model(models["first"], folders["foreign"])
+    words = (tiny_text / "vocabulary" / "vocab.txt").read_text("utf-8").split("\n")
+    words[50], words[51] = words[51], words[50]
+    (folders["foreign"] / "vocab.txt").write_text("\n".join(words), "utf-8")
+    return folders
+
+
+@pytest.fixture
+def train(tiny_flags, run_command, teachers, tmp_path, capsys):
+    """A function of a run's name and flags to (exit code, what it printed, its folder)."""
+
+    def train(name, teacher="first", patch=None, **flags):
+        named = ",".join(str(teachers[each]) for each in teacher.split("+"))
+        flags = dict(teacher=named, tokenizer=None, baseline="start") | flags
+        path = tmp_path / name
+        code = run_command("train", *tiny_flags(output_dir=path, **flags), patch=patch)
+        out = capsys.readouterr()
+        return code, out.out + out.err, path
+
+    return train
+
+
+def weights(path):
+    return load_file(path / "student" / "model.safetensors")
+
+
+def same(one, other):
+    return all(np.array_equal(one[name], other[name]) for name in one | other)
+
+
+def models(path):
+    return json.loads((path / "metrics.json").read_text())["models"]
+
+
+def test_a_second_seed_finds_what_the_first_kept(train, tmp_path):
+    flags = dict(teacher_cache=tmp_path / "cache", n_epoch=2, steps=None)
+    code, said, first = train("first", **flags)
+    assert not code and "0 of" in said and "bytes a token" in said, said
+    (folder,) = (tmp_path / "cache").iterdir()
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["length"] == 16 and len(manifest["teachers"]) == 1
+    rows = len(RowStoreOf(folder / "mask-0"))
+    kept = {file.name: file.read_bytes() for file in (folder / "mask-0").iterdir()}
+    code, said, second = train("second", seed=5, **flags)
+    assert not code and f"{rows:,} of {rows:,} rows are there" in said, said
+    assert kept == {file.name: file.read_bytes() for file in (folder / "mask-0").iterdir()}
+    assert not same(weights(first), weights(second))
+    assert models(first)["student"]["loss"] != models(second)["student"]["loss"]
+
+
+def RowStoreOf(folder):
+    return np.load(folder / "last_hidden_state.npy", mmap_mode="r")
+
+
+def test_cached_is_live_within_the_rounding(train, tmp_path, monkeypatch):
+    """The same rows and masks; 199 of 200 words kept, so that only float16 is lost."""
+    monkeypatch.setattr(cached_signals, "TOP_K", 199)
+    flags = dict(teacher_cache=tmp_path / "cache", steps=20, cached_mask_epochs=2)
+
+    def with_the_teacher(patch):
+        patch.setattr("tfdistill.distillation.distiller.cached_signals", lambda batch: None)
+
+    cached, live = train("cached", **flags)[2], train("live", patch=with_the_teacher, **flags)[2]
+    assert models(cached)["baseline_start"] == models(live)["baseline_start"]
+    one, other = (models(path)["student"]["loss"] for path in (cached, live))
+    start = models(live)["student_start"]["loss"]
+    assert abs(one - other) < 0.01 * abs(start - other)
+
+
+def test_another_recipe_finds_what_it_shares(train, tmp_path):
+    flags = dict(teacher_cache=tmp_path / "cache")
+    train("first", **flags)
+    _, said, _ = train("cosine", alpha_ce=0.0, **flags)
+    assert "0 rows" not in said and " 64 of 64 rows are there" in said, said
+    (folder,) = (tmp_path / "cache").iterdir()
+    _, said, _ = train("cooler", temperature=1.0, **flags)
+    assert "0 of 64 rows" in said
+    assert {file.stem for file in (folder / "mask-0").glob("*.npy")} == {
+        "last_hidden_state",
+        *(f"token_rows-{t}-{part}" for t in ("1.0", "2.0") for part in ("ids", "logs")),
+    }
+    train("shorter", length=12, **flags)
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
+def test_a_fill_that_is_stopped_goes_on(train, tmp_path):
+    """And ends with the same bytes as one that was left alone."""
+    write = RowStore.write
+
+    def stopping(patch):
+        calls = iter(range(100))
+
+        def write_twice(self, rows, entries):
+            if next(calls) == 4:  # of three arrays, the second time
+                raise KeyboardInterrupt
+            write(self, rows, entries)
+
+        patch.setattr(RowStore, "write", write_twice)
+
+    flags = dict(teacher_cache=tmp_path / "cache")
+    code, said, path = train("stopped", patch=stopping, **flags)
+    assert code and "rows are there" in said
+    _, said, path = train("stopped", **flags)
+    assert "32 of 64 rows are there" in said
+    alone = train("alone", **(flags | dict(teacher_cache=tmp_path / "other")))[2]
+    assert same(weights(path), weights(alone))
+
+
+def test_no_room(train, tmp_path, monkeypatch):
+    usage = type("Usage", (), {"free": 1000})
+    code, said, path = train(
+        "full",
+        teacher_cache=tmp_path / "cache",
+        patch=lambda patch: patch.setattr("shutil.disk_usage", lambda folder: usage),
+    )
+    assert code and "are to be kept and 0.0 GB are free" in said and "Traceback" not in said
+
+
+def test_a_refusal_comes_before_any_work(train, tmp_path):
+    code, said, path = train("refused", recipe="minilm", teacher_cache=tmp_path / "cache")
+    assert code and "--teacher_cache cannot serve the loss 'relations'" in said
+    assert not path.exists() and not (tmp_path / "cache").exists()
+
+
+def test_several_teachers(train, tmp_path):
+    flags = dict(teacher="first+second", teacher_weights="3,1")
+    code, said, path = train("both", **flags)
+    assert not code and "all teachers" in said
+    found = models(path)
+    assert found["teachers"]["parameters"] > found["teacher"]["parameters"]
+    assert found["teachers"]["loss"] != found["teacher"]["loss"]
+    kept = load_model(path / "checkpoints" / "teacher_2")
+    assert kept.config.hidden_size == 8
+    assert not same(weights(path), weights(train("one")[2]))
+    # With what is kept of both, in a folder of their own.
+    cached = dict(flags, teacher_cache=tmp_path / "cache")
+    assert not train("cached", **cached)[0]
+    assert not train("other", **dict(cached, teacher_weights="1,1"))[0]
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
+def test_a_run_of_several_goes_on_without_them(train, teachers, tmp_path):
+    def stop(patch):
+        patch.setattr(
+            "tfdistill.main_job.MainJob._make_start",
+            lambda *_: (_ for _ in ()).throw(KeyboardInterrupt),
+        )
+
+    flags = dict(teacher="first+second")
+    assert train("stopped", patch=stop, **flags)[0]
+    aside = teachers["second"].with_name("aside")
+    teachers["second"].rename(aside)
+    try:
+        assert not train("stopped", **flags)[0]
+    finally:
+        aside.rename(teachers["second"])
+
+
+def test_teachers_of_other_words(train):
+    code, said, path = train("foreign", teacher="first+foreign")
+    assert code and "their vocabularies differ" in said and not path.exists()

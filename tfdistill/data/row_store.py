@@ -1,0 +1,78 @@
+"""Arrays of one entry per row, on the disk, of which some are not there yet."""
+
+import os
+
+import numpy as np
+
+from tfdistill.errors import UserError
+
+
+class RowStore:
+    """One array (rows, ...) in a NumPy file, which fills up in any order.
+
+    What is marked as there was written before: a process that is killed loses what it did not
+    mark, never more. Two that fill the same rows write the same.
+
+    Args:
+        folder: `Path`; made when missing.
+        name: of the array: NAME.npy holds it, NAME.there one byte for each row.
+        shape: (rows, ...).
+        dtype: of NumPy.
+
+    Raises:
+        UserError: a file that is there is no such array.
+    """
+
+    def __init__(self, folder, name, shape, dtype):
+        self._data, self._marks = folder / f"{name}.npy", folder / f"{name}.there"
+        folder.mkdir(parents=True, exist_ok=True)
+        if not self._data.exists():
+            self._make(shape, dtype)
+        try:
+            self._array = np.load(self._data, mmap_mode="r")
+            self._there = np.memmap(self._marks, np.uint8, "r+", shape=(shape[0],))
+        except (ValueError, EOFError, FileNotFoundError) as error:
+            raise self._damaged(error) from None
+        if self._array.shape != tuple(shape) or self._array.dtype != dtype:
+            raise self._damaged(f"it is {self._array.dtype} {self._array.shape}")
+        self._entry = self._array.nbytes // max(shape[0], 1)
+
+    def _make(self, shape, dtype):
+        np.zeros(shape[0], np.uint8).tofile(self._marks)
+        aside = self._data.with_name(f"{self._data.name}.{os.getpid()}")
+        # A hole in the file takes no room; `write` fills it, and a full disk is an error there.
+        with open(aside, "wb") as file:
+            header = dict(descr=np.lib.format.dtype_to_descr(np.dtype(dtype)), fortran_order=False)
+            np.lib.format.write_array_header_2_0(file, header | {"shape": tuple(shape)})
+            file.truncate(file.tell() + np.dtype(dtype).itemsize * int(np.prod(shape)))
+        os.replace(aside, self._data)
+
+    def _damaged(self, why):
+        return UserError(f"--teacher_cache: {self._data} is damaged ({why}): delete its folder")
+
+    @property
+    def entry_bytes(self):
+        """What one row takes."""
+        return self._entry
+
+    def missing(self, rows):
+        """Those of `rows`, int (any,), that are not there yet."""
+        return rows[self._there[rows] == 0]
+
+    def read(self, rows):
+        """The entries of `rows`, int (batch,), as they were written."""
+        return self._array[rows]
+
+    def write(self, rows, entries):
+        """Writes entries (batch, ...) of `rows`, int (batch,), and marks them as there.
+
+        Raises:
+            OSError: the disk is full.
+        """
+        entries = np.ascontiguousarray(entries, self._array.dtype)
+        # By write, not through the map: there a full disk would be a signal that kills.
+        with open(self._data, "r+b") as file:
+            for row, entry in zip(rows, entries, strict=True):
+                file.seek(self._array.offset + int(row) * self._entry)
+                file.write(entry.tobytes())
+        self._there[rows] = 1

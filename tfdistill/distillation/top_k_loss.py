@@ -1,0 +1,83 @@
+"""Losses against a teacher of whom only the likeliest words are known, and the rest's mass.
+
+The rest is taken as one more word: the teacher gives it r, the student q, all that it does not give
+to the words kept. By the log sum inequality the KL between the two is never above that of all
+words, equals it where the student divides its rest as the teacher does, and is 0 for equal models.
+"""
+
+import tensorflow as tf
+
+from tfdistill.distillation.vocabulary_loss import TokenLoss, log_mixture
+
+# The least that a student's rest counts as; what float32 leaves of 1 less a sum near it is noise.
+SMALLEST_REST = 1e-6
+
+
+def _against_top_k(student_logits, targets, safe, with_entropy):
+    """Per token: sum over the kept words of p (log p - log s), plus r (log r - log q)."""
+    ids, log_shares = targets  # (tokens, k), (tokens, k + 1)
+    log_shares = tf.transpose(log_shares)  # (k + 1, tokens)
+    shares = tf.exp(log_shares)
+    total = tf.reduce_sum(shares, axis=0, keepdims=True)  # not quite 1: they were rounded
+    shares, log_shares = shares / total, log_shares - tf.math.log(total)
+    kept, rest = shares[:-1], shares[-1:]
+
+    if not safe:
+        student_logits -= tf.reduce_max(student_logits, axis=0, keepdims=True)
+    exponentials = tf.exp(student_logits)  # (vocab, tokens)
+    partition = tf.reduce_sum(exponentials, axis=0, keepdims=True)  # (1, tokens)
+    tokens = tf.broadcast_to(tf.range(ids.shape[0]), (ids.shape[1], ids.shape[0]))
+    places = tf.stack([tf.transpose(ids), tokens], axis=-1)  # (k, tokens, 2)
+    log_own = tf.gather_nd(student_logits, places) - tf.math.log(partition)  # (k, tokens)
+    own = tf.exp(log_own)
+    own_rest = tf.maximum(1.0 - tf.reduce_sum(own, axis=0, keepdims=True), SMALLEST_REST)
+
+    loss = -tf.reduce_sum(kept * log_own, axis=0) - (rest * tf.math.log(own_rest))[0]
+    if with_entropy:
+        loss += tf.reduce_sum(shares * log_shares, axis=0)
+    # softmax(z) - p at a kept word; of any other, softmax(z) less its part of r.
+    ratio = rest / own_rest
+    gradient = exponentials * ((1.0 - ratio) / partition)
+    return loss, tf.tensor_scatter_nd_add(gradient, places, own * ratio - kept)
+
+
+def _kl(student_logits, targets, safe):
+    return _against_top_k(student_logits, targets, safe, with_entropy=True)
+
+
+def _soft_cross_entropy(student_logits, targets, safe):
+    return _against_top_k(student_logits, targets, safe, with_entropy=False)
+
+
+# In place of the losses of that name in `vocabulary_loss`; their `targets` are those of `top_k_of`.
+TOP_K_KL = TokenLoss(_kl)
+TOP_K_SOFT_CROSS_ENTROPY = TokenLoss(_soft_cross_entropy)
+
+
+def top_k_of(models, shares, temperature, k, chunk):
+    """The likeliest words of one or several teachers.
+
+    Args:
+        models: list of (rows (tokens, hidden), kernel (vocab, hidden), bias (vocab,)).
+        shares: of the models, float each, which add up to 1.
+        temperature: divides all logits.
+        k: int, words to keep.
+        chunk: the most tokens that are worked on at a time.
+
+    Returns:
+        (int32 (tokens, k), ids from the likeliest on; float32 (tokens, k + 1), the logarithms of
+        their probabilities and of the sum of all others).
+    """
+    models = [[tf.cast(part, tf.float32) for part in model] for model in models]
+    found = []
+    for start in range(0, models[0][0].shape[0], chunk):
+        logits = [
+            (tf.matmul(kernel, rows[start : start + chunk], transpose_b=True) + bias[:, None])
+            / temperature
+            for rows, kernel, bias in models
+        ]
+        values, ids = tf.math.top_k(tf.transpose(log_mixture(logits, shares)), k)
+        rest = 1.0 - tf.reduce_sum(tf.exp(values), axis=1, keepdims=True)
+        logs = tf.concat([values, tf.math.log(tf.maximum(rest, SMALLEST_REST))], axis=1)
+        found.append((ids, logs))
+    return tuple(tf.concat(parts, axis=0) for parts in zip(*found, strict=True))
