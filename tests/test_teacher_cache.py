@@ -16,7 +16,7 @@ from tfdistill.models.checkpoint import load_model, save_model
 def teachers(tmp_path_factory, tiny_text, tiny_model):
     """Folders of two teachers of the tiny text's words, and of one of other words."""
     tokenizer = load_tokenizer(str(tiny_text / "vocabulary"))
-    shape = dict(hidden_size=16, vocab_size=tokenizer.vocab_size)
+    shape = dict(hidden_size=16, intermediate_size=64, vocab_size=tokenizer.vocab_size)
     models = {
         "first": tiny_model(1, **shape),
         "second": tiny_model(2, **(shape | {"hidden_size": 8, "num_hidden_layers": 3})),
@@ -36,17 +36,31 @@ def teachers(tmp_path_factory, tiny_text, tiny_model):
 
 @pytest.fixture
 def train(tiny_flags, run_command, teachers, tmp_path, capsys):
-    """A function of a run's name and flags to (exit code, what it printed, its folder)."""
+    """A function of a run's name and flags to (exit code, what it printed, its folder).
 
-    def train(name, teacher="first", patch=None, **flags):
+    It ends when its student is trained, with the code of a stop, unless `results` are asked for.
+    """
+
+    def train(name, teacher="first", patch=None, results=False, **flags):
         named = ",".join(str(teachers[each]) for each in teacher.split("+"))
-        flags = dict(teacher=named, tokenizer=None, baseline="start") | flags
         path = tmp_path / name
-        code = run_command("train", *tiny_flags(output_dir=path, **flags), patch=patch)
+
+        def patched(monkeypatch):
+            if not results:
+                monkeypatch.setattr("tfdistill.main_job.FinalStages.run", interrupt)
+            if patch:
+                patch(monkeypatch)
+
+        flags = dict(teacher=named, tokenizer=None) | flags
+        code = run_command("train", *tiny_flags(output_dir=path, **flags), patch=patched)
         out = capsys.readouterr()
         return code, out.out + out.err, path
 
     return train
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt
 
 
 def weights(path):
@@ -62,29 +76,24 @@ def models(path):
 
 
 def test_a_second_seed_finds_what_the_first_kept(train, tmp_path):
-    flags = dict(teacher_cache=tmp_path / "cache", n_epoch=2, steps=None)
+    flags = dict(teacher_cache=tmp_path / "cache", n_epoch=1, steps=None, batch_size=64)
     code, said, first = train("first", **flags)
-    assert not code and "0 of" in said and "bytes a token" in said, said
+    assert " 0 of" in said and "bytes a token" in said, said
     (folder,) = (tmp_path / "cache").iterdir()
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["length"] == 16 and len(manifest["teachers"]) == 1
-    rows = len(RowStoreOf(folder / "mask-0"))
+    rows = len(np.load(folder / "mask-0" / "last_hidden_state.npy", mmap_mode="r"))
     kept = {file.name: file.read_bytes() for file in (folder / "mask-0").iterdir()}
-    code, said, second = train("second", seed=5, **flags)
-    assert not code and f"{rows:,} of {rows:,} rows are there" in said, said
+    _, said, second = train("second", seed=5, **flags)
+    assert f"{rows:,} of {rows:,} rows are there" in said, said
     assert kept == {file.name: file.read_bytes() for file in (folder / "mask-0").iterdir()}
     assert not same(weights(first), weights(second))
-    assert models(first)["student"]["loss"] != models(second)["student"]["loss"]
-
-
-def RowStoreOf(folder):
-    return np.load(folder / "last_hidden_state.npy", mmap_mode="r")
 
 
 def test_cached_is_live_within_the_rounding(train, tmp_path, monkeypatch):
     """The same rows and masks; 199 of 200 words kept, so that only float16 is lost."""
     monkeypatch.setattr(cached_signals, "TOP_K", 199)
-    flags = dict(teacher_cache=tmp_path / "cache", steps=20, cached_mask_epochs=2)
+    flags = dict(teacher_cache=tmp_path / "cache", steps=20, baseline="start", results=True)
 
     def with_the_teacher(patch):
         patch.setattr("tfdistill.distillation.distiller.cached_signals", lambda batch: None)
@@ -153,7 +162,7 @@ def test_a_refusal_comes_before_any_work(train, tmp_path):
 
 def test_several_teachers(train, tmp_path):
     flags = dict(teacher="first+second", teacher_weights="3,1")
-    code, said, path = train("both", **flags)
+    code, said, path = train("both", results=True, **flags)
     assert not code and "all teachers" in said
     found = models(path)
     assert found["teachers"]["parameters"] > found["teacher"]["parameters"]
@@ -163,24 +172,23 @@ def test_several_teachers(train, tmp_path):
     assert not same(weights(path), weights(train("one")[2]))
     # With what is kept of both, in a folder of their own.
     cached = dict(flags, teacher_cache=tmp_path / "cache")
-    assert not train("cached", **cached)[0]
-    assert not train("other", **dict(cached, teacher_weights="1,1"))[0]
+    train("cached", **cached)
+    train("other", **dict(cached, teacher_weights="1,1"))
     assert len(list((tmp_path / "cache").iterdir())) == 2
 
 
 def test_a_run_of_several_goes_on_without_them(train, teachers, tmp_path):
     def stop(patch):
-        patch.setattr(
-            "tfdistill.main_job.MainJob._make_start",
-            lambda *_: (_ for _ in ()).throw(KeyboardInterrupt),
-        )
+        patch.setattr("tfdistill.main_job.MainJob._make_start", interrupt)
 
     flags = dict(teacher="first+second")
-    assert train("stopped", patch=stop, **flags)[0]
+    path = train("stopped", patch=stop, **flags)[2]
+    assert not (path / "student").exists()
     aside = teachers["second"].with_name("aside")
     teachers["second"].rename(aside)
     try:
-        assert not train("stopped", **flags)[0]
+        train("stopped", **flags)
+        assert (path / "student").exists()
     finally:
         aside.rename(teachers["second"])
 

