@@ -81,6 +81,19 @@ def test_value_maps_lose_least():
     np.testing.assert_allclose(error, np.sum(singular[2:] ** 2), rtol=1e-3)
 
 
+def test_narrow_heads_relate_as_wide_ones():
+    """Where half of the dimensions carry nearly all, x x^T is nearly kept, of all three."""
+    few = random(8, 4, seed=4)
+    spread = np.concatenate([few, 0.01 * random(8, 4, seed=5)], axis=1) @ random(8, 8, seed=6)
+    queries, keys = random(500, 8, seed=1) @ spread.T, random(400, 8, seed=2) @ spread.T
+    keys -= keys.mean(axis=0)
+    to_query, to_key = score_maps(queries.T @ queries / 500, keys.T @ keys / 400, 4)
+    to_value = value_maps(queries.T @ queries / 500, random(8, 9, seed=3), 4)[0]
+    for rows, kept in ((queries, to_query), (keys, to_key), (queries, to_value)):
+        wide, narrow = rows @ rows.T, rows @ kept @ kept.T @ rows.T
+        assert np.linalg.norm(wide - narrow) < 0.1 * np.linalg.norm(wide)
+
+
 def test_directions_without_variance_are_no_trouble():
     queries, keys = random(200, 6), random(200, 6, seed=1)
     queries[:, 3:] = keys[:, 3:] = 0

@@ -1,4 +1,9 @@
-"""Smaller attention heads that keep as much of the scores and of the output as they can."""
+"""Smaller attention heads that keep as much of the scores and of the output as they can.
+
+Scores and output leave a head's coordinates open: queries may take any invertible map whose inverse
+the keys take, and values one whose inverse the output takes. It is chosen so that queries, keys and
+values relate to each other (x x^T) as the wide ones do, which is what MiniLM's losses compare.
+"""
 
 import numpy as np
 
@@ -11,8 +16,9 @@ def score_maps(query_moment, key_covariance, size):
 
     Minimises the mean of (q k - (q A)(k B))^2 over independent pairs, with C the second moment of
     the queries and D the covariance of the keys (what all keys share, softmax does not see): with
-    U S V the singular value decomposition of C^1/2 D^1/2 cut to `size`, A = C^-1/2 U S^1/2 and
-    B = D^-1/2 V S^1/2 (Eckart & Young, 1936).
+    U S V the singular value decomposition of C^1/2 D^1/2 cut to `size`, A = C^-1/2 U S^1/2 R and
+    B = D^-1/2 V S^1/2 R^-T (Eckart & Young, 1936). R R^T is the geometric mean of the matrix with
+    which A A^T is nearest to the identity, among queries, and that of B B^T, among keys.
 
     Args:
         query_moment, key_covariance: float64 (wide, wide), C and D.
@@ -24,8 +30,11 @@ def score_maps(query_moment, key_covariance, size):
     query_root, query_inverse = _roots(query_moment)
     key_root, key_inverse = _roots(key_covariance)
     left, singular, right = np.linalg.svd(query_root @ key_root)
-    root = np.sqrt(singular[:size])
-    return query_inverse @ left[:, :size] * root, key_inverse @ right[:size].T * root
+    left, right, root = left[:, :size], right[:size].T, np.sqrt(singular[:size])
+    of_queries = left.T @ query_moment @ left / np.outer(root, root)
+    of_keys = right.T @ key_covariance @ right / np.outer(root, root)
+    turn, back = _roots(_geometric_mean(of_queries, np.linalg.inv(of_keys)))
+    return query_inverse @ (left * root) @ turn, key_inverse @ (right * root) @ back
 
 
 def value_maps(context_covariance, output, size):
@@ -33,7 +42,8 @@ def value_maps(context_covariance, output, size):
 
     Minimises the mean of |h W - h A O|^2 over the head's contexts h, which are weighted means of
     its values and so take the same map: with U S V the singular value decomposition of C^1/2 W cut
-    to `size`, A = C^-1/2 U and O = S V.
+    to `size`, A = C^-1/2 U R and O = R^-1 S V, R the root of U^T C U, with which A A^T is nearest
+    to the identity among the contexts.
 
     Args:
         context_covariance: float64 (wide, wide), C.
@@ -45,7 +55,15 @@ def value_maps(context_covariance, output, size):
     """
     root, inverse = _roots(context_covariance)
     left, singular, right = np.linalg.svd(root @ output, full_matrices=False)
-    return inverse @ left[:, :size], singular[:size, None] * right[:size]
+    left = left[:, :size]
+    turn, back = _roots(left.T @ context_covariance @ left)
+    return inverse @ left @ turn, back @ (singular[:size, None] * right[:size])
+
+
+def _geometric_mean(first, second):
+    """Of two symmetric positive matrices (Pusz & Woronowicz, 1975)."""
+    root, inverse = _roots(first)
+    return root @ _roots(inverse @ second @ inverse)[0] @ root
 
 
 def _roots(moment):

@@ -11,8 +11,6 @@ Everything is fitted from the bottom up, by ridge regressions on what the narrow
 computes so far. The heads and neurons that are kept are those whose output varies most.
 """
 
-import math
-
 import numpy as np
 
 from tfdistill.distillation.regression import Regression, fit_norm
@@ -118,17 +116,17 @@ class _Fit:
         if config.head_size < size:
             context = context[np.ix_(columns, columns)]
             read, output = _smaller_heads(stream, read, context, output, config)
-        # As of `copy_units`: scores are divided by the root of the head size.
-        scales = math.sqrt(config.head_size / size), 1.0, 1.0
+        # Scores, and relations of queries and the like, are divided by the root of the head size.
+        scale = (config.head_size / size) ** 0.25
         readers = ours.attention.query, ours.attention.key, ours.attention.value
-        for dense, (kernel, bias), scale in zip(readers, read, scales, strict=True):
+        for dense, (kernel, bias) in zip(readers, read, strict=True):
             dense.kernel.assign(kernel * scale)
             dense.bias.assign(bias * scale)
         features = text.contexts(ours.attention, narrow_hidden)
         sums = add_up(theirs.attention.output_dense, contexts, hidden)
         after = [theirs.attention_norm(part) for part in sums]
         dense, norm = ours.attention.output_dense, ours.attention_norm
-        self._write(dense, norm, output, features, narrow_hidden, sums, after, centre)
+        self._write(dense, norm, output / scale, features, narrow_hidden, sums, after, centre)
         return after, [norm(part) for part in add_up(dense, features, narrow_hidden)]
 
     def feed_forward(self, theirs, ours, hidden, narrow_hidden, centre):
