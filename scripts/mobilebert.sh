@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# MobileBERT's transfers, shapes and norms side by side on WikiText-2: one inverted-bottleneck teacher, equal steps, two
+# seeds, each student beside its own run without a teacher; then the tables.
+#
+#   bash scripts/mobilebert.sh DIR        DIR holds the files of WikiText-2
+#
+# About an hour on 2 cores. A run that is done is not done again.
+set -euo pipefail
+source "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
+
+[[ $# == 1 ]] || { echo "usage: bash scripts/mobilebert.sh DIR" >&2; exit 1; }
+data_dir="$(realpath -- "$1")"
+prepare_environment base
+cd "$root"
+runs=runs/mobilebert
+train() {
+  "$python" -m tfdistill.train --corpus=wikitext-2 --data_dir="$data_dir" --length=64 --dropout=0 --mlm_smoothing=0 \
+    --learning_rate=2e-3 --precision=float32 "$@"
+}
+teacher=$runs/teacher
+train --output_dir=$teacher --recipe=mobilebert_akt --teacher_type=mobilebert --teacher_config=L-6_H-256_B-128_A-4_F-1 \
+  --teacher_steps=2000 --teacher_learning_rate=1e-3 --layerdrop=0 \
+  --student_type=mobilebert --student_config=L-6_H-48_B-128_A-4_F-4_OPT --student_init=embeddings --steps=2
+
+student() {  # name seed shape flags...
+  local name=$1 seed=$2 shape=$3
+  shift 3
+  train --output_dir="$runs/$name-$seed" --teacher=$teacher/teacher --seed="$seed" --student_type=mobilebert \
+    --student_config="$shape" --student_init=embeddings --steps=500 --validation_interval=50 "$@"
+}
+mobile=L-6_H-48_B-128_A-4_F-4
+for seed in 0 1; do
+  # Three ways to hand over the same student.
+  student akt $seed ${mobile}_OPT --recipe=mobilebert_akt --baseline=start
+  student jkt $seed ${mobile}_OPT --recipe=mobilebert_jkt
+  student pkt $seed ${mobile}_OPT --recipe=mobilebert_pkt
+  # LayerNorm and GELU in place of NoNorm and ReLU.
+  student norm $seed $mobile --recipe=mobilebert_pkt --baseline=start
+  # A wider bottleneck and more heads against more feed-forward parts. Other numbers of heads than the teacher's leave its
+  # attention out, here of all four.
+  shape() { student "$1" $seed "$2" --recipe=mobilebert_pkt --alpha_attention=0 --baseline=start; }
+  shape heads_6 L-6_H-72_B-128_A-6_F-1_I-360_OPT
+  shape heads_5 L-6_H-60_B-128_A-5_F-2_I-256_OPT
+  shape heads_4 ${mobile}_OPT
+  shape heads_3 L-6_H-36_B-128_A-3_F-8_OPT
+done
+for table in "akt jkt pkt" "pkt norm" "heads_6 heads_5 heads_4 heads_3"; do
+  found=()
+  for name in $table; do found+=("$runs/$name-0" "$runs/$name-1"); done
+  "$python" -m tfdistill.compare --page="$runs/${table%% *}.html" "${found[@]}"
+done
