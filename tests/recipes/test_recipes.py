@@ -203,6 +203,9 @@ def test_flags_without_meaning():
     config = RunConfig(recipe="hybrid", then="pkd", alpha=0.2, alpha_ce=1.0, mlm_share=0.1)
     assert without_meaning(config) == ["alpha_ce"]
     assert without_meaning(RunConfig()) == []
+    for transfer, known in {"akt": 0, "jkt": 1, "pkt": 2}.items():
+        given = RunConfig(recipe=f"mobilebert_{transfer}", transfer_share=0.1, lower_rate=0.0)
+        assert without_meaning(given) == ["transfer_share", "lower_rate"][known:]
 
 
 def test_phases_get_at_least_a_step():

@@ -1,6 +1,5 @@
 """Published recipes, one short file each, and those that users write."""
 
-import functools
 import inspect
 
 from tfdistill.distillation.phases import Recipe
@@ -11,7 +10,7 @@ from tfdistill.recipes.distilbert import distilbert
 from tfdistill.recipes.hybrid import hybrid
 from tfdistill.recipes.minilm import minilm, minilm_v1
 from tfdistill.recipes.mlm import mlm
-from tfdistill.recipes.mobilebert import TRANSFERS, mobilebert
+from tfdistill.recipes.mobilebert import TRANSFERS, by_transfer
 from tfdistill.recipes.pkd import pkd
 from tfdistill.recipes.tinybert import tinybert
 from tfdistill.recipes.user_file import load_user_recipe
@@ -19,7 +18,7 @@ from tfdistill.recipes.user_file import load_user_recipe
 _RECIPES = {
     recipe.__name__: recipe
     for recipe in (distilbert, hybrid, minilm, minilm_v1, mlm, pkd, tinybert)
-} | {f"mobilebert_{transfer}": functools.partial(mobilebert, transfer) for transfer in TRANSFERS}
+} | {f"mobilebert_{transfer}": by_transfer(transfer) for transfer in TRANSFERS}
 
 
 # Numbers that are settled before the first step.

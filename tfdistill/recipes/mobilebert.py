@@ -1,10 +1,13 @@
 """MobileBERT's transfers (Sun et al., 2020, arXiv:2004.02984, sections 3.4 and 3.5)."""
 
+import functools
+import inspect
+
 from tfdistill.distillation.phases import NONE, Phase, Recipe, Term
 
 # Auxiliary: one sum. Joint: all layers at once, then the distillation. Progressive: one layer
-# after the other, then the distillation.
-TRANSFERS = ("akt", "jkt", "pkt")
+# after the other, then the distillation. Each with the options that it has no use for.
+TRANSFERS = {"akt": ("transfer_share", "lower_rate"), "jkt": ("lower_rate",), "pkt": ()}
 
 
 def mobilebert(
@@ -56,3 +59,12 @@ def mobilebert(
             Phase("distil", answers, share=1.0 - transfer_share),
         )
     return Recipe(f"mobilebert_{transfer}", phases, source="arXiv:2004.02984")
+
+
+def by_transfer(transfer):
+    """The recipe of one of `TRANSFERS`, a function of the options that it has a use for."""
+    recipe = functools.partial(mobilebert, transfer)
+    signature = inspect.signature(recipe)
+    known = [p for name, p in signature.parameters.items() if name not in TRANSFERS[transfer]]
+    recipe.__signature__ = signature.replace(parameters=known)
+    return recipe
