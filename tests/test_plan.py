@@ -214,15 +214,19 @@ def test_several_teachers(make, teacher, tiny_model, tokenizer):
     found = make((teacher, other), teacher="a,b", teacher_weights="2,1")
     assert found.teacher_config == teacher.config and found.student_config.num_hidden_layers == 2
     refused = {
-        "--teacher_weights=1.0": dict(teacher_weights="1"),
+        "--teacher_weights=1: give": dict(teacher_weights="1"),
         "--teacher_weights=1,x: give numbers": dict(teacher_weights="1,x"),
         "'mse' compares logits": dict(alpha_mse=1.0),
     }
     for message, flags in refused.items():
         assert message in fails(make, (teacher, other), teacher="a,b", **flags)
-    assert "--teacher_weights" in fails(make, teacher, teacher="a", teacher_weights="1,2")
+    assert "--teacher_weights is for" in fails(make, teacher, teacher="a", teacher_weights="2")
+    for flags in (dict(recipe="minilm"), dict(alpha_ce=0.0)):
+        assert "name one teacher" in fails(make, (teacher, other), teacher="a,b", **flags)
+    short = tiny_model(3, vocab_size=tokenizer.vocab_size, max_position_embeddings=8)
+    assert "8 positions of --teacher=b" in fails(make, (teacher, short), teacher="a,b")
     foreign = tiny_model(3, vocab_size=7, max_position_embeddings=40)
-    assert "vocabularies" in fails(make, (teacher, foreign), teacher="a,b")
+    assert "vocabulary of teacher 2" in fails(make, (teacher, foreign), teacher="a,b")
 
 
 @pytest.mark.parametrize(
@@ -257,6 +261,19 @@ def test_what_a_cache_can_serve(make, teacher, flags):
 def test_masks_of_a_cache_that_is_not_there(make, teacher):
     message = fails(make, teacher, teacher="a", cached_mask_epochs=3)
     assert "--cached_mask_epochs is for --teacher_cache" in message
+
+
+@pytest.mark.parametrize(
+    "value, names", [("", []), ("a", ["a"]), ("a, org/b ,c", ["a", "org/b", "c"])]
+)
+def test_names_of_teachers(value, names):
+    assert sources.teacher_names(RunConfig(teacher=value)) == names
+
+
+@pytest.mark.parametrize("value", [",", "a,", ",a", "a,,b", " "])
+def test_a_teacher_without_a_name(value):
+    with pytest.raises(UserError, match="--teacher=.*a name is missing"):
+        sources.teacher_names(RunConfig(teacher=value))
 
 
 # -- what decides a run

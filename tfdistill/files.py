@@ -1,6 +1,7 @@
-"""Writes that leave the old thing or the new one, never a part."""
+"""Writes that leave the old thing or the new one, never a part; locks."""
 
 import contextlib
+import fcntl
 import os
 import shutil
 from pathlib import Path
@@ -29,6 +30,19 @@ def write_atomically(path, data):
         error.filename = error.filename or str(path)  # a full disk names no file
         aside.unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def locked(path, wait=True):
+    """Holds a lock that the system releases when the process ends, however it ends.
+
+    Args:
+        path: the file to lock; made when missing.
+        wait: for who holds it; else that is a `BlockingIOError`.
+    """
+    with open(path, "ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import itertools
 import json
 import time
 from pathlib import Path
@@ -23,7 +24,7 @@ from tfdistill.models.heads import MaskedLanguageModel
 from tfdistill.recipe_checks import check_schedules, split_steps, without_meaning
 from tfdistill.reports.table import format_statistics, format_table
 from tfdistill.stage_trainer import StageTrainer
-from tfdistill.teacher_cache import TeacherCache
+from tfdistill.teacher_cache import open_cache, require_folder
 from tfdistill.training.evaluation import evaluate, scorer
 from tfdistill.training.run_state import RunDirectory
 from tfdistill.training.text_start import start_from_text
@@ -118,6 +119,8 @@ class MainJob:
             progress=self.console.preparation(corpus.size),
         )
         self.console.say(format_statistics(prepared.statistics))
+        if self.config.teacher_cache:
+            require_folder(self.config)
         self._begin(prepared, started)
         self.train_shard = prepared.shard("train")
         rows = {
@@ -244,58 +247,29 @@ class MainJob:
 
     def _make_students(self, teachers, start):
         """Trains the student and, beside it, the baselines that have no teacher."""
-        phases, baseline = self.recipe.phases, recipes.get("mlm").phases
-        config = self.config
-        batches = self._batches(
-            config.seed + 1,
-            config.mlm_smoothing,
-            # Also of the baselines, which learn from the same batches.
-            mask_epochs=config.cached_mask_epochs if config.teacher_cache else 0,
-        )
-        if not self.run_directory.done("student"):
-            taught = batches
-            if config.teacher_cache:
-                taught = self._cached(batches, teachers)
-            self._make_student("student", start, teachers, phases, taught, self.path / "student")
+        config, phases, baseline = self.config, self.recipe.phases, recipes.get("mlm").phases
+        self._make_student("student", start, teachers, phases, self.path / "student")
         kept = self.path / "checkpoints"
         if config.baseline in ("random", "both"):
             student = self._random_student()
-            self._make_student("baseline", student, [], baseline, batches, kept / "baseline_model")
+            self._make_student("baseline", student, [], baseline, kept / "baseline_model")
         if config.baseline in ("start", "both"):
             student = load_model(kept / "student_start")
             self._make_student(
-                "baseline_start", student, [], baseline, batches, kept / "baseline_start_model"
+                "baseline_start", student, [], baseline, kept / "baseline_start_model"
             )
 
-    def _cached(self, batches, teachers):
-        """Has the teachers answer what is not kept yet; batches that bring the answers along."""
-        started = time.perf_counter()
-        kept = kept_for(self.recipe, self.plan.student_config, self.plan.teacher_config)
-        cache = TeacherCache.of_run(
-            self.config,
-            kept,
-            batches,
-            teachers,
-            folders=self._teacher_folders(len(teachers)),
-            shards=self.run_directory.done("prepare")["shards"],
-            precision=self.machine.precision,
-        )
-        cache.fill(plan.student_steps(self.config, len(self.train_rows)), self.console)
-        before = (self.run_directory.done("cache") or {}).get("seconds", 0.0)
-        self._finish("cache", started, before, bytes_per_token=cache.bytes_per_token)
-        return cache.batches()
-
-    def _make_student(self, name, student, teachers, phases, batches, output):
+    def _make_student(self, name, student, teachers, phases, output):
         if self.run_directory.done(name):
             return
         config = self.config
         if name != "baseline":  # random numbers must be trained
             plan.freeze(student, config)
-        steps = plan.student_steps(config, len(self.train_rows))
+        shares = split_steps(plan.student_steps(config, len(self.train_rows)), phases)
+        batches = self._student_batches(teachers, shares)
         started, before, done = time.perf_counter(), 0.0, 0
         stages = _stage_names(name, phases)
-        shares = split_steps(steps, phases)
-        for stage, phase, share in zip(stages, phases, shares, strict=True):
+        for stage, phase, share, its in zip(stages, phases, shares, batches, strict=True):
             before += self.trainer.train(
                 stage,
                 student,
@@ -304,7 +278,7 @@ class MainJob:
                 steps=share,
                 learning_rate=config.learning_rate,
                 layerdrop=0.0,
-                batches=batches,
+                batches=its,
                 first_step=done,
                 more_follows=stage != stages[-1],
             )
@@ -313,6 +287,28 @@ class MainJob:
         self._finish(name, started, before, stages=stages)
         for stage in stages:
             self.trainer.delete_checkpoints(stage)
+
+    def _student_batches(self, teachers, shares):
+        """The batches of each phase: with `--teacher_cache`, what the teachers say of them, too."""
+        config = self.config
+        batches = self._batches(
+            config.seed + 1,
+            config.mlm_smoothing,
+            # Also of the baselines, which learn from the same rows and masks.
+            mask_epochs=config.cached_mask_epochs if config.teacher_cache else 0,
+        )
+        if not (config.teacher_cache and teachers):
+            return [batches] * len(shares)
+        started = time.perf_counter()
+        precision, folders = self.machine.precision, self._teacher_folders(len(teachers))
+        cache = open_cache(config, batches, teachers, folders=folders, precision=precision)
+        kept = kept_for(self.recipe, self.plan.student_config, self.plan.teacher_config)
+        ends = list(itertools.accumulate(shares))
+        cache.fill(list(zip(kept, [0, *ends], ends, strict=False)), self.console)
+        before = (self.run_directory.done("cache") or {}).get("seconds", 0.0)
+        bytes_per_token = cache.bytes_per_token(set().union(*kept))
+        self._finish("cache", started, before, bytes_per_token=bytes_per_token)
+        return [cache.batches(each) for each in kept]
 
     def _finish_results(self):
         FinalStages(

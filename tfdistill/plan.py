@@ -4,7 +4,7 @@ import dataclasses
 import math
 
 from tfdistill.distillation.cached_signals import kept_for
-from tfdistill.distillation.ensemble import check_teachers, shares_of
+from tfdistill.distillation.ensemble import LEARN_THE_MEAN, check_teachers, shares_of
 from tfdistill.distillation.initialization import choose_layers
 from tfdistill.distillation.phases import Recipe
 from tfdistill.distillation.progressive import unfold
@@ -15,7 +15,7 @@ from tfdistill.models.config import EncoderConfig
 from tfdistill.models.config_files import config_file, read_config
 from tfdistill.recipe_checks import check_recipe, check_terms, split_steps
 from tfdistill.recipe_file import fingerprint
-from tfdistill.sources import teacher_weights
+from tfdistill.sources import teacher_names, teacher_weights
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,9 +92,24 @@ def make_plan(config, recipe, teachers, tokenizer):
 
 
 def _check_teachers(config, recipe, teachers, student_config, teacher_config):
-    shares_of(max(len(teachers), 1), teacher_weights(config))
+    weights = teacher_weights(config)
+    if weights and len(teachers) < 2:
+        raise UserError("--teacher_weights is for several teachers (--teacher=a,b): leave it out")
+    shares_of(max(len(teachers), 1), weights)
     for phase in recipe.phases:
         check_teachers(phase, teachers)
+    losses = {term.loss for phase in recipe.phases for term in phase.active_terms}
+    if len(teachers) > 1 and not losses & LEARN_THE_MEAN:
+        raise UserError(
+            f"--teacher: no loss of --recipe={config.recipe} reads the mean of several teachers, "
+            "and layers are compared with the first alone; name one teacher"
+        )
+    for name, each in zip(teacher_names(config)[1:], teachers[1:], strict=False):
+        if config.length > each.config.max_position_embeddings:
+            raise UserError(
+                f"--length={config.length} is over the {each.config.max_position_embeddings} "
+                f"positions of --teacher={name}: use a smaller one"
+            )
     if config.teacher_cache:
         kept_for(recipe, student_config, teacher_config)
     elif config.cached_mask_epochs != FIELDS["cached_mask_epochs"].default:
@@ -224,6 +239,7 @@ def settings(config):
         UserError: --recipe names a file that is not there.
     """
     values = dataclasses.asdict(config) | {"recipe": fingerprint(config.recipe)}
+    values["teacher_cache"] = "kept" * bool(config.teacher_cache)  # wherever it lies
     return {name: value for name, value in values.items() if name not in WITHOUT_EFFECT}
 
 

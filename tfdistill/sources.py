@@ -92,7 +92,10 @@ def teacher_names(config):
     """
     if os.path.isdir(config.teacher):  # with a comma in its name, perhaps
         return [config.teacher]
-    return [name for name in config.teacher.split(",") if name]
+    names = [name.strip() for name in config.teacher.split(",")]
+    if config.teacher and not all(names):
+        raise UserError(f"--teacher={config.teacher}: a name is missing before or behind a comma")
+    return names if config.teacher else []
 
 
 def teacher_weights(config):

@@ -2,8 +2,8 @@
 
 A teacher's forward pass, and its projection to the vocabulary, is paid once for a row and a mask.
 What decides the answers stands in the manifest of the folder that holds them: the teachers' weights
-and shares, the text, its rows and masks, the precision. One number of the mask, one folder; one
-array for each thing that a recipe reads, so that another recipe finds what it shares with this one.
+and shares, the rows and their masks, the precision. One number of the mask, one folder; one array
+for each thing that a recipe reads, so that another recipe finds what it shares with this one.
 """
 
 import hashlib
@@ -16,139 +16,220 @@ import numpy as np
 from tfdistill.data.batches import ROW_MASK_SEED
 from tfdistill.data.cached_batches import CachedBatches
 from tfdistill.data.row_store import RowStore
-from tfdistill.distillation.cached_signals import PREFIX, Answering, arrays_of
+from tfdistill.distillation.cached_signals import PREFIX, TOP_K, Answering, arrays_of
 from tfdistill.distillation.ensemble import shares_of
 from tfdistill.errors import UserError
-from tfdistill.files import write_atomically
+from tfdistill.files import locked, write_atomically
 from tfdistill.models.checkpoint import WEIGHTS
 from tfdistill.sources import teacher_weights
 
-FILLED_AT_ONCE = 32  # rows
+ASKED_AT_ONCE = 32  # rows; fewer where a step has fewer
+MARKED_AFTER = 64  # askings; a stop loses no more
 VERSION = 1  # of what the files mean
 
 
 class TeacherCache:
-    """What is kept for one run's rows.
+    """What is kept of some rows and masks.
 
     Args:
         folder: `Path` of what is kept for these teachers, rows and masks.
-        kept: list of `Kept`.
         batches: `TrainingBatches` whose rows have masks of their own.
         teachers: list of `MaskedLanguageModel`.
         shares: of the teachers, float each.
-
-    Attributes:
-        bytes_per_token: float.
     """
 
-    def __init__(self, folder, kept, batches, teachers, shares):
-        self._folder, self._kept, self._batches = folder, kept, batches
+    def __init__(self, folder, batches, teachers, shares):
+        self._folder, self._batches = folder, batches
         self._teachers, self._shares = teachers, shares
-        shape = teachers[0].config
-        sizes = batches.rows.length, batches.masked_per_row, shape.hidden_size, shape.vocab_size
-        arrays = {}
-        for each in kept:
-            arrays |= arrays_of(each, *sizes)
-        self._stores = [
-            {
-                name: RowStore(folder / f"mask-{number}", name, (len(batches.rows), *shape), dtype)
-                for name, (shape, dtype) in arrays.items()
-            }
-            for number in range(batches.mask_epochs)
-        ]
-        self._row_bytes = sum(store.entry_bytes for store in self._stores[0].values())
-        self.bytes_per_token = self._row_bytes / batches.rows.length
+        self._opened = {}  # (number of the mask, `Kept`): dict of names to `RowStore`
 
-    @classmethod
-    def of_run(cls, config, kept, batches, teachers, *, folders, shards, precision):
-        """Opens, or begins, what `--teacher_cache` keeps for a run.
+    def fill(self, demands, console):
+        """Asks the teachers for what is missing.
 
         Args:
-            config: a `RunConfig`.
-            kept, batches, teachers: as above.
-            folders: `Path`s that hold the teachers.
-            shards: name of the prepared corpus.
-            precision: of the products.
-        """
-        shares = shares_of(len(teachers), teacher_weights(config))
-        masks = "masked_lm_prob mlm_smoothing whole_word_masking length".split()
-        identity = {
-            "version": VERSION,
-            "teachers": [_digest(folder) for folder in folders],
-            "shares": shares,
-            "shards": shards,
-            "mask_seed": ROW_MASK_SEED,
-            "precision": precision,
-            **{name: getattr(config, name) for name in masks},
-        }
-        text = json.dumps(identity, sort_keys=True, indent=1)
-        folder = Path(config.teacher_cache) / hashlib.sha256(text.encode()).hexdigest()[:16]
-        write_atomically(folder / "manifest.json", text + "\n")
-        return cls(folder, kept, batches, teachers, shares)
-
-    def fill(self, steps, console):
-        """Asks the teachers for what is missing of the rows of the first `steps` batches.
-
-        Args:
-            steps: int.
+            demands: list of (list of `Kept`, first step, end), one for each phase.
             console: a `Console`, which is told what is there and how it goes on.
 
         Raises:
             UserError: it does not fit on the disk.
         """
-        needed, missing = self._find_missing(steps)
-        todo = sum(map(len, missing))
-        console.say(
-            f"teacher cache {self._folder}: {self.bytes_per_token:,.0f} bytes a token; "
-            f"{needed - todo:,} of {needed:,} rows are there"
+        needed = self._needed(demands)
+        try:
+            with locked(self._folder / "lock", wait=False):
+                self._fill(needed, console)
+        except BlockingIOError:
+            console.say(f"teacher cache {self._folder}: another run fills it; waiting")
+            with locked(self._folder / "lock"):
+                self._fill(needed, console)
+
+    def batches(self, kept):
+        """The batches with these things of their rows.
+
+        Args:
+            kept: list of `Kept`, of a demand that was filled.
+        """
+        if not kept:
+            return self._batches
+
+        def stores(number):
+            return {n: s for each in kept for n, s in self._stores(int(number), each).items()}
+
+        return CachedBatches(self._batches, stores, PREFIX)
+
+    def bytes_per_token(self, kept):
+        """What is kept of a token, on average over its row."""
+        return sum(self._row_bytes(each) for each in kept) / self._batches.rows.length
+
+    def _needed(self, demands):
+        """Dict of `Kept` to bool (masks, rows): what the steps of the phases read."""
+        shape = self._batches.mask_epochs, len(self._batches.rows)
+        needed = {}
+        for kept, first, end in demands:
+            taken = np.zeros(shape, bool)
+            for step in range(first, end) if kept else ():
+                rows, epochs = self._batches.rows_of(step)
+                taken[epochs % shape[0], rows] = True
+            for each in kept:
+                needed[each] = needed.get(each, False) | taken
+        return needed
+
+    def _fill(self, needed, console):
+        # Of every mask that is needed, and no others: they may be thousands.
+        missing = {
+            (number, each): rows[number] & ~self._there(number, each)
+            for each, rows in needed.items()
+            for number in np.flatnonzero(rows.any(axis=1)).tolist()
+        }
+        every, todo = (
+            sum(
+                np.any([rows for (n, _), rows in of.items() if n == number], axis=0).sum()
+                for number in {n for n, _ in of}
+            )
+            for of in ({key: needed[key[1]][key[0]] for key in missing}, missing)
         )
-        self._require_room(todo * self._row_bytes)
-        if not todo:
-            return
-        answering, done = Answering(self._teachers, self._shares, self._kept), 0
-        line = console.progress("cache", todo)
-        for number, rows in enumerate(missing):
-            for start in range(0, len(rows), FILLED_AT_ONCE):
-                part = rows[start : start + FILLED_AT_ONCE]
-                self._answer(answering, part, number)
-                done += len(part)
-                line(done, "rows")
+        console.say(
+            f"teacher cache {self._folder}: {self.bytes_per_token(needed):,.0f} bytes a token; "
+            f"{every - todo:,} of {every:,} rows are there"
+        )
+        self._require_room(missing)
+        done, line = 0, console.progress("cache", int(todo))
+        for number, kept, rows in _by_what_they_lack(missing):
+            for done_here in self._ask(number, kept, rows):
+                line(done + done_here, "rows")
+            done += len(rows)
 
-    def _answer(self, answering, rows, number):
-        full = np.resize(rows, FILLED_AT_ONCE)  # filled up, so that one graph serves all
-        numbers = np.full(FILLED_AT_ONCE, number)
-        answers = answering(self._batches.with_row_masks(full, numbers))
-        for name, store in self._stores[number].items():
-            store.write(rows, answers[name][: len(rows)])
+    def _ask(self, number, kept, rows):
+        """Has rows answered and kept; yields how many of them are done."""
+        size = min(ASKED_AT_ONCE, self._batches.batch_size)
+        answering = Answering(self._teachers, self._shares, kept)
+        stores = {n: s for each in kept for n, s in self._stores(number, each).items()}
+        for count, start in enumerate(range(0, len(rows), size), 1):
+            part = rows[start : start + size]
+            full = np.resize(part, size)  # filled up, so that one graph serves all
+            answers = answering(self._batches.with_row_masks(full, np.full(size, number)))
+            for name, store in stores.items():
+                store.write(part, answers[name][: len(part)])
+            if count % MARKED_AFTER == 0 or start + size >= len(rows):
+                for store in stores.values():
+                    store.mark()
+            yield start + len(part)
 
-    def _find_missing(self, steps):
-        """(Rows of the first batches, those that are not there: int arrays by mask's number)."""
-        taken = [self._batches.rows_of(step) for step in range(steps)]
-        rows = np.concatenate([rows for rows, _ in taken])
-        numbers = np.concatenate([epochs for _, epochs in taken]) % self._batches.mask_epochs
-        needed, missing = 0, []
-        for number, stores in enumerate(self._stores):
-            here = np.unique(rows[numbers == number])
-            needed += len(here)
-            lacking = [store.missing(here) for store in stores.values()]
-            missing.append(np.unique(np.concatenate(lacking)))
-        return needed, missing
+    def _stores(self, number, kept):
+        if (number, kept) not in self._opened:
+            folder, rows = self._folder / f"mask-{number}", len(self._batches.rows)
+            self._opened[number, kept] = {
+                name: RowStore(folder, name, (rows, *shape), dtype)
+                for name, (shape, dtype) in self._arrays(kept).items()
+            }
+        return self._opened[number, kept]
 
-    def _require_room(self, size):
+    def _there(self, number, kept):
+        return np.all([store.there for store in self._stores(number, kept).values()], axis=0)
+
+    def _arrays(self, kept):
+        shape, rows = self._teachers[0].config, self._batches.rows
+        sizes = rows.length, self._batches.masked_per_row, shape.hidden_size, shape.vocab_size
+        return arrays_of(kept, *sizes)
+
+    def _row_bytes(self, kept):
+        arrays = self._arrays(kept).values()
+        return sum(int(np.prod(shape)) * np.dtype(dtype).itemsize for shape, dtype in arrays)
+
+    def _require_room(self, missing):
+        size = sum(int(rows.sum()) * self._row_bytes(kept) for (_, kept), rows in missing.items())
         free = shutil.disk_usage(self._folder).free
         if size > free:
             raise UserError(
                 f"--teacher_cache={self._folder.parent}: {size / 1e9:.1f} GB are to be kept and "
-                f"{free / 1e9:.1f} GB are free: take another disk, --restrict_ce_to_mask, or fewer "
-                "--cached_mask_epochs"
+                f"{free / 1e9:.1f} GB are free: name a folder on another disk, and the run goes on"
             )
 
-    def batches(self):
-        """The batches with what is kept of their rows."""
-        return CachedBatches(self._batches, self._stores, PREFIX)
+
+def _by_what_they_lack(missing):
+    """Rows of a mask that lack the same things: (number, list of `Kept`, int rows) for each."""
+    for number in sorted({number for number, _ in missing}):
+        kept = sorted(each for n, each in missing if n == number)
+        lacking = np.stack([missing[number, each] for each in kept], axis=1)  # (rows, kept)
+        for pattern in np.unique(lacking, axis=0):
+            if pattern.any():
+                rows = np.flatnonzero((lacking == pattern).all(axis=1))
+                yield number, [k for k, lacks in zip(kept, pattern, strict=True) if lacks], rows
 
 
-def _digest(folder):
+def open_cache(config, batches, teachers, *, folders, precision):
+    """Opens, or begins, what `--teacher_cache` keeps for a run.
+
+    Args:
+        config: a `RunConfig`.
+        batches, teachers: see `TeacherCache`.
+        folders: `Path`s that hold the teachers.
+        precision: of the products.
+
+    Returns:
+        A `TeacherCache`.
+    """
+    shares = shares_of(len(teachers), teacher_weights(config))
+    masks = "masked_lm_prob mlm_smoothing whole_word_masking length".split()
+    identity = {
+        "version": VERSION,
+        "teachers": [_digest_of_model(folder) for folder in folders],
+        "shares": shares,
+        "top_k": TOP_K,
+        "rows": batches.rows.digest(),
+        "mask_seed": ROW_MASK_SEED,
+        "precision": precision,
+        **{name: getattr(config, name) for name in masks},
+    }
+    text = json.dumps(identity, sort_keys=True, indent=1)
+    folder = Path(config.teacher_cache) / hashlib.sha256(text.encode()).hexdigest()[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder / "lock"):
+        write_atomically(folder / "manifest.json", text + "\n")
+    return TeacherCache(folder, batches, teachers, shares)
+
+
+def require_folder(config):
+    """Makes the folder of `--teacher_cache`, before there is work that its lack would stop.
+
+    Args:
+        config: a `RunConfig`.
+
+    Raises:
+        UserError: it cannot be made or written.
+    """
+    folder = Path(config.teacher_cache)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".tfdistill"
+        probe.touch()
+        probe.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"--teacher_cache={folder} cannot be written ({error.strerror}): name another folder"
+        ) from None
+
+
+def _digest_of_model(folder):
     digest = hashlib.sha256((folder / "config.json").read_bytes())
     with open(folder / WEIGHTS, "rb") as file:
         while block := file.read(1 << 20):

@@ -18,19 +18,21 @@ def make(tmp_path):
 def test_what_is_written_is_read_by_the_next(make):
     store = make()
     assert store.entry_bytes == 12
-    assert store.missing(np.arange(10)).tolist() == list(range(10))
     entries = np.random.default_rng(0).normal(size=(3, 3, 2))
     store.write(np.array([7, 2, 9]), entries)
+    assert not store.there.any()
+    store.mark()
     for each in (store, make()):
         np.testing.assert_array_equal(each.read(np.array([2, 7])), entries[[1, 0]].astype("f2"))
-        assert each.missing(np.array([1, 2, 7, 9])).tolist() == [1]
+        assert np.flatnonzero(each.there).tolist() == [2, 7, 9]
 
 
 def test_two_writers_of_one_file(make):
     one, two = make(), make()
     one.write(np.array([0]), np.ones((1, 3, 2)))
     two.write(np.array([5]), np.full((1, 3, 2), 2.0))
-    assert one.missing(np.arange(6)).tolist() == two.missing(np.arange(6)).tolist() == [1, 2, 3, 4]
+    one.mark(), two.mark()
+    assert all(np.flatnonzero(each.there).tolist() == [0, 5] for each in (one, two))
     assert one.read(np.array([5]))[0, 0, 0] == 2 and two.read(np.array([0]))[0, 0, 0] == 1
 
 
@@ -61,7 +63,14 @@ def test_an_entry_is_marked_after_it_is_written(make, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         store.write(np.array([1, 2]), np.ones((2, 3, 2)))
     monkeypatch.undo()
-    assert make().missing(np.arange(10)).tolist() == list(range(10))
+    assert not make().there.any()
+
+
+def test_what_float16_cannot_hold_is_not_kept(make):
+    store, entries = make(), np.ones((2, 3, 2), np.float32)
+    entries[1, 0, 0] = 1e5
+    with pytest.raises(UserError, match="--teacher_cache: .*hidden are too large for the float16"):
+        store.write(np.array([0, 1]), entries)
 
 
 @pytest.mark.parametrize(

@@ -258,7 +258,7 @@ def test_shards_are_found_in_a_folder_that_cannot_be_written(tokenizer, tmp_path
         raise PermissionError(13, "read-only")
 
     monkeypatch.setattr(os, "mkdir", refuse)
-    monkeypatch.setattr(shards, "_locked", refuse)
+    monkeypatch.setattr(shards, "locked", refuse)
     assert prepare(corpus, tokenizer, tmp_path).manifest == first.manifest
 
 

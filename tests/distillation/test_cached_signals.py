@@ -9,6 +9,7 @@ import tensorflow as tf
 from tfdistill import recipes
 from tfdistill.data.cached_batches import CachedBatches
 from tfdistill.data.row_store import RowStore
+from tfdistill.distillation import cached_signals as cached_signals_module
 from tfdistill.distillation import distiller as distiller_module
 from tfdistill.distillation.cached_signals import (
     PREFIX,
@@ -38,7 +39,7 @@ def test_what_recipes_read(tiny_model):
     config = tiny_model(0).config
     deep = dataclasses.replace(config, num_hidden_layers=6)
     found = {
-        name: [kept.name for kept in kept_for(recipe_of(name), config, deep)] for name in RECIPES
+        name: [kept.name for kept in kept_for(recipe_of(name), config, deep)[0]] for name in RECIPES
     }
     assert found == {
         "distilbert": ["token_rows-2.0", "last_hidden_state"],
@@ -73,8 +74,8 @@ def both(tiny_model, tiny_batch, monkeypatch):
         batch = tiny_batch([10, 7, 4, 1])
         student, teacher = tiny_model(0, num_hidden_layers=3), tiny_model(1, num_hidden_layers=4)
         recipe = recipe_of(name)
-        answering = Answering([teacher], (1.0,), kept_for(recipe, student.config, teacher.config))
-        answers = answering(batch)
+        (kept,) = kept_for(recipe, student.config, teacher.config)
+        answers = Answering([teacher], (1.0,), kept)(batch)
         for key, array in answers.items():
             if array.dtype == np.float32:
                 array = array.astype(narrow).astype(np.float32)
@@ -115,7 +116,8 @@ def test_the_step_is_the_live_one(both, name, narrow, error):
 def test_padding_answers_change_no_loss(tiny_model, tiny_batch):
     student, teacher, recipe = tiny_model(0), tiny_model(1), recipe_of("distilbert")
     batch = tiny_batch([6, 3])
-    answering = Answering([teacher], (1.0,), kept_for(recipe, student.config, teacher.config))
+    (kept,) = kept_for(recipe, student.config, teacher.config)
+    answering = Answering([teacher], (1.0,), kept)
     answers = {PREFIX + key: array for key, array in answering(batch).items()}
     distiller = Distiller(student, recipe.phases[0], teacher)
     expected = distiller.gradients(batch | answers, 0)[1]["loss"]
@@ -126,6 +128,42 @@ def test_padding_answers_change_no_loss(tiny_model, tiny_batch):
     np.testing.assert_allclose(distiller.gradients(batch | changed, 0)[1]["loss"], expected, 1e-6)
 
 
+@pytest.mark.parametrize("k", [8, 24])
+def test_few_words_of_many_say_most(tiny_model, tiny_batch, monkeypatch, k):
+    """The stated approximation: a part of the KL, and most of the gradient."""
+    monkeypatch.setattr(cached_signals_module, "TOP_K", k)
+    batch, words = tiny_batch([10, 8, 7, 9]), dict(vocab_size=400)
+    student, teacher = tiny_model(0, **words), tiny_model(1, **words)
+    options = dict(alpha_mlm=0.0, alpha_cos=0.0, temperature=0.5)
+    (phase,) = recipes.get("distilbert", **options).phases
+    distiller = Distiller(student, phase, teacher)
+    kept = [Kept("answers", TOKEN_ROWS, 0.5)]
+    answers = {PREFIX + n: a for n, a in Answering([teacher], (1.0,), kept)(batch).items()}
+    live, losses = distiller.gradients(batch, 0)
+    found, cached = distiller.gradients(batch | answers, 0)
+    assert answers["cached/token_rows-0.5-ids"].shape == (4, 10, k)
+    assert 0.5 * losses["loss"] < cached["loss"] < losses["loss"]
+    products = [tf.reduce_sum(a * b) for a, b in zip(live, found, strict=True)]
+    angle = tf.add_n(products) / (tf.linalg.global_norm(live) * tf.linalg.global_norm(found))
+    assert angle > 0.7
+
+
+def test_micro_batches_have_their_own_answers(tiny_model, tiny_batch):
+    student, teacher, recipe = tiny_model(0), tiny_model(1), recipe_of("distilbert")
+    batch = tiny_batch([10, 7, 4, 1])
+    (kept,) = kept_for(recipe, student.config, teacher.config)
+    answers = Answering([teacher], (1.0,), kept)(batch)
+    batch |= {PREFIX + key: array for key, array in answers.items()}
+    batch = {name: tf.constant(array) for name, array in batch.items()}
+    whole, parts = (
+        Distiller(student, recipe.phases[0], teacher, micro_batches=n).gradients(batch, 0)
+        for n in (1, 2)
+    )
+    np.testing.assert_allclose(parts[1]["loss"], whole[1]["loss"], rtol=1e-5)
+    for one, other in zip(parts[0], whole[0], strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
 def test_a_batch_without_answers():
     assert cached_signals({"input_ids": tf.zeros((2, 3))}) is None
 
@@ -133,7 +171,7 @@ def test_a_batch_without_answers():
 class Numbered:
     """Batches of rows that say which they are."""
 
-    rows, batch_size, masked_per_row, mask_epochs = range(10), 4, 1, 2
+    mask_epochs = 2
 
     def rows_of(self, step):
         places = np.arange(4 * step, 4 * step + 4)
@@ -151,7 +189,7 @@ def test_batches_bring_the_answers_of_their_rows_and_epoch(tmp_path):
         for each in store.values():
             each.write(np.arange(10), 100 * number + np.arange(20).reshape(10, 2))
         stores.append(store)
-    batches = CachedBatches(Numbered(), stores, PREFIX)
+    batches = CachedBatches(Numbered(), stores.__getitem__, PREFIX)
     batch = batches.at(2)  # rows 8 and 9 of the first epoch, 0 and 1 of the second
     assert batch["input_ids"].tolist() == [8, 9, 0, 1]
     assert batch["cached/ids"].tolist() == [[16, 17], [18, 19], [100, 101], [102, 103]]

@@ -1,6 +1,7 @@
 import math
 
 import numpy as np
+import pytest
 
 from tfdistill.distillation.regression import Regression, fit_norm
 from tfdistill.distillation.width_heads import score_maps, value_maps
@@ -92,6 +93,17 @@ def test_narrow_heads_relate_as_wide_ones():
     for rows, kept in ((queries, to_query), (keys, to_key), (queries, to_value)):
         wide, narrow = rows @ rows.T, rows @ kept @ kept.T @ rows.T
         assert np.linalg.norm(wide - narrow) < 0.1 * np.linalg.norm(wide)
+
+
+@pytest.mark.parametrize("rank", [0, 2])
+def test_heads_that_carry_little_are_no_trouble(rank):
+    """More dimensions are kept than carry anything, as of a head that was pruned."""
+    queries, keys = random(200, rank) @ random(rank, 6, seed=2), random(200, 6, seed=1)
+    for rows, others in ((queries, keys), (keys, queries), (queries, queries)):
+        maps = score_maps(rows.T @ rows / 200, others.T @ others / 200, 3)
+        assert all(np.isfinite(each).all() for each in maps)
+        wide, narrow = rows @ others.T, rows @ maps[0] @ maps[1].T @ others.T
+        np.testing.assert_allclose(narrow, wide, atol=3e-3 * np.abs(wide).max(initial=1e-9))
 
 
 def test_directions_without_variance_are_no_trouble():

@@ -58,13 +58,13 @@ def test_value_is_that_of_the_merged_distributions(k, scale):
     student = projection(0, 6, scale)
     targets = top_k_of([TEACHER], (1.0,), TEMPERATURE, k, chunk=4)
     own, taught = merged(softmax(student), softmax(TEACHER), k)
-    own = np.maximum(own, np.where(np.arange(k + 1) == k, 1e-6, 1e-300))  # SMALLEST_REST
+    own = np.maximum(own, np.where(np.arange(k + 1) == k, 1e-7, 1e-300))  # SMALLEST_REST
     cross = -(taught * np.log(own)).sum(axis=-1)
     entropy = -(taught * np.log(taught)).sum(axis=-1)
     value, _ = value_and_gradients(TOP_K_KL, student, targets)
-    np.testing.assert_allclose(value, np.average(cross - entropy, weights=WEIGHTS), rtol=1e-4)
+    np.testing.assert_allclose(value, np.average(cross - entropy, weights=WEIGHTS), rtol=3e-4)
     value, _ = value_and_gradients(TOP_K_SOFT_CROSS_ENTROPY, student, targets)
-    np.testing.assert_allclose(value, np.average(cross, weights=WEIGHTS), rtol=1e-4)
+    np.testing.assert_allclose(value, np.average(cross, weights=WEIGHTS), rtol=3e-4)
 
 
 def test_gradient_is_that_of_the_formula():
@@ -85,17 +85,35 @@ def test_gradient_is_that_of_the_formula():
         np.testing.assert_allclose(found, true, atol=1e-5 * np.abs(true).max())
 
 
-@pytest.mark.parametrize("small, full", [(TOP_K_KL, KL), (TOP_K_SOFT_CROSS_ENTROPY, None)])
+@pytest.mark.parametrize(
+    "small, full", [(TOP_K_KL, KL), (TOP_K_SOFT_CROSS_ENTROPY, SOFT_CROSS_ENTROPY)]
+)
 def test_never_above_the_loss_of_all_words(small, full):
     options = dict(student=STUDENT, weights=tf.constant(WEIGHTS), temperature=TEMPERATURE)
-    whole = vocabulary_loss(loss=full or SOFT_CROSS_ENTROPY, teachers=[TEACHER], **options)
+    whole = vocabulary_loss(loss=full, teachers=[TEACHER], **options)
     values = [
         value_and_gradients(small, STUDENT, top_k_of([TEACHER], (1.0,), TEMPERATURE, k, 4))[0]
         for k in (1, 3, 10, VOCAB - 1)
     ]
-    assert np.all(np.diff(values) > -1e-6) or full is None
+    assert np.all(np.diff(values) > -1e-6)  # merging words loses information
     assert max(values) <= whole + 1e-5
     np.testing.assert_allclose(values[-1], whole, rtol=1e-4)  # one word is the rest
+
+
+def test_a_sure_student_and_an_unsure_teacher():
+    """The student's rest is far below what float32 leaves of 1 less a sum near it."""
+    ids = np.tile(np.arange(3, dtype=np.int32), (TOKENS, 1))
+    logs = np.log(np.tile([0.2, 0.2, 0.1, 0.5], (TOKENS, 1))).astype(np.float32)
+    bias = np.where(np.arange(VOCAB) < 3, 14.0, -14.0 + 0.1 * np.arange(VOCAB))
+    student = (*STUDENT[:2], tf.constant(TEMPERATURE * bias, tf.float32))
+    student = (0.0 * student[0], *student[1:])
+    own = np.exp(bias - bias.max()) / np.exp(bias - bias.max()).sum()
+    taught = np.concatenate([[0.2, 0.2, 0.1], 0.5 * own[3:] / own[3:].sum()])
+    _, gradients = value_and_gradients(TOP_K_KL, student, (tf.constant(ids), tf.constant(logs)))
+    slope = (own - taught) / TEMPERATURE
+    slope[3:] *= own[3:].sum() / 1e-7 if own[3:].sum() < 1e-7 else 1.0
+    np.testing.assert_allclose(gradients[2][:3], slope[:3], rtol=1e-5)
+    np.testing.assert_allclose(gradients[2][3:], slope[3:], rtol=1e-3)
 
 
 def test_equal_models_have_no_distance_and_no_gradient():

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import functools
+import hashlib
 
 import numpy as np
 
@@ -45,6 +46,15 @@ class Rows:
 
     def __len__(self):
         return self._count
+
+    def digest(self):
+        """SHA-256 of the text, of its counts and of the ids that masks are made of: a str."""
+        ids, found = self.ids, hashlib.sha256()
+        special = np.array([ids.cls, ids.sep, ids.pad, ids.mask])
+        tables = ids.predictable, ids.ordinary, ids.continues, self.counts
+        for array in (self._body, self._last, special, *tables):
+            found.update(np.ascontiguousarray(array))
+        return found.hexdigest()
 
     def gather(self, indices):
         """Returns the rows numbered `indices`, int (batch,), as int32 (batch, length)."""

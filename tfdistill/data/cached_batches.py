@@ -8,14 +8,12 @@ class CachedBatches:
 
     Args:
         batches: `TrainingBatches` whose rows have masks of their own (`mask_epochs`).
-        stores: list, by number of the mask, of dicts of names to `RowStore`.
+        stores: function of a mask's number to a dict of names to `RowStore`.
         prefix: of the names in a batch.
     """
 
     def __init__(self, batches, stores, prefix):
         self._batches, self._stores, self._prefix = batches, stores, prefix
-        self.rows, self.batch_size = batches.rows, batches.batch_size
-        self.masked_per_row = batches.masked_per_row
 
     def at(self, step):
         """Makes batch `step`: the dict of `TrainingBatches.at` and the stored arrays.
@@ -24,15 +22,12 @@ class CachedBatches:
         """
         batch = self._batches.at(step)
         rows, epochs = self._batches.rows_of(step)
-        numbers = epochs % len(self._stores)
-        for name in self._stores[0]:
-            entries = None
-            for number in np.unique(numbers):
-                here = numbers == number
-                found = self._stores[number][name].read(rows[here])
-                if entries is None:
-                    wide = np.float32 if found.dtype.kind == "f" else np.int32
-                    entries = np.empty((len(rows), *found.shape[1:]), wide)
-                entries[here] = found
-            batch[self._prefix + name] = entries
+        numbers = epochs % self._batches.mask_epochs
+        for number in np.unique(numbers):
+            here = numbers == number
+            for name, store in self._stores(number).items():
+                found = store.read(rows[here])
+                wide = np.float32 if found.dtype.kind == "f" else np.int32
+                shape = (len(rows), *found.shape[1:])
+                batch.setdefault(self._prefix + name, np.empty(shape, wide))[here] = found
         return batch

@@ -10,8 +10,8 @@ from tfdistill.errors import UserError
 class RowStore:
     """One array (rows, ...) in a NumPy file, which fills up in any order.
 
-    What is marked as there was written before: a process that is killed loses what it did not
-    mark, never more. Two that fill the same rows write the same.
+    What is marked as there is on the disk: who is killed loses what was not marked, never more.
+    One process at a time may make or fill a store (see `files.locked`); any may read it.
 
     Args:
         folder: `Path`; made when missing.
@@ -36,10 +36,11 @@ class RowStore:
         if self._array.shape != tuple(shape) or self._array.dtype != dtype:
             raise self._damaged(f"it is {self._array.dtype} {self._array.shape}")
         self._entry = self._array.nbytes // max(shape[0], 1)
+        self._written = []
 
     def _make(self, shape, dtype):
         np.zeros(shape[0], np.uint8).tofile(self._marks)
-        aside = self._data.with_name(f"{self._data.name}.{os.getpid()}")
+        aside = self._data.with_suffix(".tmp")
         # A hole in the file takes no room; `write` fills it, and a full disk is an error there.
         with open(aside, "wb") as file:
             header = dict(descr=np.lib.format.dtype_to_descr(np.dtype(dtype)), fortran_order=False)
@@ -55,24 +56,43 @@ class RowStore:
         """What one row takes."""
         return self._entry
 
-    def missing(self, rows):
-        """Those of `rows`, int (any,), that are not there yet."""
-        return rows[self._there[rows] == 0]
+    @property
+    def there(self):
+        """Which rows are there: bool (rows,)."""
+        return np.asarray(self._there) != 0
 
     def read(self, rows):
         """The entries of `rows`, int (batch,), as they were written."""
         return self._array[rows]
 
     def write(self, rows, entries):
-        """Writes entries (batch, ...) of `rows`, int (batch,), and marks them as there.
+        """Writes entries (batch, ...) of `rows`, int (batch,), which `mark` marks as there.
 
         Raises:
+            UserError: float16 cannot hold them.
             OSError: the disk is full.
         """
-        entries = np.ascontiguousarray(entries, self._array.dtype)
+        with np.errstate(over="ignore"):
+            entries = np.ascontiguousarray(entries, self._array.dtype)
+        if entries.dtype.kind == "f" and not np.isfinite(entries).all():
+            raise UserError(
+                f"--teacher_cache: the teacher's {self._data.stem} are too large for the float16 "
+                "that they are kept in; leave the flag out"
+            )
         # By write, not through the map: there a full disk would be a signal that kills.
-        with open(self._data, "r+b") as file:
+        with self._opened() as file:
             for row, entry in zip(rows, entries, strict=True):
                 file.seek(self._array.offset + int(row) * self._entry)
                 file.write(entry.tobytes())
-        self._there[rows] = 1
+        self._written.extend(rows)
+
+    def mark(self):
+        """Marks what was written, once it is on the disk."""
+        with self._opened() as file:
+            os.fsync(file.fileno())
+        self._there[self._written] = 1
+        self._there.flush()
+        self._written = []
+
+    def _opened(self):
+        return open(self._data, "r+b")

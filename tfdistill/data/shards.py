@@ -14,7 +14,6 @@ import collections
 import concurrent.futures
 import contextlib
 import dataclasses
-import fcntl
 import hashlib
 import json
 import os
@@ -25,6 +24,7 @@ import numpy as np
 
 from tfdistill.data.documents import SPLITS
 from tfdistill.errors import UserError
+from tfdistill.files import locked
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -111,7 +111,7 @@ def prepare(corpus, tokenizer, shards_dir, progress=None, begin=lambda: None):
         return prepared
     directory.parent.mkdir(parents=True, exist_ok=True)
     _remove_stale(directory.parent)
-    with _locked(_lock_file(directory)):
+    with locked(_lock_file(directory)):
         if prepared := _reuse(directory, identity):  # by someone else, while we waited
             return prepared
         partial = directory.with_name(f".{directory.name}.partial")
@@ -287,17 +287,9 @@ def _lock_file(directory):
     return directory.with_name(f".{directory.name}.lock")
 
 
-@contextlib.contextmanager
-def _locked(path, wait=True):
-    """Holds a lock that the system releases when the process ends, however it ends."""
-    with open(path, "ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        yield
-
-
 def _remove_stale(shards_dir):
     """Removes what preparations that were killed have left behind."""
     for partial in shards_dir.glob(".*.partial"):
         lock = _lock_file(shards_dir / partial.name[1:].removesuffix(".partial"))
-        with contextlib.suppress(BlockingIOError), _locked(lock, wait=False):
+        with contextlib.suppress(BlockingIOError), locked(lock, wait=False):
             shutil.rmtree(partial, ignore_errors=True)

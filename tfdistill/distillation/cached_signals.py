@@ -13,7 +13,7 @@ from tfdistill.distillation.top_k_loss import top_k_of
 from tfdistill.distillation.vocabulary_loss import CHUNK
 from tfdistill.errors import UserError
 
-TOP_K = 64  # words of an answer that are kept; see docs/RESULTS.md for what the others weigh
+TOP_K = 64  # words of an answer that are kept; docs/PERFORMANCE.md tells what the others weigh
 PREFIX = "cached/"  # of their names in a batch
 KEPT_LOSSES = ("ce", "soft_ce")  # of logits
 CANNOT = {
@@ -56,22 +56,22 @@ def kept_for(recipe, student, teacher):
         student, teacher: EncoderConfig.
 
     Returns:
-        A sorted list of `Kept`.
+        list, by phase, of sorted lists of `Kept`.
 
     Raises:
         UserError: it reads what is not kept.
     """
-    found = set()
+    found = []
     for phase in recipe.phases:
-        for term in check_phase(phase, student, teacher):
-            if term.loss.needs_teacher:
-                found |= set(_kept_for_term(term, phase))
-    if not found:
+        terms = check_phase(phase, student, teacher)
+        kept = [_kept_for_term(term, phase) for term in terms if term.loss.needs_teacher]
+        found.append(sorted(set().union(*kept)))
+    if not any(found):
         raise UserError(
             f"--teacher_cache: nothing of a teacher is asked for by --recipe={recipe.name}; leave "
             "the flag out"
         )
-    return sorted(found)
+    return found
 
 
 def _kept_for_term(term, phase):
@@ -185,11 +185,13 @@ def cached_signals(batch):
         return None
     signals = {"answers": {}, "hidden_states": {}}
     for name, tensor in cached.items():
-        kind, *rest = name.split("-")
-        if rest and rest[-1] == "ids":
-            signals["answers"][kind, float(rest[0])] = tensor, cached[f"{kind}-{rest[0]}-logs"]
+        kind, _, rest = name.partition("-")
+        if rest.endswith("-ids"):
+            temperature = rest.removesuffix("-ids")
+            logs = cached[f"{kind}-{temperature}-logs"]
+            signals["answers"][kind, float(temperature)] = tensor, logs
         elif kind == "hidden_states":
-            signals[kind][int(rest[0])] = tensor
+            signals[kind][int(rest)] = tensor
         elif not rest:
             signals[kind] = tensor
     return signals

@@ -41,21 +41,24 @@ def shares_of(teachers, weights=()):
     weights = tuple(weights) or (1.0,) * teachers
     if len(weights) != teachers or not all(w > 0 and math.isfinite(w) for w in weights):
         raise UserError(
-            f"--teacher_weights={','.join(map(str, weights))}: give one number above 0 for each of "
-            f"the {teachers} teachers"
+            f"--teacher_weights={','.join(f'{w:g}' for w in weights)}: give one number above 0 for "
+            f"each of {teachers} teachers"
         )
     return tuple(weight / sum(weights) for weight in weights)
 
 
+LEARN_THE_MEAN = frozenset({"ce", "soft_ce"})  # losses
+
+
 def check_teachers(phase, teachers):
-    """Refuses several teachers where a phase cannot take their mean.
+    """Refuses several teachers that have no mean, or of whom a phase needs more than that.
 
     Args:
         phase: a `Phase`.
         teachers: `MaskedLanguageModel`s.
 
     Raises:
-        UserError: it compares logits other than by probabilities, or vocabularies differ.
+        UserError: a loss compares logits otherwise, or the vocabularies differ.
     """
     if len(teachers) < 2:
         return
@@ -64,11 +67,15 @@ def check_teachers(phase, teachers):
             "--teacher: the loss 'mse' compares logits, and the mean of several teachers' "
             "probabilities has none; name one teacher, or leave --alpha_mse out"
         )
-    for each in teachers[1:]:
-        if each.config.vocab_size != teachers[0].config.vocab_size:
-            raise UserError("--teacher: the vocabularies of the teachers differ in size")
+    for number, each in enumerate(teachers[1:], 2):
+        sizes = each.config.vocab_size, teachers[0].config.vocab_size
+        if sizes[0] != sizes[1]:
+            raise UserError(
+                f"--teacher: the vocabulary of teacher {number} has {sizes[0]} tokens, the first's "
+                f"{sizes[1]}: several teachers must share one; leave one of the two out"
+            )
         if each.head is None:
             raise UserError(
-                "--teacher: every teacher but the first is asked for its logits alone, and one has "
-                "no masked-LM head; take a checkpoint with the head (…ForMaskedLM)"
+                f"--teacher: teacher {number} has no masked-LM head, which its probabilities come "
+                "from; take a checkpoint with the head (…ForMaskedLM)"
             )

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from tfdistill.distillation.vocabulary_loss import TokenLoss, log_mixture
 
-# The least that a student's rest counts as; what float32 leaves of 1 less a sum near it is noise.
-SMALLEST_REST = 1e-6
+# The least that a rest counts as: below it are logarithms that nobody learns from.
+SMALLEST_REST = 1e-7
 
 
 def _against_top_k(student_logits, targets, safe, with_entropy):
@@ -29,16 +29,17 @@ def _against_top_k(student_logits, targets, safe, with_entropy):
     tokens = tf.broadcast_to(tf.range(ids.shape[0]), (ids.shape[1], ids.shape[0]))
     places = tf.stack([tf.transpose(ids), tokens], axis=-1)  # (k, tokens, 2)
     log_own = tf.gather_nd(student_logits, places) - tf.math.log(partition)  # (k, tokens)
-    own = tf.exp(log_own)
-    own_rest = tf.maximum(1.0 - tf.reduce_sum(own, axis=0, keepdims=True), SMALLEST_REST)
+    # All others' sum, not 1 less the kept words': of a sure student nothing would be left of it.
+    others = tf.tensor_scatter_nd_update(exponentials, places, tf.zeros_like(log_own))
+    own_rest = tf.reduce_sum(others, axis=0, keepdims=True) / partition
+    own_rest = tf.maximum(own_rest, SMALLEST_REST)
 
     loss = -tf.reduce_sum(kept * log_own, axis=0) - (rest * tf.math.log(own_rest))[0]
     if with_entropy:
         loss += tf.reduce_sum(shares * log_shares, axis=0)
     # softmax(z) - p at a kept word; of any other, softmax(z) less its part of r.
-    ratio = rest / own_rest
-    gradient = exponentials * ((1.0 - ratio) / partition)
-    return loss, tf.tensor_scatter_nd_add(gradient, places, own * ratio - kept)
+    gradient = others * ((1.0 - rest / own_rest) / partition)
+    return loss, tf.tensor_scatter_nd_add(gradient, places, tf.exp(log_own) - kept)
 
 
 def _kl(student_logits, targets, safe):
@@ -69,15 +70,34 @@ def top_k_of(models, shares, temperature, k, chunk):
         their probabilities and of the sum of all others).
     """
     models = [[tf.cast(part, tf.float32) for part in model] for model in models]
-    found = []
-    for start in range(0, models[0][0].shape[0], chunk):
+    tokens = models[0][0].shape[0]
+    steps = -(-tokens // chunk)
+    chunk = -(-tokens // steps)
+
+    def likeliest(parts):
         logits = [
-            (tf.matmul(kernel, rows[start : start + chunk], transpose_b=True) + bias[:, None])
-            / temperature
-            for rows, kernel, bias in models
+            (tf.matmul(part, kernel, transpose_b=True) + bias) / temperature
+            for part, (_, kernel, bias) in zip(parts, models, strict=True)
         ]
-        values, ids = tf.math.top_k(tf.transpose(log_mixture(logits, shares)), k)
+        values, ids = tf.math.top_k(log_mixture(logits, shares, axis=-1), k)
         rest = 1.0 - tf.reduce_sum(tf.exp(values), axis=1, keepdims=True)
-        logs = tf.concat([values, tf.math.log(tf.maximum(rest, SMALLEST_REST))], axis=1)
-        found.append((ids, logs))
-    return tuple(tf.concat(parts, axis=0) for parts in zip(*found, strict=True))
+        return ids, tf.concat([values, tf.math.log(tf.maximum(rest, SMALLEST_REST))], axis=1)
+
+    # One chunk after the other: two at once would hold two chunks' logits.
+    ids, logs = tf.map_fn(
+        likeliest,
+        [
+            tf.reshape(_fill_up(rows, steps * chunk), (steps, chunk, rows.shape[1]))
+            for rows, *_ in models
+        ],
+        fn_output_signature=(
+            tf.TensorSpec((chunk, k), tf.int32),
+            tf.TensorSpec((chunk, k + 1), tf.float32),
+        ),
+        parallel_iterations=1,
+    )
+    return tf.reshape(ids, (-1, k))[:tokens], tf.reshape(logs, (-1, k + 1))[:tokens]
+
+
+def _fill_up(rows, count):
+    return tf.pad(rows, [[0, count - rows.shape[0]], [0, 0]])

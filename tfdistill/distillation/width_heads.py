@@ -9,6 +9,8 @@ import numpy as np
 
 # Of the largest eigenvalue: directions with less variance are taken as having this much.
 SMALLEST_EIGENVALUE = 1e-9
+# Of the largest part of the scores: what is below it is that floor's, or next to nothing.
+SMALLEST_SCORE = 1e-4
 
 
 def score_maps(query_moment, key_covariance, size):
@@ -31,9 +33,15 @@ def score_maps(query_moment, key_covariance, size):
     key_root, key_inverse = _roots(key_covariance)
     left, singular, right = np.linalg.svd(query_root @ key_root)
     left, right, root = left[:, :size], right[:size].T, np.sqrt(singular[:size])
-    of_queries = left.T @ query_moment @ left / np.outer(root, root)
-    of_keys = right.T @ key_covariance @ right / np.outer(root, root)
-    turn, back = _roots(_geometric_mean(of_queries, np.linalg.inv(of_keys)))
+    turn, back = np.eye(root.size), np.eye(root.size)
+    # Of directions that carry nothing there is no relation to keep.
+    some = np.count_nonzero(singular[:size] > SMALLEST_SCORE * singular[0])
+    if query_moment.any() and key_covariance.any():
+        scale = np.outer(root[:some], root[:some])
+        of_queries = left[:, :some].T @ query_moment @ left[:, :some] / scale
+        of_keys = right[:, :some].T @ key_covariance @ right[:, :some] / scale
+        mean = _geometric_mean(of_queries, np.linalg.inv(of_keys))
+        turn[:some, :some], back[:some, :some] = _roots(mean)
     return query_inverse @ (left * root) @ turn, key_inverse @ (right * root) @ back
 
 

@@ -1,0 +1,120 @@
+"""What --teacher_cache costs, changes and spares, on real models and the bundled text.
+
+Usage: python scripts/bench/teacher_cache.py --teacher=DIR --student=DIR    (five minutes)
+
+For the recipe distilbert at all tokens and at the masked ones: bytes a token; the KL and its
+gradient against the teacher's kept words beside those against all words, on the same batches and
+weights; seconds of an epoch with the teacher in the step, with its answers, and of asking it once;
+and what that makes over several epochs.
+"""
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import tensorflow as tf
+
+from tfdistill import devices, recipes
+from tfdistill.data.batches import Rows, TrainingBatches, as_dataset
+from tfdistill.data.corpus import open_corpus
+from tfdistill.data.shards import prepare
+from tfdistill.data.tokenizer import load_tokenizer
+from tfdistill.distillation.cached_signals import kept_for
+from tfdistill.distillation.distiller import Distiller
+from tfdistill.models.checkpoint import load_model
+from tfdistill.progress import Console
+from tfdistill.teacher_cache import TeacherCache
+from tfdistill.training.optimizer import build_optimizer
+from tfdistill.training.step import TrainStep
+
+LENGTH, ROWS, STEPS, WARM_UP, EPOCHS = 64, 32, 24, 4, (1, 2, 3, 5, 10)
+
+
+def make_step(student, teacher, recipe, jit_compile):
+    distiller = Distiller(load_model(student), recipe.phases[0], teacher)
+    optimizer = build_optimizer(
+        distiller.trained_variables,
+        learning_rate=1e-4,
+        steps=2 * STEPS,
+        warmup_prop=0.0,
+        betas=(0.9, 0.98),
+        epsilon=1e-6,
+        weight_decay=0.0,
+        max_grad_norm=5.0,
+    )
+    return TrainStep(distiller, optimizer, jit_compile)
+
+
+def seconds_of(step, batches):
+    """Median of a step's seconds, the batch's making included."""
+    times, dataset = [], iter(as_dataset(batches, 0, STEPS))
+    for number in range(STEPS):
+        started = time.perf_counter()
+        float(step(next(dataset), number)["loss"])
+        times.append(time.perf_counter() - started)
+    return statistics.median(times[WARM_UP:])
+
+
+def compare_losses(student, teacher, options, plain, cached):
+    """(KL to all words, KL to the kept words, distance of their gradients as a share)."""
+    (phase,) = recipes.get("distilbert", alpha_mlm=0.0, alpha_cos=0.0, **options).phases
+    distiller, found = Distiller(load_model(student), phase, teacher), []
+    for batches in (plain, cached):
+        sums = None
+        for number in range(STEPS):
+            batch = {name: tf.constant(array) for name, array in batches.at(number).items()}
+            gradients, losses = distiller.gradients(batch, number)
+            parts = [losses["loss"] / STEPS, *(gradient / STEPS for gradient in gradients)]
+            sums = parts if sums is None else [a + b for a, b in zip(sums, parts, strict=True)]
+        found.append(sums)
+    (live, *slopes), (kept, *other) = found
+    distance = tf.linalg.global_norm([a - b for a, b in zip(slopes, other, strict=True)])
+    return float(live), float(kept), float(distance / tf.linalg.global_norm(slopes))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--teacher", required=True)
+    parser.add_argument("--student", required=True)
+    options = parser.parse_args()
+    machine, tokenizer = devices.prepare("cpu", "float32"), load_tokenizer()
+    teacher = load_model(options.teacher)
+    with tempfile.TemporaryDirectory() as folder:
+        prepared = prepare(open_corpus("sample"), tokenizer, folder)
+        rows = Rows(prepared.shard("train"), LENGTH, tokenizer)
+        plain = TrainingBatches(rows, ROWS, 0, mask_epochs=1)
+        for name, flags in {"all tokens": {}, "masked": {"restrict_ce_to_mask": True}}.items():
+            recipe = recipes.get("distilbert", **flags)
+            (kept,) = kept_for(recipe, load_model(options.student).config, teacher.config)
+            (Path(folder) / name).mkdir()
+            cache = TeacherCache(Path(folder) / name, plain, [teacher], (1.0,))
+            times, ends = [], (STEPS // 4, STEPS)
+            for end in ends:  # both with their tracing
+                started = time.perf_counter()
+                cache.fill([(kept, 0, end)], Console())
+                times.append(time.perf_counter() - started)
+            asked = (times[1] - times[0]) / (ends[1] - 2 * ends[0])
+            cached = cache.batches(kept)
+            live, found, distance = compare_losses(options.student, teacher, flags, plain, cached)
+            live_step, cached_step = (
+                seconds_of(make_step(options.student, teacher, recipe, machine.jit_compile), each)
+                for each in (plain, cached)
+            )
+            print(
+                f"\n{name}: {cache.bytes_per_token:,.0f} bytes a token; KL {live:.4f}, to the kept "
+                f"words {found:.4f} ({found / live - 1:+.1%}); gradients differ by {distance:.1%}\n"
+                f"step {1e3 * live_step:.0f} ms with the teacher, {1e3 * cached_step:.0f} with its "
+                f"answers, asking for a batch of them {1e3 * asked:.0f}"
+            )
+            for epochs in EPOCHS:
+                ratio = epochs * live_step / (asked + epochs * cached_step)
+                print(f"{epochs:>3} epochs: {ratio:.2f} times as fast")
+
+
+if __name__ == "__main__":
+    main()
