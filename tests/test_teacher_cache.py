@@ -106,7 +106,7 @@ def test_cached_is_live_within_the_rounding(train, tmp_path, monkeypatch):
 
     cached, live = train("cached", **flags)[2], train("live", patch=with_the_teacher, **flags)[2]
     one, other = (curve(path) for path in (cached, live))
-    assert len(one) == 10 and one[-1]["loss"] < one[0]["loss"]
+    assert len(one) > 5 and one[-1]["loss"] < one[0]["loss"]
     for name in ("loss", "loss_ce", "loss_cos", "validation_loss"):
         for row, its in zip(one, other, strict=True):
             assert name not in row or abs(row[name] - its[name]) < 2e-3 * its[name]
