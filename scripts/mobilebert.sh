@@ -19,14 +19,14 @@ train() {
 }
 teacher=$runs/teacher
 train --output_dir=$teacher --recipe=mobilebert_akt --teacher_type=mobilebert --teacher_config=L-6_H-256_B-128_A-4_F-1 \
-  --teacher_steps=2000 --teacher_learning_rate=1e-3 --layerdrop=0 \
+  --teacher_steps=1500 --teacher_learning_rate=1e-3 --layerdrop=0 \
   --student_type=mobilebert --student_config=L-6_H-48_B-128_A-4_F-4_OPT --student_init=embeddings --steps=2
 
 student() {  # name seed shape flags...
   local name=$1 seed=$2 shape=$3
   shift 3
   train --output_dir="$runs/$name-$seed" --teacher=$teacher/teacher --seed="$seed" --student_type=mobilebert \
-    --student_config="$shape" --student_init=embeddings --steps=500 --validation_interval=50 "$@"
+    --student_config="$shape" --student_init=embeddings --steps=300 --validation_interval=50 "$@"
 }
 mobile=L-6_H-48_B-128_A-4_F-4
 for seed in 0 1; do

@@ -73,6 +73,10 @@ def _verdict(run, models):
 def _sources(config):
     """What to measure, the teacher first: dict of names to folders or hub names."""
     if config.model:
+        if "," in config.teacher and not Path(config.teacher).is_dir():
+            raise UserError(
+                f"--teacher={config.teacher}: name one, which the model is held against"
+            )
         teacher = {"teacher": config.teacher} if config.teacher else {}
         return teacher | {"model": config.model}
     student_of(config)

@@ -29,8 +29,10 @@ def train(devices, output, jit_compile=False, remat=False, precision="float32", 
         pytest.param({"jit_compile": True}, marks=pytest.mark.slow),
         pytest.param({"remat": True}, marks=pytest.mark.slow),
         pytest.param({"losses": "insides"}, marks=pytest.mark.slow),
+        pytest.param({"losses": "two teachers"}, marks=pytest.mark.slow),
+        pytest.param({"losses": "answers"}, marks=pytest.mark.slow),
     ],
-    ids=["graph", "xla", "remat", "losses of layers"],
+    ids=["graph", "xla", "remat", "losses of layers", "two teachers", "kept answers"],
 )
 def test_two_devices_give_the_weights_of_one(form, tmp_path):
     """With dropout, LayerDrop, a clip that bites, and halves of unequal weight."""

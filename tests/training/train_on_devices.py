@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfdistill import devices, recipes
+from tfdistill.distillation.cached_signals import PREFIX, Answering, kept_for
 from tfdistill.distillation.distiller import Distiller
 from tfdistill.distillation.phases import Phase, Term
 from tfdistill.models.config import EncoderConfig
@@ -30,7 +31,13 @@ INSIDES = (
     Term("relations", 1.0, RELATIONS, layers=((-1, -1),)),
 )
 # LayerDrop leaves no layers to look into.
-PHASES = {"logits": (recipes.get("distilbert").phases[0], 0.3), "insides": (Phase("i", INSIDES), 0)}
+DISTILBERT = recipes.get("distilbert")
+PHASES = {
+    "logits": (DISTILBERT.phases[0], 0.3),
+    "insides": (Phase("i", INSIDES), 0),
+    "two teachers": (DISTILBERT.phases[0], 0.3),
+    "answers": (DISTILBERT.phases[0], 0.3),
+}
 
 
 def make_model(layers, seed):
@@ -69,7 +76,9 @@ def main(count, jit_compile, remat, precision, losses_of, output):
     with devices.strategy(choice).scope(), devices.numerics(choice):
         phase, layerdrop = PHASES[losses_of]
         student, teacher = make_model(1 if layerdrop else 2, seed=1), make_model(2, seed=2)
-        distiller = Distiller(student, phase, teacher, seed=3, layerdrop=layerdrop, remat=remat)
+        others = [make_model(1, seed=4)] * (losses_of == "two teachers")
+        options = dict(seed=3, layerdrop=layerdrop, remat=remat)
+        distiller = Distiller(student, phase, teacher, more_teachers=others, **options)
         optimizer = build_optimizer(
             distiller.trained_variables,
             learning_rate=0.01,
@@ -84,10 +93,20 @@ def main(count, jit_compile, remat, precision, losses_of, output):
         loss_scale = loss_scale_for(precision, 2.0**24)
         train_step = TrainStep(distiller, optimizer, jit_compile, loss_scale)
         losses = []
+        if losses_of == "answers":
+            (kept,) = kept_for(DISTILBERT, student.config, teacher.config)
+            answering = Answering([teacher], (1.0,), kept)
+
+            def with_answers(step):
+                batch = make_batch(step)
+                return batch | {PREFIX + name: a for name, a in answering(batch).items()}
+
+        else:
+            with_answers = make_batch
         for step in range(STEPS):
-            row = train_step(make_batch(step), step)
+            row = train_step(with_answers(step), step)
             losses.append([float(row["loss"]), float(row["gradient_norm"])])
-        batches = [make_batch(STEPS + index) for index in range(TOGETHER)]
+        batches = [with_answers(STEPS + index) for index in range(TOGETHER)]
         stacked = {name: tf.stack([batch[name] for batch in batches]) for name in batches[0]}
         dataset = tf.data.Dataset.from_tensor_slices(stacked)
         sums = train_step.take(iter(dataset), STEPS, TOGETHER)

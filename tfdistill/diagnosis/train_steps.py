@@ -41,8 +41,9 @@ FORMS = {
     "float16": {"precision": "float16"},
     "two teachers": {"teachers": 2},
     "cached": {"cached": True},
+    "cached, bfloat16": {"cached": True, "precision": "bfloat16"},
 }
-OF_TEACHERS = ("two teachers", "cached")
+OF_TEACHERS = ("two teachers", "cached", "cached, bfloat16")
 IN_ALL_FORMS = (PRE_TRAINING, "distilbert/distil/bert", "distilbert at masked tokens/distil/bert")
 IN_BFLOAT16 = ("tinybert/general/bert", "minilm/relations/bert", "pkd/distil/bert")
 IN_BFLOAT16 += ("mobilebert_akt/distil/mobilebert",)
@@ -71,6 +72,7 @@ def names():
         f"{name}, {form}" for name in IN_ALL_FORMS for form in FORMS if form not in OF_TEACHERS
     ]
     found += [f"distilbert/distil/bert, {form}" for form in OF_TEACHERS]
+    found += ["pkd/distil/bert, cached"]
     found += [f"{name}, bfloat16" for name in IN_BFLOAT16]
     return found + [f"mlm/mlm/bert, {activation}" for activation in ACTIVATIONS]
 
@@ -135,11 +137,11 @@ def _settings(form):
 
 def _kept(name):
     """What a batch brings of the teacher of the recipe."""
-    variant = name.split("/")[0].partition(" ")
-    recipe = recipes.get(variant[0], **VARIANTS[variant[0]]["".join(variant[1:])])
-    shape = _shape("bert", "gelu")
+    recipe, phase, _ = name.split("/")
+    recipe, shape = recipes.get(recipe), _shape("bert", "gelu")
+    number = [each.name for each in recipe.phases].index(phase)
     found = {}
-    for kept in kept_for(recipe, shape, shape):
+    for kept in kept_for(recipe, shape, shape)[number]:
         arrays = arrays_of(kept, LENGTH, MASKED, shape.hidden_size, VOCABULARY)
         for key, (entry, dtype) in arrays.items():
             dtype = tf.float32 if np.dtype(dtype).kind == "f" else tf.int32

@@ -73,7 +73,7 @@ def _header(metrics, curves):
         made = "was trained here"
         if made_from.get("teacher"):
             made = "was loaded" + " and trained on" * bool(curves.get("teacher"))
-        learned = "learned from it"
+        learned = "learned from it" + " and from others" * ("teachers" in models)
         if made_from.get("recipe") == "mlm":
             learned = "that was cut from it learned on its own"
         sentences.append(
