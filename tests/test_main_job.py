@@ -14,6 +14,7 @@ from safetensors.numpy import load_file
 from tfdistill import main_job
 from tfdistill.main_job import MainJob
 from tfdistill.models.checkpoint import load_model
+from tfdistill.student_start import random_student
 from tfdistill.training.run_state import StageState
 
 pytestmark = pytest.mark.tf218
@@ -166,7 +167,7 @@ def test_other_text_than_the_run_began_with(tiny_text, tmp_path, run_command, ti
     flags = tiny_flags(output_dir=tmp_path / "run", corpus=text)
 
     def stop(monkeypatch):
-        monkeypatch.setattr(MainJob, "_make_teacher", lambda self: sys.exit(9))
+        monkeypatch.setattr(MainJob, "_make_teachers", lambda self: sys.exit(9))
 
     assert run_command("train", *flags, patch=stop) == 9
     with open(text, "a") as file:
@@ -200,7 +201,7 @@ def test_a_teacher_that_goes_on_is_not_started_from_the_text_again(
     flags = tiny_flags(output_dir=tmp_path / "run")
     assert run_command("train", *flags, patch=stop_in(StageState, "save")) == 130
     assert list((tmp_path / "run").rglob("step-*.safetensors"))
-    assert run_command("train", *flags, patch=stop_in(MainJob, "_make_teacher")) == 130
+    assert run_command("train", *flags, patch=stop_in(MainJob, "_make_teachers")) == 130
     assert (tmp_path / "run" / "teacher" / "config.json").is_file() and started == ["save"]
 
 
@@ -209,8 +210,9 @@ def test_a_random_start_is_that_of_the_random_baseline(run, tmp_path, run_comman
     flags = tiny_flags(output_dir=path, teacher=run / "teacher", tokenizer=None)
 
     def stop(monkeypatch):
-        def end(self, teacher, start):
-            ours, theirs = start.weights, self._random_student().weights
+        def end(self, teachers, start):
+            other = random_student(self.config, self.plan, self.train_rows.counts)
+            ours, theirs = start.weights, other.weights
             assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
             assert np.ptp(start.head.bias.numpy()) > 1  # the frequencies
             sys.exit(9)

@@ -14,7 +14,6 @@ from tfdistill.data.shards import prepare
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.deployment.parity import ParityError
 from tfdistill.distillation.cached_signals import kept_for
-from tfdistill.distillation.initialization import initialize_student, search_size
 from tfdistill.errors import UserError
 from tfdistill.files import write_atomically
 from tfdistill.final_stages import FinalStages
@@ -24,15 +23,14 @@ from tfdistill.models.heads import MaskedLanguageModel
 from tfdistill.recipe_checks import check_schedules, split_steps, without_meaning
 from tfdistill.reports.table import format_statistics, format_table
 from tfdistill.stage_trainer import StageTrainer
+from tfdistill.student_start import make_start, random_student
 from tfdistill.teacher_cache import open_cache, require_folder
-from tfdistill.training.evaluation import evaluate, scorer
+from tfdistill.training.evaluation import evaluate
 from tfdistill.training.run_state import RunDirectory
 from tfdistill.training.text_start import start_from_text
-from tfdistill.training.unigram import set_unigram_bias
 
 VALIDATION_BATCHES = 16  # enough for a curve; the table uses the whole test split
 EVALUATION_ROWS = 32
-CALIBRATION_BATCHES, CALIBRATION_ROWS = 8, 32  # that a narrower student is fitted on
 
 
 class MainJob:
@@ -196,54 +194,17 @@ class MainJob:
         if self.run_directory.done("start"):
             return load_model(output)
         started = time.perf_counter()
-        random = self.plan.student_init == "random"
-        start = self._random_student() if random else self._cut_student(teachers[0])
-        loss = self._validation_loss(scorer(start))
-        facts = {"validation_loss": loss}
-        beside = ""
-        if not random:
-            fresh = self._validation_loss(scorer(self._random_student()))
-            facts["random_validation_loss"] = fresh
-            beside = f" (random weights: {fresh:.3f})"
-        self.console.say(f"student starts at validation loss {loss:.3f} nats{beside}")
+        start, facts = make_start(
+            self.config,
+            self.plan,
+            self.console,
+            teacher=teachers[0] if teachers else None,
+            rows=self.train_rows,
+            validation_loss=self._validation_loss,
+        )
         self._save(start, output)
         self._finish("start", started, **facts)
         return start
-
-    def _cut_student(self, teacher):
-        """A student out of the teacher's weights; a head that the teacher lacks is a fresh one."""
-        config = self.config
-        calibration = TrainingBatches(self.train_rows, CALIBRATION_ROWS, config.seed)
-        start = initialize_student(
-            teacher,
-            self.plan.student_config,
-            init=self.plan.student_init,
-            validation_loss=self._search_loss(teacher),
-            seed=config.seed + 1,
-            calibration=[calibration.at(number) for number in range(CALIBRATION_BATCHES)],
-            with_head=True,
-        )
-        if teacher.head is None:
-            set_unigram_bias(start, self.train_rows.counts)
-        return start
-
-    def _search_loss(self, teacher):
-        """Loss of some of the teacher's layers, for a search, which shows its progress."""
-        depths = teacher.config.num_hidden_layers, self.plan.student_config.num_hidden_layers
-        line, tried = self.console.progress("search", search_size(*depths)), []
-
-        def loss(layers):
-            tried.append(layers)
-            found = self._validation_loss(scorer(teacher, layers))
-            line(len(tried), f"layers {layers} alone: loss {found:.3f}")
-            return found
-
-        return loss
-
-    def _random_student(self):
-        student = MaskedLanguageModel(self.plan.student_config, seed=self.config.seed + 1)
-        set_unigram_bias(student, self.train_rows.counts)
-        return student
 
     def _make_students(self, teachers, start):
         """Trains the student and, beside it, the baselines that have no teacher."""
@@ -251,7 +212,7 @@ class MainJob:
         self._make_student("student", start, teachers, phases, self.path / "student")
         kept = self.path / "checkpoints"
         if config.baseline in ("random", "both"):
-            student = self._random_student()
+            student = random_student(config, self.plan, self.train_rows.counts)
             self._make_student("baseline", student, [], baseline, kept / "baseline_model")
         if config.baseline in ("start", "both"):
             student = load_model(kept / "student_start")
