@@ -12,6 +12,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from tfdistill import main_job
+from tfdistill.final_stages import FinalStages
 from tfdistill.main_job import MainJob
 from tfdistill.models.checkpoint import load_model
 from tfdistill.student_start import random_student
@@ -298,7 +299,7 @@ def test_a_run_in_bfloat16_that_is_stopped(run, tmp_path, run_command, tiny_flag
         def interrupted(self, *args):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(MainJob, "_evaluate", interrupted)
+        monkeypatch.setattr(FinalStages, "_evaluate", interrupted)
 
     assert run_command("train", *flags, "--precision=bfloat16", patch=stop) == 130
     stored = json.loads((path / "checkpoints" / "state.json").read_text())
