@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # MobileBERT's transfers, shapes and norms side by side on WikiText-2: one inverted-bottleneck teacher, equal steps, two
-# seeds, students beside their own runs without a teacher; then the tables.
+# seeds, and runs without a teacher from the same starts; then the tables.
 #
 #   bash scripts/mobilebert.sh DIR        DIR holds the files of WikiText-2
 #

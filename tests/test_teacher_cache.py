@@ -1,6 +1,8 @@
 """Runs with several teachers, and runs that keep what their teachers say."""
 
+import fcntl
 import json
+import threading
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from tfdistill.data.row_store import RowStore
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.distillation import cached_signals
 from tfdistill.models.checkpoint import load_model, save_model
+from tfdistill.teacher_cache import LOCK
 from tfdistill.training.run_state import StageState
 
 
@@ -195,6 +198,22 @@ def test_a_folder_that_cannot_be(train, tmp_path):
     code, said, path = train("refused", teacher_cache=tmp_path / "file")
     assert code and f"--teacher_cache={tmp_path / 'file'} cannot be written" in said
     assert not (path / "teacher").exists()
+
+
+def test_a_run_waits_for_the_one_that_fills(train, tmp_path):
+    """And one that finds all it needs does not."""
+    flags = dict(teacher_cache=tmp_path / "cache")
+    train("first", **flags)
+    (folder,) = (tmp_path / "cache").iterdir()
+    held = open(folder / LOCK, "ab")  # noqa: SIM115  (let go by another thread)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    _, said, path = train("second", **flags)
+    assert "waiting" not in said and (path / "student").exists()
+    release = threading.Timer(1.0, held.close)
+    release.start()
+    _, said, path = train("third", temperature=1.0, **flags)
+    release.join()
+    assert "another run fills it; waiting" in said and (path / "student").exists()
 
 
 def test_no_room(train, tmp_path, monkeypatch):

@@ -117,7 +117,7 @@ class MainJob:
             progress=self.console.preparation(corpus.size),
         )
         self.console.say(format_statistics(prepared.statistics))
-        if self.config.teacher_cache:
+        if self.config.teacher_cache and not self.run_directory.done("student"):
             require_folder(self.config)
         self._begin(prepared, started)
         self.train_shard = prepared.shard("train")
@@ -153,9 +153,9 @@ class MainJob:
         config, plan_ = self.config, self.plan
         if plan_.teacher_config is None:
             return []
-        folders = self._teacher_folders(max(len(self.loaded_teachers), 1))
+        folders = self._teacher_folders(len(self.loaded_teachers) or 1)
         if self.run_directory.done("teacher"):
-            return [load_model(folder) for folder in folders]
+            return self.loaded_teachers or [load_model(folders[0])]
         started, before = time.perf_counter(), 0.0
         teacher, *others = self.loaded_teachers or [self._fresh_teacher()]
         if plan_.teacher_steps:

@@ -149,12 +149,16 @@ def _plan_teacher(config, recipe, teacher, tokenizer):
         return _at_home(shape, "--teacher_config", config, tokenizer), config.teacher_steps
     if teacher.config.vocab_size != tokenizer.vocab_size:
         raise UserError(
-            f"--tokenizer has {tokenizer.vocab_size} tokens and --teacher={config.teacher} "
+            f"--tokenizer has {tokenizer.vocab_size} tokens and --teacher={_first_name(config)} "
             f"{teacher.config.vocab_size}: their vocabularies differ; name the teacher's tokenizer"
         )
     if teacher.head is None:
         _require_no_head(config, losses)
     return teacher.config, config.layerdrop_adapt_steps
+
+
+def _first_name(config):
+    return teacher_names(config)[0] if config.teacher else ""
 
 
 def _require_no_head(config, losses):
@@ -169,8 +173,8 @@ def _require_no_head(config, losses):
     for need, there in needs.items():
         if there:
             raise UserError(
-                f"--teacher={config.teacher} has no masked-LM head, and {need}: take a checkpoint "
-                "with the head (…ForMaskedLM)"
+                f"--teacher={_first_name(config)} has no masked-LM head, and {need}: take a "
+                "checkpoint with the head (…ForMaskedLM)"
             )
 
 
@@ -239,7 +243,7 @@ def settings(config):
         UserError: --recipe names a file that is not there.
     """
     values = dataclasses.asdict(config) | {"recipe": fingerprint(config.recipe)}
-    values["teacher_cache"] = "kept" * bool(config.teacher_cache)  # wherever it lies
+    values["teacher_cache"] = "A_FOLDER" * bool(config.teacher_cache)  # wherever it lies
     return {name: value for name, value in values.items() if name not in WITHOUT_EFFECT}
 
 

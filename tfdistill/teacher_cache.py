@@ -6,6 +6,7 @@ and shares, the rows and their masks, the precision. One number of the mask, one
 for each thing that a recipe reads, so that another recipe finds what it shares with this one.
 """
 
+import functools
 import hashlib
 import json
 import shutil
@@ -25,7 +26,9 @@ from tfdistill.sources import teacher_weights
 
 ASKED_AT_ONCE = 32  # rows; fewer where a step has fewer
 MARKED_AFTER = 64  # askings; a stop loses no more
+OPEN_STORES = 64
 VERSION = 1  # of what the files mean
+MANIFEST, LOCK = "manifest.json", "lock"
 
 
 class TeacherCache:
@@ -41,7 +44,11 @@ class TeacherCache:
     def __init__(self, folder, batches, teachers, shares):
         self._folder, self._batches = folder, batches
         self._teachers, self._shares = teachers, shares
-        self._opened = {}  # (number of the mask, `Kept`): dict of names to `RowStore`
+        # Few at a time: a store keeps a file open, and there may be thousands of masks.
+        self._stores = functools.lru_cache(maxsize=OPEN_STORES)(self._open)
+        self._answering = functools.cache(
+            lambda *kept: Answering(self._teachers, self._shares, kept)
+        )
 
     def fill(self, demands, console):
         """Asks the teachers for what is missing.
@@ -54,13 +61,15 @@ class TeacherCache:
             UserError: it does not fit on the disk.
         """
         needed = self._needed(demands)
+        if not _any(self._missing(needed)):  # nothing to write, and nobody to wait for
+            return self._fill(needed, {}, console)
         try:
-            with locked(self._folder / "lock", wait=False):
-                self._fill(needed, console)
+            with locked(self._folder / LOCK, wait=False):
+                self._fill(needed, self._missing(needed), console)
         except BlockingIOError:
             console.say(f"teacher cache {self._folder}: another run fills it; waiting")
-            with locked(self._folder / "lock"):
-                self._fill(needed, console)
+            with locked(self._folder / LOCK):
+                self._fill(needed, self._missing(needed), console)
 
     def batches(self, kept):
         """The batches with these things of their rows.
@@ -81,52 +90,56 @@ class TeacherCache:
         return sum(self._row_bytes(each) for each in kept) / self._batches.rows.length
 
     def _needed(self, demands):
-        """Dict of `Kept` to bool (masks, rows): what the steps of the phases read."""
-        shape = self._batches.mask_epochs, len(self._batches.rows)
+        """What the steps of the phases read: dict of (mask's number, `Kept`) to bool (rows,)."""
+        masks, rows = self._batches.mask_epochs, len(self._batches.rows)
         needed = {}
         for kept, first, end in demands:
-            taken = np.zeros(shape, bool)
             for step in range(first, end) if kept else ():
-                rows, epochs = self._batches.rows_of(step)
-                taken[epochs % shape[0], rows] = True
-            for each in kept:
-                needed[each] = needed.get(each, False) | taken
+                indices, epochs = self._batches.rows_of(step)
+                numbers = epochs % masks
+                for number in np.unique(numbers).tolist():
+                    for each in kept:
+                        taken = needed.setdefault((number, each), np.zeros(rows, bool))
+                        taken[indices[numbers == number]] = True
         return needed
 
-    def _fill(self, needed, console):
-        # Of every mask that is needed, and no others: they may be thousands.
-        missing = {
-            (number, each): rows[number] & ~self._there(number, each)
-            for each, rows in needed.items()
-            for number in np.flatnonzero(rows.any(axis=1)).tolist()
+    def _missing(self, needed):
+        """Of what is needed, the rows that are not there."""
+        return {
+            (number, each): rows & ~self._there(number, each)
+            for (number, each), rows in needed.items()
         }
-        every, todo = (
-            sum(
-                np.any([rows for (n, _), rows in of.items() if n == number], axis=0).sum()
-                for number in {n for n, _ in of}
-            )
-            for of in ({key: needed[key[1]][key[0]] for key in missing}, missing)
-        )
+
+    def _there(self, number, kept):
+        """Which rows are there: bool (rows,), or False where there is no store yet."""
+        folder = self._folder / f"mask-{number}"
+        if not all(RowStore.is_there(folder, name) for name in self._arrays(kept)):
+            return np.False_
+        return np.all([store.there for store in self._stores(number, kept).values()], axis=0)
+
+    def _fill(self, needed, missing, console):
+        every, todo = _rows_of(needed), _rows_of(missing)
+        kept = {each for _, each in needed}
         console.say(
-            f"teacher cache {self._folder}: {self.bytes_per_token(needed):,.0f} bytes a token; "
+            f"teacher cache {self._folder}: {self.bytes_per_token(kept):,.0f} bytes a token; "
             f"{every - todo:,} of {every:,} rows are there"
         )
         self._require_room(missing)
-        done, line = 0, console.progress("cache", int(todo))
+        done, line = 0, console.progress("cache", todo)
         for number, kept, rows in _by_what_they_lack(missing):
-            for done_here in self._ask(number, kept, rows):
-                line(done + done_here, "rows")
+            for of_these in self._ask(number, kept, rows):
+                line(done + of_these, "rows")
             done += len(rows)
 
     def _ask(self, number, kept, rows):
         """Has rows answered and kept; yields how many of them are done."""
         size = min(ASKED_AT_ONCE, self._batches.batch_size)
-        answering = Answering(self._teachers, self._shares, kept)
         stores = {n: s for each in kept for n, s in self._stores(number, each).items()}
         for count, start in enumerate(range(0, len(rows), size), 1):
             part = rows[start : start + size]
             full = np.resize(part, size)  # filled up, so that one graph serves all
-            answers = answering(self._batches.with_row_masks(full, np.full(size, number)))
+            batch = self._batches.with_row_masks(full, np.full(size, number))
+            answers = self._answering(*kept)(batch)
             for name, store in stores.items():
                 store.write(part, answers[name][: len(part)])
             if count % MARKED_AFTER == 0 or start + size >= len(rows):
@@ -134,17 +147,12 @@ class TeacherCache:
                     store.mark()
             yield start + len(part)
 
-    def _stores(self, number, kept):
-        if (number, kept) not in self._opened:
-            folder, rows = self._folder / f"mask-{number}", len(self._batches.rows)
-            self._opened[number, kept] = {
-                name: RowStore(folder, name, (rows, *shape), dtype)
-                for name, (shape, dtype) in self._arrays(kept).items()
-            }
-        return self._opened[number, kept]
-
-    def _there(self, number, kept):
-        return np.all([store.there for store in self._stores(number, kept).values()], axis=0)
+    def _open(self, number, kept):
+        folder, rows = self._folder / f"mask-{number}", len(self._batches.rows)
+        return {
+            name: RowStore(folder, name, (rows, *shape), dtype)
+            for name, (shape, dtype) in self._arrays(kept).items()
+        }
 
     def _arrays(self, kept):
         shape, rows = self._teachers[0].config, self._batches.rows
@@ -163,6 +171,18 @@ class TeacherCache:
                 f"--teacher_cache={self._folder.parent}: {size / 1e9:.1f} GB are to be kept and "
                 f"{free / 1e9:.1f} GB are free: name a folder on another disk, and the run goes on"
             )
+
+
+def _any(rows):
+    return any(each.any() for each in rows.values())
+
+
+def _rows_of(needed):
+    """How many rows there are, over all masks, of which anything is needed."""
+    of_masks = {}
+    for (number, _), rows in needed.items():
+        of_masks[number] = of_masks.get(number, False) | rows
+    return int(sum(rows.sum() for rows in of_masks.values()))
 
 
 def _by_what_they_lack(missing):
@@ -203,8 +223,9 @@ def open_cache(config, batches, teachers, *, folders, precision):
     text = json.dumps(identity, sort_keys=True, indent=1)
     folder = Path(config.teacher_cache) / hashlib.sha256(text.encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder / "lock"):
-        write_atomically(folder / "manifest.json", text + "\n")
+    if not (folder / MANIFEST).exists():
+        with locked(folder / f"{MANIFEST}.lock"):
+            write_atomically(folder / MANIFEST, text + "\n")
     return TeacherCache(folder, batches, teachers, shares)
 
 

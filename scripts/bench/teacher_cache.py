@@ -106,8 +106,9 @@ def main():
                 for each in (plain, cached)
             )
             print(
-                f"\n{name}: {cache.bytes_per_token:,.0f} bytes a token; KL {live:.4f}, to the kept "
-                f"words {found:.4f} ({found / live - 1:+.1%}); gradients differ by {distance:.1%}\n"
+                f"\n{name}: {cache.bytes_per_token(kept):,.0f} bytes a token; KL {live:.4f}, to "
+                f"the kept words {found:.4f} ({found / live - 1:+.1%}); gradients differ by "
+                f"{distance:.1%}\n"
                 f"step {1e3 * live_step:.0f} ms with the teacher, {1e3 * cached_step:.0f} with its "
                 f"answers, asking for a batch of them {1e3 * asked:.0f}"
             )

@@ -17,7 +17,6 @@ def make(tmp_path):
 
 def test_what_is_written_is_read_by_the_next(make):
     store = make()
-    assert store.entry_bytes == 12
     entries = np.random.default_rng(0).normal(size=(3, 3, 2))
     store.write(np.array([7, 2, 9]), entries)
     assert not store.there.any()

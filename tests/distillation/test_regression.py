@@ -95,7 +95,13 @@ def test_narrow_heads_relate_as_wide_ones():
         assert np.linalg.norm(wide - narrow) < 0.1 * np.linalg.norm(wide)
 
 
-@pytest.mark.parametrize("rank", [0, 2])
+def test_heads_that_carry_nothing_end_in_zeros():
+    some, none = np.eye(6), np.zeros((6, 6))
+    for moments in ((none, some), (some, none), (none, none)):
+        assert all(not each.any() and each.shape == (6, 3) for each in score_maps(*moments, 3))
+
+
+@pytest.mark.parametrize("rank", [1, 2])
 def test_heads_that_carry_little_are_no_trouble(rank):
     """More dimensions are kept than carry anything, as of a head that was pruned."""
     queries, keys = random(200, rank) @ random(rank, 6, seed=2), random(200, 6, seed=1)

@@ -1,10 +1,12 @@
 """Arrays of one entry per row, on the disk, of which some are not there yet."""
 
+import contextlib
 import os
 
 import numpy as np
 
 from tfdistill.errors import UserError
+from tfdistill.files import write_atomically
 
 
 class RowStore:
@@ -30,13 +32,19 @@ class RowStore:
             self._make(shape, dtype)
         try:
             self._array = np.load(self._data, mmap_mode="r")
-            self._there = np.memmap(self._marks, np.uint8, "r+", shape=(shape[0],))
+            marks = self._marks.stat().st_size
         except (ValueError, EOFError, FileNotFoundError) as error:
             raise self._damaged(error) from None
         if self._array.shape != tuple(shape) or self._array.dtype != dtype:
             raise self._damaged(f"it is {self._array.dtype} {self._array.shape}")
-        self._entry = self._array.nbytes // max(shape[0], 1)
+        if marks != shape[0]:
+            raise self._damaged(f"{marks} of {shape[0]} rows have marks")
         self._written = []
+
+    @staticmethod
+    def is_there(folder, name):
+        """Whether such a store was made."""
+        return (folder / f"{name}.npy").exists()
 
     def _make(self, shape, dtype):
         np.zeros(shape[0], np.uint8).tofile(self._marks)
@@ -52,14 +60,9 @@ class RowStore:
         return UserError(f"--teacher_cache: {self._data} is damaged ({why}): delete its folder")
 
     @property
-    def entry_bytes(self):
-        """What one row takes."""
-        return self._entry
-
-    @property
     def there(self):
         """Which rows are there: bool (rows,)."""
-        return np.asarray(self._there) != 0
+        return np.fromfile(self._marks, np.uint8) != 0
 
     def read(self, rows):
         """The entries of `rows`, int (batch,), as they were written."""
@@ -80,9 +83,10 @@ class RowStore:
                 "that they are kept in; leave the flag out"
             )
         # By write, not through the map: there a full disk would be a signal that kills.
+        size = self._array[:1].nbytes
         with self._opened() as file:
             for row, entry in zip(rows, entries, strict=True):
-                file.seek(self._array.offset + int(row) * self._entry)
+                file.seek(self._array.offset + int(row) * size)
                 file.write(entry.tobytes())
         self._written.extend(rows)
 
@@ -90,9 +94,16 @@ class RowStore:
         """Marks what was written, once it is on the disk."""
         with self._opened() as file:
             os.fsync(file.fileno())
-        self._there[self._written] = 1
-        self._there.flush()
+        there = self.there
+        there[self._written] = True
+        write_atomically(self._marks, there.astype(np.uint8).tobytes())
         self._written = []
 
+    @contextlib.contextmanager
     def _opened(self):
-        return open(self._data, "r+b")
+        try:
+            with open(self._data, "r+b") as file:
+                yield file
+        except OSError as error:
+            error.filename = error.filename or str(self._data)  # a full disk names no file
+            raise

@@ -29,6 +29,8 @@ def score_maps(query_moment, key_covariance, size):
     Returns:
         (A, B), float64 (wide, size).
     """
+    if not (query_moment.any() and key_covariance.any()):  # as of a head that was pruned
+        return np.zeros((len(query_moment), size)), np.zeros((len(key_covariance), size))
     query_root, query_inverse = _roots(query_moment)
     key_root, key_inverse = _roots(key_covariance)
     left, singular, right = np.linalg.svd(query_root @ key_root)
@@ -36,12 +38,11 @@ def score_maps(query_moment, key_covariance, size):
     turn, back = np.eye(root.size), np.eye(root.size)
     # Of directions that carry nothing there is no relation to keep.
     some = np.count_nonzero(singular[:size] > SMALLEST_SCORE * singular[0])
-    if query_moment.any() and key_covariance.any():
-        scale = np.outer(root[:some], root[:some])
-        of_queries = left[:, :some].T @ query_moment @ left[:, :some] / scale
-        of_keys = right[:, :some].T @ key_covariance @ right[:, :some] / scale
-        mean = _geometric_mean(of_queries, np.linalg.inv(of_keys))
-        turn[:some, :some], back[:some, :some] = _roots(mean)
+    scale = np.outer(root[:some], root[:some])
+    of_queries = left[:, :some].T @ query_root @ query_root @ left[:, :some] / scale
+    of_keys = right[:, :some].T @ key_root @ key_root @ right[:, :some] / scale
+    mean = _geometric_mean(of_queries, np.linalg.inv(of_keys))
+    turn[:some, :some], back[:some, :some] = _roots(mean)
     return query_inverse @ (left * root) @ turn, key_inverse @ (right * root) @ back
 
 

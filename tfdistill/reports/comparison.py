@@ -237,16 +237,12 @@ def _numbers(run, model, target):
     own = metrics["models"][model]
     # The process's highest mark when the student was done: later ones are not of its training.
     peak = run.get("peak") if model == "student" else None
-    seconds = metrics.get("seconds", {})
-    minutes = _scaled(seconds.get(model), 1 / 60)
-    if model == "student" and minutes is not None:  # with what the teacher was asked for it alone
-        minutes += seconds.get("cache", 0.0) / 60
     return {
         "loss": own.get("loss"),
         "top1": _scaled(own.get("top1"), 100),
         "agreement": _scaled(own.get("agreement"), 100),
         "start": run["start_loss"] if model in ("student", "baseline_start") else None,
-        "minutes": minutes,
+        "minutes": _scaled(metrics.get("seconds", {}).get(model), 1 / 60),
         "memory": _scaled(peak, 1e-9),
         "steps": steps_to(run["curves"].get(model, []), target),
     }

@@ -71,7 +71,7 @@ NOTES = (
 )
 TEACHERS_NOTE = (
     "teacher: the first of several, from which the student starts; all teachers: the mean of "
-    "their probabilities, which it learns."
+    "their probabilities, which it learns. agree and the verdict look at the first."
 )
 BASELINE_NOTE = (
     "baseline: the student's shape, batches and steps without a teacher; its weights "

@@ -83,6 +83,8 @@ class TrainingLoop:
         variables = self._variables()
         first, before = self._state.restore(variables)
         self._observers.restored(self._state.rows)
+        if first == self._steps:
+            return before
         started = last_time = time.perf_counter()
         dataset = self._dataset(first, self._steps)
         batches, tokens = iter(dataset), dataset.element_spec["input_ids"].shape.num_elements()
