@@ -37,11 +37,11 @@ for seed in 0 1; do
   # LayerNorm and GELU in place of NoNorm and ReLU.
   student norm $seed $mobile --recipe=mobilebert_pkt
   # A wider bottleneck and more heads against more feed-forward parts. Other numbers of heads than the teacher's leave its
-  # attention out, here of all four.
-  shape() { student "$1" $seed "$2" --recipe=mobilebert_pkt --alpha_attention=0 --baseline=start; }
-  shape heads_6 L-6_H-72_B-128_A-6_F-1_I-360_OPT
-  shape heads_4 ${mobile}_OPT
-  shape heads_3 L-6_H-36_B-128_A-3_F-8_OPT
+  # attention out, here of all three.
+  shape() { student "$1" $seed "$2" --recipe=mobilebert_pkt --alpha_attention=0 "${@:3}"; }
+  shape heads_6 L-6_H-72_B-128_A-6_F-1_I-360_OPT --baseline=start
+  shape heads_4 ${mobile}_OPT  # without a teacher: the baseline of akt
+  shape heads_3 L-6_H-36_B-128_A-3_F-8_OPT --baseline=start
 done
 for table in "akt jkt pkt" "pkt norm" "heads_6 heads_4 heads_3"; do
   found=()

@@ -74,8 +74,8 @@ class RunConfig:
     cached_mask_epochs: int = _flag(
         1,
         TEACHER,
-        "With --teacher_cache: how many masks a row has; after as many epochs they come again, "
-        "and the teachers run no more.",
+        "Masks that a row has where answers are kept (--teacher_cache): after as many epochs they "
+        "come again, and the teachers run no more.",
         minimum=1,
     )
     teacher_type: str = _flag(
