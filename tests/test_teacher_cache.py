@@ -2,7 +2,6 @@
 
 import fcntl
 import json
-import threading
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from tfdistill.data.row_store import RowStore
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.distillation import cached_signals
 from tfdistill.models.checkpoint import load_model, save_model
+from tfdistill.progress import Console
 from tfdistill.teacher_cache import LOCK
 from tfdistill.training.run_state import StageState
 
@@ -205,15 +205,22 @@ def test_a_run_waits_for_the_one_that_fills(train, tmp_path):
     flags = dict(teacher_cache=tmp_path / "cache")
     train("first", **flags)
     (folder,) = (tmp_path / "cache").iterdir()
-    held = open(folder / LOCK, "ab")  # noqa: SIM115  (let go by another thread)
+    held = open(folder / LOCK, "ab")  # noqa: SIM115  (let go when the run says that it waits)
     fcntl.flock(held, fcntl.LOCK_EX)
+    say = Console.say
+
+    def release(patch):
+        def spy(self, text):
+            say(self, text)
+            if "waiting" in text:
+                held.close()
+
+        patch.setattr(Console, "say", spy)
+
     _, said, path = train("second", **flags)
     assert "waiting" not in said and (path / "student").exists()
-    release = threading.Timer(1.0, held.close)
-    release.start()
-    _, said, path = train("third", temperature=1.0, **flags)
-    release.join()
-    assert "another run fills it; waiting" in said and (path / "student").exists()
+    _, said, path = train("third", temperature=1.0, patch=release, **flags)
+    assert held.closed and "another run fills it; waiting" in said and (path / "student").exists()
 
 
 def test_no_room(train, tmp_path, monkeypatch):
