@@ -35,6 +35,15 @@ def test_folder_aside_replaces(tmp_path):
     assert [path.name for path in tmp_path.rglob("*")] == ["folder", "second"]
 
 
+def test_folder_stopped_between_its_renames(tmp_path):
+    (tmp_path / "folder.old").mkdir()
+    (tmp_path / "folder.old" / "old").write_text("old")
+    with pytest.raises(RuntimeError):
+        with folder_aside(tmp_path / "folder"):
+            raise RuntimeError
+    assert [path.name for path in tmp_path.rglob("*")] == ["folder", "old"]
+
+
 def test_failed_folder_keeps_the_old_one(tmp_path):
     with folder_aside(tmp_path / "folder") as aside:
         (aside / "old").write_text("old")

@@ -80,7 +80,7 @@ def models(**student):
 
 
 def test_the_verdict_at_its_thresholds():
-    verdict = results.verdict(models())
+    verdict = results.verdict(models(), results.INT8_FILE)
     values = {name: criterion["value"] for name, criterion in verdict.items()}
     assert values == pytest.approx({"quality": 0.9, "speed": 1.5, "size": 0.6})
     thresholds = {name: criterion["threshold"] for name, criterion in verdict.items()}
@@ -99,21 +99,21 @@ def test_the_verdict_at_its_thresholds():
     ],
 )
 def test_each_criterion_fails_alone(change, failed):
-    verdict = results.verdict(models(**change))
+    verdict = results.verdict(models(**change), results.INT8_FILE)
     assert [name for name, c in verdict.items() if not c["passed"]] == [failed]
 
 
 def test_a_teacher_that_is_never_right_does_not_divide_by_zero():
     measured = models()
     measured["teacher"]["top1"] = 0.0
-    assert results.verdict(measured)["quality"]["passed"]
+    assert results.verdict(measured, results.INT8_FILE)["quality"]["passed"]
 
 
 @pytest.mark.parametrize("missing", ["teacher", "top1", "latency_ms"])
 def test_no_verdict_without_a_measured_teacher(missing):
     measured = models()
     (measured if missing == "teacher" else measured["teacher"]).pop(missing)
-    assert results.verdict(measured) == {}
+    assert results.verdict(measured, results.INT8_FILE) == {}
 
 
 # -- metrics.json

@@ -58,16 +58,16 @@ def _evaluate(config):
 
 def _verdict(run, models):
     """Holds the student against its teacher, with what the run measured of their files."""
-    from tfdistill.results import verdict
+    from tfdistill.results import shipped_of, verdict
 
     file = run / "metrics.json"
     if not file.is_file():
         return {}
-    stored = json.loads(file.read_text())["models"]
+    metrics = json.loads(file.read_text())
     for key, model in models.items():
-        facts = stored.get(key, {})
+        facts = metrics["models"].get(key, {})
         model.update({name: facts[name] for name in ("bytes", "latency_ms") if name in facts})
-    return verdict(models)
+    return verdict(models, shipped_of(metrics["export"]))
 
 
 def _sources(config):

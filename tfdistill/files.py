@@ -60,6 +60,8 @@ def folder_aside(path):
     """
     path = Path(path)
     aside, old = (path.with_name(path.name + end) for end in (".tmp", ".old"))
+    if old.exists() and not path.exists():  # stopped between the two renames below
+        os.replace(old, path)
     for leftover in (aside, old):
         shutil.rmtree(leftover, ignore_errors=True)
     aside.mkdir(parents=True)

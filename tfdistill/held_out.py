@@ -4,7 +4,6 @@ from pathlib import Path
 
 from tfdistill.errors import UserError
 
-ROWS = 32  # in a batch
 OF_RUN = ("corpus", "data_dir", "length", "shards_dir")  # flags that say which text it is
 
 
@@ -62,7 +61,7 @@ def open_held_out(config, tokenizer):
         (int64 (vocab,), `Rows.counts` of the training split; `EvaluationBatches` of the test split:
         those of the main job's table).
     """
-    from tfdistill.data.batches import EvaluationBatches, Rows
+    from tfdistill.data.batches import EvaluationBatches, Rows, evaluation_rows
     from tfdistill.data.corpus import open_corpus
     from tfdistill.data.shards import prepare
 
@@ -71,4 +70,4 @@ def open_held_out(config, tokenizer):
     train, test = (
         Rows(prepared.shard(split), config.length, tokenizer) for split in ("train", "test")
     )
-    return train.counts, EvaluationBatches(test, ROWS)
+    return train.counts, EvaluationBatches(test, evaluation_rows(config.length))

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from tfdistill import devices, hardware, plan, recipes, sources
-from tfdistill.data.batches import EvaluationBatches, Rows, TrainingBatches
+from tfdistill.data.batches import EvaluationBatches, Rows, TrainingBatches, evaluation_rows
 from tfdistill.data.corpus import open_corpus
 from tfdistill.data.shards import prepare
 from tfdistill.data.tokenizer import load_tokenizer
@@ -30,7 +30,6 @@ from tfdistill.training.run_state import RunDirectory
 from tfdistill.training.text_start import start_from_text
 
 VALIDATION_BATCHES = 16  # enough for a curve; the table uses the whole test split
-EVALUATION_ROWS = 32
 
 
 class MainJob:
@@ -127,8 +126,8 @@ class MainJob:
         }
         self.train_rows = rows["train"]
         split_steps(plan.student_steps(config, len(self.train_rows)), self.recipe.phases)
-        self.test = EvaluationBatches(rows["test"], EVALUATION_ROWS)
-        validation = EvaluationBatches(rows["validation"], EVALUATION_ROWS)
+        self.test = EvaluationBatches(rows["test"], evaluation_rows(config.length))
+        validation = EvaluationBatches(rows["validation"], self.test.batch_size)
         count = min(len(validation), VALIDATION_BATCHES)
         self.validation = [validation.at(index) for index in range(count)]
 

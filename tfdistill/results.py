@@ -159,8 +159,8 @@ def collect(corpus, models, files, seconds, peak_memory_bytes):
     """
     models = {key: dict(model) for key, model in models.items()}
     # One float32 latency for each model: equal precision is the only fair ratio. The student's
-    # size is that of the file that ships: int8, unless that costs too much.
-    shipped = INT8_FILE if INT8_FILE in files else FLOAT32_FILE
+    # size is that of the file that ships.
+    shipped = shipped_of(files)
     models["student"]["bytes"] = files[shipped]["bytes"]
     models["student"]["latency_ms"] = files[FLOAT32_FILE]["latency_ms"]
     if TEACHER_FILE in files:
@@ -177,7 +177,12 @@ def collect(corpus, models, files, seconds, peak_memory_bytes):
     }
 
 
-def verdict(models, shipped=INT8_FILE):
+def shipped_of(files):
+    """Name of the student's file that ships: int8, unless that costs too much and is not there."""
+    return INT8_FILE if INT8_FILE in files else FLOAT32_FILE
+
+
+def verdict(models, shipped):
     """Holds the student against its teacher by the usual three criteria.
 
     Args:

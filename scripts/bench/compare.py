@@ -2,11 +2,11 @@
 
 Every run is a process of its own, from the same batches and (but for KerasHub) the same weights:
 float32, no dropout, a vocabulary of 30,522. Where the processor has units for bfloat16, tfdistill
-runs in that, too. PyTorch runs as it comes and, because freeing and
-asking again for large blocks costs it most of its time on Linux, also with an allocator that keeps
-its memory. Ratios are to the first side, round by round. The peak is that of the process, measured
-from outside; `share` is that of the arithmetic which the step cannot do without in what a large
-matrix product of the same type reached in the same minutes.
+runs in that, too, against the same peers in float32. PyTorch runs as it comes and, because freeing
+and asking again for large blocks costs it most of its time on Linux, also with an allocator that
+keeps its memory. Ratios are of tfdistill to each peer, round by round. The peak is that of the
+process, measured from outside; `share` is that of the arithmetic which the step cannot do without
+in what a large matrix product of the same type reached in the same minutes.
 """
 
 import argparse
@@ -68,7 +68,7 @@ def call(script, *arguments, python=sys.executable, environment=None):
 
 
 def measure(name, folder, rounds, peers):
-    """Runs each side `rounds` times, in turn, until one fails, which is left out from there on.
+    """Runs each side `rounds` times, in turn, until a peer fails, which is left out from there on.
 
     Returns:
         (lists of their results by name, GFLOP/s by type).
@@ -85,6 +85,8 @@ def measure(name, folder, rounds, peers):
             try:
                 found, memory = call(script, *words, python=python, environment=environment)
             except Failed as failure:
+                if side in (OURS, OURS_16):
+                    raise
                 print(f"{number + 1}: {side}: {failure}", file=sys.stderr)
                 del results[side]
                 continue
@@ -107,25 +109,24 @@ def table(work, results, gflops):
     lines = [
         f"\n{work.title}; large products, GFLOP/s: "
         + ", ".join(f"{kind} {speed:,.0f}" for kind, speed in gflops.items()),
-        f"{'step':22}{'tokens/s':>9}  {'range':14}{'ratio':>6}  {'range':12}{'share':>5}"
+        f"{'step':22}{'tokens/s':>9}  {'range':14}{'share':>5}"
         f"{'peak GB':>9}{'first loss':>12}{'last loss':>11}",
     ]
     speeds = {name: [run["speed"] for run in runs] for name, runs in results.items()}
-    usual = next(iter(speeds.values()), None)
     for name, runs in results.items():
         peak = statistics.median(run["peak"] for run in runs) / 1e9
         speed, spread = statistics.median(speeds[name]), _range(speeds[name], ",.0f")
-        ratios = [own / other for own, other in zip(speeds[name], usual, strict=True)]
-        ratio, ratio_spread = statistics.median(ratios), _range(ratios, ".2f")
         share = speed / work.tokens * work.operations() / 1e9 / gflops[_type(name)]
         losses = ""
         if "losses" in runs[0]:  # KerasHub starts from weights of its own
             first, *_, last = runs[0]["losses"]
             losses = f"{first:>12.5f}{last:>11.5f}"
-        lines.append(
-            f"{name:22}{speed:>9,.0f}  {spread:14}{ratio:>6.2f}  {ratio_spread:12}{share:>5.0%}"
-            f"{peak:>9.2f}{losses}"
-        )
+        lines.append(f"{name:22}{speed:>9,.0f}  {spread:14}{share:>5.0%}{peak:>9.2f}{losses}")
+    for name in (each for each in (OURS, OURS_16) if each in speeds):
+        for peer in (each for each in speeds if each != name and each != OURS_16):
+            ratios = [own / other for own, other in zip(speeds[name], speeds[peer], strict=True)]
+            ratio = f"{statistics.median(ratios):.2f} x ({_range(ratios, '.2f')})"
+            lines.append(f"{name} to {peer}: {ratio}")
     return "\n".join(lines)
 
 
@@ -138,7 +139,7 @@ def differ(results):
     losses = {side: runs[0]["losses"] for side, runs in results.items() if "losses" in runs[0]}
     usual = next(iter(losses.values()), ())
     return any(
-        abs(own - other) > SAME[_type(side)] * abs(other)
+        not abs(own - other) <= SAME[_type(side)] * abs(other)  # so that NaN differs
         for side, row in losses.items()
         for own, other in zip(row, usual, strict=True)
     )

@@ -10,7 +10,7 @@ from tfdistill import recipes
 from tfdistill.distillation import layer_losses
 from tfdistill.distillation.bound_terms import BoundTerm, bind_terms, check_phase
 from tfdistill.distillation.distiller import Distiller
-from tfdistill.distillation.phases import Phase, Term
+from tfdistill.distillation.phases import Phase, Term, rates_of
 from tfdistill.distillation.schedules import Schedule
 from tfdistill.errors import UserError
 
@@ -295,15 +295,22 @@ def test_parts_that_learn(student, tiny_model, batch):
         two = Phase("test", (Term("mlm", 1.0),), trainable=(last,))
         paths = [variable.path for variable in Distiller(student, two).trained_variables]
         assert len(paths) == 16 and all(path.startswith("encoder/layer_1/") for path in paths)
-    with pytest.raises(UserError, match="trains 'haed', and no such part .* can learn; there are"):
+    with pytest.raises(UserError, match="names 'haed' in trainable, .* can learn; there are"):
         Distiller(student, Phase("test", (Term("mlm", 1.0),), trainable=("haed",)))
     frozen = tiny_model(seed=2)
     frozen.encoder.blocks[-1].trainable = False
     last = Phase("test", (Term("mlm", 1.0),), trainable=("encoder/layer_-1",))
-    with pytest.raises(UserError, match="trains 'encoder/layer_-1', and no such part"):
+    with pytest.raises(UserError, match="names 'encoder/layer_-1' in trainable, and no such part"):
         Distiller(frozen, last)
-    with pytest.raises(UserError, match="trains 'encoder/layer_-3', and no such part"):
+    with pytest.raises(UserError, match="names 'encoder/layer_-3' in trainable, and no such part"):
         Distiller(student, Phase("test", (Term("mlm", 1.0),), trainable=("encoder/layer_-3",)))
+
+
+@pytest.mark.parametrize("part", ["haed", "below"])
+def test_a_rate_of_nothing(student, part):
+    phase = Phase("test", (Term("mlm", 1.0),), rates=((part, 0.1),))
+    with pytest.raises(UserError, match=f"names '{part}' in rates, and no such part"):
+        rates_of(phase, student.trainable_variables, student.config.num_hidden_layers)
 
 
 @pytest.mark.parametrize("recipe", ["minilm", "minilm_v1"])

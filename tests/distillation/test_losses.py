@@ -54,7 +54,7 @@ def between(student, teacher, **options):
     """Loss names to (value by TensorFlow, values per token by NumPy)."""
     logits = dict(student_logits=student, teacher_logits=teacher, **options)
     hidden = dict(student_hidden=student, teacher_hidden=teacher, **options)
-    s, t = student.astype(np.float64), teacher.astype(np.float64)
+    s, t = np.asarray(student, np.float64), np.asarray(teacher, np.float64)
     return {
         **{
             f"kl {temperature}": (
@@ -80,6 +80,23 @@ def test_losses_between_two_models(pair, normalizer):
         assert expected > 0.01, name
         np.testing.assert_allclose(value, expected, rtol=2e-6, err_msg=name)
         assert value.dtype == tf.float32 and value.shape == ()
+
+
+def test_gradients(pair):
+    """Against the central difference of the formula in float64, along a random direction."""
+    student, teacher = pair
+    direction = np.random.default_rng(2).normal(size=student.shape)
+    with tf.GradientTape(persistent=True) as tape:
+        variable = tf.constant(student)
+        tape.watch(variable)
+        found = between(variable, teacher, weights=WEIGHTS)
+    ahead, behind = (
+        between(student + step * direction, teacher, weights=WEIGHTS) for step in (1e-4, -1e-4)
+    )
+    for name, (value, _) in found.items():
+        slope = np.sum(tape.gradient(value, variable).numpy() * direction)
+        two = [average(each[name][1], WEIGHTS) for each in (ahead, behind)]
+        np.testing.assert_allclose(slope, (two[0] - two[1]) / 2e-4, rtol=1e-4, err_msg=name)
 
 
 @pytest.mark.parametrize("normalizer", [None, 7.0])

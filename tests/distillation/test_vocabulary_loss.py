@@ -10,6 +10,7 @@ from tfdistill.distillation.vocabulary_loss import (
     SAFE_EXPONENT,
     SOFT_CROSS_ENTROPY,
     SQUARED_DISTANCE,
+    chunk_for,
     cross_entropy,
     largest_logit,
     vocabulary_loss,
@@ -303,3 +304,10 @@ def test_a_real_vocabulary_is_as_exact(safe, jit_compile):
     assert 0 < expected.max() < 0.0025
     # Sums of 30,522 float32 terms, each good to a few millionths.
     np.testing.assert_allclose(loss, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "vocabulary, tokens", [(70, 512), (30_522, 512), (119_547, 130), (10**6, 64)]
+)
+def test_memory_does_not_grow_with_the_vocabulary(vocabulary, tokens):
+    assert chunk_for(vocabulary) == tokens

@@ -102,6 +102,14 @@ def test_mean_and_sample_standard_deviation(run):
     assert "4.233 ± 0.153" in format_comparison(compare_runs(runs))
 
 
+def test_asking_the_teacher_beforehand_counts_as_training(run):
+    cached = run("a", seconds=60.0)
+    cached["metrics"]["seconds"] |= {"cache": 30.0, "baseline_start": 48.0}
+    rows = {row["model"]: row for row in comparison_json(compare_runs([cached]))["rows"]}
+    assert rows["student"]["minutes"]["mean"] == pytest.approx(1.5)
+    assert rows["baseline_start"]["minutes"]["mean"] == pytest.approx(0.8)
+
+
 def test_one_run_has_no_deviation_and_a_missing_number_no_mean():
     assert mean_and_deviation([3.0]) == (3.0, None)
     assert mean_and_deviation([3.0, None]) == (None, None)

@@ -23,6 +23,12 @@ DEPTH = 2
 # Of these, student and teacher are MobileBERTs, the one without norms, the other inverted.
 MOBILEBERT = ("mobilebert_akt", "mobilebert_jkt", "mobilebert_pkt")
 PRE_TRAINING = "pre-training with LayerDrop"
+OF_MOBILEBERT = (f"{PRE_TRAINING}/ib_bert", "mobilebert_akt/distil/mobilebert_with_norms")
+SHAPES = {
+    "mobilebert": "H-8_B-16_A-2_F-2_I-20_E-8_OPT",
+    "mobilebert_with_norms": "H-8_B-16_A-2_F-2_I-20_E-8",
+    "ib_bert": "H-24_B-16_A-2_F-1_E-8",
+}
 # Settings of a recipe that change its graph.
 VARIANTS = {
     "distilbert": {
@@ -45,8 +51,8 @@ FORMS = {
 }
 OF_TEACHERS = ("two teachers", "cached", "cached, bfloat16")
 IN_ALL_FORMS = (PRE_TRAINING, "distilbert/distil/bert", "distilbert at masked tokens/distil/bert")
-IN_BFLOAT16 = ("tinybert/general/bert", "minilm/relations/bert", "pkd/distil/bert")
-IN_BFLOAT16 += ("mobilebert_akt/distil/mobilebert",)
+IN_SIXTEEN_BITS = ("tinybert/general/bert", "minilm/relations/bert", "pkd/distil/bert")
+IN_SIXTEEN_BITS += ("mobilebert_akt/distil/mobilebert",)
 # The activations of Hugging Face's configs; 16 bits have fewer kernels.
 ACTIVATIONS = {
     f"{activation}, bfloat16": {"hidden_act": activation, "precision": "bfloat16"}
@@ -72,8 +78,8 @@ def names():
         f"{name}, {form}" for name in IN_ALL_FORMS for form in FORMS if form not in OF_TEACHERS
     ]
     found += [f"distilbert/distil/bert, {form}" for form in OF_TEACHERS]
-    found += ["pkd/distil/bert, cached"]
-    found += [f"{name}, bfloat16" for name in IN_BFLOAT16]
+    found += ["pkd/distil/bert, cached", *OF_MOBILEBERT]
+    found += [f"{name}, {kind}" for name in IN_SIXTEEN_BITS for kind in ("bfloat16", "float16")]
     return found + [f"mlm/mlm/bert, {activation}" for activation in ACTIVATIONS]
 
 
@@ -92,16 +98,16 @@ def build(name):
     metal = dict(on_metal=True, micro_batches=settings["micro_batches"], remat=settings["remat"])
     model = functools.partial(_model, hidden_act=settings["hidden_act"])
     with devices.numerics(choice):
-        if name == PRE_TRAINING:
-            (phase,) = recipes.get("mlm").phases
-            distiller = Distiller(model("bert"), phase, layerdrop=0.5, **metal)
+        if name.startswith(PRE_TRAINING):
+            (phase,), kind = recipes.get("mlm").phases, name.partition("/")[2] or "bert"
+            distiller = Distiller(model(kind), phase, layerdrop=0.5, **metal)
         else:
             variant, phase_name, kind = name.split("/")
             recipe, space, rest = variant.partition(" ")
             options = VARIANTS.get(recipe, {}).get(space + rest, {})
             phases = _phases(recipe, options)
             (phase,) = (phase for phase in phases if phase.name == phase_name)
-            teacher = model("ib_bert" if kind == "mobilebert" else "bert")
+            teacher = model("ib_bert" if kind.startswith("mobilebert") else "bert")
             others = [model("bert") for _ in range(1, settings["teachers"])]
             distiller = Distiller(
                 model(kind), phase, teacher, steps=10, more_teachers=others, **metal
@@ -154,9 +160,8 @@ def _phases(recipe, options):
 
 
 def _model(kind, hidden_act):
-    if kind in ("mobilebert", "ib_bert"):
-        name = {"mobilebert": "H-8_B-16_A-2_F-2_I-20_E-8_OPT", "ib_bert": "H-24_B-16_A-2_F-1_E-8"}
-        config = named_config(f"L-{DEPTH}_{name[kind]}", "mobilebert", VOCABULARY)
+    if kind in SHAPES:
+        config = named_config(f"L-{DEPTH}_{SHAPES[kind]}", "mobilebert", VOCABULARY)
         return MaskedLanguageModel(config.with_dropout(0.1))
     return MaskedLanguageModel(_shape(kind, hidden_act))
 

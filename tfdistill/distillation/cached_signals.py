@@ -10,7 +10,7 @@ from tfdistill.distillation.schedules import Schedule
 from tfdistill.distillation.signals import MASKED_ROWS, compute_signals
 from tfdistill.distillation.terms import logit_rows
 from tfdistill.distillation.top_k_loss import top_k_of
-from tfdistill.distillation.vocabulary_loss import CHUNK
+from tfdistill.distillation.vocabulary_loss import chunk_for
 from tfdistill.errors import UserError
 
 TOP_K = 64  # words of an answer that are kept; docs/PERFORMANCE.md tells what the others weigh
@@ -158,8 +158,9 @@ class Answering:
             (tf.reshape(each[kept.rows], (-1, each[kept.rows].shape[-1])), *each["decoder"])
             for each in shown
         ]
-        k = min(TOP_K, models[0][1].shape[0] - 1)
-        ids, logs = top_k_of(models, self._shares, kept.temperature, k, CHUNK)
+        vocabulary = models[0][1].shape[0]
+        k, chunk = min(TOP_K, vocabulary - 1), chunk_for(vocabulary)
+        ids, logs = top_k_of(models, self._shares, kept.temperature, k, chunk)
         return {
             f"{kept.name}-ids": tf.reshape(ids, (batch, tokens, k)),
             f"{kept.name}-logs": tf.reshape(logs, (batch, tokens, k + 1)),

@@ -129,11 +129,7 @@ def trained_by(phase, student):
     for part in phase.trainable:
         inside = _inside(part, variables, student.config.num_hidden_layers)
         if not inside:
-            parts = sorted({"/".join(v.path.split("/")[:-1]) for v in variables})
-            raise UserError(
-                f"--recipe: phase {phase.name!r} trains {part!r}, and no such part of the student "
-                f"can learn; there are {', '.join(parts)}"
-            )
+            _refuse(phase, "trainable", part, variables)
         found += inside
     return [variable for variable in variables if any(variable is one for one in found)]
 
@@ -148,11 +144,25 @@ def rates_of(phase, variables, depth):
 
     Returns:
         list of float.
+
+    Raises:
+        UserError: nothing that learns is in a part.
     """
     rates = {id(variable): 1.0 for variable in variables}
     for part, rate in phase.rates:
-        rates |= {id(variable): rate for variable in _inside(part, variables, depth)}
+        inside = _inside(part, variables, depth)
+        if not inside:
+            _refuse(phase, "rates", part, variables)
+        rates |= {id(variable): rate for variable in inside}
     return [rates[id(variable)] for variable in variables]
+
+
+def _refuse(phase, field, part, variables):
+    parts = sorted({"/".join(v.path.split("/")[:-1]) for v in variables})
+    raise UserError(
+        f"--recipe: phase {phase.name!r} names {part!r} in {field}, and no such part of the "
+        f"student can learn; there are {', '.join(parts)}"
+    )
 
 
 def _inside(part, variables, depth):

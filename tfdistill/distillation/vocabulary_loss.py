@@ -17,6 +17,8 @@ import tensorflow as tf
 from tfdistill.distillation.losses import mean_over
 
 CHUNK = 512  # tokens: 63 MB of float32 logits at 30,522 words; smaller ones multiply slower
+LARGEST_CHUNK = 512 * 30_522  # logits: a larger vocabulary takes fewer tokens at a time
+SMALLEST_CHUNK = 64
 # Below this exp(logit), its sum over a vocabulary and the ratio of two such sums stay well inside
 # float32, and the pass over all logits that finds the largest of each token can be left out.
 SAFE_EXPONENT = 40.0
@@ -88,6 +90,11 @@ LOG_PARTITION = TokenLoss(_log_partition)
 SQUARED_DISTANCE = TokenLoss(_squared_distance, exponentials=False)
 
 
+def chunk_for(vocabulary):
+    """Tokens that are worked on at a time, so that memory does not grow with the vocabulary."""
+    return min(CHUNK, max(SMALLEST_CHUNK, LARGEST_CHUNK // vocabulary))
+
+
 def vocabulary_loss(
     *,
     loss,
@@ -98,7 +105,7 @@ def vocabulary_loss(
     targets=(),
     normalizer=None,
     temperature=1.0,
-    chunk=CHUNK,
+    chunk=None,
 ):
     """Mean over tokens of a loss of models' logits, without holding the logits.
 
@@ -114,12 +121,12 @@ def vocabulary_loss(
         targets: tensors (tokens, any) that a loss takes instead of teachers.
         normalizer: float scalar that replaces the sum of `weights`.
         temperature: divides all logits.
-        chunk: the most tokens that are worked on at a time.
+        chunk: the most tokens that are worked on at a time; None: `chunk_for` the vocabulary.
 
     Returns:
         A float32 scalar.
     """
-    weights = tf.cast(weights, tf.float32)
+    weights, chunk = tf.cast(weights, tf.float32), chunk or chunk_for(student[1].shape[0])
     if normalizer is None:
         normalizer = tf.reduce_sum(weights)
     scales = tf.math.divide_no_nan(weights, normalizer)
@@ -148,7 +155,7 @@ def vocabulary_loss(
     return summed(*student)
 
 
-def cross_entropy(*, student, labels, weights, normalizer=None, chunk=CHUNK):
+def cross_entropy(*, student, labels, weights, normalizer=None, chunk=None):
     """Mean cross-entropy of the labels: `losses.masked_cross_entropy` without holding the logits.
 
     Args:

@@ -242,10 +242,17 @@ def _numbers(run, model, target):
         "top1": _scaled(own.get("top1"), 100),
         "agreement": _scaled(own.get("agreement"), 100),
         "start": run["start_loss"] if model in ("student", "baseline_start") else None,
-        "minutes": _scaled(metrics.get("seconds", {}).get(model), 1 / 60),
+        "minutes": _scaled(_seconds(metrics, model), 1 / 60),
         "memory": _scaled(peak, 1e-9),
         "steps": steps_to(run["curves"].get(model, []), target),
     }
+
+
+def _seconds(metrics, model):
+    """Of a model's training; for the student, of asking the teacher beforehand as well."""
+    seconds = metrics.get("seconds", {})
+    asking = seconds.get("cache", 0) if model == "student" else 0
+    return seconds[model] + asking if model in seconds else None
 
 
 def _scaled(value, factor):
