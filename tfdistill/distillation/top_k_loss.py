@@ -13,7 +13,7 @@ from tfdistill.distillation.vocabulary_loss import TokenLoss, log_mixture
 SMALLEST_REST = 1e-7
 
 
-def _against_top_k(student_logits, targets, safe, with_entropy):
+def _against_top_k(student_logits, targets, safe, sums, with_entropy):
     """Per token: sum over the kept words of p (log p - log s), plus r (log r - log q)."""
     ids, log_shares = targets  # (tokens, k), (tokens, k + 1)
     log_shares = tf.transpose(log_shares)  # (k + 1, tokens)
@@ -25,13 +25,13 @@ def _against_top_k(student_logits, targets, safe, with_entropy):
     if not safe:
         student_logits -= tf.reduce_max(student_logits, axis=0, keepdims=True)
     exponentials = tf.exp(student_logits)  # (vocab, tokens)
-    partition = tf.reduce_sum(exponentials, axis=0, keepdims=True)  # (1, tokens)
+    partition = sums(exponentials)  # (1, tokens)
     tokens = tf.broadcast_to(tf.range(ids.shape[0]), (ids.shape[1], ids.shape[0]))
     places = tf.stack([tf.transpose(ids), tokens], axis=-1)  # (k, tokens, 2)
     log_own = tf.gather_nd(student_logits, places) - tf.math.log(partition)  # (k, tokens)
     # All others' sum, not 1 less the kept words': of a sure student nothing would be left of it.
     others = tf.tensor_scatter_nd_update(exponentials, places, tf.zeros_like(log_own))
-    own_rest = tf.reduce_sum(others, axis=0, keepdims=True) / partition
+    own_rest = sums(others) / partition
     own_rest = tf.maximum(own_rest, SMALLEST_REST)
 
     loss = -tf.reduce_sum(kept * log_own, axis=0) - (rest * tf.math.log(own_rest))[0]
@@ -39,15 +39,15 @@ def _against_top_k(student_logits, targets, safe, with_entropy):
         loss += tf.reduce_sum(shares * log_shares, axis=0)
     # softmax(z) - p at a kept word; of any other, softmax(z) less its part of r.
     gradient = others * ((1.0 - rest / own_rest) / partition)
-    return loss, tf.tensor_scatter_nd_add(gradient, places, tf.exp(log_own) - kept)
+    return loss, tf.tensor_scatter_nd_add(gradient, places, tf.exp(log_own) - kept), 1.0
 
 
-def _kl(student_logits, targets, safe):
-    return _against_top_k(student_logits, targets, safe, with_entropy=True)
+def _kl(student_logits, targets, safe, sums):
+    return _against_top_k(student_logits, targets, safe, sums, with_entropy=True)
 
 
-def _soft_cross_entropy(student_logits, targets, safe):
-    return _against_top_k(student_logits, targets, safe, with_entropy=False)
+def _soft_cross_entropy(student_logits, targets, safe, sums):
+    return _against_top_k(student_logits, targets, safe, sums, with_entropy=False)
 
 
 # In place of the losses of that name in `vocabulary_loss`; their `targets` are those of `top_k_of`.

@@ -16,8 +16,8 @@ import tensorflow as tf
 
 from tfdistill.distillation.losses import mean_over
 
-CHUNK = 512  # tokens: 63 MB of float32 logits at 30,522 words; smaller ones multiply slower
-LARGEST_CHUNK = 512 * 30_522  # logits: a larger vocabulary takes fewer tokens at a time
+CHUNK = 320  # tokens: 39 MB of float32 logits at 30,522 words; smaller ones multiply slower
+LARGEST_CHUNK = CHUNK * 30_522  # logits: a larger vocabulary takes fewer tokens at a time
 SMALLEST_CHUNK = 64
 # Below this exp(logit), its sum over a vocabulary and the ratio of two such sums stay well inside
 # float32, and the pass over all logits that finds the largest of each token can be left out.
@@ -29,10 +29,11 @@ class TokenLoss:
     """A loss of one token's logits.
 
     Args:
-        compute: (student's logits, what the teacher says or None; whether exponentials of logits
-            are safe as they are) to (loss per token (tokens,), its gradient to the student's
-            logits). Logits are float32 (vocab, tokens) and divided by the temperature; the teacher
-            says its own logits, or a tuple of a chunk of `targets`.
+        compute: (student's logits, what the teacher says or None, whether exponentials of logits
+            are safe as they are, a function that sums over the vocabulary) to (loss per token
+            (tokens,), two factors of its gradient to the student's logits: (vocab, tokens) and
+            (1, tokens) or a float). Logits are float32 (vocab, tokens) and divided by the
+            temperature; the teacher says its own logits, or a tuple of a chunk of `targets`.
         exponentials: whether it takes any.
     """
 
@@ -40,44 +41,50 @@ class TokenLoss:
     exponentials: bool = True
 
 
-def _kl(student_logits, teacher_logits, safe):
-    student_logits, student, student_sum, _ = _exponentials(student_logits, safe)
-    teacher_logits, teacher, teacher_sum, _ = _exponentials(teacher_logits, safe)
+def _kl(student_logits, teacher_logits, safe, sums):
+    student_logits, student, student_sum, _ = _exponentials(student_logits, safe, sums)
+    teacher_logits, teacher, teacher_sum, _ = _exponentials(teacher_logits, safe, sums)
     # KL = sum p_t (z_t - z_s) - log Z_t + log Z_s: no logarithm of every probability.
-    cross = _sums(teacher * (teacher_logits - student_logits))
+    cross = sums(teacher * (teacher_logits - student_logits))
     loss = cross / teacher_sum + tf.math.log(student_sum / teacher_sum)
-    return loss[0], student * (1.0 / student_sum) - teacher * (1.0 / teacher_sum)
+    return loss[0], student - teacher * (student_sum / teacher_sum), 1.0 / student_sum
 
 
-def _soft_cross_entropy(student_logits, teacher_logits, safe):
-    student_logits, student, student_sum, _ = _exponentials(student_logits, safe)
-    _, teacher, teacher_sum, _ = _exponentials(teacher_logits, safe)
-    loss = tf.math.log(student_sum) - _sums(teacher * student_logits) / teacher_sum
-    return loss[0], student * (1.0 / student_sum) - teacher * (1.0 / teacher_sum)
+def _soft_cross_entropy(student_logits, teacher_logits, safe, sums):
+    student_logits, student, student_sum, _ = _exponentials(student_logits, safe, sums)
+    _, teacher, teacher_sum, _ = _exponentials(teacher_logits, safe, sums)
+    loss = tf.math.log(student_sum) - sums(teacher * student_logits) / teacher_sum
+    return loss[0], student - teacher * (student_sum / teacher_sum), 1.0 / student_sum
 
 
-def _log_partition(logits, _, safe):
-    _, exponentials, total, largest = _exponentials(logits, safe)
-    return (tf.math.log(total) + largest)[0], exponentials * (1.0 / total)
+def _log_partition(logits, _, safe, sums):
+    _, exponentials, total, largest = _exponentials(logits, safe, sums)
+    return (tf.math.log(total) + largest)[0], exponentials, 1.0 / total
 
 
-def _squared_distance(student_logits, teacher_logits, _):
+def _squared_distance(student_logits, teacher_logits, _, sums):
     difference = student_logits - teacher_logits
-    return _sums(difference**2)[0], 2.0 * difference
+    return sums(difference**2)[0], difference, 2.0
 
 
-def _exponentials(logits, safe):
+def _exponentials(logits, safe, sums):
     """(The logits less `largest`, their exponentials, the sum of these, `largest` or 0)."""
     largest = tf.zeros(())
     if not safe:
         largest = tf.reduce_max(logits, axis=0, keepdims=True)
         logits -= largest
     exponentials = tf.exp(logits)
-    return logits, exponentials, _sums(exponentials), largest
+    return logits, exponentials, sums(exponentials), largest
 
 
 def _sums(values):
     return tf.reduce_sum(values, axis=0, keepdims=True)  # (1, tokens)
+
+
+def _sums_by_product(values):
+    # A quarter of the time without XLA, which is where bfloat16 is computed on CPUs. Not for
+    # float32: CUDA cards would round what they multiply.
+    return tf.matmul(tf.ones((1, values.shape[0])), values)  # (1, tokens)
 
 
 # KL(teacher || student): see `losses.kl_divergence`. Gradient softmax(z_s) - softmax(z_t).
@@ -244,6 +251,8 @@ def _walk(loss, models, shares, targets, safe, scales, chunk):
     targets = [_pad_rows(each, steps * chunk) for each in targets]
     scales = _pad_rows(scales[:, None], steps * chunk)
 
+    sums = _sums_by_product if kernel.dtype == tf.bfloat16 else _sums
+
     def logits(part, kernel, bias):
         return _product(kernel, part, transpose_b=True) + bias[:, None]  # (vocab, chunk)
 
@@ -260,14 +269,16 @@ def _walk(loss, models, shares, targets, safe, scales, chunk):
             said = log_mixture(theirs, shares)
         else:
             said = theirs[0] if theirs else None
-        value, gradient = loss.compute(ours, said, safe)
+        value, gradient, factor = loss.compute(ours, said, safe, sums)
+        total += tf.reduce_sum(value * scale[:, 0])
         narrow = tf.cast(gradient, kernel.dtype)  # (vocab, chunk)
-        # The scale goes to the narrow side of every product.
+        # What scales a token goes to the narrow side of every product.
+        scale *= tf.reshape(factor, (-1, 1))  # (chunk, 1)
         to_rows = tf.transpose(_product(kernel, narrow, transpose_a=True)) * scale  # (chunk, width)
         scaled = parts[0] * tf.cast(scale, parts[0].dtype)
         return (
             step + 1,
-            total + tf.reduce_sum(value * scale[:, 0]),
+            total,
             row_gradient.write(step, to_rows),
             kernel_gradient + _product(narrow, scaled),
             bias_gradient + tf.matmul(gradient, scale)[:, 0],
