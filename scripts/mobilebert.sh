@@ -35,7 +35,7 @@ for seed in 0 1; do
   student jkt $seed ${mobile}_OPT --recipe=mobilebert_jkt
   student pkt $seed ${mobile}_OPT --recipe=mobilebert_pkt
   # LayerNorm and GELU in place of NoNorm and ReLU.
-  student norm $seed $mobile --recipe=mobilebert_pkt
+  student norm $seed $mobile --recipe=mobilebert_pkt --baseline=start
   # A wider bottleneck and more heads against more feed-forward parts. Other numbers of heads than the teacher's leave its
   # attention out, here of all three.
   shape() { student "$1" $seed "$2" --recipe=mobilebert_pkt --alpha_attention=0 "${@:3}"; }

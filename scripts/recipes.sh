@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
 # The recipes side by side on WikiText-2: one teacher, one student's shape, equal steps, two seeds; then the table.
 #
-#   bash scripts/recipes.sh DIR        DIR holds the files of WikiText-2
+#   bash scripts/recipes.sh DIR [PRECISION]        DIR holds the files of WikiText-2; the same precision for all: float32, or
+#                                                  bfloat16, faster where a processor has units for it
 #
 # About an hour on 2 cores. The first teacher is runs/wikitext2/teacher, made when it is not there. A run that is done is not done
 # again.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
 
-[[ $# == 1 ]] || { echo "usage: bash scripts/recipes.sh DIR" >&2; exit 1; }
-data_dir="$(realpath -- "$1")"
+[[ $# == 1 || $# == 2 ]] || { echo "usage: bash scripts/recipes.sh DIR [PRECISION]" >&2; exit 1; }
+data_dir="$(realpath -- "$1")" precision=${2:-float32}
 prepare_environment base
 cd "$root"
-train() { "$python" -m tfdistill.train --corpus=wikitext-2 --data_dir="$data_dir" "$@"; }
+train() { "$python" -m tfdistill.train --corpus=wikitext-2 --data_dir="$data_dir" --precision="$precision" "$@"; }
 
 base=runs/wikitext2
 [[ -d $base/teacher ]] || train --flagfile=configs/wikitext2.flags
@@ -29,7 +30,10 @@ student() {  # name seed flags...
     --seed="$seed" --student_init=spaced --steps=250 --validation_interval=25 --baseline=none "$@"
 }
 for seed in 0 1; do
-  student distilbert $seed --recipe=distilbert --baseline=both
+  # Masked LM alone, from the same start and from a random one.
+  student mlm $seed --recipe=mlm
+  student random $seed --recipe=mlm --student_init=random
+  student distilbert $seed --recipe=distilbert
   student pkd $seed --recipe=pkd
   student hybrid $seed --recipe=hybrid --then=distilbert
   student tinybert $seed --recipe=tinybert

@@ -9,31 +9,51 @@ import tensorflow as tf
 
 from tfdistill import hardware, recipes
 from tfdistill.distillation.distiller import Distiller
-from tfdistill.distillation.vocabulary_loss import KL, vocabulary_loss
+from tfdistill.distillation.vocabulary_loss import KL, cross_entropy, vocabulary_loss
 from tfdistill.models.config import EncoderConfig
 from tfdistill.models.heads import MaskedLanguageModel
 
 TOKENS, VOCABULARY, WIDTH = 2048, 30_522, 16  # 250 MB of logits
 
 
-def between_logits(chunk):
-    """The vocabulary loss and its gradients, `chunk` tokens at a time."""
+def random_model(seed, dtype=tf.float32):
+    """Rows, kernel and bias of a projection to the vocabulary; rows of that dtype."""
+    parts = (TOKENS, WIDTH), (VOCABULARY, WIDTH), (VOCABULARY,)
+    rows, *rest = (0.3 * tf.random.stateless_normal(part, (seed, 0)) for part in parts)
+    return [tf.cast(rows, dtype), *rest]
 
-    def model(seed):
-        parts = (TOKENS, WIDTH), (VOCABULARY, WIDTH), (VOCABULARY,)
-        return [0.3 * tf.random.stateless_normal(part, (seed, 0)) for part in parts]
 
-    student, teacher, weights = model(1), model(2), tf.ones(TOKENS)
+def gradients_of(loss, student):
+    """A call that computes the gradients of a function of the student's parts."""
 
     def call():
         with tf.GradientTape() as tape:
             tape.watch(student)
-            loss = vocabulary_loss(
-                loss=KL, student=student, teachers=[teacher], weights=weights, chunk=chunk
-            )
-        return tape.gradient(loss, student)
+            value = loss(student)
+        return [tf.cast(gradient, tf.float32) for gradient in tape.gradient(value, student)]
 
     return call
+
+
+def between_logits(chunk, dtype=tf.float32):
+    """The KL to a teacher, `chunk` tokens at a time."""
+    teachers, weights = [random_model(2, dtype)], tf.ones(TOKENS)
+
+    def loss(student):
+        options = dict(teachers=teachers, weights=weights, chunk=chunk)
+        return vocabulary_loss(loss=KL, student=student, **options)
+
+    return gradients_of(loss, random_model(1, dtype))
+
+
+def masked_lm(chunk):
+    """The cross-entropy of labels, `chunk` tokens at a time."""
+    labels, weights = tf.range(TOKENS), tf.ones(TOKENS)
+
+    def loss(student):
+        return cross_entropy(student=student, labels=labels, weights=weights, chunk=chunk)
+
+    return gradients_of(loss, random_model(1))
 
 
 def step(remat):
@@ -54,8 +74,12 @@ def step(remat):
 
 
 CALLS = {
-    "vocabulary loss": lambda: between_logits(512),
-    "vocabulary loss, all at once": lambda: between_logits(TOKENS),
+    "KL": lambda: between_logits(512),
+    "KL, all at once": lambda: between_logits(TOKENS),
+    "KL in bfloat16": lambda: between_logits(512, tf.bfloat16),
+    "KL in bfloat16, all at once": lambda: between_logits(TOKENS, tf.bfloat16),
+    "masked LM": lambda: masked_lm(512),
+    "masked LM, all at once": lambda: masked_lm(TOKENS),
     "step": lambda: step(remat=False),
     "step with remat": lambda: step(remat=True),
 }

@@ -229,10 +229,14 @@ def test_the_check_of_bfloat16_on_a_cpu(run_command, tiny_flags, capsys):
     from tfdistill.diagnosis import training_check
 
     pace, asked = {"float32": 100.0, "bfloat16": 50.0}, []
+    losses, dropouts = {("this run", "bfloat16"): 2.5}, {}  # with dropout no two are alike
 
     def train(workload, batches, way, steps):
-        asked.append((workload.name, way.choice.precision, way.choice.jit_compile))
-        return training_check.Course((2.0,) * steps, (1.0,) * steps, pace[way.choice.precision])
+        key = workload.name, way.choice.precision
+        asked.append((*key, way.choice.jit_compile))
+        dropouts[workload.name] = workload.student.hidden_dropout_prob
+        loss = losses.get(key, 2.0)
+        return training_check.Course((loss,) * steps, (1.0,) * steps, pace[way.choice.precision])
 
     def patch(monkeypatch):
         bfloat16 = Choice("cpu", "bfloat16", False, False, 1, "a candidate")
@@ -241,7 +245,7 @@ def test_the_check_of_bfloat16_on_a_cpu(run_command, tiny_flags, capsys):
 
     def problem():
         asked.clear()
-        assert run_command("auto_check", *tiny_flags(), patch=patch) == 0
+        assert run_command("auto_check", *tiny_flags(dropout=0.3), patch=patch) == 0
         return json.loads(capsys.readouterr().out.splitlines()[-1])["problem"]
 
     xla = hardware.this_platform().system != "Darwin"
@@ -252,6 +256,9 @@ def test_the_check_of_bfloat16_on_a_cpu(run_command, tiny_flags, capsys):
     pace["bfloat16"] = 200.0
     assert problem() == ""
     assert asked[2:] == [("mini", "float32", xla), ("mini", "bfloat16", False)]
+    assert dropouts == {"this run": 0.3, "mini": 0.0}  # its steps as they will be
+    losses["mini", "bfloat16"] = 2.5
+    assert problem() == "its loss differs by 25.00%, more than 1.0%"
 
 
 def test_the_cache_is_in_the_home_where_nothing_else_is_said(monkeypatch):

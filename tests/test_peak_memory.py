@@ -16,15 +16,15 @@ def peak(what, jit_compile):
     return int(result.stdout.split()[-1])
 
 
-VOCABULARY_LOSS = "vocabulary loss", "vocabulary loss, all at once"
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "sparing, other, jit_compile",
     [
-        (*VOCABULARY_LOSS, False),
-        (*VOCABULARY_LOSS, True),
+        ("KL", "KL, all at once", False),
+        ("KL", "KL, all at once", True),
+        ("KL in bfloat16", "KL in bfloat16, all at once", False),
+        ("masked LM", "masked LM, all at once", False),
+        ("masked LM", "masked LM, all at once", True),
         ("step with remat", "step", False),
         ("step with remat", "step", True),
     ],

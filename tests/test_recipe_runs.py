@@ -67,7 +67,20 @@ def facts(path):
 def test_recipes_end_in_a_checked_file(recipe, teachers, tmp_path, run_command, tiny_flags, capfd):
     path = tmp_path / "run"
     flags = flags_of(recipe, tiny_flags, teacher=teachers["whole"], output_dir=path)
-    assert run_command("train", *flags) == 0
+    traces = []
+
+    def count_traces(monkeypatch):
+        run = loop.TrainingLoop.run
+
+        def counted(self):
+            before = run(self)
+            traces.append(self._step.traces)
+            return before
+
+        monkeypatch.setattr(loop.TrainingLoop, "run", counted)
+
+    assert run_command("train", *flags, patch=count_traces) == 0
+    assert traces == [1] * len(RUNS[recipe][2])  # one for each phase
     assert "student starts at validation loss" in capfd.readouterr().out
     metrics = json.loads((path / "metrics.json").read_text())
     assert metrics["export"]["student.tflite"]["agreement"] > 0.99
@@ -228,7 +241,8 @@ def test_mobilebert_ends_in_a_checked_file(tmp_path, run_command, tiny_flags):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "stage, inside", [("student-transfer_0", False), ("student-transfer_1", True)]
+    "stage, inside",
+    [("student-transfer_0", False), ("student-transfer_1", True), ("student-transfer_1", False)],
 )
 def test_a_stopped_progressive_transfer(stage, inside, tmp_path, run_command, tiny_flags):
     """Killed between and inside its stages, it ends with the weights of one that ran on."""

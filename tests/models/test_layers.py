@@ -31,6 +31,13 @@ def tanh_gelu(x):
 def test_activations_follow_their_formulas(name, reference):
     expected = [reference(float(x)) for x in POINTS]
     np.testing.assert_allclose(ACTIVATIONS[name](POINTS), expected, atol=1e-6)
+    points = tf.constant(POINTS[POINTS != 0.0])  # where the rectifier has no slope
+    with tf.GradientTape() as tape:
+        tape.watch(points)
+        values = ACTIVATIONS[name](points)
+    around = [[reference(float(x) + step) for x in points] for step in (1e-5, -1e-5)]
+    slopes = (np.array(around[0]) - np.array(around[1])) / 2e-5
+    np.testing.assert_allclose(tape.gradient(values, points), slopes, atol=2e-6)
 
 
 def test_every_activation_of_the_config_exists():

@@ -77,18 +77,23 @@ def of_run(config, plan):
         plan: its `Plan`.
 
     Returns:
-        A `Workload`, without dropout.
+        A `Workload`.
     """
     return Workload(
         name="this run",
         recipe=config.recipe,
         options=dataclasses.asdict(config),
         teacher=plan.teacher_config and _without_dropout(plan.teacher_config),
-        student=_without_dropout(plan.student_config),
+        student=plan.student_config,
         rows=config.batch_size,
         length=config.length,
         remat=config.remat,
     )
+
+
+def without_dropout(workload):
+    """The same `Workload` with a student whose steps can be compared (see `_without_dropout`)."""
+    return dataclasses.replace(workload, student=_without_dropout(workload.student))
 
 
 def batches(workload, tokenizer):
