@@ -30,9 +30,7 @@ student() {  # name seed flags...
     --seed="$seed" --student_init=spaced --steps=250 --validation_interval=25 --baseline=none "$@"
 }
 for seed in 0 1; do
-  # Masked LM alone, from the same start and from a random one.
-  student mlm $seed --recipe=mlm
-  student random $seed --recipe=mlm --student_init=random
+  student mlm $seed --recipe=mlm --baseline=random  # no teacher: from the same start, and from a random one
   student distilbert $seed --recipe=distilbert
   student pkd $seed --recipe=pkd
   student hybrid $seed --recipe=hybrid --then=distilbert

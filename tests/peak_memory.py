@@ -36,7 +36,7 @@ def gradients_of(loss, student):
 
 
 def between_logits(chunk, dtype=tf.float32):
-    """The KL to a teacher, `chunk` tokens at a time."""
+    """The KL to a teacher, `chunk` tokens at a time (None: as usual)."""
     teachers, weights = [random_model(2, dtype)], tf.ones(TOKENS)
 
     def loss(student):
@@ -47,7 +47,7 @@ def between_logits(chunk, dtype=tf.float32):
 
 
 def masked_lm(chunk):
-    """The cross-entropy of labels, `chunk` tokens at a time."""
+    """The cross-entropy of labels, `chunk` tokens at a time (None: as usual)."""
     labels, weights = tf.range(TOKENS), tf.ones(TOKENS)
 
     def loss(student):
@@ -74,11 +74,11 @@ def step(remat):
 
 
 CALLS = {
-    "KL": lambda: between_logits(512),
+    "KL": lambda: between_logits(None),
     "KL, all at once": lambda: between_logits(TOKENS),
-    "KL in bfloat16": lambda: between_logits(512, tf.bfloat16),
+    "KL in bfloat16": lambda: between_logits(None, tf.bfloat16),
     "KL in bfloat16, all at once": lambda: between_logits(TOKENS, tf.bfloat16),
-    "masked LM": lambda: masked_lm(512),
+    "masked LM": lambda: masked_lm(None),
     "masked LM, all at once": lambda: masked_lm(TOKENS),
     "step": lambda: step(remat=False),
     "step with remat": lambda: step(remat=True),

@@ -96,7 +96,7 @@ def _check(config):
     from tfdistill import plan, recipes, sources
     from tfdistill.data.tokenizer import load_tokenizer
     from tfdistill.diagnosis import workloads
-    from tfdistill.diagnosis.training_check import STEPS, Way, compare, train, ways
+    from tfdistill.diagnosis.training_check import NO_NUMBERS, STEPS, Way, compare, train, ways
     from tfdistill.models.checkpoint import load_model
 
     names = sources.teacher_names(config)[:1]
@@ -116,8 +116,10 @@ def _check(config):
     for workload, its_tokenizer, steps in trials:
         batches, wrong = workloads.batches(workload, its_tokenizer), ""
         usual, other = (train(workload, batches, w, steps) for w in (instead, candidate))
-        if choice.on_metal or workload is not run:
+        if workload == workloads.without_dropout(workload):
             wrong = compare(usual, other, choice.precision).problem
+        elif not other.is_finite:
+            wrong = NO_NUMBERS
         if not wrong and workload is run:
             wrong = _too_slow(choice, usual.tokens_per_second, other.tokens_per_second)
         if wrong:

@@ -5,7 +5,7 @@ import math
 
 from tfdistill import recipes
 from tfdistill.distillation.bound_terms import check_phase, check_term
-from tfdistill.distillation.phases import trained_by
+from tfdistill.distillation.phases import rates_of, trained_by
 from tfdistill.distillation.schedules import parse_schedules
 from tfdistill.errors import UserError
 from tfdistill.flags import FIELDS
@@ -44,7 +44,7 @@ def check_recipe(recipe, student_config, teacher_config, freeze):
         freeze: called with the student; freezes what the flags name.
 
     Raises:
-        UserError: a term cannot compare them, or a phase trains what the student does not have.
+        UserError: a term cannot compare them, or a phase names what the student does not have.
     """
     # As many layers as the student, and next to nothing in them: paths are the same.
     tiny = dict.fromkeys(student_config.sizes, 1) | {"vocab_size": 2}
@@ -55,7 +55,7 @@ def check_recipe(recipe, student_config, teacher_config, freeze):
     freeze(skeleton)
     for phase in recipe.phases:
         check_phase(phase, student_config, teacher_config)
-        trained_by(phase, skeleton)
+        rates_of(phase, trained_by(phase, skeleton), student_config.num_hidden_layers)
 
 
 def check_schedules(config):

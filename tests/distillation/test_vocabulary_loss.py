@@ -301,17 +301,19 @@ def test_a_real_vocabulary_is_as_exact(sums, safe, jit_compile):
     logits = generator.normal(0, 1.5, (2, 4, 30522)).astype(np.float32)
     logits[1] = logits[0] + generator.normal(0, 0.025, (4, 30522))  # a student that has learnt
     compute = tf.function(lambda s, t: KL.compute(s, t, safe, sums), jit_compile=jit_compile)
-    loss, *_ = compute(tf.constant(logits[1].T), tf.constant(logits[0].T))
+    loss, gradient, factor = compute(tf.constant(logits[1].T), tf.constant(logits[0].T))
     wide = logits.astype(np.float64)
     log_p, log_q = wide - np.log(np.exp(wide).sum(axis=-1, keepdims=True))
     expected = np.sum(np.exp(log_p) * (log_p - log_q), axis=-1)
     assert 0 < expected.max() < 0.0025
     # Sums of 30,522 float32 terms, each good to a few millionths.
     np.testing.assert_allclose(loss, expected, atol=1e-5)
+    slopes = np.exp(log_q) - np.exp(log_p)
+    np.testing.assert_allclose((gradient * factor).numpy().T, slopes, atol=1e-5 * slopes.max())
 
 
 @pytest.mark.parametrize(
     "vocabulary, tokens", [(70, 320), (30_522, 320), (119_547, 81), (10**6, 64)]
 )
-def test_memory_does_not_grow_with_the_vocabulary(vocabulary, tokens):
+def test_a_larger_vocabulary_takes_fewer_tokens_at_a_time(vocabulary, tokens):
     assert chunk_for(vocabulary) == tokens

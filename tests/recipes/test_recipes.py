@@ -264,6 +264,10 @@ def test_the_example_of_the_documentation(tmp_path, tiny_model):
     config = tiny_model().config
     check_terms(recipe)
     check_recipe(recipe, config, config, lambda student: None)
+    wrong = dataclasses.replace(recipe.phases[1], rates=(("encoder/layer_7", 0.1),))
+    recipe = dataclasses.replace(recipe, phases=(recipe.phases[0], wrong))
+    with pytest.raises(UserError, match="names 'encoder/layer_7' in rates"):
+        check_recipe(recipe, config, config, lambda student: None)
 
 
 @pytest.mark.parametrize(

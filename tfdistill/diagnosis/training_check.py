@@ -8,6 +8,7 @@ import time
 from tfdistill import devices
 
 STEPS = 50
+NO_NUMBERS = "it computes numbers that are none"
 # How far two ways may part: (loss, gradient norm), as shares. Rounding grows with every step, and
 # sixteen bits round a thousand times as much as float32 does.
 TOLERANCES = {"float32": (0.001, 0.02), "bfloat16": (0.01, 0.1), "float16": (0.01, 0.1)}
@@ -42,6 +43,11 @@ class Course:
     losses: tuple
     gradient_norms: tuple
     tokens_per_second: float
+
+    @property
+    def is_finite(self):
+        """Whether all of it are numbers."""
+        return all(map(math.isfinite, (*self.losses, *self.gradient_norms)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,8 +140,8 @@ def compare(reference, other, precision):
     norm = _difference(reference.gradient_norms, other.gradient_norms)
     loss_tolerance, norm_tolerance = TOLERANCES[precision]
     problem = ""
-    if not all(map(math.isfinite, (*other.losses, *other.gradient_norms))):
-        problem = "it computes numbers that are none"
+    if not other.is_finite:
+        problem = NO_NUMBERS
     elif not loss <= loss_tolerance:
         problem = f"its loss differs by {loss:.2%}, more than {loss_tolerance:.1%}"
     elif not norm <= norm_tolerance:
