@@ -1,5 +1,6 @@
 """Recipes as data."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np

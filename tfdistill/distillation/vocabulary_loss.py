@@ -98,7 +98,7 @@ SQUARED_DISTANCE = TokenLoss(_squared_distance, exponentials=False)
 
 
 def chunk_for(vocabulary):
-    """Tokens that are worked on at a time, so that up to 150,000 words take the memory of 30,522."""
+    """Tokens that are worked on at a time, so that 150,000 words take the memory of 30,522."""
     return min(CHUNK, max(SMALLEST_CHUNK, LARGEST_CHUNK // vocabulary))
 
 
