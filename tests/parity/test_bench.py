@@ -23,9 +23,15 @@ def run(script, *words):
 @pytest.mark.parametrize("work", ["distil", "masked_lm"])
 def test_losses_of_both_sides(work, tmp_path):
     run("make_inputs.py", work, tmp_path, 3)
-    ours, theirs = (
-        json.loads(run(script, work, tmp_path))["losses"]
-        for script in ("tfdistill_step.py", "pytorch_step.py")
+    ours, rounded, theirs = (
+        json.loads(run(script, work, tmp_path, *precision))["losses"]
+        for script, *precision in (
+            ("tfdistill_step.py",),
+            ("tfdistill_step.py", "bfloat16"),
+            ("pytorch_step.py",),
+        )
     )
     np.testing.assert_allclose(ours, theirs, rtol=1e-4)
+    np.testing.assert_allclose(rounded, theirs, rtol=1e-2)
+    assert rounded != ours
     assert len(ours) == 3 and ours[0] != ours[1] != ours[2]
