@@ -4,7 +4,7 @@
 #
 #   bash scripts/mobilebert.sh DIR        DIR holds the files of WikiText-2
 #
-# About 45 minutes on 2 cores. A run that is done is not done again.
+# About an hour on 2 cores. A run that is done is not done again.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
 
