@@ -18,7 +18,6 @@ from tfdistill.errors import UserError
 SPLITS = ("train", "validation", "test")
 UNKNOWN = "[UNK]"  # stands in a line for a word that the corpus itself does not know
 LONGEST_LINE = 20_000  # characters; longer lines are broken at a space
-BLOCK = 1 << 18  # characters that are read at a time
 PLAIN, WIKITEXT, WIKITEXT_DENSE = "plain", "wikitext", "wikitext without blank lines"
 
 # Splits cut by document: of every CYCLE documents one is held out for each missing split.
@@ -73,31 +72,19 @@ def read_lines(path):
         path: a `Path`; `.gz` files are unpacked.
 
     Yields:
-        Lines without their ends; those longer than `LONGEST_LINE` characters in pieces.
+        Lines; those longer than `LONGEST_LINE` characters in pieces.
     """
     with _open(path, "rt", encoding="utf-8-sig") as stream:
         rest = ""
-        while block := stream.read(BLOCK):  # a call for each line would take three times as long
-            *lines, rest = (rest + block).split("\n")
-            for line in lines:
-                if len(line) > LONGEST_LINE:
-                    *pieces, line = _pieces(line)
-                    yield from pieces
-                yield line
-            *pieces, rest = _pieces(rest)
-            yield from pieces
+        while piece := stream.readline(LONGEST_LINE):
+            line, rest = rest + piece, ""
+            if len(piece) == LONGEST_LINE and not piece.endswith("\n"):
+                head, space, tail = line.rpartition(" ")
+                if space:
+                    line, rest = head, tail
+            yield line
         if rest:
             yield rest
-
-
-def _pieces(line):
-    """Breaks a line at spaces, or where there is none, into pieces of `LONGEST_LINE` at most."""
-    start = 0
-    while len(line) - start > LONGEST_LINE:
-        end = line.rfind(" ", start, start + LONGEST_LINE) + 1 or start + LONGEST_LINE
-        yield line[start:end]
-        start = end
-    yield line[start:]
 
 
 def detect_layout(lines):
@@ -210,8 +197,7 @@ def _open(path, mode, **options):
 def _marked(lines):
     """Yields each line stripped, whether it has a heading's form, and whether it stands alone."""
     before = ""
-    stripped = itertools.chain(map(str.strip, lines), [""])
+    stripped = itertools.chain((line.strip() for line in lines), [""])
     for line, after in itertools.pairwise(stripped):
-        heading = line[:1] == "=" and _HEADING.fullmatch(line) is not None
-        yield line, heading, not before and not after
+        yield line, _HEADING.fullmatch(line) is not None, not before and not after
         before = line
