@@ -82,8 +82,8 @@ def _sums(values):
 
 
 def _sums_by_product(values):
-    # A quarter of the time without XLA, which is how CPUs compute bfloat16; XLA, which they compute
-    # float32 with, has the sum in the pass that takes the exponentials.
+    # Faster without XLA, which is how CPUs compute bfloat16 (docs/PERFORMANCE.md). For float32 under
+    # XLA it makes no difference.
     return tf.matmul(tf.ones((1, values.shape[0])), values)  # (1, tokens)
 
 
