@@ -82,8 +82,8 @@ def _sums(values):
 
 
 def _sums_by_product(values):
-    # Faster without XLA, which is how CPUs compute bfloat16 (docs/PERFORMANCE.md). For float32 under
-    # XLA it makes no difference.
+    # Faster without XLA, which is how CPUs compute bfloat16 (docs/PERFORMANCE.md); under XLA, which
+    # is for float32, no different.
     return tf.matmul(tf.ones((1, values.shape[0])), values)  # (1, tokens)
 
 
