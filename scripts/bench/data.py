@@ -20,7 +20,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import tensorflow as tf  # noqa: F401  as in a run, whose preparation follows the import
 
 from tfdistill import devices
-from tfdistill.data.batches import Rows, TrainingBatches, as_dataset
+from tfdistill.data.batches import Rows, TrainingBatches, as_dataset, taken_ahead
 from tfdistill.data.corpus import open_corpus
 from tfdistill.data.shards import prepare
 from tfdistill.data.tokenizer import load_tokenizer
@@ -87,7 +87,8 @@ def time_batches(corpus, tokenizer):
 def time_waiting(tokenizer):
     choice = devices.prepare("cpu", "float32")
     step = TrainStep(*workloads.make(workloads.MINI, STEPS, on_metal=False), choice.jit_compile)
-    dataset = iter(as_dataset(workloads.batches(workloads.MINI, tokenizer), 0, STEPS))
+    dataset = as_dataset(workloads.batches(workloads.MINI, tokenizer), 0, STEPS)
+    dataset = taken_ahead(iter(dataset))  # as the training loop does
     waited, whole = [], []
     for number in range(STEPS):
         started = time.perf_counter()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tfdistill import plan, recipes
-from tfdistill.data.batches import EvaluationBatches, Rows, TrainingBatches, as_dataset
+from tfdistill.data.batches import EvaluationBatches, Rows, TrainingBatches, as_dataset, taken_ahead
 from tfdistill.data.corpus import open_corpus
 from tfdistill.data.shards import Shard, prepare
 from tfdistill.data.tokenizer import SPECIAL_TOKENS, load_tokenizer
@@ -230,29 +230,53 @@ def test_the_next_batch_is_made_meanwhile_and_none_twice(tokenizer):
     assert len(list(iterator)) == 3 and made == [0, 1, 2, 3]
 
 
+def test_what_is_taken_ahead_is_what_the_iterator_gives():
+    taken = threading.Event()
+
+    def numbers():
+        for number in range(5):
+            if number == 1:
+                taken.set()
+            yield number
+
+    batches = taken_ahead(numbers())
+    assert next(batches) == 0
+    assert taken.wait(30)  # nobody has asked for it
+    assert list(batches) == [1, 2, 3, 4] and list(taken_ahead(iter([]))) == []
+
+
+def test_an_error_ahead_is_raised_where_its_batch_is_asked_for():
+    batches = taken_ahead(iter([10, 5, 0][i] // (2 - i) for i in range(3)))
+    assert [next(batches), next(batches)] == [5, 5]
+    with pytest.raises(ZeroDivisionError):
+        next(batches)
+
+
 ABANDONED = """
 import numpy as np
-from tfdistill.data.batches import Rows, TrainingBatches, as_dataset
+from tfdistill.data.batches import Rows, TrainingBatches, as_dataset, taken_ahead
 from tfdistill.data.shards import Shard
 from tfdistill.data.tokenizer import load_tokenizer
 
 stream = np.random.default_rng(0).integers(1000, 30000, 600_000).astype(np.uint16)
 rows = Rows(Shard(stream, None, None), 128, load_tokenizer())
 # Large batches: when the process ends the next one is still being made.
-iterator = iter(as_dataset(TrainingBatches(rows, 8192, 0), 0, 1000))
+iterator = WAY(iter(as_dataset(TrainingBatches(rows, 8192, 0), 0, 1000)))
 print(len(next(iterator)), flush=True)
 """
 
 
-def test_a_process_ends_with_datasets_half_read():
+@pytest.mark.parametrize("way", ["iter", "taken_ahead"])
+def test_a_process_ends_with_datasets_half_read(way):
     process = subprocess.run(
-        [sys.executable, "-c", ABANDONED],
+        [sys.executable, "-c", ABANDONED.replace("WAY", way)],
         capture_output=True,
         text=True,
         timeout=120,
         cwd=Path(__file__).resolve().parents[2],
     )
     assert process.returncode == 0 and process.stdout == "5\n"
+    assert "RuntimeError" not in process.stderr
 
 
 # -- masks of a row's own, for what is kept of its teacher

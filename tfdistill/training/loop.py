@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Callable
 
+from tfdistill.data.batches import taken_ahead
 from tfdistill.errors import UserError
 from tfdistill.training.step import TrainStep
 
@@ -87,7 +88,10 @@ class TrainingLoop:
             return before
         started = last_time = time.perf_counter()
         dataset = self._dataset(first, self._steps)
-        batches, tokens = iter(dataset), dataset.element_spec["input_ids"].shape.num_elements()
+        tokens = dataset.element_spec["input_ids"].shape.num_elements()
+        batches = iter(dataset)
+        if self._steps_per_execution == 1:
+            batches = taken_ahead(batches)
         done = first
         while done < self._steps:
             since, done = done, self._next_event(done)
