@@ -40,6 +40,21 @@ def test_activations_follow_their_formulas(name, reference):
     np.testing.assert_allclose(tape.gradient(values, points), slopes, atol=2e-5)
 
 
+def test_gelu_in_bfloat16_is_the_formulas_as_far_as_its_digits_go():
+    points = tf.cast(POINTS, tf.bfloat16)
+    exact = [float(point) for point in points]
+    with tf.GradientTape() as tape:
+        tape.watch(points)
+        values = ACTIVATIONS["gelu"](points)
+    slopes = tape.gradient(values, points)
+    assert values.dtype == slopes.dtype == tf.bfloat16
+    cdf = np.array([0.5 * (1 + math.erf(x / math.sqrt(2))) for x in exact])
+    density = np.exp(-np.square(exact) / 2) / math.sqrt(2 * math.pi)
+    np.testing.assert_allclose(tf.cast(values, tf.float32), exact * cdf, rtol=0.01, atol=0.01)
+    expected = cdf + exact * density
+    np.testing.assert_allclose(tf.cast(slopes, tf.float32), expected, rtol=0.01, atol=0.01)
+
+
 def test_every_activation_of_the_config_exists():
     assert set(ACTIVATIONS) == set(HIDDEN_ACTS)
 
