@@ -27,10 +27,11 @@ student() {  # name seed flags...
   local name=$1 seed=$2
   shift 2
   train --flagfile=configs/wikitext2.flags --output_dir="runs/recipes/$name-$seed" --teacher=$teacher/teacher \
-    --seed="$seed" --student_init=spaced --steps=250 --validation_interval=25 --baseline=none "$@"
+    --seed="$seed" --student_init=spaced --steps=250 --validation_interval=25 --baseline=none "$@"  # the last of a flag counts
 }
 for seed in 0 1; do
-  student mlm $seed --recipe=mlm --baseline=random  # no teacher: from the same start, and from a random one
+  student mlm $seed --recipe=mlm  # no teacher: from the same start
+  student random $seed --recipe=mlm --student_init=random
   student distilbert $seed --recipe=distilbert
   student pkd $seed --recipe=pkd
   student hybrid $seed --recipe=hybrid --then=distilbert
