@@ -1,7 +1,10 @@
 """One compiled step: gradients of the distiller, their sum over the devices, one update."""
 
+import contextlib
+
 import tensorflow as tf
 
+from tfdistill import freed_memory
 from tfdistill.training.optimizer import global_norm
 
 
@@ -24,7 +27,7 @@ class TrainStep:
 
     def __init__(self, distiller, optimizer, jit_compile, loss_scale=None):
         self._distiller, self._optimizer = distiller, optimizer
-        self._loss_scale = loss_scale
+        self._loss_scale, self._jit_compile = loss_scale, jit_compile
         self.traces = 0
         self._strategy = tf.distribute.get_strategy()
         self._replicas = self._strategy.num_replicas_in_sync
@@ -50,7 +53,8 @@ class TrainStep:
             `learning_rate`, and with a loss scale `loss_scale` and `skipped`, 1 for a step that was
             not taken because its gradients overflowed; its norm counts as 0.
         """
-        return self.function(batch, tf.constant(step, tf.int32))
+        with self._compiled():
+            return self.function(batch, tf.constant(step, tf.int32))
 
     def take(self, batches, first, count):
         """Takes several steps in one call of TensorFlow's.
@@ -63,7 +67,14 @@ class TrainStep:
         Returns:
             The dict of one step, each value summed over all.
         """
-        return self._several(batches, tf.constant(first), tf.constant(count))
+        with self._compiled():
+            return self._several(batches, tf.constant(first), tf.constant(count))
+
+    def _compiled(self):
+        """What the first call, which compiles, is made in."""
+        if self._jit_compile and not self.traces:
+            return freed_memory.returned()
+        return contextlib.nullcontext()
 
     def _take_several(self, batches, first, count):
         def one(index):
