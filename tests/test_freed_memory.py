@@ -1,6 +1,7 @@
 import ctypes
 import platform
 import re
+import threading
 import time
 from pathlib import Path
 
@@ -32,6 +33,8 @@ def test_systems_without_the_call_are_left_alone(monkeypatch):
         pass
 
 
-def test_an_error_passes():
+def test_an_error_passes_and_leaves_no_thread():
+    before = threading.active_count()
     with pytest.raises(ValueError, match="no"), freed_memory.returned():
         raise ValueError("no")
+    assert threading.active_count() == before

@@ -18,6 +18,7 @@ def returned():
     if trim is None:
         yield
         return
+    trim.argtypes = [ctypes.c_size_t]
     done = threading.Event()
 
     def keep_trimming():

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tfdistill.models.config import HIDDEN_ACTS
 from tfdistill.models.layers import ACTIVATIONS, LayerNormalization
+from tfdistill.models.remat import recomputed
 
 POINTS = np.linspace(-6, 6, 241, dtype="float32")
 
@@ -40,13 +41,20 @@ def test_activations_follow_their_formulas(name, reference):
     np.testing.assert_allclose(tape.gradient(values, points), slopes, atol=2e-5)
 
 
-def test_gelu_in_bfloat16_is_the_formulas_as_far_as_its_digits_go():
+@pytest.mark.parametrize("recompute", [False, True])
+@pytest.mark.parametrize("compiled", [{}, {"jit_compile": False}, {"jit_compile": True}])
+def test_gelu_in_bfloat16_is_the_formulas_as_far_as_its_digits_go(recompute, compiled):
+    def differentiated(points):
+        with tf.GradientTape() as tape:
+            tape.watch(points)
+            gelu = ACTIVATIONS["gelu"]
+            values = recomputed(gelu, points) if recompute else gelu(points)
+        return values, tape.gradient(values, points)
+
     points = tf.cast(POINTS, tf.bfloat16)
     exact = [float(point) for point in points]
-    with tf.GradientTape() as tape:
-        tape.watch(points)
-        values = ACTIVATIONS["gelu"](points)
-    slopes = tape.gradient(values, points)
+    call = tf.function(differentiated, **compiled) if compiled else differentiated
+    values, slopes = call(points)
     assert values.dtype == slopes.dtype == tf.bfloat16
     cdf = np.array([0.5 * (1 + math.erf(x / math.sqrt(2))) for x in exact])
     density = np.exp(-np.square(exact) / 2) / math.sqrt(2 * math.pi)

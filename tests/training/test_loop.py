@@ -8,9 +8,10 @@ import pytest
 import tensorflow as tf
 
 from tfdistill import devices, recipes
-from tfdistill.data.batches import EvaluationBatches, TrainingBatches, as_dataset
+from tfdistill.data.batches import EvaluationBatches, TrainingBatches, as_dataset, taken_ahead
 from tfdistill.distillation.distiller import Distiller
 from tfdistill.errors import UserError
+from tfdistill.training import loop as loop_module
 from tfdistill.training import loss_scale
 from tfdistill.training.evaluation import evaluate, scorer
 from tfdistill.training.loop import Intervals, Observers, TrainingLoop
@@ -201,8 +202,13 @@ def test_steps_of_one_call_are_those_of_several(kind, start, tmp_path, monkeypat
     """Calls of up to three steps, cut short by what is due: the same weights, bit for bit."""
     kind = dataclasses.replace(kind, log=7)
     several = dataclasses.replace(kind, steps_per_execution=3)
+    ahead = []
+    monkeypatch.setattr(
+        loop_module, "taken_ahead", lambda batches: ahead.append(1) or taken_ahead(batches)
+    )
     one_by_one, _ = start(kind, tmp_path / "one", Outside())
     one_by_one.run()
+    assert ahead == [1]
     together, _ = start(several, tmp_path / "three", Outside(stop_at=6))
     calls, take = [], together._step.take
 
@@ -225,6 +231,7 @@ def test_steps_of_one_call_are_those_of_several(kind, start, tmp_path, monkeypat
         for name, value in others.items():
             np.testing.assert_allclose(mine[name], value, rtol=1e-6, err_msg=name)
     assert together._step.traces == one_by_one._step.traces == 1
+    assert ahead == [1]  # there the iterator is TensorFlow's
 
 
 def test_a_loss_scale_goes_on_too(start, tmp_path, monkeypatch):

@@ -90,7 +90,7 @@ class TrainingLoop:
         dataset = self._dataset(first, self._steps)
         tokens = dataset.element_spec["input_ids"].shape.num_elements()
         batches = iter(dataset)
-        if self._steps_per_execution == 1:
+        if self._steps_per_execution == 1:  # else the iterator goes into TensorFlow's call
             batches = taken_ahead(batches)
         done = first
         while done < self._steps:
