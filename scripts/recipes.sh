@@ -40,4 +40,4 @@ for seed in 0 1; do
   student minilm_v1 $seed --recipe=minilm_v1
   student hybrid_tinybert $seed --recipe=hybrid --then=tinybert
 done
-"$python" -m tfdistill.compare --target_loss=5.09 --page=runs/recipes/comparison.html runs/recipes/*-[01]
+"$python" -m tfdistill.compare --target_loss=5.1 --page=runs/recipes/comparison.html runs/recipes/*-[01]
