@@ -20,7 +20,12 @@ from tfdistill.final_stages import FinalStages
 from tfdistill.flags import flag_lines
 from tfdistill.models.checkpoint import load_model, save_model
 from tfdistill.models.heads import MaskedLanguageModel
-from tfdistill.recipe_checks import check_schedules, split_steps, without_meaning
+from tfdistill.recipe_checks import (
+    check_own_defaults,
+    check_schedules,
+    split_steps,
+    without_meaning,
+)
 from tfdistill.reports.table import format_statistics, format_table
 from tfdistill.stage_trainer import StageTrainer
 from tfdistill.student_start import make_start, random_student
@@ -48,6 +53,7 @@ class MainJob:
         sources.require_sources_outside(config)
         plan.require_even_batches(config, machine.replicas)
         check_schedules(config)
+        check_own_defaults(config)
         self.recipe = recipes.get(config.recipe, **dataclasses.asdict(config))
         defaults = plan.settings(type(config)())
         self.run_directory = RunDirectory(

@@ -58,6 +58,24 @@ def check_recipe(recipe, student_config, teacher_config, freeze):
         rates_of(phase, trained_by(phase, skeleton), student_config.num_hidden_layers)
 
 
+def check_own_defaults(config):
+    """Refuses a user's recipe with defaults that would never count, because flags fill them in.
+
+    Args:
+        config: a `RunConfig`.
+
+    Raises:
+        UserError: there is such a default.
+    """
+    for name, default in recipes.own_defaults(config.recipe).items():
+        usual = FIELDS[name].default if name in FIELDS else ""
+        if usual not in ("", default):
+            raise UserError(
+                f"--recipe={config.recipe}: {name}={default!r} never counts there, for --{name} "
+                f"fills it in: write {name}={usual!r} and set the flag, or choose another name"
+            )
+
+
 def check_schedules(config):
     """Refuses schedules that leave the range of the flags whose place they take.
 

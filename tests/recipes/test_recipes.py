@@ -13,6 +13,7 @@ from tfdistill.distillation.terms import LOSSES
 from tfdistill.errors import UserError
 from tfdistill.flags import FIELDS, RunConfig
 from tfdistill.recipe_checks import (
+    check_own_defaults,
     check_recipe,
     check_schedules,
     check_terms,
@@ -254,6 +255,31 @@ def test_a_recipe_of_ones_own(own):
     assert recipes.get(f"{own}:ready", alpha_cos=0.5) == recipes.get(f"{own}:angles")
     scheduled = recipes.get(f"{own}:angles", schedules="alpha_cos=linear:0:1")
     assert scheduled.phases[0].terms[1].weight == Schedule(0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    "signature, wrong",
+    [
+        ("alpha_cos=1.0, layer_map='last', mine=7.0", None),  # a flag that is empty leaves it
+        ("alpha_cos", None),
+        (
+            "alpha_mlm=2.0, alpha_cos=3.0",
+            r"alpha_cos=3\.0 never .*=1\.0 and",
+        ),
+        ("restrict_ce_to_mask=True", "restrict_ce_to_mask=True never counts"),
+    ],
+)
+def test_defaults_that_flags_would_replace_are_refused(tmp_path, signature, wrong):
+    own = tmp_path / "own.py"
+    own.write_text(OWN + f"\ndef mine({signature}):\n    return angles()\n")
+    config = RunConfig(recipe=f"{own}:mine")
+    if wrong is None:
+        check_own_defaults(config)
+    else:
+        with pytest.raises(UserError, match=wrong):
+            check_own_defaults(config)
+    check_own_defaults(RunConfig(recipe=f"{own}:ready"))
+    check_own_defaults(RunConfig(recipe="pkd"))
 
 
 def test_the_example_of_the_documentation(tmp_path, tiny_model):

@@ -73,6 +73,15 @@ def get(name, schedules="", then="distilbert", **options):
     return recipe(**(options | scheduled))
 
 
+def own_defaults(name):
+    """The options of a user's recipe that have defaults: a dict; of a bundled one, {}."""
+    recipe = load_user_recipe(name) if is_recipe_file(name) else None
+    if recipe is None or isinstance(recipe, Recipe):
+        return {}
+    parameters = inspect.signature(recipe).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
+
+
 def options_of(name, then="distilbert"):
     """Names of the options that a recipe takes.
 
