@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from tfdistill import recipes
+from tfdistill.distillation.layer_maps import layer_map
 from tfdistill.distillation.phases import Phase, Term
 from tfdistill.distillation.schedules import Schedule
 from tfdistill.distillation.terms import LOSSES
 from tfdistill.errors import UserError
 from tfdistill.flags import FIELDS, RunConfig
+from tfdistill.models.config_files import named_config
 from tfdistill.recipe_checks import (
     check_own_defaults,
     check_recipe,
@@ -255,6 +257,17 @@ def test_a_recipe_of_ones_own(own):
     assert recipes.get(f"{own}:ready", alpha_cos=0.5) == recipes.get(f"{own}:angles")
     scheduled = recipes.get(f"{own}:angles", schedules="alpha_cos=linear:0:1")
     assert scheduled.phases[0].terms[1].weight == Schedule(0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    "shape, layers",
+    [("L-4_H-312_A-12_I-1200", (2, 5, 8, 11)), ("L-6_H-768_A-12_I-3072", (1, 3, 5, 7, 9, 11))],
+)
+def test_tinyberts_published_students_fit_bert_base(shape, layers):
+    base, student = named_config("base"), named_config(shape)
+    recipe = recipes.get("tinybert")
+    check_recipe(recipe, student, base, lambda _: None)
+    assert layer_map("uniform", base.num_hidden_layers, student.num_hidden_layers) == layers
 
 
 @pytest.mark.parametrize(
