@@ -25,12 +25,11 @@ __all__ = [*_HOMES, "recipes"]
 
 def __getattr__(name):
     if name in __all__:
-        # What the commands do too: a word on installations that cannot work, switches for Metal.
-        importlib.import_module("tfdistill.devices").prepare_import()
-    if name == "recipes":
-        return importlib.import_module("tfdistill.recipes")
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+        # What the commands do too: a word on installations that cannot work, switches for Metal,
+        # and TensorFlow's chatter kept off standard error.
+        devices = importlib.import_module("tfdistill.devices")
+        module = devices.import_quietly(_HOMES.get(name, f"tfdistill.{name}"))
+        return getattr(module, name) if name in _HOMES else module
     raise AttributeError(f"module 'tfdistill' has no attribute {name!r}")
 
 

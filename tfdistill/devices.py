@@ -2,11 +2,13 @@
 
 import contextlib
 import dataclasses
+import importlib
 import os
+import sys
 
 from tfdistill import hardware
 from tfdistill.errors import NoGpuError, UserError
-from tfdistill.quiet import quiet_native_output
+from tfdistill.quiet import OF_CUDA, quiet_native_output
 
 METAL = "1.2.0"  # earlier releases load with no TensorFlow from 2.18 on
 METAL_TENSORFLOWS = ((2, 18), (2, 19))  # and these are the ones it loads with
@@ -59,7 +61,7 @@ def prepare(device="auto", precision="auto", stored=None, problem=None):
         NoGpuError: there is no GPU where one is asked for.
     """
     found = prepare_import()
-    with quiet_native_output(errors=hardware.has_nvidia_driver()):
+    with _quiet_start():
         import tensorflow as tf
 
         gpus = tf.config.list_physical_devices("GPU")
@@ -107,6 +109,35 @@ def prepare_import():
     return found
 
 
+def import_quietly(name):
+    """Imports a module of this package, perhaps the first that needs TensorFlow.
+
+    TensorFlow tells at its import what the processor could do, and at the first operation that it
+    looks for GPUs: none of that is for who asked for a model.
+
+    Args:
+        name: full name of the module.
+
+    Returns:
+        The module.
+
+    Raises:
+        UserError: this TensorFlow cannot be imported.
+    """
+    before = "tensorflow" in sys.modules
+    prepare_import()
+    with _quiet_start():
+        module = importlib.import_module(name)
+        if not before and "tensorflow" in sys.modules:
+            sys.modules["tensorflow"].config.list_physical_devices("GPU")
+    return module
+
+
+def _quiet_start():
+    """What TensorFlow is imported in, and looks for GPUs in."""
+    return quiet_native_output(None if hardware.has_nvidia_driver() else OF_CUDA)
+
+
 def check_installation(found):
     """Refuses pairs of packages that cannot work, before TensorFlow fails with a page of text.
 
@@ -143,10 +174,12 @@ def environment(found):
     Returns:
         A dict of strings.
     """
+    # What is for TensorFlow's own developers; its warnings and errors are not.
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "1"}
     if not _has_metal(found):
-        return {}
+        return quiet
     # The plugin's own pass fuses MatMul, BiasAdd and Relu into something wrong.
-    return {"TURN_OFF_REMAPPER": "1"}
+    return {**quiet, "TURN_OFF_REMAPPER": "1"}
 
 
 def choose(found, gpus, device="auto", precision="auto"):

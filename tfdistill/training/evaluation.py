@@ -1,5 +1,6 @@
 """Masked-LM quality on held-out text, the same masks for every model."""
 
+import functools
 import math
 
 import numpy as np
@@ -22,7 +23,6 @@ def scorer(model, layers=None):
         (batch, masked).
     """
 
-    @tf.function(autograph=False)
     def score(batch):
         logits = tf.cast(model(batch, layers=layers)["logits"], tf.float32)
         labels = batch["masked_labels"]
@@ -33,7 +33,24 @@ def scorer(model, layers=None):
         ranks = tf.reduce_sum(ahead, axis=-1) - 1
         return losses, ranks, tf.argmax(logits, axis=-1, output_type=tf.int32)
 
-    return score
+    function = tf.function(score, autograph=False)
+
+    @functools.cache
+    def graph(*shapes):
+        """The one graph for batches of these (name, shape, type).
+
+        Traced by name: TensorFlow takes the first calls of one model after the other for one
+        function whose batches never have the same shape, and warns.
+        """
+        return function.get_concrete_function(
+            {name: tf.TensorSpec(shape, dtype) for name, shape, dtype in shapes}
+        )
+
+    def compiled(batch):
+        batch = {name: tf.convert_to_tensor(array) for name, array in batch.items()}
+        return graph(*((name, tuple(t.shape), t.dtype) for name, t in batch.items()))(batch)
+
+    return compiled
 
 
 def evaluate(score, batches):
