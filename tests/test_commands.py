@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+import tfdistill
+from tfdistill import flagfile
 from tfdistill import flags as tfdistill_flags
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.models.checkpoint import save_model
@@ -22,13 +24,18 @@ from tfdistill.training.run_state import RunDirectory
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = ("train", "prepare", "evaluate", "export", "fill_mask", "doctor", "compare")
 HEAVY = {"tensorflow", "keras", "numpy", "tokenizers", "transformers", "matplotlib"}
+TEXT = {
+    name
+    for name, field in tfdistill_flags.FIELDS.items()
+    if field.metadata["group"] == tfdistill_flags.CORPUS
+} - {"tokenizer"}
 SHOWN = {
     "train": set(tfdistill_flags.FIELDS)
     - {"model", "text", "top_k", "metal_audit", "metal_kernels", "runs", "page", "target_loss"},
-    "prepare": {"corpus", "data_dir", "tokenizer", "shards_dir", "json"},
-    "evaluate": {"model", "teacher", "corpus", "length", "output_dir", "json"},
-    "export": {"model", "corpus", "length", "output_dir", "json"},
-    "fill_mask": {"model", "text", "top_k", "tokenizer", "json"},
+    "prepare": TEXT | {"tokenizer", "json"},
+    "evaluate": TEXT | set("tokenizer model teacher length output_dir device json".split()),
+    "export": TEXT | set("tokenizer model length output_dir force device json".split()),
+    "fill_mask": {"model", "text", "top_k", "tokenizer", "device", "json"},
     "doctor": {"device", "precision", "metal_audit", "metal_kernels", "json"},
     "compare": {"runs", "page", "target_loss", "json"},
 }
@@ -66,11 +73,21 @@ def folder(tmp_path_factory, tiny_text):
     return folder
 
 
+# What a command's help would say of a flag if it took the main job's words, and should not.
+NOT_OF = {
+    "prepare": {"tokenizer": "teacher"},
+    "evaluate": {"tokenizer": "teacher", "teacher": "pre-train", "model": ".tflite"},
+    "export": {"tokenizer": "teacher", "model": ".tflite", "force": "Start over"},
+    "fill_mask": {"tokenizer": "teacher", "device": "goes on"},
+    "doctor": {"device": "goes on", "precision": "Linux"},
+}
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_shows_flags_and_loads_nothing_heavy(command):
     words = [sys.executable, "-X", "importtime", "-m", f"tfdistill.{command}", "--help"]
     done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT)
-    assert "Traceback" not in done.stderr
+    assert done.returncode == 0 and "Traceback" not in done.stderr
     imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
     assert "tfdistill.cli" in imported and not HEAVY & {name.split(".")[0] for name in imported}
     _, _, listed = done.stdout.partition("\nflags:\n")
@@ -78,8 +95,43 @@ def test_help_shows_flags_and_loads_nothing_heavy(command):
     for name in SHOWN[command]:
         default = tfdistill_flags.FIELDS[name].default
         shown = str(default).lower() if isinstance(default, bool) else default
-        found = re.search(rf"--{name}: .+?\(default: '(.*?)'\)", text)
-        assert found and found[1] == str(shown), name
+        found = re.search(rf"--{name}: (.+?) \(default: '(.*?)'\)", text)
+        assert found and found[2] == str(shown), name
+        wrong = NOT_OF.get(command, {}).get(name)
+        assert not wrong or wrong not in found[1], name
+    listed = set(re.findall(r"--(\w+): ", text)) & tfdistill_flags.FIELDS.keys()
+    aliases = {field.metadata["alias"] for field in tfdistill_flags.FIELDS.values()}
+    assert listed - aliases == SHOWN[command]
+
+
+@pytest.mark.parametrize("flag", ["-h", "--helpshort", "--helpfull", "--version", "--help --gone"])
+def test_flags_that_ask_end_well(flag):
+    words = [sys.executable, "-m", "tfdistill.prepare", "--corpus=text", *flag.split()]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (0, "")
+    everything = flag == "--helpfull"
+    if flag == "--version":
+        assert done.stdout == f"tfdistill {tfdistill.__version__}\n"
+    else:
+        assert ("--corpus" in done.stdout, "--recipe" in done.stdout) == (True, everything)
+
+
+def test_the_package_lists_its_commands(tmp_path):
+    def run(*words):
+        words = [sys.executable, "-X", "importtime", "-m", "tfdistill", *words]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        return subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, env=environment)
+
+    done = run()
+    imported = {line.split("|")[-1].strip().split(".")[0] for line in done.stderr.splitlines()}
+    assert done.returncode == 0 and not HEAVY & imported
+    for name in COMMANDS:
+        assert f"python -m tfdistill.{name} " in done.stdout
+    for name, path in flagfile.bundled().items():
+        assert f"{name} " in done.stdout and str(path) in done.stdout
+    wrong = run("train", "--seed=1")
+    assert wrong.returncode == 1 and "error: train: " in wrong.stderr
+    assert "python -m tfdistill.train" in wrong.stderr
 
 
 def fails(capfd, code, *words):

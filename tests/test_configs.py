@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from absl import flags as absl_flags
 
-from tfdistill import flags, plan, recipes
+from tfdistill import flagfile, flags, plan, recipes
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.models.config_files import named_config
 from tfdistill.models.heads import MaskedLanguageModel, parameters
@@ -24,7 +24,7 @@ CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.flags"))
 def read(path):
     values = absl_flags.FlagValues()
     flags.declare(values, [])
-    values(["train", f"--flagfile={path}"])
+    values(["train", *flagfile.expand([f"--flagfile={path}"])])
     return flags.config_from(values)
 
 

@@ -1,6 +1,6 @@
 """Whether Metal, or bfloat16 on a CPU, is right and faster here: asked before "auto" takes it.
 
-    python -m tfdistill.auto_check --flagfile=configs/mini.flags --device=cpu --precision=bfloat16
+    python -m tfdistill.auto_check --flagfile=mini --device=cpu --precision=bfloat16
 
 compares it, for the run that the flags describe, with float32 on the CPU, and prints the answer as
 one JSON object. Commands start it as a process of its own, which may crash where they must not, and

@@ -4,13 +4,15 @@ import os
 import sys
 from pathlib import Path
 
+import tfdistill
+from tfdistill import flagfile
 from tfdistill import flags as tfdistill_flags
 from tfdistill.errors import UserError
 
 INTERRUPTED = 130  # the shell's code for a command ended by Ctrl-C
 
 
-def run(main, doc, shown, positional=None, of_run=(), separator=" "):
+def run(main, doc, shown, positional=None, of_run=(), separator=" ", help=None):
     """Parses the flags, calls `main` and exits with its code.
 
     Args:
@@ -21,15 +23,16 @@ def run(main, doc, shown, positional=None, of_run=(), separator=" "):
         of_run: flags that, where they are not given and --model is not either, are those that the
             run in --output_dir was made with.
         separator: stands between the words in the value of `positional`.
+        help: dict of flags to what they mean for this command, where that is not what they mean
+            for the main job.
     """
-    from absl import app, flags
+    from absl import flags
 
     # TensorFlow's start-up messages are not for the users of a command; its errors are.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    sys.modules["__main__"].__doc__ = doc
     try:
-        tfdistill_flags.declare(flags.FLAGS, shown)
-        words = _parse(app, flags, sys.argv)
+        tfdistill_flags.declare(flags.FLAGS, shown, help or {})
+        words = _parse(flags, sys.argv, doc)
         if words and positional:
             flags.FLAGS[positional].value = separator.join(words)
         elif words:
@@ -51,11 +54,32 @@ def run(main, doc, shown, positional=None, of_run=(), separator=" "):
     sys.exit(code or 0)
 
 
-def _parse(app, flags, argv):
-    """Returns the words that are no flags; `--help` prints and exits here."""
-    app.define_help_flags()
+def _parse(flags, argv, doc):
+    """Returns the words that are no flags; `--help` and `--version` print and exit here."""
+    flag_values = flags.FLAGS
+
+    def answers(name, short_name, help, text):
+        class Answer(flags.BooleanFlag):
+            def parse(self, argument):
+                super().parse(argument)
+                if self.value:
+                    print(text())
+                    sys.stdout.flush()
+                    sys.exit(0)
+
+        flags.DEFINE_flag(Answer(name, False, help, short_name=short_name), flag_values)
+        for key in filter(None, (name, short_name)):
+            flag_values.register_key_flag_for_module(argv[0], flag_values[key])
+
+    def of_command():
+        return f"{doc}\nflags:\n{flag_values.main_module_help()}"
+
+    answers("help", "h", "Show this help.", of_command)
+    answers("helpshort", None, "Show this help.", of_command)
+    answers("helpfull", None, "Show the flags of all commands.", lambda: f"{doc}\n{flag_values}")
+    answers("version", None, "Show the version.", lambda: f"tfdistill {tfdistill.__version__}")
     try:
-        return flags.FLAGS(argv)[1:]
+        return flag_values([argv[0], *flagfile.expand(argv[1:])])[1:]
     except flags.Error as error:
         raise UserError(" ".join(str(error).split())) from None
 

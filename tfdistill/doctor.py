@@ -24,7 +24,12 @@ WIDTH = 100
 
 def main():
     """Runs the command."""
-    cli.run(_doctor, __doc__, ["--device", "--precision", flags.DOCTOR, "--json"])
+    help = {
+        "device": "What to examine: auto (CUDA, then Metal, then the CPU), cpu or gpu.",
+        "precision": "Of the products of models in training: auto (bfloat16 on CUDA cards with "
+        "units for it, else float32), float32, bfloat16 or float16 (with a loss scale).",
+    }
+    cli.run(_doctor, __doc__, ["--device", "--precision", flags.DOCTOR, "--json"], help=help)
 
 
 def _doctor(config):

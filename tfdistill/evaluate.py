@@ -16,13 +16,19 @@ from pathlib import Path
 
 from tfdistill import cli, flags, machine
 from tfdistill.errors import UserError
-from tfdistill.held_out import OF_RUN, open_held_out, require_fit, student_of
+from tfdistill.held_out import HELP, OF_RUN, open_held_out, require_fit, student_of
 
 
 def main():
     """Runs the command."""
-    shown = ["--model", "--teacher", flags.CORPUS, "--output_dir", "--device", "--json"]
-    cli.run(_evaluate, __doc__, shown, of_run=OF_RUN)
+    shown = "--model --teacher --length --output_dir --device --json".split()
+    help = HELP | {
+        "model": "Hugging Face directory or hub name; empty: the models of the run in "
+        "--output_dir.",
+        "teacher": "Directory or hub name of a second model, which is measured beside --model.",
+        "output_dir": "Run whose models are measured where --model is empty.",
+    }
+    cli.run(_evaluate, __doc__, [flags.CORPUS, *shown], of_run=OF_RUN, help=help)
 
 
 def _evaluate(config):

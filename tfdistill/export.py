@@ -1,6 +1,6 @@
 """Exports a student for the phone, and proves on held-out text that the files equal the model.
 
-    python -m tfdistill.export --flagfile=configs/mini.flags
+    python -m tfdistill.export --output_dir=runs/mini
 
 Takes the student of the run in --output_dir, or any model with --model, and writes --output_dir's
 export/ anew: student.tflite, student_int8.tflite, saved_model/, the tokenizer and model_card.md.
@@ -14,13 +14,19 @@ from pathlib import Path
 
 from tfdistill import cli, flags, machine
 from tfdistill.errors import UserError
-from tfdistill.held_out import OF_RUN, open_held_out, require_fit, student_of
+from tfdistill.held_out import HELP, OF_RUN, open_held_out, require_fit, student_of
 
 
 def main():
     """Runs the command."""
-    shown = ["--model", flags.CORPUS, "--output_dir", "--force", "--device", "--json"]
-    cli.run(_export, __doc__, shown, of_run=OF_RUN)
+    shown = "--model --length --output_dir --force --device --json".split()
+    help = HELP | {
+        "model": "Hugging Face directory or hub name; empty: the student of the run in "
+        "--output_dir.",
+        "output_dir": "Folder whose export/ is written; without --model the run of the student.",
+        "force": "Let the files of --model take the place of those of the run in --output_dir.",
+    }
+    cli.run(_export, __doc__, [flags.CORPUS, *shown], of_run=OF_RUN, help=help)
 
 
 def _export(config):

@@ -15,9 +15,11 @@ from tfdistill.errors import UserError
 
 def main():
     """Runs the command."""
-    cli.run(
-        _fill_mask, __doc__, [flags.MODEL, "--tokenizer", "--device", "--json"], positional="text"
-    )
+    shown = [flags.MODEL, "--tokenizer", "--device", "--json"]
+    help = machine.HELP | {
+        "tokenizer": "WordPiece tokenizer: a directory or hub name; empty: the model's own.",
+    }
+    cli.run(_fill_mask, __doc__, shown, positional="text", help=help)
 
 
 def _fill_mask(config):

@@ -4,8 +4,9 @@ Command lines turn the fields into absl flags; the library only ever sees a `Run
 """
 
 import dataclasses
+from types import MappingProxyType
 
-CORPUS, TEACHER, STUDENT, DISTILLATION = "corpus", "teacher", "student", "distillation"
+CORPUS, ROWS, TEACHER, STUDENT, DISTILLATION = "corpus rows teacher student distillation".split()
 OPTIMIZER, RUN, MODEL, DOCTOR, COMPARE = "optimizer", "run", "model", "doctor", "compare"
 
 # Flags that decide how a run is watched, or where it lies or computes: no other model is asked for.
@@ -30,7 +31,7 @@ class RunConfig:
     corpus: str = _flag(
         "sample",
         CORPUS,
-        "Text to learn from: 'sample' (bundled), 'wikitext-2', 'wikitext-103', 'hf:NAME[:CONFIG]', "
+        "Text: 'sample' (bundled), 'wikitext-2', 'wikitext-103', 'hf:NAME[:CONFIG]', "
         "or files, folders and globs of .txt/.tokens/.gz text, separated by commas.",
     )
     data_dir: str = _flag(
@@ -43,12 +44,12 @@ class RunConfig:
         "has one, else the bundled bert-base-uncased.",
     )
     shards_dir: str = _flag("shards", CORPUS, "Folder that keeps prepared corpora between runs.")
-    length: int = _flag(128, CORPUS, "Tokens in a row, [CLS] and [SEP] included.", minimum=3)
+    length: int = _flag(128, ROWS, "Tokens in a row, [CLS] and [SEP] included.", minimum=3)
     masked_lm_prob: float = _flag(
-        0.15, CORPUS, "Share of a row's tokens that are predicted.", minimum=0.01, maximum=0.9
+        0.15, ROWS, "Share of a row's tokens that are predicted.", minimum=0.01, maximum=0.9
     )
     whole_word_masking: bool = _flag(
-        False, CORPUS, "In training, mask the WordPieces of a word together or not at all."
+        False, ROWS, "In training, mask the WordPieces of a word together or not at all."
     )
 
     teacher: str = _flag(
@@ -408,7 +409,7 @@ class RunConfig:
 FIELDS = {field.name: field for field in dataclasses.fields(RunConfig)}
 
 
-def declare(flag_values, shown):
+def declare(flag_values, shown, help=MappingProxyType({})):
     """Declares every field of `RunConfig` as an absl flag.
 
     Every command knows every flag, so that one flagfile serves them all; `--help` shows those
@@ -417,6 +418,7 @@ def declare(flag_values, shown):
     Args:
         flag_values: the `absl.flags.FlagValues` to declare in.
         shown: what to show in `--help`: names of groups, and single flags such as "--json".
+        help: dict of names to help that takes the place of the field's own.
     """
     import sys
 
@@ -424,21 +426,22 @@ def declare(flag_values, shown):
 
     for name, field in FIELDS.items():
         facts = field.metadata
+        help_text = help.get(name, facts["help"])
         options = dict(flag_values=flag_values)
         if facts["choices"]:
-            flags.DEFINE_enum(name, field.default, facts["choices"], facts["help"], **options)
+            flags.DEFINE_enum(name, field.default, facts["choices"], help_text, **options)
         elif isinstance(field.default, bool):
-            flags.DEFINE_boolean(name, field.default, facts["help"], **options)
+            flags.DEFINE_boolean(name, field.default, help_text, **options)
         elif isinstance(field.default, int):
             flags.DEFINE_integer(
-                name, field.default, facts["help"], facts["minimum"], facts["maximum"], **options
+                name, field.default, help_text, facts["minimum"], facts["maximum"], **options
             )
         elif isinstance(field.default, float):
             flags.DEFINE_float(
-                name, field.default, facts["help"], facts["minimum"], facts["maximum"], **options
+                name, field.default, help_text, facts["minimum"], facts["maximum"], **options
             )
         else:
-            flags.DEFINE_string(name, field.default, facts["help"], **options)
+            flags.DEFINE_string(name, field.default, help_text, **options)
         names = [name]
         if facts["alias"]:
             flags.DEFINE_alias(facts["alias"], name, **options)

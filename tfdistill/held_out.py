@@ -2,9 +2,19 @@
 
 from pathlib import Path
 
+from tfdistill import machine
 from tfdistill.errors import UserError
+from tfdistill.flags import FIELDS
 
 OF_RUN = ("corpus", "data_dir", "length", "shards_dir")  # flags that say which text it is
+# What flags mean for these commands, where that is not what they mean for the main job.
+HELP = machine.HELP | {
+    "tokenizer": "WordPiece tokenizer: a directory or hub name; empty: the model's own.",
+    **{
+        name: f"{FIELDS[name].metadata['help']} Without --model and this: the run's own."
+        for name in OF_RUN
+    },
+}
 
 
 def student_of(config):

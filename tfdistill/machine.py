@@ -6,6 +6,12 @@ import functools
 from tfdistill import auto_check, devices
 from tfdistill.errors import NoGpuError, UserError
 
+# What --device means for commands that train nothing.
+HELP = {
+    "device": "Where to compute: auto (CUDA, then Metal where the run has used it, then the "
+    "CPU), cpu or gpu."
+}
+
 
 def for_training(config, console):
     """Readies TensorFlow for a run; one that goes on keeps what it began with.

@@ -16,7 +16,8 @@ WORTH_TENSORFLOW = 25_000_000  # bytes of text, whose faster tokenizing makes up
 
 def main():
     """Runs the command."""
-    cli.run(_prepare, __doc__, [flags.CORPUS, "--json"])
+    own = "WordPiece tokenizer: a directory or hub name; empty: the bundled bert-base-uncased."
+    cli.run(_prepare, __doc__, [flags.CORPUS, "--json"], help={"tokenizer": own})
 
 
 def _prepare(config):

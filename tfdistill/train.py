@@ -1,10 +1,11 @@
 """The main job: raw text, a teacher, a student that learns from it, and the files for a phone.
 
-    python -m tfdistill.train --flagfile=configs/mini.flags
+    python -m tfdistill.train --flagfile=mini
 
-Writes the folder --output_dir: teacher/, student/, export/, report.html, metrics.json,
-tensorboard/. A run that was stopped goes on when the same command is given again. With --json the
-metrics are printed on standard output.
+--flagfile takes a file of flags, a line each, or the name of a bundled one (python -m tfdistill
+lists them); a later flag wins. Writes the folder --output_dir: teacher/, student/, export/,
+report.html, metrics.json, tensorboard/. A run that was stopped goes on when the same command is
+given again. With --json the metrics are printed on standard output.
 """
 
 import json
@@ -16,7 +17,7 @@ from tfdistill.recipe_file import require_on_command_line
 
 def main():
     """Runs the command."""
-    groups = [flags.CORPUS, flags.TEACHER, flags.STUDENT, flags.DISTILLATION]
+    groups = [flags.CORPUS, flags.ROWS, flags.TEACHER, flags.STUDENT, flags.DISTILLATION]
     cli.run(_train, __doc__, [*groups, flags.OPTIMIZER, flags.RUN])
 
 
