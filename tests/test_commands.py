@@ -142,6 +142,14 @@ def fails(capfd, code, *words):
     assert [word for word in words if word not in error] == [], error
 
 
+def test_a_run_that_is_older_than_a_flag_is_read(run_command, tmp_path, capfd):
+    (tmp_path / "flags.txt").write_text(
+        "--corpus=sample\n--data_dir=\n--length=9\n--shards_dir=s\n"
+    )
+    code = run_command("evaluate", f"--output_dir={tmp_path}")
+    fails(capfd, code, "has no student/")
+
+
 # Flags of a tiny run, of which one is wrong, and what the line must name.
 WRONG_FLAGS = {
     "unknown flag": (["--alpha_cse=1"], ["alpha_cse", "alpha_ce"]),

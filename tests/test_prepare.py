@@ -35,6 +35,34 @@ def test_table_and_json_say_the_same(tmp_path):
     assert (Path(result["directory"]) / "manifest.json").is_file()
 
 
+def test_files_and_splits_are_shown(tmp_path):
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    for name in ("train.txt", "moby.txt", "night-train.epub.txt", "valid.txt"):
+        (texts / name).write_text("the whale\n" * 200)
+    (texts / "a.pdf").write_text("no text")
+    (texts / "README.md").write_text("about")
+    flags = [f"--corpus={texts}", f"--shards_dir={tmp_path / 'shards'}"]
+    lines = run(*flags).stdout.splitlines()
+    assert f"train: 3 files in {texts}: moby.txt, night-train.epub.txt, train.txt" in lines
+    assert f"validation: 1 file in {texts}: valid.txt" in lines
+    assert "test: cut from train" in lines
+    left_out = f"left out of {texts}: README.md (about the data); a.pdf (no suffix of text)"
+    assert left_out in lines
+    result = json.loads(run(*flags, "--json").stdout)
+    assert result["files"]["validation"] == [str(texts / "valid.txt")]
+    assert set(result["left_out"]) == {str(texts / "README.md"), str(texts / "a.pdf")}
+
+
+def test_many_files_are_counted(tmp_path):
+    for number in range(30):
+        (tmp_path / f"{number:02}.txt").write_text("the whale\n" * 200)
+    shown = run(f"--corpus={tmp_path}", f"--shards_dir={tmp_path / 'shards'}").stdout
+    line = next(line for line in shown.splitlines() if line.startswith("train: "))
+    assert line.startswith(f"train: 30 files in {tmp_path}: 00.txt, 01.txt")
+    assert line.endswith("11.txt, and 18 more")
+
+
 @pytest.mark.parametrize(
     "flag, words",
     [
@@ -42,6 +70,8 @@ def test_table_and_json_say_the_same(tmp_path):
         ("--corpus={}/binary.txt", "binary.txt"),
         ("--corpus={}/latin.txt", "byte 3"),
         ("--corpus={}/empty.txt", "no text"),
+        ("--corpus={}/rows.jsonl", "--text_column"),
+        ("--corpus={}/table.csv", "table"),
         ("--tokenizer={}", "tokenizer"),
         ("--nonsense=1", "nonsense"),
     ],
@@ -50,6 +80,8 @@ def test_bad_input_is_one_line(tmp_path, flag, words):
     (tmp_path / "binary.txt").write_bytes(bytes(range(256)))
     (tmp_path / "latin.txt").write_bytes("caf\xe9".encode("latin-1"))
     (tmp_path / "empty.txt").write_text("\n \n")
+    (tmp_path / "rows.jsonl").write_text('{"body": "a"}\n')
+    (tmp_path / "table.csv").write_text("text,label\na,1\n")
     result = run(flag.format(tmp_path), f"--shards_dir={tmp_path / 'shards'}")
     assert result.returncode not in (0, None)
     assert result.stderr.count("\n") == 1 and words in result.stderr, result.stderr

@@ -1,6 +1,6 @@
 """Lists the commands and the bundled flagfiles.
 
-    python -m tfdistill
+python -m tfdistill
 """
 
 import importlib

@@ -91,7 +91,7 @@ def _adopt(flag_values, names):
         return
     stored = tfdistill_flags.parse_flag_lines(file.read_text().splitlines())
     for name in names:
-        if not flag_values[name].present:
+        if not flag_values[name].present and name in stored:  # an older run knew fewer flags
             flag_values[name].parse(stored[name])
 
 

@@ -31,8 +31,16 @@ class RunConfig:
     corpus: str = _flag(
         "sample",
         CORPUS,
-        "Text: 'sample' (bundled), 'wikitext-2', 'wikitext-103', 'hf:NAME[:CONFIG]', "
-        "or files, folders and globs of .txt/.tokens/.gz text, separated by commas.",
+        "Text: 'sample' (bundled), 'wikitext-2', 'wikitext-103', 'hf:NAME[:CONFIG]' "
+        "(a data set of the hub), or files, folders and globs of text, separated by commas: "
+        ".txt, .tokens, .raw, .md, .jsonl, .json, WikiExtractor's output, each also packed as .gz, "
+        ".bz2 or .xz. Files and folders named train, valid(ation), val, dev or test are these "
+        "splits, so are names such as wiki.train.tokens where two splits of a folder share what "
+        "stands around the word; all other files join the training text, and missing splits are "
+        "cut from it. docs/CORPORA.md has the rules.",
+    )
+    text_column: str = _flag(
+        "text", CORPUS, "Column of .json and .jsonl files and of hub data sets that holds the text."
     )
     data_dir: str = _flag(
         "", CORPUS, "Folder with the files of wikitext-2 or wikitext-103; empty: the hub."

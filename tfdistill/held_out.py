@@ -6,7 +6,8 @@ from tfdistill import machine
 from tfdistill.errors import UserError
 from tfdistill.flags import FIELDS
 
-OF_RUN = ("corpus", "data_dir", "length", "shards_dir")  # flags that say which text it is
+# Flags that say which text it is.
+OF_RUN = ("corpus", "data_dir", "text_column", "length", "shards_dir")
 # What flags mean for these commands, where that is not what they mean for the main job.
 HELP = machine.HELP | {
     "tokenizer": "WordPiece tokenizer: a directory or hub name; empty: the model's own.",
@@ -75,7 +76,7 @@ def open_held_out(config, tokenizer):
     from tfdistill.data.corpus import open_corpus
     from tfdistill.data.shards import prepare
 
-    corpus = open_corpus(config.corpus, config.data_dir)
+    corpus = open_corpus(config.corpus, config.data_dir, config.text_column)
     prepared = prepare(corpus, tokenizer, config.shards_dir)
     train, test = (
         Rows(prepared.shard(split), config.length, tokenizer) for split in ("train", "test")

@@ -26,6 +26,7 @@ from tfdistill.recipe_checks import (
     split_steps,
     without_meaning,
 )
+from tfdistill.reports.corpus_files import format_files
 from tfdistill.reports.table import format_statistics, format_table
 from tfdistill.stage_trainer import StageTrainer
 from tfdistill.student_start import make_start, random_student
@@ -114,7 +115,9 @@ class MainJob:
             self.console.say(f"--{flag} has no meaning for --recipe={config.recipe}: left out")
         self.console.say(f"corpus {config.corpus}")
         started = time.perf_counter()
-        corpus = open_corpus(config.corpus, config.data_dir)
+        corpus = open_corpus(config.corpus, config.data_dir, config.text_column)
+        if files := format_files(corpus):
+            self.console.say(files)
         prepared = prepare(
             corpus,
             self.tokenizer,

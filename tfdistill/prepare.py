@@ -2,7 +2,8 @@
 
     python -m tfdistill.prepare --corpus=wikitext-2 --data_dir=DIR
 
-Training does the same when it finds no shards. With --json: {"directory", "splits"}.
+Training does the same when it finds no shards. It shows which files each split is read from and
+which are left out. With --json: {"directory", "splits", "files", "left_out"}.
 """
 
 import contextlib
@@ -25,10 +26,13 @@ def _prepare(config):
     from tfdistill.data.shards import prepare
     from tfdistill.data.tokenizer import load_tokenizer
     from tfdistill.progress import Console
+    from tfdistill.reports.corpus_files import files_json, format_files
     from tfdistill.reports.table import format_statistics
 
     console = Console(json=config.json)
-    corpus = open_corpus(config.corpus, config.data_dir)
+    corpus = open_corpus(config.corpus, config.data_dir, config.text_column)
+    if files := format_files(corpus):
+        console.say(files)
 
     def begin():
         if corpus.size is None or corpus.size >= WORTH_TENSORFLOW:
@@ -45,7 +49,8 @@ def _prepare(config):
     )
     console.say(f"{prepared.directory}\n{format_statistics(prepared.statistics)}")
     if config.json:
-        print(json.dumps({"directory": str(prepared.directory), "splits": prepared.statistics}))
+        result = {"directory": str(prepared.directory), "splits": prepared.statistics}
+        print(json.dumps({**result, **files_json(corpus)}))
 
 
 if __name__ == "__main__":

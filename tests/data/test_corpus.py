@@ -1,7 +1,10 @@
 """What --corpus may name, and which text it gives."""
 
+import bz2
 import gzip
+import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -73,7 +76,7 @@ def test_a_single_file_is_cut_by_lines_always_alike(tmp_path):
 def test_a_folder_of_many_files_is_cut_by_file(tmp_path):
     for i in range(40):
         write(tmp_path, **{f"shelf{i % 3}__book{i:02}_txt": f"text {i}\n"})
-    write(tmp_path, empty_txt="", notes_md="no text", _hidden_txt="no", __git__a_txt="no")
+    write(tmp_path, empty_txt="", notes_pdf="no text", __git__a_txt="no")
     (tmp_path / ".hidden.txt").write_text("no")
     splits = read(open_corpus(str(tmp_path)))
     assert [len(splits[split]) for split in SPLITS] == [36, 2, 2]
@@ -81,55 +84,122 @@ def test_a_folder_of_many_files_is_cut_by_file(tmp_path):
     assert lines == {f"text {i}" for i in range(40)}
 
 
-def test_files_named_for_splits(tmp_path):
-    write(
-        tmp_path, wiki_train_tokens="a", wiki_valid_tokens="b", wiki_test_tokens="c", README_txt="d"
-    )
+def test_files_beside_a_training_file_join_it(tmp_path):
+    write(tmp_path, train_txt="a", moby_txt="b", test_txt="c")
     splits = read(open_corpus(str(tmp_path)))
-    assert splits == {"train": [["a"]], "validation": [["b"]], "test": [["c"]]}
-
-
-def test_a_word_inside_a_name_is_no_split(tmp_path):
-    names = ("a_txt", "last-train-home_txt", "my-test-notes_txt")
-    write(tmp_path, **dict.fromkeys(names, LONG))
-    assert len(read(open_corpus(str(tmp_path)))["train"]) == 3
-    for name in ("train-00000-of-00002.txt", "en_test.txt", "corpus.dev.txt"):
-        (tmp_path / name).write_text(name)
-    splits = read(open_corpus(str(tmp_path)))
-    assert splits["train"] == [["train-00000-of-00002.txt"]]
-    assert splits["test"] == [["en_test.txt"]] and splits["validation"] == [["corpus.dev.txt"]]
+    assert splits["train"] == [["b"], ["a"]] and splits["test"] == [["c"]]
 
 
 @pytest.mark.parametrize("word", ["valid", "validation", "val", "dev"])
 def test_a_split_that_is_not_there_is_cut_from_training(tmp_path, word):
-    write(tmp_path, **{"train_txt": LONG, f"en-{word}_txt": "held out"})
+    write(tmp_path, **{"train_txt": LONG, f"{word}_txt": "held out"})
     splits = read(open_corpus(str(tmp_path)))
     assert splits["validation"] == [["held out"]]
     assert [len(splits[split][0]) for split in ("train", "test")] == [95, 5]
 
 
-def test_without_a_training_file_names_mean_nothing(tmp_path):
+def test_a_file_named_for_a_split_alone_is_cut(tmp_path):
     write(tmp_path, test_txt=LONG)
     assert len(read(open_corpus(str(tmp_path / "test.txt")))["train"][0]) == 90
 
 
-def test_globs_lists_and_gzip(tmp_path):
-    write(tmp_path, a__one_txt="1", a__b__two_tokens="2", c__three_txt="3", d_x="4")
-    (tmp_path / "c" / "packed.txt.gz").write_bytes(gzip.compress(b"5"))
-    for spec, expected in {
-        f"{tmp_path}/a/*.txt": "1",
-        f"{tmp_path}/**/*.txt": "13",
-        f"{tmp_path}/a": "21",
-        f"{tmp_path}/c,{tmp_path}/d.x": "534",
-        f"{tmp_path}/d.x,{tmp_path}/*.x": "4",
-    }.items():
-        documents = read(open_corpus(spec))["train"]
-        assert "".join(line for document in documents for line in document) == expected
+SENTENCES = [[f"Document {i} has a first line.", f"It ends with line {i}."] for i in range(40)]
+
+
+def sentences(documents):
+    return "\n\n".join("\n".join(document) for document in documents)
+
+
+def test_a_sentence_a_line_has_documents_between_empty_lines(tmp_path):
+    write(tmp_path, pretraining_txt=sentences(SENTENCES))
+    (tmp_path / "packed.txt.gz").write_bytes(gzip.compress(sentences(SENTENCES).encode()))
+    for name in ("pretraining.txt", "packed.txt.gz"):
+        splits = read(open_corpus(str(tmp_path / name)))
+        assert [len(splits[split]) for split in SPLITS] == [36, 2, 2]
+        assert splits["test"] == [SENTENCES[19], SENTENCES[39]]
+
+
+def test_the_first_empty_line_may_come_late(tmp_path):
+    book = [f"Sentence {i} of a long book." for i in range(10_000)]
+    write(tmp_path, train_txt=sentences([book, ["The next one.", "It is short."]]))
+    assert list(map(len, read(open_corpus(str(tmp_path)))["train"])) == [9000, 2]
+
+
+def test_articles_of_wikiextractor_are_documents(tmp_path):
+    page = '<doc id="{0}" url="https://a.example?curid={0}" title="T">\nT\n\n{0} &lt; x\n\n</doc>\n'
+    text = "".join(page.format(i) for i in range(40))
+    (tmp_path / "AA").mkdir()
+    (tmp_path / "AA" / "wiki_00").write_text(text)
+    (tmp_path / "AA" / "wiki_01.bz2").write_bytes(bz2.compress(page.format(40).encode()))
+    splits = read(open_corpus(str(tmp_path)))
+    assert [len(splits[split]) for split in SPLITS] == [37, 2, 2]
+    assert splits["train"][-1] == ["T", "40 < x"]
+
+
+def json_lines(texts, column="text"):
+    return "".join(
+        json.dumps({"url": "u", column: text, "timestamp": "t"}) + "\n" for text in texts
+    )
+
+
+def test_rows_of_json_are_documents(tmp_path):
+    write(tmp_path, **{"c4-train_00000-of-00002_jsonl": json_lines(["one\n\nmore", "", "two"])})
+    packed = gzip.compress(json_lines(["three"]).encode())
+    (tmp_path / "c4-train.00001-of-00002.json.gz").write_bytes(packed)
+    write(tmp_path, **{"c4-validation_00000-of-00001_json": json_lines(["four"])})
+    splits = read(open_corpus(str(tmp_path)))
+    assert splits["train"] == [["one", "more"], ["two"], ["three"]]
+    assert splits["validation"] == [["four"]]
+
+
+def test_rows_are_known_by_what_they_are(tmp_path):
+    """WikiExtractor's --json writes files without a suffix."""
+    write(tmp_path, AA__wiki_00=json_lines(["one"]))
+    (tmp_path / "AA" / "wiki.00").rename(tmp_path / "AA" / "wiki_00")
+    assert read(open_corpus(str(tmp_path)))["train"] == [["one"]]
+
+
+def test_the_column_is_named(tmp_path):
+    write(tmp_path, a_jsonl=json_lines(["body of it"], "content"))
+    spec = str(tmp_path / "a.jsonl")
+    assert read(open_corpus(spec, text_column="content"))["train"] == [["body of it"]]
+    assert read(open_corpus(spec, text_column="url"))["train"] == [["u"]]
+    with pytest.raises(UserError, match="a.jsonl, row 1: .*'text'.*content.*--text_column"):
+        read(open_corpus(spec))
+    columns = {open_corpus(spec, text_column=name).fingerprint for name in ("content", "url")}
+    assert len(columns) == 2
+
+
+def test_wikitext_in_rows_is_joined_to_articles(tmp_path):
+    lines = ["", " = A = \n", "", " one <unk> \n", "", " = B = \n", "", " two \n"]
+    write(tmp_path, a_jsonl=json_lines(lines))
+    documents = read(open_corpus(str(tmp_path)))["train"]
+    assert documents == [["= A =", "one [UNK]"], ["= B =", "two"]]
+
+
+def test_a_mixed_folder_reads_each_file_in_its_way(tmp_path):
+    write(tmp_path, a_txt="wrapped\n\nlines", b_jsonl=json_lines(["row 1", "row 2"]))
+    write(tmp_path, c_md=sentences(SENTENCES[:2]), d_tokens=" \n = H = \n \n <unk> \n")
+    documents = read(open_corpus(str(tmp_path)))["train"]
+    assert documents == [
+        ["wrapped", "lines"], ["row 1"], ["row 2"], *SENTENCES[:2], ["= H =", "[UNK]"]
+    ]  # fmt: skip
+
+
+def test_the_fingerprint_tells_how_text_is_read(tmp_path):
+    """Text that had another layout to older versions is not taken for theirs; other text is."""
+    write(tmp_path, a_txt=sentences(SENTENCES), b_txt=LONG)
+    layouts = {}
+    for name in "ab":
+        digest = hashlib.sha256((tmp_path / f"{name}.txt").read_bytes()).hexdigest()
+        older = hashlib.sha256(json.dumps([["train", digest]]).encode()).hexdigest()
+        layouts[name] = open_corpus(str(tmp_path / f"{name}.txt")).fingerprint == older
+    assert layouts == {"a": False, "b": True}
 
 
 def test_the_fingerprint_is_of_the_text(tmp_path):
     write(tmp_path, a__train_txt="x", a__test_txt="y", b__train_txt="x", b__dev_txt="y")
-    write(tmp_path, c__train_txt="x", c__test_txt="z", d__my_train_txt="x", d__the_test_txt="y")
+    write(tmp_path, c__train_txt="x", c__test_txt="z", d__my_train_txt="x", d__my_test_txt="y")
     a, b, c, d = (open_corpus(str(tmp_path / name)).fingerprint for name in "abcd")
     assert a == d and len({a, b, c}) == 3
 
@@ -139,7 +209,7 @@ def test_what_is_not_there(tmp_path):
     for spec, message in {
         str(tmp_path / "gone.txt"): "no such file",
         f"{tmp_path}/*.txt": "no such file",
-        str(tmp_path / "empty"): "in this folder",
+        str(tmp_path / "empty"): "no text in this folder",
         "": "empty",
         ",": "empty",
     }.items():
@@ -267,3 +337,30 @@ def test_hub_sets_without_one_text_column_or_training_split(hub_set):
 def test_hub_sets_without_a_training_split(hub_set):
     with pytest.raises(UserError, match="no train split"):
         read(open_corpus(hub_set(test=[{"text": "a"}])))
+
+
+def test_the_column_of_a_hub_set_is_named(hub_set):
+    spec = hub_set(train=[{"text": "a", "summary": "b"}])
+    assert read(open_corpus(spec, text_column="summary"))["train"] == [["b"]]
+    with pytest.raises(UserError, match="'body'.*text.*summary.*--text_column"):
+        read(open_corpus(spec, text_column="body"))
+    assert open_corpus(spec).fingerprint != open_corpus(spec, text_column="summary").fingerprint
+
+
+def test_a_hub_folder_is_known_by_its_content(hub_set, monkeypatch, tmp_path):
+    spec = hub_set(train=[{"text": "a"}])
+    folder = Path(spec.removeprefix("hf:"))
+    shutil.copytree(folder, tmp_path / "copy" / "set")
+    first = open_corpus(spec).fingerprint
+    assert open_corpus(f"hf:{tmp_path / 'copy' / 'set'}").fingerprint == first
+    relative = []
+    for parent in (folder.parent, tmp_path / "copy"):
+        monkeypatch.chdir(parent)
+        relative.append(open_corpus("hf:./set").fingerprint)
+        (Path("set") / "train.jsonl").write_text('{"text": "b"}\n')
+        relative.append(open_corpus("hf:./set").fingerprint)
+        assert read(open_corpus("hf:./set"))["train"] == [["b"]]
+    assert relative[0] == relative[2] == first and relative[1] == relative[3] != first
+    (folder / ".cache").mkdir()
+    (folder / ".cache" / "note").write_text("hidden")
+    assert open_corpus(spec).fingerprint == relative[1]

@@ -1,22 +1,21 @@
-"""Lines, layouts, checks of files, and cutting into splits."""
-
-import gzip
+"""Layouts of text, and cutting into splits."""
 
 import pytest
 
 from tfdistill.data.documents import (
-    LONGEST_LINE,
+    EXTRACTED,
     PLAIN,
+    ROWS,
+    SENTENCES,
     SPLITS,
     WIKITEXT,
     WIKITEXT_DENSE,
-    check_file,
     cut,
     detect_layout,
-    read_lines,
+    marked_layout,
     split_documents,
 )
-from tfdistill.errors import UserError
+from tfdistill.data.text_files import CheckedFile, check_file
 
 ARTICLES = [
     " \n", " = Du Fu = \n", " \n", " a well @-@ known <unk> , 1 @,@ 000 or 2 @.@ 5 \n", " \n",
@@ -68,6 +67,100 @@ def test_plain_text_is_one_document_and_keeps_its_marks():
     assert documents_of(lines) == [["a <unk> @-@ b", "x = y = z", "== no heading =="]]
 
 
+def marked(text):
+    return marked_layout(CheckedFile("", len(text), text, "\n\n" in text))
+
+
+# What WikiExtractor 3.1 writes, by default, of two pages.
+PAGES = """\
+<doc id="12" url="https://en.wikipedia.org/wiki?curid=12" title="Inequality">
+Inequality
+
+Inequality in mathematics says that a &lt; b, or that R&amp;D &gt; AT&amp;T.
+History.
+
+</doc>
+<doc id="13" url="https://en.wikipedia.org/wiki?curid=13" title="Second "quoted" &lt;page&gt;">
+Second "quoted" &lt;page&gt;
+
+One sentence of text &amp; nothing more.
+
+</doc>
+"""
+
+
+def test_wikiextractor_marks_are_borders_and_entities_are_decoded():
+    assert marked(PAGES) == marked(PAGES.replace("\n", "\r\n")) == EXTRACTED
+    documents = [list(document) for document in split_documents(PAGES.split("\n"), EXTRACTED)]
+    assert documents == [
+        [
+            "Inequality",
+            "Inequality in mathematics says that a < b, or that R&D > AT&T.",
+            "History.",
+        ],
+        ['Second "quoted" <page>', "One sentence of text & nothing more."],
+    ]
+
+
+def test_prose_about_marks_is_not_wikiextractors():
+    assert marked('The tool writes <doc id="1"> before a page &lt;.\n') is None
+
+
+SENTENCES_OF = [
+    ["It rained.", "Nobody went out!", "Why?"],
+    ["“One more thing,” he said.", 'She said: "No."', "They left ..."],
+    ["雨が降った。", "誰も出なかった！"],
+]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_empty_lines_end_documents_of_a_sentence_a_line(end):
+    text = f"{end}{end}".join(end.join(lines) for lines in SENTENCES_OF) + end
+    assert marked_layout(CheckedFile("", 0, text, True)) == SENTENCES
+    documents = split_documents(text.splitlines(keepends=True), SENTENCES)
+    assert [list(document) for document in documents] == SENTENCES_OF
+
+
+WRAPPED = """\
+It rained the whole day, and nobody who
+had a roof went out.
+
+In the evening they sat by the fire and
+waited. "No," he said at last.
+
+"""
+PARAGRAPHS = "It rained the whole day.\n\nIn the evening they waited.\n\nHe came.\nAt last.\n\n"
+VERSES = "First Citizen:\nBefore we proceed any further, hear me speak.\n\nAll:\nSpeak, speak.\n\n"
+
+
+@pytest.mark.parametrize("text", [WRAPPED, PARAGRAPHS, VERSES])
+def test_empty_lines_between_paragraphs_are_no_borders(text):
+    assert marked(text * 30) is None
+
+
+def test_books_and_plays_are_one_document_each(shared_data):
+    files = [
+        *shared_data.glob("gutenberg/*.body.txt"),
+        *shared_data.glob("tinyshakespeare/input.txt"),
+    ]
+    if not files:
+        pytest.skip("neither gutenberg/ nor tinyshakespeare/ in the folder of data sets")
+    for file in files:
+        assert marked_layout(check_file(file)) is None, file.name
+
+
+@pytest.mark.parametrize(
+    "text", ['{"text": "a"}\n', '\n {"a\\"b" : 1,\n', '[{"text": "a"}]', '[\n  {\n  "text":']
+)
+def test_objects_are_rows_whatever_the_files_name(text):
+    assert marked(text) == ROWS
+
+
+@pytest.mark.parametrize("text", ["", "{braces} in text", "[1] a note", '"quoted": no', "{}"])
+def test_braces_alone_are_no_rows(text):
+    assert marked(text) is None
+
+
 @pytest.mark.parametrize("lines", [[], ["\n", "  \n"]])
 def test_no_text_is_no_document(lines):
     assert documents_of(lines) == []
@@ -77,64 +170,6 @@ def test_documents_may_be_left_unread():
     lines = ["= A =", "", "one", "two", "", "= B =", "", "three"]
     stream = split_documents(lines, WIKITEXT)
     assert [next(document) for document in stream] == ["= A =", "= B ="]
-
-
-def test_long_lines_are_broken_at_spaces_and_lose_nothing(tmp_path):
-    words = [f"word{i}" for i in range(LONGEST_LINE // 2)]
-    (tmp_path / "a.txt").write_text(" ".join(words))
-    lines = list(read_lines(tmp_path / "a.txt"))
-    assert len(lines) > 1
-    assert max(map(len, lines)) <= 2 * LONGEST_LINE
-    assert " ".join(lines).split() == words
-    (tmp_path / "b.txt").write_text("x" * (2 * LONGEST_LINE + 1))
-    assert sum(map(len, read_lines(tmp_path / "b.txt"))) == 2 * LONGEST_LINE + 1
-
-
-def test_line_ends_byte_order_mark_and_gzip(tmp_path):
-    text = "\ufeffone\r\ntwo\r\n".encode()
-    (tmp_path / "a.txt").write_bytes(text)
-    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(text))
-    for name in ("a.txt", "a.txt.gz"):
-        assert list(read_lines(tmp_path / name)) == ["one\n", "two\n"]
-    assert check_file(tmp_path / "a.txt") == check_file(tmp_path / "a.txt.gz")
-    assert check_file(tmp_path / "a.txt")[1] == len(text)
-
-
-@pytest.mark.parametrize(
-    "content, message",
-    [
-        (b"abc\0def", "binary file (NUL at byte 3)"),
-        (b"na\xefve", "not UTF-8 at byte 2"),
-        (b"half \xe6\x9d", "not UTF-8 at byte 5"),
-        (b"x" * ((1 << 20) - 1) + b"\xe6\x9dA", f"not UTF-8 at byte {(1 << 20) - 1}"),
-        ("two bytes a character".encode("utf-16"), "not UTF-8 at byte 0"),
-        ("so viele".encode("utf-16-be"), "binary file (NUL at byte 0)"),
-    ],
-)
-def test_files_that_are_no_text(tmp_path, content, message):
-    path = tmp_path / "bad.txt"
-    path.write_bytes(content)
-    with pytest.raises(UserError) as caught:
-        check_file(path)
-    if content.startswith(b"\xff\xfe"):
-        message = "binary file (NUL at byte 3)"
-    assert str(path) in str(caught.value) and message in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_a_character_over_two_chunks_is_text(tmp_path):
-    (tmp_path / "a.txt").write_bytes(b"x" * ((1 << 20) - 1) + "東".encode())
-    assert check_file(tmp_path / "a.txt")[1] == (1 << 20) + 2
-
-
-@pytest.mark.parametrize(
-    "damage", [lambda b: b[:-9], lambda b: b"no gzip", lambda b: b[:20] + b"\xff" * 9]
-)
-def test_damaged_gzip(tmp_path, damage):
-    path = tmp_path / "a.gz"
-    path.write_bytes(damage(gzip.compress(b"some text to pack, and more of it" * 50)))
-    with pytest.raises(UserError, match="a.gz: cannot be read"):
-        check_file(path)
 
 
 def test_a_long_document_is_cut_by_lines():

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import glob
 import hashlib
 import itertools
 import json
@@ -12,34 +11,28 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from tfdistill.data.corpus_files import SPLIT_WORDS, find_files, holds_json, name_splits
 from tfdistill.data.documents import (
-    PLAIN,
+    ROWS,
+    ROWS_LOOKED_AT,
     SPLITS,
-    check_file,
     cut,
     detect_layout,
-    read_lines,
+    marked_layout,
+    row_documents,
     split_documents,
 )
+from tfdistill.data.text_files import check_file, read_column, read_lines
 from tfdistill.errors import UserError
 
 SAMPLE = Path(__file__).parent.parent / "assets" / "sample"
-TEXT_SUFFIXES = (".txt", ".tokens", ".raw", ".gz")
-SPLIT_WORDS = {
-    "train": "train",
-    "valid": "validation",
-    "validation": "validation",
-    "val": "validation",
-    "dev": "validation",
-    "test": "test",
-}
+TEXT_COLUMN = "text"  # unless --text_column names another
 # How WikiText's files are named; text that is not cut to a vocabulary (raw) comes first.
 WIKITEXT_FILES = ("wiki.{}.raw", "{}.raw", "wiki.{}.tokens", "{}.tokens", "{}.txt")
 WIKITEXT_HUB = {
     "wikitext-2": ("Salesforce/wikitext", "wikitext-2-raw-v1"),
     "wikitext-103": ("Salesforce/wikitext", "wikitext-103-raw-v1"),
 }
-ROWS_LOOKED_AT = 1000  # rows of a hub data set that decide about its layout
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,23 +45,30 @@ class Corpus:
         splits: for "train", "validation" and "test" a function that opens the stream of documents;
             a document is an iterable of lines, used up when the next document is asked for.
         size: bytes of all the text, or None where that is not known.
+        files: dict of the splits that have files of their own to lists of `Path`s; the others are
+            cut from "train". Empty for a data set of the hub.
+        left_out: dict of the `Path`s that the folders hold beside these to why they are not read.
     """
 
     name: str
     fingerprint: str
     splits: dict[str, Callable[[], Iterator[Iterable[str]]]]
     size: int | None
+    files: dict[str, list[Path]] = dataclasses.field(default_factory=dict)
+    left_out: dict[Path, str] = dataclasses.field(default_factory=dict)
 
 
-def open_corpus(spec, data_dir=""):
+def open_corpus(spec, data_dir="", text_column=TEXT_COLUMN):
     """Finds a corpus.
 
     Args:
         spec: "sample" (bundled), "wikitext-2", "wikitext-103", "hf:NAME[:CONFIG]" (a text data set
-            of the hub), or files, folders and globs of text separated by commas. Files named for
-            splits (train.txt, wiki.valid.tokens) are these splits once there is a train file, and
-            the others are left out; splits that are missing are cut from the training text.
+            of the hub, or a folder that `datasets` reads), or files, folders and globs of text
+            separated by commas, of which `corpus_files` tells which are read and which are splits.
+            Splits that are missing are cut from the training text.
         data_dir: folder that may hold WikiText's files.
+        text_column: the column of JSON files and of hub data sets that holds the text. A hub data
+            set with one column of strings needs no "text".
 
     Returns:
         A `Corpus`.
@@ -77,50 +77,71 @@ def open_corpus(spec, data_dir=""):
         UserError: when a file is missing or not text, or the hub cannot be reached.
     """
     if spec == "sample":
-        return _from_files(spec, {split: [SAMPLE / f"{split}.txt"] for split in SPLITS})
+        files = {split: [SAMPLE / f"{split}.txt"] for split in SPLITS}
+        return _from_files(spec, files, text_column)
     if spec in WIKITEXT_HUB:
-        files = _wikitext_files(spec, Path(data_dir)) if data_dir else None
-        return _from_files(spec, files) if files else _from_hub(spec, *WIKITEXT_HUB[spec], spec)
+        if files := _wikitext_files(spec, Path(data_dir)) if data_dir else None:
+            return _from_files(spec, files, text_column)
+        return _from_hub(spec, *WIKITEXT_HUB[spec], spec, TEXT_COLUMN)
     if spec.startswith("hf:"):
         name, _, config = spec.removeprefix("hf:").partition(":")
-        return _from_hub(_file_name(f"{name}-{config}"), name, config, spec)
-    files = _find_files(spec)
-    named = {split: [file for file in files if _split_of(file) == split] for split in SPLITS}
-    if not named["train"]:
-        named = {"train": files}
-    return _from_files(_path_name(spec), {split: named[split] for split in named if named[split]})
+        return _from_hub(_file_name(f"{name}-{config}"), name, config, spec, text_column)
+    found = find_files(spec)
+    corpus = _from_files(_path_name(spec), name_splits(found.folders), text_column)
+    return dataclasses.replace(corpus, left_out=found.left_out)
 
 
-def _from_files(name, files):
+def _from_files(name, files, column):
     """Makes a corpus of files: a dict from a split to its paths, "train" among them."""
-    size, contents = 0, []
+    size, contents, layouts = 0, [], {}
     for split, paths in files.items():
         for path in paths:
-            digest, file_size = check_file(path)
-            contents.append([split, digest])
-            size += file_size
-    layout_of = functools.cache(lambda path: detect_layout(read_lines(path)))
+            checked = check_file(path)
+            layout = ROWS if holds_json(path) else marked_layout(checked)
+            # What the digest of the text does not tell: how it is read.
+            reading = [layout, column] if layout == ROWS else [layout] if layout else []
+            contents.append([split, checked.digest, *reading])
+            layouts[path] = layout
+            size += checked.size
+
+    @functools.cache
+    def layout_of(path):
+        return layouts[path] or detect_layout(read_lines(path))
 
     def source(paths):
         for path in paths:
-            yield from split_documents(read_lines(path), layout_of(path))
+            layout = layout_of(path)
+            if layout == ROWS:
+                yield from row_documents(functools.partial(read_column, path, column))
+            else:
+                yield from split_documents(read_lines(path), layout)
 
     sources = {split: functools.partial(source, paths) for split, paths in files.items()}
-    return Corpus(name, _digest(contents), _complete(sources), size)
+    return Corpus(name, _digest(contents), _complete(sources), size, files)
 
 
-def _from_hub(name, hub_name, config, spec):
+def _from_hub(name, hub_name, config, spec, column):
     """Makes a corpus of a hub data set, which is not loaded before its documents are asked for."""
     load = functools.cache(lambda: _load_hub_splits(hub_name, config, spec))
 
+    def texts_of(rows):
+        return functools.partial(_column_texts, rows, column, spec)
+
     def stream(split):
         sources = {
-            known: functools.partial(_row_documents, rows, spec) for known, rows in load().items()
+            known: functools.partial(row_documents, texts_of(rows))
+            for known, rows in load().items()
         }
         return _complete(sources)[split]()
 
     splits = {split: functools.partial(stream, split) for split in SPLITS}
-    return Corpus(name, _digest(["hub", hub_name, config]), splits, None)
+    # A folder is known by its content, a data set of the hub by its name.
+    facts = ["hub", hub_name, config]
+    if os.path.isdir(hub_name):
+        facts = ["folder", _folder_digest(Path(hub_name)), config]
+    if column != TEXT_COLUMN:
+        facts.append(column)
+    return Corpus(name, _digest(facts), splits, None)
 
 
 def _load_hub_splits(hub_name, config, spec):
@@ -148,24 +169,17 @@ def _load_hub_splits(hub_name, config, spec):
     return {split: loaded[split] for split in SPLITS if split in loaded}
 
 
-def _row_documents(rows, spec):
-    """Yields the documents of one split of a hub data set: its rows, or WikiText's articles."""
+def _column_texts(rows, column, spec):
+    """Yields the texts of one split of a hub data set."""
     types = {name: getattr(kind, "dtype", None) for name, kind in rows.features.items()}
     strings = [name for name, kind in types.items() if kind in ("string", "large_string")]
-    if "text" not in strings and len(strings) != 1:
-        raise UserError(f"--corpus={spec}: no column 'text' nor one string column: {strings}")
-    column = "text" if "text" in strings else strings[0]
-
-    def texts():
-        for batch in rows.select_columns([column]).iter(batch_size=ROWS_LOOKED_AT):
-            yield from (text or "" for text in batch[column])
-
-    layout = detect_layout(itertools.islice(texts(), ROWS_LOOKED_AT))
-    if layout != PLAIN:
-        yield from split_documents(texts(), layout)
-    else:
-        for text in texts():
-            yield from split_documents(text.splitlines(), PLAIN)
+    if column not in strings and (column != TEXT_COLUMN or len(strings) != 1):
+        raise UserError(
+            f"--corpus={spec}: no column {column!r} of text: name one of {strings} by --text_column"
+        )
+    column = column if column in strings else strings[0]
+    for batch in rows.select_columns([column]).iter(batch_size=ROWS_LOOKED_AT):
+        yield from (text or "" for text in batch[column])
 
 
 def _complete(sources):
@@ -192,42 +206,6 @@ def _wikitext_files(name, data_dir):
     return None
 
 
-def _find_files(spec):
-    """Returns the text files that a comma-separated list of files, folders and globs names."""
-    if not spec.strip(","):
-        raise UserError("--corpus is empty: name a text, or 'sample' for the bundled one")
-    files = []
-    for item in [spec] if os.path.exists(spec) else filter(None, spec.split(",")):
-        matches = [item] if os.path.exists(item) else sorted(glob.glob(item, recursive=True))
-        found = []
-        for path in map(Path, matches):
-            if path.is_dir():
-                found += sorted(file for file in path.rglob("*") if _is_text(file, path))
-            else:
-                found.append(path)
-        if not matches:
-            raise UserError(f"--corpus={item}: no such file or folder")
-        if not found:
-            raise UserError(f"--corpus={item}: no {', '.join(TEXT_SUFFIXES)} file in this folder")
-        files += found
-    return list(dict.fromkeys(files))
-
-
-def _is_text(file, folder):
-    hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-    return file.suffix in TEXT_SUFFIXES and not hidden and file.is_file()
-
-
-def _split_of(path):
-    """train.txt, wiki.train.tokens, en-dev.txt, train-00000-of-00002.txt; not my-test-notes.txt."""
-    for part in path.name.lower().split("."):
-        word = re.sub(r"-\d+(-of-\d+)?$", "", part)
-        split = SPLIT_WORDS.get(re.split(r"[_-]", word)[-1])
-        if split:
-            return split
-    return None
-
-
 def _path_name(spec):
     item = Path(spec.split(",")[0]).resolve()
     plain = [part.split(".")[0] for part in item.parts if not re.search(r"[*?\[]", part)]
@@ -236,6 +214,17 @@ def _path_name(spec):
 
 def _file_name(text):
     return re.sub(r"[^A-Za-z0-9_]+", "-", text).strip("-")[:40] or "corpus"
+
+
+def _folder_digest(folder):
+    """Digest of the names and contents of a folder's files, but hidden ones."""
+    facts = []
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        if path.is_file() and not any(part.startswith(".") for part in name.parts):
+            with open(path, "rb") as file:
+                facts.append([name.as_posix(), hashlib.file_digest(file, "sha256").hexdigest()])
+    return _digest(facts)
 
 
 def _digest(facts):

@@ -1,90 +1,69 @@
-"""Text files as streams of documents: reading, checking, layouts, and cutting into splits.
+"""Text as streams of documents: how documents follow one another in it, and cutting into splits.
 
 A document is an iterable of its lines without blank ones. It is read lazily, so that a document may
 be larger than the memory, and is used up when the next one is asked for.
 """
 
-import codecs
 import functools
-import gzip
-import hashlib
 import itertools
 import operator
 import re
-import zlib
 
-from tfdistill.errors import UserError
+from tfdistill.data.text_files import decode_entities
 
 SPLITS = ("train", "validation", "test")
 UNKNOWN = "[UNK]"  # stands in a line for a word that the corpus itself does not know
-LONGEST_LINE = 20_000  # characters; longer lines are broken at a space
 PLAIN, WIKITEXT, WIKITEXT_DENSE = "plain", "wikitext", "wikitext without blank lines"
+EXTRACTED, SENTENCES, ROWS = "wikiextractor", "a sentence a line", "rows of JSON"
+ROWS_LOOKED_AT = 1000  # rows of a table that decide about the layout of its text
 
 # Splits cut by document: of every CYCLE documents one is held out for each missing split.
 CYCLE = 20
 HELD_OUT = {"validation": CYCLE - 2, "test": CYCLE - 1}
 
+# Text has a sentence a line, with empty lines between documents, when at least this share of its
+# lines end as sentences do and documents have this many lines on average. Wrapped lines end so less
+# often than every second time where paragraphs have two lines or more, and text with a paragraph a
+# line and empty lines between them has one line between two of them.
+SENTENCE_SHARE, LINES_OF_A_DOCUMENT = 0.7, 2
+
 _HEADING = re.compile(r"= [^=]+ =")
 _WIKITEXT_MARKS = {" @-@ ": "-", " @,@ ": ",", " @.@ ": "."}
+_DOC = re.compile(r"<doc id=.*>")
+_JSON = re.compile(r'\s*(\[\s*)?\{\s*"(?:[^"\\]|\\.)*"\s*:')
+_SENTENCE_ENDS = frozenset(".!?…。！？।؟۔")
+_CLOSERS = "\"'”’»)]」』） "
 
 
-def check_file(path):
-    """Reads a text file once and makes sure that it is text.
+def marked_layout(checked):
+    """Tells the layouts that a text gives away by its first lines.
 
     Args:
-        path: a `Path`; `.gz` files are unpacked.
+        checked: the `CheckedFile` of the text.
 
     Returns:
-        The SHA-256 of the text as a hexadecimal string, and its size in bytes.
-
-    Raises:
-        UserError: when the file cannot be read, is binary, or is not UTF-8.
+        `ROWS` for JSON objects, one a line or in a list; `EXTRACTED` for the output of
+        WikiExtractor; `SENTENCES` for the format of BERT's pre-training data, a sentence a line
+        with empty lines between documents; else None: `detect_layout` tells which it is.
     """
-    digest = hashlib.sha256()
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    size = 0
-    try:
-        with _open(path, "rb") as stream:
-            for chunk in itertools.chain(iter(lambda: stream.read(1 << 20), b""), [b""]):
-                if 0 in chunk:
-                    place = size + chunk.index(0)
-                    raise UserError(f"{path}: a binary file (NUL at byte {place}), text is needed")
-                waiting = len(decoder.getstate()[0])  # first bytes of a character cut in two
-                try:
-                    decoder.decode(chunk, final=not chunk)
-                except UnicodeDecodeError as error:
-                    place = size - waiting + error.start
-                    raise UserError(
-                        f"{path}: not UTF-8 at byte {place}: convert the file to UTF-8"
-                    ) from None
-                digest.update(chunk)
-                size += len(chunk)
-    except (OSError, EOFError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"{path}: cannot be read: {reason}") from None
-    return digest.hexdigest(), size
+    if _JSON.match(checked.head):
+        return ROWS
+    lines = [line.strip() for line in checked.head.split("\n")]
+    if "<doc id=" in checked.head and any(map(_DOC.fullmatch, lines)):
+        return EXTRACTED
+    return SENTENCES if checked.empty_lines and _are_sentences(lines) else None
 
 
-def read_lines(path):
-    """Reads the lines of a UTF-8 text file.
-
-    Args:
-        path: a `Path`; `.gz` files are unpacked.
-
-    Yields:
-        Lines; those longer than `LONGEST_LINE` characters in pieces.
-    """
-    with _open(path, "rt", encoding="utf-8-sig") as stream:
-        rest = ""
-        while piece := stream.readline(LONGEST_LINE):
-            line, rest = rest + piece, ""
-            if len(piece) == LONGEST_LINE and not piece.endswith("\n"):
-                head, space, tail = line.rpartition(" ")
-                if space:
-                    line, rest = head, tail
-            yield line
-        if rest:
-            yield rest
+def _are_sentences(lines):
+    documents = sum(1 for before, line in itertools.pairwise(["", *lines]) if line and not before)
+    lines = [line for line in lines if line]
+    ends = sum(line.rstrip(_CLOSERS)[-1:] in _SENTENCE_ENDS for line in lines)
+    return (
+        ends > 0
+        and ends >= SENTENCE_SHARE * len(lines)
+        and len(lines) >= LINES_OF_A_DOCUMENT * documents
+        and not any(map(_HEADING.fullmatch, lines))
+    )
 
 
 def detect_layout(lines):
@@ -114,28 +93,43 @@ def split_documents(lines, layout):
 
     Args:
         lines: an iterable of lines.
-        layout: what `detect_layout` found. Plain lines are all one document. In WikiText's layout
-            headings start documents and are their first line, ` @-@ ` is undone, and `<unk>`
-            becomes `UNKNOWN`.
+        layout: what `marked_layout` or `detect_layout` found, but not `ROWS`. Plain lines are all
+            one document. In WikiText's layout headings start documents and are their first line,
+            ` @-@ ` is undone, and `<unk>` becomes `UNKNOWN`. In WikiExtractor's output `<doc …>`
+            starts a document and `</doc>` ends it, both are left out, and entities such as `&lt;`
+            are decoded. Of sentences an empty line ends the document.
 
     Yields:
         Documents; none without text.
     """
-
-    def numbered():
-        number = 0
-        for line, heading, alone in _marked(lines):
-            if layout != PLAIN:
-                number += heading and (alone or layout == WIKITEXT_DENSE)
-                if " @" in line:
-                    for mark, text in _WIKITEXT_MARKS.items():
-                        line = line.replace(mark, text)
-                line = line.replace("<unk>", UNKNOWN)
-            if line:
-                yield number, line
-
-    for _, group in itertools.groupby(numbered(), key=operator.itemgetter(0)):
+    if layout == PLAIN:
+        numbered = ((0, line) for line in map(str.strip, lines))
+    elif layout == EXTRACTED:
+        numbered = _extracted(lines)
+    elif layout == SENTENCES:
+        numbered = _between_empty_lines(lines)
+    else:
+        numbered = _wikitext(lines, layout)
+    with_text = filter(operator.itemgetter(1), numbered)
+    for _, group in itertools.groupby(with_text, key=operator.itemgetter(0)):
         yield map(operator.itemgetter(1), group)
+
+
+def row_documents(texts):
+    """Divides the texts of a table's rows into documents: a row each, or WikiText's articles.
+
+    Args:
+        texts: function that opens the stream of the rows' texts.
+
+    Yields:
+        Documents; none without text.
+    """
+    layout = detect_layout(itertools.islice(texts(), ROWS_LOOKED_AT))
+    if layout != PLAIN:
+        yield from split_documents(texts(), layout)
+    else:
+        for text in texts():
+            yield from split_documents(text.splitlines(), PLAIN)
 
 
 def cut(source, missing):
@@ -190,8 +184,32 @@ def _in_pieces(document):
     return (" ".join(words[i:j]) for i, j in itertools.pairwise(bounds))
 
 
-def _open(path, mode, **options):
-    return (gzip.open if path.name.endswith(".gz") else open)(path, mode, **options)
+def _wikitext(lines, layout):
+    """Yields (document's number, line without WikiText's marks)."""
+    number = 0
+    for line, heading, alone in _marked(lines):
+        number += heading and (alone or layout == WIKITEXT_DENSE)
+        if " @" in line:
+            for mark, text in _WIKITEXT_MARKS.items():
+                line = line.replace(mark, text)
+        yield number, line.replace("<unk>", UNKNOWN)
+
+
+def _extracted(lines):
+    """Yields (document's number, line) of WikiExtractor's output, "" in place of its marks."""
+    number = 0
+    for line in map(str.strip, lines):
+        if line == "</doc>" or _DOC.fullmatch(line):
+            number, line = number + 1, ""
+        yield number, decode_entities(line).strip()
+
+
+def _between_empty_lines(lines):
+    """Yields (document's number, line)."""
+    number = 0
+    for line in map(str.strip, lines):
+        number += not line
+        yield number, line
 
 
 def _marked(lines):

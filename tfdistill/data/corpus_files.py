@@ -1,0 +1,213 @@
+"""Which files --corpus names, which of them are splits, and what is left out.
+
+docs/CORPORA.md has the rules in a user's words.
+"""
+
+import dataclasses
+import glob
+import itertools
+import os
+import re
+from pathlib import Path
+
+from tfdistill.data.documents import SPLITS
+from tfdistill.data.text_files import PACKED, is_one_object, looks_like_text
+from tfdistill.errors import UserError
+
+JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
+TEXT_SUFFIXES = (".txt", ".text", ".tokens", ".raw", ".md", *JSON_SUFFIXES)
+MARKUP_SUFFIXES = (".csv", ".tsv", ".html", ".htm", ".xml")
+SPLIT_WORDS = {
+    "train": "train",
+    "valid": "validation",
+    "validation": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "test": "test",
+}
+# What a file is left out for.
+HIDDEN, GONE, ABOUT = "hidden", "no file", "about the data"
+SUFFIX, NO_TEXT, NO_ROWS = "no suffix of text", "no text", "one JSON object, no rows"
+PACKED_COPY = "also there unpacked"
+
+_ABOUT = re.compile(r"(readme|licen[cs]e|copying|notice|changelog)(\.\w+)*")
+_NUMBER = re.compile(r"\.\d+")
+_SPLIT_NAME = re.compile(
+    r"(?P<prefix>(?:.*[._ -])?)"
+    rf"(?P<word>{'|'.join(SPLIT_WORDS)})"
+    r"(?:[._-]?\d+(?:[._-]of[._-]\d+)?)?"  # number of a shard: 3, -00003-of-00128
+    r"(?P<suffix>(?:\.[^.]+)*)"
+)
+
+
+@dataclasses.dataclass
+class FoundFiles:
+    """The files of a corpus.
+
+    Attributes:
+        folders: dict of the `Path` of each file to read, in their order, to the folder that it was
+            found in, below which folders named for splits count; None for a file named itself.
+        left_out: dict of the `Path` of what is not read to the reason. Of a hidden folder it
+            holds the folder alone.
+    """
+
+    folders: dict
+    left_out: dict
+
+
+def find_files(spec):
+    """Finds the text files that a list of files, folders and globs names.
+
+    Args:
+        spec: str, the value of --corpus, separated by commas.
+
+    Returns:
+        `FoundFiles`.
+
+    Raises:
+        UserError: when a name leads to no file, a folder cannot be read or holds no text, or a
+            file is named that is markup or a table.
+    """
+    if not spec.strip(", "):
+        raise UserError("--corpus is empty: name a text, or 'sample' for the bundled one")
+    folders, left_out, known = {}, {}, set()
+    for item in [spec] if os.path.exists(spec) else filter(None, map(str.strip, spec.split(","))):
+        found, others = _find(item)
+        left_out |= others
+        for path, folder in found.items():
+            real = os.path.realpath(path)  # what is named twice is read once
+            if real not in known:
+                known.add(real)
+                folders[path] = folder
+    return FoundFiles(folders, {path: why for path, why in left_out.items() if path not in folders})
+
+
+def name_splits(folders):
+    """Tells which files are splits, by their names.
+
+    A split's file is named train, valid, validation, val, dev or test, with suffixes and a shard's
+    number, or has something before or behind the word that files of two splits in its folder share;
+    or it lies in a folder named so. All others are training text, and so is every file where else
+    none would be.
+
+    Args:
+        folders: `FoundFiles.folders`.
+
+    Returns:
+        dict of "train" and the other splits that are there to lists of `Path`s.
+    """
+    names = {path: _SPLIT_NAME.fullmatch(path.name.lower()) for path in folders}
+    seen = {}  # splits by what stands around their words
+    for path, match in names.items():
+        if match:
+            split = SPLIT_WORDS[match["word"]]
+            seen.setdefault(_around(path, match, folders[path]), set()).add(split)
+    splits = {split: [] for split in SPLITS}
+    for path, match in names.items():
+        around = match and _around(path, match, folders[path])
+        if match and (around[1:] == ("", "") or len(seen[around]) > 1):
+            splits[SPLIT_WORDS[match["word"]]].append(path)
+        else:
+            splits[_split_of_folder(path, folders[path])].append(path)
+    if not splits["train"]:
+        return {"train": list(folders)}
+    return {split: paths for split, paths in splits.items() if paths}
+
+
+def holds_json(path):
+    """Whether a file's name says that it holds JSON, packed or not."""
+    return _suffix(path) in JSON_SUFFIXES
+
+
+def _find(item):
+    """Finds the files of a file, folder or glob: those to read, and those that are left out."""
+    matches = [item] if os.path.exists(item) else sorted(glob.glob(item, recursive=True))
+    if not matches:
+        raise UserError(f"--corpus={item}: no such file or folder")
+    found, left_out = {}, {}
+    for path in map(Path, matches):
+        if path.is_dir():
+            for file, why in sorted(_walk(path).items()):
+                if why:
+                    left_out[file] = why
+                else:
+                    found.setdefault(file, path)
+        elif _suffix(path) in MARKUP_SUFFIXES:
+            raise UserError(
+                f"{path}: a table or markup, not text: make it a .jsonl file, whose column "
+                "--text_column names, or rename it to .txt to read all its characters"
+            )
+        else:
+            found[path] = None
+    if not found:
+        there = f"; there are {', '.join(file.name for file in list(left_out)[:3])}"
+        raise UserError(
+            f"--corpus={item}: no text in this folder{there * bool(left_out)}: name a folder with "
+            f"{', '.join(TEXT_SUFFIXES)} files, or the files themselves"
+        )
+    return found, left_out
+
+
+def _walk(folder):
+    """Returns what lies in a folder and the folders below it: dict of `Path`s to why they are left
+    out, "" for what is read."""
+
+    def fail(error):
+        raise UserError(f"{error.filename}: cannot be read: {error.strerror}")
+
+    facts, known = {}, {os.path.realpath(folder)}
+    for place, folders, files in os.walk(folder, onerror=fail, followlinks=True):
+        inside = {Path(place, name): name for name in folders}
+        facts |= {path: HIDDEN for path, name in inside.items() if name.startswith(".")}
+        inside = {path: os.path.realpath(path) for path in inside if path not in facts}
+        folders[:] = sorted(path.name for path, real in inside.items() if real not in known)
+        known.update(inside.values())
+        there = {Path(place, name) for name in files}
+        facts |= {path: _why_left_out(path, there) for path in there}
+    return facts
+
+
+def _why_left_out(path, there):
+    """Why a file of a folder is not read; "" for one that is.
+
+    Args:
+        path: its `Path`.
+        there: the `Path`s of all files of the folder.
+    """
+    suffix = _suffix(path)
+    if path.name.startswith("."):
+        return HIDDEN
+    if not path.is_file():
+        return GONE
+    if _ABOUT.fullmatch(path.name.lower()):
+        return ABOUT
+    if suffix not in (*TEXT_SUFFIXES, ""):
+        return SUFFIX
+    if path.suffix.lower() in PACKED and path.with_suffix("") in there:
+        return PACKED_COPY
+    if suffix == ".json" and is_one_object(path):
+        return NO_ROWS
+    return "" if suffix or looks_like_text(path) else NO_TEXT
+
+
+def _suffix(path):
+    """The last suffix in lower case, without packing and numbers: ".txt" of a.txt.gz, B.TXT.00."""
+    suffixes = [part.lower() for part in path.suffixes]
+    while suffixes and (suffixes[-1] in PACKED or _NUMBER.fullmatch(suffixes[-1])):
+        suffixes.pop()
+    return suffixes[-1] if suffixes else ""
+
+
+def _around(path, match, folder):
+    """(place, what stands before the word in a file's name, and behind it but known suffixes)."""
+    parts = match["suffix"].split(".")[1:]
+    known = {suffix[1:] for suffix in (*TEXT_SUFFIXES, *PACKED)}
+    behind = ".".join(part for part in parts if part not in known and not part.isdigit())
+    return path.parent if folder else None, match["prefix"], behind
+
+
+def _split_of_folder(path, folder):
+    """The split that a folder below the one named is called; "train" where there is none."""
+    inside = path.relative_to(folder).parts[:-1] if folder else ()
+    words = (SPLIT_WORDS.get(part.lower()) for part in reversed(inside))
+    return next(filter(None, itertools.chain(words, ["train"])))
