@@ -1,6 +1,9 @@
 """Speed and memory as batch, length, vocabulary and corpus grow 1, 2, 4 and 8 times, and a plot.
 
 Usage: python scripts/bench/scale.py [--plot=docs/scale.svg]    (ten minutes)
+       python scripts/bench/scale.py --plot=docs/scale.svg --redraw
+
+The numbers of a plot are stored beside it (docs/scale.json), from which --redraw draws it again.
 
 The step distils 4 x 128 into 2 x 128 at all tokens, from 8 rows of 64 tokens and BERT's vocabulary
 on. The corpus is the bundled text, over and over; it is prepared, the tokenizer loaded already,
@@ -19,6 +22,14 @@ from compare import call
 
 FACTORS = (1, 2, 4, 8)
 BASE = {"rows": 8, "length": 64, "vocabulary": 30_522, "corpus": 4}  # corpus: bundled texts
+TEXT_MB = 2.985  # of the bundled text
+# Of each axis: the title of its column, the unit of its sizes, and what a size is in that unit.
+AXES = {
+    "rows": ("Training: rows", "rows of 64 tokens in a batch", 1),
+    "length": ("Training: length", "tokens in a row, 8 rows", 1),
+    "vocabulary": ("Training: vocabulary", "thousand words, 8 rows of 64 tokens", 1e-3),
+    "corpus": ("Preparing a corpus", "MB of text", TEXT_MB),
+}
 WARM_UP, STEPS = 2, 6  # steps of training that are not timed, and that are
 BATCH_ROWS = 256  # in the batches that read a corpus
 
@@ -147,33 +158,49 @@ def plot(results, path):
     """
     from matplotlib.figure import Figure
 
-    figure = Figure((10, 4.6), layout="constrained")
-    grid = figure.subplots(2, len(results), sharex=True)
+    figure = Figure((11, 5), layout="constrained")
+    grid = figure.subplots(2, len(results), sharex="col")
     for column, (axis, points) in zip(grid.T, results.items(), strict=True):
-        for axes, values in zip(column, zip(*points, strict=True), strict=True):
-            unit = 1e3 if axes is column[0] else 1e9
-            heights = [value / unit for value in values]
-            axes.plot(FACTORS, heights, "o-", color="#2c5f8d")
+        title, unit, scale = AXES[axis]
+        sizes = [BASE[axis] * factor * scale for factor in FACTORS]
+        speeds, peaks = zip(*points, strict=True)
+        for axes, heights, label in (
+            (column[0], [speed / 1e3 for speed in speeds], "thousand tokens/s"),
+            (column[1], [peak / 1e9 for peak in peaks], "peak memory, GB"),
+        ):
+            axes.plot(sizes, heights, "o-", color="#2c5f8d")
             axes.set_xscale("log", base=2)
-            axes.set_xticks(FACTORS, [f"{factor} x" for factor in FACTORS])
+            axes.set_xticks(sizes, [f"{size:,.0f}" for size in sizes])
+            axes.minorticks_off()
             axes.grid(axis="y", color="#e3e7ec")
             axes.spines[["top", "right"]].set_visible(False)
             axes.set_ylim(0, 1.1 * max(heights))
-        column[0].set_title(f"{axis}, from {BASE[axis]:,}", fontsize=10)
-    grid[0, 0].set_ylabel("thousand tokens/s")
-    grid[1, 0].set_ylabel("peak memory, GB")
+            axes.set_ylabel(label, fontsize=9)
+        column[0].set_title(title, fontsize=10)
+        column[1].set_xlabel(unit, fontsize=9)
     figure.savefig(path, metadata={"Date": None})
+
+
+def stored_beside(path):
+    """The file of a plot's numbers: dict of axes to lists of (tokens per second, bytes)."""
+    return Path(path).with_suffix(".json")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--plot", help="file to draw to: .svg or .png")
     parser.add_argument("--point", help=argparse.SUPPRESS)  # what the processes are asked for
+    parser.add_argument("--redraw", action="store_true", help="from the numbers beside --plot")
     options = parser.parse_args()
+    if options.redraw and not options.plot:
+        parser.error("--redraw needs --plot")
     if options.point:
         axis, sizes = json.loads(options.point)
         corpus = sizes.pop("corpus")
         print(time_corpus(corpus) if axis == "corpus" else time_steps(**sizes))
+        return
+    if options.redraw:
+        plot(json.loads(stored_beside(options.plot).read_text()), options.plot)
         return
     results = {axis: [] for axis in BASE}
     print(f"{'grows':<12}{'size':>10}{'tokens/s':>12}{'peak GB':>10}")
@@ -184,6 +211,7 @@ def main():
             size = BASE[axis] * factor
             print(f"{axis:<12}{size:>10,}{pace:>12,.0f}{peak / 1e9:>10.2f}", flush=True)
     if options.plot:
+        stored_beside(options.plot).write_text(json.dumps(results) + "\n")
         plot(results, options.plot)
 
 
