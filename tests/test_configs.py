@@ -62,4 +62,4 @@ def test_each_can_be_planned(path):
 def test_mini_is_small_and_compared():
     config = read(next(path for path in CONFIGS if path.stem == "mini"))
     assert (config.corpus, config.teacher) == ("sample", "")
-    assert config.teacher_steps + config.steps < 2000 and config.baseline == "both"
+    assert config.teacher_steps + config.steps < 2000 and config.baseline == "random,start,text"

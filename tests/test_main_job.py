@@ -1,6 +1,8 @@
 """The main job from text to report, and the commands that use what it leaves."""
 
+import datetime
 import errno
+import html
 import json
 import os
 import subprocess
@@ -16,22 +18,24 @@ from tfdistill.final_stages import FinalStages
 from tfdistill.main_job import MainJob
 from tfdistill.models.checkpoint import load_model
 from tfdistill.student_start import random_student
+from tfdistill.training.paired_bootstrap import ROW_SUMS_FILE, load_row_sums, paired_errors
 from tfdistill.training.run_state import StageState
 
 pytestmark = pytest.mark.tf218
 
 MEASURES = {"loss", "pseudo_perplexity", "top1", "top5"}
 SIZES = {"parameters", "parameters_without_embeddings"}
-SHIPPED = {"bytes", "latency_ms"}
+SHIPPED = {"bytes", "latency_ms", "file", "files"}
+BASELINES = "baseline", "baseline_start", "baseline_text"
 MODEL_FILES = "config.json model.safetensors vocab.txt tokenizer.json tokenizer_config.json".split()
 TEXT = "the man [MASK] the sea."
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, run_command, tiny_flags):
-    """A complete run: a teacher made here, a student, both baselines."""
+    """A complete run: a teacher made here, a student, all baselines."""
     path = tmp_path_factory.mktemp("runs") / "tiny"
-    assert run_command("train", *tiny_flags(output_dir=path, baseline="both")) == 0
+    assert run_command("train", *tiny_flags(output_dir=path, baseline="random,start,text")) == 0
     return path
 
 
@@ -79,12 +83,12 @@ def test_flags_that_change_how_steps_are_computed(tmp_path, run_command, tiny_fl
 def test_what_a_run_leaves(run):
     exported = ["student.tflite", "student_int8.tflite", "vocab.txt", "model_card.md"]
     expected = [
-        *("flags.txt", "metrics.json", "report.html"),
+        *("flags.txt", "metrics.json", "results.md", "report.html"),
         *(f"{model}/{file}" for model in ("teacher", "student") for file in MODEL_FILES),
         *(f"export/{file}" for file in (*exported, "saved_model/saved_model.pb")),
     ]
     assert [name for name in expected if not (run / name).is_file()] == []
-    for stage in ("teacher", "student", "baseline", "baseline_start"):
+    for stage in ("teacher", "student", *BASELINES):
         assert list((run / "tensorboard" / stage).glob("events.out.tfevents.*"))
         rows = (run / "checkpoints" / stage / "curve.jsonl").read_text().splitlines()
         steps = [json.loads(row)["step"] for row in rows]
@@ -96,7 +100,7 @@ def test_what_a_run_leaves(run):
 def test_metrics(run):
     metrics = metrics_of(run)
     models = metrics["models"]
-    compared = {"student_start", "student", "baseline", "baseline_start"}
+    compared = {"student_start", "student", *BASELINES}
     assert models.keys() == {"unigram", "teacher", *compared}
     assert models["unigram"].keys() >= MEASURES
     assert models["teacher"].keys() >= MEASURES | SIZES | SHIPPED
@@ -105,17 +109,80 @@ def test_metrics(run):
         assert models[key].keys() >= MEASURES | SIZES | {"agreement"}
     assert metrics["split"] == "test" and metrics["corpus"].endswith("text.txt")
     assert metrics["verdict"].keys() == {"quality", "speed", "size"}
+    common = {"value", "threshold", "passed", "state", "definition", "beside"}
     for criterion in metrics["verdict"].values():
-        assert criterion.keys() == {"value", "threshold", "passed", "definition"}
-    stages = {"prepare", "teacher", "start", "student", "baseline", "baseline_start"}
+        assert criterion.keys() - {"reason"} == common
+    # Eight steps teach nobody anything.
+    assert metrics["verdict"]["quality"]["state"] == metrics["conclusion"]["state"] == "not shown"
+    stages = {"prepare", "teacher", "start", "student", *BASELINES}
     assert metrics["seconds"].keys() == stages | {"evaluate", "export"}
     assert metrics["peak_memory_bytes"] > 100e6
     assert metrics["versions"].keys() >= {"python", "tensorflow", "keras"}
     size = (run / "export" / "student_int8.tflite").stat().st_size
     assert models["student"]["bytes"] == size
+    for key in ("teacher", "student"):
+        files = models[key]["files"]
+        assert files.keys() == {"float32", "int8"} and files["int8"]["latency_ms"] > 0
+        assert files["int8"]["bytes"] < files["float32"]["bytes"]
+    assert not list((run / "checkpoints").glob("*.tflite"))  # the teacher's do not stay
     # A fresh model begins at the unigram level, and a few steps do not take it far from there.
     for key in ("teacher", "student"):
         assert models[key]["loss"] == pytest.approx(models["unigram"]["loss"], rel=0.05)
+
+
+def test_differences(run):
+    """Of the student and everything beside it, with the errors that the stored rows give."""
+    metrics = metrics_of(run)
+    beside = ("unigram", "teacher", "student_start", *BASELINES)
+    expected = {"teacher-unigram", *(f"student-{key}" for key in beside)}
+    assert metrics["differences"].keys() == expected
+    for name, found in metrics["differences"].items():
+        one, two = (metrics["models"][key] for key in name.split("-"))
+        for metric in ("top1", "loss"):
+            assert found[metric].keys() == {"value", "standard_error"}
+            assert found[metric]["value"] == pytest.approx(one[metric] - two[metric], abs=1e-6)
+            assert found[metric]["standard_error"] >= 0
+    sums = load_row_sums(run / "checkpoints" / ROW_SUMS_FILE)
+    assert sums.keys() == metrics["models"].keys()
+    assert (
+        paired_errors(sums, [("student", "baseline_start")])[1]["student-baseline_start"]
+        == (metrics["differences"]["student-baseline_start"])
+    )
+    assert metrics["teacher_answers"].keys() == {"text", "top1", "loss"}
+
+
+def test_what_was_run(run):
+    facts = metrics_of(run)["run"]
+    assert facts["steps"] == dict.fromkeys(["student", "teacher", *BASELINES], 8)
+    assert (facts["recipe"], facts["seed"]) == ("distilbert", 0)
+    assert facts["flags"]["baseline"] == "random,start,text" and "seed" not in facts["flags"]
+    assert "--teacher_steps=8" in facts["command"] and "--seed" not in facts["command"]
+    assert facts["learning_rates"]["teacher"] == 1e-3
+    shape = facts["shapes"]["student"]
+    assert (shape["num_hidden_layers"], shape["hidden_size"]) == (1, 16)
+    assert facts["corpus"]["splits"]["train"]["tokens"] > 1000
+    machine = facts["machine"]
+    assert (machine["device"], machine["precision"]) == ("cpu", "float32")
+    assert machine["processor"] and machine["cores"] >= 1
+    assert datetime.datetime.fromisoformat(facts["date"]).tzinfo
+    page = html.unescape((run / "report.html").read_text())
+    assert facts["command"] in page and machine["processor"] in page
+
+
+def test_the_baseline_from_text_starts_from_it(run):
+    """As a fresh teacher does: nearer to a start from the text than to random numbers."""
+    models = metrics_of(run)["models"]
+    assert models["baseline_text"]["parameters"] == models["student"]["parameters"]
+    trained = weights(run / "checkpoints" / "baseline_text_model")
+    word = "bert.embeddings.word_embeddings.weight"
+    random = weights(run / "checkpoints" / "baseline_model")
+    teacher = weights(run / "teacher")[word]  # counted from the same text
+
+    def alike(one, two):
+        one, two = (table @ table.T for table in (one, two))
+        return np.corrcoef(one.ravel(), two.ravel())[0, 1]
+
+    assert alike(trained[word], teacher) > 0.5 > alike(random[word], teacher)
 
 
 def test_the_student_starts_as_the_cut_teacher(run):
@@ -127,7 +194,9 @@ def test_the_student_starts_as_the_cut_teacher(run):
 
 def test_a_finished_run_is_not_done_again(run, run_command, tiny_flags, capfd):
     before = {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in run.rglob("*")}
-    assert run_command("train", *tiny_flags(output_dir=run, baseline="both"), "--json") == 0
+    # The order of a list is no other setting.
+    flags = tiny_flags(output_dir=run, baseline="text,start,random")
+    assert run_command("train", *flags, "--json") == 0
     out, err = capfd.readouterr()
     assert "is finished" in err and json.loads(out) == metrics_of(run)
     assert {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in run.rglob("*")} == before
@@ -142,9 +211,14 @@ def test_evaluate_says_what_the_run_says(run, run_command, tiny_flags, capfd):
     assert result["models"].keys() == metrics["models"].keys()
     for key, model in result["models"].items():
         for name, value in model.items():
-            assert value == pytest.approx(metrics["models"][key][name], rel=1e-6), name
-    assert result["verdict"].keys() == metrics["verdict"].keys()
-    (row,) = [line.split() for line in err.splitlines() if line.startswith("student after")]
+            if name in ("file", "files", "standard_errors"):
+                assert value == metrics["models"][key][name]
+            else:
+                assert value == pytest.approx(metrics["models"][key][name], rel=1e-6), name
+    for key in ("differences", "verdict", "conclusion", "teacher_answers"):
+        assert result[key] == metrics[key]
+    rows = [line for line in err.splitlines() if line.startswith("student after")]
+    (row,) = [line.split() for line in rows if "−" not in line]
     assert row[2] == f"{metrics['models']['student']['loss']:.3f}"
 
 
@@ -247,7 +321,8 @@ def test_no_teacher(tmp_path, run_command, tiny_flags):
     metrics = metrics_of(path)
     assert not (path / "teacher").exists()
     assert metrics["models"].keys() == {"unigram", "student_start", "student"}
-    assert metrics["verdict"] == {}
+    assert metrics["verdict"] == metrics["conclusion"] == metrics["teacher_answers"] == {}
+    assert metrics["differences"].keys() == {"student-unigram", "student-student_start"}
     assert (path / "export" / "student.tflite").is_file() and (path / "report.html").is_file()
 
 

@@ -178,6 +178,9 @@ def test_students_that_cannot_be(make, teacher, flags, words):
 def test_a_baseline_of_a_student_without_teacher(make):
     flags = dict(recipe="mlm", student_config="L-2_H-16_A-2")
     assert "--baseline=both" in fails(make, baseline="both", **flags)
+    assert "leave the flag out, or give text" in fails(make, baseline="text,random", **flags)
+    assert make(baseline="text", **flags).teacher_config is None
+    assert "random, start, text" in fails(make, baseline="best", **flags)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,11 @@
-"""The table, the verdict and the examples, made of what was measured."""
+"""The table and the examples, made of what was measured."""
 
 import json
 
 import numpy as np
 import pytest
 
-from tfdistill import results
+from tfdistill import examples, results
 from tfdistill.data.batches import EvaluationBatches, Rows
 from tfdistill.data.shards import Shard
 from tfdistill.data.tokenizer import load_tokenizer
@@ -35,8 +35,8 @@ def make_rows(tokenizer, tiny_text):
 
 
 @pytest.fixture(scope="module")
-def table(tiny_model, tokenizer, make_rows):
-    """Metrics of a teacher, its double, another student, and a model without a head."""
+def measured(tiny_model, tokenizer, make_rows):
+    """(metrics, row sums) of a teacher, its double, another student, and one without a head."""
     shape = dict(vocab_size=tokenizer.vocab_size, num_hidden_layers=1)
     models = [
         ("teacher", tiny_model(seed=1, **shape)),
@@ -46,6 +46,11 @@ def table(tiny_model, tokenizer, make_rows):
     ]
     rows = make_rows(200, length=16)
     return results.evaluate_models(models, rows.counts, EvaluationBatches(rows, 8))
+
+
+@pytest.fixture(scope="module")
+def table(measured):
+    return measured[0]
 
 
 def test_every_model_is_measured_on_the_same_masks(table):
@@ -64,91 +69,93 @@ def test_sizes(table, tokenizer):
     for key in ("teacher", "student", "baseline"):
         sizes = table[key]
         assert sizes["parameters"] - sizes["parameters_without_embeddings"] == tables
-    assert table["baseline"].keys() == {"parameters", "parameters_without_embeddings"}
+    sizes = {"parameters", "parameters_without_embeddings", "layers", "width"}
+    assert table["baseline"].keys() == sizes
+    assert (table["student"]["layers"], table["student"]["width"]) == (1, 12)
     assert table["baseline"]["parameters"] < table["student"]["parameters"]
 
 
-# -- the verdict
+# -- sampling errors
 
 
-def models(**student):
-    return {
-        "unigram": {"top1": 0.05},
-        "teacher": {"top1": 0.5, "latency_ms": 6.0, "bytes": 1000},
-        "student": {"top1": 0.45, "latency_ms": 4.0, "bytes": 600, **student},
-    }
-
-
-def test_the_verdict_at_its_thresholds():
-    verdict = results.verdict(models(), results.INT8_FILE)
-    values = {name: criterion["value"] for name, criterion in verdict.items()}
-    assert values == pytest.approx({"quality": 0.9, "speed": 1.5, "size": 0.6})
-    thresholds = {name: criterion["threshold"] for name, criterion in verdict.items()}
-    assert thresholds == {"quality": 0.9, "speed": 1.5, "size": 0.6}
-    assert all(criterion["passed"] for criterion in verdict.values())
-    assert "top-1" in verdict["quality"]["definition"]
-    assert "float32" in verdict["speed"]["definition"] and "int8" in verdict["size"]["definition"]
-
-
-@pytest.mark.parametrize(
-    "change, failed",
-    [
-        ({"top1": 0.44}, "quality"),
-        ({"latency_ms": 4.1}, "speed"),
-        ({"bytes": 601}, "size"),
-    ],
-)
-def test_each_criterion_fails_alone(change, failed):
-    verdict = results.verdict(models(**change), results.INT8_FILE)
-    assert [name for name, c in verdict.items() if not c["passed"]] == [failed]
-
-
-def test_a_teacher_that_is_never_right_does_not_divide_by_zero():
-    measured = models()
-    measured["teacher"]["top1"] = 0.0
-    assert results.verdict(measured, results.INT8_FILE)["quality"]["passed"]
-
-
-@pytest.mark.parametrize("missing", ["teacher", "top1", "latency_ms"])
-def test_no_verdict_without_a_measured_teacher(missing):
-    measured = models()
-    (measured if missing == "teacher" else measured["teacher"]).pop(missing)
-    assert results.verdict(measured, results.INT8_FILE) == {}
+def test_errors_of_measures_and_differences(measured):
+    models, sums = measured
+    assert sums.keys() == {"unigram", "teacher", "student_start", "student"}  # the others' head
+    models = {key: dict(model) for key, model in models.items()}
+    differences = results.add_errors(models, sums)
+    pairs = {"teacher-unigram", "student-unigram", "student-teacher", "student-student_start"}
+    assert differences.keys() == pairs
+    for name, found in differences.items():
+        one, two = name.split("-")
+        for metric in ("top1", "loss"):
+            value = models[one][metric] - models[two][metric]
+            assert found[metric]["value"] == pytest.approx(value, abs=1e-6)
+            assert found[metric]["standard_error"] > 0
+    assert all(models[key]["standard_errors"]["loss"] > 0 for key in sums)
+    assert "standard_errors" not in models["baseline"]
+    assert json.loads(json.dumps(differences)) == differences
 
 
 # -- metrics.json
 
 
-def exported(teacher=True):
+MADE_FROM = {"recipe": "distilbert", "teacher": "", "student_init": "first", "reads_teacher": True}
+
+
+def exported(teacher=True, int8=True):
     files = {
         FLOAT32_FILE: {"bytes": 700, "latency_ms": 4.0, "agreement": 1.0},
         INT8_FILE: {"bytes": 200, "latency_ms": 3.0, "agreement": 0.98},
+        results.TEACHER_FILE: {"bytes": 1400, "latency_ms": 8.0},
+        results.TEACHER_INT8_FILE: {"bytes": 500, "latency_ms": 6.0},
     }
-    return files | ({results.TEACHER_FILE: {"bytes": 1400, "latency_ms": 8.0}} if teacher else {})
+    left_out = set() if teacher else {results.TEACHER_FILE, results.TEACHER_INT8_FILE}
+    left_out |= set() if int8 else {INT8_FILE}
+    return {name: facts for name, facts in files.items() if name not in left_out}
+
+
+def scored(teacher=True):
+    models = {"unigram": {"top1": 0.05}, "teacher": {"top1": 0.4}, "student": {"top1": 0.38}}
+    return models if teacher else {key: models[key] for key in ("unigram", "student")}
 
 
 def test_collect():
-    table = {"unigram": {"top1": 0.05}, "teacher": {"top1": 0.4}, "student": {"top1": 0.38}}
-    seconds = {"teacher": 5.0, "student": 3.0}
-    metrics = results.collect("sample", table, exported(), seconds, 123)
+    table = scored()
+    metrics = results.collect("sample", table, {}, exported(), MADE_FROM)
     assert (metrics["corpus"], metrics["split"]) == ("sample", "test")
-    assert metrics["seconds"] == seconds and metrics["peak_memory_bytes"] == 123
     assert {"python", "tensorflow", "keras"} <= metrics["versions"].keys()
-    # The size is that of the file that ships, the latency of equal precision.
+    # Size and latency of one file.
     student, teacher = metrics["models"]["student"], metrics["models"]["teacher"]
-    assert student == {"top1": 0.38, "bytes": 200, "latency_ms": 4.0}
-    assert teacher == {"top1": 0.4, "bytes": 1400, "latency_ms": 8.0}
+    files = {
+        "float32": {"bytes": 700, "latency_ms": 4.0},
+        "int8": {"bytes": 200, "latency_ms": 3.0},
+    }
+    assert student == {"top1": 0.38, **files["int8"], "file": INT8_FILE, "files": files}
+    assert (teacher["bytes"], teacher["latency_ms"], teacher["file"]) == (
+        *(1400, 8.0),
+        results.TEACHER_FILE,
+    )
     verdict = {name: round(c["value"], 6) for name, c in metrics["verdict"].items()}
-    assert verdict == {"quality": 0.95, "speed": 2.0, "size": round(1 / 7, 6)}
-    assert metrics["export"].keys() == {FLOAT32_FILE, INT8_FILE}  # the teacher's does not ship
+    assert verdict == {"quality": round(0.33 / 0.35, 6), "speed": 2.0, "size": 0.4}
+    assert metrics["conclusion"]["state"] == "not shown"  # nothing tells the sampling error
+    assert "not trained" in metrics["teacher_answers"]["text"]
+    assert metrics["export"].keys() == {FLOAT32_FILE, INT8_FILE}  # the teacher's do not ship
     assert table["student"] == {"top1": 0.38}  # what was stored is not changed
     assert json.loads(json.dumps(metrics)) == metrics
 
 
 def test_collect_without_a_teacher():
-    table = {"unigram": {"top1": 0.05}, "student": {"top1": 0.38}}
-    metrics = results.collect("sample", table, exported(teacher=False), {}, 1)
-    assert metrics["verdict"] == {} and metrics["models"]["student"]["bytes"] == 200
+    made_from = MADE_FROM | {"recipe": "mlm", "reads_teacher": False}
+    metrics = results.collect("sample", scored(False), {}, exported(teacher=False), made_from)
+    assert metrics["verdict"] == metrics["conclusion"] == metrics["teacher_answers"] == {}
+    assert metrics["models"]["student"]["bytes"] == 200
+
+
+def test_collect_without_an_int8_file():
+    metrics = results.collect("sample", scored(), {}, exported(int8=False), MADE_FROM)
+    assert metrics["models"]["student"]["file"] == FLOAT32_FILE
+    assert metrics["models"]["student"]["bytes"] == 700
+    assert metrics["verdict"]["size"]["value"] == 0.5 and metrics["export"].keys() == {FLOAT32_FILE}
 
 
 # -- examples
@@ -157,10 +164,10 @@ def test_collect_without_a_teacher():
 @pytest.mark.parametrize("length", [12, 32])
 def test_examples_hide_one_whole_word_of_a_held_out_text(tokenizer, make_rows, length):
     rows = make_rows(4000, length)
-    examples = results.example_texts(tokenizer, rows)
-    assert len(examples) >= results.EXAMPLES - 1
+    found = examples.example_texts(tokenizer, rows)
+    assert len(found) >= examples.EXAMPLES - 1
     texts = {tokenizer.decode(row[1:-1]) for row in rows.gather(np.arange(len(rows)))}
-    for text, truth in examples:
+    for text, truth in found:
         assert text.count("[MASK]") == 1 and not text.startswith("##")
         assert truth.isalpha() and len(truth) > 3
         assert any(text.replace("[MASK]", truth) in whole for whole in texts)
@@ -175,25 +182,25 @@ def test_examples_are_spread_over_the_split(tokenizer, make_rows):
     rows = make_rows(4000)
     texts = [tokenizer.decode(row[1:-1]) for row in rows.gather(np.arange(len(rows)))]
     places = []
-    for text, truth in results.example_texts(tokenizer, rows):
+    for text, truth in examples.example_texts(tokenizer, rows):
         places += [i for i, whole in enumerate(texts) if text.replace("[MASK]", truth) in whole][:1]
-    assert places == sorted(set(places)) and len(places) == results.EXAMPLES
+    assert places == sorted(set(places)) and len(places) == examples.EXAMPLES
     assert places[0] < len(rows) / 3 and places[-1] > len(rows) / 2
 
 
 def test_a_small_split_gives_no_example_twice(tokenizer, make_rows):
-    examples = results.example_texts(tokenizer, make_rows(150))
-    assert 0 < len(examples) <= 5
-    assert len({text for text, _ in examples}) == len(examples)
+    found = examples.example_texts(tokenizer, make_rows(150))
+    assert 0 < len(found) <= 5
+    assert len({text for text, _ in found}) == len(found)
 
 
 @pytest.mark.parametrize("tokens", [1, 3])
 def test_a_split_too_short_for_examples(tokenizer, make_rows, tokens):
-    assert results.example_texts(tokenizer, make_rows(tokens)) == []
+    assert examples.example_texts(tokenizer, make_rows(tokens)) == []
 
 
 def test_examples_for_tensorboard():
     example = {"text": "the [MASK] sank", "truth": "ship", "student": [("ship", 0.5), ("a", 0.25)]}
-    lines = results.examples_markdown([example]).splitlines()
+    lines = examples.examples_markdown([example]).splitlines()
     assert lines[0].split("|")[1:-1] == [" text ", " hidden ", " teacher ", " student "]
     assert lines[2] == "| the [MASK] sank | ship |  | ship 50%, a 25% |"

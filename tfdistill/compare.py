@@ -3,8 +3,9 @@
     python -m tfdistill.compare runs/mlm runs/distilbert-0 runs/distilbert-1
 
 Runs whose flags are alike but for the seed are one row: mean ± standard deviation. All must have
-learned from the same corpus. The page is written to --page. With --json: {"corpus", "split",
-"target_loss", "groups", "rows", "page"}.
+learned from the same corpus. Differences have the paired standard error of the held-out text. The
+page is written to --page. With --json: {"corpus", "split", "target_loss", "groups", "rows",
+"differences", "page"}.
 """
 
 import json
@@ -67,6 +68,8 @@ def _read_run(folder):
 
 
 def _content(path, folder):
+    from tfdistill.training.paired_bootstrap import ROW_SUMS_FILE, load_row_sums
+
     file = path / "checkpoints" / "state.json"
     state = json.loads(file.read_text()) if file.is_file() else {"settings": {}, "done": {}}
     start_loss = state["done"].get("start", {}).get("validation_loss")
@@ -81,6 +84,7 @@ def _content(path, folder):
         "start_loss": start_loss,
         "peak": state["done"].get("student", {}).get("peak_memory_bytes"),
         "curves": _curves(path, stages, start_loss),
+        "row_sums": load_row_sums(path / "checkpoints" / ROW_SUMS_FILE),
     }
 
 
@@ -106,6 +110,7 @@ def _curves(path, stages, start_loss):
     return {
         "student": join_phases([rows(stage) for stage in stages], start_loss),
         "baseline_start": join_phases([rows("baseline_start")], start_loss),
+        "baseline_text": join_phases([rows("baseline_text")]),
         "baseline": join_phases([rows("baseline")]),
         "teacher": join_phases([rows("teacher")]),
     }

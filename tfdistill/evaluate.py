@@ -7,7 +7,8 @@ Without --model it measures every model of the run in --output_dir, on the run's
 unless others are given, and repeats the verdict with the sizes and latencies that the run measured.
 With --model it measures that one, and --teacher beside it. The tokenizer is the model's own, or
 that of --tokenizer. "unigram" always predicts the training split's token frequencies. With --json:
-{"corpus", "split", "models"}, and "verdict" for a run.
+{"corpus", "split", "models", "differences"}, and "verdict", "conclusion" and "teacher_answers" for
+a run.
 """
 
 import json
@@ -17,6 +18,8 @@ from pathlib import Path
 from tfdistill import cli, flags, machine
 from tfdistill.errors import UserError
 from tfdistill.held_out import HELP, OF_RUN, open_held_out, require_fit, student_of
+
+OF_FILES = "bytes", "latency_ms", "file", "files"  # what a run measured of its models' files
 
 
 def main():
@@ -37,7 +40,7 @@ def _evaluate(config):
     from tfdistill.data.tokenizer import load_tokenizer
     from tfdistill.models.checkpoint import load_model, resolve_directory
     from tfdistill.progress import Console
-    from tfdistill.results import evaluate_models
+    from tfdistill.results import add_errors, evaluate_models
 
     measured = "model" if config.model else "student"
     directories = {key: resolve_directory(source) for key, source in sources.items()}
@@ -51,29 +54,30 @@ def _evaluate(config):
     counts, batches = open_held_out(config, tokenizer)
     console = Console(json=config.json)
     line = console.progress("evaluate", len(models) * len(batches))
-    found = evaluate_models(
+    found, sums = evaluate_models(
         models.items(), counts, batches, lambda key, done: line(done, f"batches: {key}")
     )
     result = {"corpus": config.corpus, "split": "test", "models": found}
+    result["differences"] = add_errors(found, sums)
     if not config.model:
-        result["verdict"] = _verdict(Path(config.output_dir), found)
+        result |= _verdict(Path(config.output_dir), found, result["differences"])
     console.say(_table(result, sources))
     if config.json:
         print(json.dumps(result))
 
 
-def _verdict(run, models):
+def _verdict(run, models, differences):
     """Holds the student against its teacher, with what the run measured of their files."""
-    from tfdistill.results import shipped_of, verdict
+    from tfdistill.results import judge
 
     file = run / "metrics.json"
     if not file.is_file():
-        return {}
+        return {"verdict": {}}
     metrics = json.loads(file.read_text())
     for key, model in models.items():
         facts = metrics["models"].get(key, {})
-        model.update({name: facts[name] for name in ("bytes", "latency_ms") if name in facts})
-    return verdict(models, shipped_of(metrics["export"]))
+        model.update({name: facts[name] for name in OF_FILES if name in facts})
+    return judge(models, differences, metrics.get("made_from", {}))
 
 
 def _sources(config):

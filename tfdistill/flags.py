@@ -313,8 +313,9 @@ class RunConfig:
         "none",
         DISTILLATION,
         "Students trained without a teacher on the same batches and steps, for comparison: none, "
-        "random (a random start), start (the student's own start), or both.",
-        choices=("none", "random", "start", "both"),
+        "or a list of random (a random start), start (the student's own start) and text (the start "
+        "that a teacher made here gets from the text); both is random,start. The verdict needs "
+        "start.",
     )
 
     batch_size: int = _flag(32, OPTIMIZER, "Rows in a batch.", minimum=1)
@@ -477,6 +478,12 @@ def flag_lines(config):
     others = MODEL, DOCTOR, COMPARE
     left_out |= {name for name in FIELDS if FIELDS[name].metadata["group"] in others}
     return [f"--{name}={as_text(getattr(config, name))}" for name in FIELDS if name not in left_out]
+
+
+def given_flags(config):
+    """The flags among `flag_lines` that differ from their defaults: dict of names to text."""
+    lines, defaults = flag_lines(config), set(flag_lines(type(config)()))
+    return parse_flag_lines([line for line in lines if line not in defaults])
 
 
 def parse_flag_lines(lines):

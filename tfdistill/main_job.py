@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from tfdistill import devices, hardware, plan, recipes, sources
+from tfdistill.baselines import KEYS, baselines_of
 from tfdistill.data.batches import EvaluationBatches, Rows, TrainingBatches, evaluation_rows
 from tfdistill.data.corpus import open_corpus
 from tfdistill.data.shards import prepare
@@ -16,7 +17,7 @@ from tfdistill.deployment.parity import ParityError
 from tfdistill.distillation.cached_signals import kept_for
 from tfdistill.errors import UserError
 from tfdistill.files import write_atomically
-from tfdistill.final_stages import FinalStages
+from tfdistill.final_stages import FinalStages, Text
 from tfdistill.flags import flag_lines
 from tfdistill.models.checkpoint import load_model, save_model
 from tfdistill.models.heads import MaskedLanguageModel
@@ -28,8 +29,9 @@ from tfdistill.recipe_checks import (
 )
 from tfdistill.reports.corpus_files import format_files
 from tfdistill.reports.table import format_statistics, format_table
+from tfdistill.run_facts import describe_run, reads_teacher
 from tfdistill.stage_trainer import StageTrainer
-from tfdistill.student_start import make_start, random_student
+from tfdistill.student_start import make_start, random_student, student_from_text
 from tfdistill.teacher_cache import open_cache, require_folder
 from tfdistill.training.evaluation import evaluate
 from tfdistill.training.run_state import RunDirectory
@@ -216,23 +218,31 @@ class MainJob:
 
     def _make_students(self, teachers, start):
         """Trains the student and, beside it, the baselines that have no teacher."""
-        config, phases, baseline = self.config, self.recipe.phases, recipes.get("mlm").phases
+        phases, baseline = self.recipe.phases, recipes.get("mlm").phases
         self._make_student("student", start, teachers, phases, self.path / "student")
         kept = self.path / "checkpoints"
-        if config.baseline in ("random", "both"):
-            student = random_student(config, self.plan, self.train_rows.counts)
-            self._make_student("baseline", student, [], baseline, kept / "baseline_model")
-        if config.baseline in ("start", "both"):
-            student = load_model(kept / "student_start")
-            self._make_student(
-                "baseline_start", student, [], baseline, kept / "baseline_start_model"
-            )
+        for name in self._baselines():
+            if not self.run_directory.done(name):
+                student = self._start_of_baseline(name)
+                self._make_student(name, student, [], baseline, kept / f"{name}_model")
+
+    def _baselines(self):
+        """Keys of the baselines in metrics.json."""
+        return [KEYS[word] for word in baselines_of(self.config.baseline)]
+
+    def _start_of_baseline(self, name):
+        if name == KEYS["start"]:
+            return load_model(self.path / "checkpoints" / "student_start")
+        if name == KEYS["random"] or self.trainer.has_checkpoint(name):
+            return random_student(self.config, self.plan, self.train_rows.counts)
+        ids, special_ids = self.train_shard.ids, self.tokenizer.special_ids
+        return student_from_text(self.config, self.plan, self.train_rows, ids, special_ids)
 
     def _make_student(self, name, student, teachers, phases, output):
         if self.run_directory.done(name):
             return
         config = self.config
-        if name != "baseline":  # random numbers must be trained
+        if name in ("student", KEYS["start"]):  # fresh numbers must be trained
             plan.freeze(student, config)
         shares = split_steps(plan.student_steps(config, len(self.train_rows)), phases)
         batches = self._student_batches(teachers, shares)
@@ -286,11 +296,28 @@ class MainJob:
             self.console,
             finish=self._finish,
             curves=self._curves,
-            tokenizer=self.tokenizer,
-            counts=self.train_rows.counts,
-            test=self.test,
+            text=Text(self.tokenizer, self.train_rows.counts, self.test),
+            about=self._about(),
             teachers=self._teacher_folders(len(self.loaded_teachers)),
         ).run()
+
+    def _about(self):
+        """What the run was made from, and what was run."""
+        config = self.config
+        made_from = {
+            "recipe": config.recipe,
+            "teacher": config.teacher,
+            "student_init": self.plan.student_init,
+            "reads_teacher": reads_teacher(self.recipe, self.plan.teacher_config),
+        }
+        run = describe_run(
+            config,
+            self.plan,
+            rows=len(self.train_rows),
+            statistics=self.run_directory.done("prepare")["statistics"],
+            machine=self.machine,
+        )
+        return {"made_from": made_from, "run": run}
 
     def _curves(self):
         """Logged points by stage; the steps of a student's phases count on."""
@@ -299,7 +326,7 @@ class MainJob:
             rows = self.trainer.rows(stage)
             curves[stage] = [row | {"step": done + row["step"]} for row in rows]
             done += rows[-1]["step"] if rows else 0
-        return curves | {name: self.trainer.rows(name) for name in ("baseline", "baseline_start")}
+        return curves | {name: self.trainer.rows(name) for name in self._baselines()}
 
     def _batches(self, seed, smoothing, mask_epochs=0):
         config = self.config

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 
+from tfdistill.baselines import BOTH, baselines_of, canonical
 from tfdistill.distillation.cached_signals import kept_for
 from tfdistill.distillation.ensemble import LEARN_THE_MEAN, check_teachers, shares_of
 from tfdistill.distillation.initialization import choose_layers
@@ -60,10 +61,11 @@ def make_plan(config, recipe, teachers, tokenizer):
     check_terms(recipe)
     teacher = teachers[0] if teachers else None
     teacher_config, teacher_steps = _plan_teacher(config, recipe, teacher, tokenizer)
-    if teacher_config is None and config.baseline != "none":
+    again = set(baselines_of(config.baseline)) & set(BOTH)
+    if teacher_config is None and again:
         raise UserError(
             f"--baseline={config.baseline} would train the student a second time: it has no "
-            "teacher; leave the flag out"
+            "teacher, and starts at random; leave the flag out, or give text"
         )
     student_config = _plan_student(config, teacher_config, tokenizer)
     init = _plan_start(config, teacher_config)
@@ -243,6 +245,7 @@ def settings(config):
         UserError: --recipe names a file that is not there.
     """
     values = dataclasses.asdict(config) | {"recipe": fingerprint(config.recipe)}
+    values["baseline"] = canonical(config.baseline)
     values["teacher_cache"] = "A_FOLDER" * bool(config.teacher_cache)  # wherever it lies
     return {name: value for name, value in values.items() if name not in WITHOUT_EFFECT}
 

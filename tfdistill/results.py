@@ -1,22 +1,23 @@
-"""The results of a run: every model and file measured, the verdict, and what the report shows."""
+"""The results of a run: every model and file measured, and what they come to."""
 
-import numpy as np
-
-from tfdistill import hardware
+from tfdistill import criteria, hardware
 from tfdistill.deployment.bundle import FLOAT32_FILE, INT8_FILE, export_bundle
 from tfdistill.deployment.latency import measure_latency
 from tfdistill.deployment.model_card import write_model_card
-from tfdistill.deployment.predictor import Predictor
-from tfdistill.deployment.tflite import export_tflite
+from tfdistill.deployment.tflite import DYNAMIC_INT8, export_tflite
 from tfdistill.distillation.ensemble import MeanOfTeachers
 from tfdistill.models.checkpoint import load_model
 from tfdistill.models.heads import parameters
 from tfdistill.training.evaluation import agreement, evaluate, evaluate_unigram, scorer
+from tfdistill.training.paired_bootstrap import paired_errors
 
-QUALITY, SPEED, SIZE = 0.9, 1.5, 0.6
 LATENCY_RUNS = 100
-TEACHER_FILE = "teacher.tflite"
-EXAMPLES, EXAMPLE_TOKENS = 6, 20
+TEACHER_FILE, TEACHER_INT8_FILE = "teacher.tflite", "teacher_int8.tflite"
+# Files of teacher and student by their keys in metrics.json.
+FILES = {
+    "teacher": {"float32": TEACHER_FILE, "int8": TEACHER_INT8_FILE},
+    "student": {"float32": FLOAT32_FILE, "int8": INT8_FILE},
+}
 
 # Where a run keeps the models of its table, by their keys in metrics.json.
 MODELS = {
@@ -25,7 +26,22 @@ MODELS = {
     "student": "student",
     "baseline": "checkpoints/baseline_model",
     "baseline_start": "checkpoints/baseline_start_model",
+    "baseline_text": "checkpoints/baseline_text_model",
 }
+
+# Whose measures are subtracted from whose; "model" is one that was named by hand.
+PAIRS = (
+    ("teacher", "unigram"),
+    ("student", "unigram"),
+    ("student", "teacher"),
+    ("student", "teachers"),
+    ("student", "student_start"),
+    ("student", "baseline_start"),
+    ("student", "baseline_text"),
+    ("student", "baseline"),
+    ("model", "unigram"),
+    ("model", "teacher"),
+)
 
 
 def kept_models(path):
@@ -62,10 +78,12 @@ def evaluate_models(models, counts, batches, progress=lambda key, done: None):
         progress: called with the key of a model and the batches done, over all models.
 
     Returns:
-        dict of "unigram" and the keys to the models' metrics and sizes.
+        (models, sums): dict of "unigram" and the keys to the models' metrics and sizes; and dict of
+        those that were scored to their `RowSums`.
     """
     batches = list(batches)
-    found = {"unigram": evaluate_unigram(counts, batches)}
+    unigram = evaluate_unigram(counts, batches)
+    found, sums = {"unigram": unigram.metrics}, {"unigram": unigram.sums}
     teacher_predictions = None
     done = 0
 
@@ -81,16 +99,18 @@ def evaluate_models(models, counts, batches, progress=lambda key, done: None):
         found[key] = {
             "parameters": sizes["total"],
             "parameters_without_embeddings": sizes["without_embeddings"],
+            "layers": model.config.num_hidden_layers,
+            "width": model.config.hidden_size,
         }
         if model.head is None:
             continue
-        metrics, predictions = evaluate(scorer(model), counted(key))
+        metrics, predictions, sums[key] = evaluate(scorer(model), counted(key))
         found[key].update(metrics)
         if key == "teacher":
             teacher_predictions = predictions
         elif teacher_predictions is not None:
             found[key]["agreement"] = agreement(predictions, teacher_predictions)
-    return found
+    return found, sums
 
 
 def evaluate_together(teachers, shares, batches):
@@ -102,13 +122,31 @@ def evaluate_together(teachers, shares, batches):
         batches: iterable of evaluation batches.
 
     Returns:
-        A dict of metrics and sizes, as of one of `evaluate_models`.
+        (dict of metrics and sizes, `RowSums`), as of one of `evaluate_models`.
     """
     sizes = [parameters(teacher) for teacher in teachers]
-    return evaluate(scorer(MeanOfTeachers(teachers, shares)), batches)[0] | {
+    metrics, _, sums = evaluate(scorer(MeanOfTeachers(teachers, shares)), batches)
+    metrics |= {
         "parameters": sum(size["total"] for size in sizes),
         "parameters_without_embeddings": sum(size["without_embeddings"] for size in sizes),
     }
+    return metrics, sums
+
+
+def add_errors(models, sums):
+    """Gives measures and their differences the sampling error of the held-out text.
+
+    Args:
+        models, sums: of `evaluate_models`; each model gets `standard_errors`.
+
+    Returns:
+        dict of the `PAIRS` that were measured, as "student-teacher", to dicts of "top1" and "loss"
+        to {"value", "standard_error"} (see `paired_errors`).
+    """
+    errors, differences = paired_errors(sums, PAIRS)
+    for key, error in errors.items():
+        models[key]["standard_errors"] = error
+    return differences
 
 
 def export_run(path, length, tokenizer, batches):
@@ -121,7 +159,7 @@ def export_run(path, length, tokenizer, batches):
         batches: evaluation batches.
 
     Returns:
-        As `export_bundle`, with the teacher's file beside the student's.
+        As `export_bundle`, with the teacher's files beside the student's.
 
     Raises:
         ParityError: the float32 file does not say what the student says.
@@ -132,162 +170,66 @@ def export_run(path, length, tokenizer, batches):
     teacher = load_model(path / "teacher") if (path / "teacher").is_dir() else None
     if teacher is None or teacher.head is None:
         return files, failure
-    # The teacher's file is for the comparison alone; it does not ship.
-    teacher_file = path / "checkpoints" / TEACHER_FILE
-    export_tflite(teacher, teacher_file, None, length)
-    paths = {name: export / name for name in files} | {TEACHER_FILE: teacher_file}
-    files[TEACHER_FILE] = {"bytes": teacher_file.stat().st_size}
+    # The teacher's files are for the comparison alone; they do not ship.
+    checkpoints = path / "checkpoints"
+    theirs = {TEACHER_FILE: None, TEACHER_INT8_FILE: DYNAMIC_INT8}
+    for name, quantize in theirs.items():
+        export_tflite(teacher, checkpoints / name, quantize, length)
+    paths = {name: export / name for name in files} | {name: checkpoints / name for name in theirs}
     latency = measure_latency(paths, runs=LATENCY_RUNS, batch=next(iter(batches)))
     for name, milliseconds in latency.items():
-        files[name]["latency_ms"] = milliseconds
-    teacher_file.unlink()
+        size = paths[name].stat().st_size
+        files[name] = files.get(name, {}) | {"bytes": size, "latency_ms": milliseconds}
+    for name in theirs:
+        paths[name].unlink()
     return files, failure
 
 
-def collect(corpus, models, files, seconds, peak_memory_bytes):
-    """Puts together what metrics.json holds.
+def collect(corpus, models, differences, files, made_from):
+    """Puts together what metrics.json holds of the models.
 
     Args:
         corpus: its name.
-        models: what `evaluate_models` returned.
+        models, differences: what `evaluate_models` and `add_errors` returned.
         files: what `export_run` returned.
-        seconds: dict of stages to seconds.
-        peak_memory_bytes: int.
+        made_from: see `criteria.verdict`.
 
     Returns:
         The dict.
     """
     models = {key: dict(model) for key, model in models.items()}
-    # One float32 latency for each model: equal precision is the only fair ratio. The student's
-    # size is that of the file that ships.
-    shipped = shipped_of(files)
-    models["student"]["bytes"] = files[shipped]["bytes"]
-    models["student"]["latency_ms"] = files[FLOAT32_FILE]["latency_ms"]
-    if TEACHER_FILE in files:
-        models["teacher"].update(files[TEACHER_FILE])
+    for key, names in FILES.items():
+        own = {
+            kind: {fact: files[name][fact] for fact in ("bytes", "latency_ms")}
+            for kind, name in names.items()
+            if name in files
+        }
+        if own:
+            # The numbers of one file: the one that ships, and the teacher's as it is.
+            shipped = "int8" if key == "student" and "int8" in own else "float32"
+            models[key] |= own[shipped] | {"file": names[shipped], "files": own}
     return {
         "corpus": corpus,
         "split": "test",
         "models": models,
-        "verdict": verdict(models, shipped),
-        "seconds": seconds,
-        "peak_memory_bytes": peak_memory_bytes,
+        "differences": differences,
+        **judge(models, differences, made_from),
+        "made_from": made_from,
         "versions": hardware.versions(),
-        "export": {name: fact for name, fact in files.items() if name != TEACHER_FILE},
+        "export": {
+            name: fact for name, fact in files.items() if name not in FILES["teacher"].values()
+        },
     }
 
 
-def shipped_of(files):
-    """Name of the student's file that ships: int8, unless that costs too much and is not there."""
-    return INT8_FILE if INT8_FILE in files else FLOAT32_FILE
-
-
-def verdict(models, shipped):
-    """Holds the student against its teacher by the usual three criteria.
-
-    Args:
-        models: `models` of metrics.json.
-        shipped: name of the student's file that ships.
-
-    Returns:
-        dict of `quality`, `speed` and `size` to value, threshold, passed and definition; empty
-        without a teacher whose logits and file were measured.
-    """
-    teacher, student = models.get("teacher", {}), models["student"]
-    if "top1" not in teacher or "latency_ms" not in teacher:
-        return {}
-    quality = student["top1"] / max(teacher["top1"], 1e-9)
-    speed = teacher["latency_ms"] / student["latency_ms"]
-    size = student["bytes"] / teacher["bytes"]
+def judge(models, differences, made_from):
+    """The verdict and what it comes to: a dict for metrics.json; see `criteria`."""
+    verdict = criteria.verdict(models, differences, made_from)
     return {
-        "quality": _criterion(
-            quality, QUALITY, quality >= QUALITY, "student's top-1 / teacher's, held-out split"
-        ),
-        "speed": _criterion(
-            speed,
-            SPEED,
-            speed >= SPEED,
-            "teacher's latency / student's, both float32 TFLite, LiteRT, 1 thread, one [MASK]",
-        ),
-        "size": _criterion(
-            size,
-            SIZE,
-            size <= SIZE,
-            f"shipped file ({shipped}) / teacher's float32 file, bytes",
-        ),
+        "verdict": verdict,
+        "conclusion": criteria.conclusion(verdict),
+        "teacher_answers": criteria.teacher_answers(differences, made_from),
     }
-
-
-def _criterion(value, threshold, passed, definition):
-    return dict(value=value, threshold=threshold, passed=passed, definition=definition)
-
-
-def fill_examples(path, tokenizer, rows):
-    """Hides a word in a few held-out texts and asks teacher and student.
-
-    Args:
-        path: `Path` of the run.
-        tokenizer: the `Tokenizer`.
-        rows: `Rows` of the held-out split.
-
-    Returns:
-        list of dicts: `text` with one [MASK], `truth`, and `teacher` and `student`: lists of
-        (token, probability).
-    """
-    texts = example_texts(tokenizer, rows)
-    predictors = {
-        name: Predictor.open(path / name)
-        for name in ("teacher", "student")
-        if (path / name).is_dir() and load_model(path / name).head is not None
-    }
-    return [
-        {"text": text, "truth": truth}
-        | {name: predictor.fill(text, top_k=3)[0] for name, predictor in predictors.items()}
-        for text, truth in texts
-    ]
-
-
-def example_texts(tokenizer, rows):
-    """Picks short held-out texts and hides one whole word in each.
-
-    Args:
-        tokenizer: the `Tokenizer`.
-        rows: `Rows` of the held-out split.
-
-    Returns:
-        list of (text with one [MASK], the hidden word), spread over the split.
-    """
-    found = []
-    for index in np.unique(np.linspace(0, len(rows) - 1, 4 * EXAMPLES, dtype=np.int64)):
-        ids = rows.gather(np.array([index]))[0][1:-1]
-        tokens = [tokenizer.id_to_token(i) for i in ids]
-        # A row may begin within a word.
-        first = next((i for i, token in enumerate(tokens) if not token.startswith("##")), 0)
-        ids, tokens = (part[first : first + EXAMPLE_TOKENS] for part in (ids, tokens))
-        whole = [
-            place
-            for place in range(len(ids) // 2, len(ids) - 2)
-            if len(tokens[place]) > 3
-            and tokens[place].isalpha()
-            and not tokens[place + 1].startswith("##")
-        ]
-        special = set(map(int, ids)) & set(tokenizer.special_ids)
-        if whole and not special:
-            truth, ids[whole[0]] = tokens[whole[0]], tokenizer.mask_id
-            found.append((tokenizer.decode(ids), truth))
-    return found[:: max(1, len(found) // EXAMPLES)][:EXAMPLES]
-
-
-def examples_markdown(examples):
-    """Writes fill-mask examples as a Markdown table for TensorBoard's text panel."""
-    lines = ["| text | hidden | teacher | student |", "|---|---|---|---|"]
-    for example in examples:
-        guesses = [
-            ", ".join(f"{token} {share:.0%}" for token, share in example.get(name, []))
-            for name in ("teacher", "student")
-        ]
-        lines.append(f"| {example['text']} | {example['truth']} | {guesses[0]} | {guesses[1]} |")
-    return "\n".join(lines)
 
 
 def write_card(path, metrics):

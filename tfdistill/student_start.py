@@ -4,6 +4,7 @@ from tfdistill.data.batches import TrainingBatches
 from tfdistill.distillation.initialization import initialize_student, search_size
 from tfdistill.models.heads import MaskedLanguageModel
 from tfdistill.training.evaluation import scorer
+from tfdistill.training.text_start import start_from_text
 from tfdistill.training.unigram import set_unigram_bias
 
 CALIBRATION_BATCHES, CALIBRATION_ROWS = 8, 32  # that a narrower student is fitted on
@@ -50,6 +51,24 @@ def random_student(config, plan, counts):
     """
     student = MaskedLanguageModel(plan.student_config, seed=config.seed + 1)
     set_unigram_bias(student, counts)
+    return student
+
+
+def student_from_text(config, plan, rows, ids, special_ids):
+    """A student that starts as a teacher made here does: from what counting the text tells.
+
+    Args:
+        config, plan: as for `make_start`.
+        rows: `Rows` of the training split.
+        ids: int (tokens,), its text.
+        special_ids: ids that are no text.
+
+    Returns:
+        A `MaskedLanguageModel`.
+    """
+    seed = config.seed + 1
+    student = MaskedLanguageModel(plan.student_config, seed=seed)
+    start_from_text(student, ids, rows.counts, special_ids, seed)
     return student
 
 

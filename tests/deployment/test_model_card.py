@@ -15,8 +15,16 @@ METRICS = {
     "models": {
         "unigram": {"loss": 6.5, "top1": 0.0581, "top5": 0.15},
         "teacher": {"loss": 3.123, "top1": 0.412, "top5": 0.61},
-        "student": {"loss": 3.456, "top1": 0.387, "top5": 0.58, "agreement": 0.712},
+        "student": {
+            "loss": 3.456,
+            "top1": 0.387,
+            "top5": 0.58,
+            "agreement": 0.712,
+            "standard_errors": {"top1": 0.0051, "loss": 0.03},
+        },
+        "baseline_start": {"loss": 3.5, "top1": 0.381, "top5": 0.57, "agreement": 0.612},
     },
+    "teacher_answers": {"text": "+0.6 ± 0.4 points of top-1 (not shown)"},
 }
 EXPORT = {
     "student.tflite": {
@@ -60,7 +68,9 @@ def test_what_it_says(folder):
         "novels",
         "2 layers",
         "3.456",
-        "38.7%",
+        "38.7% ± 0.5%",
+        "| the same start without a teacher | 3.500 | 38.1% |",
+        "Worth of the teacher's answers: +0.6 ± 0.4 points of top-1 (not shown).",
         "71.2%",
         "98.7% of 512",
         "0.57",

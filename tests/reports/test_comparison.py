@@ -21,6 +21,7 @@ from tfdistill.reports.comparison_page import (
     is_comparison_page,
 )
 from tfdistill.reports.table import WIDTH
+from tfdistill.training.paired_bootstrap import RowSums
 
 FLAGS = {"length": "64", "student_init": "first", "recipe": "mlm", "seed": "0", "baseline": "none"}
 
@@ -190,6 +191,58 @@ def test_a_teacher_without_a_head_has_no_row(run):
     one["metrics"]["models"]["teacher"] = {"parameters": 5}
     assert row_of(compare_runs([one]), "teacher") == []
     assert len(row_of(compare_runs([one]), "unigram")) == 1
+
+
+# -- sampling errors
+
+
+@pytest.fixture
+def scored(run):
+    """A function like `run` whose students score `top1` right of 5 words in each of 40 rows."""
+
+    def make(folder, top1, baseline=None, predictions=5, **flags):
+        made = run(folder, **flags)
+        generator = np.random.default_rng(0)
+
+        def sums(share):
+            words = np.full(40, predictions)
+            right = generator.binomial(words, 0.4) + share * words
+            return RowSums(words * generator.normal(5, 1, 40), right, words)
+
+        made["row_sums"] = {"student": sums(top1)}
+        if baseline is not None:
+            made["row_sums"]["baseline_start"] = sums(baseline)
+        return made
+
+    return make
+
+
+def test_differences_between_groups_and_from_their_own_starts(scored):
+    runs = [scored("a", 0.1, 0.0, seed=0), scored("b", 0.2, 0.1, seed=1)]
+    runs += [scored("c", 0.4, 0.3, recipe="distilbert")]
+    comparison = compare_runs(runs)
+    own = "its same start without a teacher"
+    names = "recipe=mlm", "recipe=distilbert"
+    assert comparison.differences.keys() == {names[::-1], *((name, own) for name in names)}
+    # All draw the same words by chance; of two seeds the mean counts.
+    between = comparison.differences[names[::-1]]["top1"]
+    assert between["value"] == pytest.approx(0.25) and between["standard_error"] < 1e-9
+    shown = [" ".join(line.split()) for line in format_comparison(comparison).splitlines()]
+    assert any(line.startswith("recipe=distilbert − recipe=mlm +25.0 ± 0.0") for line in shown)
+    assert f"recipe=mlm − {own}" in comparison_page(comparison)
+    found = {(each["name"], each["less"]) for each in comparison_json(comparison)["differences"]}
+    assert found == comparison.differences.keys()
+
+
+def test_no_differences_without_the_rows_or_with_others(scored, run):
+    for runs in (
+        [run("a"), run("b", recipe="distilbert")],
+        [scored("a", 0.1), run("b", recipe="distilbert")],
+        [scored("a", 0.1), scored("b", 0.1, predictions=6, recipe="distilbert")],
+    ):
+        comparison = compare_runs(runs)
+        assert comparison.differences == {}
+        assert "resamples" not in format_comparison(comparison)
 
 
 # -- what cannot be compared

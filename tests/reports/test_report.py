@@ -67,15 +67,38 @@ def test_the_page_holds_the_numbers(path, metrics, curves, examples):
         *("31.3", "29.5", "5.8", "50.1", "67.9"),  # shares in %
         *("53.6", "822.2"),  # pseudo-perplexity
         *("66.1", "16.6", "9.43", "6.50", "2.35", "16.51", "0.49"),  # MB, ms, parameters
-        *("94.5 %", "1.45 ×", "25.2 %", "at most 60.0 %"),  # verdict
+        *("93.2 %", "94.5 %", "1.45 ×", "83.9 %", "25.2 %", "at most 60.0 %"),  # verdict
+        *("31.3 ± 0.6", "+1.8 ± 0.4", "−0.146 ± 0.009", "31.3% (± 0.6%)"),  # sampling errors
         *("1.2e-06", "4.2011", "97.3", "512"),  # parity
         *("33.1%", "29.0%", "5.2 min", "2.35 GB", "2.21.0"),  # examples, run
     ):
         assert number in shown, number
     assert "hidden: rammed" in shown
-    assert "✗ failed" in shown and shown.count("✓ passed") == 2
+    assert shown.count("✗ failed") == 2 and shown.count("✓ passed") == 1
+    assert "Verdict: failed." in shown and "Verdict: passed: quality; failed: speed" in shown
+    assert "Worth of the teacher's answers: +1.8 ± 0.4" in shown
     for unit in ("nats", "million", "MB", "ms"):
         assert unit in shown
+
+
+def test_the_page_says_what_was_run(path, metrics, curves, examples):
+    write_report(path, metrics, curves, examples)
+    shown = " ".join(" ".join(read(path).text).split())
+    for fact in (
+        "python -m tfdistill.train --corpus=wikitext-2 --baseline=both",
+        *("recipe distilbert", "seed 7", "900 at a peak rate of 0.0005", "32 rows of 128 tokens"),
+        *("bert, 3 × 256, 4 heads", "2,428,601 tokens, 600 documents, 10.80 MB"),
+        *("cpu, float32, compiled with XLA", "Some Processor 3000", "cores 2", "25.3 GB"),
+        *("tensorflow 2.21.0", "2026-05-04 03:02:01 UTC"),
+    ):
+        assert fact in shown, fact
+
+
+def test_what_is_not_shown_is_marked(path, metrics, curves, examples):
+    quality = metrics["verdict"]["quality"]
+    quality |= {"value": None, "passed": False, "state": "not shown", "reason": "so"}
+    write_report(path, metrics, curves, examples)
+    assert "? not shown" in " ".join(read(path).text)
 
 
 def test_plots_hold_the_curves(path, metrics, curves, examples):
@@ -86,7 +109,8 @@ def test_plots_hold_the_curves(path, metrics, curves, examples):
     bars, losses, terms = svgs
     assert "Training: masked-LM loss (nats)" in losses
     assert "Validation: masked-LM loss (nats)" in losses
-    for label in ("teacher", "student", "baseline, random start", "baseline, same start"):
+    starts = ("random", "same", "text")
+    for label in ("teacher", "student", *(f"baseline, {start} start" for start in starts)):
         assert label in losses
     assert "student: ce" in terms and "student: cos" in terms
     assert "File (MB)" in bars and "Latency (ms)" in bars and "66.1" in bars and "2.35" in bars
@@ -121,7 +145,7 @@ def test_what_others_wrote_is_escaped(path, metrics, curves, examples):
 def test_missing_parts(path, metrics, curves, examples, missing):
     models = metrics["models"]
     if missing in ("baselines", "most"):
-        for name in ("baseline", "baseline_start"):
+        for name in ("baseline", "baseline_start", "baseline_text"):
             del models[name], curves[name]
     if missing == "teacher curve":
         del curves["teacher"]
@@ -136,12 +160,16 @@ def test_missing_parts(path, metrics, curves, examples, missing):
         for example in examples:
             del example["teacher"]
     if missing == "teacher's head":
-        for measure in ("loss", "top1", "top5", "bytes", "latency_ms"):
+        measures = ("loss", "top1", "top5", "standard_errors")
+        for measure in (*measures, "bytes", "latency_ms", "file", "files"):
             del models["teacher"][measure]
         metrics["verdict"] = {}
     if missing == "most":
-        del metrics["seconds"], metrics["peak_memory_bytes"], metrics["versions"]
-        del models["unigram"], models["student"]["bytes"], models["student"]["latency_ms"]
+        del metrics["seconds"], metrics["peak_memory_bytes"], metrics["versions"], metrics["run"]
+        del metrics["differences"], metrics["conclusion"], metrics["teacher_answers"]
+        del models["unigram"]
+        for measure in ("bytes", "latency_ms", "file", "files", "standard_errors"):
+            del models["student"][measure]
     write_report(path, metrics, curves, examples)
     page = read(path)
     assert "29.5%" in " ".join(page.text)

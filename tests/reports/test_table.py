@@ -9,31 +9,72 @@ NAMES = [
     "teacher",
     "student before",
     "student after",
-    "baseline, random start",
     "baseline, same start",
+    "baseline, text start",
+    "baseline, random start",
 ]
+FILES = ["teacher, float32", "teacher, int8", "student, float32", "student, int8"]
 
 
 def rows_of(table):
-    return [line for line in table.splitlines() if line.startswith(tuple(NAMES))]
+    lines = [line for line in table.splitlines() if line.startswith(tuple(NAMES))]
+    return [line for line in lines if "−" not in line and not line.startswith(tuple(FILES))]
 
 
 def test_every_number_stands_in_its_row(metrics):
     rows = dict(zip(NAMES, rows_of(format_table(metrics)), strict=True))
     assert rows["teacher"].split() == (
-        ["teacher", "3.981", "53.6", "31.3", "50.1", "–", "16.51", "0.89", "66.1", "9.43"]
+        ["teacher", "3.981", "53.6", "31.3", "±", "0.6", "50.1", "–", "16.51", "0.89"]
     )
     assert rows["student after"].split()[2:] == (
-        ["4.188", "65.9", "29.5", "47.9", "67.9", "16.11", "0.49", "16.6", "6.50"]
+        ["4.188", "65.9", "29.5", "±", "0.6", "47.9", "67.9", "16.11", "0.49"]
     )
-    assert rows["unigram"].split() == ["unigram", "6.712", "822.2", "5.8", "15.2", *5 * ["–"]]
+    assert rows["unigram"].split() == ["unigram", "6.712", "822.2", "5.8", "15.2", *3 * ["–"]]
+
+
+def test_each_files_size_stands_beside_its_own_latency(metrics):
+    lines = format_table(metrics).splitlines()
+    rows = {name: line.split()[2:] for line in lines for name in FILES if line.startswith(name)}
+    assert rows == {
+        "teacher, float32": ["66.1", "9.43"],
+        "teacher, int8": ["19.8", "4.12"],
+        "student, float32": ["64.5", "6.50"],
+        "student, int8": ["16.6", "2.35"],
+    }
+
+
+def test_differences_have_their_errors(metrics):
+    lines = [" ".join(line.split()) for line in format_table(metrics).splitlines()]
+    assert "student after − baseline, same start +1.8 ± 0.4 −0.146 ± 0.009" in lines
+    assert "teacher − unigram +25.4 ± 0.6 −2.731 ± 0.029" in lines
+    assert any("1,000 resamples" in line for line in lines)
 
 
 def test_verdict_says_what_each_criterion_is(metrics):
     table = " ".join(format_table(metrics).split())
-    assert "quality passed: 94.5 % (at least 90.0 %); student's top-1" in table
+    assert "quality passed: 93.2 % (at least 90.0 %); share of the teacher's gain" in table
+    assert "student's top-1 / teacher's: 94.5 %" in table
     assert "speed FAILED: 1.45 × (at least 1.50 ×); teacher's latency" in table
-    assert "size passed: 25.2 % (at most 60.0 %); bytes of" in table
+    assert "size FAILED: 83.9 % (at most 60.0 %); student's TFLite file / teacher's, both" in table
+    assert "ships, / teacher's float32 file: 25.2 %" in table
+    assert "verdict: passed: quality; failed: speed, size" in table
+    assert "worth of the teacher's answers: +1.8 ± 0.4 points" in table
+
+
+def test_what_is_not_shown(metrics):
+    quality = metrics["verdict"]["quality"]
+    quality |= {"value": None, "passed": False, "state": "not shown", "reason": "so"}
+    assert "quality NOT SHOWN: – (at least 90.0 %)" in format_table(metrics)
+
+
+def test_a_run_of_an_earlier_version(metrics):
+    for key in ("differences", "conclusion", "teacher_answers"):
+        del metrics[key]
+    for criterion in metrics["verdict"].values():
+        del criterion["state"], criterion["beside"]
+    for key in ("teacher", "student"):
+        del metrics["models"][key]["files"], metrics["models"][key]["standard_errors"]
+    assert "quality passed: 93.2 %" in format_table(metrics)
 
 
 @pytest.mark.parametrize("scale", [1, 25])
@@ -46,7 +87,7 @@ def test_lines_fit_and_columns_align(metrics, scale):
     table = format_table(metrics)
     assert max(map(len, table.splitlines())) <= WIDTH
     assert len({len(row) for row in rows_of(table)}) == 1
-    assert {"nats", "%", "million", "MB", "ms"} <= set(table.split())
+    assert {"nats", "%", "points", "million", "MB", "ms"} <= set(table.split())
 
 
 def test_a_run_of_one_student_alone(metrics):

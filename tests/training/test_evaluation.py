@@ -47,7 +47,8 @@ def model(tiny_model, counts):
 def scored(model, batches):
     """(score function, metrics, predictions) of the model."""
     score = scorer(model)
-    return score, *evaluate(score, batches)
+    found = evaluate(score, batches)
+    return score, found.metrics, found.predictions
 
 
 def answers(model, batches):
@@ -96,7 +97,7 @@ def test_padding_rows_and_positions_do_not_count(scored, batches):
         batch["input_ids"][batch["attention_mask"] == 0] = 9
         batch["masked_labels"][batch["masked_weights"] == 0] = 9
         junk.append(batch)
-    found, junk_predictions = evaluate(score, junk)
+    found, junk_predictions, _ = evaluate(score, junk)
     np.testing.assert_array_equal(junk_predictions, predictions)
     for name in metrics:
         np.testing.assert_allclose(found[name], metrics[name], rtol=1e-6)
@@ -104,25 +105,26 @@ def test_padding_rows_and_positions_do_not_count(scored, batches):
 
 def test_a_model_has_no_dropout_here(scored, batches):
     score, metrics, predictions = scored
-    again, same = evaluate(score, batches)
+    again, same, _ = evaluate(score, batches)
     assert again == metrics
     np.testing.assert_array_equal(same, predictions)
 
 
 def test_some_layers_only(model, batches):
-    _, first = evaluate(scorer(model, layers=(0,)), batches[:1])
+    _, first, _ = evaluate(scorer(model, layers=(0,)), batches[:1])
     logits = model(batches[0], layers=(0,))["logits"].numpy()[batches[0]["masked_weights"] > 0]
     np.testing.assert_array_equal(first, logits.argmax(axis=-1))
 
 
 def test_unigram(counts, batches):
-    metrics = evaluate_unigram(counts, batches)
+    metrics, predictions, _ = evaluate_unigram(counts, batches)
     log_probabilities = np.log((counts + 1) / (counts + 1).sum())
     labels = np.concatenate([b["masked_labels"][b["masked_weights"] > 0] for b in batches])
     everywhere = np.broadcast_to(log_probabilities, (len(labels), VOCABULARY))
     expected = expected_metrics(everywhere, labels)
     for name, value in expected.items():
         np.testing.assert_allclose(metrics[name], value, rtol=1e-12, err_msg=name)
+    assert set(predictions) == {np.argmax(counts)} and len(predictions) == len(labels)
     # The commonest tokens are guessed better than by chance.
     assert metrics["loss"] < math.log(VOCABULARY)
     assert 2 / VOCABULARY < metrics["top1"] < metrics["top5"] < 1
@@ -144,7 +146,7 @@ def test_a_model_of_nothing_but_nan_is_not_right(model, batches):
         shape = batch["masked_labels"].shape
         return {"logits": tf.fill((*shape, VOCABULARY), float("nan"))}
 
-    metrics, _ = evaluate(scorer(lambda batch, layers: broken(batch)), batches[:1])
+    metrics, _, _ = evaluate(scorer(lambda batch, layers: broken(batch)), batches[:1])
     assert math.isnan(metrics["loss"]) and metrics["top1"] == 0.0 and metrics["top5"] == 0.0
 
 
@@ -152,9 +154,27 @@ def test_a_model_that_says_the_same_of_every_token_is_not_right(batches):
     def level(batch, layers):
         return {"logits": tf.zeros((*batch["masked_labels"].shape, VOCABULARY))}
 
-    metrics, _ = evaluate(scorer(level), batches[:1])
+    metrics, _, _ = evaluate(scorer(level), batches[:1])
     np.testing.assert_allclose(metrics["loss"], math.log(VOCABULARY), rtol=1e-6)
     assert metrics["top1"] == 0.0 and metrics["top5"] == 0.0
+
+
+def test_sums_of_rows_are_those_of_their_positions(scored, counts, model, batches):
+    """A row without predictions, such as one of padding, is none."""
+    score = scored[0]
+    texts = sum(int((batch["masked_weights"].sum(axis=1) > 0).sum()) for batch in batches)
+    for found in (evaluate(score, batches), evaluate_unigram(counts, batches)):
+        sums, metrics = found.sums, found.metrics
+        assert len(sums.loss) == len(sums.top1) == len(sums.predictions) == texts
+        assert sums.predictions.min() > 0 and sums.predictions.sum() == metrics["predictions"]
+        for name in ("loss", "top1"):
+            mean = getattr(sums, name).sum() / sums.predictions.sum()
+            np.testing.assert_allclose(mean, metrics[name], rtol=1e-6)
+    log_probabilities, labels = answers(model, batches[:1])
+    sums = evaluate(score, batches[:1]).sums
+    first = sums.predictions[0]
+    losses = -log_probabilities[np.arange(first), labels[:first]]
+    np.testing.assert_allclose(sums.loss[0], losses.sum(), rtol=1e-5)
 
 
 def test_agreement():

@@ -12,6 +12,16 @@ MEANINGS = {
     "masked_positions": "index of the token to predict",
 }
 
+# Rows of the table, by their keys in metrics.json.
+MODELS = {
+    "unigram": "token frequencies",
+    "teacher": "teacher",
+    "student": "student",
+    "baseline_start": "the same start without a teacher",
+    "baseline_text": "a start from text without a teacher",
+    "baseline": "a random start without a teacher",
+}
+
 PAGE = """# {title}
 
 A masked language model for the phone: given a text with one hidden word, it predicts the word.
@@ -104,8 +114,9 @@ def write_model_card(path, config, export, metrics=None):
 def _provenance(metrics):
     if metrics is None:
         return "Exported with tfdistill."
-    alone = metrics.get("made_from", {}).get("recipe") == "mlm"
-    distilled = "teacher" in metrics["models"] and not alone
+    made_from = metrics.get("made_from", {})
+    learned = made_from.get("reads_teacher", made_from.get("recipe") != "mlm")
+    distilled = "teacher" in metrics["models"] and learned
     how = "Distilled from a larger teacher" if distilled else "Trained"
     return f"{how} with tfdistill on the corpus `{metrics['corpus']}`."
 
@@ -148,12 +159,17 @@ def _quality(metrics):
     lines = [f"The float32 model on {where}, words hidden at random:", ""]
     lines.append("| model | loss (nats per hidden token) | top-1 | top-5 | agrees with teacher |")
     lines.append("|---|---:|---:|---:|---:|")
-    for name in ("unigram", "teacher", "student"):
-        model = metrics["models"].get(name, {})
+    for key, name in MODELS.items():
+        model = metrics["models"].get(key, {})
         if "loss" in model:  # a teacher without masked-LM head has none
             agreement = f"{model['agreement']:.1%}" if "agreement" in model else "–"
+            error = model.get("standard_errors", {}).get("top1")
+            top1 = f"{model['top1']:.1%}" + ("" if error is None else f" ± {error:.1%}")
             lines.append(
-                f"| {name} | {model['loss']:.3f} | {model['top1']:.1%} | {model['top5']:.1%} "
-                f"| {agreement} |"
+                f"| {name} | {model['loss']:.3f} | {top1} | {model['top5']:.1%} | {agreement} |"
             )
+    if any("standard_errors" in model for model in metrics["models"].values()):
+        lines += ["", "±: standard error, by bootstrap over the rows of the split."]
+    if metrics.get("teacher_answers"):
+        lines += ["", f"Worth of the teacher's answers: {metrics['teacher_answers']['text']}."]
     return "\n".join(lines)

@@ -1,8 +1,8 @@
 """Runs side by side: which of them are one group of seeds, and the numbers of each group.
 
 A run is a dict: `folder`; `flags`, names to text; `metrics`, the content of its metrics.json;
-`start_loss`, its student's validation loss before training, or None; and `curves`, models to rows
-as `join_phases` gives them.
+`start_loss`, its student's validation loss before training, or None; `curves`, models to rows as
+`join_phases` gives them; and `row_sums`, models to `RowSums`, where the run stored them.
 """
 
 import dataclasses
@@ -11,6 +11,7 @@ import statistics
 from pathlib import Path
 
 from tfdistill.errors import UserError
+from tfdistill.reports.row_differences import differences_between
 from tfdistill.reports.table import ABSENT
 
 # The spread is over seeds; and a baseline beside the student does not change it.
@@ -19,6 +20,7 @@ WITHIN_A_GROUP = frozenset({"seed", "baseline"})
 # Models that groups may have in common.
 BESIDE = {
     "baseline_start": "no teacher, same start",
+    "baseline_text": "no teacher, text start",
     "baseline": "no teacher, random start",
     "teacher": "teacher",
 }
@@ -74,14 +76,19 @@ class Row:
     Args:
         name: shown in the first column.
         model: key in metrics.json's `models`.
-        folders: of the runs.
+        runs: list of runs.
         values: dict of `Measure.key`s to lists of numbers, None where a run has none.
     """
 
     name: str
     model: str
-    folders: list
+    runs: list
     values: dict
+
+    @property
+    def folders(self):
+        """Of the runs: list of str."""
+        return [run["folder"] for run in self.runs]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,12 +98,14 @@ class Comparison:
     Args:
         groups: list of `Group`s.
         rows: list of `Row`s: the groups' students, then the models beside them.
+        differences: dict of `differences_between`.
         target: validation loss whose first step is told; None where no run has a curve.
         target_is_given: whether the user named it.
     """
 
     groups: list
     rows: list
+    differences: dict
     target: float | None
     target_is_given: bool
 
@@ -125,7 +134,7 @@ def compare_runs(runs, without_effect=frozenset(), target_loss=0.0):
         rows += _rows_beside(model, groups, left_out, target)
     if "unigram" in runs[0]["metrics"]["models"]:  # the text's, so the same in all runs
         rows.append(_row("token frequencies", "unigram", runs[:1], target))
-    return Comparison(groups, rows, target, bool(target_loss))
+    return Comparison(groups, rows, differences_between(rows), target, bool(target_loss))
 
 
 def _require_same_text(run, other):
@@ -229,7 +238,7 @@ def _identity(model):
 def _row(name, model, runs, target):
     found = [_numbers(run, model, target) for run in runs]
     values = {measure.key: [each[measure.key] for each in found] for measure in MEASURES}
-    return Row(name, model, [run["folder"] for run in runs], values)
+    return Row(name, model, runs, values)
 
 
 def _numbers(run, model, target):

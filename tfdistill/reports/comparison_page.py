@@ -6,7 +6,15 @@ from html import escape
 from tfdistill.reports import plots
 from tfdistill.reports.comparison import MEASURES, mean_and_deviation
 from tfdistill.reports.page import figure, note, page, section, table
-from tfdistill.reports.table import ABSENT, WIDTH, Column, format_models
+from tfdistill.reports.table import (
+    ABSENT,
+    DIFFERENCE_COLUMNS,
+    MINUS,
+    WIDTH,
+    Column,
+    format_models,
+)
+from tfdistill.training.paired_bootstrap import RESAMPLES
 
 TITLE = "Comparison of runs"
 COLUMNS = (
@@ -25,6 +33,11 @@ NOTES = (
     "at start: validation loss before the first step of training. training: time of the model's "
     "own training, on the machine of its run; a teacher's comes on top of its student's. memory: "
     "the run's peak until its student was done.",
+)
+DIFFERENCES_NOTE = (
+    "differences: the first less the second, of several seeds their means; ±: paired standard "
+    f"error, by bootstrap over the rows of the split ({RESAMPLES:,} resamples, fixed seed): of the "
+    "text, not of the seeds."
 )
 BESIDE_NOTE = (
     "no teacher: trained beside a student of the runs, in its shape and for its steps. A model "
@@ -51,6 +64,7 @@ def _notes(comparison):
     split = _metrics(comparison)["split"]
     beside = any(row.model.startswith("baseline") for row in comparison.rows)
     notes = [*(text.format(split=split) for text in NOTES), *[BESIDE_NOTE] * beside]
+    notes += [DIFFERENCES_NOTE] * bool(comparison.differences)
     return [*notes, target_note(comparison)]
 
 
@@ -91,7 +105,9 @@ def format_comparison(comparison):
         folders = ", ".join(run["folder"] for run in group.runs)
         seeds = ", ".join(run["flags"].get("seed", ABSENT) for run in group.runs)
         lines += _wrap(f"{group.name}: {folders} (seed {seeds})")
-    lines += ["", *_table_lines(comparison.rows), ""]
+    lines += ["", *_table_lines({row.name: row for row in comparison.rows}, COLUMNS), ""]
+    if comparison.differences:
+        lines += [*_table_lines(_named_differences(comparison), DIFFERENCE_COLUMNS), ""]
     for text in _notes(comparison):
         lines += _wrap(text)
     return "\n".join(lines)
@@ -103,17 +119,21 @@ def _wrap(text):
     )
 
 
-def _table_lines(rows):
+def _table_lines(rows, columns):
     """The table; where its lines would be too long, names stand on lines of their own."""
-    lines = format_models({row.name: row for row in rows}, COLUMNS)
+    lines = format_models(rows, columns)
     if max(map(len, lines)) <= WIDTH:
         return lines
-    width = max(len(row.name) for row in rows)
+    width = max(map(len, rows))
     head, cells = lines[:2], lines[2:]
     folded = [line[width:] for line in head]
-    for row, line in zip(rows, cells, strict=True):
-        folded += [row.name, line[width:]]
+    for name, line in zip(rows, cells, strict=True):
+        folded += [name, line[width:]]
     return folded
+
+
+def _named_differences(comparison):
+    return {f" {MINUS} ".join(pair): found for pair, found in comparison.differences.items()}
 
 
 def comparison_json(comparison):
@@ -123,8 +143,9 @@ def comparison_json(comparison):
         comparison: a `Comparison`.
 
     Returns:
-        dict of `corpus`, `split`, `target_loss`; `groups`: list of name, flags, runs and seeds; and
-        `rows`: list of name, model, runs and, for each measure, its mean, sd and values.
+        dict of `corpus`, `split`, `target_loss`; `groups`: list of name, flags, runs and seeds;
+        `rows`: list of name, model, runs and, for each measure, its mean, sd and values; and
+        `differences`: list of name, less, and value and standard error of top1 and loss.
     """
     groups = [
         {
@@ -144,7 +165,12 @@ def comparison_json(comparison):
         rows.append({"name": row.name, "model": row.model, "runs": row.folders, **measured})
     metrics = _metrics(comparison)
     told = {key: metrics[key] for key in ("corpus", "split")}
-    return told | {"target_loss": comparison.target, "groups": groups, "rows": rows}
+    differences = [
+        {"name": name, "less": other, **found}
+        for (name, other), found in comparison.differences.items()
+    ]
+    found = {"groups": groups, "rows": rows, "differences": differences}
+    return told | {"target_loss": comparison.target, **found}
 
 
 def comparison_page(comparison):
@@ -196,7 +222,19 @@ def _results(comparison):
     cells = [[row.name, *(column.write(row) for column in COLUMNS)] for row in rows]
     classes = ["" if row.model == "student" else "beside" for row in rows]
     notes = "".join(map(note, _notes(comparison)))
-    return f'<div class="named">{table(head, cells, classes)}</div>{notes}'
+    results = f'<div class="named">{table(head, cells, classes)}</div>'
+    return results + _differences(comparison) + notes
+
+
+def _differences(comparison):
+    if not comparison.differences:
+        return ""
+    head = [("difference", ""), *((column.name, column.unit) for column in DIFFERENCE_COLUMNS)]
+    cells = [
+        [name, *(column.write(found) for column in DIFFERENCE_COLUMNS)]
+        for name, found in _named_differences(comparison).items()
+    ]
+    return f'<div class="named">{table(head, cells)}</div>'
 
 
 def _curves(groups):

@@ -4,7 +4,7 @@ from html import escape
 
 STYLE = """
 :root { --ink: #1c2430; --soft: #5d6877; --line: #e3e7ec; --teacher: #2c5f8d; --student: #d3562a;
-  --good: #1f7a4d; --bad: #b3261e; --paper: #ffffff; --ground: #f4f6f8; }
+  --good: #1f7a4d; --bad: #b3261e; --unknown: #8a6d1a; --paper: #ffffff; --ground: #f4f6f8; }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--ink); line-height: 1.55;
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
@@ -21,8 +21,11 @@ section { background: var(--paper); border: 1px solid var(--line); border-radius
 .criterion { border: 1px solid var(--line); border-left: 5px solid var(--bad); border-radius: 8px;
   padding: 14px 16px; }
 .criterion.passed { border-left-color: var(--good); }
+.criterion.not-shown { border-left-color: var(--unknown); }
 .criterion h3 { margin: 0; font-size: 14px; display: flex; justify-content: space-between; }
 .mark { color: var(--bad); } .passed .mark { color: var(--good); }
+.not-shown .mark { color: var(--unknown); }
+.criteria + p { margin-top: 16px; } section > p:not(.note) { margin: 6px 0 0; max-width: 100ch; }
 .criterion .value { font-size: 28px; font-weight: 650; line-height: 1.25; }
 .criterion .value small { font-size: 13px; font-weight: 400; white-space: nowrap;
   color: var(--soft); }
@@ -56,7 +59,11 @@ svg text { font-family: system-ui, -apple-system, "Segoe UI", Roboto, sans-serif
 .bar.student i { background: var(--student); }
 .facts { display: grid; gap: 8px 40px; grid-template-columns: repeat(auto-fit, minmax(280px,
   1fr)); }
-.facts h3 { font-size: 14px; margin: 0 0 2px; }
+.facts h3 { font-size: 14px; margin: 14px 0 2px; }
+.facts td { white-space: normal; } .facts td:first-child { white-space: nowrap; }
+h3 { font-size: 14px; margin: 0 0 6px; }
+pre { background: var(--ground); border-radius: 8px; padding: 10px 14px; margin: 0; font-size: 13px;
+  white-space: pre-wrap; overflow-wrap: anywhere; }
 @media print { body { background: #fff; } section { break-inside: avoid; } }
 """
 

@@ -13,6 +13,7 @@ COLOURS = {
     "student_start": "#eab79f",
     "baseline": "#7d8794",
     "baseline_start": "#a98b3d",
+    "baseline_text": "#6c9a8b",
     "unigram": "#c3cad3",
 }
 GROUP_COLOURS = (

@@ -5,13 +5,22 @@ from html import escape
 from tfdistill.files import write_atomically
 from tfdistill.reports import plots
 from tfdistill.reports.page import figure, note, page, section, table
+from tfdistill.reports.run_section import run_section
 from tfdistill.reports.table import (
     COLUMNS,
+    DIFFERENCE_COLUMNS,
+    FILE_COLUMNS,
+    HEADINGS,
     MODEL_NAMES,
+    difference_rows,
+    file_rows,
     format_criterion,
     model_rows,
     notes,
+    state_of,
 )
+
+MARKS = {"passed": "✓", "failed": "✗", "not shown": "?"}
 
 TERMS = {
     "ce": "KL divergence from the teacher's softened predictions, times T²",
@@ -36,9 +45,9 @@ def write_report(path, metrics, curves, examples):
     Args:
         path: the file to write.
         metrics: dict, the content of a run's metrics.json.
-        curves: dict of stage names ("teacher", "student", "baseline", "baseline_start", or a
-            name and a phase: "student-distil") to lists of rows: dicts with `step`, `loss` and
-            where measured `loss_<term>` and `validation_loss`. May be empty.
+        curves: dict of stage names ("teacher", "student", keys of baselines, or a name and a
+            phase: "student-distil") to lists of rows: dicts with `step`, `loss` and where
+            measured `loss_<term>` and `validation_loss`. May be empty.
         examples: list of dicts with `text` (str with one [MASK]), `student` and, where there is
             one, `teacher`: lists of (token, probability); and perhaps `truth`, the hidden word.
             May be empty.
@@ -57,7 +66,7 @@ def write_report(path, metrics, curves, examples):
             section("Training", *_curves(curves)),
             section("Hidden words", _examples(examples)),
             section("Exported files", _exports(metrics.get("export", {}))),
-            section("The run", _facts(metrics)),
+            section("What was run", run_section(metrics)),
         )
         if part
     )
@@ -88,24 +97,29 @@ def _header(metrics, curves):
         )
     sentences.append(
         f"On held-out text (the {metrics['split']} split) the student's first guess is right for "
-        f"{student['top1']:.1%} of the hidden words"
+        f"{_share(student)} of the hidden words"
     )
     if "top1" in models.get("teacher", {}):
-        sentences[-1] += f", the teacher's for {models['teacher']['top1']:.1%}"
+        sentences[-1] += f", the teacher's for {_share(models['teacher'])}"
     if "unigram" in models:
         share = models["unigram"]["top1"]
         sentences[-1] += f"; always guessing the commonest word is right for {share:.1%}"
     sentences[-1] += "."
     if "bytes" in student:
-        sentences.append(f"The file that ships has {student['bytes'] / 1e6:.1f} MB.")
-    verdict = metrics.get("verdict", {})
-    if verdict:
-        passed = sum(criterion["passed"] for criterion in verdict.values())
-        sentences.append(f"{passed} of {len(verdict)} criteria are met.")
+        name = f", {student['file']}," if "file" in student else ""
+        sentences.append(f"The file that ships{name} has {student['bytes'] / 1e6:.1f} MB.")
+    if metrics.get("conclusion"):
+        sentences.append(f"Verdict: {metrics['conclusion']['state']}.")
     return (
         f'<header><p class="kicker">tfdistill</p><h1>Distillation report</h1>\n'
         f'<p class="lead">{escape(" ".join(sentences))}</p></header>'
     )
+
+
+def _share(model):
+    """Top-1, with its standard error where that was measured."""
+    error = model.get("standard_errors", {}).get("top1")
+    return f"{model['top1']:.1%}" + ("" if error is None else f" (± {error:.1%})")
 
 
 def _parameters(model):
@@ -115,15 +129,21 @@ def _parameters(model):
 def _verdict(metrics):
     cards = []
     for name, criterion in metrics.get("verdict", {}).items():
-        value, threshold = format_criterion(name, criterion)
-        passed = criterion["passed"]
+        value, threshold, explanation = format_criterion(name, criterion)
+        state = state_of(criterion)
         cards.append(
-            f'<div class="criterion{" passed" if passed else ""}"><h3>{escape(name.capitalize())}'
-            f'<span class="mark">{"✓ passed" if passed else "✗ failed"}</span></h3>\n'
+            f'<div class="criterion {state.replace(" ", "-")}"><h3>{escape(name.capitalize())}'
+            f'<span class="mark">{MARKS[state]} {state}</span></h3>\n'
             f'<div class="value">{escape(value)} <small>{escape(threshold)}</small></div>\n'
-            f"{note(criterion['definition'])}</div>"
+            f"{note(explanation)}</div>"
         )
-    return f'<div class="criteria">{"".join(cards)}</div>' if cards else ""
+    lines = [
+        f"<p><b>{escape(heading.capitalize())}:</b> {escape(metrics[key]['text'])}.</p>"
+        for key, heading in HEADINGS.items()
+        if metrics.get(key)
+    ]
+    cards = f'<div class="criteria">{"".join(cards)}</div>' if cards else ""
+    return cards + "".join(lines)
 
 
 def _results(metrics):
@@ -131,7 +151,24 @@ def _results(metrics):
     head = [("model", ""), *((column.name, column.unit) for column in COLUMNS)]
     cells = [[name, *cells] for _, name, cells in rows]
     told = [*notes(metrics), *_start(metrics.get("start", {}))]
-    return table(head, cells, [key for key, _, _ in rows]) + "".join(map(note, told))
+    beside = "".join(
+        _small_table(heading, found, columns)
+        for heading, found, columns in (
+            ("Differences", difference_rows(metrics), DIFFERENCE_COLUMNS),
+            ("Files", file_rows(metrics), FILE_COLUMNS),
+        )
+        if found
+    )
+    parts = [table(head, cells, [key for key, _, _ in rows])]
+    if beside:
+        parts.append(f'<div class="facts">{beside}</div>')
+    return "".join([*parts, *map(note, told)])
+
+
+def _small_table(heading, rows, columns):
+    head = [("", ""), *((column.name, column.unit) for column in columns)]
+    cells = [[name, *(column.write(row) for column in columns)] for name, row in rows.items()]
+    return f"<div><h3>{heading}</h3>{table(head, cells)}</div>"
 
 
 def _start(start):
@@ -145,7 +182,7 @@ def _start(start):
 
 
 def _bars(metrics):
-    models, export = metrics["models"], metrics.get("export", {})
+    models = metrics["models"]
     top1 = [
         (name, 100 * models[key]["top1"], key)
         for key, name in MODEL_NAMES.items()
@@ -156,24 +193,20 @@ def _bars(metrics):
         ("bytes", "File (MB)", 1e-6, "{:.1f}"),
         ("latency_ms", "Latency (ms)", 1, "{:.2f}"),
     ):
-        files = [("teacher", models.get("teacher", {}), "teacher")]
-        files += [(_file_label(name), facts, "student") for name, facts in export.items()]
-        values = [(name, facts[key] * scale, of) for name, facts, of in files if key in facts]
+        values = [
+            (name, facts[key] * scale, name.partition(",")[0])
+            for name, facts in file_rows(metrics).items()
+        ]
         panels.append((title, values, number))
     return figure(
         plots.bars(panels),
         "Top-1: share of hidden words whose true word is the first guess. File and latency: TFLite "
-        "files in LiteRT, one text with one hidden word, 1 thread, median; the teacher's is "
-        "float32.",
+        "files in LiteRT, one text with one hidden word, 1 thread, median.",
     )
 
 
-def _file_label(name):
-    return "student, int8" if "int8" in name else "student, float32"
-
-
 def _curves(curves):
-    labels = {name: MODEL_NAMES[name] for name in ("baseline", "baseline_start")}
+    labels = {name: MODEL_NAMES[name] for name in curves if name.startswith("baseline")}
     return (
         figure(
             plots.loss_curves(curves, labels),
@@ -254,25 +287,3 @@ def _write_or_absent(write, name, facts):
         return write(name, facts)
     except KeyError:
         return "–"
-
-
-def _facts(metrics):
-    seconds = metrics.get("seconds", {})
-    groups = []
-    if seconds:
-        rows = [[stage, _duration(spent)] for stage, spent in seconds.items()]
-        rows.append(["all", _duration(sum(seconds.values()))])
-        groups.append(("Time", rows))
-    machine = []
-    if metrics.get("peak_memory_bytes"):
-        machine.append(["peak memory", f"{metrics['peak_memory_bytes'] / 1e9:.2f} GB"])
-    machine += [[name, str(version)] for name, version in metrics.get("versions", {}).items()]
-    if machine:
-        groups.append(("Machine and software", machine))
-    return "".join(
-        f"<div><h3>{escape(heading)}</h3>{table([], rows)}</div>" for heading, rows in groups
-    ).join(('<div class="facts">', "</div>") if groups else ("", ""))
-
-
-def _duration(seconds):
-    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"

@@ -5,17 +5,21 @@ import math
 import textwrap
 from collections.abc import Callable
 
-WIDTH = 100
-ABSENT = "–"
+from tfdistill.training.paired_bootstrap import RESAMPLES
 
+WIDTH = 100
+ABSENT, MINUS = "–", "−"
+
+HEADINGS = {"conclusion": "verdict", "teacher_answers": "worth of the teacher's answers"}
 MODEL_NAMES = {
     "unigram": "unigram",
     "teacher": "teacher",
     "teachers": "all teachers",
     "student_start": "student before",
     "student": "student after",
-    "baseline": "baseline, random start",
     "baseline_start": "baseline, same start",
+    "baseline_text": "baseline, text start",
+    "baseline": "baseline, random start",
 }
 
 
@@ -43,6 +47,19 @@ def _percent(key):
     return lambda model: f"{100 * model[key]:.1f}"
 
 
+def top1_text(model):
+    """Top-1 in percent, with its standard error where that was measured: "20.1 ± 0.5"."""
+    error = model.get("standard_errors", {}).get("top1")
+    spread = "" if error is None else f" ± {100 * error:.1f}"
+    return f"{100 * model['top1']:.1f}{spread}"
+
+
+def _with_error(difference, scale, digits):
+    value, error = difference["value"], difference["standard_error"]
+    spread = "" if error is None else f" ± {scale * error:.{digits}f}"
+    return f"{scale * value:+.{digits}f}{spread}".replace("-", MINUS)
+
+
 def _millions(key):
     return lambda model: f"{model[key] / 1e6:.2f}"
 
@@ -50,13 +67,19 @@ def _millions(key):
 COLUMNS = (
     Column("loss", "nats", lambda model: f"{model['loss']:.3f}"),
     Column("pseudo-ppl", "", _perplexity),
-    Column("top-1", "%", _percent("top1")),
+    Column("top-1", "%", lambda model: top1_text(model)),
     Column("top-5", "%", _percent("top5")),
     Column("agree", "%", _percent("agreement")),
     Column("params", "million", _millions("parameters")),
     Column("no embed.", "million", _millions("parameters_without_embeddings")),
-    Column("file", "MB", lambda model: f"{model['bytes'] / 1e6:.1f}"),
-    Column("latency", "ms", lambda model: f"{model['latency_ms']:.2f}"),
+)
+DIFFERENCE_COLUMNS = (
+    Column("top-1", "points", lambda pair: _with_error(pair["top1"], 100, 1)),
+    Column("loss", "nats", lambda pair: _with_error(pair["loss"], 1, 3)),
+)
+FILE_COLUMNS = (
+    Column("size", "MB", lambda file: f"{file['bytes'] / 1e6:.1f}"),
+    Column("latency", "ms", lambda file: f"{file['latency_ms']:.2f}"),
 )
 
 NOTES = (
@@ -64,10 +87,14 @@ NOTES = (
     "top-1, top-5: share of masked tokens whose true word is the likeliest, among the five "
     "likeliest. agree: share with the same likeliest word as the teacher.",
     "no embed.: parameters without the word, position and token-type tables.",
-    "file: TFLite, 1 MB = 1,000,000 bytes; the teacher's holds float32 weights, the student's is "
-    "the one that ships: int8, or float32 where int8 costs too much.",
-    "latency: median of one text with one [MASK], float32 TFLite file, LiteRT on this machine, "
-    "1 thread.",
+)
+DIFFERENCES_NOTE = (
+    "differences: the first model less the second. ±: a standard error, of a difference paired, by "
+    f"bootstrap over the rows of the split ({RESAMPLES:,} resamples, fixed seed)."
+)
+FILES_NOTE = (
+    "files: TFLite, 1 MB = 1,000,000 bytes; latency: median of one text with one [MASK], LiteRT on "
+    "this machine, 1 thread."
 )
 TEACHERS_NOTE = (
     "teacher: the first of several, from which the student starts; all teachers: the mean of "
@@ -75,7 +102,8 @@ TEACHERS_NOTE = (
 )
 BASELINE_NOTE = (
     "baseline: the student's shape, batches and steps without a teacher; its weights "
-    "start at random or, 'same start', where the student's did."
+    "start where the student's did ('same start'), as those of a teacher made here do ('text "
+    "start'), or at random."
 )
 
 
@@ -102,6 +130,32 @@ def _cell(column, model):
         return ABSENT
 
 
+def difference_rows(metrics):
+    """The measured differences by name: "student after − baseline, same start" to their dicts.
+
+    Args:
+        metrics: as for `model_rows`.
+
+    Returns:
+        dict of names to dicts of "top1" and "loss".
+    """
+    found = {}
+    for pair, difference in metrics.get("differences", {}).items():
+        one, two = pair.split("-")
+        found[f"{MODEL_NAMES.get(one, one)} {MINUS} {MODEL_NAMES.get(two, two)}"] = difference
+    return found
+
+
+def file_rows(metrics):
+    """The measured TFLite files by name: dict of "teacher, float32" and so on to their facts."""
+    models = metrics["models"]
+    return {
+        f"{key}, {kind}": facts
+        for key in ("teacher", "student")
+        for kind, facts in models.get(key, {}).get("files", {}).items()
+    }
+
+
 def notes(metrics):
     """Sentences that say what the columns are.
 
@@ -111,9 +165,14 @@ def notes(metrics):
     Returns:
         list of str.
     """
-    baseline = any(key.startswith("baseline") for key in metrics["models"])
-    several = "teachers" in metrics["models"]
-    return [*NOTES, *[TEACHERS_NOTE] * several, *[BASELINE_NOTE] * baseline]
+    models = metrics["models"]
+    chosen = (
+        (DIFFERENCES_NOTE, metrics.get("differences")),
+        (FILES_NOTE, file_rows(metrics)),
+        (TEACHERS_NOTE, "teachers" in models),
+        (BASELINE_NOTE, any(key.startswith("baseline") for key in models)),
+    )
+    return [*NOTES, *(note for note, there in chosen if there)]
 
 
 def format_criterion(name, criterion):
@@ -121,14 +180,22 @@ def format_criterion(name, criterion):
 
     Args:
         name: "quality", "speed" or "size".
-        criterion: dict with value, threshold, passed and definition.
+        criterion: dict with value, threshold and definition, and perhaps beside.
 
     Returns:
-        (value, threshold), such as ("93.1 %", "at least 90.0 %").
+        (value, threshold, explanation), such as ("93.1 %", "at least 90.0 %", "share of …").
     """
     write = "{:.2f} ×".format if name == "speed" else lambda share: f"{100 * share:.1f} %"
     bound = "at most" if name == "size" else "at least"
-    return write(criterion["value"]), f"{bound} {write(criterion['threshold'])}"
+    value = ABSENT if criterion["value"] is None else write(criterion["value"])
+    beside = [f"{what}: {write(ratio)}" for what, ratio in criterion.get("beside", {}).items()]
+    explanation = "; ".join([criterion["definition"], *beside])
+    return value, f"{bound} {write(criterion['threshold'])}", explanation
+
+
+def state_of(criterion):
+    """ "passed", "failed" or "not shown"; of the verdict of an older run, too."""
+    return criterion.get("state", "passed" if criterion["passed"] else "failed")
 
 
 def format_models(models, columns=COLUMNS):
@@ -164,13 +231,21 @@ def format_table(metrics):
     models = metrics["models"]
     named = {name: models[key] for key, name in MODEL_NAMES.items() if key in models}
     lines = [textwrap.shorten(title, WIDTH), "", *format_models(named)]
+    for rows, columns in (
+        (difference_rows(metrics), DIFFERENCE_COLUMNS),
+        (file_rows(metrics), FILE_COLUMNS),
+    ):
+        if rows:
+            lines += ["", *format_models(rows, columns)]
     lines.append("")
     for name, criterion in metrics.get("verdict", {}).items():
-        value, threshold = format_criterion(name, criterion)
-        verdict = "passed" if criterion["passed"] else "FAILED"
-        lines += _wrap(
-            f"{name} {verdict}: {value} ({threshold}); {criterion['definition']}", indent="  "
-        )
+        value, threshold, explanation = format_criterion(name, criterion)
+        state = state_of(criterion)
+        word = state if state == "passed" else state.upper()
+        lines += _wrap(f"{name} {word}: {value} ({threshold}); {explanation}", indent="  ")
+    for heading in ("conclusion", "teacher_answers"):
+        if metrics.get(heading):
+            lines += _wrap(f"{HEADINGS[heading]}: {metrics[heading]['text']}", indent="  ")
     lines.append("")
     for note in notes(metrics):
         lines += _wrap(note, indent="  ")

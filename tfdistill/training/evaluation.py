@@ -2,13 +2,29 @@
 
 import functools
 import math
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from tfdistill.training.paired_bootstrap import RowSums
 from tfdistill.training.unigram import unigram_log_probabilities
 
 TOP = 5
+
+
+class Evaluation(NamedTuple):
+    """What a model scored.
+
+    Args:
+        metrics: dict of `metrics_from`.
+        predictions: int32 (predictions,), the likeliest token at each predicted position.
+        sums: `RowSums`, one row for each row of text in which something is predicted.
+    """
+
+    metrics: dict
+    predictions: np.ndarray
+    sums: RowSums
 
 
 def scorer(model, layers=None):
@@ -62,19 +78,18 @@ def evaluate(score, batches):
             which padding rows and positions weigh 0.
 
     Returns:
-        (metrics, predictions): those of `metrics_from`, and int32 (predictions,), the likeliest
-        token of each predicted position.
+        An `Evaluation`.
     """
-    losses, ranks, predictions = [], [], []
+    losses, ranks, predictions, rows, before = [], [], [], [], 0
     for batch in batches:
         valid = batch["masked_weights"] > 0
         results = score({name: tf.constant(array) for name, array in batch.items()})
         for kept, result in zip((losses, ranks, predictions), results, strict=True):
             kept.append(result.numpy()[valid])
-    return (
-        metrics_from(np.concatenate(losses), np.concatenate(ranks)),
-        np.concatenate(predictions),
-    )
+        rows.append(before + np.nonzero(valid)[0])
+        before += len(valid)
+    losses, ranks, predictions, rows = map(np.concatenate, (losses, ranks, predictions, rows))
+    return Evaluation(metrics_from(losses, ranks), predictions, row_sums(losses, ranks, rows))
 
 
 def evaluate_unigram(counts, batches):
@@ -85,16 +100,22 @@ def evaluate_unigram(counts, batches):
         batches: see `evaluate`.
 
     Returns:
-        The metrics of `metrics_from`.
+        An `Evaluation`.
     """
-    labels = np.concatenate(
-        [batch["masked_labels"][batch["masked_weights"] > 0] for batch in batches]
-    )
     log_probabilities = unigram_log_probabilities(counts)
     order = np.argsort(-log_probabilities, kind="stable")
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
-    return metrics_from(-log_probabilities[labels], rank[labels])
+    labels, rows, before = [], [], 0
+    for batch in batches:
+        valid = batch["masked_weights"] > 0
+        labels.append(batch["masked_labels"][valid])
+        rows.append(before + np.nonzero(valid)[0])
+        before += len(valid)
+    labels, rows = np.concatenate(labels), np.concatenate(rows)
+    losses, ranks = -log_probabilities[labels], rank[labels]
+    predictions = np.full(len(labels), order[0], np.int32)
+    return Evaluation(metrics_from(losses, ranks), predictions, row_sums(losses, ranks, rows))
 
 
 def metrics_from(losses, ranks):
@@ -109,7 +130,7 @@ def metrics_from(losses, ranks):
         `top5` (shares of the predictions), and `predictions`, their number.
     """
     loss = float(np.mean(losses, dtype=np.float64))
-    ranks = np.where(np.isnan(losses), TOP, ranks)  # nothing is greater than NaN
+    ranks = _ranks(losses, ranks)
     return {
         "loss": loss,
         "pseudo_perplexity": math.exp(min(loss, 700.0)),
@@ -117,6 +138,29 @@ def metrics_from(losses, ranks):
         "top5": float(np.mean(ranks < TOP)),
         "predictions": len(losses),
     }
+
+
+def row_sums(losses, ranks, rows):
+    """Sums what was measured at each predicted position over the rows of text.
+
+    Args:
+        losses, ranks: see `metrics_from`.
+        rows: int (predictions,), the row that each position is in.
+
+    Returns:
+        `RowSums` of the rows that have predictions.
+    """
+    predictions = np.bincount(rows)
+    sums = (
+        np.bincount(rows, losses.astype(np.float64)),
+        np.bincount(rows, _ranks(losses, ranks) < 1),
+        predictions,
+    )
+    return RowSums(*(each[predictions > 0] for each in sums))
+
+
+def _ranks(losses, ranks):
+    return np.where(np.isnan(losses), TOP, ranks)  # nothing is greater than NaN
 
 
 def agreement(predictions, teacher_predictions):

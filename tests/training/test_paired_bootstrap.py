@@ -1,0 +1,93 @@
+"""Sampling errors against the closed form, and what is paired."""
+
+import numpy as np
+import pytest
+
+from tfdistill.training import paired_bootstrap
+from tfdistill.training.paired_bootstrap import (
+    RowSums,
+    load_row_sums,
+    paired_errors,
+    save_row_sums,
+    standard_errors,
+)
+
+
+@pytest.fixture
+def sums():
+    """A model, one that is a little better, and an independent one; rows of 4 to 9 words."""
+    generator = np.random.default_rng(0)
+    predictions = generator.integers(4, 10, 700)
+
+    def model(top1, loss):
+        return RowSums(loss * 1.0, top1 * 1.0, predictions)
+
+    top1, other = (generator.binomial(predictions, 0.2) for _ in range(2))
+    loss = predictions * generator.normal(5, 1, 700)
+    near = model(
+        np.minimum(top1 + (np.arange(700) % 20 == 0), predictions), loss - 0.03 * predictions
+    )
+    return {"teacher": model(top1, loss), "student": near, "other": model(other, loss[::-1])}
+
+
+def test_values_are_differences_of_the_measures(sums):
+    _, differences = paired_errors(sums, [("student", "teacher"), ("student", "absent")])
+    assert differences.keys() == {"student-teacher"}
+    total = sums["student"].predictions.sum()
+    for metric in ("top1", "loss"):
+        one, two = (getattr(sums[name], metric).sum() / total for name in ("student", "teacher"))
+        assert differences["student-teacher"][metric].keys() == {"value", "standard_error"}
+        assert differences["student-teacher"][metric]["value"] == pytest.approx(one - two)
+
+
+def test_errors_are_those_of_a_ratio_of_sums(sums):
+    """The delta method's: sqrt(sum (c - r n)^2) / sum n, with r = sum c / sum n."""
+    own, differences = paired_errors(sums, [("student", "other")])
+    predictions = sums["student"].predictions
+
+    def error(column):
+        rest = column - column.sum() / predictions.sum() * predictions
+        return np.sqrt(np.sum(rest**2)) / predictions.sum()
+
+    for metric in ("top1", "loss"):
+        one, two = (getattr(sums[name], metric) for name in ("student", "other"))
+        found = differences["student-other"][metric]["standard_error"]
+        assert found == pytest.approx(error(one - two), rel=0.08)
+        assert own["student"][metric] == pytest.approx(error(one), rel=0.08)
+
+
+def test_pairs_are_closer_than_their_models(sums):
+    own, differences = paired_errors(sums, [("student", "teacher")])
+    found = differences["student-teacher"]
+    assert found["top1"]["standard_error"] < 0.3 * own["student"]["top1"]
+    assert found["loss"]["standard_error"] < 1e-9  # 0.03 nats everywhere
+    assert found["loss"]["value"] == pytest.approx(-0.03)
+
+
+def test_equal_runs_have_equal_errors_however_many_rows_fit(sums, monkeypatch):
+    columns = np.stack([sums["student"].loss, sums["other"].loss], axis=1)
+    found = standard_errors(columns, sums["student"].predictions)
+    assert standard_errors(columns, sums["student"].predictions) == found
+    monkeypatch.setattr(paired_bootstrap, "MOST_DRAWS", 5 * 700 + 1)
+    np.testing.assert_allclose(standard_errors(columns, sums["student"].predictions), found)
+
+
+def test_one_row_has_no_error(sums):
+    one = {
+        name: RowSums(*(array[:1] for array in vars(each).values())) for name, each in sums.items()
+    }
+    own, differences = paired_errors(one, [("student", "teacher")])
+    assert own["student"] == {"top1": None, "loss": None}
+    assert differences["student-teacher"]["top1"]["standard_error"] is None
+    assert paired_errors({}, [("student", "teacher")]) == ({}, {})
+
+
+def test_row_sums_on_the_disk(sums, tmp_path):
+    file = tmp_path / "rows.safetensors"
+    assert load_row_sums(file) == {}
+    save_row_sums(file, sums)
+    found = load_row_sums(file)
+    assert found.keys() == sums.keys()
+    for name, each in sums.items():
+        for key, array in vars(each).items():
+            np.testing.assert_array_equal(getattr(found[name], key), array)

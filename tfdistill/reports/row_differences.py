@@ -1,0 +1,49 @@
+"""Differences between rows of a comparison, with the sampling error of the held-out text."""
+
+import numpy as np
+
+from tfdistill.training.paired_bootstrap import RowSums, paired_errors
+
+SAME_START = "baseline_start"
+
+
+def differences_between(rows):
+    """Each student less the first, and less its own same start without a teacher.
+
+    Of several seeds the mean is subtracted: the error is that of the text alone; how much seeds
+    differ is the spread in the table.
+
+    Args:
+        rows: list of `Row`s, the first a student's.
+
+    Returns:
+        dict of (name, other name) to dicts of "top1" and "loss" to {"value", "standard_error"}; of
+        rows whose runs stored what they scored in each row of text, and stored the same rows.
+    """
+    sums, names, pairs = {}, {}, []
+    for number, row in enumerate(row for row in rows if row.model == "student"):
+        own, beside = str(number), f"{number} {SAME_START}"
+        sums |= {own: _mean(row.runs, "student"), beside: _mean(row.runs, SAME_START)}
+        names |= {own: row.name, beside: "its same start without a teacher"}
+        pairs += [(own, "0")] * (number > 0) + [(own, beside)]
+    sums = {key: each for key, each in sums.items() if each is not None}
+    if "0" not in sums:
+        return {}
+    rows_of_text = sums["0"].predictions
+    sums = {
+        key: each for key, each in sums.items() if np.array_equal(each.predictions, rows_of_text)
+    }
+    _, found = paired_errors(sums, pairs)
+    return {tuple(names[key] for key in pair.split("-")): each for pair, each in found.items()}
+
+
+def _mean(runs, model):
+    """The mean of what runs scored; None where one stored nothing, or other rows."""
+    found = [run.get("row_sums", {}).get(model) for run in runs]
+    if any(each is None for each in found):
+        return None
+    predictions = found[0].predictions
+    if not all(np.array_equal(each.predictions, predictions) for each in found):
+        return None
+    loss, top1 = (np.mean([getattr(e, key) for e in found], axis=0) for key in ("loss", "top1"))
+    return RowSums(loss, top1, predictions)

@@ -1,0 +1,103 @@
+"""The part of the report that says what was run: command, settings, text, machine, time."""
+
+from html import escape
+
+from tfdistill.reports.page import table
+
+
+def run_section(metrics):
+    """Writes it.
+
+    Args:
+        metrics: dict, the content of a run's metrics.json; what it lacks is left out.
+
+    Returns:
+        HTML; "" where it says nothing of the run.
+    """
+    run = metrics.get("run", {})
+    groups = [
+        ("Training", _training_rows(run)),
+        ("Shapes", _shape_rows(run.get("shapes", {}))),
+        ("Text", _corpus_rows(run.get("corpus", {}))),
+        ("Time", _time_rows(metrics.get("seconds", {}), run.get("date"))),
+        ("Machine", _machine_rows(run.get("machine", {}), metrics.get("peak_memory_bytes"))),
+        ("Software", [[name, str(found)] for name, found in metrics.get("versions", {}).items()]),
+    ]
+    groups = "".join(
+        f"<div><h3>{escape(heading)}</h3>{table([], rows)}</div>"
+        for heading, rows in groups
+        if rows
+    )
+    command = ""
+    if run:
+        command = (
+            "<h3>Command, with all flags that differ from their defaults</h3>"
+            f"<pre>{escape(run['command'])}</pre>"
+        )
+    return command + (f'<div class="facts">{groups}</div>' if groups else "")
+
+
+def _training_rows(run):
+    if not run:
+        return []
+    rows = [["recipe", run["recipe"]], ["student starts from", run["student_init"]]]
+    rows.append(["seed", str(run["seed"])])
+    for name, steps in run["steps"].items():
+        rate = f"{run['learning_rates'][name]:g}"
+        rows.append([f"steps, {name}", f"{steps:,} at a peak rate of {rate}"])
+    batch = f"{run['rows_in_a_step']:,} rows of {run['tokens_in_a_row']:,} tokens"
+    return [*rows, ["in a step", batch]]
+
+
+def _shape_rows(shapes):
+    return [
+        [
+            name,
+            f"{shape['model_type']}, {shape['num_hidden_layers']} × {shape['hidden_size']}, "
+            f"{shape['num_attention_heads']} heads, feed-forward {shape['intermediate_size']:,}, "
+            f"{shape['vocab_size']:,} words",
+        ]
+        for name, shape in shapes.items()
+    ]
+
+
+def _corpus_rows(corpus):
+    if not corpus:
+        return []
+    sizes = [
+        [
+            split,
+            f"{facts['tokens']:,} tokens, {facts['documents']:,} documents, "
+            f"{facts['bytes'] / 1e6:.2f} MB",
+        ]
+        for split, facts in corpus["splits"].items()
+    ]
+    return [["corpus", corpus["name"]], *sizes]
+
+
+def _time_rows(seconds, date):
+    rows = [["finished", date.replace("T", " ").replace("+00:00", " UTC")]] if date else []
+    if seconds:
+        rows += [[stage, _duration(spent)] for stage, spent in seconds.items()]
+        rows.append(["all", _duration(sum(seconds.values()))])
+    return rows
+
+
+def _machine_rows(machine, peak_memory_bytes):
+    rows = []
+    if machine:
+        compiled = "compiled with XLA" if machine["jit_compile"] else "not compiled"
+        several = f"{machine['replicas']} × " if machine["replicas"] > 1 else ""
+        rows = [
+            ["trained on", f"{several}{machine['device']}, {machine['precision']}, {compiled}"],
+            ["processor", machine["processor"]],
+            ["cores", str(machine["cores"])],
+            ["memory", f"{machine['memory_bytes'] / 1e9:.1f} GB"],
+        ]
+    if peak_memory_bytes:
+        rows.append(["peak memory", f"{peak_memory_bytes / 1e9:.2f} GB"])
+    return rows
+
+
+def _duration(seconds):
+    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
