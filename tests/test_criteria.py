@@ -79,6 +79,9 @@ def test_a_student_that_learned_next_to_nothing():
     assert quality["beside"] == {"student's top-1 / teacher's": pytest.approx(0.078 / 0.076)}
     assert "not above the same start" in quality["reason"] and "−0.1 ± 0.4" in quality["reason"]
     assert conclusion(found)["state"] == "not shown"
+    text = conclusion(found)["text"]
+    assert text.startswith("not shown: quality, because the student is not above the same start")
+    assert text.endswith("(−0.1 ± 0.4 points of top-1); passed: speed, size")
 
 
 def test_quality_is_the_share_of_the_gain():

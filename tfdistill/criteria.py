@@ -146,14 +146,15 @@ def conclusion(criteria):
         return {}
     states = {name: criterion["state"] for name, criterion in criteria.items()}
     state = next((s for s in (NOT_SHOWN, FAILED) if s in states.values()), PASSED)
-    parts = []
-    for each in (PASSED, FAILED, NOT_SHOWN):
+    parts = [
+        f"{NOT_SHOWN}: {name}, because {criterion['reason']}"
+        for name, criterion in criteria.items()
+        if "reason" in criterion
+    ]
+    for each in (FAILED, PASSED):
         names = [name for name, own in states.items() if own == each]
-        if names:
-            parts.append(f"{each}: {', '.join(names)}")
-    text = "; ".join(parts)
-    reasons = [criterion["reason"] for criterion in criteria.values() if "reason" in criterion]
-    return {"state": state, "text": "; ".join([text, *reasons])}
+        parts += [f"{each}: {', '.join(names)}"] * bool(names)
+    return {"state": state, "text": "; ".join(parts)}
 
 
 def teacher_answers(differences, made_from):

@@ -45,7 +45,7 @@ def test_each_files_size_stands_beside_its_own_latency(metrics):
 
 def test_differences_have_their_errors(metrics):
     lines = [" ".join(line.split()) for line in format_table(metrics).splitlines()]
-    assert "student after − baseline, same start +1.8 ± 0.4 −0.146 ± 0.009" in lines
+    assert "student − baseline, same start +1.8 ± 0.4 −0.146 ± 0.009" in lines
     assert "teacher − unigram +25.4 ± 0.6 −2.731 ± 0.029" in lines
     assert any("1,000 resamples" in line for line in lines)
 

@@ -220,7 +220,7 @@ def _results(comparison):
     rows = comparison.rows
     head = [("model", ""), *((column.name, column.unit) for column in COLUMNS)]
     cells = [[row.name, *(column.write(row) for column in COLUMNS)] for row in rows]
-    classes = ["" if row.model == "student" else "beside" for row in rows]
+    classes = ["" if row.model == "student" else "other" for row in rows]
     notes = "".join(map(note, _notes(comparison)))
     results = f'<div class="named">{table(head, cells, classes)}</div>'
     return results + _differences(comparison) + notes

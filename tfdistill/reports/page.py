@@ -25,7 +25,7 @@ section { background: var(--paper); border: 1px solid var(--line); border-radius
 .criterion h3 { margin: 0; font-size: 14px; display: flex; justify-content: space-between; }
 .mark { color: var(--bad); } .passed .mark { color: var(--good); }
 .not-shown .mark { color: var(--unknown); }
-.criteria + p { margin-top: 16px; } section > p:not(.note) { margin: 6px 0 0; max-width: 100ch; }
+.told { margin: 14px 0 0; max-width: 100ch; } .told + .told { margin-top: 6px; }
 .criterion .value { font-size: 28px; font-weight: 650; line-height: 1.25; }
 .criterion .value small { font-size: 13px; font-weight: 400; white-space: nowrap;
   color: var(--soft); }
@@ -38,7 +38,7 @@ th:first-child, td:first-child { text-align: left; padding-left: 0; }
 th { font-weight: 600; vertical-align: bottom; }
 th small { display: block; font-weight: 400; color: var(--soft); min-height: 1.5em; }
 tr.student td { font-weight: 650; background: #fdf4ef; }
-tr.beside td { color: var(--soft); }
+tr.other td { color: var(--soft); }
 .named td:first-child { white-space: normal; min-width: 13em; }
 tbody tr:last-child td { border-bottom: 0; }
 figure { margin: 0; } figure svg { width: 100%; height: auto; display: block; }
@@ -60,8 +60,14 @@ svg text { font-family: system-ui, -apple-system, "Segoe UI", Roboto, sans-serif
 .facts { display: grid; gap: 8px 40px; grid-template-columns: repeat(auto-fit, minmax(280px,
   1fr)); }
 .facts h3 { font-size: 14px; margin: 14px 0 2px; }
-.facts td { white-space: normal; } .facts td:first-child { white-space: nowrap; }
-h3 { font-size: 14px; margin: 0 0 6px; }
+.facts.words { grid-template-columns: repeat(auto-fit, minmax(min(400px, 100%), 1fr)); }
+.beside { display: grid; gap: 8px 40px; grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); }
+.beside h3 { margin-top: 14px; }
+@media (max-width: 800px) { .beside { grid-template-columns: minmax(0, 1fr); } }
+.words td { white-space: normal; text-align: left; }
+.words td:first-child { white-space: nowrap; width: 1%; padding-right: 16px; color: var(--soft); }
+section > h3, .beside h3 { font-size: 14px; margin-bottom: 6px; }
+section > h3 { margin-top: 0; }
 pre { background: var(--ground); border-radius: 8px; padding: 10px 14px; margin: 0; font-size: 13px;
   white-space: pre-wrap; overflow-wrap: anywhere; }
 @media print { body { background: #fff; } section { break-inside: avoid; } }

@@ -138,7 +138,7 @@ def _verdict(metrics):
             f"{note(explanation)}</div>"
         )
     lines = [
-        f"<p><b>{escape(heading.capitalize())}:</b> {escape(metrics[key]['text'])}.</p>"
+        f'<p class="told"><b>{heading.capitalize()}:</b> {escape(metrics[key]["text"])}.</p>'
         for key, heading in HEADINGS.items()
         if metrics.get(key)
     ]
@@ -161,7 +161,7 @@ def _results(metrics):
     )
     parts = [table(head, cells, [key for key, _, _ in rows])]
     if beside:
-        parts.append(f'<div class="facts">{beside}</div>')
+        parts.append(f'<div class="beside">{beside}</div>')
     return "".join([*parts, *map(note, told)])
 
 

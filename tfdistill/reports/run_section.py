@@ -3,6 +3,7 @@
 from html import escape
 
 from tfdistill.reports.page import table
+from tfdistill.reports.table import MODEL_NAMES
 
 
 def run_section(metrics):
@@ -17,11 +18,16 @@ def run_section(metrics):
     run = metrics.get("run", {})
     groups = [
         ("Training", _training_rows(run)),
-        ("Shapes", _shape_rows(run.get("shapes", {}))),
-        ("Text", _corpus_rows(run.get("corpus", {}))),
+        (
+            "Shapes and text",
+            _shape_rows(run.get("shapes", {})) + _corpus_rows(run.get("corpus", {})),
+        ),
         ("Time", _time_rows(metrics.get("seconds", {}), run.get("date"))),
-        ("Machine", _machine_rows(run.get("machine", {}), metrics.get("peak_memory_bytes"))),
-        ("Software", [[name, str(found)] for name, found in metrics.get("versions", {}).items()]),
+        (
+            "Machine and software",
+            _machine_rows(run.get("machine", {}), metrics.get("peak_memory_bytes"))
+            + [[name, str(found)] for name, found in metrics.get("versions", {}).items()],
+        ),
     ]
     groups = "".join(
         f"<div><h3>{escape(heading)}</h3>{table([], rows)}</div>"
@@ -34,7 +40,7 @@ def run_section(metrics):
             "<h3>Command, with all flags that differ from their defaults</h3>"
             f"<pre>{escape(run['command'])}</pre>"
         )
-    return command + (f'<div class="facts">{groups}</div>' if groups else "")
+    return command + (f'<div class="facts words">{groups}</div>' if groups else "")
 
 
 def _training_rows(run):
@@ -44,7 +50,8 @@ def _training_rows(run):
     rows.append(["seed", str(run["seed"])])
     for name, steps in run["steps"].items():
         rate = f"{run['learning_rates'][name]:g}"
-        rows.append([f"steps, {name}", f"{steps:,} at a peak rate of {rate}"])
+        who = MODEL_NAMES[name] if name.startswith("baseline") else name
+        rows.append([f"steps, {who}", f"{steps:,} at a peak rate of {rate}"])
     batch = f"{run['rows_in_a_step']:,} rows of {run['tokens_in_a_row']:,} tokens"
     return [*rows, ["in a step", batch]]
 

@@ -131,7 +131,7 @@ def _cell(column, model):
 
 
 def difference_rows(metrics):
-    """The measured differences by name: "student after − baseline, same start" to their dicts.
+    """The measured differences by name: "student − baseline, same start" to their dicts.
 
     Args:
         metrics: as for `model_rows`.
@@ -142,7 +142,7 @@ def difference_rows(metrics):
     found = {}
     for pair, difference in metrics.get("differences", {}).items():
         one, two = pair.split("-")
-        found[f"{MODEL_NAMES.get(one, one)} {MINUS} {MODEL_NAMES.get(two, two)}"] = difference
+        found[f"{one} {MINUS} {MODEL_NAMES.get(two, two)}"] = difference
     return found
 
 
