@@ -11,8 +11,10 @@ from tfdistill.distillation.distiller import Distiller
 pytestmark = pytest.mark.tf218
 
 ROWS = [10, 6, 9, 3]
-# Of the whole gradient: a thousandth of rounding in each product, some dozens in a row.
-TOLERANCES = {"bfloat16": 0.05, "float16": 0.01}
+# Error of the whole gradient, relative to its norm: each product rounds to a few thousandths, and
+# some dozens follow each other. Processors round differently: bfloat16 stays below 0.05 on those
+# with units for it, and reaches 0.054 on one with AVX2 alone.
+TOLERANCES = {"bfloat16": 0.07, "float16": 0.01}
 RECIPES = {
     "distilbert": {"alpha_mse": 0.01},
     "distilbert at masked tokens": {"restrict_ce_to_mask": True},
