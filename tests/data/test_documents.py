@@ -133,7 +133,10 @@ PARAGRAPHS = "It rained the whole day.\n\nIn the evening they waited.\n\nHe came
 VERSES = "First Citizen:\nBefore we proceed any further, hear me speak.\n\nAll:\nSpeak, speak.\n\n"
 
 
-@pytest.mark.parametrize("text", [WRAPPED, PARAGRAPHS, VERSES])
+PLAY = "ANNA.\nDid you hear the rain?\n\nMR. BROWN.\nI did not.\nI slept.\n\n"
+
+
+@pytest.mark.parametrize("text", [WRAPPED, PARAGRAPHS, VERSES, PLAY])
 def test_empty_lines_between_paragraphs_are_no_borders(text):
     assert marked(text * 30) is None
 

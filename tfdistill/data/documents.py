@@ -26,6 +26,7 @@ HELD_OUT = {"validation": CYCLE - 2, "test": CYCLE - 1}
 # often than every second time where paragraphs have two lines or more, and text with a paragraph a
 # line and empty lines between them has one line between two of them.
 SENTENCE_SHARE, LINES_OF_A_DOCUMENT = 0.7, 2
+WORDS_OF_A_NAME = 3  # at most, of a speaker in a play
 
 _HEADING = re.compile(r"= [^=]+ =")
 _WIKITEXT_MARKS = {" @-@ ": "-", " @,@ ": ",", " @.@ ": "."}
@@ -55,15 +56,22 @@ def marked_layout(checked):
 
 
 def _are_sentences(lines):
-    documents = sum(1 for before, line in itertools.pairwise(["", *lines]) if line and not before)
+    firsts = [line for before, line in itertools.pairwise(["", *lines]) if line and not before]
     lines = [line for line in lines if line]
     ends = sum(line.rstrip(_CLOSERS)[-1:] in _SENTENCE_ENDS for line in lines)
     return (
         ends > 0
         and ends >= SENTENCE_SHARE * len(lines)
-        and len(lines) >= LINES_OF_A_DOCUMENT * documents
+        and len(lines) >= LINES_OF_A_DOCUMENT * len(firsts)
         and not any(map(_HEADING.fullmatch, lines))
+        and not _are_speakers(firsts)
     )
+
+
+def _are_speakers(firsts):
+    """Whether the first lines of paragraphs are mostly a few names that come again, as in plays."""
+    names = [line for line in firsts if len(line.split()) <= WORDS_OF_A_NAME]
+    return len(names) > len(firsts) / 2 and len(set(names)) < len(names) / 2
 
 
 def detect_layout(lines):
