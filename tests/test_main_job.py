@@ -300,8 +300,12 @@ def test_a_random_start_is_that_of_the_random_baseline(run, tmp_path, run_comman
 def test_evaluate_one_model(run, run_command, tiny_flags, capfd):
     flags = tiny_flags(tokenizer=None)
     assert run_command("evaluate", *flags, f"--model={run / 'teacher'}", "--json") == 0
-    models = json.loads(capfd.readouterr().out)["models"]
+    out, err = capfd.readouterr()
+    result = json.loads(out)
+    models = result["models"]
     assert models.keys() == {"unigram", "model"} and "agreement" not in models["model"]
+    assert result["differences"].keys() == {"model-unigram"}
+    assert "model − unigram" in err and "resamples" in err
     assert models["model"]["top5"] == metrics_of(run)["models"]["teacher"]["top5"]
 
 

@@ -97,15 +97,17 @@ def _sources(config):
 
 
 def _table(result, sources):
-    from tfdistill.reports.table import COLUMNS, NOTES, WIDTH, format_models, format_table
+    from tfdistill.reports import table
 
     lines = [f"{key:<16}{source}" for key, source in sources.items()]
     if "verdict" in result:
-        return "\n".join([*lines, "", format_table(result)])
+        return "\n".join([*lines, "", table.format_table(result)])
     lines.append(f"corpus          {result['corpus']}, {result['split']} split\n")
-    shown = [column for column in COLUMNS if column.name not in ("file", "latency")]
-    notes = [textwrap.fill(note, WIDTH, subsequent_indent="  ") for note in NOTES[:2]]
-    return "\n".join([*lines, *format_models(result["models"], shown), "", *notes])
+    lines += table.format_models(result["models"])
+    lines += ["", *table.format_models(table.difference_rows(result), table.DIFFERENCE_COLUMNS), ""]
+    for note in table.notes(result):
+        lines += textwrap.wrap(note, table.WIDTH, subsequent_indent="  ")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -172,15 +172,16 @@ def export_run(path, length, tokenizer, batches):
         return files, failure
     # The teacher's files are for the comparison alone; they do not ship.
     checkpoints = path / "checkpoints"
-    theirs = {TEACHER_FILE: None, TEACHER_INT8_FILE: DYNAMIC_INT8}
-    for name, quantize in theirs.items():
+    teacher_files = {TEACHER_FILE: None, TEACHER_INT8_FILE: DYNAMIC_INT8}
+    for name, quantize in teacher_files.items():
         export_tflite(teacher, checkpoints / name, quantize, length)
-    paths = {name: export / name for name in files} | {name: checkpoints / name for name in theirs}
+    paths = {name: export / name for name in files}
+    paths |= {name: checkpoints / name for name in teacher_files}
     latency = measure_latency(paths, runs=LATENCY_RUNS, batch=next(iter(batches)))
     for name, milliseconds in latency.items():
         size = paths[name].stat().st_size
         files[name] = files.get(name, {}) | {"bytes": size, "latency_ms": milliseconds}
-    for name in theirs:
+    for name in teacher_files:
         paths[name].unlink()
     return files, failure
 

@@ -25,7 +25,7 @@ section { background: var(--paper); border: 1px solid var(--line); border-radius
 .criterion h3 { margin: 0; font-size: 14px; display: flex; justify-content: space-between; }
 .mark { color: var(--bad); } .passed .mark { color: var(--good); }
 .not-shown .mark { color: var(--unknown); }
-.told { margin: 14px 0 0; max-width: 100ch; } .told + .told { margin-top: 6px; }
+.line { margin: 14px 0 0; max-width: 100ch; } .line + .line { margin-top: 6px; }
 .criterion .value { font-size: 28px; font-weight: 650; line-height: 1.25; }
 .criterion .value small { font-size: 13px; font-weight: 400; white-space: nowrap;
   color: var(--soft); }

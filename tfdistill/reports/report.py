@@ -138,7 +138,7 @@ def _verdict(metrics):
             f"{note(explanation)}</div>"
         )
     lines = [
-        f'<p class="told"><b>{heading.capitalize()}:</b> {escape(metrics[key]["text"])}.</p>'
+        f'<p class="line"><b>{heading.capitalize()}:</b> {escape(metrics[key]["text"])}.</p>'
         for key, heading in HEADINGS.items()
         if metrics.get(key)
     ]
@@ -150,7 +150,7 @@ def _results(metrics):
     rows = model_rows(metrics)
     head = [("model", ""), *((column.name, column.unit) for column in COLUMNS)]
     cells = [[name, *cells] for _, name, cells in rows]
-    told = [*notes(metrics), *_start(metrics.get("start", {}))]
+    lines = [*notes(metrics), *_start(metrics.get("start", {}))]
     beside = "".join(
         _small_table(heading, found, columns)
         for heading, found, columns in (
@@ -162,7 +162,7 @@ def _results(metrics):
     parts = [table(head, cells, [key for key, _, _ in rows])]
     if beside:
         parts.append(f'<div class="beside">{beside}</div>')
-    return "".join([*parts, *map(note, told)])
+    return "".join([*parts, *map(note, lines)])
 
 
 def _small_table(heading, rows, columns):

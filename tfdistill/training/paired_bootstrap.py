@@ -76,8 +76,8 @@ def standard_errors(columns, predictions):
         predictions: int (rows,), hidden words of each row.
 
     Returns:
-        list of (measures,) floats: the standard deviation over `RESAMPLES` draws of all rows of
-        sum(column) / sum(predictions); of None where there are fewer than two rows.
+        list of one float for each measure, the standard deviation of sum(column) /
+        sum(predictions) over `RESAMPLES` draws; None for each where there are fewer than two rows.
     """
     rows, measures = columns.shape
     if rows < 2:
