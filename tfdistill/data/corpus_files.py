@@ -127,9 +127,10 @@ def _find(item):
     found, left_out = {}, {}
     for path in map(Path, matches):
         if path.is_dir():
-            for file, why in sorted(_walk(path).items()):
-                if why:
-                    left_out[file] = why
+            reasons = _walk(path)
+            for file in sorted(reasons, key=lambda file: file.parts):
+                if reasons[file]:
+                    left_out[file] = reasons[file]
                 else:
                     found.setdefault(file, path)
         elif _suffix(path) in MARKUP_SUFFIXES:
