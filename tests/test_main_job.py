@@ -5,6 +5,7 @@ import errno
 import html
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -220,6 +221,33 @@ def test_evaluate_says_what_the_run_says(run, run_command, tiny_flags, capfd):
     rows = [line for line in err.splitlines() if line.startswith("student after")]
     (row,) = [line.split() for line in rows if "−" not in line]
     assert row[2] == f"{metrics['models']['student']['loss']:.3f}"
+
+
+def test_a_run_is_measured_from_anywhere(
+    run, tiny_text, tiny_flags, tmp_path, run_command, capfd, monkeypatch
+):
+    """With the text and the prepared shards that its relative flags meant where it was made."""
+    there, here = tmp_path / "there", tmp_path / "here"
+    for folder in (there, here):
+        folder.mkdir()
+    shutil.copytree(run, there / "run")
+    shutil.copy(tiny_text / "text.txt", there)
+    shutil.copytree(tiny_text / "shards", there / "shards")
+    flags = tiny_flags(output_dir="run", corpus="text.txt", shards_dir="shards", baseline="both")
+    (there / "run" / "flags.txt").write_text("\n".join(flags) + "\n")
+    state = there / "run" / "checkpoints" / "state.json"
+    facts = json.loads(state.read_text())
+    assert facts["done"]["prepare"]["folder"] == os.getcwd()
+    facts["done"]["prepare"]["folder"] = str(there)
+    state.write_text(json.dumps(facts))
+    monkeypatch.chdir(here)
+    capfd.readouterr()
+    assert run_command("evaluate", f"--output_dir={there / 'run'}", "--json") == 0
+    result = json.loads(capfd.readouterr().out)
+    assert result["models"]["student"]["loss"] == pytest.approx(
+        metrics_of(run)["models"]["student"]["loss"], rel=1e-6
+    )
+    assert list(here.iterdir()) == [] and len(list((there / "shards").glob("*/"))) == 1
 
 
 def test_flags_of_a_run_repeat_it_and_delete_nothing(run):

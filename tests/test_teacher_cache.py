@@ -196,7 +196,7 @@ def test_phases_bring_what_they_read(train, tmp_path):
 def test_a_folder_that_cannot_be(train, tmp_path):
     (tmp_path / "file").write_text("no folder")
     code, said, path = train("refused", teacher_cache=tmp_path / "file")
-    assert code and f"--teacher_cache={tmp_path / 'file'} cannot be written" in said
+    assert code and f"--teacher_cache={tmp_path / 'file'} is a file" in said
     assert not (path / "teacher").exists()
 
 

@@ -8,6 +8,7 @@ import tfdistill
 from tfdistill import flagfile
 from tfdistill import flags as tfdistill_flags
 from tfdistill.errors import UserError
+from tfdistill.paths import cure_of
 
 INTERRUPTED = 130  # the shell's code for a command ended by Ctrl-C
 
@@ -48,7 +49,7 @@ def run(main, doc, shown, positional=None, of_run=(), separator=" ", help=None):
         code = 1
     except OSError as error:
         named = f"{error.filename}: " if error.filename else ""
-        code = _fail(f"{named}{error.strerror or error}: free the disk or fix the path and repeat")
+        code = _fail(f"{named}{error.strerror or error}: {cure_of(error)}")
     except KeyboardInterrupt:
         code = _fail("stopped; the same command goes on from the last checkpoint", INTERRUPTED)
     sys.exit(code or 0)
@@ -86,13 +87,18 @@ def _parse(flags, argv, doc):
 
 def _adopt(flag_values, names):
     """Reads flags that were not given from the flags.txt of the run in --output_dir."""
-    file = Path(flag_values.output_dir) / "flags.txt"
+    file = Path(flag_values.output_dir).expanduser() / "flags.txt"
     if not file.is_file():
         return
+    from tfdistill.held_out import as_meant_in
+    from tfdistill.training.run_state import stored_folder
+
     stored = tfdistill_flags.parse_flag_lines(file.read_text().splitlines())
+    folder = stored_folder(file.parent)
     for name in names:
         if not flag_values[name].present and name in stored:  # an older run knew fewer flags
-            flag_values[name].parse(stored[name])
+            value = as_meant_in(name, stored[name], folder)
+            flag_values[name].parse(value)
 
 
 def _fail(message, code=1):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tfdistill import cli, flags
 from tfdistill.errors import UserError
+from tfdistill.paths import require_file
 from tfdistill.recipe_file import is_recipe_file
 
 
@@ -28,6 +29,7 @@ def _compare(config):
     from tfdistill.reports.comparison import compare_runs
 
     page = Path(config.page)
+    require_file("page", config.page)
     _require_room(page, comparison_page.is_comparison_page)
     folders = [folder for folder in config.runs.split(",") if folder]
     if not folders:
@@ -45,8 +47,6 @@ def _compare(config):
 
 def _require_room(page, is_comparison_page):
     """Nothing is overwritten but an earlier comparison."""
-    if page.is_dir():
-        raise UserError(f"--page={page} is a folder: name a file")
     if page.is_file() and not is_comparison_page(page.read_text(errors="replace")):
         raise UserError(f"--page={page} exists and is no comparison of runs: name another file")
 

@@ -17,6 +17,7 @@ import textwrap
 
 from tfdistill import cli, devices, flags, hardware
 from tfdistill.files import write_atomically
+from tfdistill.paths import require_file
 from tfdistill.progress import Console
 
 WIDTH = 100
@@ -33,6 +34,8 @@ def main():
 
 
 def _doctor(config):
+    if config.metal_kernels:
+        require_file("metal_kernels", config.metal_kernels)
     console = Console(json=config.json)
     facts = _facts()
     # Before what may fail: a broken installation is when these are needed.

@@ -18,6 +18,7 @@ from pathlib import Path
 from tfdistill import cli, flags, machine
 from tfdistill.errors import UserError
 from tfdistill.held_out import HELP, OF_RUN, open_held_out, require_fit, student_of
+from tfdistill.paths import require_shards
 
 OF_FILES = "bytes", "latency_ms", "file", "files"  # what a run measured of its models' files
 
@@ -36,6 +37,7 @@ def main():
 
 def _evaluate(config):
     sources = _sources(config)
+    require_shards(config.shards_dir)
     machine.for_looking(config)
     from tfdistill.data.tokenizer import load_tokenizer
     from tfdistill.models.checkpoint import load_model, resolve_directory

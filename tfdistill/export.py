@@ -15,6 +15,7 @@ from pathlib import Path
 from tfdistill import cli, flags, machine
 from tfdistill.errors import UserError
 from tfdistill.held_out import HELP, OF_RUN, open_held_out, require_fit, student_of
+from tfdistill.paths import require_folder, require_shards
 
 
 def main():
@@ -30,6 +31,8 @@ def main():
 
 
 def _export(config):
+    require_folder("output_dir", config.output_dir)
+    require_shards(config.shards_dir)
     run = Path(config.output_dir)
     if config.model and (run / "checkpoints" / "state.json").exists() and not config.force:
         raise UserError(

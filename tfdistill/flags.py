@@ -4,7 +4,12 @@ Command lines turn the fields into absl flags; the library only ever sees a `Run
 """
 
 import dataclasses
+import numbers
+import os
 from types import MappingProxyType
+
+from tfdistill.errors import UserError
+from tfdistill.paths import at_home
 
 CORPUS, ROWS, TEACHER, STUDENT, DISTILLATION = "corpus rows teacher student distillation".split()
 OPTIMIZER, RUN, MODEL, DOCTOR, COMPARE = "optimizer", "run", "model", "doctor", "compare"
@@ -17,10 +22,14 @@ WITHOUT_EFFECT = frozenset(
 )
 
 
-def _flag(default, group, help, *, choices=None, minimum=None, maximum=None, alias=None):
-    metadata = dict(
-        group=group, help=help, choices=choices, minimum=minimum, maximum=maximum, alias=alias
-    )
+# What a flag with paths takes: one, or several separated by commas.
+PATH, PATHS = "path", "paths"
+_TYPES = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
+
+
+def _flag(default, group, help, *, choices=None, minimum=None, maximum=None, alias=None, kind=""):
+    metadata = dict(group=group, help=help, choices=choices, alias=alias, kind=kind)
+    metadata |= dict(minimum=minimum, maximum=maximum)
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -38,20 +47,27 @@ class RunConfig:
         "splits, so are names such as wiki.train.tokens where two splits of a folder share what "
         "stands around the word; all other files join the training text, and missing splits are "
         "cut from it. docs/CORPORA.md has the rules.",
+        kind=PATHS,
     )
     text_column: str = _flag(
         "text", CORPUS, "Column of .json and .jsonl files and of hub data sets that holds the text."
     )
     data_dir: str = _flag(
-        "", CORPUS, "Folder with the files of wikitext-2 or wikitext-103; empty: the hub."
+        "",
+        CORPUS,
+        "Folder with the files of wikitext-2 or wikitext-103; empty: the hub.",
+        kind=PATH,
     )
     tokenizer: str = _flag(
         "",
         CORPUS,
         "WordPiece tokenizer: a directory or hub name; empty: the teacher's own when --teacher "
         "has one, else the bundled bert-base-uncased.",
+        kind=PATH,
     )
-    shards_dir: str = _flag("shards", CORPUS, "Folder that keeps prepared corpora between runs.")
+    shards_dir: str = _flag(
+        "shards", CORPUS, "Folder that keeps prepared corpora between runs.", kind=PATH
+    )
     length: int = _flag(128, ROWS, "Tokens in a row, [CLS] and [SEP] included.", minimum=3)
     masked_lm_prob: float = _flag(
         0.15, ROWS, "Share of a row's tokens that are predicted.", minimum=0.01, maximum=0.9
@@ -67,6 +83,7 @@ class RunConfig:
         "here. Of several, separated by commas, the student learns the mean of their softened "
         "probabilities; it starts from the first, with which its layers are compared.",
         alias="teacher_name",
+        kind=PATHS,
     )
     teacher_weights: str = _flag(
         "",
@@ -79,6 +96,7 @@ class RunConfig:
         "Folder that keeps what the teachers say of each row, for later epochs, seeds and "
         "students: the likeliest words' probabilities, and hidden states where the recipe reads "
         "them; empty: the teachers run in every step.",
+        kind=PATH,
     )
     cached_mask_epochs: int = _flag(
         1,
@@ -100,6 +118,7 @@ class RunConfig:
         "Shape of a teacher pre-trained here: a Hugging Face JSON file, a size (tiny, mini, small, "
         "medium, base) or a shape such as L-4_H-128_A-2; of mobilebert: ib_bert_large, or a shape "
         "such as L-6_H-256_B-128_A-4_F-1.",
+        kind=PATH,
     )
     teacher_steps: int = _flag(
         10_000, TEACHER, "Pre-training steps of a teacher made here.", minimum=1
@@ -137,6 +156,7 @@ class RunConfig:
         "Shape of the student: a Hugging Face JSON file, a size, or a shape such as "
         "L-2_H-128_A-2; of mobilebert: mobilebert, mobilebert_tiny, or a shape such as "
         "L-6_H-64_B-128_A-4_F-4_OPT; empty: the teacher's with half its layers.",
+        kind=PATH,
     )
     student_init: str = _flag(
         "every_other",
@@ -162,6 +182,7 @@ class RunConfig:
         "What the student learns: distilbert, tinybert, minilm, minilm_v1, pkd, "
         "mobilebert_akt, mobilebert_jkt, mobilebert_pkt, hybrid or mlm; or "
         "FILE.py:NAME, a recipe of your own, on the command line alone.",
+        kind=PATH,
     )
     alpha_attention: float = _flag(
         1.0,
@@ -354,7 +375,7 @@ class RunConfig:
     )
     seed: int = _flag(0, OPTIMIZER, "Seed of every random draw.", minimum=0, maximum=2**31 - 1)
 
-    output_dir: str = _flag("runs/mini", RUN, "Folder of the run.")
+    output_dir: str = _flag("runs/mini", RUN, "Folder of the run.", kind=PATH)
     force: bool = _flag(False, RUN, "Start over: delete the run that --output_dir holds.")
     log_interval: int = _flag(20, RUN, "Steps between two logged points.", minimum=1)
     checkpoint_interval: int = _flag(
@@ -381,7 +402,7 @@ class RunConfig:
     )
     json: bool = _flag(False, RUN, "Print one JSON object on standard output, tables on the other.")
 
-    model: str = _flag("", MODEL, "Hugging Face directory, hub name, or .tflite file.")
+    model: str = _flag("", MODEL, "Hugging Face directory, hub name, or .tflite file.", kind=PATH)
     text: str = _flag("", MODEL, "Text with one or more [MASK] tokens.")
     metal_audit: bool = _flag(
         False,
@@ -395,6 +416,7 @@ class RunConfig:
         "File to write the kernels to that this TensorFlow and its GPU plugin register, as the "
         "bundled inventory has them; what differs from it is shown.",
         alias="metal-kernels",
+        kind=PATH,
     )
     top_k: int = _flag(5, MODEL, "Words shown for a [MASK].", minimum=1)
 
@@ -402,9 +424,13 @@ class RunConfig:
         "",
         COMPARE,
         "Folders of the runs, separated by commas; words without -- are taken for them.",
+        kind=PATHS,
     )
     page: str = _flag(
-        "comparison.html", COMPARE, "HTML file to write; one of an earlier comparison is replaced."
+        "comparison.html",
+        COMPARE,
+        "HTML file to write; one of an earlier comparison is replaced.",
+        kind=PATH,
     )
     target_loss: float = _flag(
         0.0,
@@ -414,8 +440,40 @@ class RunConfig:
         minimum=0.0,
     )
 
+    def __post_init__(self):
+        for name, field in FIELDS.items():
+            object.__setattr__(self, name, _valid(name, field, getattr(self, name)))
+
 
 FIELDS = {field.name: field for field in dataclasses.fields(RunConfig)}
+
+
+def _valid(name, field, value):
+    """A flag's value in its type, with `~` as the home folder; absl has seen the same before."""
+    facts, wanted = field.metadata, type(field.default)
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    fits = isinstance(value, wanted) and isinstance(value, bool) == (wanted is bool)
+    if not fits and wanted is float and isinstance(value, numbers.Real):
+        fits, value = not isinstance(value, bool), float(value)
+    if not fits:
+        raise UserError(f"--{name}={value!r} is a {type(value).__name__}: give {_TYPES[wanted]}")
+    if facts["choices"] and value not in facts["choices"]:
+        raise UserError(
+            f"--{name}={value}: choose one of {', '.join(filter(None, facts['choices']))}"
+        )
+    least, most = facts["minimum"], facts["maximum"]
+    if not ((least is None or value >= least) and (most is None or value <= most)):
+        bounds = [f"at least {least}"] * (least is not None) + [f"at most {most}"] * (
+            most is not None
+        )
+        raise UserError(f"--{name}={value} is out of range: give {' and '.join(bounds)}")
+    return at_home(value, separator_of(facts["kind"])) if facts["kind"] else value
+
+
+def separator_of(kind):
+    """What stands between the paths of a flag: str, or None for one path."""
+    return "," if kind == PATHS else None
 
 
 def declare(flag_values, shown, help=MappingProxyType({})):

@@ -1,10 +1,12 @@
 """Held-out text for the commands that measure a model which is there already."""
 
+import os
 from pathlib import Path
 
 from tfdistill import machine
 from tfdistill.errors import UserError
-from tfdistill.flags import FIELDS
+from tfdistill.flags import FIELDS, separator_of
+from tfdistill.paths import seen_from
 
 # Flags that say which text it is.
 OF_RUN = ("corpus", "data_dir", "text_column", "length", "shards_dir")
@@ -16,6 +18,29 @@ HELP = machine.HELP | {
         for name in OF_RUN
     },
 }
+
+
+def as_meant_in(name, text, folder):
+    """A flag's value that was given in another folder, for use in this one.
+
+    Args:
+        name: the flag.
+        text: its value as text.
+        folder: where it was given; "" for who knows where.
+
+    Returns:
+        str: paths that are relative to `folder` are absolute.
+    """
+    from tfdistill.data.corpus import is_named
+
+    kind = FIELDS[name].metadata["kind"]
+    if not kind or not os.path.isdir(folder) or os.path.samefile(folder, os.curdir):
+        return text
+    if name == "shards_dir":  # which is made when it is missing
+        return os.path.join(folder, text)
+    if name == "corpus" and is_named(text):
+        return text
+    return seen_from(text, folder, separator_of(kind))
 
 
 def student_of(config):

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import itertools
 import json
+import os
 import time
 from pathlib import Path
 
@@ -32,7 +33,7 @@ from tfdistill.reports.table import format_statistics, format_table
 from tfdistill.run_facts import describe_run, reads_teacher
 from tfdistill.stage_trainer import StageTrainer
 from tfdistill.student_start import make_start, random_student, student_from_text
-from tfdistill.teacher_cache import open_cache, require_folder
+from tfdistill.teacher_cache import open_cache
 from tfdistill.training.evaluation import evaluate
 from tfdistill.training.run_state import RunDirectory
 from tfdistill.training.text_start import start_from_text
@@ -127,8 +128,6 @@ class MainJob:
             progress=self.console.preparation(corpus.size),
         )
         self.console.say(format_statistics(prepared.statistics))
-        if self.config.teacher_cache and not self.run_directory.done("student"):
-            require_folder(self.config)
         self._begin(prepared, started)
         self.train_shard = prepared.shard("train")
         rows = {
@@ -155,7 +154,7 @@ class MainJob:
         self.run_directory.begin()
         write_atomically(self.path / "flags.txt", "\n".join(flag_lines(self.config)) + "\n")
         if not done:
-            facts = {"shards": shards, "statistics": prepared.statistics}
+            facts = {"shards": shards, "statistics": prepared.statistics, "folder": os.getcwd()}
             self._finish("prepare", started, machine=dataclasses.asdict(self.machine), **facts)
 
     def _make_teachers(self):

@@ -11,6 +11,7 @@ import json
 
 from tfdistill import cli, devices, flags
 from tfdistill.errors import UserError
+from tfdistill.paths import require_shards
 
 WORTH_TENSORFLOW = 25_000_000  # bytes of text, whose faster tokenizing makes up for its import
 
@@ -22,6 +23,7 @@ def main():
 
 
 def _prepare(config):
+    require_shards(config.shards_dir)
     from tfdistill.data.corpus import open_corpus
     from tfdistill.data.shards import prepare
     from tfdistill.data.tokenizer import load_tokenizer

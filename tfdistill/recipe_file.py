@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from tfdistill.errors import UserError
+from tfdistill.paths import at_home
 
 
 def is_recipe_file(name):
@@ -59,8 +60,8 @@ def require_on_command_line(name):
     Raises:
         UserError: no word of the command line names it.
     """
-    named = (name, f"recipe={name}")
-    if is_recipe_file(name) and not any(word.lstrip("-") in named for word in sys.argv):
+    words = [at_home(word.lstrip("-").removeprefix("recipe=")) for word in sys.argv]
+    if is_recipe_file(name) and name not in words:
         raise UserError(
             f"--recipe={name} runs code, so no flagfile may name it: repeat it on the command line"
         )

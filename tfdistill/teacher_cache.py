@@ -229,27 +229,6 @@ def open_cache(config, batches, teachers, *, folders, precision):
     return TeacherCache(folder, batches, teachers, shares)
 
 
-def require_folder(config):
-    """Makes the folder of `--teacher_cache`, before there is work that its lack would stop.
-
-    Args:
-        config: a `RunConfig`.
-
-    Raises:
-        UserError: it cannot be made or written.
-    """
-    folder = Path(config.teacher_cache)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".tfdistill"
-        probe.touch()
-        probe.unlink(missing_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"--teacher_cache={folder} cannot be written ({error.strerror}): name another folder"
-        ) from None
-
-
 def _digest_of_model(folder):
     digest = hashlib.sha256((folder / "config.json").read_bytes())
     with open(folder / WEIGHTS, "rb") as file:

@@ -11,6 +11,7 @@ given again. With --json the metrics are printed on standard output.
 import json
 
 from tfdistill import cli, flags, machine
+from tfdistill.paths import require_folder, require_shards
 from tfdistill.progress import Console
 from tfdistill.recipe_file import require_on_command_line
 
@@ -23,6 +24,10 @@ def main():
 
 def _train(config):
     require_on_command_line(config.recipe)
+    require_folder("output_dir", config.output_dir)
+    require_shards(config.shards_dir)
+    if config.teacher_cache:
+        require_folder("teacher_cache", config.teacher_cache)
     console = Console(json=config.json)
     choice = machine.for_training(config, console)  # before anything else imports TensorFlow
     from tfdistill.main_job import MainJob

@@ -58,6 +58,11 @@ class Corpus:
     left_out: dict[Path, str] = dataclasses.field(default_factory=dict)
 
 
+def is_named(spec):
+    """Whether what `open_corpus` takes is the name of a corpus, not a path."""
+    return spec == "sample" or spec in WIKITEXT_HUB
+
+
 def open_corpus(spec, data_dir="", text_column=TEXT_COLUMN):
     """Finds a corpus.
 

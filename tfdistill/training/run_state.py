@@ -114,6 +114,18 @@ def stored_machine(path):
     return json.loads(file.read_text())["done"].get("prepare", {}).get("machine")
 
 
+def stored_folder(path):
+    """The folder that the run's own flags were given in; "" where it is not known.
+
+    Args:
+        path: the run's folder.
+    """
+    file = Path(path) / "checkpoints" / "state.json"
+    if not file.is_file():
+        return ""
+    return json.loads(file.read_text())["done"].get("prepare", {}).get("folder", "")
+
+
 class StageState:
     """Checkpoints and logged points of one stretch of training.
 
