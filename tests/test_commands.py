@@ -176,13 +176,16 @@ WRONG_FLAGS = {
         ["--teacher={}/teacher", f"--tokenizer={ROOT / 'tfdistill/assets/bert-base-uncased'}"],
         ["--tokenizer", "30522", "--teacher={}/teacher"],
     ),
-    "no head": (["--teacher={}/headless"], ["--teacher={}/headless", "--recipe=distilbert"]),
+    "no head": (
+        ["--teacher={}/headless", "--student_config="],
+        ["--teacher={}/headless", "--recipe=distilbert"],
+    ),
     "no head to search with": (
-        ["--teacher={}/headless", "--alpha_ce=0", "--student_init=search"],
+        ["--teacher={}/headless", "--alpha_ce=0", "--student_init=search", "--student_config="],
         ["--teacher={}/headless", "--student_init=search"],
     ),
-    "truncated": (["--teacher={}/truncated"], ["truncated/model.safetensors"]),
-    "no teacher": (["--teacher={}/gone"], ["gone"]),
+    "truncated": (["--teacher={}/truncated", "--student_config="], ["truncated/model.safetensors"]),
+    "no teacher": (["--teacher={}/gone", "--student_config="], ["gone"]),
     "long rows": (["--length=513"], ["--length=513", "512"]),
     "long rows for a loaded teacher": (
         ["--teacher={}/teacher", "--length=21", "--student_config="],
@@ -201,7 +204,10 @@ WRONG_FLAGS = {
         ["--recipe=mlm", "--student_init=0"],
         ["--student_init=0", "--teacher"],
     ),
-    "other tokens, as many": (["--teacher={}/reordered"], ["--tokenizer=", "{}/reordered"]),
+    "other tokens, as many": (
+        ["--teacher={}/reordered", "--student_config="],
+        ["--tokenizer=", "{}/reordered"],
+    ),
     "a source that --force would delete": (
         ["--force", "--output_dir={}", "--teacher={}/teacher"],
         ["--force", "--teacher={}/teacher"],
@@ -218,6 +224,61 @@ def test_wrong_flags(case, folder, tmp_path, run_command, tiny_flags, capfd):
     flags = tiny_flags(output_dir=tmp_path / "run")
     code = run_command("train", *flags, *(flag.format(folder) for flag in wrong))
     fails(capfd, code, *(word.format(folder) for word in words))
+
+
+# Found only in a teacher's weights or tokenizer, or in the terms of a recipe.
+LATE = {"no head", "no head to search with", "truncated", "no teacher", "other tokens, as many"}
+TRIES = """
+import json, sys
+from absl import flags
+from tfdistill import train
+for name, words in json.load(sys.stdin).items():
+    flags.FLAGS = flags.FlagValues()
+    sys.argv = ["train", *words]
+    try:
+        train.main()
+    except SystemExit as end:
+        heavy = [name for name in ("tensorflow", "keras", "datasets") if name in sys.modules]
+        print(json.dumps([name, end.code, heavy]))
+"""
+
+
+def test_most_wrong_flags_are_answered_before_tensorflow_is_imported(folder, tmp_path, tiny_flags):
+    own = tmp_path / "own.py"
+    own.write_text("recipe = None\n")
+    more = {
+        "then": ["--recipe=hybrid", "--then=hybrid"],
+        "schedule": ["--schedules=alpha_ce=linear:1"],
+        "no number to schedule": ["--schedules=alpha_hidden=linear:1:0"],
+        "recipe's file": [f"--recipe={tmp_path / 'gone.py'}:mine"],
+        "recipe in its file": [f"--recipe={own}:mine"],
+        "config is gone": [f"--teacher_config={tmp_path / 'gone.json'}"],
+        "shape of a loaded teacher": [f"--teacher={folder / 'teacher'}"],
+        "length of a loaded teacher": [
+            *(f"--teacher={folder / 'teacher'}", "--student_config=", "--length=21")
+        ],
+        "shards in the way": [f"--shards_dir={folder / 'empty.txt'}"],
+        "cache in the way": [f"--teacher_cache={folder / 'empty.txt'}"],
+        "run in the way": [f"--output_dir={folder / 'empty.txt'}"],
+        "no tokenizer": [f"--tokenizer={tmp_path}"],
+    }
+    more["shape of a loaded teacher"].append("--student_config=L-3_H-16_A-2")
+    wrong = {case: words for case, (words, _) in WRONG_FLAGS.items() if case not in LATE} | more
+    common = tiny_flags(output_dir=tmp_path / "run")
+    cases = {
+        case: [*common, *(word.format(folder) for word in words)] for case, words in wrong.items()
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", TRIES],
+        input=json.dumps(cases),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert answers == [[case, 1, []] for case in cases], done.stderr
+    assert done.stderr.count("error: ") == done.stderr.count("\n") == len(cases), done.stderr
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_that_never_began_takes_other_flags(folder, tmp_path, run_command, tiny_flags, capfd):
@@ -253,6 +314,20 @@ def test_vocabularies_that_differ(folder, tmp_path, run_command, tiny_flags, cap
     save_model(MaskedLanguageModel(shape), tmp_path / "other")
     models = f"--model={folder / 'teacher'}", f"--teacher={tmp_path / 'other'}"
     fails(capfd, run_command("evaluate", *flags, *models), "--tokenizer", "--teacher=", "50")
+
+
+def test_small_probabilities_are_shown(tmp_path, run_command, capfd):
+    """A head that was never trained gives every word of 30,522 about as much."""
+    tokenizer = load_tokenizer()
+    shape = EncoderConfig(hidden_size=16, num_attention_heads=2, intermediate_size=32)
+    shape = dataclasses.replace(shape, num_hidden_layers=1, max_position_embeddings=20)
+    save_model(MaskedLanguageModel(shape), tmp_path)
+    tokenizer.save(tmp_path)
+    assert run_command("fill_mask", f"--model={tmp_path}", "The [MASK].") == 0
+    *words, note = capfd.readouterr().out.splitlines()
+    shown = [float(line.split()[0].removesuffix("%")) for line in words]
+    assert shown == pytest.approx([100 / tokenizer.vocab_size] * 5, rel=0.5)
+    assert note == "no word reaches 0.1%: the model has not learned to fill [MASK]"
 
 
 def test_the_real_process_says_one_line(folder, tmp_path, tiny_flags):

@@ -148,6 +148,11 @@ def test_a_teacher_without_a_head(make, tiny_model, tokenizer):
     headless = tiny_model(vocab_size=tokenizer.vocab_size, with_head=False)
     message = fails(make, headless, teacher="somewhere")
     assert "--teacher=somewhere" in message and "--recipe=distilbert" in message
+    named = message.partition("do without: ")[2].split(", ")
+    assert named == ["minilm", "minilm_v1", "tinybert"]
+    for name in named:
+        same = dict(teacher="somewhere", student_config="L-1_H-12_A-2_I-20")
+        assert make(headless, recipe=name, **same).teacher_config == headless.config
     # Hidden states alone need none; the student's head is then a fresh one.
     angles = dict(teacher="somewhere", alpha_ce=0.0)
     assert make(headless, **angles).student_init == "every_other"

@@ -12,6 +12,8 @@ import json
 from tfdistill import cli, flags, machine
 from tfdistill.errors import UserError
 
+NOTHING = 0.001  # a fresh head gives every word of 30,000 less
+
 
 def main():
     """Runs the command."""
@@ -42,8 +44,17 @@ def _table(predictions):
     for number, words in enumerate(predictions, start=1):
         if len(predictions) > 1:
             lines.append(f"[MASK] {number}")
-        lines += [f"{probability:8.1%}  {token}" for token, probability in words]
+        lines += [f"{_percent(probability):>9}  {token}" for token, probability in words]
+    if all(words[0][1] < NOTHING for words in predictions):
+        lines.append(f"no word reaches {NOTHING:.1%}: the model has not learned to fill [MASK]")
     return "\n".join(lines)
+
+
+def _percent(probability):
+    """Two digits of what is small, which one decimal would show as 0.0 %."""
+    if probability >= NOTHING:
+        return f"{probability:.1%}"
+    return f"{probability * 100:.2g}%"
 
 
 if __name__ == "__main__":

@@ -22,12 +22,7 @@ from tfdistill.final_stages import FinalStages, Text
 from tfdistill.flags import flag_lines
 from tfdistill.models.checkpoint import load_model, save_model
 from tfdistill.models.heads import MaskedLanguageModel
-from tfdistill.recipe_checks import (
-    check_own_defaults,
-    check_schedules,
-    split_steps,
-    without_meaning,
-)
+from tfdistill.recipe_checks import split_steps, without_meaning
 from tfdistill.reports.corpus_files import format_files
 from tfdistill.reports.table import format_statistics, format_table
 from tfdistill.run_facts import describe_run, reads_teacher
@@ -48,16 +43,15 @@ class MainJob:
         config: a `RunConfig`.
         console: a `Console`.
         machine: a `devices.Choice`.
+        corpus: the `Corpus`, where it is open already (see `early_checks`).
     """
 
-    def __init__(self, config, console, machine):
+    def __init__(self, config, console, machine, corpus=None):
+        self.corpus = corpus
         self.config, self.console, self.machine = config, console, machine
         self.strategy = devices.strategy(machine)
         self.path = Path(config.output_dir)
-        sources.require_sources_outside(config)
         plan.require_even_batches(config, machine.replicas)
-        check_schedules(config)
-        check_own_defaults(config)
         self.recipe = recipes.get(config.recipe, **dataclasses.asdict(config))
         defaults = plan.settings(type(config)())
         self.run_directory = RunDirectory(
@@ -118,7 +112,7 @@ class MainJob:
             self.console.say(f"--{flag} has no meaning for --recipe={config.recipe}: left out")
         self.console.say(f"corpus {config.corpus}")
         started = time.perf_counter()
-        corpus = open_corpus(config.corpus, config.data_dir, config.text_column)
+        corpus = self.corpus or open_corpus(config.corpus, config.data_dir, config.text_column)
         if files := format_files(corpus):
             self.console.say(files)
         prepared = prepare(

@@ -6,15 +6,14 @@ import math
 from tfdistill.baselines import BOTH, baselines_of, canonical
 from tfdistill.distillation.cached_signals import kept_for
 from tfdistill.distillation.ensemble import LEARN_THE_MEAN, check_teachers, shares_of
-from tfdistill.distillation.initialization import choose_layers
 from tfdistill.distillation.phases import Recipe
 from tfdistill.distillation.progressive import unfold
 from tfdistill.distillation.terms import LOSSES
 from tfdistill.errors import UserError
 from tfdistill.flags import FIELDS, WITHOUT_EFFECT
 from tfdistill.models.config import EncoderConfig
-from tfdistill.models.config_files import config_file, read_config
-from tfdistill.recipe_checks import check_recipe, check_terms, split_steps
+from tfdistill.planned_shapes import first_teacher, plan_shapes
+from tfdistill.recipe_checks import check_recipe, check_terms, recipes_without_head, split_steps
 from tfdistill.recipe_file import fingerprint
 from tfdistill.sources import teacher_names, teacher_weights
 
@@ -59,37 +58,27 @@ def make_plan(config, recipe, teachers, tokenizer):
             "(##…) that continue one; leave the flag out"
         )
     check_terms(recipe)
-    teacher = teachers[0] if teachers else None
-    teacher_config, teacher_steps = _plan_teacher(config, recipe, teacher, tokenizer)
+    losses = [LOSSES[term.loss] for phase in recipe.phases for term in phase.active_terms]
+    asks = any(loss.needs_teacher for loss in losses)
+    loaded = teachers[0].config if teachers else None
+    teacher_config, student_config, init = plan_shapes(config, asks, loaded, tokenizer)
+    if teachers and teachers[0].head is None:
+        _require_no_head(config, losses)
     again = set(baselines_of(config.baseline)) & set(BOTH)
     if teacher_config is None and again:
         raise UserError(
             f"--baseline={config.baseline} would train the student a second time: it has no "
             "teacher, and starts at random; leave the flag out, or give text"
         )
-    student_config = _plan_student(config, teacher_config, tokenizer)
-    init = _plan_start(config, teacher_config)
+    teacher_steps = 0
     if teacher_config:
-        # Any choice will do here: what a search finds is not known yet.
-        choose_layers(teacher_config, student_config, init, validation_loss=lambda layers: 0.0)
-    if teacher_config:
+        teacher_steps = config.layerdrop_adapt_steps if teachers else config.teacher_steps
         depths = student_config.num_hidden_layers, teacher_config.num_hidden_layers
         recipe = unfold(recipe, *depths)
     check_recipe(recipe, student_config, teacher_config, lambda student: freeze(student, config))
     _check_teachers(config, recipe, teachers, student_config, teacher_config)
     if config.steps:
         split_steps(config.steps, recipe.phases)
-    for flag, shape in {"teacher": teacher_config, "student": student_config}.items():
-        if shape and config.length > shape.max_position_embeddings:
-            raise UserError(
-                f"--length={config.length} is over the {flag}'s {shape.max_position_embeddings} "
-                "positions: use a smaller one"
-            )
-    if config.freeze_token_type_embds and not student_config.type_vocab_size:
-        raise UserError(
-            "--freeze_token_type_embds finds nothing to freeze: a DistilBERT student has no "
-            "token types; leave the flag out"
-        )
     return Plan(teacher_config, teacher_steps, student_config, init, recipe)
 
 
@@ -118,51 +107,6 @@ def _check_teachers(config, recipe, teachers, student_config, teacher_config):
         raise UserError("--cached_mask_epochs is for --teacher_cache: name a folder, or neither")
 
 
-def _plan_start(config, teacher_config):
-    init = config.student_init
-    if teacher_config is None:
-        if init not in ("random", FIELDS["student_init"].default):
-            raise UserError(
-                f"--student_init={init}: there is no teacher to start from; name one with "
-                "--teacher, or leave the flag out"
-            )
-        init = "random"
-    if init == "random":
-        for flag in ("freeze_pos_embs", "freeze_token_type_embds"):
-            if getattr(config, flag):
-                raise UserError(
-                    f"--{flag} would keep random numbers: the student starts at random; leave one "
-                    "of the two out"
-                )
-    return init
-
-
-def _plan_teacher(config, recipe, teacher, tokenizer):
-    losses = [LOSSES[term.loss] for phase in recipe.phases for term in phase.active_terms]
-    if teacher is None:
-        if not any(loss.needs_teacher for loss in losses):
-            return None, 0
-        if config.layerdrop_adapt_steps:
-            raise UserError(
-                "--layerdrop_adapt_steps is for a loaded teacher: name one with --teacher, or use "
-                "--teacher_steps"
-            )
-        shape = read_config(config.teacher_config, config.teacher_type)
-        return _at_home(shape, "--teacher_config", config, tokenizer), config.teacher_steps
-    if teacher.config.vocab_size != tokenizer.vocab_size:
-        raise UserError(
-            f"--tokenizer has {tokenizer.vocab_size} tokens and --teacher={_first_name(config)} "
-            f"{teacher.config.vocab_size}: their vocabularies differ; name the teacher's tokenizer"
-        )
-    if teacher.head is None:
-        _require_no_head(config, losses)
-    return teacher.config, config.layerdrop_adapt_steps
-
-
-def _first_name(config):
-    return teacher_names(config)[0] if config.teacher else ""
-
-
 def _require_no_head(config, losses):
     """Refuses a teacher without masked-LM head where one is needed."""
     needs = {
@@ -175,50 +119,10 @@ def _require_no_head(config, losses):
     for need, there in needs.items():
         if there:
             raise UserError(
-                f"--teacher={_first_name(config)} has no masked-LM head, and {need}: take a "
-                "checkpoint with the head (…ForMaskedLM)"
+                f"--teacher={first_teacher(config)} has no masked-LM head, and {need}: take a "
+                "checkpoint with the head (…ForMaskedLM), or one of the recipes that do without: "
+                f"{', '.join(recipes_without_head(config))}"
             )
-
-
-def _plan_student(config, teacher_config, tokenizer):
-    if config.student_config:
-        shape = read_config(config.student_config, config.student_type)
-        if teacher_config and not config_file(config.student_config):
-            # A name says nothing of these.
-            fields = list(shape.INHERITED)
-            if shape.model_type == teacher_config.model_type:
-                fields.append("layer_norm_eps")
-            theirs = {field: getattr(teacher_config, field) for field in fields}
-            shape = dataclasses.replace(shape, **theirs)
-        return _at_home(shape, "--student_config", config, tokenizer)
-    if teacher_config is None:
-        raise UserError("--student_config is empty, and there is no teacher to take a shape from")
-    if config.student_type not in teacher_config.TYPES:
-        raise UserError(
-            f"--student_config is empty, and --student_type={config.student_type} takes no shape "
-            f"from a teacher of type {teacher_config.model_type}: name one"
-        )
-    # Half the teacher's layers; what the types do not share takes the type's own value.
-    own = dict(model_type=config.student_type, type_vocab_size=None, layer_norm_eps=1e-12)
-    if config.student_type == teacher_config.model_type:
-        own = {}
-    layers = math.ceil(teacher_config.num_hidden_layers / 2)
-    return dataclasses.replace(teacher_config, num_hidden_layers=layers, **own)
-
-
-def _at_home(shape, flag, config, tokenizer):
-    """A shape that is made here; a name says nothing of the vocabulary and the dropout."""
-    name = config.student_config if flag == "--student_config" else config.teacher_config
-    in_file = config_file(name)
-    if in_file and shape.vocab_size != tokenizer.vocab_size:
-        raise UserError(
-            f"{flag}={name} has a vocabulary of {shape.vocab_size} tokens, the tokenizer has "
-            f"{tokenizer.vocab_size}: teacher, student and tokenizer must share one"
-        )
-    if not in_file:
-        shape = dataclasses.replace(shape, vocab_size=tokenizer.vocab_size)
-        shape = shape.with_dropout(config.dropout)
-    return dataclasses.replace(shape, pad_token_id=tokenizer.pad_id)
 
 
 def require_even_batches(config, replicas):

@@ -4,12 +4,10 @@ import dataclasses
 import math
 
 from tfdistill import recipes
-from tfdistill.distillation.bound_terms import check_phase, check_term
 from tfdistill.distillation.phases import rates_of, trained_by
 from tfdistill.distillation.schedules import parse_schedules
 from tfdistill.errors import UserError
 from tfdistill.flags import FIELDS
-from tfdistill.models.heads import MaskedLanguageModel
 
 # Flags that some recipes take and others do not.
 RECIPE_FLAGS = (
@@ -29,6 +27,8 @@ def check_terms(recipe):
     Raises:
         UserError: there is such a term.
     """
+    from tfdistill.distillation.bound_terms import check_term  # needs TensorFlow
+
     for phase in recipe.phases:
         for term in phase.active_terms:
             check_term(term)
@@ -46,6 +46,9 @@ def check_recipe(recipe, student_config, teacher_config, freeze):
     Raises:
         UserError: a term cannot compare them, or a phase names what the student does not have.
     """
+    from tfdistill.distillation.bound_terms import check_phase  # needs TensorFlow
+    from tfdistill.models.heads import MaskedLanguageModel
+
     # As many layers as the student, and next to nothing in them: paths are the same.
     tiny = dict.fromkeys(student_config.sizes, 1) | {"vocab_size": 2}
     kept = ("num_hidden_layers", "num_feedforward_networks")
@@ -56,6 +59,28 @@ def check_recipe(recipe, student_config, teacher_config, freeze):
     for phase in recipe.phases:
         check_phase(phase, student_config, teacher_config)
         rates_of(phase, trained_by(phase, skeleton), student_config.num_hidden_layers)
+
+
+def recipes_without_head(config):
+    """Recipes of ours that compare layers alone, so that a teacher needs no masked-LM head.
+
+    Args:
+        config: a `RunConfig`; the recipes are taken with its flags.
+
+    Returns:
+        list of names.
+    """
+    from tfdistill.distillation.terms import LOSSES  # needs TensorFlow
+
+    options = {name: getattr(config, name) for name in FIELDS if name != "schedules"}
+    found = []
+    for name in recipes.names():
+        terms = [t for phase in recipes.get(name, **options).phases for t in phase.active_terms]
+        losses = [LOSSES[term.loss] for term in terms]
+        asking = [loss for loss in losses if loss.needs_teacher]
+        if asking and not any(loss.needs_head for loss in asking):
+            found.append(name)
+    return found
 
 
 def check_own_defaults(config):

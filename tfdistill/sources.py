@@ -6,7 +6,6 @@ from pathlib import Path
 
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.errors import UserError
-from tfdistill.models.checkpoint import resolve_directory
 
 
 def require_sources_outside(config):
@@ -45,6 +44,8 @@ def require_the_teachers_vocabulary(config, names, tokenizer):
     Raises:
         UserError: they differ.
     """
+    from tfdistill.models.checkpoint import resolve_directory  # needs TensorFlow
+
     source = f"--tokenizer={config.tokenizer}"
     if names and not config.tokenizer:  # then the first teacher's own
         source, *names = f"--teacher={names[0]}", *names[1:]

@@ -1,7 +1,8 @@
 """Where the student of a run starts, measured before it learns anything."""
 
 from tfdistill.data.batches import TrainingBatches
-from tfdistill.distillation.initialization import initialize_student, search_size
+from tfdistill.distillation.initialization import initialize_student
+from tfdistill.distillation.start_layers import search_size
 from tfdistill.models.heads import MaskedLanguageModel
 from tfdistill.training.evaluation import scorer
 from tfdistill.training.text_start import start_from_text

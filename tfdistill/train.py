@@ -10,8 +10,7 @@ given again. With --json the metrics are printed on standard output.
 
 import json
 
-from tfdistill import cli, flags, machine
-from tfdistill.paths import require_folder, require_shards
+from tfdistill import cli, devices, flags, machine
 from tfdistill.progress import Console
 from tfdistill.recipe_file import require_on_command_line
 
@@ -24,15 +23,15 @@ def main():
 
 def _train(config):
     require_on_command_line(config.recipe)
-    require_folder("output_dir", config.output_dir)
-    require_shards(config.shards_dir)
-    if config.teacher_cache:
-        require_folder("teacher_cache", config.teacher_cache)
+    devices.prepare_import()
+    from tfdistill.early_checks import check_early
+
+    corpus = check_early(config)
     console = Console(json=config.json)
     choice = machine.for_training(config, console)  # before anything else imports TensorFlow
     from tfdistill.main_job import MainJob
 
-    metrics, failure = MainJob(config, console, choice).run()
+    metrics, failure = MainJob(config, console, choice, corpus).run()
     if config.json:
         print(json.dumps(metrics))
     if failure:

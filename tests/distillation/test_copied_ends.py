@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tfdistill.distillation.initialization import choose_layers, initialize_student
+from tfdistill.distillation.initialization import initialize_student
+from tfdistill.distillation.start_layers import choose_layers
 from tfdistill.errors import UserError
 from tfdistill.models.config_files import named_config
 from tfdistill.models.heads import MaskedLanguageModel

@@ -4,11 +4,8 @@ import itertools
 import numpy as np
 import pytest
 
-from tfdistill.distillation.initialization import (
-    choose_layers,
-    initialize_student,
-    search_layers,
-)
+from tfdistill.distillation.initialization import initialize_student
+from tfdistill.distillation.start_layers import choose_layers, search_layers
 from tfdistill.errors import UserError
 from tfdistill.models.config import EncoderConfig
 from tfdistill.models.heads import MaskedLanguageModel

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from tfdistill.distillation.initialization import DEFAULT_WIDTH, choose_layers, initialize_student
-from tfdistill.distillation.width import WIDTHS
+from tfdistill.distillation.initialization import DEFAULT_WIDTH, initialize_student
+from tfdistill.distillation.start_layers import WIDTHS, choose_layers
 from tfdistill.errors import UserError
 from tfdistill.models.heads import MaskedLanguageModel
 

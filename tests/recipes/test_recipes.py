@@ -8,7 +8,7 @@ import pytest
 
 from tfdistill import recipes
 from tfdistill.distillation.layer_maps import layer_map
-from tfdistill.distillation.phases import Phase, Term
+from tfdistill.distillation.phases import TEXT_ALONE, Phase, Term
 from tfdistill.distillation.schedules import Schedule
 from tfdistill.distillation.terms import LOSSES
 from tfdistill.errors import UserError
@@ -337,3 +337,8 @@ def test_a_run_remembers_the_file(own):
     assert before.startswith(f"{own}:angles (") and fingerprint("pkd") == "pkd"
     own.write_text(OWN + "# changed")
     assert fingerprint(f"{own}:angles") != before
+
+
+def test_losses_that_read_no_teacher_are_known_without_tensorflow():
+    alone = {name for name, loss in LOSSES.items() if not loss.needs_teacher}
+    assert alone == set(TEXT_ALONE)

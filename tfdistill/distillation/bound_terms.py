@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfdistill.distillation.layer_maps import layer_map
-from tfdistill.distillation.phases import FIXED, NONE, PER_LAYER
+from tfdistill.distillation.phases import FIXED, NONE, PER_LAYER, require_loss
 from tfdistill.distillation.regression import Regression
 from tfdistill.distillation.schedules import value_at
 from tfdistill.distillation.terms import LOSSES, Sides
@@ -228,12 +228,7 @@ def check_phase(phase, student, teacher):
     Raises:
         UserError: a term cannot be computed between these two models.
     """
-    if not phase.active_terms:
-        losses = ", ".join(term.loss for term in phase.terms)
-        raise UserError(
-            f"--recipe: every loss weighs 0 in phase {phase.name!r}: give one of {losses} a weight "
-            "(--alpha_…)"
-        )
+    require_loss(phase)
     found = []
     for term in phase.active_terms:
         check_term(term)

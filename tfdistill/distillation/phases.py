@@ -9,6 +9,8 @@ from tfdistill.distillation.schedules import Schedule
 from tfdistill.errors import UserError
 
 NONE, SHARED, PER_LAYER, FIXED = PROJECTIONS = ("none", "shared", "per_layer", "fixed")
+TEXT_ALONE = ("mlm",)  # the losses that read no teacher
+ATTENTION_HEADS = "attention"  # as relation heads: those of the models, not split again
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,6 +89,23 @@ class Phase:
     def active_terms(self):
         """The terms that weigh something."""
         return tuple(term for term in self.terms if term.weight)
+
+
+def require_loss(phase):
+    """Refuses a phase whose terms all weigh nothing.
+
+    Args:
+        phase: a `Phase`.
+
+    Raises:
+        UserError: it is one.
+    """
+    if not phase.active_terms:
+        losses = ", ".join(term.loss for term in phase.terms)
+        raise UserError(
+            f"--recipe: every loss weighs 0 in phase {phase.name!r}: give one of {losses} a weight "
+            "(--alpha_…)"
+        )
 
 
 @dataclasses.dataclass(frozen=True)

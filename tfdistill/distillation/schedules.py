@@ -3,8 +3,6 @@
 import dataclasses
 import math
 
-import tensorflow as tf
-
 from tfdistill.errors import UserError
 
 SHAPES = ("linear", "cosine")
@@ -44,6 +42,8 @@ class Schedule:
         Returns:
             A float32 scalar.
         """
+        import tensorflow as tf  # only here: recipes are read before it is imported
+
         progress = tf.cast(progress, tf.float32)
         if self.shape == "cosine":
             progress = 0.5 - 0.5 * tf.cos(math.pi * progress)

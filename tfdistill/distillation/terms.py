@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 import tensorflow as tf
 
 from tfdistill.distillation import layer_losses, losses
+from tfdistill.distillation.phases import ATTENTION_HEADS
 from tfdistill.distillation.signals import MASKED_ROWS, TOKEN_ROWS
 from tfdistill.distillation.top_k_loss import TOP_K_KL, TOP_K_SOFT_CROSS_ENTROPY
 from tfdistill.distillation.vocabulary_loss import (
@@ -20,7 +21,6 @@ from tfdistill.errors import UserError
 TOKENS, MASKED = "attention_mask", "masked_weights"
 RELATIONS = ("queries", "keys", "values")
 OF_TOP_K = {KL: TOP_K_KL, SOFT_CROSS_ENTROPY: TOP_K_SOFT_CROSS_ENTROPY}
-ATTENTION_HEADS = "attention"  # as relation heads: those of the models, not split again
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,9 +6,6 @@ from tfdistill.distillation.width_pca import narrow_by_components
 from tfdistill.distillation.width_selection import copy_units, first_units, largest_units
 from tfdistill.models.heads import MaskedLanguageModel
 
-WIDTHS = ("slice", "importance", "pca")
-CALIBRATED_WIDTHS = ("importance", "pca")
-
 
 def narrowed(wide, config, method, calibration, seed):
     """Makes a model narrower.
@@ -17,8 +14,9 @@ def narrowed(wide, config, method, calibration, seed):
         wide: `MaskedLanguageModel` in float32.
         config: EncoderConfig: `wide`'s own but for the width of the stream, the heads, their size
             and the intermediate size, none of them larger.
-        method: one of `WIDTHS`: "slice", the first units; "importance", those that matter most to
-            the loss; "pca", the principal components of the hidden states (see `width_pca`).
+        method: one of `start_layers.WIDTHS`: "slice", the first units; "importance", those that
+            matter most to the loss; "pca", the principal components of the hidden states (see
+            `width_pca`).
         calibration: list of training batches (see `Text`); "slice" needs none.
         seed: int, of what the importance draws where `wide` has no head.
 

@@ -1,7 +1,6 @@
 """MiniLM, both versions (Wang et al., 2020, arXiv:2002.10957; 2021, arXiv:2012.15828)."""
 
-from tfdistill.distillation.phases import Phase, Recipe, Term
-from tfdistill.distillation.terms import ATTENTION_HEADS
+from tfdistill.distillation.phases import ATTENTION_HEADS, Phase, Recipe, Term
 from tfdistill.recipes.head import BEHIND_LAST_RELATIONS, head_phases
 
 LAST = -1

@@ -108,10 +108,7 @@ def stored_machine(path):
     Returns:
         The fields of a `devices.Choice`, a dict; None without a run.
     """
-    file = Path(path) / "checkpoints" / "state.json"
-    if not file.is_file():
-        return None
-    return json.loads(file.read_text())["done"].get("prepare", {}).get("machine")
+    return _stored_state(path).get("done", {}).get("prepare", {}).get("machine")
 
 
 def stored_folder(path):
@@ -120,10 +117,12 @@ def stored_folder(path):
     Args:
         path: the run's folder.
     """
+    return _stored_state(path).get("done", {}).get("prepare", {}).get("folder", "")
+
+
+def _stored_state(path):
     file = Path(path) / "checkpoints" / "state.json"
-    if not file.is_file():
-        return ""
-    return json.loads(file.read_text())["done"].get("prepare", {}).get("folder", "")
+    return json.loads(file.read_text()) if file.is_file() else {}
 
 
 class StageState:
