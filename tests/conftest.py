@@ -5,6 +5,7 @@ import dataclasses
 import importlib
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -123,6 +124,45 @@ def tiny_flags(tiny_text):
         return [f"--{name}={value}" for name, value in flags.items() if value is not None]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def user_folder(tmp_path_factory, tiny_text):
+    """A folder as the documentation has it: texts, and models where a run of mini leaves them."""
+    from tfdistill.data.tokenizer import load_tokenizer
+    from tfdistill.models.checkpoint import save_model
+    from tfdistill.models.config import EncoderConfig
+    from tfdistill.models.heads import MaskedLanguageModel
+
+    folder = tmp_path_factory.mktemp("user")
+    (folder / "my_texts").mkdir()
+    shutil.copy(tiny_text / "text.txt", folder / "my_texts")
+    tokenizer = load_tokenizer(str(tiny_text / "vocabulary"))
+    for name, layers in {"teacher": 2, "student": 1}.items():
+        shape = EncoderConfig(
+            vocab_size=tokenizer.vocab_size,
+            hidden_size=16,
+            num_hidden_layers=layers,
+            num_attention_heads=2,
+            intermediate_size=64,
+            max_position_embeddings=64,
+        )
+        save_model(MaskedLanguageModel(shape, seed=layers), folder / "runs" / "mini" / name)
+        tokenizer.save(folder / "runs" / "mini" / name)
+    return folder
+
+
+@pytest.fixture
+def uncompiled(monkeypatch):
+    """Training on the CPU whose steps are not compiled, for a test that trains little."""
+    from tfdistill import devices
+
+    prepare = devices.prepare
+
+    def prepare_uncompiled(*args, **options):
+        return dataclasses.replace(prepare(*args, **options), jit_compile=False)
+
+    monkeypatch.setattr(devices, "prepare", prepare_uncompiled)
 
 
 @pytest.fixture(scope="session")

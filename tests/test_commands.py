@@ -231,12 +231,13 @@ LATE = {"no head", "no head to search with", "truncated", "no teacher", "other t
 TRIES = """
 import json, sys
 from absl import flags
-from tfdistill import train
+from tfdistill import evaluate, export, train
 for name, words in json.load(sys.stdin).items():
     flags.FLAGS = flags.FlagValues()
-    sys.argv = ["train", *words]
+    command = name.split()[0] if name.split()[0] in ("evaluate", "export") else "train"
+    sys.argv = [command, *words]
     try:
-        train.main()
+        globals()[command].main()
     except SystemExit as end:
         heavy = [name for name in ("tensorflow", "keras", "datasets") if name in sys.modules]
         print(json.dumps([name, end.code, heavy]))
@@ -261,6 +262,8 @@ def test_most_wrong_flags_are_answered_before_tensorflow_is_imported(folder, tmp
         "cache in the way": [f"--teacher_cache={folder / 'empty.txt'}"],
         "run in the way": [f"--output_dir={folder / 'empty.txt'}"],
         "no tokenizer": [f"--tokenizer={tmp_path}"],
+        "evaluate no text": [f"--model={folder / 'teacher'}", f"--corpus={folder / 'gone.txt'}"],
+        "export no text": [f"--model={folder / 'teacher'}", f"--corpus={folder / 'empty.txt'}"],
     }
     more["shape of a loaded teacher"].append("--student_config=L-3_H-16_A-2")
     wrong = {case: words for case, (words, _) in WRONG_FLAGS.items() if case not in LATE} | more

@@ -11,10 +11,18 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 __version__ = "0.1.0"
 
+# Names never equal a module of this package: importing the module would put it in their place.
 _HOMES = {
+    "train_model": "tfdistill.api",
+    "evaluate_model": "tfdistill.api",
+    "fill_masks": "tfdistill.api",
+    "RunConfig": "tfdistill.flags",
+    "UserError": "tfdistill.errors",
+    "load_tokenizer": "tfdistill.data.tokenizer",
     "load_model": "tfdistill.models.checkpoint",
     "save_model": "tfdistill.models.checkpoint",
     "EncoderConfig": "tfdistill.models.config",
+    "MaskedLanguageModel": "tfdistill.models.heads",
     "initialize_student": "tfdistill.distillation.initialization",
     "Distiller": "tfdistill.distillation.distiller",
     "export_tflite": "tfdistill.deployment.tflite",

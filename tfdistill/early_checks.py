@@ -45,6 +45,21 @@ def check_early(config):
     if config.teacher_cache:
         require_folder("teacher_cache", config.teacher_cache)
     _check_shapes(config, recipe)
+    return open_text(config)
+
+
+def open_text(config):
+    """Opens the text that flags name; text of the hub is not looked at yet.
+
+    Args:
+        config: a `RunConfig`.
+
+    Returns:
+        The `Corpus`.
+
+    Raises:
+        UserError: it is missing, no text, or empty.
+    """
     corpus = open_corpus(config.corpus, config.data_dir, config.text_column)
     if corpus.size is not None and next(iter(corpus.splits["train"]()), None) is None:
         raise UserError(

@@ -38,6 +38,9 @@ def main():
 def _evaluate(config):
     sources = _sources(config)
     require_shards(config.shards_dir)
+    from tfdistill.early_checks import open_text
+
+    corpus = open_text(config)
     machine.for_looking(config)
     from tfdistill.data.tokenizer import load_tokenizer
     from tfdistill.models.checkpoint import load_model, resolve_directory
@@ -53,7 +56,7 @@ def _evaluate(config):
         require_fit(config, tokenizer, f"{flag}={sources[key]}", model)
     if models[measured].head is None:
         raise UserError(f"--model={sources['model']} has no masked-LM head: name a model with one")
-    counts, batches = open_held_out(config, tokenizer)
+    counts, batches = open_held_out(config, tokenizer, corpus)
     console = Console(json=config.json)
     line = console.progress("evaluate", len(models) * len(batches))
     found, sums = evaluate_models(

@@ -40,6 +40,9 @@ def _export(config):
             "files: name another --output_dir, or insist with --force"
         )
     source = config.model or student_of(config)
+    from tfdistill.early_checks import open_text
+
+    corpus = open_text(config)
     machine.for_looking(config)
     from tfdistill.data.tokenizer import load_tokenizer
     from tfdistill.deployment.bundle import export_bundle
@@ -53,7 +56,7 @@ def _export(config):
     tokenizer = load_tokenizer(config.tokenizer or str(source))
     require_fit(config, tokenizer, f"--model={source}", model)
     output = run / "export"
-    _, batches = open_held_out(config, tokenizer)
+    _, batches = open_held_out(config, tokenizer, corpus)
     facts, failure = export_bundle(model, output, config.length, tokenizer, batches)
     metrics = None if config.model else _metrics_of(run)
     write_model_card(output / "model_card.md", model.config, facts, metrics)

@@ -35,7 +35,19 @@ def _flag(default, group, help, *, choices=None, minimum=None, maximum=None, ali
 
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
-    """What one command is asked to do; the field names are the flag names."""
+    """What one command is asked to do; the field names are the flag names.
+
+    `python -m tfdistill.train --helpfull` lists the fields with their units, defaults and bounds.
+    Paths may be `pathlib.Path`s, and `~` is the home folder.
+
+    Raises:
+        UserError: a value is out of range or not of its type; the message names the flag.
+
+    Example:
+        import tfdistill
+
+        config = tfdistill.RunConfig(corpus="my_texts", recipe="minilm", steps=300, length=64)
+    """
 
     corpus: str = _flag(
         "sample",

@@ -86,22 +86,21 @@ def require_fit(config, tokenizer, flag, model):
         )
 
 
-def open_held_out(config, tokenizer):
-    """Opens the test split of `--corpus`, which is prepared if that was not done before.
+def open_held_out(config, tokenizer, corpus):
+    """Opens the test split of a corpus, which is prepared if that was not done before.
 
     Args:
         config: a `RunConfig`.
         tokenizer: the `Tokenizer`.
+        corpus: the `Corpus` that `--corpus` names.
 
     Returns:
         (int64 (vocab,), `Rows.counts` of the training split; `EvaluationBatches` of the test split:
         those of the main job's table).
     """
     from tfdistill.data.batches import EvaluationBatches, Rows, evaluation_rows
-    from tfdistill.data.corpus import open_corpus
     from tfdistill.data.shards import prepare
 
-    corpus = open_corpus(config.corpus, config.data_dir, config.text_column)
     prepared = prepare(corpus, tokenizer, config.shards_dir)
     train, test = (
         Rows(prepared.shard(split), config.length, tokenizer) for split in ("train", "test")

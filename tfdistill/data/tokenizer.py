@@ -195,6 +195,13 @@ def load_tokenizer(source=""):
 
     Raises:
         UserError: when there is none, it is damaged, or it lacks one of BERT's special tokens.
+
+    Example:
+        import tfdistill
+
+        tokenizer = tfdistill.load_tokenizer("runs/mini/student")
+        ids, mask = tokenizer.encode("The whale [MASK] the ship.", length=16)
+        tokenizer.decode(ids[: mask.sum()])
     """
     directory = Path(source) if source else BUNDLED
     name = source or BUNDLED.name

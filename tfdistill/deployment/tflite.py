@@ -34,6 +34,12 @@ def export_tflite(model, path, quantize=None, length=128):
             does not hold its weights.
         ValueError: an unknown `quantize`.
         OSError: the write failed.
+
+    Example:
+        import tfdistill
+
+        student = tfdistill.load_model("runs/mini/student")
+        tfdistill.export_tflite(student, "student.tflite", quantize="dynamic_int8", length=16)
     """
     if quantize not in (None, DYNAMIC_INT8):
         raise ValueError(f"quantize must be None or {DYNAMIC_INT8!r}, not {quantize!r}")

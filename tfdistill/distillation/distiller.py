@@ -46,6 +46,31 @@ class Distiller(keras.Model):
         UserError: a term cannot be computed between these two models, or the phase trains parts
             that the student does not have.
         ValueError: the phase has a schedule and no `steps`.
+
+    Example:
+        import dataclasses
+
+        import keras
+        import numpy as np
+        import tensorflow as tf
+
+        import tfdistill
+
+        teacher = tfdistill.load_model("runs/mini/teacher")
+        shape = dataclasses.replace(teacher.config, num_hidden_layers=1)
+        student = tfdistill.initialize_student(teacher, shape)
+        (phase,) = tfdistill.recipes.get("distilbert", alpha_ce=1.0, alpha_mlm=0.0).phases
+        tokenizer = tfdistill.load_tokenizer("runs/mini/teacher")
+        ids, mask = tokenizer.encode("The whale sank the ship.", length=16)
+        rows = {"input_ids": [ids] * 8, "attention_mask": [mask] * 8}
+        rows = {name: np.array(values, np.int32) for name, values in rows.items()}
+        rows["masked_positions"] = np.full((8, 1), 2, np.int32)  # (batch, masked)
+        rows["masked_labels"] = rows["input_ids"][:, 2:3]
+        rows["masked_weights"] = np.ones((8, 1), np.float32)
+        distiller = tfdistill.Distiller(student, phase, teacher)
+        distiller.compile(optimizer=keras.optimizers.AdamW(5e-4))
+        batches = tf.data.Dataset.from_tensor_slices(rows).batch(4, drop_remainder=True)
+        distiller.fit(batches, verbose=0)
     """
 
     def __init__(

@@ -58,6 +58,15 @@ def initialize_student(
     Raises:
         UserError: the student's shape does not allow this start.
         ValueError: calibration text is needed and there is none.
+
+    Example:
+        import dataclasses
+
+        import tfdistill
+
+        teacher = tfdistill.load_model("runs/mini/teacher")
+        shape = dataclasses.replace(teacher.config, num_hidden_layers=1)
+        student = tfdistill.initialize_student(teacher, shape, init="last")
     """
     layers = choose_layers(teacher.config, config, init, validation_loss)
     if init == EMBEDDINGS:

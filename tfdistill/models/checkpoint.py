@@ -43,6 +43,13 @@ def load_model(path_or_hub_name):
 
     Raises:
         UserError: what is there is missing, damaged or not supported.
+
+    Example:
+        import tfdistill
+
+        student = tfdistill.load_model("runs/mini/student")
+        student.config.num_hidden_layers
+        logits = student({"input_ids": [[2, 11, 4, 3]]})["logits"]  # (1, 4, vocabulary)
     """
     directory = resolve_directory(path_or_hub_name)
     config_path = directory / "config.json"
@@ -70,6 +77,12 @@ def save_model(model, directory, tokenizer_directory=None):
     Raises:
         UserError: `tokenizer_directory` holds no tokenizer.
         OSError: the files cannot be written.
+
+    Example:
+        import tfdistill
+
+        student = tfdistill.load_model("runs/mini/student")
+        tfdistill.save_model(student, "copy", tokenizer_directory="runs/mini/student")
     """
     directory = Path(directory).resolve()
     copied = [] if tokenizer_directory is None else _tokenizer_files(Path(tokenizer_directory))

@@ -45,6 +45,16 @@ class EncoderConfig:
 
     Raises:
         UserError: a value is out of range or not of its type.
+
+    Example:
+        import dataclasses
+
+        import tfdistill
+
+        teacher = tfdistill.EncoderConfig(
+            hidden_size=128, num_hidden_layers=6, num_attention_heads=2, intermediate_size=512
+        )
+        student = dataclasses.replace(teacher, num_hidden_layers=2)
     """
 
     TYPES = ("bert", "distilbert")

@@ -130,7 +130,7 @@ def padding_bias(attention_mask):
 
 
 def _check_taps(taps, keep_layers):
-    taps = frozenset(taps)
+    taps = frozenset([taps] if isinstance(taps, str) else taps)
     unknown = sorted(taps - TAPS)
     if unknown:
         raise ValueError(f"unknown taps {unknown}; there are {sorted(TAPS)}")

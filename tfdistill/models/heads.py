@@ -7,6 +7,7 @@ from keras import ops
 
 from tfdistill.models.architectures import ARCHITECTURES
 from tfdistill.models.encoder import Encoder
+from tfdistill.models.inputs import as_batch
 
 
 class MaskedLanguageModel(keras.Model):
@@ -24,6 +25,18 @@ class MaskedLanguageModel(keras.Model):
         encoder: `Encoder`.
         head: the masked-LM head, or None.
         config: EncoderConfig.
+
+    Example:
+        import tfdistill
+
+        shape = tfdistill.EncoderConfig(
+            hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64
+        )
+        model = tfdistill.MaskedLanguageModel(shape, seed=1)
+        ids, mask = tfdistill.load_tokenizer().encode("The whale [MASK] the ship.", length=16)
+        out = model({"input_ids": [ids], "attention_mask": [mask]}, taps={"hidden_states"})
+        out["logits"].shape  # (1, 16, 30522)
+        len(out["hidden_states"])  # 3: the embeddings and each layer's output
     """
 
     def __init__(self, config, with_head=True, seed=0):
@@ -34,6 +47,10 @@ class MaskedLanguageModel(keras.Model):
         self.built = True
         if seed is not None:
             initialize_weights(self, seed)
+
+    def __call__(self, inputs, *args, **options):
+        """`call`, for lists and arrays of ids, too (see `inputs.as_batch`)."""
+        return super().__call__(as_batch(inputs, self.config), *args, **options)
 
     def call(self, inputs, taps=(), dropout=None, keep_layers=None, layers=None):
         """Encodes a batch and projects it to the vocabulary.

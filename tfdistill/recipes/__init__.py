@@ -45,6 +45,12 @@ def get(name, schedules="", then="distilbert", **options):
 
     Raises:
         UserError: there is no such recipe, or it has no such option to schedule.
+
+    Example:
+        import tfdistill
+
+        recipe = tfdistill.recipes.get("distilbert", alpha_ce=1.0, temperature=4.0)
+        [term.loss for term in recipe.phases[0].terms]
     """
     recipe = load_user_recipe(name) if is_recipe_file(name) else _RECIPES.get(name)
     if recipe is None:

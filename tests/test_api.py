@@ -1,0 +1,185 @@
+"""The package from Python: what its names need, take and say, and that their examples run."""
+
+import inspect
+import pkgutil
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tfdistill
+from tfdistill.distillation.phases import Recipe
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PUBLIC = sorted(set(tfdistill.__all__) - {"recipes", "UserError"})
+
+
+@pytest.mark.parametrize(
+    "use, heavy",
+    [
+        ("", {"numpy", "absl"}),
+        ("tfdistill.RunConfig(); tfdistill.EncoderConfig(); tfdistill.UserError", set()),
+        ("tfdistill.load_tokenizer()", set()),
+        ("tfdistill.train_model; tfdistill.fill_masks; tfdistill.evaluate_model", set()),
+    ],
+)
+def test_what_is_imported(use, heavy):
+    heavy = heavy | {"tensorflow", "keras", "matplotlib", "datasets", "transformers"}
+    code = f"import sys, tfdistill\n{use}\nprint(*(set(sys.modules) & {heavy!r}))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert (done.stdout.strip(), done.stderr) == ("", "")
+
+
+def test_no_name_is_that_of_a_module():
+    """Importing such a module would put it in the name's place."""
+    modules = {module.name for module in pkgutil.iter_modules(tfdistill.__path__)}
+    assert set(tfdistill.__all__) & modules == {"recipes"}
+    assert set(tfdistill.__all__) <= set(dir(tfdistill))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = tfdistill.nothing
+
+
+def python_blocks(page):
+    return re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
+
+
+def test_python_of_the_pages_runs(user_folder, uncompiled, monkeypatch):
+    monkeypatch.chdir(user_folder)
+    ran = []
+    for page in PAGES:
+        for block in python_blocks(page):
+            file = re.match(r"# (\w+\.py)\n", block)
+            if file:  # one that --recipe names
+                Path(file[1]).write_text(block)
+                (name,) = re.findall(r"^def (\w+)", block, re.M)
+                assert tfdistill.recipes.get(f"{file[1]}:{name}", alpha_cos=0.5).phases
+            else:
+                exec(compile(block, page.name, "exec"), {})
+            ran.append(page.name)
+    assert {"README.md", "RECIPES.md"} <= set(ran)
+    assert (user_folder / "runs" / "twenty_steps" / "report.html").is_file()
+
+
+def example_of(thing):
+    text = inspect.getdoc(thing)
+    assert text and "\nExample:\n" in text, thing
+    block = text.split("\nExample:\n")[1]
+    return textwrap.dedent(block.split("\n\nAttributes:")[0])
+
+
+@pytest.mark.parametrize("name", [*PUBLIC, "recipes.get"])
+def test_examples_run(name, user_folder, uncompiled, monkeypatch):
+    thing = tfdistill
+    for part in name.split("."):
+        thing = getattr(thing, part)
+    monkeypatch.chdir(user_folder)
+    namespace = {}
+    exec(compile(example_of(thing), name, "exec"), namespace)
+    assert namespace["tfdistill"] is tfdistill
+    made = {"Distiller": "student", "initialize_student": "student", "recipes.get": "recipe"}
+    kinds = {"student": tfdistill.MaskedLanguageModel, "recipe": Recipe}
+    if name in made:
+        assert isinstance(namespace[made[name]], kinds[made[name]])
+    if name == "train_model":  # README's run, which is finished by now
+        assert namespace["metrics"]["models"]["student"]["top1"] >= 0
+
+
+@pytest.fixture(scope="module")
+def model(user_folder):
+    return tfdistill.load_model(user_folder / "runs" / "mini" / "student")
+
+
+IDS = [[2, 50, 4, 3], [2, 60, 4, 3]]
+
+
+class Encoding(dict):
+    """As tokenizers of transformers return one: a mapping with more than a model reads."""
+
+
+def test_a_model_takes_what_holds_ids(model):
+    import tensorflow as tf
+
+    expected = model({"input_ids": tf.constant(IDS, tf.int32)})["logits"].numpy()
+    mask = [[1, 1, 1, 1], [1, 1, 1, 1]]
+    for inputs in (
+        IDS,
+        np.array(IDS),
+        tf.constant(IDS),
+        tuple(map(tuple, IDS)),
+        [np.array(row, np.int64) for row in IDS],
+        {"input_ids": IDS},
+        {"input_ids": IDS, "attention_mask": mask, "token_type_ids": None},
+        Encoding(input_ids=IDS, attention_mask=np.array(mask), other="text"),
+    ):
+        assert np.array_equal(model(inputs)["logits"].numpy(), expected)
+    positions = {"input_ids": IDS, "masked_positions": [[2], [2]]}
+    np.testing.assert_allclose(model(positions)["logits"], expected[:, 2:3], atol=1e-6)
+    assert len(model(IDS, taps="hidden_states")["hidden_states"]) == 2
+
+
+@pytest.mark.parametrize(
+    "inputs, words",
+    [
+        ("The whale", "input_ids is text: give ids"),
+        (["The whale"], "input_ids is text"),
+        ([101, 103, 102], "input_ids has the shape (3,): give rows"),
+        ([[[101]]], "input_ids has the shape (1, 1, 1)"),
+        ([[101, 103], [101]], "rows of different lengths: pad them"),
+        ([[101.5]], "numbers of type float64: give whole ones"),
+        ([[101, 200]], "input_ids holds 200, and the model knows 0 to 199"),
+        ([[-1]], "input_ids holds -1"),
+        ([[101] * 65], "rows of 65 tokens are longer than the model's 64 positions"),
+        ({"ids": IDS}, "hold no input_ids, but ids"),
+        ({}, "hold no input_ids, but nothing"),
+        ({"input_ids": IDS, "attention_mask": [[1, 1, 1]]}, "attention_mask is (1, 3)"),
+        ({"input_ids": IDS, "token_type_ids": [[0, 0, 0, 2]] * 2}, "token_type_ids holds 2"),
+        ({"input_ids": IDS, "masked_positions": [2, 2]}, "masked_positions has the shape (2,)"),
+    ],
+)
+def test_other_inputs_are_one_clear_line(model, inputs, words):
+    with pytest.raises(tfdistill.UserError) as error:
+        model(inputs)
+    assert words in str(error.value) and "\n" not in str(error.value)
+
+
+def test_functions_say_what_they_do_not_take(model, user_folder, monkeypatch):
+    monkeypatch.chdir(user_folder)
+    headless = tfdistill.MaskedLanguageModel(model.config, with_head=False)
+    own = "runs/mini/student"
+    calls = [
+        (lambda: tfdistill.evaluate_model(model), "30522 tokens, but the model has 200"),
+        (lambda: tfdistill.fill_masks(model, "[MASK]"), "30522 tokens, but the model has 200"),
+        (lambda: tfdistill.train_model({"steps": 3}), "takes a tfdistill.RunConfig, not dict"),
+        (lambda: tfdistill.train_model(tfdistill.RunConfig(recipe="none")), "--recipe=none"),
+        (lambda: tfdistill.evaluate_model("gone"), "gone"),
+        (lambda: tfdistill.evaluate_model(headless), "no masked-LM head"),
+        (lambda: tfdistill.evaluate_model(model, None, own, length=65), "--length=65"),
+        (lambda: tfdistill.fill_masks(headless, "[MASK]"), "no masked-LM head"),
+        (lambda: tfdistill.fill_masks(model, "no gap", tokenizer=own), "no [MASK]"),
+        (lambda: tfdistill.fill_masks(model, ["[MASK]"]), "takes one text, not list"),
+    ]
+    for call, words in calls:
+        with pytest.raises(tfdistill.UserError) as error:
+            call()
+        assert words in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_model_in_memory_and_its_folder_say_the_same(model, user_folder, monkeypatch):
+    monkeypatch.chdir(user_folder)
+    text, folder = "The whale [MASK] the [MASK].", "runs/mini/student"
+    tokenizer = tfdistill.load_tokenizer(folder)
+    ours = tfdistill.fill_masks(model, text, top_k=2, tokenizer=tokenizer)
+    assert ours == tfdistill.fill_masks(folder, text, 2) and len(ours) == 2
+    texts = dict(corpus="my_texts", length=32)
+    found = tfdistill.evaluate_model(model, tokenizer=folder, **texts)
+    assert found.keys() == {"unigram", "model"}
+    both = tfdistill.evaluate_model(Path(folder), teacher="runs/mini/teacher", **texts)
+    assert both["model"]["loss"] == pytest.approx(found["model"]["loss"], rel=1e-6)
+    assert 0 <= both["model"]["agreement"] <= 1
