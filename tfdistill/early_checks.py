@@ -9,9 +9,9 @@ from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.distillation.phases import TEXT_ALONE, require_loss
 from tfdistill.errors import UserError
 from tfdistill.flags import FIELDS
-from tfdistill.models.config_files import config_of, read_config, read_json
+from tfdistill.models.config_files import config_of, read_json
 from tfdistill.paths import require_folder, require_shards
-from tfdistill.planned_shapes import plan_shapes
+from tfdistill.planned_shapes import plan_shapes, read_shape
 from tfdistill.recipe_checks import check_own_defaults, check_schedules
 from tfdistill.training.run_state import RunDirectory
 
@@ -77,7 +77,7 @@ def _check_shapes(config, recipe):
         file = Path(names[0]) / "config.json"
         if not file.is_file():
             if config.student_config:
-                read_config(config.student_config, config.student_type)
+                read_shape("student", config)
             return
         shape = config_of(read_json(file), file)
     tokenizer = load_tokenizer(sources.tokenizer_source(config, names))

@@ -46,6 +46,26 @@ def plan_shapes(config, asks_teacher, loaded, tokenizer):
     return teacher, student, init
 
 
+def read_shape(model, config):
+    """The shape that `--teacher_config` or `--student_config` names.
+
+    Args:
+        model: "teacher" or "student".
+        config: a `RunConfig`.
+
+    Returns:
+        `EncoderConfig`.
+
+    Raises:
+        UserError: there is none, or it cannot be.
+    """
+    name = getattr(config, f"{model}_config")
+    try:
+        return read_config(name, getattr(config, f"{model}_type"))
+    except UserError as error:
+        raise UserError(f"--{model}_config={name}: {error}") from None
+
+
 def _plan_teacher(config, asks_teacher, loaded, tokenizer):
     if loaded is None:
         if not asks_teacher:
@@ -55,7 +75,7 @@ def _plan_teacher(config, asks_teacher, loaded, tokenizer):
                 "--layerdrop_adapt_steps is for a loaded teacher: name one with --teacher, or use "
                 "--teacher_steps"
             )
-        shape = read_config(config.teacher_config, config.teacher_type)
+        shape = read_shape("teacher", config)
         return _at_home(shape, "--teacher_config", config, tokenizer)
     if loaded.vocab_size != tokenizer.vocab_size:
         raise UserError(
@@ -91,7 +111,7 @@ def _plan_start(config, teacher_config):
 
 def _plan_student(config, teacher_config, tokenizer):
     if config.student_config:
-        shape = read_config(config.student_config, config.student_type)
+        shape = read_shape("student", config)
         if teacher_config and not config_file(config.student_config):
             # A name says nothing of these.
             fields = list(shape.INHERITED)

@@ -47,7 +47,7 @@ def named_config(name, model_type="bert", vocab_size=30522):
         config = _named_bert(name, model_type, vocab_size)
     require(
         config,
-        f"--student_config/--teacher_config: {name!r} is neither a file nor a known size; use "
+        f"{name!r} is neither a file nor a known size; use "
         f"a JSON file, one of {', '.join(known)}, or a shape like {example}",
     )
     return config
