@@ -178,8 +178,10 @@ def test_a_model_in_memory_and_its_folder_say_the_same(model, user_folder, monke
     ours = tfdistill.fill_masks(model, text, top_k=2, tokenizer=tokenizer)
     assert ours == tfdistill.fill_masks(folder, text, 2) and len(ours) == 2
     texts = dict(corpus="my_texts", length=32)
-    found = tfdistill.evaluate_model(model, tokenizer=folder, **texts)
+    found = tfdistill.evaluate_model(model, tokenizer=folder, **texts)["models"]
     assert found.keys() == {"unigram", "model"}
     both = tfdistill.evaluate_model(Path(folder), teacher="runs/mini/teacher", **texts)
+    assert "model-teacher" in both["differences"]
+    both = both["models"]
     assert both["model"]["loss"] == pytest.approx(found["model"]["loss"], rel=1e-6)
     assert 0 <= both["model"]["agreement"] <= 1

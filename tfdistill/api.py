@@ -62,9 +62,10 @@ def evaluate_model(model, teacher=None, tokenizer=None, **flags):
             `shards_dir`.
 
     Returns:
-        dict of "unigram" (always the training split's frequencies), "teacher" and "model" to
-        dicts: "loss" in nats, "pseudo_perplexity", "top1" and "top5" as shares, numbers of
-        parameters, and of the model "agreement" with the teacher.
+        dict, as `python -m tfdistill.evaluate --json` prints it. "models" has "unigram" (always
+        the training split's frequencies), "teacher" and "model", each with "loss" in nats,
+        "pseudo_perplexity", "top1" and "top5" as shares, their standard errors, and the model's
+        "agreement" with the teacher; "differences" has what lies between them, with its error.
 
     Raises:
         UserError: there is no such model or text, or they do not go together.
@@ -75,14 +76,14 @@ def evaluate_model(model, teacher=None, tokenizer=None, **flags):
         found = tfdistill.evaluate_model(
             "runs/mini/student", teacher="runs/mini/teacher", corpus="my_texts", length=32
         )
-        found["model"]["loss"], found["model"]["agreement"]
+        found["models"]["model"]["loss"], found["models"]["model"]["agreement"]
     """
     config = RunConfig(**flags)
     devices.prepare("auto", "float32")
     from tfdistill.early_checks import open_text
     from tfdistill.held_out import open_held_out, require_fit
     from tfdistill.models.checkpoint import load_model, resolve_directory
-    from tfdistill.results import evaluate_models
+    from tfdistill.results import add_errors, evaluate_models
 
     models, folder = {}, ""
     for key, source in {"teacher": teacher, "model": model}.items():
@@ -97,7 +98,10 @@ def evaluate_model(model, teacher=None, tokenizer=None, **flags):
     for key, each in models.items():
         require_fit(config, tokenizer, f"the {key}", each)
     counts, batches = open_held_out(config, tokenizer, open_text(config))
-    return evaluate_models(models.items(), counts, batches)
+    found, sums = evaluate_models(models.items(), counts, batches)
+    differences = add_errors(found, sums)
+    facts = {"corpus": config.corpus, "split": "test"}
+    return facts | {"models": found, "differences": differences}
 
 
 def fill_masks(model, text, top_k=5, tokenizer=None):
