@@ -142,6 +142,17 @@ def fails(capfd, code, *words):
     assert [word for word in words if word not in error] == [], error
 
 
+def test_a_measurement_says_which_text_it_read(run_command, folder, tiny_text, tmp_path, capfd):
+    (tmp_path / "texts").mkdir()
+    shutil.copy(tiny_text / "text.txt", tmp_path / "texts" / "train.txt")
+    (tmp_path / "texts" / "notes.pdf").write_text("no text")
+    words = [f"--corpus={tmp_path / 'texts'}", f"--shards_dir={tmp_path / 'shards'}", "--length=16"]
+    assert run_command("evaluate", f"--model={folder / 'teacher'}", *words) == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert f"train: 1 file in {tmp_path / 'texts'}: train.txt" in lines
+    assert f"left out of {tmp_path / 'texts'}: notes.pdf (no suffix of text)" in lines
+
+
 def test_a_run_that_is_older_than_a_flag_is_read(run_command, tmp_path, capfd):
     (tmp_path / "flags.txt").write_text(
         "--corpus=sample\n--data_dir=\n--length=9\n--shards_dir=s\n"

@@ -45,6 +45,7 @@ def _evaluate(config):
     from tfdistill.data.tokenizer import load_tokenizer
     from tfdistill.models.checkpoint import load_model, resolve_directory
     from tfdistill.progress import Console
+    from tfdistill.reports.corpus_files import format_files
     from tfdistill.results import add_errors, evaluate_models
 
     measured = "model" if config.model else "student"
@@ -66,6 +67,8 @@ def _evaluate(config):
     result["differences"] = add_errors(found, sums)
     if not config.model:
         result |= _verdict(Path(config.output_dir), found, result["differences"])
+    if files := format_files(corpus):
+        console.say(files)
     console.say(_table(result, sources))
     if config.json:
         print(json.dumps(result))

@@ -49,6 +49,7 @@ def _export(config):
     from tfdistill.deployment.model_card import write_model_card
     from tfdistill.models.checkpoint import load_model, resolve_directory
     from tfdistill.progress import Console
+    from tfdistill.reports.corpus_files import format_files
 
     console = Console(json=config.json)
     source = resolve_directory(source)
@@ -60,6 +61,8 @@ def _export(config):
     facts, failure = export_bundle(model, output, config.length, tokenizer, batches)
     metrics = None if config.model else _metrics_of(run)
     write_model_card(output / "model_card.md", model.config, facts, metrics)
+    if files := format_files(corpus):
+        console.say(files)
     console.say(f"{output}\n{_table(facts)}")
     if config.json:
         print(json.dumps({"directory": str(output), "files": facts}))
