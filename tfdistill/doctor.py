@@ -132,6 +132,7 @@ def _examine(choice, console):
     console.say(f"\ntraining check: {steps} steps of {mini.name}")
     for way in ways:
         line = console.progress(way.name, steps)
+        line.note("compiling the step")
         courses[way.name] = training_check.train(mini, batches, way, steps, line)
     comparison = None
     if len(ways) > 1:
