@@ -1,4 +1,4 @@
-"""A run that is killed twice ends with the weights of one that was left alone."""
+"""A run that is stopped again and again ends with the weights of one that was left alone."""
 
 import json
 import os
@@ -12,7 +12,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 300.0  # seconds for what takes a few
-STEPS, INTERVAL = 60, 5
+STEPS, INTERVAL = 300, 100
+CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+WAITS = "stopping once what was learned is stored; a second Ctrl-C ends at once\n"
 AS_IT_IS = ["-m", "tfdistill.train"]
 # XLA takes much longer to compile a step than this run takes in all.
 NOT_COMPILED = [
@@ -30,16 +32,17 @@ def start(tiny_flags):
     """A function that starts a run in a folder; what still runs is killed at the end."""
     started = []
 
-    def start(path, command):
+    def start(path, command, **more):
         flags = tiny_flags(
             output_dir=path,
             teacher_config="L-1_H-16_A-2",
             layerdrop=0.3,
             teacher_steps=STEPS,
             steps=STEPS,
-            log_interval=3,
+            log_interval=7,
             checkpoint_interval=INTERVAL,
-            validation_interval=30,
+            validation_interval=90,
+            **more,
         )
         process = subprocess.Popen(
             [sys.executable, *command, *flags],
@@ -63,29 +66,42 @@ def done(path):
     return json.loads((path / "checkpoints" / "state.json").read_text())["done"]
 
 
-def kill_in(stage, process, path, checkpoints):
-    """Kills the run once this many checkpoints of a stage were written; returns the last's step."""
+def wait_until(true, process):
+    """Waits for what a process does."""
     deadline = time.monotonic() + PATIENCE
-    folder = path / "checkpoints" / stage
-    seen = set()
-    while len(seen) < checkpoints:
+    while not true():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
-        seen.update(file.name for file in folder.glob("step-*.safetensors"))
         time.sleep(0.002)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+
+
+def stop_in(stage, signum, process, path):
+    """Ends the run after a stage's first checkpoint; returns the step that it will go on from."""
+    folder = path / "checkpoints" / stage
+    before = set(folder.glob("step-*.safetensors"))
+    wait_until(lambda: set(folder.glob("step-*.safetensors")) - before, process)
+    os.killpg(process.pid, signum)
+    _, err = process.communicate(timeout=PATIENCE)
     assert stage not in done(path)
-    return int(max(folder.glob("step-*.safetensors")).stem.removeprefix("step-"))
+    step = int(max(folder.glob("step-*.safetensors")).stem.removeprefix("step-"))
+    if signum != signal.SIGKILL:
+        says = f"stopped; the same command goes on from step {step} of {stage}\n"
+        assert err == f"{WAITS}{says}"
+        assert process.returncode == CODES[signum]
+    return step
+
+
+def stop_at(text, signum, process, left):
+    """Ends the run where it has said something, in a stage that stores nothing on its way."""
+    said = next(line for line in process.stdout if text in line)
+    os.killpg(process.pid, signum)
+    _, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, err) == (CODES[signum], f"stopped; {left}\n"), said
 
 
 def kill_at_once(process, path):
     """Kills the run while its teacher is made, before there is a checkpoint."""
-    deadline = time.monotonic() + PATIENCE
-    while not (path / "checkpoints" / "state.json").exists():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
+    wait_until((path / "checkpoints" / "state.json").exists, process)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     assert not list(path.rglob("step-*.safetensors"))
@@ -97,36 +113,15 @@ def finish(process):
     return out
 
 
-def wait_for(stage, process, path):
-    deadline = time.monotonic() + PATIENCE
-    while stage not in done(path):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def curve(path, stage):
     rows = (path / "checkpoints" / stage / "curve.jsonl").read_text().splitlines()
-    return [{**json.loads(row), "tokens_per_second": None} for row in rows]
+    clock = {"tokens_per_second": None, "wall_time": None}
+    return [{**json.loads(row), **clock} for row in rows]
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        pytest.param(NOT_COMPILED, id="not compiled"),
-        pytest.param(AS_IT_IS, id="as it is", marks=pytest.mark.slow),
-    ],
-)
-def test_killed_and_started_again(command, tmp_path, start):
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    undisturbed = start(whole, command)
-    kill_at_once(start(broken, command), broken)
-    in_teacher = kill_in("teacher", start(broken, command), broken, 2)
-    in_student = kill_in("student", start(broken, command), broken, 3)
-    assert 0 < in_teacher < STEPS and 0 < in_student < STEPS
-    out = finish(start(broken, command))
-    wait_for("student", undisturbed, whole)
-    assert f"student goes on from step {in_student}\n" in out and "teacher goes on" not in out
+def assert_equal_runs(broken, whole, process):
+    """The models and curves of one run are those of another, whose process may still run."""
+    wait_until(lambda: "student" in done(whole), process)
     for model in ("teacher", "student"):
         ours, theirs = (
             (path / model / "model.safetensors").read_bytes() for path in (broken, whole)
@@ -134,3 +129,47 @@ def test_killed_and_started_again(command, tmp_path, start):
         assert ours == theirs
         assert curve(broken, model) == curve(whole, model)
     assert (broken / "metrics.json").is_file() and (broken / "report.html").is_file()
+
+
+@pytest.mark.parametrize(
+    "command, flags",
+    [
+        pytest.param(NOT_COMPILED, {}, id="one device"),
+        pytest.param(
+            ["tests/run_on_devices.py", "2"],
+            {"steps_per_execution": 4},
+            id="two devices, several steps in a call",
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_stopped_and_started_again(command, flags, tmp_path, start):
+    """Killed at its start, then asked to stop twice, wherever it is."""
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    undisturbed = start(whole, command, **flags)
+    kill_at_once(start(broken, command, **flags), broken)
+    in_teacher = stop_in("teacher", signal.SIGINT, start(broken, command, **flags), broken)
+    in_student = stop_in("student", signal.SIGTERM, start(broken, command, **flags), broken)
+    assert INTERVAL <= in_teacher < STEPS and INTERVAL <= in_student < STEPS
+    out = finish(start(broken, command, **flags))
+    assert f"student goes on from step {in_student}\n" in out and "teacher goes on" not in out
+    assert_equal_runs(broken, whole, undisturbed)
+
+
+@pytest.mark.slow
+def test_stopped_everywhere(tmp_path, start):
+    """While it compiles, in both trainings, in the evaluation and in the export."""
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    undisturbed = start(whole, AS_IT_IS)
+    goes_on = "the same command goes on after what is done: "
+    trained = "prepare, teacher, start, student"
+    stop_at("compiling", signal.SIGINT, start(broken, AS_IT_IS), f"{goes_on}prepare")
+    stop_in("teacher", signal.SIGKILL, start(broken, AS_IT_IS), broken)
+    stop_in("teacher", signal.SIGTERM, start(broken, AS_IT_IS), broken)
+    stop_in("student", signal.SIGINT, start(broken, AS_IT_IS), broken)
+    stop_at("loading the", signal.SIGTERM, start(broken, AS_IT_IS), f"{goes_on}{trained}")
+    evaluated = f"{goes_on}{trained}, evaluate"
+    stop_at("converting student_int8", signal.SIGINT, start(broken, AS_IT_IS), evaluated)
+    assert not (broken / "export").exists()
+    finish(start(broken, AS_IT_IS))
+    assert_equal_runs(broken, whole, undisturbed)

@@ -5,16 +5,19 @@ import sys
 from pathlib import Path
 
 import tfdistill
-from tfdistill import flagfile
+from tfdistill import flagfile, quiet, stopping
 from tfdistill import flags as tfdistill_flags
 from tfdistill.errors import UserError
 from tfdistill.paths import cure_of
+from tfdistill.progress import finish_line
 
 INTERRUPTED = 130  # the shell's code for a command ended by Ctrl-C
 
 
-def run(main, doc, shown, positional=None, of_run=(), separator=" ", help=None):
+def run(main, doc, shown, positional=None, of_run=(), separator=" ", help=None, left=None):
     """Parses the flags, calls `main` and exits with its code.
+
+    Ctrl-C and SIGTERM end it with 130 and 143 (see `stopping`).
 
     Args:
         main: called with a `RunConfig`; what it returns is the exit code (None: 0).
@@ -26,22 +29,18 @@ def run(main, doc, shown, positional=None, of_run=(), separator=" ", help=None):
         separator: stands between the words in the value of `positional`.
         help: dict of flags to what they mean for this command, where that is not what they mean
             for the main job.
+        left: function that says what a command that was stopped leaves; None: there is nothing.
     """
-    from absl import flags
+
+    def farewell():
+        _tell(f"stopped; {left()}" if left else "stopped")
 
     # TensorFlow's start-up messages are not for the users of a command; its errors are.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
-        tfdistill_flags.declare(flags.FLAGS, shown, help or {})
-        words = _parse(flags, sys.argv, doc)
-        if words and positional:
-            flags.FLAGS[positional].value = separator.join(words)
-        elif words:
-            raise UserError(f"unexpected word {words[0]!r}: flags start with --")
-        if of_run and not flags.FLAGS.model:
-            _adopt(flags.FLAGS, of_run)
-        code = main(tfdistill_flags.config_from(flags.FLAGS))
-        sys.stdout.flush()
+        with stopping.handled(_tell, farewell):
+            code = main(_config(doc, shown, positional, of_run, separator, help or {}))
+            sys.stdout.flush()
     except UserError as error:
         code = _fail(str(error))
     except BrokenPipeError:  # who reads the output has ended, as `head` does
@@ -50,9 +49,25 @@ def run(main, doc, shown, positional=None, of_run=(), separator=" ", help=None):
     except OSError as error:
         named = f"{error.filename}: " if error.filename else ""
         code = _fail(f"{named}{error.strerror or error}: {cure_of(error)}")
-    except KeyboardInterrupt:
-        code = _fail("stopped; the same command goes on from the last checkpoint", INTERRUPTED)
+    except KeyboardInterrupt as stop:
+        farewell()
+        code = stop.code if isinstance(stop, stopping.Stopped) else INTERRUPTED
     sys.exit(code or 0)
+
+
+def _config(doc, shown, positional, of_run, separator, help):
+    """Reads the command line as a `RunConfig`; the arguments are those of `run`."""
+    from absl import flags
+
+    tfdistill_flags.declare(flags.FLAGS, shown, help)
+    words = _parse(flags, sys.argv, doc)
+    if words and positional:
+        flags.FLAGS[positional].value = separator.join(words)
+    elif words:
+        raise UserError(f"unexpected word {words[0]!r}: flags start with --")
+    if of_run and not flags.FLAGS.model:
+        _adopt(flags.FLAGS, of_run)
+    return tfdistill_flags.config_from(flags.FLAGS)
 
 
 def _parse(flags, argv, doc):
@@ -102,6 +117,11 @@ def _adopt(flag_values, names):
 
 
 def _fail(message, code=1):
-    line = " ".join(message.split())
-    print(f"error: {line}", file=sys.stderr, flush=True)
+    _tell(f"error: {' '.join(message.split())}")
     return code
+
+
+def _tell(line):
+    """Writes a line of its own to standard error, also while that is captured."""
+    finish_line()
+    quiet.write_past_capture(f"{line}\n")

@@ -60,6 +60,7 @@ def _evaluate(config):
     counts, batches = open_held_out(config, tokenizer, corpus)
     console = Console(json=config.json)
     line = console.progress("evaluate", len(models) * len(batches))
+    line.note("tracing the models")
     found, sums = evaluate_models(
         models.items(), counts, batches, lambda key, done: line(done, f"batches: {key}")
     )

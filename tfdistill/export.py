@@ -58,7 +58,8 @@ def _export(config):
     require_fit(config, tokenizer, f"--model={source}", model)
     output = run / "export"
     _, batches = open_held_out(config, tokenizer, corpus)
-    facts, failure = export_bundle(model, output, config.length, tokenizer, batches)
+    line = console.progress("export", None)
+    facts, failure = export_bundle(model, output, config.length, tokenizer, batches, line.note)
     metrics = None if config.model else _metrics_of(run)
     write_model_card(output / "model_card.md", model.config, facts, metrics)
     if files := format_files(corpus):

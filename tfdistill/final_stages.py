@@ -59,6 +59,7 @@ class FinalStages:
         self._evaluate()
         self._export()
         started = time.perf_counter()
+        self._console.say("writing the report")
         metrics = self._metrics()
         found = examples.fill_examples(self._path, self._tokenizer, self._test.rows)
         curves = self._curves()
@@ -95,6 +96,7 @@ class FinalStages:
         started = time.perf_counter()
         keys = results.kept_models(self._path)
         line = self._console.progress("evaluate", len(keys) * len(self._test))
+        line.note("loading the models")
         models, sums = results.evaluate_models(
             results.load_models(self._path, keys),
             self._counts,
@@ -102,6 +104,7 @@ class FinalStages:
             progress=lambda key, done: line(done, f"batches of the test split: {key}"),
         )
         if len(self._teachers) > 1:
+            self._console.say("measuring the mean of the teachers")
             teachers = [load_model(folder) for folder in self._teachers]
             shares = shares_of(len(teachers), teacher_weights(self._config))
             models["teachers"], sums["teachers"] = results.evaluate_together(
@@ -115,9 +118,9 @@ class FinalStages:
         if self._run.done("export"):
             return
         started = time.perf_counter()
-        self._console.say("exporting and running the TFLite files")
+        line = self._console.progress("export", None)
         files, failure = results.export_run(
-            self._path, self._config.length, self._tokenizer, self._test
+            self._path, self._config.length, self._tokenizer, self._test, line.note
         )
         for name, fact in files.items():
             if "agreement" in fact:

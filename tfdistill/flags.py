@@ -391,10 +391,18 @@ class RunConfig:
     force: bool = _flag(False, RUN, "Start over: delete the run that --output_dir holds.")
     log_interval: int = _flag(20, RUN, "Steps between two logged points.", minimum=1)
     checkpoint_interval: int = _flag(
-        200, RUN, "Steps between two checkpoints, from which a stopped run goes on.", minimum=1
+        200,
+        RUN,
+        "Steps between two checkpoints, from which a run goes on that was killed; Ctrl-C and "
+        "SIGTERM write one of their own.",
+        minimum=1,
     )
     validation_interval: int = _flag(
-        200, RUN, "Steps between two points of the validation curve.", minimum=1
+        200,
+        RUN,
+        "The most steps between two points of the validation curve, which has ten or more, and one "
+        "before the first step.",
+        minimum=1,
     )
     device: str = _flag(
         "auto",

@@ -19,20 +19,23 @@ from tfdistill.distillation.cached_signals import kept_for
 from tfdistill.errors import UserError
 from tfdistill.files import write_atomically
 from tfdistill.final_stages import FinalStages, Text
-from tfdistill.flags import flag_lines
+from tfdistill.flags import flag_lines, parse_flag_lines
 from tfdistill.models.checkpoint import load_model, save_model
 from tfdistill.models.heads import MaskedLanguageModel
 from tfdistill.recipe_checks import split_steps, without_meaning
 from tfdistill.reports.corpus_files import format_files
 from tfdistill.reports.table import format_statistics, format_table
+from tfdistill.reports.tensorboard import RunWriter, markdown_table
 from tfdistill.run_facts import describe_run, reads_teacher
 from tfdistill.stage_trainer import StageTrainer
+from tfdistill.stopping import postponed
 from tfdistill.student_start import make_start, random_student, student_from_text
 from tfdistill.teacher_cache import open_cache
 from tfdistill.training.evaluation import evaluate
 from tfdistill.training.run_state import RunDirectory
 from tfdistill.training.text_start import start_from_text
 
+NOTHING_CHANGED = "nothing of the run was changed"
 VALIDATION_BATCHES = 16  # enough for a curve; the table uses the whole test split
 
 
@@ -49,6 +52,7 @@ class MainJob:
     def __init__(self, config, console, machine, corpus=None):
         self.corpus = corpus
         self.config, self.console, self.machine = config, console, machine
+        self._begun = False
         self.strategy = devices.strategy(machine)
         self.path = Path(config.output_dir)
         plan.require_even_batches(config, machine.replicas)
@@ -96,6 +100,17 @@ class MainJob:
         self.console.say(f"report: {self.path / 'report.html'}")
         failure = self.run_directory.done("export")["failure"]
         return metrics, ParityError(failure) if failure else None
+
+    def left(self):
+        """What a stop leaves, in words: where the same command goes on."""
+        done = ", ".join(self.run_directory.facts("seconds"))
+        if not (self._begun and done):
+            return NOTHING_CHANGED
+        command = "the same command" + " without --force" * self.config.force
+        if last := self.run_directory.last_checkpoint():
+            stage, step = last
+            return f"{command} goes on from step {step:,} of {stage}"
+        return f"{command} goes on after what is done: {done}"
 
     @contextlib.contextmanager
     def _training(self):
@@ -146,11 +161,18 @@ class MainJob:
                 "--force"
             )
         self.run_directory.begin()
-        write_atomically(self.path / "flags.txt", "\n".join(flag_lines(self.config)) + "\n")
+        self._begun = True
+        lines = flag_lines(self.config)
+        write_atomically(self.path / "flags.txt", "\n".join(lines) + "\n")
+        flags = RunWriter(self.path / "tensorboard" / "flags")
+        flags.replay([])  # nothing of an earlier start
+        flags.text("flags", 0, markdown_table(["flag", "value"], parse_flag_lines(lines).items()))
+        flags.close()
         if not done:
             facts = {"shards": shards, "statistics": prepared.statistics, "folder": os.getcwd()}
             self._finish("prepare", started, machine=dataclasses.asdict(self.machine), **facts)
 
+    @postponed()
     def _make_teachers(self):
         """Loads, adapts or pre-trains the teacher; [] when the recipe works without one."""
         config, plan_ = self.config, self.plan
@@ -186,6 +208,7 @@ class MainJob:
     def _fresh_teacher(self):
         teacher = MaskedLanguageModel(self.plan.teacher_config, seed=self.config.seed)
         if not self.trainer.has_checkpoint("teacher"):  # which would take its place
+            self.console.say("making the teacher's start from the text")
             ids, counts = self.train_shard.ids, self.train_rows.counts
             special_ids = self.tokenizer.special_ids
             start_from_text(teacher, ids, counts, special_ids, self.config.seed)
@@ -228,9 +251,11 @@ class MainJob:
             return load_model(self.path / "checkpoints" / "student_start")
         if name == KEYS["random"] or self.trainer.has_checkpoint(name):
             return random_student(self.config, self.plan, self.train_rows.counts)
+        self.console.say(f"making the start of {name} from the text")
         ids, special_ids = self.train_shard.ids, self.tokenizer.special_ids
         return student_from_text(self.config, self.plan, self.train_rows, ids, special_ids)
 
+    @postponed()
     def _make_student(self, name, student, teachers, phases, output):
         if self.run_directory.done(name):
             return
@@ -252,6 +277,7 @@ class MainJob:
                 layerdrop=0.0,
                 batches=its,
                 first_step=done,
+                all_steps=sum(shares),
                 more_follows=stage != stages[-1],
             )
             done += share

@@ -14,6 +14,8 @@ _REGISTERED_TWICE = re.compile(rb"Unable to register cu(?:DNN|FFT|BLAS) factory"
 # Without a driver there is no GPU that CUDA could fail to start.
 OF_CUDA = re.compile(rb"cuInit|cuda|cudnn|cublas|cufft|nvidia", re.IGNORECASE)
 
+_originals = []  # what is captured at the moment: descriptors of the true standard error
+
 
 @contextlib.contextmanager
 def quiet_native_output(harmless=None):
@@ -31,6 +33,7 @@ def quiet_native_output(harmless=None):
         yield
         return
     _flush()
+    _originals.append(original)
     with tempfile.TemporaryFile() as captured:
         os.dup2(captured.fileno(), STANDARD_ERROR)
         failure = None
@@ -42,9 +45,18 @@ def quiet_native_output(harmless=None):
         finally:
             _flush()
             os.dup2(original, STANDARD_ERROR)
+            _originals.pop()
             os.close(original)
             captured.seek(0)
             _pass_on(captured.read(), failure, harmless)
+
+
+def write_past_capture(text):
+    """Writes to standard error, whether or not it is captured; where there is none, nowhere."""
+    if _originals:
+        os.write(_originals[0], text.encode())
+    elif sys.stderr is not None:
+        print(text, end="", file=sys.stderr, flush=True)
 
 
 def _flush():

@@ -149,7 +149,7 @@ def add_errors(models, sums):
     return differences
 
 
-def export_run(path, length, tokenizer, batches):
+def export_run(path, length, tokenizer, batches, doing=lambda text: None):
     """Exports the student, checks its files, and times them beside the teacher's.
 
     Args:
@@ -157,6 +157,7 @@ def export_run(path, length, tokenizer, batches):
         length: tokens in a row.
         tokenizer: the `Tokenizer`.
         batches: evaluation batches.
+        doing: called with what is being done, before each part of the work.
 
     Returns:
         As `export_bundle`, with the teacher's files beside the student's.
@@ -166,7 +167,7 @@ def export_run(path, length, tokenizer, batches):
     """
     export = path / "export"
     student = load_model(path / "student")
-    files, failure = export_bundle(student, export, length, tokenizer, batches)
+    files, failure = export_bundle(student, export, length, tokenizer, batches, doing)
     teacher = load_model(path / "teacher") if (path / "teacher").is_dir() else None
     if teacher is None or teacher.head is None:
         return files, failure
@@ -174,9 +175,11 @@ def export_run(path, length, tokenizer, batches):
     checkpoints = path / "checkpoints"
     teacher_files = {TEACHER_FILE: None, TEACHER_INT8_FILE: DYNAMIC_INT8}
     for name, quantize in teacher_files.items():
+        doing(f"converting {name}, for the comparison")
         export_tflite(teacher, checkpoints / name, quantize, length)
     paths = {name: export / name for name in files}
     paths |= {name: checkpoints / name for name in teacher_files}
+    doing("timing all files")
     latency = measure_latency(paths, runs=LATENCY_RUNS, batch=next(iter(batches)))
     for name, milliseconds in latency.items():
         size = paths[name].stat().st_size

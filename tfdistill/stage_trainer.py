@@ -1,5 +1,7 @@
 """Trains the models of a run: settings in, checkpoints, curves and progress lines out."""
 
+import contextlib
+
 from tfdistill.data.batches import as_dataset
 from tfdistill.distillation.distiller import Distiller
 from tfdistill.distillation.phases import rates_of
@@ -12,6 +14,7 @@ from tfdistill.training.optimizer import build_optimizer
 from tfdistill.training.run_state import StageState
 
 FITTED_ON = 4  # batches, for a start of projections
+VALIDATIONS = 10  # at least, over a model's training, after the one before its first step
 
 
 class StageTrainer:
@@ -42,6 +45,7 @@ class StageTrainer:
         layerdrop,
         batches,
         first_step=0,
+        all_steps=None,
         more_follows=False,
     ):
         """Runs one phase to its end.
@@ -57,6 +61,7 @@ class StageTrainer:
             batches: `TrainingBatches` or `CachedBatches`.
             first_step: steps that the model took in earlier phases, whose batches and draws are
                 not taken again.
+            all_steps: those of all its phases; None where this is the only one.
             more_follows: whether another phase goes on with the model, so that a stop in it must
                 find this one's end.
 
@@ -90,21 +95,17 @@ class StageTrainer:
             steps=steps,
             dataset=lambda first, end: as_dataset(batches, first_step + first, first_step + end),
             state=state,
-            intervals=Intervals(
-                self._config.log_interval,
-                self._config.checkpoint_interval,
-                self._config.validation_interval,
-            ),
+            intervals=self._intervals(all_steps or steps, first_step),
             observers=self._observers(stage, steps, writer, scorer(model)),
             jit_compile=self._machine.jit_compile,
             steps_per_execution=self._config.steps_per_execution,
             loss_scale=loss_scale_for(self._machine.precision),
             keep_end=more_follows,
         )
-        before = loop.run()
+        with contextlib.closing(writer):
+            before = loop.run()
         self._previous = optimizer if more_follows else None
         state.close()
-        writer.close()
         return before
 
     def has_checkpoint(self, stage):
@@ -145,19 +146,45 @@ class StageTrainer:
             previous=previous,
         )
 
-    def _observers(self, stage, steps, writer, score):
-        lines = {}
+    def _intervals(self, steps, first_step):
+        """Of a phase of a model that is trained for `steps` in all."""
+        config = self._config
+        return Intervals(
+            config.log_interval,
+            config.checkpoint_interval,
+            min(config.validation_interval, max(1, steps // VALIDATIONS)),
+            # That of a later phase is the last one of the phase before.
+            validates_start=first_step == 0,
+        )
 
-        def restored(rows):
+    def _observers(self, stage, steps, writer, score):
+        line, validation = None, ""  # the last one's loss: that of training is a weighted sum
+
+        def restored(first, rows):
+            nonlocal line
             writer.replay(rows)
-            first = rows[-1]["step"] if rows else 0
             if 0 < first < steps:
                 self._console.say(f"{stage} goes on from step {first:,}")
-            lines["line"] = self._console.progress(stage, steps, first)
+            line = self._console.progress(stage, steps, first)
+            measured = [row for row in rows if "validation_loss" in row]
+            show_validation(*measured[-1:])
+
+        def show_validation(row=None):
+            nonlocal validation
+            if row and "validation_loss" in row:
+                validation = f"  validation {row['validation_loss']:.3f}"
 
         def progress(step, row):
-            writer.scalars(step, {key: value for key, value in row.items() if key != "step"})
-            text = f"loss {row['loss']:.3f}  {row['tokens_per_second']:,.0f} tokens/s"
-            lines["line"](step, text)
+            writer.row(row)
+            show_validation(row)
+            if "loss" in row:
+                loss, pace = row["loss"], row["tokens_per_second"]
+                line(step, f"loss {loss:.3f}{validation}  {pace:,.0f} tokens/s")
 
-        return Observers(progress, restored, lambda: self._validation_loss(score))
+        return Observers(
+            progress,
+            restored,
+            validate=lambda: self._validation_loss(score),
+            stepped=lambda step: step < steps and line(step),  # the last one is logged, too
+            doing=lambda text: line.note(text),
+        )

@@ -26,6 +26,7 @@ def make_start(config, plan, console, *, teacher, rows, validation_loss):
         (`MaskedLanguageModel`, dict of its `validation_loss` and, of a student that was cut,
         `random_validation_loss`).
     """
+    console.say("making the student's start")
     if plan.student_init == "random":
         start = random_student(config, plan, rows.counts)
     else:

@@ -23,6 +23,7 @@ from tfdistill.errors import UserError
 from tfdistill.files import locked, write_atomically
 from tfdistill.models.checkpoint import WEIGHTS
 from tfdistill.sources import teacher_weights
+from tfdistill.stopping import postponed
 
 ASKED_AT_ONCE = 32  # rows; fewer where a step has fewer
 MARKED_AFTER = 64  # askings; a stop loses no more
@@ -126,13 +127,21 @@ class TeacherCache:
         )
         self._require_room(missing)
         done, line = 0, console.progress("cache", todo)
-        for number, kept, rows in _by_what_they_lack(missing):
-            for of_these in self._ask(number, kept, rows):
-                line(done + of_these, "rows")
-            done += len(rows)
+        if todo:
+            line.note("compiling the teacher")
+        with postponed() as stop:
+            for number, kept, rows in _by_what_they_lack(missing):
+                for of_these in self._ask(number, kept, rows, stop):
+                    line(done + of_these, "rows")
+                    if not stop.unsaved:
+                        stop.check()
+                done += len(rows)
 
-    def _ask(self, number, kept, rows):
-        """Has rows answered and kept; yields how many of them are done."""
+    def _ask(self, number, kept, rows, stop):
+        """Has rows answered and kept; yields how many of them are done.
+
+        What was asked for before a stop is marked as being there.
+        """
         size = min(ASKED_AT_ONCE, self._batches.batch_size)
         stores = {n: s for each in kept for n, s in self._stores(number, each).items()}
         for count, start in enumerate(range(0, len(rows), size), 1):
@@ -140,11 +149,14 @@ class TeacherCache:
             full = np.resize(part, size)  # filled up, so that one graph serves all
             batch = self._batches.with_row_masks(full, np.full(size, number))
             answers = self._answering(*kept)(batch)
+            stop.unsaved = True
             for name, store in stores.items():
                 store.write(part, answers[name][: len(part)])
-            if count % MARKED_AFTER == 0 or start + size >= len(rows):
+            last = start + size >= len(rows) or stop.signum is not None
+            if count % MARKED_AFTER == 0 or last:
                 for store in stores.values():
                     store.mark()
+                stop.unsaved = False
             yield start + len(part)
 
     def _open(self, number, kept):

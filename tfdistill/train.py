@@ -18,10 +18,16 @@ from tfdistill.recipe_file import require_on_command_line
 def main():
     """Runs the command."""
     groups = [flags.CORPUS, flags.ROWS, flags.TEACHER, flags.STUDENT, flags.DISTILLATION]
-    cli.run(_train, __doc__, [*groups, flags.OPTIMIZER, flags.RUN])
+    jobs = []  # the one, once there is one
+
+    def left():
+        return jobs[0].left() if jobs else "nothing was changed"
+
+    shown = [*groups, flags.OPTIMIZER, flags.RUN]
+    cli.run(lambda config: _train(config, jobs), __doc__, shown, left=left)
 
 
-def _train(config):
+def _train(config, jobs):
     require_on_command_line(config.recipe)
     devices.prepare_import()
     from tfdistill.early_checks import check_early
@@ -31,7 +37,9 @@ def _train(config):
     choice = machine.for_training(config, console)  # before anything else imports TensorFlow
     from tfdistill.main_job import MainJob
 
-    metrics, failure = MainJob(config, console, choice, corpus).run()
+    job = MainJob(config, console, choice, corpus)
+    jobs.append(job)
+    metrics, failure = job.run()
     if config.json:
         print(json.dumps(metrics))
     if failure:

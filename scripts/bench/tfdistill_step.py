@@ -57,7 +57,7 @@ def main(work, folder, precision="float32"):
         dataset=lambda start, stop: tf.data.Dataset.from_tensor_slices(arrays),
         state=StageState(folder / "state", "bench"),
         intervals=Intervals(log=1, checkpoint=steps + 1, validation=steps + 1),
-        observers=Observers(progress=progress, restored=lambda rows: None),
+        observers=Observers(progress=progress, restored=lambda first, rows: None),
         jit_compile=machine.jit_compile,
     )
     times.append(time.perf_counter())

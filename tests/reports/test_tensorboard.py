@@ -1,10 +1,12 @@
 """Event files hold each point once, after a resume too."""
 
+import time
+
 import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tfdistill.reports.tensorboard import RunWriter
+from tfdistill.reports.tensorboard import RunWriter, markdown_table
 
 ROWS = [{"step": step, "loss": 10.0 - step, "validation_loss": 1.0} for step in (1, 2, 3)]
 
@@ -24,7 +26,13 @@ def points(directory):
 
 def write(writer, rows):
     for row in rows:
-        writer.scalars(row["step"], {key: row[key] for key in row if key != "step"})
+        writer.row(row)
+
+
+def wall_times(directory, tag="loss"):
+    accumulator = EventAccumulator(str(directory))
+    accumulator.Reload()
+    return [event.wall_time for event in accumulator.Tensors(tag)]
 
 
 def test_scalars(tmp_path):
@@ -46,11 +54,25 @@ def test_a_resumed_run_has_no_point_twice(tmp_path, closed):
     # The run stopped; its last checkpoint was step 2.
     resumed = RunWriter(tmp_path)
     resumed.replay(ROWS[:2])
-    resumed.scalars(3, {"loss": 7.5})
-    resumed.scalars(4, {"loss": 6.5})
+    resumed.row({"step": 3, "loss": 7.5})
+    resumed.row({"step": 4, "loss": 6.5})
     resumed.close()
     assert points(tmp_path)["loss"] == [(1, 9.0), (2, 8.0), (3, 7.5), (4, 6.5)]
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_resumed_run_keeps_the_times_of_its_points(tmp_path):
+    """Points of yesterday stay yesterday's; one without a time is of now."""
+    rows = [row | {"wall_time": 1.7e9 + 60 * row["step"]} for row in ROWS]
+    writer = RunWriter(tmp_path)
+    writer.replay(rows[:2])
+    writer.row(rows[2])
+    before = time.time()
+    writer.row({"step": 4, "loss": 6.0})
+    writer.close()
+    *stored, now = wall_times(tmp_path)
+    assert stored == [1.7e9 + 60, 1.7e9 + 120, 1.7e9 + 180] and before <= now <= time.time()
+    assert points(tmp_path).keys() == {"loss", "validation_loss"}
 
 
 def test_replay_of_nothing_forgets_an_older_run(tmp_path):
@@ -74,7 +96,7 @@ def test_replay_leaves_other_files_and_other_stages_alone(tmp_path):
 
 def test_points_are_on_disk_at_once(tmp_path):
     writer = RunWriter(tmp_path)
-    writer.scalars(1, {"loss": 2.5})
+    writer.row({"step": 1, "loss": 2.5})
     assert points(tmp_path) == {"loss": [(1, 2.5)]}
     writer.close()
 
@@ -89,7 +111,12 @@ def test_text(tmp_path):
     assert tf.make_ndarray(event.tensor_proto).item() == b"| teacher | student |\n|---|---|"
 
 
+def test_a_table_of_text(tmp_path):
+    table = markdown_table(["flag", "value"], {"recipe": "mlm", "text": "a|b"}.items())
+    assert table == "| flag | value |\n| --- | --- |\n| recipe | mlm |\n| text | a¦b |"
+
+
 def test_a_folder_that_cannot_be_made_is_an_os_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
-        RunWriter(tmp_path / "file" / "stage").scalars(1, {"loss": 1.0})
+        RunWriter(tmp_path / "file" / "stage").row({"step": 1, "loss": 1.0})

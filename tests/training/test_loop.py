@@ -2,6 +2,8 @@
 
 import dataclasses
 import os
+import signal
+import time
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from tfdistill import devices, recipes
 from tfdistill.data.batches import EvaluationBatches, TrainingBatches, as_dataset, taken_ahead
 from tfdistill.distillation.distiller import Distiller
 from tfdistill.errors import UserError
+from tfdistill.stopping import Stopped
 from tfdistill.training import loop as loop_module
 from tfdistill.training import loss_scale
 from tfdistill.training.evaluation import evaluate, scorer
@@ -55,6 +58,7 @@ class Outside:
 
     def __init__(self, stop_at=None):
         self.rows, self.restored_rows, self.stop_at = [], None, stop_at
+        self.first = None
 
     def progress(self, step, row):
         assert row["step"] == step
@@ -62,7 +66,8 @@ class Outside:
         if step == self.stop_at:
             raise Stop
 
-    def restored(self, rows):
+    def restored(self, first, rows):
+        self.first = first
         self.restored_rows = [row["step"] for row in rows]
 
 
@@ -129,7 +134,8 @@ def start(tiny_model, data):
 
 
 def without_time(rows):
-    return [{k: v for k, v in row.items() if k != "tokens_per_second"} for row in rows]
+    clock = "tokens_per_second", "wall_time"
+    return [{k: v for k, v in row.items() if k not in clock} for row in rows]
 
 
 @pytest.fixture(scope="module")
@@ -234,6 +240,74 @@ def test_steps_of_one_call_are_those_of_several(kind, start, tmp_path, monkeypat
     assert ahead == [1]  # there the iterator is TensorFlow's
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        PLAIN,
+        dataclasses.replace(PLAIN, log=7, steps_per_execution=3),
+        pytest.param(EVERYTHING, marks=pytest.mark.slow),
+    ],
+    ids=["plain", "several steps in a call", "everything"],
+)
+@pytest.mark.parametrize("after", [3, 8, 10, 12], ids="after {}".format)
+def test_a_stop_stores_what_was_learned(kind, after, restart, tmp_path):
+    """Ctrl-C between two logged points, at a checkpoint, at the end: nothing is taken again."""
+    whole, _ = restart(kind, tmp_path / "whole", Outside())
+    whole.run()
+    expected, rows = values_of(whole), without_time(whole._state.rows)
+
+    loop, _ = restart(kind, tmp_path / "parts", Outside())
+    stopped = []
+
+    def press(done):
+        if done >= after and not stopped:
+            stopped.append(done)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    loop._observers = dataclasses.replace(loop._observers, stepped=press)
+    with pytest.raises(Stopped):
+        loop.run()
+    assert stopped[0] - after < kind.steps_per_execution
+    again = Outside()
+    loop, _ = restart(kind, tmp_path / "parts", again)
+    loop._observers = dataclasses.replace(
+        loop._observers, stepped=lambda done: stopped.append(done)
+    )
+    loop.run()
+    assert again.first == stopped[0] and stopped[1:2] == sorted(stopped)[1:2]
+    found = values_of(loop)
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value, err_msg=name)
+    assert without_time(loop._state.rows) == rows
+
+
+def test_nothing_is_stored_that_is_no_number(restart, tmp_path):
+    loop, model = restart(PLAIN, tmp_path, Outside())
+    model.head.bias.assign(np.full(VOCABULARY, np.nan, np.float32))
+    loop._observers = dataclasses.replace(
+        loop._observers, stepped=lambda done: os.kill(os.getpid(), signal.SIGINT)
+    )
+    with pytest.raises(UserError, match="loss is nan at step 1"):
+        loop.run()
+    assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_compiling_is_not_part_of_the_pace(restart, tmp_path, monkeypatch):
+    """The first call takes long; the tokens of a second are counted from its end."""
+    outside = Outside()
+    loop, _ = restart(PLAIN, tmp_path, outside)
+    take, calls = loop._step, []
+
+    def slow_at_first(batch, step):
+        time.sleep(0.0 if calls else 3.0)
+        calls.append(step)
+        return take(batch, step)
+
+    monkeypatch.setattr(loop, "_step", slow_at_first)
+    loop.run()
+    assert outside.rows[0]["tokens_per_second"] > 2 * 4 * 12 / 3.0
+
+
 def test_a_loss_scale_goes_on_too(start, tmp_path, monkeypatch):
     """From a scale so high that the first steps overflow."""
     monkeypatch.setattr(loss_scale, "FIRST_SCALE", 2.0**24)
@@ -276,7 +350,8 @@ def plain_run(start, tmp_path_factory):
 
 
 def test_the_curve(plain_run):
-    rows, _ = plain_run
+    (start, *rows), _ = plain_run
+    assert start.keys() == {"step", "validation_loss", "wall_time"} and start["step"] == 0
     logged = [step for step in range(1, 31) if step % LOG == 0 or step % CHECKPOINT == 0]
     assert [row["step"] for row in rows] == logged
     for row in rows:
@@ -284,7 +359,7 @@ def test_the_curve(plain_run):
         assert row["tokens_per_second"] > 0
         # Of the points from one checkpoint or logged step to the next.
         assert ("validation_loss" in row) == (row["step"] % VALIDATION == 0)
-    validation = [row["validation_loss"] for row in rows if "validation_loss" in row]
+    validation = [row["validation_loss"] for row in (start, *rows) if "validation_loss" in row]
     assert rows[-1]["loss"] < rows[0]["loss"] - 0.3 and validation[-1] < validation[0] - 0.1
 
 
@@ -292,7 +367,7 @@ def test_the_learning_rate_of_the_curve(plain_run):
     """Means over the steps since the point before: warm-up of 8 steps, then down to 0."""
     rates = [0.01 * min((step + 1) / 8, (30 - step) / 22, 1.0) for step in range(30)]
     done = 0
-    for row in plain_run[0]:
+    for row in plain_run[0][1:]:
         expected = np.mean(rates[done : row["step"]])
         np.testing.assert_allclose(row["learning_rate"], expected, rtol=1e-5)
         done = row["step"]

@@ -212,6 +212,33 @@ def test_points_logged_after_the_checkpoint_are_forgotten(tmp_path):
     assert fresh.rows == [{"step": 10}, {"step": 20}]
 
 
+def test_what_was_not_logged_yet_comes_back(tmp_path):
+    """The losses of steps since the last point, to the last bit."""
+    state = StageState(tmp_path, "student")
+    values = np.float32(1 / 3), np.float32(1e-30)
+    losses = [{"loss": value, "skipped": 1.0} for value in values]
+    for each in losses:
+        state.unlogged.add(each, 2)
+    state.save(14, make_variables(14), 0.0)
+    fresh = StageState(tmp_path, "student")
+    fresh.restore(make_variables(0))
+    assert fresh.unlogged.steps == 4
+    assert fresh.unlogged.losses == [{k: float(v) for k, v in each.items()} for each in losses]
+
+
+def test_where_a_run_would_go_on(tmp_path):
+    """From the newest checkpoint of a stage, or of one of its phases, that is not done."""
+    run = begun(tmp_path, SETTINGS)
+    assert run.last_checkpoint() is None
+    for stage, step in (("teacher", 7), ("student-general", 80), ("student-head", 3)):
+        StageState(tmp_path / "checkpoints", stage).save(step, make_variables(0), 0.0)
+        assert run.last_checkpoint() == (stage, step)
+    run.finish("student", {})
+    assert run.last_checkpoint() == ("teacher", 7)
+    run.finish("teacher", {})
+    assert run.last_checkpoint() is None
+
+
 def test_the_end_keeps_the_curve_alone(tmp_path):
     state = StageState(tmp_path, "student")
     state.rows.append({"step": 10, "loss": 0.5})

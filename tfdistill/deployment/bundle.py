@@ -12,7 +12,7 @@ FLOAT32_FILE, INT8_FILE, SAVED_MODEL = "student.tflite", "student_int8.tflite", 
 PARITY_POSITIONS = 512  # masked positions of held-out text that each file must pass
 
 
-def export_bundle(model, directory, length, tokenizer, batches):
+def export_bundle(model, directory, length, tokenizer, batches, doing=lambda text: None):
     """Writes both TFLite files, the SavedModel and the tokenizer of a model.
 
     Args:
@@ -22,6 +22,7 @@ def export_bundle(model, directory, length, tokenizer, batches):
         tokenizer: the model's `Tokenizer`.
         batches: evaluation batches with rows of that length, to compare the files with the model
             (see `check_parity`) and to time them; iterated over twice.
+        doing: called with what is being done, before each part of the work.
 
     Returns:
         (facts, failure): dict of the TFLite files' names to dicts: the fields of `ParityResult`,
@@ -36,8 +37,10 @@ def export_bundle(model, directory, length, tokenizer, batches):
     with folder_aside(directory) as aside:
         facts, failure = {}, None
         for name, quantize in ((FLOAT32_FILE, None), (INT8_FILE, DYNAMIC_INT8)):
+            doing(f"converting {name}")
             export_tflite(model, aside / name, quantize, length)
             kind = quantize or FLOAT32
+            doing(f"comparing {name} with the model")
             try:
                 parity = check_parity(model, aside / name, batches, PARITY_POSITIONS, kind)
             except ParityError as error:
@@ -47,9 +50,11 @@ def export_bundle(model, directory, length, tokenizer, batches):
                 (aside / name).unlink()
                 continue
             facts[name] = {**dataclasses.asdict(parity), "bytes": (aside / name).stat().st_size}
+        doing("timing the files")
         latency = measure_latency({name: aside / name for name in facts}, batch=next(iter(batches)))
         for name, milliseconds in latency.items():
             facts[name]["latency_ms"] = milliseconds
+        doing(f"writing {SAVED_MODEL}")
         export_saved_model(model, aside / SAVED_MODEL, length)
         tokenizer.save(aside)
     return facts, failure

@@ -273,14 +273,18 @@ def join_phases(phases, start_loss=None):
 
     Args:
         phases: list of lists of rows, dicts with `step`, which counts from the phase's start.
-        start_loss: validation loss before the first step, if it was measured.
+        start_loss: validation loss before the first step, if it was measured; for curves that do
+            not begin with it, as older runs left them.
 
     Returns:
         list of rows whose steps count on.
     """
     if not any(phases):
         return []
-    rows = [] if start_loss is None else [{"step": 0, "validation_loss": start_loss}]
+    first = next(phase[0] for phase in phases if phase)
+    rows = []
+    if start_loss is not None and first["step"] > 0:
+        rows.append({"step": 0, "validation_loss": start_loss})
     for phase in phases:
         before = rows[-1]["step"] if rows else 0
         rows += [row | {"step": before + row["step"]} for row in phase]

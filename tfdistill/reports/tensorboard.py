@@ -1,14 +1,20 @@
 """TensorBoard's event files of one stage; a resumed run writes them anew, no point twice."""
 
-import contextlib
 import numbers
+import os
+import time
 from pathlib import Path
 
 from tfdistill.files import tensorflow_os_errors
 
+NO_CURVES = ("step", "wall_time")  # of a recorded point
+
 
 class RunWriter:
     """Writes scalars and text; nothing is on disk before the first of them.
+
+    The events are made here, since TensorFlow's own writer stamps each with the time at which it
+    is written: the points of a run that goes on would all lie in the moment of its start.
 
     Args:
         directory: folder of the event files; TensorBoard shows its name.
@@ -18,21 +24,24 @@ class RunWriter:
         self.directory = Path(directory)
         self._writer = None
 
-    def scalars(self, step, values):
-        """Adds one point to each named curve.
+    def row(self, row):
+        """Adds one point to each curve.
 
         Args:
-            step: int.
-            values: dict of names to numbers.
+            row: dict with `step`, the values at that step by the names of their curves, and
+                `wall_time`, seconds since 1970; without it, it is now.
 
         Raises:
             OSError: the write failed.
         """
-        import tensorflow as tf
+        from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 
-        with self._writing():
-            for name, value in values.items():
-                tf.summary.scalar(name, value, step=step)
+        values = [
+            scalar_pb(name, value)
+            for name, value in row.items()
+            if name not in NO_CURVES and isinstance(value, numbers.Real)
+        ]
+        self._write(row["step"], row.get("wall_time"), values)
 
     def text(self, name, step, markdown):
         """Adds a text panel.
@@ -45,16 +54,15 @@ class RunWriter:
         Raises:
             OSError: the write failed.
         """
-        import tensorflow as tf
+        from tensorboard.plugins.text.summary_v2 import text_pb
 
-        with self._writing():
-            tf.summary.text(name, markdown, step=step)
+        self._write(step, None, [text_pb(name, markdown)])
 
     def replay(self, rows):
         """Starts over from recorded points: older event files of the folder are deleted.
 
         Args:
-            rows: list of dicts, each with `step` and the values at that step.
+            rows: list of dicts as `row` takes them.
 
         Raises:
             OSError: a file could not be deleted or written.
@@ -63,14 +71,7 @@ class RunWriter:
         for old in self.directory.glob("events.out.tfevents.*"):
             old.unlink()
         for row in rows:
-            self.scalars(
-                row["step"],
-                {
-                    name: value
-                    for name, value in row.items()
-                    if name != "step" and isinstance(value, numbers.Real)
-                },
-            )
+            self.row(row)
 
     def close(self):
         """Completes the files; the writer may be used again."""
@@ -79,13 +80,38 @@ class RunWriter:
                 self._writer.close()
             self._writer = None
 
-    @contextlib.contextmanager
-    def _writing(self):
-        import tensorflow as tf
+    def _write(self, step, wall_time, summaries):
+        from tensorboard.compat.proto.event_pb2 import Event
 
+        wall_time = time.time() if wall_time is None else wall_time
         with tensorflow_os_errors():
             if self._writer is None:
-                self._writer = tf.summary.create_file_writer(str(self.directory))
-            with self._writer.as_default():
-                yield
+                self._writer = self._open(Event(wall_time=wall_time, file_version="brain.Event:2"))
+            for summary in summaries:
+                event = Event(wall_time=wall_time, step=step, summary=summary)
+                self._writer.write(event.SerializeToString())
             self._writer.flush()
+
+    def _open(self, version):
+        """A new event file that begins with the version of its format."""
+        import tensorflow as tf
+
+        self.directory.mkdir(parents=True, exist_ok=True)
+        name = f"events.out.tfevents.{time.time():.6f}.{os.getpid()}"
+        writer = tf.io.TFRecordWriter(str(self.directory / name))
+        writer.write(version.SerializeToString())
+        return writer
+
+
+def markdown_table(head, rows):
+    """Writes a Markdown table for a text panel.
+
+    Args:
+        head: list of str.
+        rows: iterable of lists of str.
+
+    Returns:
+        The table.
+    """
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '¦') for cell in line)} |" for line in lines)

@@ -7,16 +7,26 @@ from collections.abc import Callable
 
 from tfdistill.data.batches import taken_ahead
 from tfdistill.errors import UserError
+from tfdistill.stopping import postponed
+from tfdistill.training.run_state import Unlogged
 from tfdistill.training.step import TrainStep
 
 
 @dataclasses.dataclass(frozen=True)
 class Intervals:
-    """Steps between two events of a loop."""
+    """Steps between two events of a loop.
+
+    Args:
+        log: between two logged points.
+        checkpoint: between two checkpoints, apart from that of a stop.
+        validation: between two validation losses.
+        validates_start: whether there is one before the first step, too.
+    """
 
     log: int
     checkpoint: int
     validation: int
+    validates_start: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,13 +35,17 @@ class Observers:
 
     Args:
         progress: called with (step, row) at every logged point.
-        restored: called once with the rows that were logged before this start.
+        restored: called once with (steps done, the rows that were logged) before this start.
         validate: returns the validation loss of the model in training; None for no curve.
+        stepped: called with the steps done after every call of TensorFlow's.
+        doing: called with what is being done where no step is taken.
     """
 
     progress: Callable
     restored: Callable
     validate: Callable | None = None
+    stepped: Callable = lambda done: None
+    doing: Callable = lambda text: None
 
 
 class TrainingLoop:
@@ -73,50 +87,96 @@ class TrainingLoop:
         self._step = TrainStep(distiller, optimizer, jit_compile, loss_scale)
 
     def run(self):
-        """Trains until the last step.
+        """Trains until the last step, or until it is stopped, which stores a checkpoint first.
 
         Returns:
             Seconds of training before the last stop; 0 when there was none.
 
         Raises:
             UserError: the loss is no number any more.
+            Stopped: see `stopping`.
         """
         variables = self._variables()
         first, before = self._state.restore(variables)
-        self._observers.restored(self._state.rows)
+        self._observers.restored(first, self._state.rows)
         if first == self._steps:
             return before
-        started = last_time = time.perf_counter()
+        with postponed() as stop:
+            started = time.perf_counter()
+            if first == 0 and self._intervals.validates_start:
+                self._measure_start()
+            batches, tokens = self._batches(first)
+            done, clock = first, _Clock()
+            while done < self._steps:
+                due = self._next_event(done)
+                done = self._train(batches, done, due, clock, stop)
+                stopped = stop.signum is not None and done > first
+                if done == due:
+                    self._log(done, tokens * clock.steps_per_second())
+                elif stopped:
+                    self._mean_of_unlogged(done)  # nothing is stored that is no number
+                if self._is_kept(done) or stopped:
+                    seconds = before + time.perf_counter() - started
+                    self._state.save(done, variables, seconds)
+                    stop.unsaved = False
+                if done < self._steps:  # else whoever called has a model to store
+                    stop.check()
+                clock.restart()
+        return before
+
+    def _batches(self, first):
+        """(iterator of the batches from step `first` on, tokens in one)."""
         dataset = self._dataset(first, self._steps)
-        tokens = dataset.element_spec["input_ids"].shape.num_elements()
         batches = iter(dataset)
         if self._steps_per_execution == 1:  # else the iterator goes into TensorFlow's call
             batches = taken_ahead(batches)
-        done = first
-        while done < self._steps:
-            since, done = done, self._next_event(done)
-            row = self._summarise(done, self._train(batches, since, done), done - since)
-            row["tokens_per_second"] = tokens * (done - since) / (time.perf_counter() - last_time)
-            self._validate(done, row)
-            self._state.rows.append(row)
-            self._observers.progress(done, row)
-            if self._is_kept(done):
-                seconds = before + time.perf_counter() - started
-                self._state.save(done, variables, seconds)
-            last_time = time.perf_counter()
-        return before
+        return batches, dataset.element_spec["input_ids"].shape.num_elements()
 
-    def _train(self, batches, first, end):
-        """Takes the steps from `first` to the one before `end`; returns sums of their losses."""
-        size = self._steps_per_execution
-        if size == 1:
-            return [self._step(next(batches), step) for step in range(first, end)]
-        starts = range(first, end, size)
-        return [self._step.take(batches, step, min(size, end - step)) for step in starts]
+    def _train(self, batches, done, due, clock, stop):
+        """Takes steps up to `due`, or to where a stop is asked for; returns the steps done."""
+        while done < due and stop.signum is None:
+            count = min(self._steps_per_execution, due - done)
+            if clock.compiles:  # in which minutes may go by, and nothing is lost
+                self._observers.doing("compiling the step")
+            else:
+                stop.unsaved = True
+            if self._steps_per_execution == 1:
+                losses = self._step(next(batches), done)
+            else:
+                losses = self._step.take(batches, done, count)
+            stop.unsaved = True
+            self._state.unlogged.add(losses, count)
+            done += count
+            clock.stepped(count)
+            self._observers.stepped(done)
+        return done
+
+    def _log(self, done, tokens_per_second):
+        """Logs the means since the last point and, where it is due, the validation loss."""
+        row = self._mean_of_unlogged(done)
+        self._state.unlogged = Unlogged()
+        row["tokens_per_second"] = tokens_per_second
+        self._validate(done, row)
+        self._add(row)
+
+    def _mean_of_unlogged(self, done):
+        return self._summarise(done, self._state.unlogged.losses, self._state.unlogged.steps)
+
+    def _measure_start(self):
+        """The validation loss before the first step."""
+        if self._observers.validate:
+            self._observers.doing("validation before the first step")
+            self._add({"step": 0, "validation_loss": self._observers.validate()})
+
+    def _add(self, row):
+        row["wall_time"] = time.time()
+        self._state.rows.append(row)
+        self._observers.progress(row["step"], row)
 
     def _next_event(self, done):
         """The first step after `done` at which something is logged, measured or kept."""
-        intervals = dataclasses.astuple(self._intervals)
+        each = self._intervals
+        intervals = each.log, each.checkpoint, each.validation
         return min(self._steps, *(done - done % interval + interval for interval in intervals))
 
     def _is_kept(self, step):
@@ -151,4 +211,35 @@ class TrainingLoop:
     def _validate(self, step, row):
         due = step % self._intervals.validation == 0 or step == self._steps
         if self._observers.validate and due:
+            self._observers.doing("validation")
             row["validation_loss"] = self._observers.validate()
+
+
+class _Clock:
+    """The pace since the last logged point, without the first call, which compiles.
+
+    Attributes:
+        compiles: whether the next call does.
+    """
+
+    def __init__(self):
+        self.compiles = True
+        self.restart()
+
+    def restart(self):
+        """Begins anew: a point was logged."""
+        self._began, self._steps = time.perf_counter(), 0
+        self._compiled = None  # (time, steps) of the call that compiled
+
+    def stepped(self, count):
+        """Counts the steps of a call that has just ended."""
+        self._steps += count
+        if self.compiles:
+            self.compiles, self._compiled = False, (time.perf_counter(), count)
+
+    def steps_per_second(self):
+        """Since the last logged point."""
+        began, steps = self._began, self._steps
+        if self._compiled and steps > self._compiled[1]:
+            began, steps = self._compiled[0], steps - self._compiled[1]
+        return steps / (time.perf_counter() - began)

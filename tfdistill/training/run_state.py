@@ -1,5 +1,6 @@
 """What a run remembers, so that it can be stopped at any instant and go on where it was."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -91,6 +92,20 @@ class RunDirectory:
         self._state["done"][stage] = facts
         self._save()
 
+    def last_checkpoint(self):
+        """Where the stage that is not done would go on: (its name, step), or None."""
+        done = self._state["done"]
+        found = [
+            file
+            for file in self._state_file.parent.glob("*/step-*.safetensors")
+            # A stage of several phases has its checkpoints under their names.
+            if file.parent.name not in done and file.parent.name.partition("-")[0] not in done
+        ]
+        if not found:
+            return None
+        last = max(found, key=lambda file: file.stat().st_mtime_ns)
+        return last.parent.name, int(last.stem.removeprefix("step-"))
+
     def facts(self, name):
         """One fact by stage, of the stages that are done: `seconds`, for example."""
         return {stage: facts[name] for stage, facts in self._state["done"].items()}
@@ -125,18 +140,51 @@ def _stored_state(path):
     return json.loads(file.read_text()) if file.is_file() else {}
 
 
+@dataclasses.dataclass
+class Unlogged:
+    """What was measured since the last logged point.
+
+    Args:
+        steps: how many there were.
+        losses: list of dicts of numbers, each the sum over one step or a few.
+    """
+
+    steps: int = 0
+    losses: list = dataclasses.field(default_factory=list)
+
+    def add(self, losses, steps):
+        """Adds the sums over a number of steps."""
+        self.losses.append(losses)
+        self.steps += steps
+
+    def to_json(self):
+        """As text, which holds each float32 number exactly."""
+        losses = [{name: float(v) for name, v in each.items()} for each in self.losses]
+        return json.dumps({"steps": self.steps, "losses": losses})
+
+    @classmethod
+    def from_json(cls, text):
+        """The opposite of `to_json`."""
+        return cls(**json.loads(text))
+
+
 class StageState:
     """Checkpoints and logged points of one stretch of training.
 
     Args:
         directory: folder for both.
         name: the stretch's name.
+
+    Attributes:
+        rows: the logged points.
+        unlogged: an `Unlogged`; a stop between two points keeps it, so that the next point is that
+            of a stretch that was never stopped.
     """
 
     def __init__(self, directory, name):
         self._directory = Path(directory) / name
         self._log_file = self._directory / "curve.jsonl"
-        self.rows = []
+        self.rows, self.unlogged = [], Unlogged()
 
     def save(self, step, variables, seconds):
         """Stores everything that the next step depends on, then deletes older checkpoints.
@@ -150,7 +198,7 @@ class StageState:
 
         # A counter's value is a NumPy scalar, which safetensors does not take.
         arrays = {name: np.asarray(variable.numpy()) for name, variable in variables.items()}
-        facts = {"step": str(step), "seconds": str(seconds)}
+        facts = {"step": str(step), "seconds": str(seconds), "unlogged": self.unlogged.to_json()}
         self._write_log()
         write_atomically(self._directory / f"step-{step:08d}.safetensors", save(arrays, facts))
         for old in self._checkpoints()[:-KEPT_CHECKPOINTS]:
@@ -176,7 +224,10 @@ class StageState:
                 raise UserError(f"{found[-1]} is of another model: start over with --force")
             for name, variable in variables.items():
                 variable.assign(file.get_tensor(name))
-            step, seconds = int(file.metadata()["step"]), float(file.metadata()["seconds"])
+            facts = file.metadata()
+        step, seconds = int(facts["step"]), float(facts["seconds"])
+        if "unlogged" in facts:  # older ones were of logged steps alone
+            self.unlogged = Unlogged.from_json(facts["unlogged"])
         rows = [json.loads(line) for line in self._log_file.read_text().splitlines()]
         self.rows = [row for row in rows if row["step"] <= step]
         return step, seconds
