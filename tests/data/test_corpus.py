@@ -165,7 +165,10 @@ def test_the_column_is_named(tmp_path):
     assert read(open_corpus(spec, text_column="content"))["train"] == [["body of it"]]
     assert read(open_corpus(spec, text_column="url"))["train"] == [["u"]]
     with pytest.raises(UserError, match="a.jsonl, row 1: .*'text'.*content.*--text_column"):
-        read(open_corpus(spec))
+        open_corpus(spec)
+    write(tmp_path, a_json='[{"content": "b"}]')
+    with pytest.raises(UserError, match="a.json, row 1: .*'text'.*content.*--text_column"):
+        read(open_corpus(str(tmp_path / "a.json")))
     columns = {open_corpus(spec, text_column=name).fingerprint for name in ("content", "url")}
     assert len(columns) == 2
 

@@ -79,7 +79,7 @@ def open_corpus(spec, data_dir="", text_column=TEXT_COLUMN):
         A `Corpus`.
 
     Raises:
-        UserError: when a file is missing or not text, or the hub cannot be reached.
+        UserError: when a file is missing or not text, or its first row has no such column.
     """
     if spec == "sample":
         files = {split: [SAMPLE / f"{split}.txt"] for split in SPLITS}
@@ -103,6 +103,8 @@ def _from_files(name, files, column):
         for path in paths:
             checked = check_file(path)
             layout = ROWS if holds_json(path) else marked_layout(checked)
+            if layout == ROWS and not checked.head.lstrip().startswith("["):  # a list is one line
+                next(read_column(path, column), None)  # a wrong column shows at once
             # What the digest of the text does not tell: how it is read.
             reading = [layout, column] if layout == ROWS else [layout] if layout else []
             contents.append([split, checked.digest, *reading])
