@@ -3,7 +3,7 @@
 from tfdistill import devices
 from tfdistill.errors import UserError
 from tfdistill.flags import RunConfig
-from tfdistill.paths import at_home
+from tfdistill.paths import at_home, require_shards
 
 
 def train_model(config):
@@ -79,8 +79,12 @@ def evaluate_model(model, teacher=None, tokenizer=None, **flags):
         found["models"]["model"]["loss"], found["models"]["model"]["agreement"]
     """
     config = RunConfig(**flags)
-    devices.prepare("auto", "float32")
+    devices.prepare_import()
     from tfdistill.early_checks import open_text
+
+    corpus = open_text(config)
+    require_shards(config.shards_dir)
+    devices.prepare("auto", "float32")
     from tfdistill.held_out import open_held_out, require_fit
     from tfdistill.models.checkpoint import load_model, resolve_directory
     from tfdistill.results import add_errors, evaluate_models
@@ -97,7 +101,7 @@ def evaluate_model(model, teacher=None, tokenizer=None, **flags):
     tokenizer = _tokenizer(tokenizer or folder)
     for key, each in models.items():
         require_fit(config, tokenizer, f"the {key}", each)
-    counts, batches = open_held_out(config, tokenizer, open_text(config))
+    counts, batches = open_held_out(config, tokenizer, corpus)
     found, sums = evaluate_models(models.items(), counts, batches)
     differences = add_errors(found, sums)
     facts = {"corpus": config.corpus, "split": "test"}
