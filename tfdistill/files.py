@@ -1,10 +1,31 @@
-"""Writes that leave the old thing or the new one, never a part; locks."""
+"""Writes that leave the old thing or the new one, never a part; locks; Git LFS pointers."""
 
 import contextlib
 import fcntl
 import os
 import shutil
 from pathlib import Path
+
+from tfdistill.errors import UserError
+
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+
+
+def refuse_lfs_pointer(path):
+    """Refuses a file that holds the address of its content alone, as a clone without LFS has it.
+
+    Args:
+        path: the file.
+
+    Raises:
+        UserError: it does.
+        OSError: it cannot be read.
+    """
+    with open(path, "rb") as file:
+        if file.read(len(_LFS_POINTER)) == _LFS_POINTER:
+            raise UserError(
+                f"{path} is a Git LFS pointer, not the file; run `git lfs pull` in its folder"
+            )
 
 
 def write_atomically(path, data):

@@ -113,6 +113,59 @@ def test_the_bias_of_bert_may_be_stored_with_the_decoder(model, saved):
     assert_equal(load_model(saved), model)
 
 
+def test_one_tensor_under_two_names_must_be_one(model, saved):
+    """The head's bias with its decoder, a norm under its old name, a part without its prefix."""
+    first = "vocab_projector.bias" if head_prefix(model) == "vocab_" else "cls.predictions.bias"
+    norm = f"{model.config.model_type}.embeddings.LayerNorm"
+    pairs = {
+        f"{norm}.weight": f"{norm}.gamma",
+        f"{norm}.bias": "embeddings.LayerNorm.bias",
+    }
+    if head_prefix(model) == "cls.":
+        pairs[first] = "cls.predictions.decoder.bias"
+    whole = load_file(saved / WEIGHTS)
+    for name, other in pairs.items():
+        save_file({**whole, other: whole[name]}, saved / WEIGHTS)
+        assert_equal(load_model(saved), model)
+        save_file({**whole, other: whole[name] + 1}, saved / WEIGHTS)
+        with pytest.raises(UserError, match="two names of one tensor") as refused:
+            load_model(saved)
+        assert name in str(refused.value) and other in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "cure"),
+    [
+        ("module.", r"DataParallel .*model\.module"),
+        ("_orig_mod.", r"torch\.compile .*model\._orig_mod"),
+        ("net.", r"there is net\."),
+    ],
+)
+def test_prefixes_of_others_are_named(saved, prefix, cure):
+    rewrite(saved, lambda tensors: {prefix + name: value for name, value in tensors.items()})
+    with pytest.raises(UserError, match=cure):
+        load_model(saved)
+
+
+def test_weights_that_tensorflow_wrote_are_named(saved):
+    """As `TFBertForMaskedLM.save_pretrained(safe_serialization=True)` of transformers 4 does."""
+    tensors = {
+        "tf_model/" + name.replace(".", "/") + ":0": value
+        for name, value in load_file(saved / WEIGHTS).items()
+    }
+    save_file(tensors, saved / WEIGHTS, metadata={"format": "tf"})
+    with pytest.raises(UserError, match="written by tf.*from_tf=True"):
+        load_model(saved)
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, "config.json"])
+def test_git_lfs_pointers_are_named(saved, name):
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0a1b\nsize 440449768\n"
+    (saved / name).write_text(pointer)
+    with pytest.raises(UserError, match=f"{name} is a Git LFS pointer.*git lfs pull"):
+        load_model(saved)
+
+
 @pytest.mark.parametrize(
     ("dtype", "tolerance"), [(np.float16, 4e-3), (ml_dtypes.bfloat16, 3e-2), (np.float64, 1e-7)]
 )

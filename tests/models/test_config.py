@@ -42,6 +42,31 @@ def test_distilbert_is_read_and_written_under_its_own_names():
     assert EncoderConfig.from_hugging_face(written) == config
 
 
+def test_of_a_distilbert_only_what_hugging_face_reads_is_read():
+    """Checked with transformers 5.23: the three names that it maps win, BERT's others are lost."""
+    own = {"dim": 64, "n_heads": 4, "n_layers": 2, "hidden_dim": 100, "activation": "relu"}
+    stray = {"type_vocab_size": 2, "layer_norm_eps": 1e-5, "position_embedding_type": "relative"}
+    stray |= {"intermediate_size": 77, "hidden_act": "gelu", "hidden_dropout_prob": 0.5}
+    for extra in (stray, {**stray, "pooler": 3}):
+        values = {"model_type": "distilbert", **own}
+        config = EncoderConfig.from_hugging_face({**values, **extra})
+        assert config == EncoderConfig.from_hugging_face(values)
+        assert (config.type_vocab_size, config.layer_norm_eps) == (0, 1e-12)
+    mapped = {"hidden_size": 32, "num_attention_heads": 2, "num_hidden_layers": 3}
+    config = EncoderConfig.from_hugging_face({"model_type": "distilbert", **own, **mapped})
+    assert (config.hidden_size, config.num_attention_heads) == (32, 2)
+    assert (config.num_hidden_layers, config.intermediate_size) == (3, 100)
+
+
+def test_a_distilbert_that_somebody_wrote_down_keeps_what_it_says(tmp_path):
+    path = tmp_path / "student.json"
+    path.write_text(json.dumps({"dim": 24, "n_heads": 2, "hidden_act": "gelu"}))
+    assert read_config(path, "distilbert").hidden_act == "gelu"
+    path.write_text(json.dumps({"dim": 24, "n_heads": 2, "intermediate_size": 100}))
+    with pytest.raises(UserError, match="intermediate_size.*write hidden_dim"):
+        read_config(path, "distilbert")
+
+
 def test_bert_survives_a_round_trip():
     config = EncoderConfig(type_vocab_size=3, layer_norm_eps=1e-5, hidden_act="gelu_new")
     written = json.loads(json.dumps(config.to_hugging_face()))

@@ -12,6 +12,7 @@ import safetensors
 import safetensors.numpy
 
 from tfdistill.errors import UserError
+from tfdistill.files import refuse_lfs_pointer
 from tfdistill.models.architectures import ARCHITECTURES
 from tfdistill.models.config_files import config_of, read_json
 from tfdistill.models.heads import MaskedLanguageModel
@@ -29,6 +30,11 @@ _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 _FLOATS = ("F64", "F32", "F16", "BF16")
 # What checkpoints of BERT and MobileBERT call the head's bias, too.
 _BIAS, _OTHER_BIAS = "cls.predictions.bias", "cls.predictions.decoder.bias"
+# Who puts these before the names of a model's tensors, and holds the model under which name.
+_WRAPPERS = {
+    "module.": ("torch.nn.DataParallel", "module"),
+    "_orig_mod.": ("torch.compile", "_orig_mod"),
+}
 
 
 def load_model(path_or_hub_name):
@@ -154,11 +160,23 @@ class _Tensors:
         self._keys = {}  # canonical name -> (file, name in the file)
         for path in self._files():
             with _opened(path) as file:
-                self._keys.update({_canonical(key): (path, key) for key in file.keys()})
+                _refuse_other_writers(path, file)
+                for key in file.keys():
+                    self._add(path, key)
 
     @property
     def names(self):
         return self._keys.keys()
+
+    def _add(self, path, key):
+        """Takes a tensor up; of two for one place, whose values differ, neither can be right."""
+        name = _canonical(key)
+        first = self._keys.setdefault(name, (path, key))
+        if first != (path, key) and not np.array_equal(_array(*first), _array(path, key)):
+            raise UserError(
+                f"{self.directory}: {first[1]} and {key} are two names of one tensor, and their "
+                "values differ; save the model again with the one that is right"
+            )
 
     def _files(self):
         single, index = self.directory / WEIGHTS, self.directory / WEIGHTS_INDEX
@@ -180,12 +198,12 @@ class _Tensors:
 
     def read(self, name, shape, transposed=False):
         """A float32 array of the given shape, which the file holds transposed when so said."""
-        if name == _BIAS and name not in self._keys:
-            name = _OTHER_BIAS
         if name not in self._keys:
+            similar = next((key for key in self._keys if key.endswith(f".{name}")), None)
+            found = f"; there is {similar}, whose prefix is not Hugging Face's" if similar else ""
             raise UserError(
-                f"{self.directory}: the tensor {name} is missing; the checkpoint is incomplete or "
-                "its config.json belongs to another"
+                f"{self.directory}: the tensor {name} is missing{found}; the checkpoint is "
+                "incomplete, or its config.json belongs to another"
             )
         path, key = self._keys[name]
         expected = list(reversed(shape)) if transposed else list(shape)
@@ -207,13 +225,37 @@ class _Tensors:
 
 def _opened(path):
     try:
+        refuse_lfs_pointer(path)
         return safetensors.safe_open(path, framework="np")
     except (OSError, safetensors.SafetensorError) as error:
         raise UserError(f"cannot read {path}: {error}; download or save it again") from error
 
 
+def _array(path, key):
+    with _opened(path) as file:
+        return file.get_tensor(key)
+
+
+def _refuse_other_writers(path, file):
+    """Names what wrote tensors under names that this reader does not know."""
+    written_by = (file.metadata() or {}).get("format")
+    if written_by in ("tf", "flax"):
+        raise UserError(
+            f"{path} was written by {written_by}, with names and layouts of its own; load it into "
+            f"PyTorch (from_pretrained(…, from_{written_by}=True) in transformers 4) and save that"
+        )
+    for prefix, (wrapper, attribute) in _WRAPPERS.items():
+        wrapped = next((key for key in file.keys() if key.startswith(prefix)), None)
+        if wrapped:
+            raise UserError(
+                f"{path} holds the tensors of a {wrapper} wrapper, such as {wrapped}; save the "
+                f"model inside it, model.{attribute}, with save_pretrained"
+            )
+
+
 def _canonical(key):
     name = re.sub(r"^(distil|mobile)?bert\.", "", key)
+    name = _BIAS if name == _OTHER_BIAS else name
     return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace(
         "LayerNorm.beta", "LayerNorm.bias"
     )

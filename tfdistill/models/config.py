@@ -27,6 +27,10 @@ DISTILBERT_NAMES = {
     "hidden_dropout_prob": "dropout",
     "attention_probs_dropout_prob": "attention_dropout",
 }
+# Of a DistilBERT, Hugging Face reads these names of BERT's too, before DistilBERT's own, and no
+# others; the constants are the same in every DistilBERT, whatever its file says.
+DISTILBERT_ALIASES = ("hidden_size", "num_hidden_layers", "num_attention_heads")
+_DISTILBERT_CONSTANTS = ("type_vocab_size", "layer_norm_eps")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,8 +159,8 @@ class EncoderConfig:
         """Read the content of a Hugging Face config.json.
 
         Args:
-            values: dict; keys that say nothing about the shape are ignored, missing ones take
-                Hugging Face's defaults.
+            values: dict; keys that Hugging Face does not read for the model type are ignored,
+                missing ones take Hugging Face's defaults.
 
         Returns:
             EncoderConfig.
@@ -166,8 +170,9 @@ class EncoderConfig:
                 value out of range.
         """
         model_type = values.get("model_type", "bert")
+        kind = "absolute" if model_type == "distilbert" else values.get("position_embedding_type")
         require(
-            values.get("position_embedding_type", "absolute") == "absolute",
+            kind in (None, "absolute"),
             "only absolute position embeddings are supported (position_embedding_type)",
         )
         for name in ("is_decoder", "add_cross_attention"):
@@ -175,10 +180,7 @@ class EncoderConfig:
         # Hugging Face's own default depth, which differs from BERT's.
         fields = {"num_hidden_layers": 6} if model_type == "distilbert" else {}
         for field in dataclasses.fields(cls):
-            names = [field.name]
-            if model_type == "distilbert":
-                names.append(DISTILBERT_NAMES.get(field.name, field.name))
-            for name in names:
+            for name in _names_in_file(field.name, model_type):
                 if values.get(name) is not None:
                     fields[field.name] = values[name]
         return cls(**{**fields, "model_type": model_type})
@@ -200,6 +202,16 @@ class EncoderConfig:
             "sinusoidal_pos_embds": False,
             "tie_weights_": True,
         }
+
+
+def _names_in_file(field, model_type):
+    """What config.json may call a field; of several names the last that is there counts."""
+    if model_type != "distilbert":
+        return (field,)
+    if field in _DISTILBERT_CONSTANTS:
+        return ()
+    own = DISTILBERT_NAMES.get(field, field)
+    return (own, field) if field in DISTILBERT_ALIASES else (own,)
 
 
 def _is_integer(value):

@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 
 from tfdistill.errors import UserError
-from tfdistill.models.config import DISTILBERT_NAMES, EncoderConfig, require
+from tfdistill.files import refuse_lfs_pointer
+from tfdistill.models.config import DISTILBERT_ALIASES, DISTILBERT_NAMES, EncoderConfig, require
 from tfdistill.models.mobilebert_config import NAMED_SHAPES, MobileBertConfig, named_mobilebert
 
 CONFIGS = {"bert": EncoderConfig, "distilbert": EncoderConfig, "mobilebert": MobileBertConfig}
@@ -119,7 +120,20 @@ def read_config(name_or_json_path, model_type):
             f"{path} uses DistilBERT's names ({', '.join(foreign)}); change --student_type to "
             "distilbert or use BERT's names",
         )
-    return config_of(values | {"model_type": model_type}, path)
+    config = config_of(values | {"model_type": model_type}, path)
+    if model_type == "distilbert":
+        _refuse_ignored(values, config, path)
+    return config
+
+
+def _refuse_ignored(values, config, path):
+    """A student that somebody wrote down is not to lack what it says under a name of BERT's."""
+    for name, own in DISTILBERT_NAMES.items():
+        ignored = name not in DISTILBERT_ALIASES and name in values and own not in values
+        require(
+            not ignored or values[name] == getattr(config, name),
+            f"{path} sets {name}, which DistilBERT does not read; write {own} instead",
+        )
 
 
 def read_json(path):
@@ -135,6 +149,7 @@ def read_json(path):
         UserError: the file is missing, unreadable, or holds no JSON object.
     """
     try:
+        refuse_lfs_pointer(path)
         values = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
