@@ -31,12 +31,16 @@ EXPORT = {
         "agreement": 1.0,
         "positions": 512,
         "latency_ms": 1.234,
+        "loss_lite": 3.455,
+        "top1_lite": 0.3711,
         "bytes": 123_456,
     },
     "student_int8.tflite": {
         "agreement": 0.987,
         "positions": 512,
         "latency_ms": 0.567,
+        "loss_lite": 3.489,
+        "top1_lite": 0.3623,
         "bytes": 45_678,
     },
 }
@@ -50,16 +54,38 @@ def folder(exported):
 
 
 def test_the_example_runs(folder):
+    code = example(folder)
+    assert len(code.splitlines()) <= 15
+    assert run(code, folder) == filled(folder, SENTENCE)
+
+
+def test_the_example_takes_a_text_that_is_longer_than_the_file(folder):
+    """It then takes a part of the text, here the last 14 tokens, that has the hidden word."""
+    words = ["the", "whale", "ship", "sea", "captain"] * 6
+    words = [*words, "sank", "[MASK]", "boat"]
+    code = example(folder).replace(SENTENCE, " ".join(words))
+    assert run(code, folder) in [filled(folder, " ".join(words[-n:])) for n in range(3, 15)]
+
+
+SENTENCE = "The whale [MASK] the ship."
+
+
+def example(folder):
     (code,) = re.findall(r"```python\n(.*?)```", (folder / "model_card.md").read_text(), re.S)
-    assert len(code.splitlines()) <= 12
+    return code
+
+
+def run(code, folder):
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
-    (filled,) = Predictor.open(str(folder / "student_int8.tflite")).fill(
-        "The whale [MASK] the ship."
-    )
-    assert done.stdout.strip() == str([token for token, _ in filled])
+    return done.stdout.strip()
+
+
+def filled(folder, text):
+    (found,) = Predictor.open(str(folder / "student_int8.tflite")).fill(text)
+    return str([token for token, _ in found])
 
 
 def test_what_it_says(folder):
@@ -75,6 +101,9 @@ def test_what_it_says(folder):
         "98.7% of 512",
         "0.57",
         "0.05",
+        "| `student.tflite` | float32 | 0.12 | 1.23 | 3.455 | 37.1% |",
+        "| `student_int8.tflite` | int8, a scale per row | 0.05 | 0.57 | 3.489 | 36.2% |",
+        "The float32 model, which `student.tflite` holds, on the whole of the test split",
         "| `logits` |",
     ):
         assert fact in card
