@@ -56,6 +56,42 @@ def tiny_model():
     return make
 
 
+# Model type and shape of one model of each kind of layer.
+KINDS = {
+    "bert": "L-2_H-12_A-3_I-20",
+    "distilbert": "L-2_H-12_A-3_I-20",
+    "mobilebert": "L-2_H-8_B-12_A-2_F-2_I-10_E-6_OPT",
+    "mobilebert, layer_norm": "L-2_H-8_B-12_A-2_F-2_I-10_E-6",
+}
+
+
+@pytest.fixture(params=KINDS)
+def scored_model(request):
+    """A function to a masked LM of each kind, and to one that scales its attention scores."""
+    from tfdistill.models.config_files import named_config
+    from tfdistill.models.heads import MaskedLanguageModel
+
+    def make():
+        config = named_config(KINDS[request.param], request.param.split(",")[0], vocab_size=50)
+        config = dataclasses.replace(config, initializer_range=0.3, max_position_embeddings=24)
+        config = config.with_dropout(0.0)
+        model = MaskedLanguageModel(config, seed=4)
+        generator = np.random.default_rng(4)
+        for variable in model.variables:
+            if len(variable.shape) == 1:  # not ones and zeros, which hide what is missing
+                variable.assign(variable.numpy() + generator.normal(0, 0.2, variable.shape))
+        queries = [part for b in model.encoder.blocks for part in b.attention.query.variables]
+        fresh = [part.numpy() for part in queries]
+
+        def scale(times):
+            for part, value in zip(queries, fresh, strict=True):
+                part.assign(times * value)
+
+        return model, scale
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def tiny_batch():
     """A function of the tokens in each row to a training batch of ids below 50."""

@@ -199,10 +199,12 @@ def padding_of(array, mask):
     return np.broadcast_to(padding[:, None, :, None], array.shape)
 
 
-def test_what_stands_in_padding_is_not_seen(case, mask):
+@pytest.mark.parametrize("size", [50.0, 1e12])
+def test_what_stands_in_padding_is_not_seen(case, mask, size):
     call, student, teacher, expected = case
     padding = padding_of(student, mask)
-    student, teacher = np.where(padding, 50.0, student), np.where(padding, -50.0, teacher)
+    student, teacher = np.where(padding, size, student), np.where(padding, -size, teacher)
+    student, teacher = student.astype(np.float32), teacher.astype(np.float32)
     np.testing.assert_allclose(call(student, teacher), expected, rtol=1e-5)
 
 

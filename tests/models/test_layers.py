@@ -1,11 +1,14 @@
+import dataclasses
 import math
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdistill.models.config import HIDDEN_ACTS
-from tfdistill.models.layers import ACTIVATIONS, LayerNormalization
+from tfdistill.models.architectures import ARCHITECTURES
+from tfdistill.models.config import HIDDEN_ACTS, EncoderConfig
+from tfdistill.models.dropout import DropoutKey
+from tfdistill.models.layers import ACTIVATIONS, LayerNormalization, TransformerLayer
 from tfdistill.models.remat import recomputed
 
 POINTS = np.linspace(-6, 6, 241, dtype="float32")
@@ -85,3 +88,35 @@ def test_layer_normalization_is_exact_far_from_zero():
     x = 1000 + np.arange(8, dtype="float32")
     expected = (x - x.mean()) / x.astype("float64").std()
     np.testing.assert_allclose(layer(x[None])[0], expected, atol=1e-5)
+
+
+@dataclasses.dataclass(frozen=True)
+class OtherConfig(EncoderConfig):
+    """Of a type that computes what BERT computes."""
+
+    TYPES = ("other",)
+    model_type: str = "other"
+
+
+def test_dropout_follows_the_attention_but_in_distilbert():
+    """A type that is added to the table loses none."""
+    shape = {"hidden_size": 64, "num_attention_heads": 2, "intermediate_size": 8}
+    shape |= {"hidden_dropout_prob": 0.5, "attention_probs_dropout_prob": 0.0}
+    key = DropoutKey(tf.constant([1, 2]), tf.constant(0))
+    hidden = tf.random.stateless_normal((4, 6, 64), (3, 4))
+
+    def changed(block, config):
+        """How far training moves what the layer puts out."""
+        layer = block(config, index=0, name="layer")
+        layer.build((None, None, 64))
+        layer.attention.output_dense.bias.assign(tf.ones(64))  # else it puts out zeros
+        # The feed-forward's kernels are zeros, so that nothing but this dropout is seen.
+        plain, _ = layer(hidden)
+        trained, _ = layer(hidden, dropout=key)
+        return float(tf.reduce_max(tf.abs(trained - plain)))
+
+    bert = ARCHITECTURES["bert"].block
+    assert changed(bert, EncoderConfig(**shape)) > 0.1
+    assert changed(TransformerLayer, OtherConfig(**shape)) > 0.1
+    distilbert = EncoderConfig(model_type="distilbert", **shape)
+    assert changed(ARCHITECTURES["distilbert"].block, distilbert) == 0

@@ -10,9 +10,8 @@ import math
 import tensorflow as tf
 
 from tfdistill.distillation.losses import mean_over
+from tfdistill.models.layers import padding_bias
 
-# Added to the scores of padding: far below any score, and finite, so that 0 times it is 0.
-_PADDING = -1e9
 _EPSILON = 1e-6  # added to variances that are divided by
 LARGEST_RELATION_HEADS = 48  # of MiniLM v2's base students
 
@@ -48,7 +47,7 @@ def attention_kl(*, student_scores, teacher_scores, mask, normalizer=None):
         A float32 scalar: summed over the keys, mean over heads and real queries.
     """
     mask = tf.cast(mask, tf.float32)
-    bias = (_PADDING * (1.0 - mask))[:, None, None, :]  # (batch, 1, 1, length)
+    bias = padding_bias(mask)
     student = tf.nn.log_softmax(tf.cast(student_scores, tf.float32) + bias)
     teacher = tf.nn.log_softmax(tf.cast(teacher_scores, tf.float32) + bias)
     divergence = tf.reduce_sum(tf.exp(teacher) * (teacher - student), axis=-1)

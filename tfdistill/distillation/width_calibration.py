@@ -7,8 +7,6 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from tfdistill.models.encoder import padding_bias
-
 # Tokens to predict are 15 of 100, and a masked-LM's loss looks at nothing else: six times each,
 # they weigh about half.
 PREDICTED_AGAIN = 5
@@ -41,7 +39,6 @@ class Text:
             np.asarray(batch.get("attention_mask", np.ones_like(batch["input_ids"]))) > 0
             for batch in batches
         ]
-        self.biases = [padding_bias(batch.get("attention_mask")) for batch in self.batches]
         self._taken = [
             _taken(batch, real) for batch, real in zip(self.batches, self.real, strict=True)
         ]
@@ -76,9 +73,11 @@ class Text:
             list of (batch, length, heads * head size).
         """
         found = []
-        for hidden, bias in zip(stream, self.biases, strict=True):
+        for hidden, batch in zip(stream, self.batches, strict=True):
             _, tapped = attention(
-                hidden, attention_bias=bias, taps=frozenset(("attention_probs", "values"))
+                hidden,
+                attention_mask=batch.get("attention_mask"),
+                taps=frozenset(("attention_probs", "values")),
             )
             context = ops.matmul(tapped["attention_probs"], tapped["values"])
             context = ops.transpose(context, (0, 2, 1, 3))  # (batch, length, heads, head size)

@@ -4,7 +4,12 @@ import dataclasses
 from collections.abc import Callable
 
 from tfdistill.models import mobilebert, tensor_names
-from tfdistill.models.layers import Embeddings, MaskedLanguageModelHead, TransformerLayer
+from tfdistill.models.layers import (
+    DistilBertLayer,
+    Embeddings,
+    MaskedLanguageModelHead,
+    TransformerLayer,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,11 +36,12 @@ class Architecture:
     headless: str
 
 
-_BERT = dict(embeddings=Embeddings, block=TransformerLayer, head=MaskedLanguageModelHead)
+_BERT = dict(embeddings=Embeddings, head=MaskedLanguageModelHead)
 
 ARCHITECTURES = {
     "bert": Architecture(
         **_BERT,
+        block=TransformerLayer,
         variables=tensor_names.bert,
         head_prefix="cls.predictions.",
         decoder="cls.predictions.decoder.weight",
@@ -43,6 +49,7 @@ ARCHITECTURES = {
     ),
     "distilbert": Architecture(
         **_BERT,
+        block=DistilBertLayer,
         variables=tensor_names.distilbert,
         head_prefix="vocab_",
         decoder="vocab_projector.weight",

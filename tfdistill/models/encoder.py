@@ -8,7 +8,6 @@ from keras import ops
 from tfdistill.errors import UserError
 from tfdistill.models.architectures import ARCHITECTURES
 from tfdistill.models.layerdrop import run_or_skip
-from tfdistill.models.layers import MASKED_SCORE
 from tfdistill.models.remat import recomputed
 
 LAYER_TAPS = ("attention_scores", "attention_probs", "queries", "keys", "values")
@@ -78,14 +77,16 @@ class Encoder(keras.layers.Layer):
         hidden = self.embeddings(
             input_ids, token_type_ids=inputs.get("token_type_ids"), dropout=dropout
         )
-        attention_bias = padding_bias(inputs.get("attention_mask"))
+        attention_mask = inputs.get("attention_mask")
+        if attention_mask is not None:  # bool: Keras casts floats to the compute type
+            attention_mask = ops.cast(attention_mask, "bool")
         hidden_states = [hidden]
         tapped_by_layer = []
         chosen = range(len(self.blocks)) if layers is None else layers
         for index in chosen:
             block = functools.partial(
                 self.blocks[index],
-                attention_bias=attention_bias,
+                attention_mask=attention_mask,
                 dropout=dropout,
                 taps=taps.intersection(LAYER_TAPS),
             )
@@ -112,21 +113,6 @@ class Encoder(keras.layers.Layer):
                 f"--length: rows of {length} tokens are longer than the model's "
                 f"{self.config.max_position_embeddings} positions; use a smaller --length"
             )
-
-
-def padding_bias(attention_mask):
-    """What is added to the attention scores so that padding is not attended to.
-
-    Args:
-        attention_mask: (batch, length), 1 for real tokens and 0 for padding, or None.
-
-    Returns:
-        float32 (batch, 1, 1, length): 0 or `MASKED_SCORE`; None for None.
-    """
-    if attention_mask is None:
-        return None
-    padding = 1 - ops.cast(attention_mask, "float32")
-    return ops.expand_dims(padding * MASKED_SCORE, (1, 2))
 
 
 def _check_taps(taps, keep_layers):

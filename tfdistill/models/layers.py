@@ -13,10 +13,6 @@ from keras import ops
 
 from tfdistill.models.dropout import stateless_dropout
 
-# Added to the scores of padding. exp(-100) is 0 beside any real score, and larger constants
-# ruin the range of integer-quantised scores.
-MASKED_SCORE = -100.0
-
 _gelu_tanh = functools.partial(ops.gelu, approximate=True)
 
 
@@ -174,13 +170,14 @@ class SelfAttention(keras.layers.Layer):
         self.value.build(values_shape or input_shape)
         self.output_dense.build((*input_shape[:-1], self.config.attention_size))
 
-    def call(self, hidden, values_from=None, attention_bias=None, dropout=None, taps=frozenset()):
+    def call(self, hidden, values_from=None, attention_mask=None, dropout=None, taps=frozenset()):
         """Attends.
 
         Args:
             hidden: (batch, length, hidden).
             values_from: (batch, length, size), what values are made from where it is not `hidden`.
-            attention_bias: (batch, 1, 1, length), added to the scores, or None.
+            attention_mask: (batch, length), bool or 1 for real tokens and 0 for padding, which
+                is not attended to; None: all are real.
             dropout: DropoutKey, or None for inference.
             taps: names of what to return beside the output.
 
@@ -197,8 +194,8 @@ class SelfAttention(keras.layers.Layer):
         # (batch, heads, length, head_size) x (batch, heads, head_size, length)
         scores = ops.matmul(scaled, ops.transpose(keys, (0, 2, 3, 1)))
         biased = ops.cast(scores, "float32")
-        if attention_bias is not None:
-            biased = biased + ops.cast(attention_bias, "float32")
+        if attention_mask is not None:
+            biased = biased + padding_bias(attention_mask)
         probs = ops.cast(ops.softmax(biased), values.dtype)
         kept = stateless_dropout(probs, config.attention_probs_dropout_prob, dropout, self.site)
         context = ops.transpose(ops.matmul(kept, values), (0, 2, 1, 3))
@@ -221,17 +218,33 @@ class SelfAttention(keras.layers.Layer):
         return ops.reshape(x, (-1, x.shape[1], heads, self.config.head_size))
 
 
+def padding_bias(mask):
+    """What is added to attention scores so that padding weighs exactly 0, whatever the scores.
+
+    Args:
+        mask: (batch, length), bool or 1 for real tokens and 0 for padding.
+
+    Returns:
+        float32 (batch, 1, 1, length): 0 for real tokens, float32's lowest number for padding. A
+        score is lost in rounding beside that number, so padding's exponential is 0 where a row
+        has a real token, and the scores of a row of padding alone are finite and equal.
+    """
+    real = ops.expand_dims(ops.cast(mask, "bool"), (1, 2))
+    return tf.where(real, 0.0, tf.float32.min)
+
+
 class TransformerLayer(keras.layers.Layer):
     """Attention and feed-forward, each with a residual and a norm after it (post-norm).
 
-    BERT (Devlin et al., 2019, section 3) and DistilBERT (Sanh et al., 2019, section 3) compute
-    the same function; in training, DistilBERT has no dropout after the attention's output.
+    A layer of BERT (Devlin et al., 2019, section 3).
 
     Args:
         config: EncoderConfig.
         index: int, the layer's place in the encoder.
         name: str.
     """
+
+    drops_attention_output = True  # whether dropout follows the attention
 
     def __init__(self, config, index, name):
         super().__init__(name=name)
@@ -249,9 +262,7 @@ class TransformerLayer(keras.layers.Layer):
             config.hidden_size, kernel_initializer="zeros", name="output"
         )
         self.output_norm = LayerNormalization(config.layer_norm_eps, name="output_norm")
-        self.attention_output_rate = (
-            config.hidden_dropout_prob if config.model_type == "bert" else 0.0
-        )
+        self.attention_output_rate = config.hidden_dropout_prob * self.drops_attention_output
 
     def build(self, input_shape):
         self.attention.build(input_shape)
@@ -260,10 +271,10 @@ class TransformerLayer(keras.layers.Layer):
         self.output_dense.build((*input_shape[:-1], self.config.intermediate_size))
         self.output_norm.build(input_shape)
 
-    def call(self, hidden, attention_bias=None, dropout=None, taps=frozenset()):
+    def call(self, hidden, attention_mask=None, dropout=None, taps=frozenset()):
         """Applies the layer; arguments and result as `SelfAttention.call`."""
         attended, tapped = self.attention(
-            hidden, attention_bias=attention_bias, dropout=dropout, taps=taps
+            hidden, attention_mask=attention_mask, dropout=dropout, taps=taps
         )
         attended = stateless_dropout(
             attended, self.attention_output_rate, dropout, self.output_site
@@ -277,6 +288,12 @@ class TransformerLayer(keras.layers.Layer):
             self.feed_forward_site,
         )
         return self.output_norm(hidden + narrow), tapped
+
+
+class DistilBertLayer(TransformerLayer):
+    """The function of BERT's layer, with one dropout less in training (Sanh et al., 2019, 3)."""
+
+    drops_attention_output = False
 
 
 class MaskedLanguageModelHead(keras.layers.Layer):

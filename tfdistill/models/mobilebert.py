@@ -191,12 +191,12 @@ class MobileBertLayer(keras.layers.Layer):
     def _wide_values(self):
         return self.key_query_bottleneck is not None
 
-    def call(self, hidden, attention_bias=None, dropout=None, taps=frozenset()):
+    def call(self, hidden, attention_mask=None, dropout=None, taps=frozenset()):
         """Applies the layer.
 
         Args:
             hidden: (batch, length, hidden).
-            attention_bias, dropout, taps: as `SelfAttention.call`.
+            attention_mask, dropout, taps: as `SelfAttention.call`.
 
         Returns:
             As `SelfAttention.call`.
@@ -206,7 +206,7 @@ class MobileBertLayer(keras.layers.Layer):
         attended, tapped = self.attention(
             shared,
             values_from=hidden if self._wide_values else None,
-            attention_bias=attention_bias,
+            attention_mask=attention_mask,
             dropout=dropout,
             taps=taps,
         )
