@@ -281,6 +281,29 @@ def test_a_stop_stores_what_was_learned(kind, after, restart, tmp_path):
     assert without_time(loop._state.rows) == rows
 
 
+@pytest.mark.parametrize("moment", ["validate", "save"])
+def test_a_stop_between_steps_stores_them_too(moment, restart, tmp_path, monkeypatch):
+    """In the validation after step 6; while the checkpoint of step 5 is written."""
+    loop, _ = restart(Kind(validates=True), tmp_path, Outside())
+    owner = loop._observers if moment == "validate" else loop._state
+    real, calls = getattr(owner, moment), []
+
+    def press(*args):
+        calls.append(args)
+        if moment == "save" or len(calls) == 2:  # the first is before the first step
+            os.kill(os.getpid(), signal.SIGINT)
+        return real(*args)
+
+    if moment == "validate":
+        loop._observers = dataclasses.replace(loop._observers, validate=press)
+    else:
+        monkeypatch.setattr(loop._state, "save", press)
+    with pytest.raises(Stopped):
+        loop.run()
+    step = {"validate": 6, "save": 5}[moment]
+    assert max(tmp_path.rglob("step-*")).name == f"step-{step:08d}.safetensors"
+
+
 def test_nothing_is_stored_that_is_no_number(restart, tmp_path):
     loop, model = restart(PLAIN, tmp_path, Outside())
     model.head.bias.assign(np.full(VOCABULARY, np.nan, np.float32))

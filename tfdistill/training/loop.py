@@ -110,16 +110,16 @@ class TrainingLoop:
             while done < self._steps:
                 due = self._next_event(done)
                 done = self._train(batches, done, due, clock, stop)
-                stopped = stop.signum is not None and done > first
                 if done == due:
                     self._log(done, tokens * clock.steps_per_second())
-                elif stopped:
-                    self._mean_of_unlogged(done)  # nothing is stored that is no number
-                if self._is_kept(done) or stopped:
+                asked = stop.signum is not None
+                if self._is_kept(done) or (asked and done > first):
+                    if self._state.unlogged.steps:
+                        self._mean_of_unlogged(done)  # nothing is stored that is no number
                     seconds = before + time.perf_counter() - started
                     self._state.save(done, variables, seconds)
                     stop.unsaved = False
-                if done < self._steps:  # else whoever called has a model to store
+                if asked and done < self._steps:  # else whoever called has a model to store
                     stop.check()
                 clock.restart()
         return before
