@@ -63,6 +63,19 @@ def test_many_files_are_counted(tmp_path):
     assert line.endswith("11.txt, and 18 more")
 
 
+def test_lines_of_the_tokenizer_and_of_a_text_that_it_does_not_know(tmp_path):
+    words = "[PAD] [UNK] [CLS] [SEP] [MASK] the The Whale".split()
+    (tmp_path / "vocab.txt").write_text("\n".join(words) + "\n")
+    (tmp_path / "text.txt").write_text("the whale\n" * 200)
+    flags = [f"--corpus={tmp_path / 'text.txt'}", f"--shards_dir={tmp_path / 'shards'}"]
+    for _ in range(2):  # the second finds the shards
+        result = run(*flags, f"--tokenizer={tmp_path}")
+        assert result.returncode == 0
+        note, warning = result.stderr.splitlines()
+        assert note.startswith(f"tokenizer {tmp_path}: its words have capitals")
+        assert warning.startswith("warning: [UNK] stands for 50.0% of train")
+
+
 @pytest.mark.parametrize(
     "flag, words",
     [

@@ -57,8 +57,8 @@ def _evaluate(config):
         require_fit(config, tokenizer, f"{flag}={sources[key]}", model)
     if models[measured].head is None:
         raise UserError(f"--model={sources['model']} has no masked-LM head: name a model with one")
-    counts, batches = open_held_out(config, tokenizer, corpus)
     console = Console(json=config.json)
+    counts, batches = open_held_out(config, tokenizer, corpus, console)
     line = console.progress("evaluate", len(models) * len(batches))
     line.note("tracing the models")
     found, sums = evaluate_models(

@@ -57,7 +57,7 @@ def _export(config):
     tokenizer = load_tokenizer(config.tokenizer or str(source))
     require_fit(config, tokenizer, f"--model={source}", model)
     output = run / "export"
-    _, batches = open_held_out(config, tokenizer, corpus)
+    _, batches = open_held_out(config, tokenizer, corpus, console)
     line = console.progress("export", None)
     facts, failure = export_bundle(model, output, config.length, tokenizer, batches, line.note)
     metrics = None if config.model else _metrics_of(run)

@@ -30,8 +30,10 @@ def _fill_mask(config):
     if not config.model.endswith(".tflite"):  # which needs no TensorFlow
         machine.for_looking(config)
     from tfdistill.deployment.predictor import Predictor
+    from tfdistill.progress import Console
 
     predictor = Predictor.open(config.model, config.tokenizer or None)
+    Console(json=config.json).warn(predictor.notes)
     predictions = predictor.fill(config.text, config.top_k)
     if config.json:
         print(json.dumps({"text": config.text, "predictions": predictions}))

@@ -73,11 +73,7 @@ def require_fit(config, tokenizer, flag, model):
     Raises:
         UserError: the tokenizer is another's, or the rows are too long.
     """
-    if tokenizer.vocab_size != model.config.vocab_size:
-        raise UserError(
-            f"--tokenizer: {tokenizer.vocab_size} tokens, but {flag} has "
-            f"{model.config.vocab_size}: name the tokenizer that it was trained with"
-        )
+    tokenizer.require_table(model.config.vocab_size, flag)
     positions = model.config.max_position_embeddings
     if config.length > positions:
         raise UserError(
@@ -86,13 +82,14 @@ def require_fit(config, tokenizer, flag, model):
         )
 
 
-def open_held_out(config, tokenizer, corpus):
+def open_held_out(config, tokenizer, corpus, console):
     """Opens the test split of a corpus, which is prepared if that was not done before.
 
     Args:
         config: a `RunConfig`.
         tokenizer: the `Tokenizer`.
         corpus: the `Corpus` that `--corpus` names.
+        console: a `Console`, which says what there is to say of the tokenizer and of the text.
 
     Returns:
         (int64 (vocab,), `Rows.counts` of the training split; `EvaluationBatches` of the test split:
@@ -102,6 +99,7 @@ def open_held_out(config, tokenizer, corpus):
     from tfdistill.data.shards import prepare
 
     prepared = prepare(corpus, tokenizer, config.shards_dir)
+    console.warn((*tokenizer.notes, *prepared.warnings))
     train, test = (
         Rows(prepared.shard(split), config.length, tokenizer) for split in ("train", "test")
     )

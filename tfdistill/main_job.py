@@ -137,6 +137,7 @@ class MainJob:
             progress=self.console.preparation(corpus.size),
         )
         self.console.say(format_statistics(prepared.statistics))
+        self.console.warn((*self.tokenizer.notes, *prepared.warnings))
         self._begin(prepared, started)
         self.train_shard = prepared.shard("train")
         rows = {
@@ -195,7 +196,8 @@ class MainJob:
                 batches=self._batches(seed=config.seed, smoothing=0.0),
             )
         for each, folder in zip([teacher, *others], folders, strict=True):
-            self._save(each, folder)
+            trained = each is teacher and plan_.teacher_steps
+            self._save(each, folder, config.length if trained else None)
         self._finish("teacher", started, before)
         self.trainer.delete_checkpoints("teacher")
         return [teacher, *others]
@@ -228,7 +230,7 @@ class MainJob:
             rows=self.train_rows,
             validation_loss=self._validation_loss,
         )
-        self._save(start, output)
+        self._save(start, output, self.config.length)
         self._finish("start", started, **facts)
         return start
 
@@ -281,7 +283,7 @@ class MainJob:
                 more_follows=stage != stages[-1],
             )
             done += share
-        self._save(student, output)
+        self._save(student, output, config.length)
         self._finish(name, started, before, stages=stages)
         for stage in stages:
             self.trainer.delete_checkpoints(stage)
@@ -299,7 +301,10 @@ class MainJob:
             return [batches] * len(shares)
         started = time.perf_counter()
         precision, folders = self.machine.precision, self._teacher_folders(len(teachers))
-        cache = open_cache(config, batches, teachers, folders=folders, precision=precision)
+        student = self.plan.student_config
+        cache = open_cache(
+            config, batches, teachers, student=student, folders=folders, precision=precision
+        )
         kept = kept_for(self.recipe, self.plan.student_config, self.plan.teacher_config)
         ends = list(itertools.accumulate(shares))
         cache.fill(list(zip(kept, [0, *ends], ends, strict=False)), self.console)
@@ -362,9 +367,12 @@ class MainJob:
     def _validation_loss(self, score):
         return evaluate(score, self.validation)[0]["loss"]
 
-    def _save(self, model, output):
+    def _save(self, model, output, length):
+        """Writes a model and its tokenizer; `length`: positions it was trained on, None: all."""
         save_model(model, output)
-        self.tokenizer.save(output)
+        positions = model.config.max_position_embeddings
+        longest = length or min(self.tokenizer.max_length or positions, positions)
+        self.tokenizer.save(output, model.config.model_type, longest)
 
     def _finish(self, stage, started, before=0.0, **facts):
         seconds = before + time.perf_counter() - started

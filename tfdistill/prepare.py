@@ -42,14 +42,16 @@ def _prepare(config):
             with contextlib.suppress(UserError):
                 devices.prepare("cpu")
 
+    tokenizer = load_tokenizer(config.tokenizer)
     prepared = prepare(
         corpus,
-        load_tokenizer(config.tokenizer),
+        tokenizer,
         config.shards_dir,
         progress=console.preparation(corpus.size),
         begin=begin,
     )
     console.say(f"{prepared.directory}\n{format_statistics(prepared.statistics)}")
+    console.warn((*tokenizer.notes, *prepared.warnings))
     if config.json:
         result = {"directory": str(prepared.directory), "splits": prepared.statistics}
         print(json.dumps({**result, **files_json(corpus)}))

@@ -28,6 +28,15 @@ class Console:
         finish_line()
         print(text, file=self._stream, flush=True)
 
+    def warn(self, lines):
+        """Prints lines that somebody may have to act on, to standard error whatever else is.
+
+        Args:
+            lines: iterable of str.
+        """
+        for line in lines:
+            print(line, file=sys.stderr, flush=True)
+
     def progress(self, name, steps, first=0):
         """Starts the progress line of a long stage.
 

@@ -53,6 +53,16 @@ def test_documents_follow_one_another_each_with_its_sep(tokenizer, tmp_path):
     assert statistics == {"documents": 3, "tokens": 9, "bytes": size, "unk_share": 1 / 9}
 
 
+@pytest.mark.parametrize("words, unknown", [(94, 6), (95, 5)])
+def test_a_text_of_unknown_words_gets_a_warning(tokenizer, tmp_path, words, unknown):
+    corpus = corpus_of([["whale " * words + "[UNK] " * unknown]])
+    warnings = prepare(corpus, tokenizer, tmp_path).warnings
+    assert len(warnings) == (unknown > 5)
+    for warning in warnings:
+        assert warning.startswith("warning: [UNK] stands for 6.0% of train, 6.0% of validation")
+        assert "name another --tokenizer" in warning and "\n" not in warning
+
+
 def test_ids_beyond_16_bits(tokenizer, tmp_path, monkeypatch):
     wide = Unused(tokenizer)
     wide.vocab_size, wide.sep_id, wide.unk_id = 70_000, 69_999, 1

@@ -75,12 +75,15 @@ BITS = [
 
 
 @pytest.fixture(scope="module", params=["bundled", "cased"])
-def pair(request):
+def pair(request, tmp_path_factory):
     """(a tokenizer, its `FastWordPiece`)."""
     if request.param == "bundled":
         tokenizer = load_tokenizer()
     else:
-        folder = request.getfixturevalue("shared_data") / "bert-base-cased"
+        source = request.getfixturevalue("shared_data") / "bert-base-cased" / "vocab.txt"
+        folder = tmp_path_factory.mktemp("cased")
+        (folder / "vocab.txt").write_bytes(source.read_bytes())
+        (folder / "tokenizer_config.json").write_text('{"do_lower_case": false}')
         tokenizer = load_tokenizer(str(folder))
     return tokenizer, fast_wordpiece(tokenizer._text_state)
 
@@ -201,7 +204,14 @@ def test_a_tensorflow_text_that_does_not_load(monkeypatch):
     assert tokenizer.corpus_encoder(None) == tokenizer.encode_flat
 
 
-@pytest.mark.parametrize("token", ["a b", " a", "a\u00a0b"])
+def test_ids_with_holes_stay_with_their_own(monkeypatch):
+    monkeypatch.setattr(wordpiece, "FastWordPiece", lambda *_, **__: "made")
+    state = json.loads(json.dumps(load_tokenizer()._text_state))
+    state["model"]["vocab"]["more"] = len(state["model"]["vocab"]) + 1
+    assert fast_wordpiece(state) is None
+
+
+@pytest.mark.parametrize("token", ["a b", " a", "a\u00a0b", ""])
 def test_tokens_with_spaces_stay_with_their_own(token, monkeypatch):
     monkeypatch.setattr(wordpiece, "FastWordPiece", lambda *_, **__: "made")
     state = json.loads(json.dumps(load_tokenizer()._text_state))

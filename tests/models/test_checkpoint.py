@@ -290,23 +290,6 @@ def test_an_unreachable_hub_is_one_line(monkeypatch):
     assert "\n" not in str(caught.value)
 
 
-def test_tokenizer_files_come_along(model, tmp_path):
-    source = tmp_path / "tokenizer"
-    source.mkdir()
-    with pytest.raises(UserError, match="tokenizer"):
-        save_model(model, tmp_path / "saved", tokenizer_directory=source)
-    (source / "vocab.txt").write_text("[PAD]\n")
-    (source / "tokenizer_config.json").write_text("{}")
-    (source / "unrelated.txt").write_text("")
-    save_model(model, tmp_path / "saved", tokenizer_directory=source)
-    assert {path.name for path in (tmp_path / "saved").iterdir()} == {
-        "config.json",
-        WEIGHTS,
-        "vocab.txt",
-        "tokenizer_config.json",
-    }
-
-
 def test_saving_again_replaces_the_model_and_keeps_other_files(model, saved):
     (saved / "notes.txt").write_text("mine")
     model.encoder.embeddings.word_embeddings.assign(model.encoder.embeddings.word_embeddings * 2)

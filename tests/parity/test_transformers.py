@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.models.checkpoint import load_model, save_model
 
 pytestmark = pytest.mark.parity
@@ -203,7 +204,8 @@ def test_the_real_encoder_with_a_head_agrees(torch, transformers, minilm, minilm
 
 
 def test_a_saved_directory_brings_its_tokenizer(transformers, minilm, tmp_path):
-    save_model(load_model(minilm), tmp_path / "ours", tokenizer_directory=minilm)
+    save_model(load_model(minilm), tmp_path / "ours")
+    load_tokenizer(str(minilm)).save(tmp_path / "ours")
     ours, theirs = (
         transformers.AutoTokenizer.from_pretrained(path) for path in (tmp_path / "ours", minilm)
     )

@@ -22,13 +22,14 @@ from pathlib import Path
 
 import numpy as np
 
-from tfdistill.data.documents import SPLITS
+from tfdistill.data.documents import SPLITS, UNKNOWN
 from tfdistill.errors import UserError
 from tfdistill.files import locked
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 CHARACTERS_AT_ONCE = 500_000  # of lines tokenised together
+MUCH_UNKNOWN = 0.05  # share of [UNK] in a split's tokens
 THREADS = 2  # that tokenise; a third reads
 
 
@@ -67,6 +68,19 @@ class PreparedCorpus:
         as it was tokenised; unk_share is the share of [UNK] in the tokens.
         """
         return self.manifest["splits"]
+
+    @property
+    def warnings(self):
+        """Lines about what a run on this text would suffer from: a list."""
+        shares = {split: facts["unk_share"] for split, facts in self.statistics.items()}
+        many = {split: share for split, share in shares.items() if share > MUCH_UNKNOWN}
+        if not many:
+            return []
+        where = ", ".join(f"{share:.1%} of {split}" for split, share in many.items())
+        return [
+            f"warning: {UNKNOWN} stands for {where}: the tokenizer does not know this text's words "
+            "or letters; name another --tokenizer (or --teacher), or another --corpus"
+        ]
 
     def shard(self, split):
         """Opens the `Shard` of "train", "validation" or "test"."""

@@ -10,17 +10,36 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import tokenizers
 
+from tfdistill.data.spare_rows import fits
+from tfdistill.data.tokenizer_reading import (
+    ADDED,
+    CLS,
+    MASK,
+    MODEL,
+    PAD,
+    SEP,
+    SERIALISED,
+    SETTINGS,
+    SPECIAL_MAP,
+    SPECIAL_TOKENS,
+    VOCABULARY,
+    read_folder,
+)
+from tfdistill.data.tokenizer_writing import write_folder
 from tfdistill.data.wordpiece import fast_wordpiece
 from tfdistill.errors import UserError
 
 BUNDLED = Path(__file__).parent.parent / "assets" / "bert-base-uncased"
-PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 # Bytes of text: of less, the slower tokenizer is done before the other has started, which takes
 # two seconds where TensorFlow is there already.
 WORTH_STARTING = 8_000_000
-SPECIAL_TOKENS = (PAD, UNK, CLS, SEP, MASK)
-VOCABULARY, SERIALISED, SETTINGS = "vocab.txt", "tokenizer.json", "tokenizer_config.json"
+# A longer model_max_length is how transformers writes that none is known.
+LONGEST = 1_000_000
+# In a corpus they are words of the text. [UNK] keeps its meaning, for words that the corpus itself
+# does not know, and so do tokens that somebody added.
+FRAME = frozenset((PAD, CLS, SEP, MASK))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -30,8 +49,9 @@ class TokenIds:
     Attributes:
         pad, unk, cls, sep, mask: ids of the special tokens.
         predictable: bool (vocab,), whether an id may be a masked-LM target: not the special ones,
-            [UNK] among them.
-        ordinary: int32 (n,), the ids that stand for text: neither special nor [unused...].
+            [UNK] among them, and no id without a token.
+        ordinary: int32 (n,), the ids that stand for text: neither special nor, unless somebody
+            added it as a token, [unused...].
         continues: bool (vocab,), whether an id is a piece (##…) that continues a word.
     """
 
@@ -46,52 +66,61 @@ class TokenIds:
 
 
 class Tokenizer:
-    """A Hugging Face tokenizer with BERT's five special tokens.
+    """A Hugging Face tokenizer with BERT's five special tokens; `load_tokenizer` makes one.
 
     Args:
-        serialised: the content of a `tokenizer.json`.
-        name: where it comes from, for messages.
+        backend: a `tokenizers.Tokenizer`.
+        settings: dict of the `tokenizer_config.json` that came with it.
+        notes: lines that say what was taken where its files disagree.
 
-    Raises:
-        UserError: when it cannot be read or lacks a special token.
+    Attributes:
+        vocab_size: rows that a model's table needs: the largest id and one.
+        special_ids: sorted ids of all special tokens, the five and those that were added.
+        hash: equal for tokenizers that give a corpus equal ids, whatever else their files say.
+        max_length: most tokens of a text, [CLS] and [SEP] included; None where no file says it.
+        notes: the lines.
     """
 
-    def __init__(self, serialised, name):
-        import tokenizers
-
-        try:
-            self._tokenizer = tokenizers.Tokenizer.from_str(serialised)
-        except Exception as error:  # the type that tokenizers raises
-            raise UserError(
-                f"tokenizer {name}: damaged ({error}): name another with --tokenizer"
-            ) from None
-        # A sentence encoder's file may ask to cut and pad every text.
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
-        state = json.loads(self._tokenizer.to_str())
-        self._state = state
-        vocabulary = self._tokenizer.get_vocab()
-        _check_special_tokens(vocabulary, name)
-        self.vocab_size = len(vocabulary)
-        if sorted(vocabulary.values()) != list(range(self.vocab_size)):
-            raise UserError(f"tokenizer {name}: its ids are not 0 to {self.vocab_size - 1}")
+    def __init__(self, backend, settings=None, notes=()):
+        settings = settings or {}
+        self._tokenizer, self.notes = backend, tuple(notes)
+        inputs = settings.get("model_input_names", ["token_type_ids"])
+        of_distilbert = str(settings.get("tokenizer_class")).startswith("DistilBert")
+        self._token_types = "token_type_ids" in inputs and not of_distilbert
+        longest = settings.get("model_max_length")
+        self.max_length = longest if isinstance(longest, int) and longest < LONGEST else None
+        vocabulary = backend.get_vocab()
+        self.vocab_size = max(vocabulary.values()) + 1
         ids = [vocabulary[token] for token in SPECIAL_TOKENS]
         self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = ids
-        added = [token["id"] for token in state["added_tokens"] if token["special"]]
+        self._added = backend.get_added_tokens_decoder()
+        added = [i for i, token in self._added.items() if token.special]
         self.special_ids = tuple(sorted({*ids, *added}))
-        # In a corpus "[MASK]" and the like are words of the text. Only [UNK] keeps its meaning,
-        # for words that the corpus itself does not know.
-        unknown = [token for token in state["added_tokens"] if token["content"] == UNK]
-        self._text_state = {**state, "added_tokens": unknown, "post_processor": None}
+        self._text_state = _state_for_text(json.loads(backend.to_str()))
         self._text_tokenizer = tokenizers.Tokenizer.from_str(json.dumps(self._text_state))
-        # Equal for tokenizers that give equal ids, whatever else their files say.
         self.hash = hashlib.sha256(self._text_tokenizer.to_str().encode()).hexdigest()
+
+    def require_table(self, rows, model):
+        """Refuses a model whose table is another tokenizer's, by its length.
+
+        Args:
+            rows: of the table; it may have spare ones (see `data.spare_rows`).
+            model: what messages call it.
+
+        Raises:
+            UserError: there are fewer rows than ids, or more than padding explains.
+        """
+        if not fits(rows, self.vocab_size):
+            raise UserError(
+                f"--tokenizer: {self.vocab_size} tokens, but {model} has {rows}: their "
+                "vocabularies differ; name the tokenizer that the model was trained with"
+            )
 
     def encode_lines(self, lines):
         """Tokenises lines of a corpus.
 
         Args:
-            lines: list of strings; of the special tokens only [UNK] is understood.
+            lines: list of strings; [PAD], [CLS], [SEP] and [MASK] are words of the text.
 
         Returns:
             A list of lists of ids, without [CLS] and [SEP].
@@ -103,7 +132,7 @@ class Tokenizer:
         """Tokenises lines of a corpus, as `encode_lines`.
 
         Args:
-            lines: list of strings; of the special tokens only [UNK] is understood.
+            lines: list of strings; [PAD], [CLS], [SEP] and [MASK] are words of the text.
 
         Returns:
             (ids int32 (tokens,), lengths int64 (lines,)).
@@ -153,48 +182,54 @@ class Tokenizer:
         return self._tokenizer.decode([int(i) for i in ids], skip_special_tokens=False)
 
     @functools.cached_property
+    def known(self):
+        """Which ids have a token: bool (vocab,)."""
+        return np.array([bool(self.id_to_token(i)) for i in range(self.vocab_size)])
+
+    @functools.cached_property
     def ids(self):
         """The `TokenIds` that batches and masking need."""
-        predictable = np.ones(self.vocab_size, bool)
+        tokens = [self.id_to_token(i) or "" for i in range(self.vocab_size)]
+        predictable = self.known.copy()
         predictable[list(self.special_ids)] = False
-        tokens = [self.id_to_token(i) for i in range(self.vocab_size)]
         used = np.array([not re.fullmatch(r"\[unused\d+\]", token) for token in tokens])
+        used[[i for i in self._added if i < self.vocab_size]] = True
         ordinary = np.flatnonzero(predictable & used).astype(np.int32)
         special = (self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id)
         continues = predictable & [token.startswith("##") for token in tokens]
         return TokenIds(*special, predictable, ordinary, continues)
 
-    def save(self, directory):
-        """Writes vocab.txt, tokenizer.json and tokenizer_config.json, as transformers reads them.
+    def save(self, directory, model_type=None, max_length=None):
+        """Writes the files that transformers reads, and which give it the same ids.
 
         Args:
             directory: an existing folder.
+            model_type: that of the model beside it ("bert", "distilbert", "mobilebert"), which
+                decides about token types; None: as in the files that were loaded.
+            max_length: most tokens of a text, [CLS] and [SEP] included; None: as loaded.
+
+        Example:
+            >>> load_tokenizer("runs/mini/student").save("elsewhere", max_length=64)
         """
-        directory = Path(directory)
-        tokens = [self.id_to_token(i) for i in range(self.vocab_size)]
-        (directory / VOCABULARY).write_text("".join(f"{t}\n" for t in tokens), "utf-8")
-        # Not by its own save, whose exception for a full disk is no OSError.
-        (directory / SERIALISED).write_text(self._tokenizer.to_str(pretty=True), "utf-8")
-        settings = json.loads((BUNDLED / SETTINGS).read_text("utf-8"))
-        normalizer = self._state["normalizer"] or {}
-        settings["do_lower_case"] = normalizer.get("lowercase", False)
-        settings["strip_accents"] = normalizer.get("strip_accents")
-        settings["tokenize_chinese_chars"] = normalizer.get("handle_chinese_chars", True)
-        (directory / SETTINGS).write_text(json.dumps(settings, indent=2) + "\n", "utf-8")
+        token_types = model_type != "distilbert" if model_type else self._token_types
+        length = max_length or self.max_length
+        write_folder(self._tokenizer, directory, token_types=token_types, max_length=length)
 
 
 def load_tokenizer(source=""):
-    """Loads a tokenizer.
+    """Loads a tokenizer, with the ids that transformers 5 gives it.
 
     Args:
-        source: a directory with tokenizer.json, or with vocab.txt and perhaps
-            tokenizer_config.json; a hub name; or "" for the bundled bert-base-uncased.
+        source: a directory with tokenizer.json or vocab.txt, and perhaps tokenizer_config.json,
+            added_tokens.json and special_tokens_map.json; a hub name; or "" for the bundled
+            bert-base-uncased.
 
     Returns:
         A `Tokenizer`.
 
     Raises:
-        UserError: when there is none, it is damaged, or it lacks one of BERT's special tokens.
+        UserError: when there is none, it is damaged or another than BERT's, or it lacks one of
+            BERT's special tokens.
 
     Example:
         import tfdistill
@@ -207,16 +242,7 @@ def load_tokenizer(source=""):
     name = source or BUNDLED.name
     if not directory.is_dir():
         directory = _download(source)
-    try:
-        if (directory / SERIALISED).is_file():
-            return Tokenizer((directory / SERIALISED).read_text("utf-8"), name)
-        if (directory / VOCABULARY).is_file():
-            return Tokenizer(_from_vocabulary(directory, name), name)
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise UserError(
-            f"tokenizer {name}: damaged ({error}): name another with --tokenizer"
-        ) from None
-    raise UserError(f"tokenizer {name}: neither {SERIALISED} nor {VOCABULARY} there")
+    return Tokenizer(*read_folder(directory, name))
 
 
 def _encode_by_both(fast, slow, lines):
@@ -237,38 +263,21 @@ def _encode_by_both(fast, slow, lines):
     return ids, lengths
 
 
-def _check_special_tokens(vocabulary, name):
-    lost = [token for token in SPECIAL_TOKENS if token not in vocabulary]
-    if lost:
-        raise UserError(
-            f"tokenizer {name}: no {', '.join(lost)}, which BERT needs: choose another --tokenizer"
-        )
-
-
-def _from_vocabulary(directory, name):
-    """Builds BERT's tokenizer around a vocab.txt and returns it serialised."""
-    from tokenizers.implementations import BertWordPieceTokenizer
-
-    with open(directory / VOCABULARY, encoding="utf-8") as lines:
-        tokens = [line.rstrip("\n") for line in lines]
-    _check_special_tokens(tokens, name)
-    settings = {}
-    if (directory / SETTINGS).is_file():
-        settings = json.loads((directory / SETTINGS).read_text("utf-8"))
-    # A vocabulary with capitals is one of a cased model, whatever the missing settings' default.
-    cased = any(token != token.lower() for token in tokens if not token.startswith("["))
-    return BertWordPieceTokenizer(
-        {token: i for i, token in enumerate(tokens)},
-        lowercase=settings.get("do_lower_case", not cased),
-        strip_accents=settings.get("strip_accents"),
-        handle_chinese_chars=settings.get("tokenize_chinese_chars", True),
-    ).to_str()
+def _state_for_text(state):
+    """The content of a `tokenizer.json`, without the tokens that only frame a text."""
+    added = [token for token in state["added_tokens"] if token["content"] not in FRAME]
+    words = state["model"]["vocab"]
+    if isinstance(words, dict):  # the ids of added tokens count on from its length
+        framing = [token for token in state["added_tokens"] if token["content"] in FRAME]
+        words = words | {token["content"]: token["id"] for token in framing}
+    state = {**state, "added_tokens": added, "post_processor": None}
+    return {**state, "model": {**state["model"], "vocab": words}}
 
 
 def _download(name):
     import huggingface_hub
 
-    files = [VOCABULARY, SERIALISED, SETTINGS]
+    files = [VOCABULARY, SERIALISED, SETTINGS, ADDED, SPECIAL_MAP, MODEL]
     try:
         return Path(huggingface_hub.snapshot_download(name, allow_patterns=files))
     except Exception as error:  # its own errors, its HTTP library's, and the system's

@@ -140,14 +140,15 @@ def _is_bert(state):
         and normalizer.get("strip_accents") in (None, lowercase)
         and (state["pre_tokenizer"] or {}).get("type") == "BertPreTokenizer"
         and [_plain(token) for token in state["added_tokens"]] == [UNKNOWN]
+        and sorted(model["vocab"].values()) == list(range(len(model["vocab"])))
         and not IDEOGRAPHS <= set(model["vocab"])
         and not any(map(_is_strange, model["vocab"]))
     )
 
 
 def _is_strange(token):
-    """It holds a space, so that only one of the two can find it."""
-    return len(token.split()) > 1 or token != token.strip()
+    """It holds a space or nothing, so that only one of the two can find it."""
+    return len(token.split()) != 1 or token != token.strip()
 
 
 def _plain(token):

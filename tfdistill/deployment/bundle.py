@@ -56,5 +56,5 @@ def export_bundle(model, directory, length, tokenizer, batches, doing=lambda tex
             facts[name]["latency_ms"] = milliseconds
         doing(f"writing {SAVED_MODEL}")
         export_saved_model(model, aside / SAVED_MODEL, length)
-        tokenizer.save(aside)
+        tokenizer.save(aside, model.config.model_type, length)
     return facts, failure

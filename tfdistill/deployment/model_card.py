@@ -32,8 +32,8 @@ A masked language model for the phone: given a text with one hidden word, it pre
 {files}
 
 Every `.tflite` file uses built-in TFLite operators only and was run in LiteRT (`ai-edge-litert`)
-against the Keras model before it was written here. `tokenizer.json` and `vocab.txt` turn text into
-token ids; `saved_model/` is for TensorFlow Serving.
+against the Keras model before it was written here. `tokenizer.json` turns text into token ids;
+`saved_model/` is for TensorFlow Serving.
 
 ## Inputs and outputs
 
@@ -75,7 +75,8 @@ run = Interpreter("{file}").get_signature_runner("serving_default")
 inputs = dict(input_ids=text.ids, attention_mask=text.attention_mask{token_types})
 inputs["masked_positions"] = [text.tokens.index("[MASK]")]
 logits = run(**{{name: np.array([x], np.int32) for name, x in inputs.items()}})["logits"][0, 0]
-print([tokenizer.id_to_token(i) for i in np.argsort(-logits)[:5]])
+words = [tokenizer.id_to_token(i) for i in np.argsort(-logits)]
+print([word for word in words if word][:5])  # some models have rows beyond the vocabulary
 """
 
 

@@ -1,4 +1,4 @@
-"""Hugging Face directories in and out: config.json, model.safetensors, and tokenizer files."""
+"""Hugging Face directories in and out: config.json and model.safetensors."""
 
 import json
 import os
@@ -24,6 +24,7 @@ TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
+    "added_tokens.json",
 )
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
@@ -70,7 +71,7 @@ def load_model(path_or_hub_name):
     return model
 
 
-def save_model(model, directory, tokenizer_directory=None):
+def save_model(model, directory):
     """Write a Hugging Face directory, which AutoModelForMaskedLM.from_pretrained loads.
 
     The files are written aside and renamed: a reader never sees half of one.
@@ -78,10 +79,8 @@ def save_model(model, directory, tokenizer_directory=None):
     Args:
         model: `MaskedLanguageModel`.
         directory: where to; other files that are there already stay.
-        tokenizer_directory: a directory whose tokenizer files are copied along, or None.
 
     Raises:
-        UserError: `tokenizer_directory` holds no tokenizer.
         OSError: the files cannot be written.
 
     Example:
@@ -91,13 +90,10 @@ def save_model(model, directory, tokenizer_directory=None):
         tfdistill.save_model(student, "copy", tokenizer_directory="runs/mini/student")
     """
     directory = Path(directory).resolve()
-    copied = [] if tokenizer_directory is None else _tokenizer_files(Path(tokenizer_directory))
     aside = directory.with_name(f".{directory.name}.aside")
     shutil.rmtree(aside, ignore_errors=True)  # of a process that was killed
     aside.mkdir(parents=True)
     try:
-        for path in copied:
-            shutil.copyfile(path, aside / path.name)
         # By way of bytes: a full disk is then an OSError, not one of safetensors' own.
         (aside / WEIGHTS).write_bytes(
             safetensors.numpy.save(_hugging_face_tensors(model), metadata={"format": "pt"})
@@ -283,10 +279,3 @@ def _hugging_face_tensors(model):
         array = variable.numpy().astype(np.float32)
         tensors[full] = np.ascontiguousarray(array.T if transposed else array)
     return tensors
-
-
-def _tokenizer_files(directory):
-    present = [directory / name for name in TOKENIZER_FILES if (directory / name).is_file()]
-    if not {"vocab.txt", "tokenizer.json"} & {path.name for path in present}:
-        raise UserError(f"{directory} holds no tokenizer (vocab.txt or tokenizer.json)")
-    return present

@@ -1,0 +1,70 @@
+"""A tokenizer written as Hugging Face files that give the same ids in all versions of transformers.
+
+transformers 5 reads the settings, transformers 4 the pipeline in `tokenizer.json`: here both say
+the same. A tokenizer that BERT's settings cannot describe is written with the class that keeps
+what `tokenizer.json` says.
+"""
+
+import json
+from pathlib import Path
+
+from tfdistill.data.tokenizer_reading import (
+    SERIALISED,
+    SETTINGS,
+    SPECIAL_TOKENS,
+    VOCABULARY,
+    bert_settings,
+)
+
+_FLAGS = ("content", "single_word", "lstrip", "rstrip", "normalized", "special")
+
+
+def write_folder(backend, directory, *, token_types, max_length):
+    """Writes tokenizer.json, tokenizer_config.json and, where it says the same, vocab.txt.
+
+    Args:
+        backend: a `tokenizers.Tokenizer`.
+        directory: an existing folder.
+        token_types: whether the model reads token types; DistilBERT does not.
+        max_length: most tokens of a text, [CLS] and [SEP] included; None: not known.
+    """
+    directory, text = Path(directory), backend.to_str(pretty=True)
+    state = json.loads(text)
+    casing, words = bert_settings(state), _lines(state["model"]["vocab"])
+    # Not by its own save, whose exception for a full disk is no OSError.
+    (directory / SERIALISED).write_text(text, "utf-8")
+    if casing is not None and words is not None:
+        (directory / VOCABULARY).write_text("".join(f"{word}\n" for word in words), "utf-8")
+    else:
+        (directory / VOCABULARY).unlink(missing_ok=True)
+    settings = {"tokenizer_class": _class(casing, token_types), **(casing or {})}
+    if max_length:
+        settings["model_max_length"] = max_length
+    if casing is None:
+        inputs = ["input_ids", "token_type_ids", "attention_mask"]
+        settings["model_input_names"] = [i for i in inputs if token_types or i != "token_type_ids"]
+    settings |= {f"{token[1:-1].lower()}_token": token for token in SPECIAL_TOKENS}
+    special = [token["content"] for token in state["added_tokens"] if token["special"]]
+    more = [token for token in special if token not in SPECIAL_TOKENS]
+    if more:
+        settings["additional_special_tokens"] = more
+    # Where this is there, transformers looks into no other file for added tokens.
+    settings["added_tokens_decoder"] = {
+        str(token["id"]): {flag: token[flag] for flag in _FLAGS} for token in state["added_tokens"]
+    }
+    (directory / SETTINGS).write_text(json.dumps(settings, indent=2) + "\n", "utf-8")
+
+
+def _class(casing, token_types):
+    if casing is None:
+        return "PreTrainedTokenizerFast"
+    return "BertTokenizer" if token_types else "DistilBertTokenizer"
+
+
+def _lines(words):
+    """The words by id; None where they do not fill the ids from 0 on, or not with lines."""
+    if not isinstance(words, dict) or sorted(words.values()) != list(range(len(words))):
+        return None
+    found = sorted(words, key=words.get)
+    whole = all(word and word == word.rstrip() and "\n" not in word for word in found)
+    return found if whole else None
