@@ -65,7 +65,7 @@ def folder(tmp_path_factory, tiny_text):
     (folder / "reordered" / "vocab.txt").write_text("\n".join(tokens) + "\n", "utf-8")
     weights = folder / "truncated" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1000])
-    other = dataclasses.replace(shape, vocab_size=tokenizer.vocab_size + 1, num_hidden_layers=1)
+    other = dataclasses.replace(shape, vocab_size=tokenizer.vocab_size + 300, num_hidden_layers=1)
     (folder / "other.json").write_text(json.dumps(other.to_hugging_face()))
     (folder / "empty.txt").write_text("\n \n")
     (folder / "binary.txt").write_bytes(bytes(range(256)))

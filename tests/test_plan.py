@@ -144,6 +144,21 @@ def test_vocabularies_that_differ(make, teacher, tiny_model, tmp_path):
         assert f"--{flag}={path}" in message and "50" in message
 
 
+def test_a_teacher_with_spare_rows(make, tiny_model, tokenizer, tmp_path):
+    words = tokenizer.vocab_size
+    padded = tiny_model(vocab_size=words + 8)
+    shape = json.dumps(tiny_model(vocab_size=words).config.to_hugging_face())
+    (tmp_path / "plain.json").write_text(shape)
+    cut = make(padded, teacher="somewhere")
+    assert cut.student_config.vocab_size == words + 8
+    named = make(padded, teacher="somewhere", student_config="L-1_H-12_A-2_I-20")
+    assert named.student_config.vocab_size == words + 8
+    plain = make(padded, teacher="somewhere", student_config=str(tmp_path / "plain.json"))
+    assert plain.student_config.vocab_size == words
+    short = fails(make, tiny_model(vocab_size=words - 1), teacher="somewhere")
+    assert "--tokenizer" in short and "--teacher=somewhere" in short and f"{words - 1}" in short
+
+
 def test_a_teacher_without_a_head(make, tiny_model, tokenizer):
     headless = tiny_model(vocab_size=tokenizer.vocab_size, with_head=False)
     message = fails(make, headless, teacher="somewhere")
@@ -349,6 +364,17 @@ def test_where_the_tokenizer_comes_from(tmp_path):
     assert source(teacher=str(tmp_path)) == ""  # a folder that holds none
     (tmp_path / "vocab.txt").write_text("[PAD]\n")
     assert source(teacher=str(tmp_path)) == str(tmp_path)
+
+
+def test_a_tokenizer_that_cannot_be_read_can_be_replaced(tmp_path, tiny_text, tokenizer):
+    (tmp_path / "vocab.txt").write_text("[PAD]\n")
+    settings = {"tokenizer_class": "BertJapaneseTokenizer", "word_tokenizer_type": "mecab"}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+    names = [str(tmp_path)]
+    other = RunConfig(tokenizer=str(tiny_text / "vocabulary"))
+    sources.require_the_teachers_vocabulary(other, names, tokenizer)
+    with pytest.raises(UserError, match="BertJapaneseTokenizer"):
+        sources.require_the_teachers_vocabulary(RunConfig(), [names[0]] * 2, tokenizer)
 
 
 # -- freezing

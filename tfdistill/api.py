@@ -101,7 +101,7 @@ def evaluate_model(model, teacher=None, tokenizer=None, **flags):
     tokenizer = _tokenizer(tokenizer or folder)
     for key, each in models.items():
         require_fit(config, tokenizer, f"the {key}", each)
-    counts, batches = open_held_out(config, tokenizer, corpus)
+    counts, batches = open_held_out(config, tokenizer, corpus, Console(json=True))
     found, sums = evaluate_models(models.items(), counts, batches)
     differences = add_errors(found, sums)
     facts = {"corpus": config.corpus, "split": "test"}

@@ -76,12 +76,8 @@ def _plan_teacher(config, asks_teacher, loaded, tokenizer):
                 "--teacher_steps"
             )
         shape = read_shape("teacher", config)
-        return _at_home(shape, "--teacher_config", config, tokenizer)
-    if loaded.vocab_size != tokenizer.vocab_size:
-        raise UserError(
-            f"--tokenizer has {tokenizer.vocab_size} tokens and --teacher={first_teacher(config)} "
-            f"{loaded.vocab_size}: their vocabularies differ; name the teacher's tokenizer"
-        )
+        return _at_home(shape, "--teacher_config", config, tokenizer, tokenizer.vocab_size)
+    tokenizer.require_table(loaded.vocab_size, f"--teacher={first_teacher(config)}")
     return loaded
 
 
@@ -119,7 +115,8 @@ def _plan_student(config, teacher_config, tokenizer):
                 fields.append("layer_norm_eps")
             theirs = {field: getattr(teacher_config, field) for field in fields}
             shape = dataclasses.replace(shape, **theirs)
-        return _at_home(shape, "--student_config", config, tokenizer)
+        rows = teacher_config.vocab_size if teacher_config else tokenizer.vocab_size
+        return _at_home(shape, "--student_config", config, tokenizer, rows)
     if teacher_config is None:
         raise UserError("--student_config is empty, and there is no teacher to take a shape from")
     if config.student_type not in teacher_config.TYPES:
@@ -135,16 +132,12 @@ def _plan_student(config, teacher_config, tokenizer):
     return dataclasses.replace(teacher_config, num_hidden_layers=layers, **own)
 
 
-def _at_home(shape, flag, config, tokenizer):
+def _at_home(shape, flag, config, tokenizer, rows):
     """A shape that is made here; a name says nothing of the vocabulary and the dropout."""
     name = config.student_config if flag == "--student_config" else config.teacher_config
-    in_file = config_file(name)
-    if in_file and shape.vocab_size != tokenizer.vocab_size:
-        raise UserError(
-            f"{flag}={name} has a vocabulary of {shape.vocab_size} tokens, the tokenizer has "
-            f"{tokenizer.vocab_size}: teacher, student and tokenizer must share one"
-        )
-    if not in_file:
-        shape = dataclasses.replace(shape, vocab_size=tokenizer.vocab_size)
+    if config_file(name):
+        tokenizer.require_table(shape.vocab_size, f"{flag}={name}")
+    else:
+        shape = dataclasses.replace(shape, vocab_size=rows)
         shape = shape.with_dropout(config.dropout)
     return dataclasses.replace(shape, pad_token_id=tokenizer.pad_id)

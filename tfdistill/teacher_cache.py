@@ -40,15 +40,17 @@ class TeacherCache:
         batches: `TrainingBatches` whose rows have masks of their own.
         teachers: list of `MaskedLanguageModel`.
         shares: of the teachers, float each.
+        words: ids that the student's table has, too; None: as many as the first teacher's.
     """
 
-    def __init__(self, folder, batches, teachers, shares):
+    def __init__(self, folder, batches, teachers, shares, words=None):
         self._folder, self._batches = folder, batches
         self._teachers, self._shares = teachers, shares
+        self._words = words or teachers[0].config.vocab_size
         # Few at a time: a store keeps a file open, and there may be thousands of masks.
         self._stores = functools.lru_cache(maxsize=OPEN_STORES)(self._open)
         self._answering = functools.cache(
-            lambda *kept: Answering(self._teachers, self._shares, kept)
+            lambda *kept: Answering(self._teachers, self._shares, kept, self._words)
         )
 
     def fill(self, demands, console):
@@ -167,8 +169,8 @@ class TeacherCache:
         }
 
     def _arrays(self, kept):
-        shape, rows = self._teachers[0].config, self._batches.rows
-        sizes = rows.length, self._batches.masked_per_row, shape.hidden_size, shape.vocab_size
+        width, rows = self._teachers[0].config.hidden_size, self._batches.rows
+        sizes = rows.length, self._batches.masked_per_row, width, self._words
         return arrays_of(kept, *sizes)
 
     def _row_bytes(self, kept):
@@ -208,12 +210,13 @@ def _by_what_they_lack(missing):
                 yield number, [k for k, lacks in zip(kept, pattern, strict=True) if lacks], rows
 
 
-def open_cache(config, batches, teachers, *, folders, precision):
+def open_cache(config, batches, teachers, *, student, folders, precision):
     """Opens, or begins, what `--teacher_cache` keeps for a run.
 
     Args:
         config: a `RunConfig`.
         batches, teachers: see `TeacherCache`.
+        student: `EncoderConfig`.
         folders: `Path`s that hold the teachers.
         precision: of the products.
 
@@ -232,13 +235,17 @@ def open_cache(config, batches, teachers, *, folders, precision):
         "precision": precision,
         **{name: getattr(config, name) for name in masks},
     }
+    tables = [each.config.vocab_size for each in teachers]
+    words = min(student.vocab_size, *tables)
+    if words != max(tables):  # students whose tables are as long share what is kept
+        identity["words"] = words
     text = json.dumps(identity, sort_keys=True, indent=1)
     folder = Path(config.teacher_cache) / hashlib.sha256(text.encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / MANIFEST).exists():
         with locked(folder / f"{MANIFEST}.lock"):
             write_atomically(folder / MANIFEST, text + "\n")
-    return TeacherCache(folder, batches, teachers, shares)
+    return TeacherCache(folder, batches, teachers, shares, words)
 
 
 def _digest_of_model(folder):

@@ -81,6 +81,24 @@ def test_vocabulary_is_looked_for(run, tokenizer, tmp_path):
     assert Predictor.open(str(alone)).fill(TEXT) == expected
 
 
+def test_spare_rows_weigh_but_are_not_printed(make_model, tokenizer, tmp_path):
+    model = make_model(vocab_size=128)
+    bias = model.head.bias.numpy()
+    bias[120:] += 20
+    model.head.bias.assign(bias)
+    save_model(model, tmp_path)
+    tokenizer.save(tmp_path)
+    (words,) = Predictor.open(str(tmp_path)).fill(TEXT, top_k=128)
+    assert len(words) == 120 and all(isinstance(word, str) for word, _ in words)
+    assert sum(probability for _, probability in words) < 0.01
+    bias[120:] = -100
+    model.head.bias.assign(bias)
+    save_model(model, tmp_path)
+    (others,) = Predictor.open(str(tmp_path)).fill(TEXT, top_k=128)
+    assert [word for word, _ in others] == [word for word, _ in words]
+    assert sum(probability for _, probability in others) == pytest.approx(1)
+
+
 def test_another_vocabulary_is_refused(run, vocabulary, tmp_path):
     (tmp_path / "vocab.txt").write_text("\n".join(vocabulary + ["more"]) + "\n")
     for model in ("student", "export/student.tflite"):

@@ -104,7 +104,7 @@ def test_several_teachers_are_scored_as_one(tiny_model, tiny_batch):
 @pytest.mark.parametrize(
     "change, options, match",
     [
-        (dict(vocab_size=51), {}, "vocabulary of teacher 2"),
+        (dict(vocab_size=250), {}, "vocabulary of teacher 2"),
         (dict(with_head=False), {}, "no masked-LM head"),
         ({}, dict(alpha_mse=1.0), "'mse'"),
     ],

@@ -95,7 +95,7 @@ def test_random_students_follow_the_seed_and_not_the_teacher():
 
 @pytest.mark.parametrize("init", ["every_other", "random", "search"])
 def test_no_start_fits_another_vocabulary(init):
-    config = dataclasses.replace(make_config("bert", 2), vocab_size=30)
+    config = dataclasses.replace(make_config("bert", 2), vocab_size=300)
     with pytest.raises(UserError, match="--student_config: the vocabularies differ"):
         initialize_student(make_teacher("bert"), config, init=init, validation_loss=sum)
 

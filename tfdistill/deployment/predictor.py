@@ -24,6 +24,7 @@ class Predictor:
 
     def __init__(self, predict, tokenizer, length, padded):
         self._predict, self._tokenizer = predict, tokenizer
+        self.notes = tokenizer.notes  # what was taken where the tokenizer's files disagree
         self._length, self._padded = length, padded
 
     @classmethod
@@ -50,7 +51,7 @@ class Predictor:
     def _open_tflite(cls, path, tokenizer):
         model = LiteModel(path)
         tokenizer = load_tokenizer(tokenizer or _tokenizer_beside(path))
-        _require_same_vocabulary(tokenizer, model.vocab_size, path)
+        tokenizer.require_table(model.vocab_size, path)
 
         def predict(input_ids, attention_mask, positions):
             rows = [model.logits(input_ids, attention_mask, position) for position in positions]
@@ -83,7 +84,7 @@ class Predictor:
         Raises:
             UserError: the tokenizer's vocabulary is another.
         """
-        _require_same_vocabulary(tokenizer, model.config.vocab_size, "the model")
+        tokenizer.require_table(model.config.vocab_size, "the model")
 
         def predict(input_ids, attention_mask, positions):
             arrays = (input_ids, attention_mask, positions)
@@ -105,7 +106,7 @@ class Predictor:
 
         Returns:
             For each [MASK], in order, a list of (token, probability), the likeliest first;
-            probabilities are those of a softmax over the whole vocabulary.
+            probabilities are those of a softmax over the model's whole table, spare rows too.
 
         Raises:
             UserError: no [MASK] in the text, or more tokens than the model takes.
@@ -128,7 +129,9 @@ class Predictor:
         logits = logits.astype(np.float64)  # (vocab,)
         probabilities = np.exp(logits - logits.max())
         probabilities /= probabilities.sum()
-        order = np.argsort(-probabilities, kind="stable")[:top_k]
+        known = self._tokenizer.known
+        order = np.argsort(-probabilities[: len(known)], kind="stable")
+        order = order[known[order]][:top_k]
         return [(self._tokenizer.id_to_token(i), float(probabilities[i])) for i in order]
 
 
@@ -141,11 +144,3 @@ def _tokenizer_beside(path):
         f"no {' or '.join(TOKENIZER_FILES)} in {folders[0]} or {folders[1]}: name its folder "
         "with --tokenizer"
     )
-
-
-def _require_same_vocabulary(tokenizer, vocab_size, model):
-    if tokenizer.vocab_size != vocab_size:
-        raise UserError(
-            f"--tokenizer: {tokenizer.vocab_size} tokens, but {model} has {vocab_size}: name the "
-            "tokenizer that the model was trained with"
-        )

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfdistill.data.spare_rows import alike
 from tfdistill.distillation.layer_maps import layer_map
 from tfdistill.distillation.phases import FIXED, NONE, PER_LAYER, require_loss
 from tfdistill.distillation.regression import Regression
@@ -170,7 +171,7 @@ class BoundTerm:
         """The term's factor at a point of the phase (see `Schedule.at`)."""
         return value_at(self._term.weight, progress)
 
-    def compute(self, student, teachers, batch, normalizer, progress, shares=()):
+    def compute(self, student, teachers, batch, normalizer, progress, shares=(), words=None):
         """The term's value, without its weight.
 
         Args:
@@ -180,13 +181,14 @@ class BoundTerm:
             normalizer: float scalar, the valid elements of the whole batch.
             progress: see `Schedule.at`.
             shares: of the teachers, float each, which add up to 1.
+            words: ids that all models' tables have; None: the tables are equally long.
 
         Returns:
             A float32 scalar.
         """
         options = {name: value_at(value, progress) for name, value in self.options.items()}
         first, *others = teachers or (None,)
-        placed = self.pairs, self.project, tuple(others), shares
+        placed = self.pairs, self.project, tuple(others), shares, words
         sides = Sides(student, first, batch, normalizer, *placed)
         value = self.loss.compute(sides, **options)
         return value / len(self.pairs) if self._term.over_layers == "mean" else value
@@ -235,7 +237,7 @@ def check_phase(phase, student, teacher):
         if LOSSES[term.loss].needs_teacher:
             if teacher is None:
                 raise UserError(f"the loss {term.loss!r} needs a teacher: give --teacher")
-            if student.vocab_size != teacher.vocab_size:
+            if not alike(student.vocab_size, teacher.vocab_size):
                 raise UserError("--student_config: teacher and student vocabularies differ in size")
         found.append(BoundTerm(term, student, teacher))
     return found

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfdistill.distillation.bound_terms import check_phase
 from tfdistill.distillation.schedules import Schedule
-from tfdistill.distillation.signals import MASKED_ROWS, compute_signals
+from tfdistill.distillation.signals import MASKED_ROWS, compute_signals, decoder_of
 from tfdistill.distillation.terms import logit_rows
 from tfdistill.distillation.top_k_loss import top_k_of
 from tfdistill.distillation.vocabulary_loss import chunk_for
@@ -103,7 +103,8 @@ def arrays_of(kept, length, masked, width, vocabulary):
     Args:
         kept: a `Kept`.
         length, masked: tokens and masked tokens in a row.
-        width, vocabulary: of the teacher.
+        width: of the teacher.
+        vocabulary: ids that are compared.
 
     Returns:
         dict of names to (shape of a row's entry, dtype of NumPy).
@@ -125,10 +126,12 @@ class Answering:
         teachers: list of `MaskedLanguageModel`; layers are those of the first.
         shares: float each, which add up to 1.
         kept: list of `Kept`.
+        words: ids that the student and all of them have; None: all tables are equally long.
     """
 
-    def __init__(self, teachers, shares, kept):
+    def __init__(self, teachers, shares, kept, words=None):
         self._teachers, self._shares, self._kept = teachers, shares, kept
+        self._words = words
         self._compiled = tf.function(self._answer, autograph=False)
 
     def __call__(self, batch):
@@ -155,7 +158,10 @@ class Answering:
     def _top_k(self, kept, shown):
         batch, tokens, _ = shown[0][kept.rows].shape
         models = [
-            (tf.reshape(each[kept.rows], (-1, each[kept.rows].shape[-1])), *each["decoder"])
+            (
+                tf.reshape(each[kept.rows], (-1, each[kept.rows].shape[-1])),
+                *decoder_of(each, self._words),
+            )
             for each in shown
         ]
         vocabulary = models[0][1].shape[0]

@@ -101,6 +101,7 @@ class Distiller(keras.Model):
         for each in self._teachers:
             each.trainable = False
         self._shares = shares_of(len(self._teachers), teacher_weights)
+        self._words = min(each.config.vocab_size for each in (student, *self._teachers))
         self.steps, self.first_step = steps, first_step
         self._terms = bind_terms(phase, student, teacher, seed)
         check_teachers(phase, self._teachers)
@@ -223,7 +224,13 @@ class Distiller(keras.Model):
             )
             losses = {
                 each.name: each.compute(
-                    student, teachers, batch, normalizers[each.name], progress, self._shares
+                    student,
+                    teachers,
+                    batch,
+                    normalizers[each.name],
+                    progress,
+                    shares=self._shares,
+                    words=self._words,
                 )
                 for each in terms
             }

@@ -4,6 +4,7 @@ import math
 
 import tensorflow as tf
 
+from tfdistill.data.spare_rows import alike
 from tfdistill.distillation.vocabulary_loss import log_mixture
 from tfdistill.errors import UserError
 
@@ -22,6 +23,8 @@ class MeanOfTeachers:
     def __call__(self, batch, layers=None):
         """Returns `logits`, (batch, masked, vocab): logarithms of the mean of probabilities."""
         logits = [tf.cast(t(batch, layers=layers)["logits"], tf.float32) for t in self._teachers]
+        words = min(each.shape[-1] for each in logits)  # the ids that all of them have
+        logits = [each[..., :words] for each in logits]
         return {"logits": log_mixture(logits, self._shares, axis=-1)}
 
 
@@ -69,7 +72,7 @@ def check_teachers(phase, teachers):
         )
     for number, each in enumerate(teachers[1:], 2):
         sizes = each.config.vocab_size, teachers[0].config.vocab_size
-        if sizes[0] != sizes[1]:
+        if not alike(*sizes):
             raise UserError(
                 f"--teacher: the vocabulary of teacher {number} has {sizes[0]} tokens, the first's "
                 f"{sizes[1]}: several teachers must share one; leave one of the two out"

@@ -8,6 +8,7 @@ from tfdistill.distillation.copied_ends import copy_ends
 from tfdistill.distillation.start_layers import (
     CALIBRATED_WIDTHS,
     EMBEDDINGS,
+    check_vocabularies,
     choose_layers,
     is_narrower,
     split_start,
@@ -15,6 +16,7 @@ from tfdistill.distillation.start_layers import (
 from tfdistill.distillation.width import narrowed
 from tfdistill.distillation.width_calibration import full_precision
 from tfdistill.models.heads import MaskedLanguageModel
+from tfdistill.models.tables import with_rows
 
 DEFAULT_WIDTH = "pca"  # the lowest loss before training of all that were measured
 
@@ -38,7 +40,8 @@ def initialize_student(
 
     Args:
         teacher: `MaskedLanguageModel`.
-        config: EncoderConfig of the student: no wider than the teacher, of the same vocabulary.
+        config: EncoderConfig of the student: no wider than the teacher, of the same vocabulary;
+            its table may have other spare rows (see `data.spare_rows`).
         init: DEPTH or DEPTH:WIDTH. DEPTH is a depth map or explicit list (see `depth_map`);
             "random" for fresh weights; "embeddings" for fresh layers between the teacher's
             embeddings and its head (see `copy_ends`); or "search", the teacher layers that alone
@@ -68,6 +71,13 @@ def initialize_student(
         shape = dataclasses.replace(teacher.config, num_hidden_layers=1)
         student = tfdistill.initialize_student(teacher, shape, init="last")
     """
+    if init != "random" and config.vocab_size != teacher.config.vocab_size:
+        check_vocabularies(teacher.config, config)
+        as_long = dataclasses.replace(config, vocab_size=teacher.config.vocab_size)
+        found = initialize_student(
+            teacher, as_long, init, validation_loss, seed, calibration, with_head
+        )
+        return with_rows(found, config)
     layers = choose_layers(teacher.config, config, init, validation_loss)
     if init == EMBEDDINGS:
         student = MaskedLanguageModel(config, with_head=with_head is not False, seed=seed)

@@ -1,5 +1,7 @@
 """What a model shows of a batch: the tensors that losses compare."""
 
+import tensorflow as tf
+
 ENCODER_SIGNALS = frozenset(
     ("embeddings", "hidden_states", "attention_scores", "attention_probs")
     + ("queries", "keys", "values")
@@ -36,3 +38,19 @@ def compute_signals(model, batch, names, **options):
         rows = model.gather(hidden, batch["masked_positions"])  # (batch, masked, hidden)
         signals[MASKED_ROWS] = model.head.transform(rows)
     return signals
+
+
+def decoder_of(signals, words=None):
+    """The vocabulary projection of the ids that several models have.
+
+    Args:
+        signals: of `compute_signals`, with `decoder`.
+        words: the first ids that are taken; None: all.
+
+    Returns:
+        (kernel (words, hidden), bias (words,)).
+    """
+    kernel, bias = signals["decoder"]
+    if words is None or words == kernel.shape[0]:
+        return kernel, bias
+    return tuple(tf.convert_to_tensor(each)[:words] for each in (kernel, bias))

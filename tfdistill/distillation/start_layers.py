@@ -3,6 +3,7 @@
 import itertools
 import math
 
+from tfdistill.data.spare_rows import alike
 from tfdistill.distillation.layer_maps import depth_map
 from tfdistill.errors import UserError
 
@@ -30,7 +31,7 @@ def choose_layers(teacher_config, config, init, validation_loss=None):
     depth, width = split_start(init)
     if width is not None:
         _check_width(depth, width)
-    _check_vocabularies(teacher_config, config)
+    check_vocabularies(teacher_config, config)
     if depth == "random":
         return None
     _check_families(teacher_config, config)
@@ -108,8 +109,16 @@ def is_narrower(teacher, student):
     return any(getattr(student, name) < getattr(teacher, name) for name in student.NARROWER)
 
 
-def _check_vocabularies(teacher, student):
-    if student.vocab_size != teacher.vocab_size:
+def check_vocabularies(teacher, student):
+    """Refuses tables of two vocabularies.
+
+    Args:
+        teacher, student: EncoderConfig; a few spare rows more or fewer are no difference.
+
+    Raises:
+        UserError: their lengths differ by more.
+    """
+    if not alike(student.vocab_size, teacher.vocab_size):
         raise UserError(
             "--student_config: the vocabularies differ: the student has "
             f"{student.vocab_size} tokens, the teacher {teacher.vocab_size}; both must use one "

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfdistill.distillation import layer_losses, losses
 from tfdistill.distillation.phases import ATTENTION_HEADS
-from tfdistill.distillation.signals import MASKED_ROWS, TOKEN_ROWS
+from tfdistill.distillation.signals import MASKED_ROWS, TOKEN_ROWS, decoder_of
 from tfdistill.distillation.top_k_loss import TOP_K_KL, TOP_K_SOFT_CROSS_ENTROPY
 from tfdistill.distillation.vocabulary_loss import (
     KL,
@@ -36,6 +36,7 @@ class Sides:
             to those in the teacher's width.
         others: dicts of signals of the other teachers, of whom logits are read.
         shares: of all teachers, the first included, which add up to 1.
+        words: ids that the tables of all models have, which are compared; None: equal tables.
     """
 
     student: Mapping
@@ -46,6 +47,7 @@ class Sides:
     project: Callable | None = None
     others: tuple[Mapping, ...] = ()
     shares: tuple[float, ...] = ()
+    words: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +100,7 @@ def _between_logits(loss, sides, restrict_to_mask, temperature=1.0):
 
     def projection(signals):
         width = signals[rows].shape[-1]
-        return tf.reshape(signals[rows], (-1, width)), *signals["decoder"]
+        return tf.reshape(signals[rows], (-1, width)), *decoder_of(signals, sides.words)
 
     options = {}
     if "answers" in sides.teacher:  # which are kept at this temperature

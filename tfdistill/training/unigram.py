@@ -24,6 +24,7 @@ def set_unigram_bias(model, counts):
 
     Args:
         model: a `MaskedLanguageModel` with a head.
-        counts: as for `unigram_log_probabilities`.
+        counts: as for `unigram_log_probabilities`; spare rows of the model's table occur never.
     """
+    counts = np.pad(counts, (0, model.config.vocab_size - len(counts)))
     model.head.bias.assign(unigram_log_probabilities(counts).astype(np.float32))
