@@ -72,7 +72,7 @@ def test_lines_of_the_tokenizer_and_of_a_text_that_it_does_not_know(tmp_path):
         result = run(*flags, f"--tokenizer={tmp_path}")
         assert result.returncode == 0
         note, warning = result.stderr.splitlines()
-        assert note.startswith(f"tokenizer {tmp_path}: its words have capitals")
+        assert note.startswith(f"tokenizer {tmp_path}: its words look cased")
         assert warning.startswith("warning: [UNK] stands for 50.0% of train")
 
 

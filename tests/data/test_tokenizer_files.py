@@ -188,7 +188,7 @@ def test_ids_of_transformers(files, tmp_path):
         assert saved.mask_token_id == ours.mask_id and saved.model_max_length == 64
 
 
-CAPITALS = "its words have capitals, but no file says do_lower_case: text is lower-cased"
+CAPITALS = "its words look cased, but no file says do_lower_case: text is lower-cased"
 SAID = {
     "vocab alone": [CAPITALS],
     "json alone": [],
@@ -256,7 +256,13 @@ REFUSED = {
     "holds no WordPiece vocabulary": dict(
         tokenizer={"model": {"vocab": [["a", 0.0]]}}, tokenizer_config=BERT
     ),
-    "damaged .'model'": dict(tokenizer={"version": "1.0"}, tokenizer_config=BERT),
+    "damaged .KeyError: 'model'": dict(tokenizer={"version": "1.0"}, tokenizer_config=BERT),
+    "damaged .AttributeError": dict(
+        vocab=vocabulary(), tokenizer_config={**BERT, "added_tokens_decoder": []}
+    ),
+    "damaged .TypeError": dict(
+        vocab=vocabulary(), tokenizer_config=BERT, added_tokens={"covid19": [1]}
+    ),
     "no .MASK., which BERT": dict(vocab=vocabulary(WORDS[:4]), tokenizer_config=BERT),
 }
 

@@ -13,20 +13,8 @@ import numpy as np
 import tokenizers
 
 from tfdistill.data.spare_rows import fits
-from tfdistill.data.tokenizer_reading import (
-    ADDED,
-    CLS,
-    MASK,
-    MODEL,
-    PAD,
-    SEP,
-    SERIALISED,
-    SETTINGS,
-    SPECIAL_MAP,
-    SPECIAL_TOKENS,
-    VOCABULARY,
-    read_folder,
-)
+from tfdistill.data.tokenizer_files import CLS, FILES, MASK, PAD, SEP, SPECIAL_TOKENS
+from tfdistill.data.tokenizer_reading import read_folder
 from tfdistill.data.tokenizer_writing import write_folder
 from tfdistill.data.wordpiece import fast_wordpiece
 from tfdistill.errors import UserError
@@ -277,9 +265,8 @@ def _state_for_text(state):
 def _download(name):
     import huggingface_hub
 
-    files = [VOCABULARY, SERIALISED, SETTINGS, ADDED, SPECIAL_MAP, MODEL]
     try:
-        return Path(huggingface_hub.snapshot_download(name, allow_patterns=files))
+        return Path(huggingface_hub.snapshot_download(name, allow_patterns=list(FILES)))
     except Exception as error:  # its own errors, its HTTP library's, and the system's
         reason = " ".join(str(error).split())
         raise UserError(

@@ -8,13 +8,8 @@ what `tokenizer.json` says.
 import json
 from pathlib import Path
 
-from tfdistill.data.tokenizer_reading import (
-    SERIALISED,
-    SETTINGS,
-    SPECIAL_TOKENS,
-    VOCABULARY,
-    bert_settings,
-)
+from tfdistill.data.tokenizer_files import SERIALISED, SETTINGS, SPECIAL_TOKENS, VOCABULARY
+from tfdistill.data.tokenizer_reading import bert_settings
 
 _FLAGS = ("content", "single_word", "lstrip", "rstrip", "normalized", "special")
 

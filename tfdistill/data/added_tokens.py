@@ -1,0 +1,132 @@
+"""The tokens that a tokenizer's files add to its words, given to it as transformers 5 does."""
+
+import collections
+
+from tokenizers import AddedToken
+
+from tfdistill.data.tokenizer_files import (
+    ADDED,
+    CLS,
+    MASK,
+    PAD,
+    SEP,
+    SETTINGS,
+    SPECIAL_MAP,
+    SPECIAL_TOKENS,
+    UNK,
+)
+
+_DECODER = "added_tokens_decoder"
+_ROLES = {f"{token[1:-1].lower()}_token": token for token in (UNK, SEP, PAD, CLS, MASK)}
+_OTHER_ROLES = ("bos_token", "eos_token")
+_FIELDS = ("content", "single_word", "lstrip", "rstrip", "normalized", "special")
+
+
+def add_tokens(files, backend, kind):
+    """Adds the tokens that the files of a folder declare, in transformers' order.
+
+    Args:
+        files: its `TokenizerFiles`, whose notes name what was left out.
+        backend: a `tokenizers.Tokenizer`, to which they are added.
+        kind: the class that reads the folder, for messages.
+
+    Raises:
+        UserError: a special token is another than BERT's or missing, or ids contradict each other.
+    """
+    settings = dict(files.settings)
+    if _DECODER not in settings:
+        settings |= files.read(SPECIAL_MAP)
+    for role, usual in _ROLES.items():
+        if settings.get(role) and _content(settings[role]) != usual:
+            raise files.error(
+                f"its {role} is {_content(settings[role])}, and BERT's is {usual}: name another "
+                "with --tokenizer"
+            )
+    with_role, extra = _special_tokens(settings)
+    declared = _declared(files, settings, {_content(token) for token in (*with_role, *extra)})
+    words = {token.content for token in declared.values()}
+    lost = [t for t in SPECIAL_TOKENS if backend.token_to_id(t) is None and t not in words]
+    if lost:
+        raise files.error(f"no {', '.join(lost)}, which BERT needs: choose another --tokenizer")
+    there = backend.get_added_tokens_decoder().values()
+    known = {repr(token) for token in there}
+    new = [token for _, token in sorted(declared.items()) if repr(token) not in known]
+    names = {token.content for token in (*there, *new)}
+    for token in (*with_role, *_ROLES.values(), *extra):
+        if _content(token) not in names:
+            names.add(_content(token))
+            new.append(_special(token))
+    special = {*map(_content, with_role), *_ROLES.values()}
+    for token in new:
+        token.special = token.special or token.content in special
+    backend.add_tokens(new)
+    _check_ids(files, backend, declared)
+    _name_left_out(files, backend, kind)
+
+
+def _special_tokens(settings):
+    """(Tokens that have a role, extra special ones), as they stand in `tokenizer_config.json`."""
+    extra = settings.get("extra_special_tokens") or settings.get("additional_special_tokens") or ()
+    roles = [settings.get(role) for role in (*_OTHER_ROLES, *_ROLES)]
+    named = [token for key, token in settings.items() if key.endswith("_token")]
+    others = [token for token in named if isinstance(token, str) and token not in roles]
+    if isinstance(extra, dict):
+        others, extra = [*others, *extra.values()], ()
+    return [token for token in (*roles, *others) if token], list(extra)
+
+
+def _declared(files, settings, special):
+    """dict of ids to `AddedToken`s of the files that transformers looks into."""
+    if _DECODER in settings:
+        return {int(i): _added_token(token) for i, token in settings[_DECODER].items()}
+    found = {}
+    for word, i in files.read(ADDED).items():
+        found[i] = AddedToken(word, normalized=word not in special, special=word in special)
+    for token in files.state.get("added_tokens", ()):
+        found[token["id"]] = _added_token(token)
+    return found
+
+
+def _check_ids(files, backend, declared):
+    for i, token in declared.items():
+        given = backend.token_to_id(token.content)
+        if given != i:
+            raise files.error(
+                f"its files give {token.content!r} the id {i}, but after the words before it comes "
+                f"{given}: mend the files, or name another with --tokenizer"
+            )
+    words = collections.defaultdict(list)
+    for word, i in backend.get_vocab().items():
+        words[i].append(word)
+    for i, same in words.items():
+        if len(same) > 1:
+            raise files.error(
+                f"{' and '.join(map(repr, sorted(same)))} have the same id, {i}: mend the files, "
+                "or name another with --tokenizer"
+            )
+
+
+def _name_left_out(files, backend, kind):
+    """Says which words one file adds and transformers does not read."""
+    words = [token["content"] for token in files.state.get("added_tokens", ())]
+    added = {token.content for token in backend.get_added_tokens_decoder().values()}
+    left_out = [word for word in (*words, *files.read(ADDED)) if word not in added]
+    if left_out:
+        files.note(
+            f"{', '.join(left_out)} is added by one file and missing in {_DECODER} of {SETTINGS}: "
+            f"left out, as a {kind} of transformers 5 does"
+        )
+
+
+def _content(token):
+    return token if isinstance(token, str) else token["content"]
+
+
+def _special(token):
+    if isinstance(token, str):
+        return AddedToken(token, special=True)
+    return _added_token({**token, "special": True})
+
+
+def _added_token(token):
+    return AddedToken(**{field: token[field] for field in _FIELDS if field in token})
