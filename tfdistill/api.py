@@ -87,6 +87,7 @@ def evaluate_model(model, teacher=None, tokenizer=None, **flags):
     devices.prepare("auto", "float32")
     from tfdistill.held_out import open_held_out, require_fit
     from tfdistill.models.checkpoint import load_model, resolve_directory
+    from tfdistill.progress import Console
     from tfdistill.results import add_errors, evaluate_models
 
     models, folder = {}, ""
@@ -141,7 +142,11 @@ def fill_masks(model, text, top_k=5, tokenizer=None):
         if model.head is None:
             raise UserError("the model has no masked-LM head: give one with a head")
         return Predictor.of_model(model, _tokenizer(tokenizer)).fill(text, top_k)
-    return Predictor.open(at_home(str(model)), tokenizer).fill(text, top_k)
+    from tfdistill.progress import Console
+
+    predictor = Predictor.open(at_home(str(model)), tokenizer)
+    Console().warn(predictor.notes)
+    return predictor.fill(text, top_k)
 
 
 def _tokenizer(given):
