@@ -75,8 +75,7 @@ run = Interpreter("{file}").get_signature_runner("serving_default")
 inputs = dict(input_ids=text.ids, attention_mask=text.attention_mask{token_types})
 inputs["masked_positions"] = [text.tokens.index("[MASK]")]
 logits = run(**{{name: np.array([x], np.int32) for name, x in inputs.items()}})["logits"][0, 0]
-words = [tokenizer.id_to_token(i) for i in np.argsort(-logits)]
-print([word for word in words if word][:5])  # some models have rows beyond the vocabulary
+print([word for i in np.argsort(-logits) if (word := tokenizer.id_to_token(i))][:5])
 """
 
 
