@@ -103,7 +103,7 @@ def test_what_it_says(folder):
         "0.05",
         "| `student.tflite` | float32 | 0.12 | 1.23 | 3.455 | 37.1% |",
         "| `student_int8.tflite` | int8, a scale per row | 0.05 | 0.57 | 3.489 | 36.2% |",
-        "The float32 model, which `student.tflite` holds, on the whole of the test split",
+        "The student is what\n`student.tflite` holds",
         "| `logits` |",
     ):
         assert fact in card

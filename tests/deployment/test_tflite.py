@@ -153,3 +153,59 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
     (tmp_path / "other.tflite").write_bytes(content)
     with pytest.raises(UserError, match="no masked-LM file"):
         LiteModel(tmp_path / "other.tflite")
+
+
+def matrices_of(path):
+    """The constant matrices of a file, as floats."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    flat = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(path.read_bytes(), 0))
+    found = []
+    for tensor in flat.subgraphs[0].tensors:
+        data = flat.buffers[tensor.buffer].data
+        if data is None or tensor.shape is None or len(tensor.shape) != 2:
+            continue
+        kinds = {schema.TensorType.INT8: np.int8, schema.TensorType.FLOAT32: np.float32}
+        if tensor.type in kinds:  # small ones stay float32
+            values = np.asarray(data, np.uint8).view(kinds[tensor.type])
+            found.append(values.reshape(tensor.shape).astype(np.float32))
+    return found
+
+
+def is_same(matrix, kernel):
+    """But for int8's rounding, and for a row's scale, which may be that of what follows."""
+    largest = np.abs(kernel).argmax(axis=1)[:, None]
+    matrix, kernel = (each / np.take_along_axis(each, largest, axis=1) for each in (matrix, kernel))
+    return np.abs(matrix - kernel).max() < 0.02
+
+
+@pytest.mark.parametrize("model_type", ["bert", "distilbert", "mobilebert"])
+def test_an_int8_file_holds_the_models_own_kernels(make_model, exports, model_type, tmp_path):
+    """Not their products with the scales of the norms before them, which are rounded worse."""
+    if model_type in exports:
+        model, folder = exports[model_type]
+    else:
+        model, folder = make_mobilebert(), tmp_path
+        export_tflite(model, folder / "student_int8.tflite", DYNAMIC_INT8, LENGTH)
+    held = matrices_of(folder / "student_int8.tflite")
+    kernels = [variable for variable in model.variables if variable.path.endswith("/kernel")]
+    assert len(kernels) >= 13
+    for kernel in kernels:
+        own = kernel.numpy().T
+        assert any(is_same(matrix, own) for matrix in held if matrix.shape == own.shape), (
+            kernel.path
+        )
+
+
+def make_mobilebert():
+    """Without LayerNorms, whose place a scale and a shift take."""
+    from tfdistill.models.config_files import named_config
+    from tfdistill.models.heads import MaskedLanguageModel
+
+    config = named_config("L-1_H-24_B-32_A-2_F-2_I-40_E-16_OPT", "mobilebert", vocab_size=120)
+    model = MaskedLanguageModel(config)
+    generator = np.random.default_rng(3)
+    for variable in model.variables:
+        noise = generator.normal(0, 0.2, variable.shape)
+        variable.assign(variable.numpy() + noise.astype(np.float32))
+    return model

@@ -165,11 +165,8 @@ def _quality(metrics):
     if metrics is None:
         return "Not measured."
     where = f"the {metrics['split']} split of `{metrics['corpus']}`"
-    lines = [f"The float32 model, which `student.tflite` holds, on the whole of {where},"]
-    lines += [
-        "words hidden at random; the files' own numbers, int8's too, are in the table above.",
-        "",
-    ]
+    lines = [f"Float32 models on the whole of {where}, words hidden at random. The student is what"]
+    lines += ["`student.tflite` holds; each file's own numbers are in the table of files.", ""]
     lines.append("| model | loss (nats per hidden token) | top-1 | top-5 | agrees with teacher |")
     lines.append("|---|---:|---:|---:|---:|")
     for key, name in MODELS.items():

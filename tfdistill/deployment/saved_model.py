@@ -44,6 +44,8 @@ def write_archive(model, directory, *, batch, length, masked):
     import keras
     import tensorflow as tf
 
+    from tfdistill.models.layers import scales_apart
+
     _require_exportable(model, length)
     shapes = {"input_ids": (batch, length), "attention_mask": (batch, length)}
     if model.config.type_vocab_size:
@@ -55,14 +57,11 @@ def write_archive(model, directory, *, batch, length, masked):
         positions = inputs["masked_positions"]
         rows = model.gather(model.encode(inputs)["last_hidden_state"], positions)
         rows = model.head.transform(tf.reshape(rows, (-1, model.config.hidden_size)))
-        # No number is below this one. Without an operator here the TFLite converter multiplies
-        # the norm's gamma into the projection, which then is a second table beside the lookup's.
-        rows = tf.maximum(rows, rows.dtype.min)
         logits = model.project(rows)  # (batch * masked, vocab)
         shape = tf.concat([tf.shape(positions), [model.config.vocab_size]], axis=0)
         return {"logits": tf.reshape(logits, shape)}  # (batch, masked, vocab)
 
-    with quiet_native_output(), tensorflow_os_errors():
+    with quiet_native_output(), tensorflow_os_errors(), scales_apart():
         # ExportArchive tracks the variables; converting a traced function alone loses them.
         archive = keras.export.ExportArchive()
         archive.track(model)

@@ -4,6 +4,8 @@ Attention is Dense, reshape, transpose and matmul on static lengths; einsum and
 MultiHeadAttention have no kernel on some devices that this must run on.
 """
 
+import contextlib
+import contextvars
 import functools
 import math
 
@@ -53,6 +55,34 @@ ACTIVATIONS = {
 }
 
 
+_scales_apart = contextvars.ContextVar("scales_apart", default=False)
+
+
+@contextlib.contextmanager
+def scales_apart():
+    """Keeps what is traced inside from a converter that moves norms' scales into kernels.
+
+    TensorFlow's TFLite converter multiplies gamma into each projection behind a norm. The
+    products are quantised worse than the kernels, because a column with a large gamma takes the
+    range of all others, and the word table behind the last norm becomes a second table.
+    """
+    token = _scales_apart.set(True)
+    try:
+        yield
+    finally:
+        _scales_apart.reset(token)
+
+
+def end_of_norm(x):
+    """The result of a norm as it is; behind an operator that stops converters in `scales_apart`.
+
+    Args:
+        x: float tensor.
+    """
+    # No number is below this one.
+    return tf.maximum(x, x.dtype.min) if _scales_apart.get() else x
+
+
 class LayerNormalization(keras.layers.Layer):
     """Layer normalisation over the last axis, in float32 (Ba et al., 2016, section 3).
 
@@ -78,7 +108,7 @@ class LayerNormalization(keras.layers.Layer):
         centered = wide - ops.mean(wide, axis=-1, keepdims=True)
         variance = ops.mean(ops.square(centered), axis=-1, keepdims=True)
         normal = centered * ops.rsqrt(variance + self.epsilon)
-        return ops.cast(normal * self.gamma + self.beta, self.compute_dtype)
+        return end_of_norm(ops.cast(normal * self.gamma + self.beta, self.compute_dtype))
 
 
 class Embeddings(keras.layers.Layer):

@@ -9,7 +9,13 @@ import tensorflow as tf
 from keras import ops
 
 from tfdistill.models.dropout import stateless_dropout
-from tfdistill.models.layers import ACTIVATIONS, LayerNormalization, SelfAttention, project
+from tfdistill.models.layers import (
+    ACTIVATIONS,
+    LayerNormalization,
+    SelfAttention,
+    end_of_norm,
+    project,
+)
 from tfdistill.models.mobilebert_config import NO_NORM
 
 # Of the norms that Hugging Face gives no constant: PyTorch's own.
@@ -26,7 +32,7 @@ class NoNorm(keras.layers.Layer):
 
     def call(self, x):
         wide = ops.cast(x, "float32")
-        return ops.cast(wide * self.gamma + self.beta, self.compute_dtype)
+        return end_of_norm(ops.cast(wide * self.gamma + self.beta, self.compute_dtype))
 
 
 def _norm(config, name, epsilon=None):
