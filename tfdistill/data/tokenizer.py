@@ -197,7 +197,9 @@ class Tokenizer:
             max_length: most tokens of a text, [CLS] and [SEP] included; None: as loaded.
 
         Example:
-            >>> load_tokenizer("runs/mini/student").save("elsewhere", max_length=64)
+            import tfdistill
+
+            tfdistill.load_tokenizer("runs/mini/student").save("elsewhere", max_length=64)
         """
         token_types = model_type != "distilbert" if model_type else self._token_types
         length = max_length or self.max_length

@@ -87,7 +87,8 @@ def save_model(model, directory):
         import tfdistill
 
         student = tfdistill.load_model("runs/mini/student")
-        tfdistill.save_model(student, "copy", tokenizer_directory="runs/mini/student")
+        tfdistill.save_model(student, "copy")
+        tfdistill.load_tokenizer("runs/mini/student").save("copy")
     """
     directory = Path(directory).resolve()
     aside = directory.with_name(f".{directory.name}.aside")
