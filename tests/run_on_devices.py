@@ -7,9 +7,13 @@ of logical devices only before it starts)
 import dataclasses
 import sys
 
-import tensorflow as tf
-
 from tfdistill import devices, train
+from tfdistill.quiet import OF_CUDA, quiet_native_output
+
+with quiet_native_output(OF_CUDA):  # as the commands do
+    import tensorflow as tf
+
+    tf.config.list_physical_devices("GPU")
 
 count = int(sys.argv.pop(1))
 cpu = tf.config.list_physical_devices("CPU")[0]
