@@ -34,6 +34,34 @@ def test_what_is_left_of_one():
     assert 1.0 - Schedule(0.25, 1.0, "cosine") == Schedule(0.75, 0.0, "cosine")
 
 
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda alpha: 2 * alpha,
+        lambda alpha: alpha * 0.5,
+        lambda alpha: alpha / 4,
+        lambda alpha: alpha + 1,
+        lambda alpha: 1 + alpha,
+        lambda alpha: alpha - 0.25,
+        lambda alpha: 3 - 2 * alpha,
+        lambda alpha: -alpha,
+    ],
+)
+@pytest.mark.parametrize("shape", ["linear", "cosine"])
+def test_arithmetic_of_recipes(function, shape):
+    alpha = Schedule(0.25, 1.5, shape)
+    for progress in (0.0, 0.3, 1.0):
+        expected = function(float(alpha.at(progress)))
+        assert float(function(alpha).at(progress)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_what_is_not_linear_is_refused():
+    alpha = Schedule(0.25, 1.5)
+    for function in (lambda: alpha * alpha, lambda: 1 / alpha, lambda: alpha**2):
+        with pytest.raises(TypeError, match="Schedule"):
+            function()
+
+
 def test_an_unknown_shape():
     with pytest.raises(ValueError, match="linear or cosine"):
         Schedule(0.0, 1.0, "square")

@@ -12,7 +12,8 @@ SHAPES = ("linear", "cosine")
 class Schedule:
     """A number that goes from one value to another over the steps of a phase.
 
-    A constant is a plain float.
+    A constant is a plain float. Numbers can be added to a schedule, taken away, multiplied and
+    divided by: `2 * alpha` changes as alpha does.
 
     Args:
         begin: value at the first step.
@@ -29,9 +30,32 @@ class Schedule:
         if self.shape not in SHAPES:
             raise ValueError(f"a schedule is {' or '.join(SHAPES)}, not {self.shape!r}")
 
+    def _changed(self, function, number):
+        """Both ends through a function that keeps the course between them: a linear one."""
+        if not isinstance(number, int | float):
+            return NotImplemented
+        return Schedule(function(self.begin, number), function(self.end, number), self.shape)
+
+    def __add__(self, number):
+        return self._changed(lambda own, other: own + other, number)
+
+    def __sub__(self, number):
+        return self._changed(lambda own, other: own - other, number)
+
     def __rsub__(self, number):
         """What is left of a number, as of 1 - alpha."""
-        return Schedule(number - self.begin, number - self.end, self.shape)
+        return self._changed(lambda own, other: other - own, number)
+
+    def __mul__(self, number):
+        return self._changed(lambda own, other: own * other, number)
+
+    def __truediv__(self, number):
+        return self._changed(lambda own, other: own / other, number)
+
+    def __neg__(self):
+        return -1 * self
+
+    __radd__, __rmul__ = __add__, __mul__
 
     def at(self, progress):
         """The value at a point of the phase.
