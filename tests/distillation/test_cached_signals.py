@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -11,6 +12,7 @@ from tfdistill.data.cached_batches import CachedBatches
 from tfdistill.data.row_store import RowStore
 from tfdistill.distillation import cached_signals as cached_signals_module
 from tfdistill.distillation import distiller as distiller_module
+from tfdistill.distillation import terms
 from tfdistill.distillation.cached_signals import (
     PREFIX,
     Answering,
@@ -20,7 +22,9 @@ from tfdistill.distillation.cached_signals import (
     kept_for,
 )
 from tfdistill.distillation.distiller import Distiller
+from tfdistill.distillation.phases import Phase, Recipe, Term
 from tfdistill.distillation.signals import MASKED_ROWS, TOKEN_ROWS
+from tfdistill.errors import UserError
 
 RECIPES = {
     "distilbert": {},
@@ -111,6 +115,37 @@ def test_the_step_is_the_live_one(both, name, narrow, error):
     assert norm > 1e-3
     distance = tf.linalg.global_norm([a - b for a, b in zip(live, found, strict=True)])
     assert distance < error * norm
+
+
+def test_a_loss_of_what_is_not_kept_is_refused(tiny_model, monkeypatch):
+    """Those of logits and attention, and any that is added and reads neither hidden states."""
+    config = tiny_model(0).config
+    monkeypatch.setitem(terms.LOSSES, "new", terms.LOSSES["attention_maps"])
+    for loss in ("mse", "attention_scores", "attention_maps", "new"):
+        phase = Phase("distil", (Term(loss, 1.0, layers=() if loss == "mse" else "uniform"),))
+        with pytest.raises(UserError, match=f"--teacher_cache cannot serve the loss '{loss}'"):
+            kept_for(Recipe("own", (phase,), source=""), config, config)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_equal_models_get_no_gradient(tiny_model, tiny_batch, precision):
+    """In 16 bits too: the answers that are kept are products of the student's type."""
+    policy = {"float32": "float32", "bfloat16": "mixed_bfloat16"}[precision]
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        models = [tiny_model(seed, initializer_range=0.5) for seed in (1, 1, 2)]
+    finally:
+        keras.config.set_dtype_policy(before)
+    teacher, batch = models[0], tiny_batch([10, 7, 4, 1])
+    (phase,) = recipes.get("distilbert", alpha_mlm=0.0, alpha_cos=0.0).phases
+    answers = Answering([teacher], (1.0,), [Kept("answers", TOKEN_ROWS, 2.0)])(batch)
+    batch |= {PREFIX + name: array for name, array in answers.items()}
+    same, other = (
+        tf.linalg.global_norm(Distiller(model, phase, teacher).gradients(batch, 0)[0])
+        for model in models[1:]
+    )
+    assert same < 1e-4 * other
 
 
 def test_padding_answers_change_no_loss(tiny_model, tiny_batch):

@@ -91,9 +91,10 @@ def _kept_for_term(term, phase):
         return [Kept("embeddings")]
     if term.loss.hidden:
         return [Kept("hidden_states", index=theirs + 1) for _, theirs in term.pairs]
+    why = CANNOT.get(name, "nothing that it reads is kept")
     raise UserError(
-        f"--teacher_cache cannot serve the loss {name!r} of the phase {phase.name!r}: "
-        f"{CANNOT[name]}; leave the flag out, or give the loss a weight of 0"
+        f"--teacher_cache cannot serve the loss {name!r} of the phase {phase.name!r}: {why}; leave "
+        "the flag out, or give the loss a weight of 0"
     )
 
 

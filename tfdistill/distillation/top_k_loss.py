@@ -7,7 +7,13 @@ words, equals it where the student divides its rest as the teacher does, and is 
 
 import tensorflow as tf
 
-from tfdistill.distillation.vocabulary_loss import TokenLoss, log_mixture
+from tfdistill.distillation.vocabulary_loss import (
+    TokenLoss,
+    log_mixture,
+    product,
+    product_type_of,
+    softened,
+)
 
 # The least that a rest counts as: below it are logarithms that nobody learns from.
 SMALLEST_REST = 1e-7
@@ -59,7 +65,8 @@ def top_k_of(models, shares, temperature, k, chunk):
     """The likeliest words of one or several teachers.
 
     Args:
-        models: list of (rows (tokens, hidden), kernel (vocab, hidden), bias (vocab,)).
+        models: list of (rows (tokens, hidden), kernel (vocab, hidden), bias (vocab,)); products are
+            those of `vocabulary_loss`.
         shares: of the models, float each, which add up to 1.
         temperature: divides all logits.
         k: int, words to keep.
@@ -69,14 +76,16 @@ def top_k_of(models, shares, temperature, k, chunk):
         (int32 (tokens, k), ids from the likeliest on; float32 (tokens, k + 1), the logarithms of
         their probabilities and of the sum of all others).
     """
-    models = [[tf.cast(part, tf.float32) for part in model] for model in models]
+    kind = product_type_of(models[0][0])  # the student's, too: equal models then answer alike
+    models = [softened(model, temperature) for model in models]
+    models = [(tf.cast(rows, kind), tf.cast(kernel, kind), bias) for rows, kernel, bias in models]
     tokens = models[0][0].shape[0]
     steps = -(-tokens // chunk)
     chunk = -(-tokens // steps)
 
     def likeliest(parts):
         logits = [
-            (tf.matmul(part, kernel, transpose_b=True) + bias) / temperature
+            product(part, kernel, transpose_b=True) + bias
             for part, (_, kernel, bias) in zip(parts, models, strict=True)
         ]
         values, ids = tf.math.top_k(log_mixture(logits, shares, axis=-1), k)

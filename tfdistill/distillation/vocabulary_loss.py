@@ -137,9 +137,9 @@ def vocabulary_loss(
     if normalizer is None:
         normalizer = tf.reduce_sum(weights)
     scales = tf.math.divide_no_nan(weights, normalizer)
-    product_type = tf.bfloat16 if student[0].dtype == tf.bfloat16 else tf.float32
-    student = _softened(student, temperature)
-    teachers = [tuple(map(tf.stop_gradient, _softened(each, temperature))) for each in teachers]
+    product_type = product_type_of(student[0])
+    student = softened(student, temperature)
+    teachers = [tuple(map(tf.stop_gradient, softened(each, temperature))) for each in teachers]
 
     @tf.custom_gradient
     def summed(*student):
@@ -191,7 +191,12 @@ def _rounded(values):
     return tf.cast(tf.cast(values, tf.bfloat16), tf.float32), lambda upstream: upstream
 
 
-def _softened(model, temperature):
+def product_type_of(rows):
+    """The type that a projection to the vocabulary is multiplied in (float16 would overflow)."""
+    return tf.bfloat16 if rows.dtype == tf.bfloat16 else tf.float32
+
+
+def softened(model, temperature):
     """The model whose logits are divided by the temperature, as float32."""
     rows, kernel, bias = (tf.cast(part, tf.float32) for part in model)
     return rows / temperature, kernel, bias / temperature
@@ -254,7 +259,7 @@ def _walk(loss, models, shares, targets, safe, scales, chunk):
     sums = _sums_by_product if kernel.dtype == tf.bfloat16 else _sums
 
     def logits(part, kernel, bias):
-        return _product(kernel, part, transpose_b=True) + bias[:, None]  # (vocab, chunk)
+        return product(kernel, part, transpose_b=True) + bias[:, None]  # (vocab, chunk)
 
     def body(step, total, row_gradient, kernel_gradient, bias_gradient):
         def part(whole):
@@ -274,13 +279,13 @@ def _walk(loss, models, shares, targets, safe, scales, chunk):
         narrow = tf.cast(gradient, kernel.dtype)  # (vocab, chunk)
         # What scales a token goes to the narrow side of every product.
         scale *= tf.reshape(factor, (-1, 1))  # (chunk, 1)
-        to_rows = tf.transpose(_product(kernel, narrow, transpose_a=True)) * scale  # (chunk, width)
+        to_rows = tf.transpose(product(kernel, narrow, transpose_a=True)) * scale  # (chunk, width)
         scaled = parts[0] * tf.cast(scale, parts[0].dtype)
         return (
             step + 1,
             total,
             row_gradient.write(step, to_rows),
-            kernel_gradient + _product(narrow, scaled),
+            kernel_gradient + product(narrow, scaled),
             bias_gradient + tf.matmul(gradient, scale)[:, 0],
         )
 
@@ -296,7 +301,7 @@ def _walk(loss, models, shares, targets, safe, scales, chunk):
     return total, row_gradient, kernel_gradient, bias_gradient
 
 
-def _product(a, b, **transposed):
+def product(a, b, **transposed):
     """Matrix product, as float32: what follows it must not round further."""
     return tf.cast(tf.matmul(a, b, **transposed), tf.float32)
 
