@@ -125,6 +125,8 @@ def _examine(choice, console):
     from tfdistill.diagnosis import batch_memory, training_check, verdict, workloads
 
     mini = workloads.MINI
+    if choice.on_metal:
+        mini = workloads.without_draws(mini)
     batches = workloads.batches(mini, load_tokenizer())
     ways = training_check.ways(choice)
     courses = {}

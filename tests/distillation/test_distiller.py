@@ -252,13 +252,15 @@ def test_dropout_depends_on_seed_and_step_alone(teacher, batch, tiny_model):
     assert again == results[1, 0]
 
 
-def draws(student, seed, layerdrop, steps):
+def draws(student, seed, layerdrop, steps, compiled=False):
     distiller = Distiller(student, phase("mlm"), seed=seed, layerdrop=layerdrop)
 
     def keep(step):
         return distiller._draw_layers(step).keep
 
-    draw = tf.function(lambda steps: tf.map_fn(keep, steps, fn_output_signature=tf.bool))
+    @tf.function(jit_compile=compiled)
+    def draw(steps):
+        return tf.map_fn(keep, steps, fn_output_signature=tf.bool)
 
     return draw(tf.constant(steps)).numpy()
 
@@ -267,6 +269,7 @@ def draws(student, seed, layerdrop, steps):
 def test_layerdrop_draws(student, layerdrop):
     kept = draws(student, 4, layerdrop, range(1000))  # (steps, layers)
     np.testing.assert_array_equal(draws(student, 4, layerdrop, range(900, 1000)), kept[900:])
+    np.testing.assert_array_equal(draws(student, 4, layerdrop, range(1000), compiled=True), kept)
     assert (draws(student, 5, layerdrop, range(1000)) != kept).mean() > 0.2
     # 1,000 draws a layer: a standard error of 0.016 at the most.
     np.testing.assert_allclose(1 - kept.mean(axis=0), layerdrop, atol=0.06)

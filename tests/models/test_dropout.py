@@ -30,6 +30,21 @@ def test_parts_of_a_batch_draw_what_the_whole_batch_draws(shape, compiled):
     np.testing.assert_array_equal(whole, np.concatenate(parts))
 
 
+@pytest.mark.parametrize("shape", [(6, 8), (5, 7), (3, 2, 9, 9)])
+@pytest.mark.parametrize("dtype", [tf.float32, tf.bfloat16])
+def test_xla_draws_what_is_drawn_without_it(shape, dtype):
+    """Seed, step and row are arguments: XLA computes the draws, and folds no constant."""
+    x = tf.ones(shape, dtype)
+    runs = [
+        tf.function(lambda x, k: stateless_dropout(x, 0.3, k, 2), jit_compile=compiled)
+        for compiled in COMPILED
+    ]
+    for parts in ({}, {"step": 2**31 - 1, "row": 2**20}, {"seed": 2**31 - 1}, {"seed": -6}):
+        plain, compiled = (run(x, key(**parts)).numpy() for run in runs)
+        assert 0 < (plain == 0).sum() < plain.size
+        np.testing.assert_array_equal(compiled, plain)
+
+
 @pytest.mark.parametrize("compiled", COMPILED)
 def test_the_rate_and_the_mean_are_right(compiled):
     values = dropped(tf.ones((64, 1000)), rate=0.1, compiled=compiled)

@@ -21,7 +21,6 @@ def train(devices, output, jit_compile=False, remat=False, precision="float32", 
     return dict(np.load(output))
 
 
-# Each side compiled alike: XLA draws other dropout masks from the same seed.
 @pytest.mark.parametrize(
     "form",
     [

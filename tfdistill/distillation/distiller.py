@@ -10,10 +10,9 @@ from tfdistill.distillation.phases import trained_by
 from tfdistill.distillation.schedules import Schedule
 from tfdistill.distillation.signals import HEAD_SIGNALS, compute_signals
 from tfdistill.models.dropout import DropoutKey
-from tfdistill.models.layerdrop import LayerDraws
+from tfdistill.models.layerdrop import draw_layers
 
 FITTED_AT_ONCE = 8  # rows: a batch of several micro-batches or devices is too much for one
-LAYERDROP_STREAM = 0x1D  # keeps LayerDrop's draws apart from those of dropout
 
 
 class Distiller(keras.Model):
@@ -279,9 +278,13 @@ class Distiller(keras.Model):
         """Which layers stay in this step: `LayerDraws`, or None without LayerDrop."""
         if not self.layerdrop:
             return None
-        seed = tf.stack([tf.constant(self.seed ^ LAYERDROP_STREAM), self._global_step(step)])
-        draws = tf.random.stateless_uniform((self.student.config.num_hidden_layers,), seed)
-        return LayerDraws(draws >= self.layerdrop, self.remat or self.on_metal)
+        return draw_layers(
+            self.student.config.num_hidden_layers,
+            self.layerdrop,
+            seed=self.seed,
+            step=self._global_step(step),
+            recompute=self.remat or self.on_metal,
+        )
 
     def train_step(self, data):
         """One step of Keras's `fit` on a batch (see `gradients`); the optimizer clips.

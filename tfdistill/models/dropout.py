@@ -5,9 +5,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-_PHILOX = 1  # the algorithm's number in tf.raw_ops
-_BLOCK = 4  # 32-bit words that Philox makes from one counter value
-_SITES = 1 << 16  # places that fit beside the step in the upper half of the counter
+from tfdistill.models.draws import BLOCK, draw, threshold
 
 
 class DropoutKey(NamedTuple):
@@ -25,10 +23,9 @@ class DropoutKey(NamedTuple):
 def stateless_dropout(x, rate, key, site):
     """Zero elements with probability `rate` and scale the rest by 1 / (1 - rate).
 
-    Every (seed, step, site) owns one Philox stream, in which each row of the global batch takes a
-    fixed block of counters: a replica draws its own rows only, and the mask of a row does not
-    depend on how the batch was split (Salmon et al., 2011, "Parallel random numbers: as easy as
-    1, 2, 3": the generator is a function of key and counter, without state).
+    Every (seed, step, site) owns one stream of draws, in which each row of the global batch takes
+    a fixed number of blocks: a replica draws its own rows only, and the mask of a row does not
+    depend on how the batch was split.
 
     Args:
         x: float (rows, ...), static shape.
@@ -42,26 +39,11 @@ def stateless_dropout(x, rate, key, site):
     if not rate or key is None:
         return x
     elements = math.prod(x.shape[1:])
-    blocks = math.ceil(elements / _BLOCK)
-    uniform = _uniform(x.shape[0], blocks, key, site)  # (rows, 4 * blocks), in [0, 1)
-    if blocks * _BLOCK != elements:
-        uniform = uniform[:, :elements]
-    kept = tf.reshape(uniform >= rate, x.shape)
+    blocks = math.ceil(elements / BLOCK)  # a row's
+    position = tf.cast(key.row, tf.int64) * blocks
+    drawn = draw([x.shape[0], blocks * BLOCK], seed=key.seed, site=site, position=position)
+    if blocks * BLOCK != elements:
+        drawn = drawn[:, :elements]
+    kept = tf.reshape(drawn >= threshold(rate), x.shape)
     # A scalar zero: Metal fills tensors with float32 alone.
     return tf.where(kept, x * tf.cast(1 / (1 - rate), x.dtype), tf.zeros((), x.dtype))
-
-
-def _uniform(rows, blocks, key, site):
-    """float32 (rows, 4 * blocks) uniform numbers of the rows from key.row on."""
-    seed = tf.cast(key.seed, tf.int64)
-    # The 128-bit counter: place and step above, so that streams never meet; position below.
-    lower = tf.cast(key.row, tf.int64) * blocks
-    upper = seed[1] * _SITES + site
-    counter = tf.concat([tf.reshape(lower, [1]), tf.reshape(upper, [1])], axis=0)
-    return tf.raw_ops.StatelessRandomUniformV2(
-        shape=[rows, blocks * _BLOCK],
-        key=tf.bitcast(seed[:1], tf.uint64),
-        counter=tf.bitcast(counter, tf.uint64),
-        alg=_PHILOX,
-        dtype=tf.float32,
-    )

@@ -4,7 +4,10 @@ import dataclasses
 
 import tensorflow as tf
 
+from tfdistill.models.draws import draw, threshold
 from tfdistill.models.remat import recomputed
+
+STREAM = 0x1D  # keeps these draws apart from those of dropout
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +23,23 @@ class LayerDraws:
 
     keep: tf.Tensor
     recompute: bool = False
+
+
+def draw_layers(layers, rate, *, seed, step, recompute=False):
+    """Draws which layers a step keeps, each by itself; the same on every device.
+
+    Args:
+        layers: int, how many there are.
+        rate: float in [0, 1), the chance that a layer is skipped.
+        seed: int, the run's.
+        step: int32 scalar, the global step.
+        recompute: see `LayerDraws`.
+
+    Returns:
+        `LayerDraws`.
+    """
+    seed = tf.stack([tf.constant(seed ^ STREAM), step])
+    return LayerDraws(draw([layers], seed=seed, site=0) >= threshold(rate), recompute)
 
 
 def run_or_skip(draws, index, block, hidden):

@@ -1,0 +1,56 @@
+"""Steps compiled by XLA are those that are not, with dropout and LayerDrop."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfdistill import recipes
+from tfdistill.distillation.distiller import Distiller
+from tfdistill.training.optimizer import build_optimizer
+from tfdistill.training.step import TrainStep
+
+STEPS = 20
+
+
+def trained(tiny_model, batches, *, jit_compile, dropout=0.1, layerdrop=0.3):
+    """What 20 steps leave: (weights by name, losses)."""
+    student = tiny_model(seed=2, dropout=dropout, num_hidden_layers=3)
+    phase = recipes.get("distilbert").phases[0]
+    distiller = Distiller(student, phase, tiny_model(seed=1), seed=3, layerdrop=layerdrop)
+    optimizer = build_optimizer(
+        distiller.trained_variables,
+        learning_rate=1e-3,
+        steps=STEPS,
+        warmup_prop=0.1,
+        betas=(0.9, 0.98),
+        epsilon=1e-6,
+        weight_decay=0.01,
+        max_grad_norm=5.0,
+    )
+    step = TrainStep(distiller, optimizer, jit_compile)
+    losses = [float(step(batches[number % 2], number)["loss"]) for number in range(STEPS)]
+    return {v.path: v.numpy() for v in distiller.state_variables}, losses
+
+
+@pytest.fixture(scope="module")
+def batches(tiny_batch):
+    return [
+        {name: tf.constant(part) for name, part in tiny_batch((10, 9, 8, 7), seed=seed).items()}
+        for seed in (0, 1)
+    ]
+
+
+def test_a_compiled_run_gives_the_weights_of_a_plain_one(tiny_model, batches):
+    plain, plain_losses = trained(tiny_model, batches, jit_compile=False)
+    compiled, losses = trained(tiny_model, batches, jit_compile=True)
+    np.testing.assert_allclose(losses, plain_losses, rtol=1e-4)
+    for name, weights in plain.items():
+        apart = np.linalg.norm(compiled[name] - weights)
+        assert apart <= 1e-4 * np.linalg.norm(weights), name
+    # Other draws part them: this cannot pass without dropout and LayerDrop.
+    for chance in ({"dropout": 0.0}, {"layerdrop": 0.0}):
+        other, _ = trained(tiny_model, batches, jit_compile=False, **chance)
+        assert any(
+            np.linalg.norm(other[name] - weights) > 1e-3 * np.linalg.norm(weights)
+            for name, weights in plain.items()
+        )
