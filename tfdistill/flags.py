@@ -294,7 +294,7 @@ class RunConfig:
         "mean",
         DISTILLATION,
         "pkd: mean over the width of that distance, as in the authors' code, or sum, as in the "
-        "paper.",
+        "paper; over layers it is a mean.",
         choices=("mean", "sum"),
     )
     schedules: str = _flag(

@@ -88,7 +88,7 @@ def test_gradient_is_that_of_the_formula():
 @pytest.mark.parametrize(
     "small, full", [(TOP_K_KL, KL), (TOP_K_SOFT_CROSS_ENTROPY, SOFT_CROSS_ENTROPY)]
 )
-def test_never_above_the_loss_of_all_words(small, full):
+def test_at_most_the_loss_of_all_words(small, full):
     options = dict(student=STUDENT, weights=tf.constant(WEIGHTS), temperature=TEMPERATURE)
     whole = vocabulary_loss(loss=full, teachers=[TEACHER], **options)
     values = [

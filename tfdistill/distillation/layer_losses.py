@@ -106,7 +106,8 @@ def patient_distance(*, student_hidden, teacher_hidden, mask, normalizer=None, o
         teacher_hidden: float (batch, length, hidden).
         mask: (batch, length).
         normalizer: replaces the number of rows with a real token.
-        over_width: "mean", as the authors' code has it, or "sum", as the paper.
+        over_width: "mean", as the authors' code has it, or "sum", as the paper (which sums over
+            layers, too; the recipe takes their mean).
 
     Returns:
         A float32 scalar: mean over the rows that have a real token.

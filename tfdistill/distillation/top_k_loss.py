@@ -1,8 +1,10 @@
 """Losses against a teacher of whom only the likeliest words are known, and the rest's mass.
 
 The rest is taken as one more word: the teacher gives it r, the student q, all that it does not give
-to the words kept. By the log sum inequality the KL between the two is never above that of all
-words, equals it where the student divides its rest as the teacher does, and is 0 for equal models.
+to the words kept. By the log sum inequality the KL between the two is at most that of all words,
+equals it where the student divides its rest as the teacher does, and is 0 for equal models. All but
+for rounding: logarithms that are kept as float16, and the floor under a rest, can lift it above the
+KL of all words by one in ten thousand.
 """
 
 import tensorflow as tf

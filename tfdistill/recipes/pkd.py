@@ -24,7 +24,7 @@ def pkd(
         layer_map: "skip" (PKD-Skip), "last" (PKD-Last), or another of `layer_maps.layer_map`.
         projection: the learned map to the teacher's width, for students that are narrower.
         pt_over_width: "mean", as the authors' code has it, which beta's default is for, or "sum",
-            as the paper.
+            as the paper; the paper sums over layers, too, of which this takes the mean.
 
     Returns:
         A `Recipe` of one phase.
