@@ -126,7 +126,18 @@ def test_the_library_too_looks_before_it_imports(monkeypatch):
 def test_the_faulty_fusion_is_switched_off_on_metal_alone():
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "1"}
     assert environment(MAC) == {"TURN_OFF_REMAPPER": "1"} | quiet
-    assert environment(MAC_CPU) == environment(LINUX) == quiet
+    assert environment(MAC_CPU) == quiet
+    assert "TURN_OFF_REMAPPER" not in environment(LINUX)
+
+
+def test_memory_is_kept_on_linux_without_a_card_alone(monkeypatch):
+    monkeypatch.setattr(hardware, "has_nvidia_driver", lambda: False)
+    assert environment(LINUX)["TF_CPU_ALLOCATOR_USE_BFC"] == "1"
+    limit = int(environment(LINUX)["TF_CPU_BFC_MEM_LIMIT_IN_MB"]) * 2**20
+    assert 0 <= hardware.memory_bytes() - limit < 2**20  # not TensorFlow's 64 GB
+    monkeypatch.setattr(hardware, "has_nvidia_driver", lambda: True)
+    for found in (LINUX, MAC, MAC_CPU):
+        assert not any(name.startswith("TF_CPU") for name in environment(found))
 
 
 class FakeTensorFlow:

@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 
-from tfdistill import hardware
+from tfdistill import freed_memory, hardware
 from tfdistill.errors import NoGpuError, UserError
 from tfdistill.quiet import OF_CUDA, quiet_native_output
 
@@ -175,11 +175,11 @@ def environment(found):
         A dict of strings.
     """
     # What is for TensorFlow's own developers; its warnings and errors are not.
-    quiet = {"TF_CPP_MIN_LOG_LEVEL": "1"}
-    if not _has_metal(found):
-        return quiet
-    # The plugin's own pass fuses MatMul, BiasAdd and Relu into something wrong.
-    return {**quiet, "TURN_OFF_REMAPPER": "1"}
+    variables = {"TF_CPP_MIN_LOG_LEVEL": "1", **freed_memory.environment(found)}
+    if _has_metal(found):
+        # The plugin's own pass fuses MatMul, BiasAdd and Relu into something wrong.
+        variables["TURN_OFF_REMAPPER"] = "1"
+    return variables
 
 
 def choose(found, gpus, device="auto", precision="auto"):
