@@ -4,6 +4,9 @@ import pytest
 import tensorflow as tf
 
 from tfdistill.diagnosis import metal_audit, train_steps
+from tfdistill.models.draws import draw
+
+CAST = {"SrcT": "int32", "DstT": "float32"}
 
 pytestmark = pytest.mark.tf218
 
@@ -107,6 +110,17 @@ def test_types_decide(kernels):
     assert not metal_audit.has_kernel("Erf", {"T": "float64"}, kernels)
     assert not metal_audit.has_kernel("StatelessRandomUniformV2", {"dtype": "bfloat16"}, kernels)
     assert not metal_audit.has_kernel("Einsum", {"T": "float32"}, kernels)
+
+
+def test_metal_draws_integers_and_makes_floats_of_them(kernels):
+    """The audit looks at floats; the only large integers are those that dropout draws."""
+    graph = tf.function(lambda seed: draw([9, 8], seed=seed, site=1)).get_concrete_function(
+        tf.TensorSpec((2,), tf.int32)
+    )
+    (drawn,) = (op for op in graph.graph.get_operations() if "StatelessRandom" in op.type)
+    (cast,) = drawn.outputs[0].consumers()
+    for operation, types in ((drawn, {"dtype": "int32"}), (cast, CAST)):
+        assert metal_audit.has_kernel(operation.type, types, kernels), operation.type
 
 
 def test_the_table_names_what_was_found():
