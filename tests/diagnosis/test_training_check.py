@@ -75,6 +75,12 @@ def small():
     return workload, workloads.batches(workload, load_tokenizer())
 
 
+@pytest.fixture(scope="module")
+def expected(small):
+    """What plain steps leave of it."""
+    return train(*small, Way("plain", PLAIN), 12)
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -85,12 +91,11 @@ def small():
     ],
     ids=str,
 )
-def test_ways_agree(small, change):
+def test_ways_agree(small, expected, change):
     """With dropout and LayerDrop, whose draws are the same."""
     assert small[0].student.hidden_dropout_prob and small[0].layerdrop
     done = []
-    expected = train(*small, Way("plain", PLAIN), 12, done.append)
-    found = train(*small, Way("other", dataclasses.replace(PLAIN, **change)), 12)
+    found = train(*small, Way("other", dataclasses.replace(PLAIN, **change)), 12, done.append)
     assert done == list(range(2, 13)) and len(found.losses) == len(found.gradient_norms) == 12
     assert found.losses[-1] < found.losses[0] and found.tokens_per_second > 0
     comparison = compare(expected, found, change.get("precision", "float32"))
@@ -99,11 +104,10 @@ def test_ways_agree(small, change):
         assert comparison.loss > 0  # it is computed otherwise indeed
 
 
-def test_a_faulty_device_is_found_out(small, monkeypatch):
+def test_a_faulty_device_is_found_out(small, expected, monkeypatch):
     """An activation that is a little wrong, as the plugin's fusions are."""
     from tfdistill.models import layers
 
-    expected = train(*small, Way("plain", PLAIN), 12)
     monkeypatch.setitem(layers.ACTIVATIONS, "gelu", lambda x: layers._gelu_erf(x + 0.5))
     found = train(*small, Way("faulty", PLAIN), 12)
     assert compare(expected, found, "float32").problem
