@@ -105,6 +105,27 @@ def test_the_folder_that_is_named_is_no_split(tmp_path):
     }
 
 
+@pytest.mark.parametrize("spec", ["{0}/train,{0}/dev/,{0}/Test", "{0}/*"])
+def test_folders_of_splits_that_are_named_themselves(tmp_path, spec):
+    touch(tmp_path, "train/1.txt", "train/deep/2.txt", "dev/3.txt", "Test/4.txt", "Test/train.txt")
+    files = {
+        "train": {"train/1.txt", "train/deep/2.txt", "Test/train.txt"},
+        "validation": {"dev/3.txt"},
+        "test": {"Test/4.txt"},
+    }
+    named = name_splits(find_files(spec.format(tmp_path)).folders)
+    assert {key: set(paths) for key, paths in named.items()} == {
+        key: {tmp_path / name for name in names} for key, names in files.items()
+    }
+
+
+def test_one_folder_of_a_split_beside_others_is_text(tmp_path):
+    """A book may lie in a folder that is called test."""
+    touch(tmp_path, "test/1.txt", "more/2.txt")
+    named = name_splits(find_files(f"{tmp_path}/test,{tmp_path}/more").folders)
+    assert named == {"train": [tmp_path / "test" / "1.txt", tmp_path / "more" / "2.txt"]}
+
+
 def test_without_training_text_names_mean_nothing(tmp_path):
     assert splits(tmp_path, "valid.txt", "test.txt") == {"train": {"valid.txt", "test.txt"}}
 
@@ -187,5 +208,5 @@ def test_linked_folders_are_read_once_and_loops_end(tmp_path):
 
 def test_a_folder_without_text_says_what_is_there(tmp_path):
     touch(tmp_path, "a.pdf", "README.md")
-    with pytest.raises(UserError, match="README.md, a.pdf.*: name a folder with .txt"):
+    with pytest.raises(UserError, match="only README.md .about the data., a.pdf .no suff"):
         find_files(str(tmp_path))

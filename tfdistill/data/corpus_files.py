@@ -87,8 +87,9 @@ def name_splits(folders):
 
     A split's file is named train, valid, validation, val, dev or test, with suffixes and a shard's
     number, or has something before or behind the word that files of two splits in its folder share;
-    or it lies in a folder named so. All others are training text, and so is every file where else
-    none would be.
+    or it lies in a folder named so, below the one that --corpus names or, where it names folders of
+    two splits, in one of these. All others are training text, and so is every file where else none
+    would be.
 
     Args:
         folders: `FoundFiles.folders`.
@@ -102,13 +103,14 @@ def name_splits(folders):
         if match:
             split = SPLIT_WORDS[match["word"]]
             seen.setdefault(_around(path, match, folders[path]), set()).add(split)
+    named = {SPLIT_WORDS.get(_last_part(folder)) for folder in folders.values() if folder} - {None}
     splits = {split: [] for split in SPLITS}
     for path, match in names.items():
         around = match and _around(path, match, folders[path])
         if match and (around[1:] == ("", "") or len(seen[around]) > 1):
             splits[SPLIT_WORDS[match["word"]]].append(path)
         else:
-            splits[_split_of_folder(path, folders[path])].append(path)
+            splits[_split_of_folder(path, folders[path], len(named) > 1)].append(path)
     if not splits["train"]:
         return {"train": list(folders)}
     return {split: paths for split, paths in splits.items() if paths}
@@ -141,7 +143,8 @@ def _find(item):
         else:
             found[path] = None
     if not found:
-        there = f"; there are {', '.join(file.name for file in list(left_out)[:3])}"
+        named = [f"{file.name} ({why})" for file, why in itertools.islice(left_out.items(), 3)]
+        there = f", only {', '.join(named)}"
         raise UserError(
             f"--corpus={item}: no text in this folder{there * bool(left_out)}: name a folder with "
             f"{', '.join(TEXT_SUFFIXES)} files, or the files themselves"
@@ -207,8 +210,16 @@ def _around(path, match, folder):
     return path.parent if folder else None, match["prefix"], behind
 
 
-def _split_of_folder(path, folder):
-    """The split that a folder below the one named is called; "train" where there is none."""
+def _split_of_folder(path, folder, itself):
+    """The split that a folder below the one named, or with `itself` that one, is called.
+
+    "train" where none is.
+    """
     inside = path.relative_to(folder).parts[:-1] if folder else ()
-    words = (SPLIT_WORDS.get(part.lower()) for part in reversed(inside))
+    outermost = [_last_part(folder)] if folder and itself else []
+    words = (SPLIT_WORDS.get(part.lower()) for part in [*reversed(inside), *outermost])
     return next(filter(None, itertools.chain(words, ["train"])))
+
+
+def _last_part(folder):
+    return os.path.basename(os.path.abspath(folder)).lower()

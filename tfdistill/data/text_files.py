@@ -24,6 +24,7 @@ ENTITY = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]*|#[0-9]+|#[xX][0-9A-Fa-f]+);")
 
 _EMPTY_LINE = re.compile(r"\n[ \t\r]*\n")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_UTF16 = codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE  # byte order marks
 _READ_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError)
 
 
@@ -61,6 +62,8 @@ def check_file(path):
     try:
         with _open(path, "rb") as stream:
             for chunk in itertools.chain(iter(lambda: stream.read(1 << 20), b""), [b""]):
+                if not size and chunk.startswith(_UTF16):
+                    raise UserError(f"{path}: UTF-16, as Windows writes it: convert it to UTF-8")
                 if 0 in chunk:
                     place = size + chunk.index(0)
                     raise UserError(f"{path}: a binary file (NUL at byte {place}), text is needed")
