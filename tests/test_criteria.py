@@ -109,11 +109,23 @@ def test_what_is_not_shown(changes, reason):
     assert reason in conclusion(found)["text"] and conclusion(found)["state"] == "not shown"
 
 
-def test_one_row_of_text_shows_nothing():
-    found = verdict(models(), differences(error=None), MADE_FROM)
+@pytest.mark.parametrize("error", [None, 0.0])
+def test_rows_without_a_spread_show_nothing(error):
+    """One row, or two that differ alike."""
+    found = verdict(models(), differences(error=error), MADE_FROM)
     assert found["quality"]["state"] == "not shown"
-    assert not is_above({"value": 1.0, "standard_error": None}) and not is_above(None)
+    assert "too short for a standard error" in found["quality"]["reason"]
+    worth = teacher_answers(differences(error=error), MADE_FROM)
+    assert worth["top1"] == "not shown"
+    assert not is_above({"value": 1.0, "standard_error": error}) and not is_above(None)
     assert not is_above({"value": float("nan"), "standard_error": 0.1})
+
+
+def test_a_teacher_that_guesses_as_the_frequencies_do():
+    """A difference of nothing in every row is no lack of text."""
+    found = differences() | {"teacher-unigram": difference(0.0, 0.0)}
+    reason = verdict(models(teacher=0.1), found, MADE_FROM)["quality"]["reason"]
+    assert reason.startswith("the teacher is not above the token frequencies")
 
 
 def test_a_student_that_starts_at_random():

@@ -7,6 +7,7 @@ A difference is shown when it is more than two paired standard errors from zero 
 QUALITY, SPEED, SIZE = 0.9, 1.5, 0.6
 ERRORS = 2  # standard errors that a difference must exceed
 PASSED, FAILED, NOT_SHOWN = "passed", "failed", "not shown"
+TOO_SHORT = "the held-out text is too short for a standard error: give --corpus more text"
 
 
 def verdict(models, differences, made_from):
@@ -54,23 +55,35 @@ def _quality(models, differences, made_from):
 
 def _why_not_shown(differences, made_from):
     """Why the student's quality proves nothing of its distillation; "" where it does."""
+    if not made_from.get("reads_teacher", True):
+        return f"no loss of --recipe={made_from.get('recipe')} reads the teacher's answers"
     gain = differences.get("teacher-unigram", {}).get("top1")
+    if _lacks_error(gain):
+        return TOO_SHORT
     if not is_above(gain):
         return (
             "the teacher is not above the token frequencies by two standard errors"
             f"{_in_brackets(gain)}"
         )
-    if not made_from.get("reads_teacher", True):
-        return f"no loss of --recipe={made_from.get('recipe')} reads the teacher's answers"
     lead = differences.get(f"student-{same_start(differences, made_from)}", {}).get("top1")
     if lead is None:
         return "the same start without a teacher was not trained (--baseline=start)"
+    if _lacks_error(lead):
+        return TOO_SHORT
     if not is_above(lead):
         return (
             "the student is not above the same start without a teacher by two standard errors"
             f"{_in_brackets(lead)}"
         )
     return ""
+
+
+def _lacks_error(difference):
+    """Whether the rows are too few: one, or a handful that all differ alike."""
+    if difference is None:
+        return False
+    error = difference["standard_error"]
+    return error is None or (error == 0 and difference["value"] != 0)
 
 
 def same_start(differences, made_from):
@@ -197,9 +210,10 @@ def is_above(difference):
         difference: dict of `value` and `standard_error`, which may be None; or None.
 
     Returns:
-        bool; False where something is missing.
+        bool; False where something is missing, and with an error of 0: a handful of rows that all
+        differ alike, of which no spread is known.
     """
-    if difference is None or difference["standard_error"] is None:
+    if difference is None or not difference["standard_error"]:
         return False
     return difference["value"] > ERRORS * difference["standard_error"]
 
