@@ -129,6 +129,11 @@ def test_a_model_takes_what_holds_ids(model):
     [
         ("The whale", "input_ids is text: give ids"),
         (["The whale"], "input_ids is text"),
+        (np.array([["whale"]]), "input_ids is text"),
+        (None, "hold no input_ids, but nothing"),
+        ([[]], "input_ids is empty"),
+        ([[2**70, 101]], "no whole number of 64 bits"),
+        (np.array([[2**32 + 101]]), f"input_ids holds {2**32 + 101}, and the model knows 0 to 199"),
         ([101, 103, 102], "input_ids has the shape (3,): give rows"),
         ([[[101]]], "input_ids has the shape (1, 1, 1)"),
         ([[101, 103], [101]], "rows of different lengths: pad them"),
@@ -141,12 +146,26 @@ def test_a_model_takes_what_holds_ids(model):
         ({"input_ids": IDS, "attention_mask": [[1, 1, 1]]}, "attention_mask is (1, 3)"),
         ({"input_ids": IDS, "token_type_ids": [[0, 0, 0, 2]] * 2}, "token_type_ids holds 2"),
         ({"input_ids": IDS, "masked_positions": [2, 2]}, "masked_positions has the shape (2,)"),
+        (
+            {"input_ids": IDS, "masked_positions": [[4], [0]]},
+            "masked_positions holds 4, and rows have the positions 0 to 3",
+        ),
+        ({"input_ids": IDS, "masked_positions": [[-1], [0]]}, "masked_positions holds -1"),
+        ({"input_ids": IDS, "masked_positions": [[1]]}, "masked_positions has 1 rows"),
     ],
 )
 def test_other_inputs_are_one_clear_line(model, inputs, words):
     with pytest.raises(tfdistill.UserError) as error:
         model(inputs)
     assert words in str(error.value) and "\n" not in str(error.value)
+
+
+def test_flags_of_numpys_types():
+    config = tfdistill.RunConfig(steps=np.int64(5), learning_rate=np.float32(0.5))
+    assert (config.steps, config.learning_rate) == (5, 0.5)
+    assert type(config.steps) is int and type(config.learning_rate) is float
+    with pytest.raises(tfdistill.UserError, match="--steps=True is a bool: give a whole number"):
+        tfdistill.RunConfig(steps=True)
 
 
 def test_functions_say_what_they_do_not_take(model, user_folder, monkeypatch):
@@ -164,6 +183,10 @@ def test_functions_say_what_they_do_not_take(model, user_folder, monkeypatch):
         (lambda: tfdistill.fill_masks(headless, "[MASK]"), "no masked-LM head"),
         (lambda: tfdistill.fill_masks(model, "no gap", tokenizer=own), "no [MASK]"),
         (lambda: tfdistill.fill_masks(model, ["[MASK]"]), "takes one text, not list"),
+        (lambda: tfdistill.fill_masks(model, "[MASK]", top_k=0), "top_k=0: give a whole number"),
+        (lambda: tfdistill.fill_masks(model, "[MASK]", top_k="3"), "top_k='3'"),
+        (lambda: tfdistill.fill_masks(None, "[MASK]"), "there is no model (None)"),
+        (lambda: tfdistill.evaluate_model(None), "there is no model (None)"),
     ]
     for call, words in calls:
         with pytest.raises(tfdistill.UserError) as error:

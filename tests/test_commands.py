@@ -161,6 +161,12 @@ def test_a_run_that_is_older_than_a_flag_is_read(run_command, tmp_path, capfd):
     fails(capfd, code, "has no student/")
 
 
+def test_a_run_whose_flags_were_edited(run_command, tmp_path, capfd):
+    (tmp_path / "flags.txt").write_text("# mine\n\n--corpus=sample\n--length=long\n")
+    code = run_command("evaluate", f"--output_dir={tmp_path}")
+    fails(capfd, code, f"{tmp_path}/flags.txt", "--length=long")
+
+
 # Flags of a tiny run, of which one is wrong, and what the line must name.
 WRONG_FLAGS = {
     "unknown flag": (["--alpha_cse=1"], ["alpha_cse", "alpha_ce"]),

@@ -187,10 +187,25 @@ def test_a_folder_that_is_no_finished_run(make_run, compare, capfd, missing, wor
     fails(capfd, compare(other, run), run, *words)
 
 
-def test_a_broken_file(make_run, compare, capfd):
+@pytest.mark.parametrize(
+    "file, text",
+    [
+        ("checkpoints/student/curve.jsonl", '{"step": 1'),
+        ("checkpoints/row_sums.safetensors", "cut off in a copy"),
+        ("metrics.json", "[]"),
+    ],
+)
+def test_a_broken_file(make_run, compare, capfd, file, text):
     run = make_run("run")
-    (run / "checkpoints" / "student" / "curve.jsonl").write_text('{"step": 1')
+    (run / file).write_text(text)
     fails(capfd, compare(run), run, "broken file")
+
+
+def test_flags_with_comments(make_run, compare, capfd):
+    run = make_run("run")
+    with open(run / "flags.txt", "a") as file:
+        file.write("\n# what I tried first\n")
+    assert compare(run) == 0
 
 
 def test_other_corpora(make_run, compare, capfd):

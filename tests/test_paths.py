@@ -3,6 +3,8 @@
 import errno
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from tfdistill.flags import FIELDS, RunConfig
 from tfdistill.held_out import as_meant_in
 from tfdistill.paths import require_file, require_folder, require_shards
 
+ROOT = Path(__file__).resolve().parents[1]
 ONE = "data_dir tokenizer shards_dir teacher_cache teacher_config student_config output_dir model"
 ONE = [*ONE.split(), "metal_kernels", "page"]
 SEVERAL = "corpus teacher runs".split()
@@ -189,3 +192,33 @@ def test_prepared_text_may_be_there_to_be_read(tmp_path, monkeypatch):
     require_shards("shards")
     with pytest.raises(UserError, match="--shards_dir is empty"):
         require_shards("")
+
+
+def _prepare(folder, corpus, encoding):
+    words = [sys.executable, "-m", "tfdistill.prepare", b"--corpus=" + corpus]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": encoding}
+    return subprocess.run(words, capture_output=True, cwd=folder, env=environment)
+
+
+@pytest.mark.parametrize(
+    "name, encoding, shown",
+    [
+        (b"caf\xe9.txt", "utf-8:strict", b"train: 1 file in texts: caf\\udce9.txt"),
+        ("東.txt".encode(), "ascii:strict", b"train: 1 file in texts: \\u6771.txt"),
+    ],
+)
+def test_names_that_the_terminal_cannot_show(tmp_path, name, encoding, shown):
+    (tmp_path / "texts").mkdir()
+    try:
+        with open(os.fsencode(tmp_path / "texts") + b"/" + name, "wb") as file:
+            file.write(b"The whale swam. " * 200)
+    except OSError:
+        pytest.skip("the file system takes no such name")
+    done = _prepare(tmp_path, b"texts", encoding)
+    assert done.returncode == 0 and shown in done.stdout and b"Traceback" not in done.stderr
+    done = _prepare(tmp_path, b"texts/" + name, "utf-8:strict")
+    named = name.endswith(b"\xe9.txt")
+    assert done.returncode == int(named)
+    if named:
+        assert b"--corpus='texts/caf\\udce9.txt' is not UTF-8: rename" in done.stderr
+        assert done.stderr.count(b"\n") == 1

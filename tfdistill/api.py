@@ -1,5 +1,7 @@
 """The commands as Python functions: train, measure, fill [MASK]."""
 
+import numbers
+
 from tfdistill import devices
 from tfdistill.errors import UserError
 from tfdistill.flags import RunConfig
@@ -78,6 +80,8 @@ def evaluate_model(model, teacher=None, tokenizer=None, **flags):
         )
         found["models"]["model"]["loss"], found["models"]["model"]["agreement"]
     """
+    if model is None:
+        raise UserError("there is no model (None): give a MaskedLanguageModel or a directory")
     config = RunConfig(**flags)
     devices.prepare_import()
     from tfdistill.early_checks import open_text
@@ -134,6 +138,10 @@ def fill_masks(model, text, top_k=5, tokenizer=None):
     """
     if not isinstance(text, str):
         raise UserError(f"fill_masks takes one text, not {type(text).__name__}: call it for each")
+    if not isinstance(top_k, numbers.Integral) or top_k < 1:
+        raise UserError(f"top_k={top_k!r}: give a whole number of words, 1 or more")
+    if model is None:
+        raise UserError("there is no model (None): give a MaskedLanguageModel or a path")
     if not str(model).endswith(".tflite"):
         devices.prepare("auto", "float32")
     from tfdistill.deployment.predictor import Predictor

@@ -35,6 +35,10 @@ def run(main, doc, shown, positional=None, of_run=(), separator=" ", help=None, 
     def farewell():
         _tell(f"stopped; {left()}" if left else "stopped")
 
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        # Names of files, and tokens, may hold what the terminal's encoding lacks.
+        if hasattr(stream, "reconfigure") and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
     # TensorFlow's start-up messages are not for the users of a command; its errors are.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
@@ -105,6 +109,8 @@ def _adopt(flag_values, names):
     file = Path(flag_values.output_dir).expanduser() / "flags.txt"
     if not file.is_file():
         return
+    from absl import flags
+
     from tfdistill.held_out import as_meant_in
     from tfdistill.training.run_state import stored_folder
 
@@ -113,7 +119,10 @@ def _adopt(flag_values, names):
     for name in names:
         if not flag_values[name].present and name in stored:  # an older run knew fewer flags
             value = as_meant_in(name, stored[name], folder)
-            flag_values[name].parse(value)
+            try:
+                flag_values[name].parse(value)
+            except flags.Error as error:
+                raise UserError(f"{file}: {' '.join(str(error).split())}") from None
 
 
 def _fail(message, code=1):

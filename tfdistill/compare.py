@@ -75,6 +75,8 @@ def _content(path, folder):
     start_loss = state["done"].get("start", {}).get("validation_loss")
     stages = state["done"].get("student", {}).get("stages", ["student"])
     metrics = json.loads((path / "metrics.json").read_text())
+    if not isinstance(metrics, dict):
+        raise ValueError("metrics.json is not that of a run")
     if not {"corpus", "split", "models"} <= metrics.keys() or "student" not in metrics["models"]:
         raise ValueError("metrics.json is not that of a run")
     return {

@@ -474,10 +474,13 @@ def _valid(name, field, value):
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
     fits = isinstance(value, wanted) and isinstance(value, bool) == (wanted is bool)
-    if not fits and wanted is float and isinstance(value, numbers.Real):
-        fits, value = not isinstance(value, bool), float(value)
+    kind = {int: numbers.Integral, float: numbers.Real}.get(wanted, ())
+    if isinstance(value, kind) and not isinstance(value, bool):  # NumPy's, for example
+        fits, value = True, wanted(value)
     if not fits:
         raise UserError(f"--{name}={value!r} is a {type(value).__name__}: give {_TYPES[wanted]}")
+    if isinstance(value, str) and not value.isascii():
+        _require_unicode(name, value, facts["kind"])
     if facts["choices"] and value not in facts["choices"]:
         raise UserError(
             f"--{name}={value}: choose one of {', '.join(filter(None, facts['choices']))}"
@@ -489,6 +492,15 @@ def _valid(name, field, value):
         )
         raise UserError(f"--{name}={value} is out of range: give {' and '.join(bounds)}")
     return at_home(value, separator_of(facts["kind"])) if facts["kind"] else value
+
+
+def _require_unicode(name, value, kind):
+    """Refuses what no file of a run could hold, such as a path in an old system's encoding."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        cure = "rename the file, or name the folder that holds it" if kind else "convert it"
+        raise UserError(f"--{name}={ascii(value)} is not UTF-8: {cure}") from None
 
 
 def separator_of(kind):
@@ -568,12 +580,13 @@ def parse_flag_lines(lines):
     """Reads what `flag_lines` wrote.
 
     Args:
-        lines: iterable of str.
+        lines: iterable of str; comments and empty lines are passed over.
 
     Returns:
         dict of names to values, both text.
     """
-    return dict(line.removeprefix("--").split("=", 1) for line in lines)
+    found = (line.removeprefix("--").partition("=") for line in lines if line.startswith("--"))
+    return {name: value for name, equals, value in found if equals}
 
 
 def as_text(value):

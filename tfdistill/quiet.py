@@ -54,7 +54,7 @@ def quiet_native_output(harmless=None):
 def write_past_capture(text):
     """Writes to standard error, whether or not it is captured; where there is none, nowhere."""
     if _originals:
-        os.write(_originals[0], text.encode())
+        os.write(_originals[0], text.encode(errors="backslashreplace"))
     elif sys.stderr is not None:
         print(text, end="", file=sys.stderr, flush=True)
 

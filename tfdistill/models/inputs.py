@@ -29,7 +29,8 @@ def as_batch(inputs, config):
         UserError: there are no ids, rows differ in length, or an id or a row is beyond the model.
     """
     batch = dict(inputs) if isinstance(inputs, Mapping) else {"input_ids": inputs}
-    if "input_ids" not in batch:
+    if batch.get("input_ids") is None:
+        batch.pop("input_ids", None)
         found = ", ".join(map(str, batch)) or "nothing"
         raise UserError(
             f"the inputs hold no input_ids, but {found}: give {{'input_ids': rows of ids}}"
@@ -43,6 +44,8 @@ def as_batch(inputs, config):
         if not _is_tensor(batch[name]):
             batch[name] = _array(name, batch[name])
             _require_below(name, batch[name], config)
+            if name != "attention_mask":
+                batch[name] = batch[name].astype(np.int32)
         shape = _shape(batch[name])
         if shape is not None and len(shape) != 2:
             raise UserError(
@@ -66,14 +69,18 @@ def _shape(value):
 
 
 def _array(name, value):
-    if isinstance(value, str) or (isinstance(value, list | tuple) and _holds_text(value)):
-        raise UserError(
-            f"{name} is text: give ids, as tfdistill.load_tokenizer(…).encode(text, length) does"
-        )
     try:
         array = np.asarray(value)
     except ValueError:
         array = np.asarray(None)
+    if array.dtype.kind in "US":
+        raise UserError(
+            f"{name} is text: give ids, as tfdistill.load_tokenizer(…).encode(text, length) does"
+        )
+    if not array.size and not isinstance(value, np.ndarray):
+        raise UserError(f"{name} is empty: give rows, (batch, length), such as [[101, 103, 102]]")
+    if array.dtype == object and array.ndim == 2:
+        raise UserError(f"{name} holds what is no whole number of 64 bits: give ids")
     if array.dtype == object:
         raise UserError(
             f"{name} has rows of different lengths: pad them with [PAD] to one, and give "
@@ -83,14 +90,7 @@ def _array(name, value):
         return array
     if not np.issubdtype(array.dtype, np.integer):
         raise UserError(f"{name} holds numbers of type {array.dtype}: give whole ones")
-    return array.astype(np.int32)
-
-
-def _holds_text(values):
-    return any(
-        isinstance(value, str) or (isinstance(value, list | tuple) and _holds_text(value))
-        for value in values[:1]
-    )
+    return array
 
 
 def _require_below(name, array, config):
@@ -98,9 +98,13 @@ def _require_below(name, array, config):
     if not (array.size and limit):
         return
     # TensorFlow on a GPU would take a row of zeros for such an id, and say nothing.
+    _require_range(name, array, limit, "the model knows")
+
+
+def _require_range(name, array, limit, who):
     wrong = array[(array < 0) | (array >= limit)]
     if wrong.size:
-        raise UserError(f"{name} holds {wrong[0]}, and the model knows 0 to {limit - 1}")
+        raise UserError(f"{name} holds {wrong[0]}, and {who} 0 to {limit - 1}")
 
 
 def _require_fit(batch, config):
@@ -116,3 +120,11 @@ def _require_fit(batch, config):
         other = _shape(batch[name]) if name in batch else None
         if other and None not in (*shape, *other) and other != shape:
             raise UserError(f"{name} is {other} and input_ids {shape}: give them one shape")
+    positions = batch.get("masked_positions")
+    if positions is None:
+        return
+    rows = _shape(positions)[0]
+    if None not in (rows, shape[0]) and rows != shape[0]:
+        raise UserError(f"masked_positions has {rows} rows and input_ids {shape[0]}: give as many")
+    if not _is_tensor(positions):
+        _require_range("masked_positions", positions, shape[1], "rows have the positions")

@@ -86,7 +86,8 @@ def target_note(comparison):
     )
     return (
         f"steps to target: the first point of the validation curve at {comparison.target:.4f} nats "
-        f"or less ({chosen}); points lie --validation_interval steps apart."
+        f"or less ({chosen}); points lie at most "
+        "--validation_interval steps apart."
     )
 
 

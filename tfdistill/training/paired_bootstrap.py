@@ -117,12 +117,20 @@ def save_row_sums(path, sums):
 
 
 def load_row_sums(path):
-    """Reads what `save_row_sums` wrote: dict of names to `RowSums`; {} without the file."""
+    """Reads what `save_row_sums` wrote: dict of names to `RowSums`; {} without the file.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    from safetensors import SafetensorError
     from safetensors.numpy import load
 
     if not path.is_file():
         return {}
-    arrays = load(path.read_bytes())
+    try:
+        arrays = load(path.read_bytes())
+    except SafetensorError as error:
+        raise ValueError(f"{path.name}: {error}") from error
     names = dict.fromkeys(name.rpartition(".")[0] for name in sorted(arrays))
     keys = [field.name for field in dataclasses.fields(RowSums)]
     return {name: RowSums(*(arrays[f"{name}.{key}"] for key in keys)) for name in names}
