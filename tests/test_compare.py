@@ -76,6 +76,13 @@ def test_table_and_page(make_run, compare, tmp_path, capfd):
     assert addresses and all((one or two).startswith("#") for one, two in addresses)
 
 
+def test_names_that_are_markup_elsewhere(make_run, compare, tmp_path):
+    """Of HTML, and of formulas where the curves are drawn."""
+    assert not compare(make_run(r"$\frac{$ <b>"))
+    page = (tmp_path / "page.html").read_text()
+    assert r"$\frac{$ &lt;b&gt;" in page and "<b>" not in page
+
+
 def test_json(make_run, compare, tmp_path, capfd):
     one, two = make_run("one"), make_run("two", 4.2, alpha_ce=1.0)
     assert not compare("--json", "--target_loss=4.95", f"--runs={one},{two}")

@@ -37,6 +37,7 @@ _STYLE = {
     "axes.spines.right": False,
     "grid.color": LINE,
     "legend.frameon": False,
+    "text.parse_math": False,  # a dollar in the name of a run is one
 }
 
 
