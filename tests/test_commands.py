@@ -167,6 +167,36 @@ def test_a_run_whose_flags_were_edited(run_command, tmp_path, capfd):
     fails(capfd, code, f"{tmp_path}/flags.txt", "--length=long")
 
 
+@pytest.mark.parametrize("command", ["evaluate", "export"])
+def test_a_run_and_its_text_are_looked_at_before_tensorflow(command, tmp_path):
+    """Which is imported quietly, once the environment is set."""
+    (tmp_path / "run" / "student").mkdir(parents=True)
+    words = [f"--output_dir={tmp_path / 'run'}", f"--corpus={tmp_path / 'gone.txt'}"]
+    words = ["-X", "importtime", "-m", f"tfdistill.{command}", *words]
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, cwd=ROOT)
+    lines = done.stderr.splitlines()
+    assert done.returncode == 1 and "gone.txt: no such file" in lines[-1]
+    imported = {line.split("|")[-1].strip() for line in lines}
+    assert not {"tensorflow", "keras"} & imported
+
+
+def test_a_run_without_sizes_has_no_verdict(run_command, user_folder, tmp_path, capfd):
+    """One that is not finished, and one of an older version."""
+    run = tmp_path / "run"
+    shutil.copytree(user_folder / "runs" / "mini", run)
+    words = [f"--output_dir={run}", f"--corpus={user_folder / 'my_texts'}", "--length=16"]
+    words.append(f"--shards_dir={tmp_path / 'shards'}")
+    assert run_command("evaluate", *words) == 0
+    line = "verdict: not shown: the run "
+    assert f"{line}is not finished (no metrics.json)\n" in capfd.readouterr().out
+    old = {"models": {"teacher": {"bytes": 5, "latency_ms": 1.0}, "student": {}}}
+    (run / "metrics.json").write_text(json.dumps(old))
+    assert run_command("evaluate", *words, "--json") == 0
+    found = json.loads(capfd.readouterr().out)
+    assert found["verdict"] == {} and found["conclusion"]["state"] == "not shown"
+    assert "knows no sizes and latencies" in found["conclusion"]["text"]
+
+
 # Flags of a tiny run, of which one is wrong, and what the line must name.
 WRONG_FLAGS = {
     "unknown flag": (["--alpha_cse=1"], ["alpha_cse", "alpha_ce"]),

@@ -20,6 +20,7 @@ from tfdistill.errors import UserError
 from tfdistill.held_out import HELP, OF_RUN, open_held_out, require_fit, student_of
 from tfdistill.paths import require_shards
 
+NO_END = "is not finished (no metrics.json)"
 OF_FILES = "bytes", "latency_ms", "file", "files"  # what a run measured of its models' files
 
 
@@ -77,16 +78,19 @@ def _evaluate(config):
 
 def _verdict(run, models, differences):
     """Holds the student against its teacher, with what the run measured of their files."""
+    from tfdistill.criteria import NOT_SHOWN
     from tfdistill.results import judge
 
     file = run / "metrics.json"
-    if not file.is_file():
-        return {"verdict": {}}
-    metrics = json.loads(file.read_text())
+    metrics = json.loads(file.read_text()) if file.is_file() else {"models": {}}
     for key, model in models.items():
         facts = metrics["models"].get(key, {})
         model.update({name: facts[name] for name in OF_FILES if name in facts})
-    return judge(models, differences, metrics.get("made_from", {}))
+    judged = judge(models, differences, metrics.get("made_from", {}))
+    if not judged["verdict"] and "top1" in models.get("teacher", {}):
+        what = "knows no sizes and latencies of both models' files" if file.is_file() else NO_END
+        judged["conclusion"] = {"state": NOT_SHOWN, "text": f"{NOT_SHOWN}: the run {what}"}
+    return judged
 
 
 def _sources(config):
@@ -99,7 +103,7 @@ def _sources(config):
         teacher = {"teacher": config.teacher} if config.teacher else {}
         return teacher | {"model": config.model}
     student_of(config)
-    from tfdistill.results import MODELS
+    from tfdistill.training.run_state import MODELS
 
     run = Path(config.output_dir)
     return {key: str(run / name) for key, name in MODELS.items() if (run / name).is_dir()}

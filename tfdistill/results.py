@@ -10,6 +10,7 @@ from tfdistill.models.checkpoint import load_model
 from tfdistill.models.heads import parameters
 from tfdistill.training.evaluation import agreement, evaluate, evaluate_unigram, scorer
 from tfdistill.training.paired_bootstrap import paired_errors
+from tfdistill.training.run_state import MODELS
 
 LATENCY_RUNS = 100
 TEACHER_FILE, TEACHER_INT8_FILE = "teacher.tflite", "teacher_int8.tflite"
@@ -17,16 +18,6 @@ TEACHER_FILE, TEACHER_INT8_FILE = "teacher.tflite", "teacher_int8.tflite"
 FILES = {
     "teacher": {"float32": TEACHER_FILE, "int8": TEACHER_INT8_FILE},
     "student": {"float32": FLOAT32_FILE, "int8": INT8_FILE},
-}
-
-# Where a run keeps the models of its table, by their keys in metrics.json.
-MODELS = {
-    "teacher": "teacher",
-    "student_start": "checkpoints/student_start",
-    "student": "student",
-    "baseline": "checkpoints/baseline_model",
-    "baseline_start": "checkpoints/baseline_start_model",
-    "baseline_text": "checkpoints/baseline_text_model",
 }
 
 # Whose measures are subtracted from whose; "model" is one that was named by hand.

@@ -13,6 +13,16 @@ from tfdistill.files import write_atomically
 
 KEPT_CHECKPOINTS = 2
 
+# Where a run keeps the models of its table, by their keys in metrics.json.
+MODELS = {
+    "teacher": "teacher",
+    "student_start": "checkpoints/student_start",
+    "student": "student",
+    "baseline": "checkpoints/baseline_model",
+    "baseline_start": "checkpoints/baseline_start_model",
+    "baseline_text": "checkpoints/baseline_text_model",
+}
+
 
 class RunDirectory:
     """The folder of a run: its flags, and which stages are done.
