@@ -204,3 +204,6 @@ def test_examples_for_tensorboard():
     lines = examples.examples_markdown([example]).splitlines()
     assert lines[0].split("|")[1:-1] == [" text ", " hidden ", " teacher ", " student "]
     assert lines[2] == "| the [MASK] sank | ship |  | ship 50%, a 25% |"
+    example = {"text": "a | [MASK] b", "truth": "c", "student": [("|", 0.5)]}
+    row = examples.examples_markdown([example]).splitlines()[2]
+    assert row.count("|") == 5  # those between the cells alone

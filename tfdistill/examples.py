@@ -4,6 +4,7 @@ import numpy as np
 
 from tfdistill.deployment.predictor import Predictor
 from tfdistill.models.checkpoint import load_model
+from tfdistill.reports.tensorboard import markdown_table
 
 EXAMPLES, EXAMPLE_TOKENS = 6, 20
 
@@ -66,11 +67,11 @@ def example_texts(tokenizer, rows):
 
 def examples_markdown(examples):
     """Writes fill-mask examples as a Markdown table for TensorBoard's text panel."""
-    lines = ["| text | hidden | teacher | student |", "|---|---|---|---|"]
+    rows = []
     for example in examples:
         guesses = [
             ", ".join(f"{token} {share:.0%}" for token, share in example.get(name, []))
             for name in ("teacher", "student")
         ]
-        lines.append(f"| {example['text']} | {example['truth']} | {guesses[0]} | {guesses[1]} |")
-    return "\n".join(lines)
+        rows.append([example["text"], example["truth"], *guesses])
+    return markdown_table(["text", "hidden", "teacher", "student"], rows)
