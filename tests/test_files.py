@@ -2,6 +2,10 @@
 
 import pytest
 
+from tfdistill.data.text_files import check_file
+from tfdistill.data.tokenizer import load_tokenizer
+from tfdistill.deployment.tflite import LiteModel
+from tfdistill.errors import UserError
 from tfdistill.files import folder_aside, write_atomically
 
 
@@ -52,3 +56,12 @@ def test_failed_folder_keeps_the_old_one(tmp_path):
             (aside / "half").write_text("half")
             raise RuntimeError
     assert [path.name for path in tmp_path.rglob("*")] == ["folder", "old"]
+
+
+@pytest.mark.parametrize("read", ["vocab.txt", "tokenizer.json", "text.txt", "model.tflite"])
+def test_git_lfs_pointers_are_named_by_every_reader(tmp_path, read):
+    path = tmp_path / read
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0a1b\nsize 231508\n")
+    readers = {"text.txt": check_file, "model.tflite": LiteModel}
+    with pytest.raises(UserError, match=f"{read} is a Git LFS pointer.*git lfs pull"):
+        readers.get(read, lambda path: load_tokenizer(str(tmp_path)))(path)

@@ -16,6 +16,7 @@ import zlib
 from typing import NamedTuple
 
 from tfdistill.errors import UserError
+from tfdistill.files import refuse_lfs_pointer
 
 LONGEST_LINE = 20_000  # characters; longer lines are broken at a space
 PACKED = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
@@ -60,6 +61,7 @@ def check_file(path):
     decoder = codecs.getincrementaldecoder("utf-8")()
     size, head, end, empty_lines = 0, None, "", False
     try:
+        refuse_lfs_pointer(path)
         with _open(path, "rb") as stream:
             for chunk in itertools.chain(iter(lambda: stream.read(1 << 20), b""), [b""]):
                 if not size and chunk.startswith(_UTF16):

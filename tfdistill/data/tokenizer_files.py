@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from tfdistill.errors import UserError
+from tfdistill.files import refuse_lfs_pointer
 
 PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 SPECIAL_TOKENS = (PAD, UNK, CLS, SEP, MASK)
@@ -36,6 +37,8 @@ class TokenizerFiles:
         self.state = self.read(SERIALISED)
         path = self._directory / VOCABULARY
         self.vocabulary = path if path.is_file() else None
+        if self.vocabulary:
+            refuse_lfs_pointer(path)
         if not self.state and not self.vocabulary:
             raise self.error(f"neither {SERIALISED} nor {VOCABULARY} there")
 
@@ -44,6 +47,7 @@ class TokenizerFiles:
         path = self._directory / file
         if not path.is_file():
             return {}
+        refuse_lfs_pointer(path)
         try:
             found = json.loads(path.read_text("utf-8"))
         except (UnicodeDecodeError, json.JSONDecodeError) as error:

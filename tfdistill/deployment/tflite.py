@@ -9,7 +9,7 @@ import numpy as np
 from tfdistill.deployment.saved_model import SIGNATURE, write_archive
 from tfdistill.deployment.tied_table import share_tied_table
 from tfdistill.errors import UserError
-from tfdistill.files import write_atomically
+from tfdistill.files import refuse_lfs_pointer, write_atomically
 from tfdistill.quiet import quiet_native_output
 
 DYNAMIC_INT8 = "dynamic_int8"
@@ -100,6 +100,7 @@ class LiteModel:
         self.path = Path(path)
         if not self.path.is_file():
             raise UserError(f"{path}: no such file; name a .tflite file")
+        refuse_lfs_pointer(path)
         try:
             with quiet_native_output():
                 self._interpreter = Interpreter(str(path), num_threads=threads)
