@@ -17,7 +17,7 @@ def run(*flags, **options):
 
 
 def test_table_and_json_say_the_same(tmp_path):
-    (tmp_path / "text.txt").write_text("the whale\n" * 200)
+    (tmp_path / "text.txt").write_text("the whale\n" * 12_000)
     flags = [f"--corpus={tmp_path / 'text.txt'}", f"--shards_dir={tmp_path / 'shards'}"]
     people = run(*flags)
     assert people.returncode == 0 and people.stderr == ""
@@ -26,12 +26,12 @@ def test_table_and_json_say_the_same(tmp_path):
     result = json.loads(machine.stdout)
     assert result["splits"]["train"] == {
         "documents": 1,
-        "tokens": 360,
-        "bytes": 1800,
+        "tokens": 21_600,
+        "bytes": 108_000,
         "unk_share": 0,
     }
     (row,) = [line.split() for line in people.stdout.splitlines() if line.startswith("train ")]
-    assert row == ["train", "1", "360", "1,800", "0.00%"]
+    assert row == ["train", "1", "21,600", "108,000", "0.00%"]
     assert (Path(result["directory"]) / "manifest.json").is_file()
 
 
@@ -66,7 +66,7 @@ def test_many_files_are_counted(tmp_path):
 def test_lines_of_the_tokenizer_and_of_a_text_that_it_does_not_know(tmp_path):
     words = "[PAD] [UNK] [CLS] [SEP] [MASK] the The Whale".split()
     (tmp_path / "vocab.txt").write_text("\n".join(words) + "\n")
-    (tmp_path / "text.txt").write_text("the whale\n" * 200)
+    (tmp_path / "text.txt").write_text("the whale\n" * 12_000)
     flags = [f"--corpus={tmp_path / 'text.txt'}", f"--shards_dir={tmp_path / 'shards'}"]
     for _ in range(2):  # the second finds the shards
         result = run(*flags, f"--tokenizer={tmp_path}")

@@ -53,10 +53,21 @@ def test_documents_follow_one_another_each_with_its_sep(tokenizer, tmp_path):
     assert statistics == {"documents": 3, "tokens": 9, "bytes": size, "unk_share": 1 / 9}
 
 
+@pytest.mark.parametrize("tokens, few", [(999, True), (1_000, False)])
+def test_held_out_text_too_short_to_measure_on_gets_a_warning(tokenizer, tmp_path, tokens, few):
+    warnings = prepare(corpus_of([["whale " * tokens]]), tokenizer, tmp_path).warnings
+    expected = (
+        "warning: validation has 999, test has 999 tokens, fewer than 1,000: too little text to "
+        "measure a model on; add text to --corpus"
+    )
+    assert warnings == ([expected] if few else [])
+
+
 @pytest.mark.parametrize("words, unknown", [(94, 6), (95, 5)])
 def test_a_text_of_unknown_words_gets_a_warning(tokenizer, tmp_path, words, unknown):
     corpus = corpus_of([["whale " * words + "[UNK] " * unknown]])
-    warnings = prepare(corpus, tokenizer, tmp_path).warnings
+    found = prepare(corpus, tokenizer, tmp_path).warnings
+    warnings = [warning for warning in found if "[UNK]" in warning]
     assert len(warnings) == (unknown > 5)
     for warning in warnings:
         assert warning.startswith("warning: [UNK] stands for 6.0% of train, 6.0% of validation")

@@ -86,12 +86,20 @@ def test_the_page_says_what_was_run(path, metrics, curves, examples):
     shown = " ".join(" ".join(read(path).text).split())
     for fact in (
         "python -m tfdistill.train --corpus=wikitext-2 --baseline=both",
-        *("recipe distilbert", "seed 7", "900 at a peak rate of 0.0005", "32 rows of 128 tokens"),
+        *("recipe distilbert", "seed 7", "32 rows of 128 tokens"),
+        *("900 at a peak learning rate of 0.0005", "vocabulary of 30,522 tokens", "whole run"),
         *("bert, 3 × 256, 4 heads", "2,428,601 tokens, 600 documents, 10.80 MB"),
         *("cpu, float32, compiled with XLA", "Some Processor 3000", "cores 2", "25.3 GB"),
         *("tensorflow 2.21.0", "2026-05-04 03:02:01 UTC"),
     ):
         assert fact in shown, fact
+
+
+def test_a_small_split_is_counted_in_bytes(path, metrics, curves, examples):
+    small = {"tokens": 1, "documents": 1, "bytes": 5, "unk_share": 0.0}
+    metrics["run"]["corpus"]["splits"]["validation"] = small
+    write_report(path, metrics, curves, examples)
+    assert "1 token, 1 document, 5 bytes" in " ".join(" ".join(read(path).text).split())
 
 
 def test_what_is_not_shown_is_marked(path, metrics, curves, examples):

@@ -30,6 +30,7 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 CHARACTERS_AT_ONCE = 500_000  # of lines tokenised together
 MUCH_UNKNOWN = 0.05  # share of [UNK] in a split's tokens
+FEW_TOKENS = 1_000  # of held-out text: some 150 predictions, a standard error of about 3 points
 THREADS = 2  # that tokenise; a third reads
 
 
@@ -72,6 +73,9 @@ class PreparedCorpus:
     @property
     def warnings(self):
         """Lines about what a run on this text would suffer from: a list."""
+        return [*self._unknown_words(), *self._little_held_out_text()]
+
+    def _unknown_words(self):
         shares = {split: facts["unk_share"] for split, facts in self.statistics.items()}
         many = {split: share for split, share in shares.items() if share > MUCH_UNKNOWN}
         if not many:
@@ -80,6 +84,16 @@ class PreparedCorpus:
         return [
             f"warning: {UNKNOWN} stands for {where}: the tokenizer does not know this text's words "
             "or letters; name another --tokenizer (or --teacher), or another --corpus"
+        ]
+
+    def _little_held_out_text(self):
+        tokens = {split: self.statistics[split]["tokens"] for split in ("validation", "test")}
+        few = [f"{split} has {count:,}" for split, count in tokens.items() if count < FEW_TOKENS]
+        if not few:
+            return []
+        return [
+            f"warning: {', '.join(few)} tokens, fewer than {FEW_TOKENS:,}: too little text to "
+            "measure a model on; add text to --corpus"
         ]
 
     def shard(self, split):

@@ -50,10 +50,13 @@ def _training_rows(run):
     rows.append(["seed", str(run["seed"])])
     for name, steps in run["steps"].items():
         rate = f"{run['learning_rates'][name]:g}"
-        who = MODEL_NAMES[name] if name.startswith("baseline") else name
-        rows.append([f"steps, {who}", f"{steps:,} at a peak rate of {rate}"])
+        rows.append([f"steps, {_stage(name)}", f"{steps:,} at a peak learning rate of {rate}"])
     batch = f"{run['rows_in_a_step']:,} rows of {run['tokens_in_a_row']:,} tokens"
     return [*rows, ["in a step", batch]]
+
+
+def _stage(name):
+    return MODEL_NAMES[name] if name.startswith("baseline") else name
 
 
 def _shape_rows(shapes):
@@ -62,7 +65,7 @@ def _shape_rows(shapes):
             name,
             f"{shape['model_type']}, {shape['num_hidden_layers']} × {shape['hidden_size']}, "
             f"{shape['num_attention_heads']} heads, feed-forward {shape['intermediate_size']:,}, "
-            f"{shape['vocab_size']:,} words",
+            f"vocabulary of {shape['vocab_size']:,} tokens",
         ]
         for name, shape in shapes.items()
     ]
@@ -74,8 +77,8 @@ def _corpus_rows(corpus):
     sizes = [
         [
             split,
-            f"{facts['tokens']:,} tokens, {facts['documents']:,} documents, "
-            f"{facts['bytes'] / 1e6:.2f} MB",
+            f"{_count(facts['tokens'], 'token')}, {_count(facts['documents'], 'document')}, "
+            f"{_size(facts['bytes'])}",
         ]
         for split, facts in corpus["splits"].items()
     ]
@@ -85,8 +88,8 @@ def _corpus_rows(corpus):
 def _time_rows(seconds, date):
     rows = [["finished", date.replace("T", " ").replace("+00:00", " UTC")]] if date else []
     if seconds:
-        rows += [[stage, _duration(spent)] for stage, spent in seconds.items()]
-        rows.append(["all", _duration(sum(seconds.values()))])
+        rows += [[_stage(name), _duration(spent)] for name, spent in seconds.items()]
+        rows.append(["whole run", _duration(sum(seconds.values()))])
     return rows
 
 
@@ -104,6 +107,14 @@ def _machine_rows(machine, peak_memory_bytes):
     if peak_memory_bytes:
         rows.append(["peak memory", f"{peak_memory_bytes / 1e9:.2f} GB"])
     return rows
+
+
+def _count(number, thing):
+    return f"{number:,} {thing}{'s' * (number != 1)}"
+
+
+def _size(size):
+    return f"{size / 1e6:.2f} MB" if size >= 1e4 else f"{size:,} bytes"
 
 
 def _duration(seconds):
