@@ -1,4 +1,4 @@
-"""Holds finished runs against each other: one table, and one page with their curves.
+"""Compares finished runs: one table, and one page with their curves.
 
     python -m tfdistill.compare runs/mlm runs/distilbert-0 runs/distilbert-1
 

@@ -193,7 +193,7 @@ def teacher_answers(differences, made_from):
         f"{format_difference(lead[metric], metric)} ({outcome})"
         for metric, outcome in found.items()
     )
-    return {"text": f"{text}: the student less the same start without a teacher", **found}
+    return {"text": f"{text}: the student minus the same start without a teacher", **found}
 
 
 def _outcome(difference, better):

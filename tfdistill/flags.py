@@ -443,7 +443,7 @@ class RunConfig:
     runs: str = _flag(
         "",
         COMPARE,
-        "Folders of the runs, separated by commas; words without -- are taken for them.",
+        "Folders of the runs, separated by commas; or give them as plain arguments.",
         kind=PATHS,
     )
     page: str = _flag(
@@ -455,7 +455,7 @@ class RunConfig:
     target_loss: float = _flag(
         0.0,
         COMPARE,
-        "Validation loss, in nats, whose first step is told; 0: the highest that a student ends "
+        "Validation loss, in nats; the first step that reaches it is shown; 0: the highest that a student ends "
         "with, which all reach.",
         minimum=0.0,
     )

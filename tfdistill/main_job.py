@@ -89,17 +89,23 @@ class MainJob:
         if self.run_directory.done("report"):
             self.console.say(f"{self.path} is finished; --force would start it over")
         else:
-            self._read_corpus()
-            with self._training():
-                teachers = self._make_teachers()
-                start = self._make_start(teachers)
-                self._make_students(teachers, start)
-            self._finish_results()
+            try:
+                self._run_stages()
+            finally:
+                self.run_directory.release()
         metrics = json.loads((self.path / "metrics.json").read_text())
         self.console.say(format_table(metrics))
         self.console.say(f"report: {self.path / 'report.html'}")
         failure = self.run_directory.done("export")["failure"]
         return metrics, ParityError(failure) if failure else None
+
+    def _run_stages(self):
+        self._read_corpus()
+        with self._training():
+            teachers = self._make_teachers()
+            start = self._make_start(teachers)
+            self._make_students(teachers, start)
+        self._finish_results()
 
     def left(self):
         """What a stop leaves, in words: where the same command goes on."""

@@ -172,7 +172,7 @@ class StageTrainer:
         def show_validation(row=None):
             nonlocal validation
             if row and "validation_loss" in row:
-                validation = f"  validation {row['validation_loss']:.3f}"
+                validation = f"  validation {row['validation_loss']:.3f} nats"
 
         def progress(step, row):
             writer.row(row)

@@ -96,7 +96,7 @@ def test_what_it_says(folder):
         "3.456",
         "38.7% ± 0.5%",
         "| the same start without a teacher | 3.500 | 38.1% |",
-        "Worth of the teacher's answers: +0.6 ± 0.4 points of top-1 (not shown).",
+        "Gain from the teacher's outputs: +0.6 ± 0.4 points of top-1 (not shown).",
         "71.2%",
         "98.7% of 512",
         "0.57",

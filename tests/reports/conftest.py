@@ -100,7 +100,7 @@ METRICS = {
     "verdict": VERDICT,
     "conclusion": {"state": "failed", "text": "passed: quality; failed: speed, size"},
     "teacher_answers": {
-        "text": "+1.8 ± 0.4 points of top-1 (better): the student less the same start without a "
+        "text": "+1.8 ± 0.4 points of top-1 (better): the student minus the same start without a "
         "teacher",
         "top1": "better",
         "loss": "better",

@@ -25,7 +25,7 @@ def test_verdict_and_notes(metrics):
     text = results_markdown(metrics)
     assert "- quality **passed**: 93.2 % (at least 90.0 %)" in text
     assert "- verdict: passed: quality; failed: speed, size" in text
-    assert "- worth of the teacher's answers: +1.8 ± 0.4" in text and "resamples" in text
+    assert "- gain from the teacher's outputs: +1.8 ± 0.4" in text and "resamples" in text
 
 
 def test_a_student_alone():

@@ -76,7 +76,7 @@ def test_the_page_holds_the_numbers(path, metrics, curves, examples):
     assert "hidden: rammed" in shown
     assert shown.count("✗ failed") == 2 and shown.count("✓ passed") == 1
     assert "Verdict: failed." in shown and "Verdict: passed: quality; failed: speed" in shown
-    assert "Worth of the teacher's answers: +1.8 ± 0.4" in shown
+    assert "Gain from the teacher's outputs: +1.8 ± 0.4" in shown
     for unit in ("nats", "million", "MB", "ms"):
         assert unit in shown
 

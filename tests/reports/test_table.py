@@ -58,7 +58,7 @@ def test_verdict_says_what_each_criterion_is(metrics):
     assert "size FAILED: 83.9 % (at most 60.0 %); student's TFLite file / teacher's, both" in table
     assert "ships, / teacher's float32 file: 25.2 %" in table
     assert "verdict: passed: quality; failed: speed, size" in table
-    assert "worth of the teacher's answers: +1.8 ± 0.4 points" in table
+    assert "gain from the teacher's outputs: +1.8 ± 0.4 points" in table
 
 
 def test_what_is_not_shown(metrics):

@@ -19,6 +19,7 @@ SETTINGS = {"temperature": 2.0, "student_init": "0,2", "layerdrop": 0.1, "force_
 def begun(*args, **options):
     directory = RunDirectory(*args, **options)
     directory.begin()
+    directory.release()  # as at the end of its process
     return directory
 
 
@@ -307,3 +308,14 @@ def test_state_is_plain_json_that_people_can_read(tmp_path):
     begun(tmp_path / "run", SETTINGS).finish("prepare", {"seconds": 1})
     state = json.loads((tmp_path / "run" / "checkpoints" / "state.json").read_text())
     assert state == {"settings": SETTINGS, "done": {"prepare": {"seconds": 1}}}
+
+
+def test_a_folder_that_another_process_works_on_is_refused(tmp_path):
+    directory = begun(tmp_path, SETTINGS)
+    directory.begin()
+    directory.finish("teacher", {"seconds": 1.0})
+    for force in (False, True):
+        with pytest.raises(UserError, match="--output_dir=.*another process is working on this"):
+            RunDirectory(tmp_path, SETTINGS, force=force).begin()
+    directory.release()
+    assert begun(tmp_path, SETTINGS).done("teacher")

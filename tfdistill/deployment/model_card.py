@@ -181,5 +181,5 @@ def _quality(metrics):
     if any("standard_errors" in model for model in metrics["models"].values()):
         lines += ["", "±: standard error, by bootstrap over the rows of the split."]
     if metrics.get("teacher_answers"):
-        lines += ["", f"Worth of the teacher's answers: {metrics['teacher_answers']['text']}."]
+        lines += ["", f"Gain from the teacher's outputs: {metrics['teacher_answers']['text']}."]
     return "\n".join(lines)

@@ -24,7 +24,7 @@ NAMES = {
 }
 HEAD = (
     *("model", "layers × width", "loss (nats)", "top-1 %", "top-5 %"),
-    *("student − it: top-1, points", "loss, nats"),
+    *("student minus this model: top-1, points", "loss, nats"),
 )
 
 

@@ -10,7 +10,7 @@ from tfdistill.training.paired_bootstrap import RESAMPLES
 WIDTH = 100
 ABSENT, MINUS = "–", "−"
 
-HEADINGS = {"conclusion": "verdict", "teacher_answers": "worth of the teacher's answers"}
+HEADINGS = {"conclusion": "verdict", "teacher_answers": "gain from the teacher's outputs"}
 MODEL_NAMES = {
     "unigram": "unigram",
     "teacher": "teacher",

@@ -137,7 +137,7 @@ class TrainingLoop:
         while done < due and stop.signum is None:
             count = min(self._steps_per_execution, due - done)
             if clock.compiles:  # in which minutes may go by, and nothing is lost
-                self._observers.doing("compiling the step")
+                self._observers.doing("compiling the step, which can take minutes")
             else:
                 stop.unsaved = True
             if self._steps_per_execution == 1:

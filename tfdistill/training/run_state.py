@@ -1,5 +1,6 @@
 """What a run remembers, so that it can be stopped at any instant and go on where it was."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tfdistill.errors import UserError
-from tfdistill.files import write_atomically
+from tfdistill.files import locked, write_atomically
 
 KEPT_CHECKPOINTS = 2
 
@@ -42,6 +43,8 @@ class RunDirectory:
     def __init__(self, path, settings, force=False, defaults=None):
         self.path = Path(path)
         self._state_file = self.path / "checkpoints" / "state.json"
+        self._lock_file = self._state_file.with_name("lock")
+        self._lock = contextlib.ExitStack()
         self._state = {"settings": settings, "done": {}}
         self._stale = force and self._is_run()
         if self._is_run() and not force:
@@ -53,11 +56,32 @@ class RunDirectory:
             raise UserError(f"--output_dir={path} exists and is no run of tfdistill: name another")
 
     def begin(self):
-        """Takes the folder: makes it when missing, deletes the old run when that was asked for."""
+        """Takes the folder: makes it when missing, deletes the old run when that was asked for.
+
+        Raises:
+            UserError: another process has taken it and not ended.
+        """
+        self._take()
         if self._stale:
             self._delete()
             self._stale = False
+            self._take()
         self._save()
+
+    def release(self):
+        """Lets other processes take the folder."""
+        self._lock.close()
+
+    def _take(self):
+        self.release()
+        self._lock_file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.enter_context(locked(self._lock_file, wait=False))
+        except BlockingIOError:
+            raise UserError(
+                f"--output_dir={self.path}: another process is working on this run: wait for its "
+                "end, or name another folder"
+            ) from None
 
     def _delete(self):
         # Renamed first: what is left of an interrupted deletion must not look like a run.
@@ -73,9 +97,9 @@ class RunDirectory:
         if self._is_run():
             return False
         # A first write that failed leaves folders, one that was killed a part of the file.
-        part = self._state_file.with_name(self._state_file.name + ".tmp")
+        parts = self._lock_file, self._state_file.with_name(self._state_file.name + ".tmp")
         files = (entry for entry in self.path.rglob("*") if not entry.is_dir())
-        return self.path.is_file() or any(file != part for file in files)
+        return self.path.is_file() or any(file not in parts for file in files)
 
     def _refuse_other(self, stored, settings):
         # Through JSON, as the stored ones went.
