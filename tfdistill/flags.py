@@ -455,8 +455,8 @@ class RunConfig:
     target_loss: float = _flag(
         0.0,
         COMPARE,
-        "Validation loss, in nats; the first step that reaches it is shown; 0: the highest that a student ends "
-        "with, which all reach.",
+        "Validation loss, in nats; the first step that reaches it is shown; 0: the highest that a "
+        "student ends with, which all reach.",
         minimum=0.0,
     )
 
