@@ -50,6 +50,7 @@ def python_blocks(page):
     return re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
 
 
+@pytest.mark.slow
 def test_python_of_the_pages_runs(user_folder, uncompiled, monkeypatch):
     monkeypatch.chdir(user_folder)
     ran = []

@@ -172,6 +172,7 @@ def test_a_check_that_hangs(mac, monkeypatch):
     monkeypatch.undo()
 
 
+@pytest.mark.slow
 def test_the_check_itself(run_command, tiny_flags, capsys, monkeypatch):
     """On the operators of Metal, computed by the CPU; a few steps, to be quick."""
     from tfdistill.diagnosis import training_check, workloads

@@ -8,6 +8,8 @@ import pytest
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.models.checkpoint import load_model, save_model
 
+pytestmark = pytest.mark.slow
+
 SPARE = 6
 
 

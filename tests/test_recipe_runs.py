@@ -185,7 +185,7 @@ STEPS |= {"student-transfer_0": 6, "student-transfer_1": 6}  # of 24
 @pytest.mark.parametrize(
     "recipe, stage, inside",
     [
-        ("tinybert", "student-general", True),
+        pytest.param("tinybert", "student-general", True, marks=pytest.mark.slow),
         pytest.param("hybrid", "student-mlm", False, marks=pytest.mark.slow),
         pytest.param("hybrid", "student-relations", True, marks=pytest.mark.slow),
         pytest.param("hybrid", "student-relations", False, marks=pytest.mark.slow),
@@ -229,6 +229,7 @@ def mobilebert_flags(tiny_flags, **changes):
     return tiny_flags(**teacher, **student, **settings | changes)
 
 
+@pytest.mark.slow
 def test_mobilebert_ends_in_a_checked_file(tmp_path, run_command, tiny_flags):
     path = tmp_path / "run"
     assert run_command("train", *mobilebert_flags(tiny_flags, output_dir=path)) == 0

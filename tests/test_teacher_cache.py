@@ -229,6 +229,7 @@ def test_a_folder_that_cannot_be(train, tmp_path):
     assert not (path / "teacher").exists()
 
 
+@pytest.mark.slow
 def test_a_run_waits_for_the_one_that_fills(train, tmp_path):
     """And one that finds all it needs does not."""
     flags = dict(teacher_cache=tmp_path / "cache")

@@ -85,7 +85,7 @@ def expected(small):
     "change",
     [
         {"on_metal": True},
-        {"jit_compile": True},
+        pytest.param({"jit_compile": True}, marks=pytest.mark.slow),
         {"precision": "bfloat16"},
         {"precision": "float16"},
     ],

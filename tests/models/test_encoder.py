@@ -170,7 +170,7 @@ def test_a_recomputed_layer_draws_the_same_dropout(bert_config, batch):
         np.testing.assert_allclose(ours, theirs, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_remat_changes_no_loss_and_no_gradient(config, batch, compiled):
     """With dropout, through the last hidden state and through everything that can be tapped."""
     model = MaskedLanguageModel(config)
