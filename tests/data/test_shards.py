@@ -53,11 +53,11 @@ def test_documents_follow_one_another_each_with_its_sep(tokenizer, tmp_path):
     assert statistics == {"documents": 3, "tokens": 9, "bytes": size, "unk_share": 1 / 9}
 
 
-@pytest.mark.parametrize("tokens, few", [(999, True), (1_000, False)])
+@pytest.mark.parametrize("tokens, few", [(499, True), (500, False)])
 def test_held_out_text_too_short_to_measure_on_gets_a_warning(tokenizer, tmp_path, tokens, few):
     warnings = prepare(corpus_of([["whale " * tokens]]), tokenizer, tmp_path).warnings
     expected = (
-        "warning: validation has 999, test has 999 tokens, fewer than 1,000: too little text to "
+        "warning: validation has 499, test has 499 tokens, fewer than 500: too little text to "
         "measure a model on; add text to --corpus"
     )
     assert warnings == ([expected] if few else [])

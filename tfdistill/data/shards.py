@@ -30,7 +30,7 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 CHARACTERS_AT_ONCE = 500_000  # of lines tokenised together
 MUCH_UNKNOWN = 0.05  # share of [UNK] in a split's tokens
-FEW_TOKENS = 1_000  # of held-out text: some 150 predictions, a standard error of about 3 points
+FEW_TOKENS = 500  # of held-out text: some 75 predictions, a standard error of about 5 points
 THREADS = 2  # that tokenise; a third reads
 
 
