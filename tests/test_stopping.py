@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: who ends when, what is said, and the exit code. Without TensorFlow."""
+"""Ctrl-C and SIGTERM: when a process ends, its messages and its exit code. Without TensorFlow."""
 
 import signal
 import subprocess

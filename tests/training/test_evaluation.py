@@ -160,7 +160,7 @@ def test_a_model_that_says_the_same_of_every_token_is_not_right(batches):
 
 
 def test_sums_of_rows_are_those_of_their_positions(scored, counts, model, batches):
-    """A row without predictions, such as one of padding, is none."""
+    """A row without predictions, such as one of padding, is left out."""
     score = scored[0]
     texts = sum(int((batch["masked_weights"].sum(axis=1) > 0).sum()) for batch in batches)
     for found in (evaluate(score, batches), evaluate_unigram(counts, batches)):

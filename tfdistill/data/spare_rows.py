@@ -1,7 +1,7 @@
 """How many rows a model's vocabulary table may have beyond the ids of its tokenizer.
 
 Many checkpoints have tables that are padded to a multiple of 8, 64 or 128 rows. As in transformers
-the spare rows take part in the softmax; no text has their ids, so that nobody is asked for them.
+the spare rows take part in the softmax; no text has their ids, so they are never targets.
 """
 
 ALWAYS = 127  # spare rows of a table, however small it is

@@ -218,7 +218,7 @@ def load_tokenizer(source=""):
         A `Tokenizer`.
 
     Raises:
-        UserError: when there is none, it is damaged or another than BERT's, or it lacks one of
+        UserError: when it is missing, damaged or not BERT's WordPiece, or when it lacks one of
             BERT's special tokens.
 
     Example:
