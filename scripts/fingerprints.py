@@ -1,0 +1,128 @@
+"""Prints what short runs of every recipe give: SHA-256 of the weights, and the metrics.
+
+    python scripts/fingerprints.py --output=before.json
+    python scripts/fingerprints.py --compare=before.json   # after a change of no number
+
+Each flagfile of `configs/` that needs no download is cut to a few steps; one run is killed and
+resumed.
+The numbers are those of one machine and one set of versions: compare runs of the same machine only.
+Times, sizes in memory, latencies and versions are left out. About 15 minutes on two cores.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TEACHER_STEPS, STUDENT_STEPS, STEPS_OF_PHASE = 40, 20, 10
+# Flagfiles on the bundled text, and the number of phases of their recipes.
+PHASES = {
+    "hybrid": 2,
+    "minilm": 2,
+    "minilm_v1": 2,
+    "mobilebert_akt": 1,
+    "mobilebert_jkt": 2,
+    "mobilebert_pkt": 5,
+    "pkd": 1,
+    "tinybert": 2,
+}
+# Keys of metrics.json that differ from run to run.
+NOT_COMPARED = ("seconds", "latency", "memory", "versions", "speed", "date", "made_from", "machine")
+
+
+def train(flagfile, output, *flags):
+    """The command of a short run, as a list."""
+    return [
+        sys.executable,
+        "-m",
+        "tfdistill.train",
+        f"--flagfile={ROOT / 'configs' / flagfile}.flags",
+        f"--output_dir={output}",
+        *flags,
+    ]
+
+
+def run(command):
+    """Runs a command to its end; what it prints goes to this script's error stream."""
+    subprocess.run(command, cwd=ROOT, check=True, stdout=sys.stderr)
+
+
+def kill_and_resume(command, checkpoint):
+    """Kills a run as soon as it has written a checkpoint, then gives the same command again."""
+    process = subprocess.Popen(command, cwd=ROOT, stdout=sys.stderr)
+    while process.poll() is None and not any(checkpoint.parent.glob(checkpoint.name)):
+        time.sleep(0.05)
+    if process.poll() is None:
+        process.send_signal(signal.SIGKILL)
+    process.wait()
+    run(command)
+
+
+def fingerprint(folder):
+    """What a finished run gave: dict of file names to SHA-256, and its metrics."""
+    files = sorted(folder.glob("*/model.safetensors"))
+    sums = {str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
+    return sums | {"metrics": _compared(json.loads((folder / "metrics.json").read_text()))}
+
+
+def _compared(value):
+    if isinstance(value, dict):
+        return {
+            key: _compared(each)
+            for key, each in value.items()
+            if not any(word in key for word in NOT_COMPARED)
+        }
+    return value
+
+
+def measure(folder):
+    """Makes every run below a folder: dict of names to fingerprints."""
+    found = {}
+    begun = time.perf_counter()
+
+    def done(name):
+        found[name] = fingerprint(folder / name)
+        print(f"{name}: done after {time.perf_counter() - begun:.0f} s", file=sys.stderr)
+
+    mini = (f"--teacher_steps={TEACHER_STEPS}", f"--steps={STUDENT_STEPS}")
+    run(train("mini", folder / "mini", *mini))
+    done("mini")
+    stopped = train("mini", folder / "resumed", *mini, "--baseline=none", "--checkpoint_interval=5")
+    kill_and_resume(stopped, folder / "resumed" / "checkpoints" / "student*")
+    done("resumed")
+    for name, phases in PHASES.items():
+        steps = f"--steps={phases * STEPS_OF_PHASE}"
+        own = name.startswith("mobilebert")  # its teacher is of its own type
+        teacher = "--teacher_steps=10" if own else f"--teacher={folder / 'mini' / 'teacher'}"
+        run(train(name, folder / name, steps, teacher))
+        done(name)
+    return found
+
+
+def main():
+    """Measures, then writes or compares."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--output", help="file to write the fingerprints to, as JSON")
+    parser.add_argument("--compare", help="file of an earlier --output, of this machine")
+    arguments = parser.parse_args()
+    os.environ["PYTHONPATH"] = str(ROOT)
+    with tempfile.TemporaryDirectory() as folder:
+        found = measure(Path(folder))
+    if arguments.output:
+        Path(arguments.output).write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+    if arguments.compare:
+        before = json.loads(Path(arguments.compare).read_text())
+        changed = [name for name in before | found if before.get(name) != found.get(name)]
+        print(f"{len(found) - len(changed)} of {len(found)} runs are as before")
+        sys.exit(f"changed: {', '.join(changed)}" if changed else 0)
+
+
+if __name__ == "__main__":
+    main()
