@@ -28,8 +28,8 @@ def shared_data():
 @pytest.fixture(scope="session")
 def tiny_model():
     """A function of seed (and a config's fields) to a masked LM of 2 layers and width 12."""
-    from tfdistill.models.config import EncoderConfig
-    from tfdistill.models.heads import MaskedLanguageModel
+    from tfdistill.models.configs.encoder_config import EncoderConfig
+    from tfdistill.models.model import MaskedLanguageModel
 
     def make(seed=0, with_head=True, dropout=0.0, **changes):
         shape = {
@@ -68,8 +68,8 @@ KINDS = {
 @pytest.fixture(params=KINDS)
 def scored_model(request):
     """A function to a masked LM of each kind, and to one that scales its attention scores."""
-    from tfdistill.models.config_files import named_config
-    from tfdistill.models.heads import MaskedLanguageModel
+    from tfdistill.models.configs.config_files import named_config
+    from tfdistill.models.model import MaskedLanguageModel
 
     def make():
         config = named_config(KINDS[request.param], request.param.split(",")[0], vocab_size=50)
@@ -166,9 +166,9 @@ def tiny_flags(tiny_text):
 def user_folder(tmp_path_factory, tiny_text):
     """A folder as the documentation has it: texts, and models where a run of mini leaves them."""
     from tfdistill.data.tokenizer import load_tokenizer
-    from tfdistill.models.checkpoint import save_model
-    from tfdistill.models.config import EncoderConfig
-    from tfdistill.models.heads import MaskedLanguageModel
+    from tfdistill.models.configs.encoder_config import EncoderConfig
+    from tfdistill.models.hugging_face.checkpoint import save_model
+    from tfdistill.models.model import MaskedLanguageModel
 
     folder = tmp_path_factory.mktemp("user")
     (folder / "my_texts").mkdir()
@@ -191,7 +191,7 @@ def user_folder(tmp_path_factory, tiny_text):
 @pytest.fixture
 def uncompiled(monkeypatch):
     """Training on the CPU whose steps are not compiled, for a test that trains little."""
-    from tfdistill import devices
+    from tfdistill.system import devices
 
     prepare = devices.prepare
 
@@ -210,7 +210,7 @@ def run_command():
     """
     from absl import flags
 
-    from tfdistill import devices
+    from tfdistill.system import devices
 
     def run(name, *words, patch=None):
         command = importlib.import_module(f"tfdistill.{name}")

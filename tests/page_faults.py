@@ -7,7 +7,7 @@ import json
 import resource
 import statistics
 
-from tfdistill import devices
+from tfdistill.system import devices
 
 devices.prepare("cpu", "float32")
 
@@ -15,8 +15,8 @@ import tensorflow as tf  # noqa: E402  after what must be set before
 
 from tfdistill import recipes  # noqa: E402
 from tfdistill.distillation.distiller import Distiller  # noqa: E402
-from tfdistill.models.config import EncoderConfig  # noqa: E402
-from tfdistill.models.heads import MaskedLanguageModel  # noqa: E402
+from tfdistill.models.configs.encoder_config import EncoderConfig  # noqa: E402
+from tfdistill.models.model import MaskedLanguageModel  # noqa: E402
 from tfdistill.training.evaluation import scorer  # noqa: E402
 from tfdistill.training.optimizer import build_optimizer  # noqa: E402
 from tfdistill.training.step import TrainStep  # noqa: E402

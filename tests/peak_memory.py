@@ -7,11 +7,12 @@ import sys
 
 import tensorflow as tf
 
-from tfdistill import hardware, recipes
+from tfdistill import recipes
 from tfdistill.distillation.distiller import Distiller
-from tfdistill.distillation.vocabulary_loss import KL, cross_entropy, vocabulary_loss
-from tfdistill.models.config import EncoderConfig
-from tfdistill.models.heads import MaskedLanguageModel
+from tfdistill.distillation.losses.vocabulary import KL, cross_entropy, vocabulary_loss
+from tfdistill.models.configs.encoder_config import EncoderConfig
+from tfdistill.models.model import MaskedLanguageModel
+from tfdistill.system import hardware
 
 TOKENS, VOCABULARY, WIDTH = 2048, 30_522, 16  # 250 MB of logits
 

@@ -7,8 +7,9 @@ of logical devices only before it starts)
 import dataclasses
 import sys
 
-from tfdistill import devices, train
-from tfdistill.quiet import OF_CUDA, quiet_native_output
+from tfdistill import train
+from tfdistill.system import devices
+from tfdistill.system.quiet import OF_CUDA, quiet_native_output
 
 with quiet_native_output(OF_CUDA):  # as the commands do
     import tensorflow as tf

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 import tfdistill
-from tfdistill import flagfile
-from tfdistill import flags as tfdistill_flags
+from tfdistill.command_line import flagfile
 from tfdistill.data.tokenizer import load_tokenizer
-from tfdistill.models.checkpoint import save_model
-from tfdistill.models.config import EncoderConfig
-from tfdistill.models.heads import MaskedLanguageModel
-from tfdistill.training.run_state import RunDirectory
+from tfdistill.models.configs.encoder_config import EncoderConfig
+from tfdistill.models.hugging_face.checkpoint import save_model
+from tfdistill.models.model import MaskedLanguageModel
+from tfdistill.settings import flags as tfdistill_flags
+from tfdistill.training.checkpoints import RunDirectory
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = ("train", "prepare", "evaluate", "export", "fill_mask", "doctor", "compare")
@@ -89,7 +89,8 @@ def test_help_shows_flags_and_loads_nothing_heavy(command):
     done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0 and "Traceback" not in done.stderr
     imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
-    assert "tfdistill.cli" in imported and not HEAVY & {name.split(".")[0] for name in imported}
+    assert "tfdistill.command_line.cli" in imported
+    assert not HEAVY & {name.split(".")[0] for name in imported}
     _, _, listed = done.stdout.partition("\nflags:\n")
     text = " ".join(listed.replace("[no]", "").split())
     for name in SHOWN[command]:

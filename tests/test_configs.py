@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 from absl import flags as absl_flags
 
-from tfdistill import flagfile, flags, plan, recipes
+from tfdistill import recipes
+from tfdistill.command_line import flagfile
 from tfdistill.data.tokenizer import load_tokenizer
-from tfdistill.models.config_files import named_config
-from tfdistill.models.heads import MaskedLanguageModel, parameters
-from tfdistill.recipe_checks import without_meaning
+from tfdistill.models.configs.config_files import named_config
+from tfdistill.models.model import MaskedLanguageModel, parameters
+from tfdistill.run import plan
+from tfdistill.run.checks import without_meaning
+from tfdistill.settings import flags
 
 HUB = {  # shape, whether there is a masked-LM head
     "google-bert/bert-base-uncased": ("base", True),

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from absl import flags as absl_flags
 
-from tfdistill import cli, flagfile, flags
 from tfdistill.__main__ import COMMANDS
+from tfdistill.command_line import cli, flagfile
+from tfdistill.settings import flags
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

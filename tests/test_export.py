@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tfdistill.data.tokenizer import load_tokenizer
-from tfdistill.models.checkpoint import save_model
-from tfdistill.models.config import EncoderConfig
-from tfdistill.models.heads import MaskedLanguageModel
+from tfdistill.models.configs.encoder_config import EncoderConfig
+from tfdistill.models.hugging_face.checkpoint import save_model
+from tfdistill.models.model import MaskedLanguageModel
 
 ROOT = Path(__file__).resolve().parents[1]
 SPECIAL = "[PAD] [UNK] [CLS] [SEP] [MASK]"

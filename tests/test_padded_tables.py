@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tfdistill.data.tokenizer import load_tokenizer
-from tfdistill.models.checkpoint import load_model, save_model
+from tfdistill.models.hugging_face.checkpoint import load_model, save_model
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tfdistill import hardware
+from tfdistill.system import hardware
 
 SCRIPT = Path(__file__).with_name("page_faults.py")
 OF_LOGITS = 10_000  # pages of the smallest buffer that is asked for

@@ -10,10 +10,10 @@ from safetensors.numpy import load_file
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.distillation.distiller import Distiller
 from tfdistill.distillation.terms import LOSSES
-from tfdistill.main_job import MainJob
-from tfdistill.models.checkpoint import load_model, save_model
+from tfdistill.models.hugging_face.checkpoint import load_model, save_model
+from tfdistill.run.job import MainJob
 from tfdistill.training import loop
-from tfdistill.training.run_state import StageState
+from tfdistill.training.checkpoints import StageState
 
 NARROW, SAME_HEADS, DEEP = "L-2_H-8_A-1", "L-2_H-8_A-2", "L-3_H-16_A-2"
 RUNS = {  # recipe: (student, flags, stages)

@@ -13,17 +13,17 @@ __version__ = "0.1.0"
 
 # Names never equal a module of this package: importing the module would put it in their place.
 _HOMES = {
-    "train_model": "tfdistill.api",
-    "evaluate_model": "tfdistill.api",
-    "fill_masks": "tfdistill.api",
-    "RunConfig": "tfdistill.flags",
-    "UserError": "tfdistill.errors",
+    "train_model": "tfdistill.command_line.api",
+    "evaluate_model": "tfdistill.command_line.api",
+    "fill_masks": "tfdistill.command_line.api",
+    "RunConfig": "tfdistill.settings.flags",
+    "UserError": "tfdistill.system.errors",
     "load_tokenizer": "tfdistill.data.tokenizer",
-    "load_model": "tfdistill.models.checkpoint",
-    "save_model": "tfdistill.models.checkpoint",
-    "EncoderConfig": "tfdistill.models.config",
-    "MaskedLanguageModel": "tfdistill.models.heads",
-    "initialize_student": "tfdistill.distillation.initialization",
+    "load_model": "tfdistill.models.hugging_face.checkpoint",
+    "save_model": "tfdistill.models.hugging_face.checkpoint",
+    "EncoderConfig": "tfdistill.models.configs.encoder_config",
+    "MaskedLanguageModel": "tfdistill.models.model",
+    "initialize_student": "tfdistill.starts.from_teacher",
     "Distiller": "tfdistill.distillation.distiller",
     "export_tflite": "tfdistill.deployment.tflite",
 }
@@ -35,7 +35,7 @@ def __getattr__(name):
     if name in __all__:
         # What the commands do too: a word on installations that cannot work, switches for Metal,
         # and TensorFlow's chatter kept off standard error.
-        devices = importlib.import_module("tfdistill.devices")
+        devices = importlib.import_module("tfdistill.system.devices")
         module = devices.import_quietly(_HOMES.get(name, f"tfdistill.{name}"))
         return getattr(module, name) if name in _HOMES else module
     raise AttributeError(f"module 'tfdistill' has no attribute {name!r}")

@@ -7,7 +7,7 @@ import importlib
 import sys
 
 import tfdistill
-from tfdistill import flagfile
+from tfdistill.command_line import flagfile
 
 COMMANDS = ("train", "prepare", "evaluate", "export", "compare", "fill_mask", "doctor")
 

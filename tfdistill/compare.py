@@ -11,10 +11,11 @@ page is written to --page. With --json: {"corpus", "split", "target_loss", "grou
 import json
 from pathlib import Path
 
-from tfdistill import cli, flags
-from tfdistill.errors import UserError
-from tfdistill.paths import require_file
-from tfdistill.recipe_file import is_recipe_file
+from tfdistill.command_line import cli
+from tfdistill.recipes.recipe_file import is_recipe_file
+from tfdistill.settings import flags
+from tfdistill.system.errors import UserError
+from tfdistill.system.paths import require_file
 
 
 def main():
@@ -23,10 +24,10 @@ def main():
 
 
 def _compare(config):
-    from tfdistill.files import write_atomically
-    from tfdistill.progress import Console
+    from tfdistill.command_line.console import Console
     from tfdistill.reports import comparison_page
     from tfdistill.reports.comparison import compare_runs
+    from tfdistill.system.files import write_atomically
 
     page = Path(config.page)
     require_file("page", config.page)
@@ -104,7 +105,7 @@ def _flags(path, settings):
 def _curves(path, stages, start_loss):
     """Logged points of each model, by its key in metrics.json."""
     from tfdistill.reports.comparison import join_phases
-    from tfdistill.training.run_state import StageState
+    from tfdistill.training.checkpoints import StageState
 
     def rows(stage):
         return StageState(path / "checkpoints", stage).load_rows()

@@ -15,10 +15,12 @@ import json
 import os
 import textwrap
 
-from tfdistill import cli, devices, flags, hardware
-from tfdistill.files import write_atomically
-from tfdistill.paths import require_file
-from tfdistill.progress import Console
+from tfdistill.command_line import cli
+from tfdistill.command_line.console import Console
+from tfdistill.settings import flags
+from tfdistill.system import devices, hardware
+from tfdistill.system.files import write_atomically
+from tfdistill.system.paths import require_file
 
 WIDTH = 100
 

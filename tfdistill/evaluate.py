@@ -15,10 +15,12 @@ import json
 import textwrap
 from pathlib import Path
 
-from tfdistill import cli, flags, machine
-from tfdistill.errors import UserError
-from tfdistill.held_out import HELP, OF_RUN, open_held_out, require_fit, student_of
-from tfdistill.paths import require_shards
+from tfdistill.command_line import cli
+from tfdistill.run import machine
+from tfdistill.run.held_out import HELP, OF_RUN, open_held_out, require_fit, student_of
+from tfdistill.settings import flags
+from tfdistill.system.errors import UserError
+from tfdistill.system.paths import require_shards
 
 NO_END = "is not finished (no metrics.json)"
 OF_FILES = "bytes", "latency_ms", "file", "files"  # what a run measured of its models' files
@@ -39,15 +41,15 @@ def main():
 def _evaluate(config):
     sources = _sources(config)
     require_shards(config.shards_dir)
-    from tfdistill.early_checks import open_text
+    from tfdistill.run.early_checks import open_text
 
     corpus = open_text(config)
     machine.for_looking(config)
+    from tfdistill.command_line.console import Console
     from tfdistill.data.tokenizer import load_tokenizer
-    from tfdistill.models.checkpoint import load_model, resolve_directory
-    from tfdistill.progress import Console
+    from tfdistill.models.hugging_face.checkpoint import load_model, resolve_directory
     from tfdistill.reports.corpus_files import format_files
-    from tfdistill.results import add_errors, evaluate_models
+    from tfdistill.run.results import add_errors, evaluate_models
 
     measured = "model" if config.model else "student"
     directories = {key: resolve_directory(source) for key, source in sources.items()}
@@ -78,8 +80,8 @@ def _evaluate(config):
 
 def _verdict(run, models, differences):
     """Holds the student against its teacher, with what the run measured of their files."""
-    from tfdistill.criteria import NOT_SHOWN
-    from tfdistill.results import judge
+    from tfdistill.run.criteria import NOT_SHOWN
+    from tfdistill.run.results import judge
 
     file = run / "metrics.json"
     metrics = json.loads(file.read_text()) if file.is_file() else {"models": {}}
@@ -103,7 +105,7 @@ def _sources(config):
         teacher = {"teacher": config.teacher} if config.teacher else {}
         return teacher | {"model": config.model}
     student_of(config)
-    from tfdistill.training.run_state import MODELS
+    from tfdistill.training.checkpoints import MODELS
 
     run = Path(config.output_dir)
     return {key: str(run / name) for key, name in MODELS.items() if (run / name).is_dir()}

@@ -12,10 +12,12 @@ are given. With --json:
 import json
 from pathlib import Path
 
-from tfdistill import cli, flags, machine
-from tfdistill.errors import UserError
-from tfdistill.held_out import HELP, OF_RUN, open_held_out, require_fit, student_of
-from tfdistill.paths import require_folder, require_shards
+from tfdistill.command_line import cli
+from tfdistill.run import machine
+from tfdistill.run.held_out import HELP, OF_RUN, open_held_out, require_fit, student_of
+from tfdistill.settings import flags
+from tfdistill.system.errors import UserError
+from tfdistill.system.paths import require_folder, require_shards
 
 
 def main():
@@ -40,15 +42,15 @@ def _export(config):
             "files: name another --output_dir, or insist with --force"
         )
     source = config.model or student_of(config)
-    from tfdistill.early_checks import open_text
+    from tfdistill.run.early_checks import open_text
 
     corpus = open_text(config)
     machine.for_looking(config)
+    from tfdistill.command_line.console import Console
     from tfdistill.data.tokenizer import load_tokenizer
     from tfdistill.deployment.bundle import export_bundle
     from tfdistill.deployment.model_card import write_model_card
-    from tfdistill.models.checkpoint import load_model, resolve_directory
-    from tfdistill.progress import Console
+    from tfdistill.models.hugging_face.checkpoint import load_model, resolve_directory
     from tfdistill.reports.corpus_files import format_files
 
     console = Console(json=config.json)

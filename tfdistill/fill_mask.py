@@ -9,8 +9,10 @@ that of --tokenizer. With --json: {"text", "predictions": one list of [token, pr
 
 import json
 
-from tfdistill import cli, flags, machine
-from tfdistill.errors import UserError
+from tfdistill.command_line import cli
+from tfdistill.run import machine
+from tfdistill.settings import flags
+from tfdistill.system.errors import UserError
 
 NOTHING = 0.001  # a fresh head gives every word of 30,000 less
 
@@ -29,8 +31,8 @@ def _fill_mask(config):
         raise UserError("--model is empty: name a Hugging Face directory or a .tflite file")
     if not config.model.endswith(".tflite"):  # which needs no TensorFlow
         machine.for_looking(config)
+    from tfdistill.command_line.console import Console
     from tfdistill.deployment.predictor import Predictor
-    from tfdistill.progress import Console
 
     predictor = Predictor.open(config.model, config.tokenizer or None)
     Console(json=config.json).warn(predictor.notes)

@@ -9,9 +9,11 @@ which are left out. With --json: {"directory", "splits", "files", "left_out"}.
 import contextlib
 import json
 
-from tfdistill import cli, devices, flags
-from tfdistill.errors import UserError
-from tfdistill.paths import require_shards
+from tfdistill.command_line import cli
+from tfdistill.settings import flags
+from tfdistill.system import devices
+from tfdistill.system.errors import UserError
+from tfdistill.system.paths import require_shards
 
 WORTH_TENSORFLOW = 25_000_000  # bytes of text, whose faster tokenizing makes up for its import
 
@@ -24,10 +26,10 @@ def main():
 
 def _prepare(config):
     require_shards(config.shards_dir)
+    from tfdistill.command_line.console import Console
     from tfdistill.data.corpus import open_corpus
     from tfdistill.data.shards import prepare
     from tfdistill.data.tokenizer import load_tokenizer
-    from tfdistill.progress import Console
     from tfdistill.reports.corpus_files import files_json, format_files
     from tfdistill.reports.table import format_statistics
 

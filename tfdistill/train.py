@@ -10,9 +10,12 @@ given again. With --json the metrics are printed on standard output.
 
 import json
 
-from tfdistill import cli, devices, flags, machine
-from tfdistill.progress import Console
-from tfdistill.recipe_file import require_on_command_line
+from tfdistill.command_line import cli
+from tfdistill.command_line.console import Console
+from tfdistill.recipes.recipe_file import require_on_command_line
+from tfdistill.run import machine
+from tfdistill.settings import flags
+from tfdistill.system import devices
 
 
 def main():
@@ -30,12 +33,12 @@ def main():
 def _train(config, jobs):
     require_on_command_line(config.recipe)
     devices.prepare_import()
-    from tfdistill.early_checks import check_early
+    from tfdistill.run.early_checks import check_early
 
     corpus = check_early(config)
     console = Console(json=config.json)
     choice = machine.for_training(config, console)  # before anything else imports TensorFlow
-    from tfdistill.main_job import MainJob
+    from tfdistill.run.job import MainJob
 
     job = MainJob(config, console, choice, corpus)
     jobs.append(job)

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from settings import AS_IT_COMES, KEPT, KERAS_HUB, OURS, OURS_16, WORKS
 
-from tfdistill.hardware import has_bfloat16_units
+from tfdistill.system.hardware import has_bfloat16_units
 
 HERE = Path(__file__).parent
 KEEP = dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), "17179869184")

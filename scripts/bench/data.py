@@ -19,12 +19,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as tf  # noqa: F401  as in a run, whose preparation follows the import
 
-from tfdistill import devices
 from tfdistill.data.batches import Rows, TrainingBatches, as_dataset, taken_ahead
 from tfdistill.data.corpus import open_corpus
 from tfdistill.data.shards import prepare
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.diagnosis import workloads
+from tfdistill.system import devices
 from tfdistill.training.step import TrainStep
 
 ROUNDS, LENGTH, BATCHES, ROWS = 5, 128, (32, 256, 1024), 60_000

@@ -13,9 +13,9 @@ from tfdistill.data import shards
 from tfdistill.data.batches import Rows, TrainingBatches
 from tfdistill.data.corpus import open_corpus
 from tfdistill.data.tokenizer import load_tokenizer
-from tfdistill.models.checkpoint import save_model
-from tfdistill.models.config import EncoderConfig
-from tfdistill.models.heads import MaskedLanguageModel
+from tfdistill.models.configs.encoder_config import EncoderConfig
+from tfdistill.models.hugging_face.checkpoint import save_model
+from tfdistill.models.model import MaskedLanguageModel
 
 
 def make_models(work, folder):

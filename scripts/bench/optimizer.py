@@ -13,8 +13,8 @@ import time
 import keras
 import tensorflow as tf
 
-from tfdistill.models.config_files import named_config
-from tfdistill.models.heads import MaskedLanguageModel
+from tfdistill.models.configs.config_files import named_config
+from tfdistill.models.model import MaskedLanguageModel
 from tfdistill.training.optimizer import AdamW
 
 ROUNDS = 30

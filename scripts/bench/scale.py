@@ -47,10 +47,11 @@ def time_steps(rows, length, vocabulary):
     """
     import tensorflow as tf
 
-    from tfdistill import devices, recipes
+    from tfdistill import recipes
     from tfdistill.distillation.distiller import Distiller
-    from tfdistill.models.config import EncoderConfig
-    from tfdistill.models.heads import MaskedLanguageModel
+    from tfdistill.models.configs.encoder_config import EncoderConfig
+    from tfdistill.models.model import MaskedLanguageModel
+    from tfdistill.system import devices
     from tfdistill.training.optimizer import build_optimizer
     from tfdistill.training.step import TrainStep
 

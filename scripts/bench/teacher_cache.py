@@ -19,16 +19,17 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as tf
 
-from tfdistill import devices, recipes
+from tfdistill import recipes
+from tfdistill.command_line.console import Console
 from tfdistill.data.batches import Rows, TrainingBatches, as_dataset
 from tfdistill.data.corpus import open_corpus
 from tfdistill.data.shards import prepare
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.distillation.cached_signals import kept_for
 from tfdistill.distillation.distiller import Distiller
-from tfdistill.models.checkpoint import load_model
-from tfdistill.progress import Console
-from tfdistill.teacher_cache import TeacherCache
+from tfdistill.models.hugging_face.checkpoint import load_model
+from tfdistill.run.teacher_cache import TeacherCache
+from tfdistill.system import devices
 from tfdistill.training.optimizer import build_optimizer
 from tfdistill.training.step import TrainStep
 

@@ -13,12 +13,13 @@ import numpy as np
 import tensorflow as tf
 from settings import ADAMW, CLIP, TEMPERATURE, WEIGHTS, WORKS
 
-from tfdistill import devices, recipes
+from tfdistill import recipes
 from tfdistill.distillation.distiller import Distiller
-from tfdistill.models.checkpoint import load_model
+from tfdistill.models.hugging_face.checkpoint import load_model
+from tfdistill.system import devices
+from tfdistill.training.checkpoints import StageState
 from tfdistill.training.loop import Intervals, Observers, TrainingLoop
 from tfdistill.training.optimizer import build_optimizer
-from tfdistill.training.run_state import StageState
 
 
 def make_distiller(work, folder):

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tfdistill import plan, recipes
+from tfdistill import recipes
 from tfdistill.data.batches import EvaluationBatches, Rows, TrainingBatches, as_dataset, taken_ahead
 from tfdistill.data.corpus import open_corpus
 from tfdistill.data.shards import Shard, prepare
 from tfdistill.data.tokenizer import SPECIAL_TOKENS, load_tokenizer
-from tfdistill.errors import UserError
-from tfdistill.flags import RunConfig
+from tfdistill.run import plan
+from tfdistill.settings.flags import RunConfig
+from tfdistill.system.errors import UserError
 
 
 def shard_of(stream):

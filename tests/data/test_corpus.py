@@ -13,7 +13,7 @@ import pytest
 
 from tfdistill.data.corpus import SAMPLE, open_corpus
 from tfdistill.data.documents import SPLITS
-from tfdistill.errors import UserError
+from tfdistill.system.errors import UserError
 
 
 def read(corpus):

@@ -5,7 +5,7 @@ import gzip
 import pytest
 
 from tfdistill.data.corpus_files import find_files, name_splits
-from tfdistill.errors import UserError
+from tfdistill.system.errors import UserError
 
 
 def touch(folder, *names, text="text"):

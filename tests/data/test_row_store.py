@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tfdistill.data.row_store import RowStore
-from tfdistill.errors import UserError
+from tfdistill.system.errors import UserError
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from tfdistill.data import shards
 from tfdistill.data.corpus import Corpus, open_corpus
 from tfdistill.data.documents import SPLITS
 from tfdistill.data.shards import prepare
-from tfdistill.errors import UserError
+from tfdistill.system.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -14,7 +14,7 @@ from tfdistill.data.text_files import (
     read_column,
     read_lines,
 )
-from tfdistill.errors import UserError
+from tfdistill.system.errors import UserError
 
 PACKERS = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress, "GZ": gzip.compress}
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tfdistill.data.tokenizer import BUNDLED, load_tokenizer
-from tfdistill.errors import UserError
+from tfdistill.system.errors import UserError
 
 LINES = [
     "The quick brown fox doesn't jump over 1,000 lazy dogs -- or does it?",

@@ -8,7 +8,7 @@ import tokenizers
 from tokenizers import models, normalizers, pre_tokenizers
 
 from tfdistill.data.tokenizer import BUNDLED, load_tokenizer
-from tfdistill.errors import UserError
+from tfdistill.system.errors import UserError
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 LETTERS = [chr(i) for i in (*range(33, 127), *range(0xC0, 0x180)) if chr(i) not in "#"]

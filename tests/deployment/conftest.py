@@ -29,8 +29,8 @@ def tokenizer(vocabulary, tmp_path_factory):
 @pytest.fixture(scope="session")
 def make_model(vocabulary):
     """A function of model type (and other sizes) that returns a model with trained-like weights."""
-    from tfdistill.models.config import EncoderConfig
-    from tfdistill.models.heads import MaskedLanguageModel
+    from tfdistill.models.configs.encoder_config import EncoderConfig
+    from tfdistill.models.model import MaskedLanguageModel
 
     def make(model_type="bert", with_head=True, **sizes):
         config = EncoderConfig(

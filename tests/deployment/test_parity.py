@@ -5,7 +5,7 @@ import pytest
 
 from tfdistill.deployment.parity import ParityError, check_parity
 from tfdistill.deployment.tflite import DYNAMIC_INT8
-from tfdistill.errors import UserError
+from tfdistill.system.errors import UserError
 
 pytestmark = pytest.mark.tf218
 

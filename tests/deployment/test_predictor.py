@@ -7,8 +7,8 @@ import pytest
 
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.deployment.predictor import Predictor
-from tfdistill.errors import UserError
-from tfdistill.models.checkpoint import save_model
+from tfdistill.models.hugging_face.checkpoint import save_model
+from tfdistill.system.errors import UserError
 
 TEXT = "The whale [MASK] the ship."
 

@@ -9,7 +9,7 @@ from tfdistill.deployment import tflite
 from tfdistill.deployment.parity import check_parity
 from tfdistill.deployment.saved_model import write_archive
 from tfdistill.deployment.tflite import DYNAMIC_INT8, LiteModel, export_tflite
-from tfdistill.errors import UserError
+from tfdistill.system.errors import UserError
 
 pytestmark = pytest.mark.tf218
 
@@ -199,8 +199,8 @@ def test_an_int8_file_holds_the_models_own_kernels(make_model, exports, model_ty
 
 def make_mobilebert():
     """Without LayerNorms, whose place a scale and a shift take."""
-    from tfdistill.models.config_files import named_config
-    from tfdistill.models.heads import MaskedLanguageModel
+    from tfdistill.models.configs.config_files import named_config
+    from tfdistill.models.model import MaskedLanguageModel
 
     config = named_config("L-1_H-24_B-32_A-2_F-2_I-40_E-16_OPT", "mobilebert", vocab_size=120)
     model = MaskedLanguageModel(config)

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from absl import flags
 
-from tfdistill import flags as tfdistill_flags
-from tfdistill import plan, recipes
+from tfdistill import recipes
 from tfdistill.data.tokenizer import load_tokenizer
-from tfdistill.devices import Choice
 from tfdistill.diagnosis import workloads
 from tfdistill.diagnosis.training_check import Comparison, Course, Way, compare, train, ways
+from tfdistill.run import plan
+from tfdistill.settings import flags as tfdistill_flags
+from tfdistill.system.devices import Choice
 
 MODELS = ("teacher", "student")
 PLAIN = Choice("cpu", "float32", False, False, 1, "a test")

@@ -8,10 +8,10 @@ import types
 
 import pytest
 
-from tfdistill import hardware
-from tfdistill.devices import Choice
 from tfdistill.diagnosis import batch_memory, metal_audit, registered_kernels, verdict
 from tfdistill.diagnosis.training_check import Comparison, Course
+from tfdistill.system import hardware
+from tfdistill.system.devices import Choice
 
 ON_CPU = Choice("cpu", "float32", True, False, 1, "no GPU")
 ON_METAL = Choice("gpu", "float32", False, True, 1, "Metal")

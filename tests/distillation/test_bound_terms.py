@@ -7,13 +7,13 @@ import pytest
 import tensorflow as tf
 
 from tfdistill import recipes
-from tfdistill.distillation import layer_losses
 from tfdistill.distillation.bound_terms import BoundTerm, bind_terms, check_phase
 from tfdistill.distillation.distiller import Distiller
+from tfdistill.distillation.losses import layers
 from tfdistill.distillation.phases import Phase, Term, rates_of
 from tfdistill.distillation.schedules import Schedule
 from tfdistill.distillation.signals import compute_signals
-from tfdistill.errors import UserError
+from tfdistill.system.errors import UserError
 
 ROWS = (10, 7, 3, 4)
 QKV = {"relations": ("queries", "keys", "values")}
@@ -69,7 +69,7 @@ def test_the_layers_that_meet(student, teacher, insides, batch, layers, pairs):
     mask = batch["attention_mask"]
     expected = {
         "attention_scores": sum(
-            layer_losses.attention_scores_mse(
+            layers.attention_scores_mse(
                 student_scores=insides["student"]["attention_scores"][s],
                 teacher_scores=insides["teacher"]["attention_scores"][t],
                 mask=mask,
@@ -77,7 +77,7 @@ def test_the_layers_that_meet(student, teacher, insides, batch, layers, pairs):
             for s, t in pairs
         ),
         "hidden": sum(
-            layer_losses.hidden_mse(
+            layers.hidden_mse(
                 student_hidden=insides["student"]["hidden_states"][s + 1],
                 teacher_hidden=insides["teacher"]["hidden_states"][t + 1],
                 mask=mask,
@@ -93,7 +93,7 @@ def test_the_layers_that_meet(student, teacher, insides, batch, layers, pairs):
 def test_patient_distance_leaves_the_last_layer_out(student, teacher, insides, batch):
     """The mean over the layers that are left, as in PKD; here it is one."""
     term = Term("patient", 100.0, {"over_width": "sum"}, layers="skip")
-    expected = layer_losses.patient_distance(
+    expected = layers.patient_distance(
         student_hidden=insides["student"]["hidden_states"][1],
         teacher_hidden=insides["teacher"]["hidden_states"][2],
         mask=batch["attention_mask"],
@@ -113,7 +113,7 @@ def test_patient_distance_is_a_mean_over_layers(tiny_model, teacher, batch):
 def test_relations_of_any_width(narrow, teacher, insides, batch):
     """8 and 12 wide: four relation heads, the sum over queries, keys and values."""
     expected = sum(
-        layer_losses.relation_kl(
+        layers.relation_kl(
             student_vectors=insides["narrow"][name][1],
             teacher_vectors=insides["teacher"][name][3],
             mask=batch["attention_mask"],
@@ -407,9 +407,9 @@ def test_two_terms_of_one_loss(student, teacher, batch):
 def test_phases_and_recipes_refuse_what_makes_no_sense():
     with pytest.raises(ValueError, match="a projection is one of"):
         Term("hidden", 1.0, projection="two")
-    for layers in ((2, 5), ((0, 1, 2),), (("a", 1),)):
+    for wrong in ((2, 5), ((0, 1, 2),), (("a", 1),)):
         with pytest.raises(ValueError, match="map's name or pairs of numbers"):
-            Term("hidden", 1.0, layers=layers)
+            Term("hidden", 1.0, layers=wrong)
     with pytest.raises(ValueError, match="must be > 0"):
         Phase("test", (Term("mlm", 1.0),), share=0.0)
     with pytest.raises(ValueError, match="trainable is a tuple"):

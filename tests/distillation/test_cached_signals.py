@@ -24,7 +24,7 @@ from tfdistill.distillation.cached_signals import (
 from tfdistill.distillation.distiller import Distiller
 from tfdistill.distillation.phases import Phase, Recipe, Term
 from tfdistill.distillation.signals import MASKED_ROWS, TOKEN_ROWS
-from tfdistill.errors import UserError
+from tfdistill.system.errors import UserError
 
 RECIPES = {
     "distilbert": {},

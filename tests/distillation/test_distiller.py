@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdistill import plan
 from tfdistill.distillation.distiller import Distiller
 from tfdistill.distillation.phases import Phase, Term
-from tfdistill.errors import UserError
-from tfdistill.flags import RunConfig
+from tfdistill.run import plan
+from tfdistill.settings.flags import RunConfig
+from tfdistill.system.errors import UserError
 from tfdistill.training.optimizer import build_optimizer
 
 TERMS = {

@@ -7,8 +7,8 @@ import tensorflow as tf
 from tfdistill import recipes
 from tfdistill.distillation.distiller import Distiller
 from tfdistill.distillation.ensemble import MeanOfTeachers, shares_of
-from tfdistill.distillation.vocabulary_loss import KL, log_mixture, vocabulary_loss
-from tfdistill.errors import UserError
+from tfdistill.distillation.losses.vocabulary import KL, log_mixture, vocabulary_loss
+from tfdistill.system.errors import UserError
 
 TOKENS, VOCAB = 7, 23
 

@@ -1,7 +1,7 @@
 import pytest
 
 from tfdistill.distillation.layer_maps import depth_map, layer_map
-from tfdistill.errors import UserError
+from tfdistill.system.errors import UserError
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdistill import devices, recipes
+from tfdistill import recipes
 from tfdistill.distillation.distiller import Distiller
+from tfdistill.system import devices
 
 pytestmark = pytest.mark.tf218
 

@@ -8,7 +8,7 @@ from tfdistill import recipes
 from tfdistill.distillation.distiller import Distiller
 from tfdistill.distillation.phases import Phase, Recipe, Term, rates_of
 from tfdistill.distillation.progressive import unfold
-from tfdistill.errors import UserError
+from tfdistill.system.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +85,8 @@ def test_rates_of_parts(tiny_model):
 @pytest.mark.parametrize("micro_batches", [1, 3])
 def test_the_padding_that_real_tokens_read_does_not_learn(batch, micro_batches):
     """It has a gradient, from the trigrams beside it and from the decoder, and keeps its place."""
-    from tfdistill.models.config_files import named_config
-    from tfdistill.models.heads import MaskedLanguageModel
+    from tfdistill.models.configs.config_files import named_config
+    from tfdistill.models.model import MaskedLanguageModel
 
     config = named_config("L-1_H-8_B-12_A-2_F-1_E-6", "mobilebert", vocab_size=50)
     student = MaskedLanguageModel(config, seed=1)

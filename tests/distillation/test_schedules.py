@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tfdistill.distillation.schedules import Schedule, parse_schedules, value_at
-from tfdistill.errors import UserError
+from tfdistill.system.errors import UserError
 
 
 @pytest.mark.parametrize(

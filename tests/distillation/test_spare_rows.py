@@ -10,9 +10,9 @@ from tfdistill.data.spare_rows import alike, fits
 from tfdistill.distillation.cached_signals import PREFIX, Answering, Kept
 from tfdistill.distillation.distiller import Distiller
 from tfdistill.distillation.ensemble import MeanOfTeachers
-from tfdistill.distillation.initialization import initialize_student
 from tfdistill.distillation.phases import Phase, Term
 from tfdistill.distillation.signals import MASKED_ROWS, TOKEN_ROWS
+from tfdistill.starts.from_teacher import initialize_student
 from tfdistill.training.unigram import set_unigram_bias, unigram_log_probabilities
 
 WORDS = 50  # of the vocabulary; the longer tables have six rows more

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tfdistill.models.config import EncoderConfig
-from tfdistill.models.mobilebert_config import MobileBertConfig
+from tfdistill.models.configs.encoder_config import EncoderConfig
+from tfdistill.models.configs.mobilebert_config import MobileBertConfig
 
 
 def tiny_config(model_type="bert", **changes):

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdistill.errors import UserError
 from tfdistill.models.dropout import DropoutKey
 from tfdistill.models.encoder import TAPS, Encoder
-from tfdistill.models.heads import MaskedLanguageModel
 from tfdistill.models.layerdrop import LayerDraws
+from tfdistill.models.model import MaskedLanguageModel
+from tfdistill.system.errors import UserError
 
 KEY = DropoutKey(tf.constant([1, 2]), tf.constant(0))
 

@@ -8,7 +8,7 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from tfdistill.models.checkpoint import load_model
+from tfdistill.models.hugging_face.checkpoint import load_model
 
 DIRECTORY = Path(__file__).parents[1] / "golden"
 NAMES = ("bert_gelu", "bert_gelu_new", "distilbert_gelu", "distilbert_relu")

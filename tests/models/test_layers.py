@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tfdistill.models.architectures import ARCHITECTURES
-from tfdistill.models.config import HIDDEN_ACTS, EncoderConfig
+from tfdistill.models.configs.encoder_config import HIDDEN_ACTS, EncoderConfig
 from tfdistill.models.dropout import DropoutKey
 from tfdistill.models.layers import ACTIVATIONS, LayerNormalization, TransformerLayer
 from tfdistill.models.remat import recomputed

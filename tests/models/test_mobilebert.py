@@ -6,10 +6,10 @@ import json
 import numpy as np
 import pytest
 
-from tfdistill.errors import UserError
-from tfdistill.models.config_files import config_of, named_config, read_config
-from tfdistill.models.heads import MaskedLanguageModel, parameters
-from tfdistill.models.mobilebert_config import MobileBertConfig
+from tfdistill.models.configs.config_files import config_of, named_config, read_config
+from tfdistill.models.configs.mobilebert_config import MobileBertConfig
+from tfdistill.models.model import MaskedLanguageModel, parameters
+from tfdistill.system.errors import UserError
 
 SHAPE = "L-2_H-8_B-12_A-2_F-3_I-10_E-6"
 

@@ -11,10 +11,9 @@ from tfdistill.distillation.layer_maps import layer_map
 from tfdistill.distillation.phases import TEXT_ALONE, Phase, Term
 from tfdistill.distillation.schedules import Schedule
 from tfdistill.distillation.terms import LOSSES
-from tfdistill.errors import UserError
-from tfdistill.flags import FIELDS, RunConfig
-from tfdistill.models.config_files import named_config
-from tfdistill.recipe_checks import (
+from tfdistill.models.configs.config_files import named_config
+from tfdistill.recipes.recipe_file import fingerprint
+from tfdistill.run.checks import (
     check_own_defaults,
     check_recipe,
     check_schedules,
@@ -22,7 +21,8 @@ from tfdistill.recipe_checks import (
     split_steps,
     without_meaning,
 )
-from tfdistill.recipe_file import fingerprint
+from tfdistill.settings.flags import FIELDS, RunConfig
+from tfdistill.system.errors import UserError
 
 
 def terms_of(recipe):

@@ -5,7 +5,6 @@ import re
 import numpy as np
 import pytest
 
-from tfdistill.errors import UserError
 from tfdistill.reports import plots
 from tfdistill.reports.comparison import (
     compare_runs,
@@ -21,6 +20,7 @@ from tfdistill.reports.comparison_page import (
     is_comparison_page,
 )
 from tfdistill.reports.table import WIDTH
+from tfdistill.system.errors import UserError
 from tfdistill.training.paired_bootstrap import RowSums
 
 FLAGS = {"length": "64", "student_init": "first", "recipe": "mlm", "seed": "0", "baseline": "none"}

@@ -3,7 +3,7 @@ import contextlib
 import pytest
 import tensorflow as tf
 
-from tfdistill import freed_memory
+from tfdistill.system import process_memory
 from tfdistill.training.step import TrainStep
 
 pytestmark = pytest.mark.tf218
@@ -42,7 +42,7 @@ def test_freed_memory_goes_back_while_xla_compiles(monkeypatch, jit_compile, tim
         yield
         traces.append(step.traces)
 
-    monkeypatch.setattr(freed_memory, "returned", returned)
+    monkeypatch.setattr(process_memory, "returned", returned)
     batch = {"input_ids": tf.zeros((2, 3), tf.int32)}
     batches = iter(tf.data.Dataset.from_tensors(batch).repeat())
     losses = []

@@ -9,18 +9,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdistill import devices, recipes
+from tfdistill import recipes
 from tfdistill.data.batches import EvaluationBatches, TrainingBatches, as_dataset, taken_ahead
 from tfdistill.distillation.distiller import Distiller
-from tfdistill.errors import UserError
-from tfdistill.stopping import Stopped
+from tfdistill.system import devices
+from tfdistill.system.errors import UserError
+from tfdistill.system.stopping import Stopped
 from tfdistill.training import loop as loop_module
 from tfdistill.training import loss_scale
+from tfdistill.training.checkpoints import StageState
 from tfdistill.training.evaluation import evaluate, scorer
 from tfdistill.training.loop import Intervals, Observers, TrainingLoop
 from tfdistill.training.loss_scale import loss_scale_for
 from tfdistill.training.optimizer import build_optimizer
-from tfdistill.training.run_state import StageState
 
 pytestmark = pytest.mark.tf218
 

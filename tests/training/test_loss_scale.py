@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdistill import devices, recipes
+from tfdistill import recipes
 from tfdistill.distillation.distiller import Distiller
+from tfdistill.system import devices
 from tfdistill.training import loss_scale
 from tfdistill.training.loss_scale import LossScale, loss_scale_for
 from tfdistill.training.optimizer import build_optimizer

@@ -23,7 +23,7 @@ from tfdistill.data.documents import (
     split_documents,
 )
 from tfdistill.data.text_files import check_file, read_column, read_lines
-from tfdistill.errors import UserError
+from tfdistill.system.errors import UserError
 
 SAMPLE = Path(__file__).parent.parent / "assets" / "sample"
 TEXT_COLUMN = "text"  # unless --text_column names another

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tfdistill.data.documents import SPLITS
 from tfdistill.data.text_files import PACKED, is_one_object, looks_like_text
-from tfdistill.errors import UserError
+from tfdistill.system.errors import UserError
 
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 TEXT_SUFFIXES = (".txt", ".text", ".tokens", ".raw", ".md", *JSON_SUFFIXES)

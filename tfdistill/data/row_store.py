@@ -5,8 +5,8 @@ import os
 
 import numpy as np
 
-from tfdistill.errors import UserError
-from tfdistill.files import write_atomically
+from tfdistill.system.errors import UserError
+from tfdistill.system.files import write_atomically
 
 
 class RowStore:

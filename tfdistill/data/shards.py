@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 
 from tfdistill.data.documents import SPLITS, UNKNOWN
-from tfdistill.errors import UserError
-from tfdistill.files import locked
+from tfdistill.system.errors import UserError
+from tfdistill.system.files import locked
 
 FORMAT = 1
 MANIFEST = "manifest.json"

@@ -15,8 +15,8 @@ import re
 import zlib
 from typing import NamedTuple
 
-from tfdistill.errors import UserError
-from tfdistill.files import refuse_lfs_pointer
+from tfdistill.system.errors import UserError
+from tfdistill.system.files import refuse_lfs_pointer
 
 LONGEST_LINE = 20_000  # characters; longer lines are broken at a space
 PACKED = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}

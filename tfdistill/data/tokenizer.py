@@ -17,7 +17,7 @@ from tfdistill.data.tokenizer_files import CLS, FILES, MASK, PAD, SEP, SPECIAL_T
 from tfdistill.data.tokenizer_reading import read_folder
 from tfdistill.data.tokenizer_writing import write_folder
 from tfdistill.data.wordpiece import fast_wordpiece
-from tfdistill.errors import UserError
+from tfdistill.system.errors import UserError
 
 BUNDLED = Path(__file__).parent.parent / "assets" / "bert-base-uncased"
 # Bytes of text: of less, the slower tokenizer is done before the other has started, which takes

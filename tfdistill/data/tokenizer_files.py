@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from tfdistill.errors import UserError
-from tfdistill.files import refuse_lfs_pointer
+from tfdistill.system.errors import UserError
+from tfdistill.system.files import refuse_lfs_pointer
 
 PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 SPECIAL_TOKENS = (PAD, UNK, CLS, SEP, MASK)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from tfdistill.data.documents import UNKNOWN
-from tfdistill.quiet import quiet_native_output
+from tfdistill.system.quiet import quiet_native_output
 
 TABLES = Path(__file__).parents[1] / "assets" / "wordpiece" / "characters.json"
 # Longer words are [UNK]: to one by their characters, to the other by their bytes.

@@ -6,7 +6,7 @@ from tfdistill.deployment.latency import measure_latency
 from tfdistill.deployment.parity import FLOAT32, ParityError, check_parity
 from tfdistill.deployment.saved_model import export_saved_model
 from tfdistill.deployment.tflite import DYNAMIC_INT8, export_tflite
-from tfdistill.files import folder_aside
+from tfdistill.system.files import folder_aside
 
 FLOAT32_FILE, INT8_FILE, SAVED_MODEL = "student.tflite", "student_int8.tflite", "saved_model"
 PARITY_POSITIONS = 512  # masked positions of held-out text that each file must pass

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tfdistill.deployment.tflite import LiteModel
-from tfdistill.files import write_atomically
+from tfdistill.system.files import write_atomically
 
 MEANINGS = {
     "input_ids": "token ids, [CLS] … [SEP], padded with [PAD]",

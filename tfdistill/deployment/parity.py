@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from tfdistill.deployment.tflite import DYNAMIC_INT8, LiteModel
-from tfdistill.errors import UserError
+from tfdistill.system.errors import UserError
 
 FLOAT32 = "float32"
 FLOAT32_TOLERANCE = 1e-4  # of the largest logit

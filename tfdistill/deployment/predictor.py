@@ -6,7 +6,7 @@ import numpy as np
 
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.deployment.tflite import LiteModel
-from tfdistill.errors import UserError
+from tfdistill.system.errors import UserError
 
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt")
 
@@ -61,7 +61,7 @@ class Predictor:
 
     @classmethod
     def _open_keras(cls, name, tokenizer):
-        from tfdistill.models.checkpoint import load_model, resolve_directory
+        from tfdistill.models.hugging_face.checkpoint import load_model, resolve_directory
 
         directory = resolve_directory(name)
         model = load_model(directory)

@@ -1,8 +1,8 @@
 """TensorFlow SavedModels with named inputs, the form that TensorFlow Serving loads."""
 
-from tfdistill.errors import UserError
-from tfdistill.files import folder_aside, tensorflow_os_errors
-from tfdistill.quiet import quiet_native_output
+from tfdistill.system.errors import UserError
+from tfdistill.system.files import folder_aside, tensorflow_os_errors
+from tfdistill.system.quiet import quiet_native_output
 
 SIGNATURE = "serving_default"
 

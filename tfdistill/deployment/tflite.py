@@ -8,9 +8,9 @@ import numpy as np
 
 from tfdistill.deployment.saved_model import SIGNATURE, write_archive
 from tfdistill.deployment.tied_table import share_tied_table
-from tfdistill.errors import UserError
-from tfdistill.files import refuse_lfs_pointer, write_atomically
-from tfdistill.quiet import quiet_native_output
+from tfdistill.system.errors import UserError
+from tfdistill.system.files import refuse_lfs_pointer, write_atomically
+from tfdistill.system.quiet import quiet_native_output
 
 DYNAMIC_INT8 = "dynamic_int8"
 

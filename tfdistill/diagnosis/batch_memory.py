@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 
-from tfdistill import hardware
+from tfdistill.system import hardware
 
 STEPS = 2
 # At least 512 tokens: below, the vocabulary loss has no full chunk, and memory is not yet linear.
@@ -77,7 +77,7 @@ def measure(name, rows, choice):
 
 def main(name, rows, choice):
     """Trains, and prints the peak."""
-    from tfdistill import devices
+    from tfdistill.system import devices
 
     choice = devices.Choice(**json.loads(choice))
     devices.prepare(choice.device, choice.precision)

@@ -5,13 +5,14 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from tfdistill import devices, recipes
+from tfdistill import recipes
 from tfdistill.distillation.cached_signals import PREFIX, arrays_of, kept_for
 from tfdistill.distillation.distiller import Distiller
 from tfdistill.distillation.progressive import unfold
-from tfdistill.models.config import EncoderConfig
-from tfdistill.models.config_files import named_config
-from tfdistill.models.heads import MaskedLanguageModel
+from tfdistill.models.configs.config_files import named_config
+from tfdistill.models.configs.encoder_config import EncoderConfig
+from tfdistill.models.model import MaskedLanguageModel
+from tfdistill.system import devices
 from tfdistill.training.loss_scale import loss_scale_for
 from tfdistill.training.optimizer import build_optimizer
 from tfdistill.training.step import TrainStep

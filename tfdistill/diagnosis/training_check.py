@@ -5,7 +5,7 @@ import math
 import statistics
 import time
 
-from tfdistill import devices
+from tfdistill.system import devices
 
 STEPS = 50
 NO_NUMBERS = "it computes numbers that are none"

@@ -10,9 +10,9 @@ from tfdistill.data.batches import Rows, TrainingBatches
 from tfdistill.data.corpus import open_corpus
 from tfdistill.data.shards import Shard
 from tfdistill.distillation.distiller import Distiller
-from tfdistill.models.config import EncoderConfig
-from tfdistill.models.config_files import named_config
-from tfdistill.models.heads import MaskedLanguageModel
+from tfdistill.models.configs.config_files import named_config
+from tfdistill.models.configs.encoder_config import EncoderConfig
+from tfdistill.models.model import MaskedLanguageModel
 from tfdistill.training.optimizer import build_optimizer
 
 LINES = 2_000  # of the bundled text: enough for the batches of a check

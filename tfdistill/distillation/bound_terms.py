@@ -8,11 +8,11 @@ import tensorflow as tf
 
 from tfdistill.data.spare_rows import alike
 from tfdistill.distillation.layer_maps import layer_map
+from tfdistill.distillation.least_squares import Regression
 from tfdistill.distillation.phases import FIXED, NONE, PER_LAYER, require_loss
-from tfdistill.distillation.regression import Regression
 from tfdistill.distillation.schedules import value_at
 from tfdistill.distillation.terms import LOSSES, Sides
-from tfdistill.errors import UserError
+from tfdistill.system.errors import UserError
 
 PROJECTION_STDDEV = 0.02  # as the models' own matrices
 SHRINKAGE = 1e-3  # of a projection's fit: little text must not give large numbers

@@ -6,12 +6,12 @@ import numpy as np
 import tensorflow as tf
 
 from tfdistill.distillation.bound_terms import check_phase
+from tfdistill.distillation.losses.top_k import top_k_of
+from tfdistill.distillation.losses.vocabulary import chunk_for
 from tfdistill.distillation.schedules import Schedule
 from tfdistill.distillation.signals import MASKED_ROWS, compute_signals, decoder_of
 from tfdistill.distillation.terms import logit_rows
-from tfdistill.distillation.top_k_loss import top_k_of
-from tfdistill.distillation.vocabulary_loss import chunk_for
-from tfdistill.errors import UserError
+from tfdistill.system.errors import UserError
 
 TOP_K = 64  # words of an answer that are kept; docs/PERFORMANCE.md tells what the others weigh
 PREFIX = "cached/"  # of their names in a batch

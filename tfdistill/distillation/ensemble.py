@@ -5,8 +5,8 @@ import math
 import tensorflow as tf
 
 from tfdistill.data.spare_rows import alike
-from tfdistill.distillation.vocabulary_loss import log_mixture
-from tfdistill.errors import UserError
+from tfdistill.distillation.losses.vocabulary import log_mixture
+from tfdistill.system.errors import UserError
 
 
 class MeanOfTeachers:

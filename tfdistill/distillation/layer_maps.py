@@ -1,6 +1,6 @@
 """Which layer of the teacher each layer of the student corresponds to."""
 
-from tfdistill.errors import UserError
+from tfdistill.system.errors import UserError
 
 # Sanh et al. (2019), as released: the layers of BERT base that DistilBERT started from.
 _DISTILBERT = (0, 2, 4, 7, 9, 11)

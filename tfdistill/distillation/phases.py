@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from tfdistill.distillation.schedules import Schedule
-from tfdistill.errors import UserError
+from tfdistill.system.errors import UserError
 
 NONE, SHARED, PER_LAYER, FIXED = PROJECTIONS = ("none", "shared", "per_layer", "fixed")
 TEXT_ALONE = ("mlm",)  # the losses that read no teacher

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from tfdistill.errors import UserError
+from tfdistill.system.errors import UserError
 
 SHAPES = ("linear", "cosine")
 

@@ -5,18 +5,18 @@ from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
-from tfdistill.distillation import layer_losses, losses
-from tfdistill.distillation.phases import ATTENTION_HEADS
-from tfdistill.distillation.signals import MASKED_ROWS, TOKEN_ROWS, decoder_of
-from tfdistill.distillation.top_k_loss import TOP_K_KL, TOP_K_SOFT_CROSS_ENTROPY
-from tfdistill.distillation.vocabulary_loss import (
+from tfdistill.distillation.losses import basic, layers
+from tfdistill.distillation.losses.top_k import TOP_K_KL, TOP_K_SOFT_CROSS_ENTROPY
+from tfdistill.distillation.losses.vocabulary import (
     KL,
     SOFT_CROSS_ENTROPY,
     SQUARED_DISTANCE,
     cross_entropy,
     vocabulary_loss,
 )
-from tfdistill.errors import UserError
+from tfdistill.distillation.phases import ATTENTION_HEADS
+from tfdistill.distillation.signals import MASKED_ROWS, TOKEN_ROWS, decoder_of
+from tfdistill.system.errors import UserError
 
 TOKENS, MASKED = "attention_mask", "masked_weights"
 RELATIONS = ("queries", "keys", "values")
@@ -162,7 +162,7 @@ def _between_hidden(loss, hidden, sides, **options):
 
 def _cosine(sides):
     weights = sides.batch[TOKENS]
-    return _between_hidden(losses.cosine_distance, _last_hidden, sides, weights=weights)[0]
+    return _between_hidden(basic.cosine_distance, _last_hidden, sides, weights=weights)[0]
 
 
 def _sum_between(loss, hidden, sides):
@@ -171,7 +171,7 @@ def _sum_between(loss, hidden, sides):
 
 def _patient(sides, over_width="mean"):
     options = {"mask": sides.batch[TOKENS], "over_width": over_width}
-    values = _between_hidden(layer_losses.patient_distance, _layers_hidden, sides, **options)
+    values = _between_hidden(layers.patient_distance, _layers_hidden, sides, **options)
     return tf.add_n(values) / len(values)
 
 
@@ -192,7 +192,7 @@ def _attention(loss, sides):
 def _relations(sides, relations, relation_heads=0):
     return tf.add_n(
         [
-            layer_losses.relation_kl(
+            layers.relation_kl(
                 student_vectors=sides.student[name][student],
                 teacher_vectors=sides.teacher[name][teacher],
                 mask=sides.batch[TOKENS],
@@ -209,9 +209,7 @@ def _relation_heads(sides, name, asked):
     student, teacher = (signals[name][0].shape for signals in (sides.student, sides.teacher))
     if asked == ATTENTION_HEADS:
         return student[1]
-    return asked or layer_losses.relation_heads_for(
-        student[1] * student[3], teacher[1] * teacher[3]
-    )
+    return asked or layers.relation_heads_for(student[1] * student[3], teacher[1] * teacher[3])
 
 
 def _check_patient(student, teacher, over_width="mean"):
@@ -276,8 +274,8 @@ def _of_attention(loss):
         signals=lambda: ("attention_scores",),
         count=(
             _count_tokens
-            if loss is layer_losses.attention_kl
-            else lambda batch: layer_losses.token_pairs(batch[TOKENS])
+            if loss is layers.attention_kl
+            else lambda batch: layers.token_pairs(batch[TOKENS])
         ),
         same_heads=True,
         of_layers=True,
@@ -297,26 +295,26 @@ LOSSES = {
     "mse": _logits(_logits_mse),
     "cos": Loss(_cosine, signals=lambda: (), count=_count_tokens, hidden=_last_hidden),
     "embedding": Loss(
-        lambda sides: _sum_between(layer_losses.hidden_mse, _embeddings, sides),
+        lambda sides: _sum_between(layers.hidden_mse, _embeddings, sides),
         signals=lambda: ("embeddings",),
         count=_count_tokens,
         hidden=_embeddings,
     ),
-    "hidden": _of_hidden(layer_losses.hidden_mse),
-    "feature_map": _of_hidden(layer_losses.feature_map_mse),
-    "feature_mean": _of_hidden(layer_losses.feature_mean_mse),
-    "feature_variance": _of_hidden(layer_losses.feature_variance_distance),
+    "hidden": _of_hidden(layers.hidden_mse),
+    "feature_map": _of_hidden(layers.feature_map_mse),
+    "feature_mean": _of_hidden(layers.feature_mean_mse),
+    "feature_variance": _of_hidden(layers.feature_variance_distance),
     "patient": Loss(
         _patient,
         signals=lambda **_: ("hidden_states",),
-        count=lambda batch, **_: _total(layer_losses.real_rows(batch[TOKENS])),
+        count=lambda batch, **_: _total(layers.real_rows(batch[TOKENS])),
         hidden=_layers_hidden,
         of_layers=True,
         below_top=True,
         check=_check_patient,
     ),
-    "attention_scores": _of_attention(layer_losses.attention_scores_mse),
-    "attention_maps": _of_attention(layer_losses.attention_kl),
+    "attention_scores": _of_attention(layers.attention_scores_mse),
+    "attention_maps": _of_attention(layers.attention_kl),
     "relations": Loss(
         _relations,
         signals=lambda relations, **_: relations,

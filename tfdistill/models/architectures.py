@@ -3,7 +3,8 @@
 import dataclasses
 from collections.abc import Callable
 
-from tfdistill.models import mobilebert, tensor_names
+from tfdistill.models import mobilebert
+from tfdistill.models.hugging_face import tensor_names
 from tfdistill.models.layers import (
     DistilBertLayer,
     Embeddings,

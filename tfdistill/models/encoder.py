@@ -5,10 +5,10 @@ import functools
 import keras
 from keras import ops
 
-from tfdistill.errors import UserError
 from tfdistill.models.architectures import ARCHITECTURES
 from tfdistill.models.layerdrop import run_or_skip
 from tfdistill.models.remat import recomputed
+from tfdistill.system.errors import UserError
 
 LAYER_TAPS = ("attention_scores", "attention_probs", "queries", "keys", "values")
 TAPS = frozenset(("embeddings", "hidden_states", *LAYER_TAPS))

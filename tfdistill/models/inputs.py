@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
-from tfdistill.errors import UserError
+from tfdistill.system.errors import UserError
 
 # Whole numbers, and the limit of each in the words of a model's shape.
 LIMITS = {"input_ids": "vocab_size", "token_type_ids": "type_vocab_size"}

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from tfdistill.models.configs.mobilebert_config import NO_NORM
 from tfdistill.models.dropout import stateless_dropout
 from tfdistill.models.layers import (
     ACTIVATIONS,
@@ -16,7 +17,6 @@ from tfdistill.models.layers import (
     end_of_norm,
     project,
 )
-from tfdistill.models.mobilebert_config import NO_NORM
 
 # Of the norms that Hugging Face gives no constant: PyTorch's own.
 DEFAULT_EPSILON = 1e-5

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tfdistill.models.heads import MaskedLanguageModel
+from tfdistill.models.model import MaskedLanguageModel
 
 
 def with_rows(model, config):

@@ -4,16 +4,16 @@ import inspect
 
 from tfdistill.distillation.phases import Recipe
 from tfdistill.distillation.schedules import parse_schedules
-from tfdistill.errors import UserError
-from tfdistill.recipe_file import is_recipe_file
 from tfdistill.recipes.distilbert import distilbert
 from tfdistill.recipes.hybrid import hybrid
 from tfdistill.recipes.minilm import minilm, minilm_v1
 from tfdistill.recipes.mlm import mlm
 from tfdistill.recipes.mobilebert import TRANSFERS, by_transfer
 from tfdistill.recipes.pkd import pkd
+from tfdistill.recipes.recipe_file import is_recipe_file
 from tfdistill.recipes.tinybert import tinybert
 from tfdistill.recipes.user_file import load_user_recipe
+from tfdistill.system.errors import UserError
 
 _RECIPES = {
     recipe.__name__: recipe

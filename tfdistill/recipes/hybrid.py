@@ -3,8 +3,8 @@
 import dataclasses
 
 from tfdistill.distillation.phases import Recipe
-from tfdistill.errors import UserError
 from tfdistill.recipes.mlm import mlm
+from tfdistill.system.errors import UserError
 
 
 def hybrid(then, mlm_share=0.5):

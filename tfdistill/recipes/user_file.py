@@ -5,8 +5,8 @@ import importlib.util
 from pathlib import Path
 
 from tfdistill.distillation.phases import Recipe
-from tfdistill.errors import UserError
-from tfdistill.recipe_file import split_name
+from tfdistill.recipes.recipe_file import split_name
+from tfdistill.system.errors import UserError
 
 
 def load_user_recipe(name):

@@ -10,9 +10,9 @@ import math
 import statistics
 from pathlib import Path
 
-from tfdistill.errors import UserError
 from tfdistill.reports.row_differences import differences_between
 from tfdistill.reports.table import ABSENT
+from tfdistill.system.errors import UserError
 
 # The spread is over seeds; and a baseline beside the student does not change it.
 WITHIN_A_GROUP = frozenset({"seed", "baseline"})

@@ -2,7 +2,6 @@
 
 from html import escape
 
-from tfdistill.files import write_atomically
 from tfdistill.reports import plots
 from tfdistill.reports.page import figure, note, page, section, table
 from tfdistill.reports.run_section import run_section
@@ -19,6 +18,7 @@ from tfdistill.reports.table import (
     notes,
     state_of,
 )
+from tfdistill.system.files import write_atomically
 
 MARKS = {"passed": "✓", "failed": "✗", "not shown": "?"}
 

@@ -5,7 +5,7 @@ import os
 import time
 from pathlib import Path
 
-from tfdistill.files import tensorflow_os_errors
+from tfdistill.system.files import tensorflow_os_errors
 
 NO_CURVES = ("step", "wall_time")  # of a recorded point
 

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 
 from tfdistill.data.batches import taken_ahead
-from tfdistill.errors import UserError
-from tfdistill.stopping import postponed
-from tfdistill.training.run_state import Unlogged
+from tfdistill.system.errors import UserError
+from tfdistill.system.stopping import postponed
+from tfdistill.training.checkpoints import Unlogged
 from tfdistill.training.step import TrainStep
 
 

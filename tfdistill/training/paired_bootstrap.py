@@ -106,7 +106,7 @@ def save_row_sums(path, sums):
     """
     from safetensors.numpy import save
 
-    from tfdistill.files import write_atomically
+    from tfdistill.system.files import write_atomically
 
     arrays = {
         f"{name}.{key}": np.asarray(array)

@@ -4,7 +4,7 @@ import contextlib
 
 import tensorflow as tf
 
-from tfdistill import freed_memory
+from tfdistill.system import process_memory
 from tfdistill.training.optimizer import global_norm
 
 
@@ -73,7 +73,7 @@ class TrainStep:
     def _compiled(self):
         """What the first call, which compiles, is made in."""
         if self._jit_compile and not self.traces:
-            return freed_memory.returned()
+            return process_memory.returned()
         return contextlib.nullcontext()
 
     def _take_several(self, batches, first, count):

@@ -1,0 +1,162 @@
+"""Progress lines: how far, how long it will still take, and no wider than the terminal."""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import struct
+import termios
+import time
+
+import pytest
+
+from tfdistill.command_line import console
+from tfdistill.command_line.console import Console, finish_line
+
+
+class Clock:
+    """Stands for `time.monotonic`."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(time, "monotonic", clock)
+    return clock
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """A function of a width to (console, function that gives what the terminal got)."""
+    opened = []
+
+    def make(columns):
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        stream = os.fdopen(theirs, "w")
+        opened.extend([stream, ours])
+        monkeypatch.setattr("sys.stdout", stream)
+        console = Console()
+
+        def seen():
+            stream.flush()
+            got = b""
+            while select.select([ours], [], [], 0.1)[0]:
+                got += os.read(ours, 1 << 16)
+            return got.decode()
+
+        return console, seen
+
+    yield make
+    finish_line()
+    for each in opened:
+        os.close(each) if isinstance(each, int) else each.close()
+
+
+def test_compiling_is_no_step(clock, capsys):
+    """A minute of compiling, then a second a step: 98 steps take 98 seconds."""
+    line = Console().progress("student", 100)
+    line.note("compiling the step")
+    clock.now += 60
+    line(1)
+    clock.now += 1
+    line(2)  # not shown, so soon
+    clock.now += 19
+    line(21, "loss 3.000")
+    shown = capsys.readouterr().out.splitlines()
+    assert [re.sub(" +", " ", each.strip()) for each in shown] == [
+        "student 0/100 compiling the step",
+        "student 1/100",
+        "student 21/100 loss 3.000 1 min 19 s left",
+    ]
+
+
+def test_a_run_that_goes_on(clock, capsys):
+    line = Console().progress("student", 100, first=50)
+    line.note("compiling the step")
+    clock.now += 60
+    line(51)
+    clock.now += 20
+    line(61, "loss 3.000")
+    assert capsys.readouterr().out.splitlines()[-1].endswith("loss 3.000  1 min 18 s left")
+
+
+def test_notes_among_steps_do_not_fill_a_file(clock, capsys):
+    line = Console().progress("student", 10)
+    for step in range(1, 10):
+        line(step)
+        line.note("validation")
+    line(10, "loss 3.000")
+    assert [each.split()[1] for each in capsys.readouterr().out.splitlines()] == ["1/10", "10/10"]
+
+
+@pytest.mark.parametrize("columns", [50, 80, 200])
+def test_a_line_fits_the_terminal(columns, terminal, clock):
+    console, seen = terminal(columns)
+    line = console.progress("search", 100_000)
+    text = f"layers {tuple(range(12))} alone: loss 3.141"
+    for step in (1, 50_000):
+        line(step, text)
+        clock.now += 3600
+    states = seen().split("\r")[1:]
+    assert len(states) == 2 and {len(state) for state in states} == {columns - 1}
+    assert states[-1].split("/")[0].strip() == "search 50,000"
+    assert states[-1].rstrip().endswith("1 h 00 min left")
+    assert (text in states[-1]) == (columns == 200) and ("…" in states[-1]) == (columns < 200)
+
+
+@pytest.mark.parametrize(
+    "columns, shown",
+    [
+        (80, "loss 10.123  validation 4.321  9,800 tokens/s"),
+        (50, "loss 10.123  validation 4.321"),
+        (40, "loss 10.123"),
+    ],
+)
+def test_what_does_not_fit_is_left_out_whole(columns, shown, terminal):
+    console, seen = terminal(columns)
+    console.progress("student", 9)(1, "loss 10.123  validation 4.321  9,800 tokens/s")
+    assert seen().strip() == f"student 1/9  {shown}"
+
+
+def test_a_line_fits_where_there_is_no_terminal(monkeypatch, capsys):
+    line = Console().progress("search", None)
+    for columns, width in (("", 79), ("120", 119)):
+        monkeypatch.setenv("COLUMNS", columns)
+        line.note("x" * 300)
+        assert len(capsys.readouterr().out.rstrip("\n")) == width
+
+
+def test_other_text_does_not_stand_over_the_line(terminal):
+    console, seen = terminal(60)
+    console.progress("student", 10)(3, "loss 3.000")
+    console.say("next")
+    finish_line()  # which is done
+    head, _, rest = seen().partition("loss 3.000")
+    assert rest.replace("\r\n", "\n").lstrip(" ") == "\nnext\n"
+
+
+def test_the_last_state_of_a_line_stays(terminal):
+    console, seen = terminal(60)
+    line = console.progress("student", 10)
+    line(9, "loss 3.000")
+    line(10, "loss 2.000")
+    console.say("next")
+    shown = [state.strip() for state in seen().replace("\r\n", "\n").split("\r")[-1].split("\n")]
+    assert shown == ["student 10/10  loss 2.000  done", "next", ""]
+
+
+def test_a_slow_line_shows_now_and_then(clock, capsys):
+    line = Console().progress("cache", 1000)
+    for step in range(1, 101):
+        line(step)
+        clock.now += 1
+    shown = capsys.readouterr().out.splitlines()
+    assert len(shown) == -(-100 // console.QUIET_SECONDS)

@@ -1,0 +1,166 @@
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+from tfdistill.models.model import MaskedLanguageModel
+from tfdistill.starts.from_teacher import DEFAULT_WIDTH, initialize_student
+from tfdistill.starts.start_layers import WIDTHS, choose_layers
+from tfdistill.system.errors import UserError
+
+
+@pytest.fixture
+def batches(tiny_batch):
+    return [tiny_batch([10, 7, 4, 10, 9, 10] * 4, seed=seed) for seed in (1, 2)]
+
+
+def weights(model):
+    return {variable.path: variable.numpy() for variable in model.weights}
+
+
+def assert_equal(first, second):
+    assert weights(first).keys() == weights(second).keys()
+    for path, array in weights(first).items():
+        np.testing.assert_array_equal(array, weights(second)[path], err_msg=path)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_student_as_wide_as_its_teacher_is_copied(width, tiny_model):
+    teacher = tiny_model(num_hidden_layers=3)
+    config = dataclasses.replace(teacher.config, num_hidden_layers=2)
+    student = initialize_student(teacher, config, init=f"0,2:{width}")
+    assert_equal(student, initialize_student(teacher, config, init="0,2"))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"hidden_size": 6, "num_attention_heads": 1},
+        {"hidden_size": 4, "num_attention_heads": 1, "intermediate_size": 7},
+        {"intermediate_size": 7},
+    ],
+)
+def test_every_narrower_shape_can_be_made(changes, width, tiny_model, batches):
+    teacher = tiny_model()
+    config = dataclasses.replace(teacher.config, **changes)
+    student = initialize_student(teacher, config, init=f"first:{width}", calibration=batches)
+    assert student.config == config and student.head is not None
+    assert all(np.isfinite(array).all() for array in weights(student).values())
+
+
+def test_the_default_width_is_used_where_none_is_named(tiny_model, batches):
+    teacher = tiny_model()
+    config = dataclasses.replace(teacher.config, hidden_size=8)
+    named, unnamed = (
+        initialize_student(teacher, config, init=init, calibration=batches)
+        for init in (f"first:{DEFAULT_WIDTH}", "first")
+    )
+    assert_equal(named, unnamed)
+
+
+def test_a_search_for_the_depth_goes_with_a_width(tiny_model):
+    teacher = tiny_model(num_hidden_layers=3)
+    config = dataclasses.replace(teacher.config, num_hidden_layers=1, hidden_size=8)
+    loss = {(0,): 3.0, (1,): 1.0, (2,): 2.0}.get
+    start = dict(validation_loss=loss)
+    assert choose_layers(teacher.config, config, "search:slice", **start) == (1,)
+    found = initialize_student(teacher, config, init="search:slice", **start)
+    assert_equal(found, initialize_student(teacher, config, init="1:slice"))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_narrow_distilbert_takes_the_teachers_token_type_in(width, tiny_model, batches):
+    """A BERT student's sum of position and type 0 is the DistilBERT student's position."""
+    teacher = tiny_model()
+    bert = dataclasses.replace(teacher.config, hidden_size=8)
+    distilbert = dataclasses.replace(bert, model_type="distilbert", type_vocab_size=0)
+    first, second = (
+        initialize_student(teacher, config, init=f"first:{width}", calibration=batches)
+        for config in (bert, distilbert)
+    )
+    np.testing.assert_allclose(second(batches[0])["logits"], first(batches[0])["logits"], atol=2e-3)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_headless_teachers_student_can_get_a_fresh_head(width, tiny_model, batches):
+    teacher = tiny_model(with_head=False)
+    config = dataclasses.replace(teacher.config, hidden_size=8)
+    start = dict(init=f"first:{width}", calibration=batches)
+    headless = initialize_student(teacher, config, **start)
+    student = initialize_student(teacher, config, **start, with_head=True)
+    for path, array in weights(headless).items():
+        np.testing.assert_array_equal(array, weights(student)[path])
+    kernel = student.head.dense.kernel.numpy()
+    np.testing.assert_allclose(kernel.std(), config.initializer_range, rtol=0.4)
+
+
+def test_a_head_can_be_left_out_and_a_copy_can_get_a_fresh_one(tiny_model):
+    teacher = tiny_model()
+    assert initialize_student(teacher, teacher.config, with_head=False).head is None
+    assert initialize_student(teacher, teacher.config, init="random", with_head=False).head is None
+    headless = tiny_model(with_head=False)
+    distilbert = tiny_model(with_head=False, model_type="distilbert", type_vocab_size=0)
+    student = initialize_student(distilbert, headless.config, with_head=True)
+    assert not student.encoder.embeddings.token_type_embeddings.numpy().any()
+    student = initialize_student(headless, headless.config, with_head=True, seed=3)
+    fresh = MaskedLanguageModel(headless.config, seed=3)
+    np.testing.assert_array_equal(student.head.dense.kernel, fresh.head.dense.kernel)
+    np.testing.assert_array_equal(student.decoder_kernel, headless.decoder_kernel)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_student_is_fitted_in_float32_whatever_it_computes_in(width, tiny_model, batches):
+    teacher = tiny_model()
+    config = dataclasses.replace(teacher.config, hidden_size=8)
+    start = dict(init=f"first:{width}", calibration=batches)
+    expected = initialize_student(teacher, config, **start)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        student = initialize_student(teacher, config, **start)
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert student.encoder.blocks[0].compute_dtype == "bfloat16"
+    assert_equal(student, expected)
+
+
+@pytest.mark.parametrize("init", ["first", "first:importance", "first:pca"])
+def test_what_measures_the_teacher_needs_text(init, tiny_model):
+    teacher = tiny_model()
+    config = dataclasses.replace(teacher.config, hidden_size=8)
+    assert choose_layers(teacher.config, config, init) == (0, 1)
+    with pytest.raises(ValueError, match="calibration"):
+        initialize_student(teacher, config, init=init)
+
+
+@pytest.mark.parametrize(
+    ("init", "said"),
+    [
+        ("first:narrow", "unknown width method 'narrow'.*slice, importance, pca"),
+        ("first:", "unknown width method ''"),
+        ("random:pca", "use random, or a depth map like every_other:pca"),
+        ("nowhere:pca", "unknown depth map 'nowhere'"),
+    ],
+)
+def test_a_start_that_is_none_is_refused(init, said, tiny_model):
+    config = tiny_model().config
+    with pytest.raises(UserError, match=f"--student_init.*{said}"):
+        choose_layers(config, config, init)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"hidden_size": 14}, "hidden_size is 14 and the teacher's 12"),
+        ({"num_attention_heads": 3}, "num_attention_heads is 3 .* 2; use at most 2"),
+        ({"intermediate_size": 21}, "intermediate_size is 21 .* 20; use at most 20"),
+        ({"hidden_size": 8, "num_attention_heads": 1}, "head size is 8 .* 6; use more heads"),
+        ({"hidden_act": "relu"}, "hidden_act is relu .* gelu; they must be equal"),
+    ],
+)
+def test_a_student_cannot_be_wider_than_its_teacher(changes, said, tiny_model):
+    teacher = tiny_model().config
+    with pytest.raises(UserError, match=f"--student_config.*{said}"):
+        choose_layers(teacher, dataclasses.replace(teacher, **changes), "first:slice")

@@ -1,0 +1,67 @@
+"""A write that fails leaves what was there."""
+
+import pytest
+
+from tfdistill.data.text_files import check_file
+from tfdistill.data.tokenizer import load_tokenizer
+from tfdistill.deployment.tflite import LiteModel
+from tfdistill.system.errors import UserError
+from tfdistill.system.files import folder_aside, write_atomically
+
+
+def test_write_atomically(tmp_path):
+    path = tmp_path / "new" / "file"
+    write_atomically(path, "ä")
+    assert path.read_bytes() == "ä".encode()
+    write_atomically(path, b"\x00")
+    assert path.read_bytes() == b"\x00"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    path.write_text("old")
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_atomically(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_folder_aside_replaces(tmp_path):
+    for content in ("first", "second"):
+        with folder_aside(tmp_path / "folder") as aside:
+            (aside / content).write_text(content)
+    assert [path.name for path in tmp_path.rglob("*")] == ["folder", "second"]
+
+
+def test_folder_stopped_between_its_renames(tmp_path):
+    (tmp_path / "folder.old").mkdir()
+    (tmp_path / "folder.old" / "old").write_text("old")
+    with pytest.raises(RuntimeError):
+        with folder_aside(tmp_path / "folder"):
+            raise RuntimeError
+    assert [path.name for path in tmp_path.rglob("*")] == ["folder", "old"]
+
+
+def test_failed_folder_keeps_the_old_one(tmp_path):
+    with folder_aside(tmp_path / "folder") as aside:
+        (aside / "old").write_text("old")
+    with pytest.raises(RuntimeError):
+        with folder_aside(tmp_path / "folder") as aside:
+            (aside / "half").write_text("half")
+            raise RuntimeError
+    assert [path.name for path in tmp_path.rglob("*")] == ["folder", "old"]
+
+
+@pytest.mark.parametrize("read", ["vocab.txt", "tokenizer.json", "text.txt", "model.tflite"])
+def test_git_lfs_pointers_are_named_by_every_reader(tmp_path, read):
+    path = tmp_path / read
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0a1b\nsize 231508\n")
+    readers = {"text.txt": check_file, "model.tflite": LiteModel}
+    with pytest.raises(UserError, match=f"{read} is a Git LFS pointer.*git lfs pull"):
+        readers.get(read, lambda path: load_tokenizer(str(tmp_path)))(path)

@@ -1,0 +1,224 @@
+"""Paths in flags: `~`, folders of other commands, and places that cannot be written."""
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tfdistill.run.held_out import as_meant_in
+from tfdistill.settings.flags import FIELDS, RunConfig
+from tfdistill.system.errors import UserError
+from tfdistill.system.paths import require_file, require_folder, require_shards
+
+ROOT = Path(__file__).resolve().parents[1]
+ONE = "data_dir tokenizer shards_dir teacher_cache teacher_config student_config output_dir model"
+ONE = [*ONE.split(), "metal_kernels", "page"]
+SEVERAL = "corpus teacher runs".split()
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/of")
+    monkeypatch.chdir(tmp_path)
+    return "/home/of"
+
+
+@pytest.mark.parametrize("name", [*ONE, *SEVERAL])
+def test_a_tilde_is_the_home_folder(name, home):
+    for given, meant in {"~": home, "~/a b": f"{home}/a b", "./~": "./~", "a~": "a~"}.items():
+        assert getattr(RunConfig(**{name: given}), name) == meant
+    assert getattr(RunConfig(**{name: Path("~/x")}), name) == f"{home}/x"
+    if name in SEVERAL:
+        value = getattr(RunConfig(**{name: "~/a, ~/b,c,~/d*/**"}), name)
+        assert value == f"{home}/a, {home}/b,c,{home}/d*/**"
+
+
+def test_a_tilde_behind_a_prefix_and_before_a_name(home):
+    assert RunConfig(recipe="~/r.py:mine").recipe == f"{home}/r.py:mine"
+    assert RunConfig(corpus="hf:~/texts:plain").corpus == f"hf:{home}/texts:plain"
+    assert RunConfig(text="~ [MASK]").text == "~ [MASK]"  # no path
+
+
+def test_every_flag_that_names_a_path_knows_it():
+    """A new flag that speaks of files or folders takes `~`, too."""
+    words = ("folder", "file", "director")
+    texts = {name: field for name, field in FIELDS.items() if isinstance(field.default, str)}
+    speaking = {
+        name
+        for name, field in texts.items()
+        if any(word in field.metadata["help"].lower() for word in words)
+    }
+    others = {"text_column"}  # a word inside such files
+    assert speaking - others <= {name for name in texts if texts[name].metadata["kind"]}
+
+
+@pytest.mark.parametrize(
+    "name, value, words",
+    [
+        ("layerdrop", 1.5, "--layerdrop=1.5 is out of range: give at least 0.0 and at most 0.95"),
+        ("seed", -1, "--seed=-1"),
+        ("steps", "8", "--steps='8' is a str: give a whole number"),
+        ("steps", 8.0, "--steps=8.0"),
+        ("steps", True, "--steps=True"),
+        ("remat", 1, "--remat=1"),
+        ("device", "tpu", "--device=tpu: choose one of auto, cpu, gpu"),
+        ("corpus", None, "--corpus=None"),
+    ],
+)
+def test_a_config_made_in_python_is_held_to_the_flags_bounds(name, value, words):
+    with pytest.raises(UserError) as error:
+        RunConfig(**{name: value})
+    assert words in str(error.value) and "\n" not in str(error.value)
+    assert RunConfig(n_epoch=2).n_epoch == 2.0
+
+
+def test_flags_of_a_run_as_they_were_meant(tmp_path):
+    there = tmp_path / "there"
+    (there / "texts").mkdir(parents=True)
+    (there / "sample").mkdir()
+    (there / "texts" / "a.txt").write_text("text")
+    meant = {
+        ("shards_dir", "shards"): f"{there}/shards",
+        ("shards_dir", "/abs/shards"): "/abs/shards",
+        ("corpus", "texts/a.txt,texts/*.txt,gone"): f"{there}/texts/a.txt,{there}/texts/*.txt,gone",
+        ("corpus", "hf:./texts"): f"hf:{there}/./texts",
+        ("corpus", "hf:owner/name:plain"): "hf:owner/name:plain",
+        ("corpus", "sample"): "sample",
+        ("data_dir", ""): "",
+        ("length", "16"): "16",
+    }
+    for (name, text), value in meant.items():
+        assert as_meant_in(name, text, str(there)) == value
+        assert as_meant_in(name, text, os.getcwd()) == text
+        assert as_meant_in(name, text, "") == text
+
+
+def refused(require, *words, flag="flag"):
+    """Checks for one line that names flag, value and cure, and that nothing was made."""
+
+    def check(path):
+        before = sorted(Path().rglob("*"))
+        with pytest.raises(UserError) as error:
+            require(flag, str(path))
+        message = str(error.value)
+        assert "\n" not in message and f"--{flag}" in message, message
+        assert [word for word in words if word not in message] == [], message
+        assert sorted(Path().rglob("*")) == before
+
+    return check
+
+
+def test_what_can_be_written_is_left_as_it_is(tmp_path):
+    before = sorted(tmp_path.rglob("*"))
+    for text in ("new", "new/below/it", ".", str(tmp_path), str(tmp_path / "new")):
+        require_folder("flag", text)
+    for text in ("new.html", "new/below.html", str(tmp_path / "new.html")):
+        require_file("flag", text)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_something_in_the_way(tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    refused(require_folder, "--flag=file is a file", "name a folder")("file")
+    refused(require_folder, "--flag is empty", "name a folder")("")
+    refused(require_file, "is a folder", "name a file")(tmp_path)
+    refused(require_file, "--flag is empty", "name a file")("")
+    refused(require_file, "is a device", "name a file")("/dev/null")
+    for require in (require_folder, require_file):
+        refused(require, "file is a file, where a folder must be")("file/below/it")
+        refused(require, "link is a link that leads nowhere")("link/below")
+        refused(require, "shorten")(f"{'x' * 300}/below")
+
+
+@pytest.mark.parametrize(
+    "number, cure",
+    [
+        (errno.EROFS, "name a path on another disk"),
+        (errno.ENOSPC, "free the disk"),
+        (errno.EACCES, "change the permissions"),
+        (errno.ENOENT, "fix the path"),
+    ],
+)
+def test_the_cure_fits_what_the_system_says(number, cure, monkeypatch):
+    def mkdir(path, *_, **__):
+        raise OSError(number, os.strerror(number), path)
+
+    monkeypatch.setattr(os, "mkdir", mkdir)
+    for require in (require_folder, require_file):
+        refused(require, os.strerror(number), cure)("new/below")
+
+
+@pytest.fixture
+def no_rights(monkeypatch):
+    """A folder whose content may be listed and not changed, for anybody but root."""
+    path = Path(tempfile.mkdtemp())
+    path.chmod(0o555)
+    monkeypatch.chdir(path)
+    root = os.geteuid() == 0
+    try:
+        if root:
+            os.seteuid(65534)
+        yield path
+    finally:
+        if root:
+            os.seteuid(0)
+        path.chmod(0o755)
+        shutil.rmtree(path)
+
+
+def test_no_permission(no_rights):
+    for require in (require_folder, require_file):
+        for path in (no_rights / "run", no_rights / "run" / "below"):
+            refused(require, str(no_rights), "Permission denied", "change the permissions")(path)
+    refused(require_folder, "Permission denied")(no_rights)
+
+
+def test_prepared_text_may_be_there_to_be_read(tmp_path, monkeypatch):
+    (tmp_path / "shards" / "text-1").mkdir(parents=True)
+
+    def mkdir(path, *_, **__):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
+
+    monkeypatch.setattr(os, "mkdir", mkdir)
+    with pytest.raises(UserError, match="--shards_dir=shards cannot be written"):
+        require_shards("shards")
+    (tmp_path / "shards" / "text-1" / "manifest.json").write_text("{}")
+    require_shards("shards")
+    with pytest.raises(UserError, match="--shards_dir is empty"):
+        require_shards("")
+
+
+def _prepare(folder, corpus, encoding):
+    words = [sys.executable, "-m", "tfdistill.prepare", b"--corpus=" + corpus]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": encoding}
+    return subprocess.run(words, capture_output=True, cwd=folder, env=environment)
+
+
+@pytest.mark.parametrize(
+    "name, encoding, shown",
+    [
+        (b"caf\xe9.txt", "utf-8:strict", b"train: 1 file in texts: caf\\udce9.txt"),
+        ("東.txt".encode(), "ascii:strict", b"train: 1 file in texts: \\u6771.txt"),
+    ],
+)
+def test_names_that_the_terminal_cannot_show(tmp_path, name, encoding, shown):
+    (tmp_path / "texts").mkdir()
+    try:
+        with open(os.fsencode(tmp_path / "texts") + b"/" + name, "wb") as file:
+            file.write(b"The whale swam. " * 200)
+    except OSError:
+        pytest.skip("the file system takes no such name")
+    done = _prepare(tmp_path, b"texts", encoding)
+    assert done.returncode == 0 and shown in done.stdout and b"Traceback" not in done.stderr
+    done = _prepare(tmp_path, b"texts/" + name, "utf-8:strict")
+    named = name.endswith(b"\xe9.txt")
+    assert done.returncode == int(named)
+    if named:
+        assert b"--corpus='texts/caf\\udce9.txt' is not UTF-8: rename" in done.stderr
+        assert done.stderr.count(b"\n") == 1

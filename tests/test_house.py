@@ -1,0 +1,47 @@
+"""The structure of the package: rooms, and the direction of the imports between them."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def house():
+    spec = importlib.util.spec_from_file_location("house", ROOT / "scripts" / "house.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.House
+
+
+def test_imports_run_one_way(house):
+    assert house(ROOT / "tfdistill").against_the_rule() == {}
+
+
+def test_only_commands_stand_at_the_top(house):
+    assert house(ROOT / "tfdistill").not_commands() == []
+
+
+def test_number_of_rooms_and_arrows(house):
+    found = house(ROOT / "tfdistill")
+    assert len(found.rooms) <= 28
+    assert len(found.imports) <= 130
+
+
+def test_an_import_against_the_rule_is_found(house, tmp_path):
+    """Also one inside a function, and one on a circle of rooms of the same floor."""
+    package = tmp_path / "tfdistill"
+    modules = {
+        "data/rows.py": "def late():\n    from tfdistill.run.job import Job\n    return Job\n",
+        "run/job.py": "from tfdistill.data.rows import late\n",
+        "starts/cut.py": "from tfdistill.training.loop import Loop\n",
+        "training/loop.py": "from tfdistill.starts import cut\n",
+    }
+    for name, text in modules.items():
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_text(text)
+    wrong = house(package).against_the_rule()
+    assert wrong["data", "run"] == ["tfdistill/data/rows.py:2"]
+    assert {("starts", "training"), ("training", "starts")} <= set(wrong)

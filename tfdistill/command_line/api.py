@@ -1,0 +1,164 @@
+"""The commands as Python functions: train, measure, fill [MASK]."""
+
+import numbers
+
+from tfdistill.settings.flags import RunConfig
+from tfdistill.system import devices
+from tfdistill.system.errors import UserError
+from tfdistill.system.paths import at_home, require_shards
+
+
+def train_model(config):
+    """Runs the main job: text, teacher, student, distillation, evaluation, export and report.
+
+    As `python -m tfdistill.train` does: progress is printed, and a run that was stopped goes on
+    when it is called again.
+
+    Args:
+        config: a `RunConfig`.
+
+    Returns:
+        dict: what the run's metrics.json holds; `["models"]["student"]` has the student's "loss"
+        in nats, "top1" and "top5" as shares.
+
+    Raises:
+        UserError: the run cannot be made as asked; nothing is lost.
+        ParityError: everything is there, but the int8 file costs too much quality.
+
+    Example:
+        import tfdistill
+
+        config = tfdistill.RunConfig(
+            teacher="runs/mini/teacher", steps=20, length=64, output_dir="runs/twenty_steps"
+        )
+        metrics = tfdistill.train_model(config)
+        metrics["models"]["student"]["loss"]
+    """
+    if not isinstance(config, RunConfig):
+        raise UserError(f"train_model takes a tfdistill.RunConfig, not {type(config).__name__}")
+    devices.prepare_import()
+    from tfdistill.command_line.console import Console
+    from tfdistill.run import machine
+    from tfdistill.run.early_checks import check_early
+
+    corpus = check_early(config)
+    console = Console()
+    choice = machine.for_training(config, console)  # before anything else imports TensorFlow
+    from tfdistill.run.job import MainJob
+
+    metrics, failure = MainJob(config, console, choice, corpus).run()
+    if failure:
+        raise failure
+    return metrics
+
+
+def evaluate_model(model, teacher=None, tokenizer=None, **flags):
+    """Measures a model on the test split of a corpus, with the masks of the main job.
+
+    Args:
+        model: a `MaskedLanguageModel` with a head; or a Hugging Face directory or hub name.
+        teacher: the same, measured beside it and compared with it; or None.
+        tokenizer: a `Tokenizer`, directory or hub name; None: that of the directory, and for a
+            model in memory the bundled one.
+        **flags: fields of `RunConfig` that say which text: `corpus`, `data_dir`, `length`,
+            `shards_dir`.
+
+    Returns:
+        dict, as `python -m tfdistill.evaluate --json` prints it. "models" has "unigram" (always
+        the training split's frequencies), "teacher" and "model", each with "loss" in nats,
+        "pseudo_perplexity", "top1" and "top5" as shares, their standard errors, and the model's
+        "agreement" with the teacher; "differences" has what lies between them, with its error.
+
+    Raises:
+        UserError: there is no such model or text, or they do not go together.
+
+    Example:
+        import tfdistill
+
+        found = tfdistill.evaluate_model(
+            "runs/mini/student", teacher="runs/mini/teacher", corpus="my_texts", length=32
+        )
+        found["models"]["model"]["loss"], found["models"]["model"]["agreement"]
+    """
+    if model is None:
+        raise UserError("there is no model (None): give a MaskedLanguageModel or a directory")
+    config = RunConfig(**flags)
+    devices.prepare_import()
+    from tfdistill.run.early_checks import open_text
+
+    corpus = open_text(config)
+    require_shards(config.shards_dir)
+    devices.prepare("auto", "float32")
+    from tfdistill.command_line.console import Console
+    from tfdistill.models.hugging_face.checkpoint import load_model, resolve_directory
+    from tfdistill.run.held_out import open_held_out, require_fit
+    from tfdistill.run.results import add_errors, evaluate_models
+
+    models, folder = {}, ""
+    for key, source in {"teacher": teacher, "model": model}.items():
+        if source is not None and not hasattr(source, "config"):
+            folder = str(resolve_directory(at_home(str(source))))
+            source = load_model(folder)
+        if source is not None:
+            models[key] = source
+    if models["model"].head is None:
+        raise UserError("the model has no masked-LM head: give one with a head")
+    tokenizer = _tokenizer(tokenizer or folder)
+    for key, each in models.items():
+        require_fit(config, tokenizer, f"the {key}", each)
+    counts, batches = open_held_out(config, tokenizer, corpus, Console(json=True))
+    found, sums = evaluate_models(models.items(), counts, batches)
+    differences = add_errors(found, sums)
+    facts = {"corpus": config.corpus, "split": "test"}
+    return facts | {"models": found, "differences": differences}
+
+
+def fill_masks(model, text, top_k=5, tokenizer=None):
+    """Predicts the words behind the [MASK] tokens of a text, each with the others unseen.
+
+    Args:
+        model: a `MaskedLanguageModel` with a head; or a Hugging Face directory, hub name or .tflite
+            file.
+        text: str with one or more [MASK].
+        top_k: words to return for each.
+        tokenizer: a `Tokenizer`, directory or hub name; None: that of the directory or file, and
+            for a model in memory the bundled one.
+
+    Returns:
+        For each [MASK], in order, a list of (token, probability), the likeliest first.
+
+    Raises:
+        UserError: there is no such model, no [MASK], or more tokens than the model takes.
+
+    Example:
+        import tfdistill
+
+        (words,) = tfdistill.fill_masks("runs/mini/student", "The whale [MASK] the ship.")
+        words[0]  # the likeliest token and its probability
+    """
+    if not isinstance(text, str):
+        raise UserError(f"fill_masks takes one text, not {type(text).__name__}: call it for each")
+    if not isinstance(top_k, numbers.Integral) or top_k < 1:
+        raise UserError(f"top_k={top_k!r}: give a whole number of words, 1 or more")
+    if model is None:
+        raise UserError("there is no model (None): give a MaskedLanguageModel or a path")
+    if not str(model).endswith(".tflite"):
+        devices.prepare("auto", "float32")
+    from tfdistill.deployment.predictor import Predictor
+
+    if hasattr(model, "config"):
+        if model.head is None:
+            raise UserError("the model has no masked-LM head: give one with a head")
+        return Predictor.of_model(model, _tokenizer(tokenizer)).fill(text, top_k)
+    from tfdistill.command_line.console import Console
+
+    predictor = Predictor.open(at_home(str(model)), tokenizer)
+    Console().warn(predictor.notes)
+    return predictor.fill(text, top_k)
+
+
+def _tokenizer(given):
+    """A `Tokenizer` as it is, or the one that a directory or hub name names; None: the bundled."""
+    from tfdistill.data.tokenizer import Tokenizer, load_tokenizer
+
+    return given if isinstance(given, Tokenizer) else load_tokenizer(at_home(str(given or "")))

@@ -1,0 +1,68 @@
+"""Compares Metal, or bfloat16 on a CPU, with float32 on the CPU, for the run of the flags.
+
+    python -m tfdistill.command_line.auto_check --flagfile=mini --device=cpu --precision=bfloat16
+
+Prints the answer as one JSON object: {"problem": ""}, or why the candidate should not be used.
+`run.auto_check` starts it in a process of its own, because a GPU driver may crash.
+"""
+
+import dataclasses
+import json
+
+from tfdistill.command_line import cli
+from tfdistill.recipes.recipe_file import require_on_command_line
+from tfdistill.settings import flags
+from tfdistill.system import devices, hardware
+
+SPEED_STEPS = 6
+WORTH_ROUNDING = 1.1  # times as fast: of a smaller gain half may be chance
+
+
+def main():
+    """Runs the command."""
+    cli.run(_check, __doc__, [flags.CORPUS, flags.TEACHER, flags.STUDENT, flags.OPTIMIZER])
+
+
+def _check(config):
+    require_on_command_line(config.recipe)
+    choice = devices.prepare(config.device, config.precision)
+    from tfdistill import recipes
+    from tfdistill.data.tokenizer import load_tokenizer
+    from tfdistill.diagnosis import workloads
+    from tfdistill.diagnosis.training_check import STEPS, Way, compare, train, ways
+    from tfdistill.models.hugging_face.checkpoint import load_model
+    from tfdistill.run import plan, sources
+
+    names = sources.teacher_names(config)[:1]
+    tokenizer = load_tokenizer(sources.tokenizer_source(config, names))
+    teachers = [load_model(name) for name in names]
+    # Of several, the time goes to the first as well; the others are like it.
+    config = dataclasses.replace(config, teacher_weights="")
+    recipe = recipes.get(config.recipe, **vars(config))
+    run = workloads.of_run(config, plan.make_plan(config, recipe, teachers, tokenizer))
+    candidate = ways(choice)[-1]
+    instead = Way("cpu", devices.choose(hardware.this_platform(), [], "cpu", "float32"))
+    trials = [(run, tokenizer, SPEED_STEPS), (workloads.MINI, load_tokenizer(), STEPS)]
+    if choice.on_metal:  # whether it is right is the question there; elsewhere, whether it pays
+        trials = [(workloads.without_draws(each), *rest) for each, *rest in reversed(trials)]
+    for workload, its_tokenizer, steps in trials:
+        batches = workloads.batches(workload, its_tokenizer)
+        usual, other = (train(workload, batches, w, steps) for w in (instead, candidate))
+        wrong = compare(usual, other, choice.precision).problem
+        if not wrong and steps == SPEED_STEPS:
+            wrong = _too_slow(choice, usual.tokens_per_second, other.tokens_per_second)
+        if wrong:
+            break
+    print(json.dumps({"problem": wrong}))
+
+
+def _too_slow(choice, usual, other):
+    """Why a pace in tokens/s does not make up for leaving the usual one; "" when it does."""
+    against = f"at this size, {other:,.0f} tokens/s against {usual:,.0f}"
+    if choice.on_metal:
+        return "" if other >= usual else f"slower than the CPU {against}"
+    return "" if other >= WORTH_ROUNDING * usual else f"not clearly faster than float32 {against}"
+
+
+if __name__ == "__main__":
+    main()

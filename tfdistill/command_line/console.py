@@ -1,0 +1,169 @@
+"""Lines for the person who waits."""
+
+import contextlib
+import os
+import shutil
+import sys
+import time
+
+from tfdistill.reports.units import duration
+
+QUIET_SECONDS = 15.0  # between two lines where the terminal cannot rewrite one
+REWRITE_SECONDS = 0.1  # between two states of a line that is rewritten
+NARROWEST = 40  # columns; below, lines are not cut further
+
+_unfinished = None  # the stream on which a line that is rewritten stands; there is one terminal
+
+
+class Console:
+    """Prints what a command has to say.
+
+    Args:
+        json: standard output belongs to one JSON object; all else goes to standard error.
+    """
+
+    def __init__(self, json=False):
+        self._stream = sys.stderr if json else sys.stdout
+
+    def say(self, text):
+        """Prints one or more lines."""
+        finish_line()
+        print(text, file=self._stream, flush=True)
+
+    def warn(self, lines):
+        """Prints lines that somebody may have to act on, to standard error whatever else is.
+
+        Args:
+            lines: iterable of str.
+        """
+        for line in lines:
+            print(line, file=sys.stderr, flush=True)
+
+    def progress(self, name, steps, first=0):
+        """Starts the progress line of a long stage.
+
+        Args:
+            name: the stage.
+            steps: all its steps; None where that is not known.
+            first: steps done before this start.
+
+        Returns:
+            A `ProgressLine`.
+        """
+        return ProgressLine(self._stream, name, steps, first)
+
+    def preparation(self, size):
+        """Starts the progress line of a corpus that is tokenised.
+
+        Args:
+            size: bytes of its text; None where that is not known.
+
+        Returns:
+            A function of (bytes done, all bytes, tokens done) that shows the line.
+        """
+        line, started = self.progress("prepare", size), time.monotonic()
+
+        def show(done, _, tokens):
+            rate = tokens / max(time.monotonic() - started, 1e-9)
+            line(done, f"bytes  {rate:,.0f} tokens/s")
+
+        return show
+
+
+class ProgressLine:
+    """How far a stage is; a terminal rewrites it, elsewhere it is printed now and then.
+
+    The time left is reckoned from the pace since the first call, so that what comes before the
+    first step is done, such as compiling it, counts for nothing.
+
+    Args:
+        stream: where to print.
+        name: the stage.
+        steps: all its steps; None where that is not known.
+        first: steps done before this start.
+    """
+
+    def __init__(self, stream, name, steps, first):
+        self._stream, self._name, self._steps, self._done = stream, name, steps, first
+        self._began = None  # (time, steps done) at the first call
+        self._shown, self._text = 0.0, ""
+
+    def __call__(self, done, text=None):
+        """Shows the line.
+
+        Args:
+            done: steps done.
+            text: what there is to say of them; None: the same as before.
+        """
+        now = time.monotonic()
+        self._done = done
+        self._text = self._text if text is None else text
+        self._began = self._began or (now, done)
+        last = self._steps is not None and done >= self._steps
+        seconds = REWRITE_SECONDS if self._stream.isatty() else QUIET_SECONDS
+        if last or now - self._shown >= seconds:
+            self._print(self._text, "done" if last else self._left(now), last)
+            self._shown = now
+
+    def note(self, text):
+        """Shows what is being done in a stretch without steps.
+
+        Before the first step that is said in any case; later, where lines are not rewritten, only
+        when there was none for a while.
+        """
+        now = time.monotonic()
+        if self._began is None or self._stream.isatty() or now - self._shown >= QUIET_SECONDS:
+            self._print(text, "", False)
+            self._shown = now
+
+    def _left(self, now):
+        began, first = self._began
+        if self._steps is None or self._done <= first:
+            return ""
+        pace = (now - began) / (self._done - first)
+        return f"{duration(pace * (self._steps - self._done))} left"
+
+    def _print(self, text, end, last):
+        global _unfinished
+        width = _columns(self._stream) - 1  # a full line would already wrap
+        head = f"{self._name:>8}"
+        if self._steps is not None or self._done:
+            head += f" {self._done:,}"
+        if self._steps is not None:
+            head += f"/{self._steps:,}"
+        tail = f"  {end}" if end else ""
+        text = _cut(text, width - len(head) - len(tail) - 2)
+        line = head + (f"  {text}" if text else "") + tail
+        if self._stream.isatty():
+            rest = "\n" if last else ""
+            print(f"\r{line.ljust(width)}", end=rest, file=self._stream, flush=True)
+            _unfinished = None if last else self._stream
+        else:
+            print(line, file=self._stream, flush=True)
+
+
+def _cut(text, room):
+    """Leaves out what does not fit: parts between double spaces, from the end, or characters."""
+    while len(text) > room and "  " in text:
+        text = text.rpartition("  ")[0].rstrip()
+    if len(text) <= room:
+        return text
+    return text[: room - 1] + "…" if room > 0 else ""
+
+
+def finish_line():
+    """Ends the line that a terminal is rewriting, so that the next text stands on its own."""
+    global _unfinished
+    stream, _unfinished = _unfinished, None
+    if stream is not None:
+        with contextlib.suppress(OSError):  # the terminal is gone
+            print(file=stream, flush=True)
+
+
+def _columns(stream):
+    """Width of a terminal; of anything else that of COLUMNS, or 80."""
+    try:
+        columns = os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError):  # no terminal, or nothing that the system knows
+        columns = shutil.get_terminal_size().columns
+    return max(columns or 80, NARROWEST)

@@ -1,0 +1,81 @@
+"""Whether Metal, or bfloat16 on a CPU, is right and faster here: asked before "auto" takes it.
+
+The comparison runs in a process of its own (`command_line.auto_check`), which may crash without
+harm. Its answer is stored for this machine, these versions and this model size.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tfdistill.recipes.recipe_file import fingerprint
+from tfdistill.settings import flags
+from tfdistill.system import hardware
+from tfdistill.system.files import write_atomically
+
+PATIENCE = 3600.0  # seconds: of what takes minutes, unless the device hangs
+# Flags that decide what a step computes.
+SHAPES = (
+    "teacher tokenizer teacher_type teacher_config student_type student_config recipe alpha_ce "
+    "alpha_mlm alpha_cos alpha_mse alpha_attention alpha_hidden alpha_embedding alpha_relations "
+    "alpha beta restrict_ce_to_mask then layer_map projection relation_heads relation_layer "
+    "pt_over_width alpha_feature_map alpha_feature_mean alpha_feature_variance schedules length "
+    "batch_size remat dropout precision"
+).split()
+
+
+def problem(config, console, candidate):
+    """Why a run should not use what "auto" could take.
+
+    Args:
+        config: a `RunConfig`.
+        console: a `Console`, which is told when it takes time.
+        candidate: a `devices.Choice`: Metal, or bfloat16 on the CPU.
+
+    Returns:
+        A few words; "" when it is right and not slower than float32 on the CPU.
+    """
+    config = dataclasses.replace(config, device=candidate.device, precision=candidate.precision)
+    name = "Metal" if candidate.on_metal else candidate.precision
+    facts = {
+        "chip": hardware.chip(),
+        "cores": os.cpu_count(),
+        "memory_bytes": hardware.memory_bytes(),
+        "versions": hardware.versions() | hardware.this_platform().packages,
+        "flags": {flag: getattr(config, flag) for flag in SHAPES},
+        "recipe": fingerprint(config.recipe),
+    }
+    key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+    file = _cache() / f"{name.lower()}-{key}.json"
+    if file.is_file():
+        return json.loads(file.read_text())["problem"]
+    console.say(
+        f"comparing {name} with float32 on the CPU: some minutes, once for this machine and model "
+        "size"
+    )
+    found, answered = _ask(config)
+    if answered:  # else it crashed, perhaps for reasons that pass
+        write_atomically(file, json.dumps({"problem": found, **facts}, indent=1) + "\n")
+    return found
+
+
+def _cache():
+    """Folder of what was found out about this machine."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tfdistill"
+
+
+def _ask(config):
+    """Runs the check: (problem, whether it came to its end)."""
+    command = [sys.executable, "-m", "tfdistill.command_line.auto_check", *flags.flag_lines(config)]
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        return f"its check did not end in {PATIENCE / 60:.0f} minutes", True
+    if result.returncode:
+        last = (result.stderr.strip().splitlines() or [""])[-1]
+        return f"its check ended with code {result.returncode}. {last}".strip(), False
+    return json.loads(result.stdout.splitlines()[-1])["problem"], True

@@ -1,0 +1,86 @@
+"""What was run: the facts that a report needs to say whose numbers it shows."""
+
+import dataclasses
+import datetime
+import os
+import shlex
+
+from tfdistill.run import plan
+from tfdistill.run.baselines import KEYS, baselines_of
+from tfdistill.settings.flags import given_flags
+from tfdistill.system import hardware
+
+SHAPE = (
+    "model_type",
+    "num_hidden_layers",
+    "hidden_size",
+    "num_attention_heads",
+    "intermediate_size",
+    "vocab_size",
+)
+
+
+def describe_run(config, made, *, rows, statistics, machine):
+    """Collects them.
+
+    Args:
+        config: a `RunConfig`.
+        made: its `Plan`.
+        rows: number of rows of the training split.
+        statistics: dict of splits to `documents`, `tokens`, `bytes` and `unk_share`.
+        machine: the `devices.Choice`.
+
+    Returns:
+        dict for metrics.json, now being the date.
+    """
+    flags = given_flags(config)
+    words = ["python", "-m", "tfdistill.train", *(f"--{name}={flags[name]}" for name in flags)]
+    steps = plan.student_steps(config, rows)
+    trained = {"student": (steps, config.learning_rate)}
+    if made.teacher_steps:
+        trained["teacher"] = made.teacher_steps, plan.teacher_learning_rate(config)
+    trained |= {KEYS[word]: trained["student"] for word in baselines_of(config.baseline)}
+    shapes = {"teacher": made.teacher_config, "student": made.student_config}
+    return {
+        "command": shlex.join(words),
+        "flags": flags,
+        "recipe": config.recipe,
+        "student_init": made.student_init,
+        "seed": config.seed,
+        "steps": {name: count for name, (count, _) in trained.items()},
+        "learning_rates": {name: rate for name, (_, rate) in trained.items()},
+        "rows_in_a_step": config.batch_size * config.gradient_accumulation_steps,
+        "tokens_in_a_row": config.length,
+        "shapes": {
+            name: {field: getattr(shape, field) for field in SHAPE}
+            for name, shape in shapes.items()
+            if shape
+        },
+        "corpus": {"name": config.corpus, "splits": statistics},
+        "machine": dataclasses.asdict(machine) | _processor(),
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _processor():
+    return {
+        "processor": hardware.chip(),
+        "cores": os.cpu_count(),
+        "memory_bytes": hardware.memory_bytes(),
+    }
+
+
+def reads_teacher(recipe, teacher_config):
+    """Whether a loss of the recipe reads what the teacher says.
+
+    Args:
+        recipe: the `Recipe`.
+        teacher_config: `EncoderConfig`, or None without a teacher.
+
+    Returns:
+        bool.
+    """
+    from tfdistill.distillation.terms import LOSSES
+
+    losses = [LOSSES[term.loss] for phase in recipe.phases for term in phase.active_terms]
+    return teacher_config is not None and any(loss.needs_teacher for loss in losses)

@@ -1,0 +1,143 @@
+"""Which shapes a run will have, and where its student starts: decided without TensorFlow."""
+
+import dataclasses
+import math
+
+from tfdistill.models.configs.config_files import config_file, read_config
+from tfdistill.run.sources import teacher_names
+from tfdistill.settings.flags import FIELDS
+from tfdistill.starts.start_layers import choose_layers
+from tfdistill.system.errors import UserError
+
+
+def plan_shapes(config, asks_teacher, loaded, tokenizer):
+    """Works out the shapes of teacher and student.
+
+    Args:
+        config: a `RunConfig`.
+        asks_teacher: whether a term of the recipe reads a teacher.
+        loaded: `EncoderConfig` of the first teacher that `--teacher` names, or None.
+        tokenizer: the `Tokenizer`.
+
+    Returns:
+        (`EncoderConfig` of the teacher, or None for a run without one; that of the student; where
+        the student starts).
+
+    Raises:
+        UserError: they do not go together; the message names the flag.
+    """
+    teacher = _plan_teacher(config, asks_teacher, loaded, tokenizer)
+    student = _plan_student(config, teacher, tokenizer)
+    init = _plan_start(config, teacher)
+    if teacher:
+        # Any choice will do here: what a search finds is not known yet.
+        choose_layers(teacher, student, init, validation_loss=lambda layers: 0.0)
+    for flag, shape in {"teacher": teacher, "student": student}.items():
+        if shape and config.length > shape.max_position_embeddings:
+            raise UserError(
+                f"--length={config.length} is over the {flag}'s {shape.max_position_embeddings} "
+                "positions: use a smaller one"
+            )
+    if config.freeze_token_type_embds and not student.type_vocab_size:
+        raise UserError(
+            "--freeze_token_type_embds finds nothing to freeze: a DistilBERT student has no "
+            "token types; leave the flag out"
+        )
+    return teacher, student, init
+
+
+def read_shape(model, config):
+    """The shape that `--teacher_config` or `--student_config` names.
+
+    Args:
+        model: "teacher" or "student".
+        config: a `RunConfig`.
+
+    Returns:
+        `EncoderConfig`.
+
+    Raises:
+        UserError: there is none, or it cannot be.
+    """
+    name = getattr(config, f"{model}_config")
+    try:
+        return read_config(name, getattr(config, f"{model}_type"))
+    except UserError as error:
+        raise UserError(f"--{model}_config={name}: {error}") from None
+
+
+def _plan_teacher(config, asks_teacher, loaded, tokenizer):
+    if loaded is None:
+        if not asks_teacher:
+            return None
+        if config.layerdrop_adapt_steps:
+            raise UserError(
+                "--layerdrop_adapt_steps is for a loaded teacher: name one with --teacher, or use "
+                "--teacher_steps"
+            )
+        shape = read_shape("teacher", config)
+        return _at_home(shape, "--teacher_config", config, tokenizer, tokenizer.vocab_size)
+    tokenizer.require_table(loaded.vocab_size, f"--teacher={first_teacher(config)}")
+    return loaded
+
+
+def first_teacher(config):
+    """The first name in `--teacher`; "" without one."""
+    return teacher_names(config)[0] if config.teacher else ""
+
+
+def _plan_start(config, teacher_config):
+    init = config.student_init
+    if teacher_config is None:
+        if init not in ("random", FIELDS["student_init"].default):
+            raise UserError(
+                f"--student_init={init}: there is no teacher to start from; name one with "
+                "--teacher, or leave the flag out"
+            )
+        init = "random"
+    if init == "random":
+        for flag in ("freeze_pos_embs", "freeze_token_type_embds"):
+            if getattr(config, flag):
+                raise UserError(
+                    f"--{flag} would keep random numbers: the student starts at random; leave one "
+                    "of the two out"
+                )
+    return init
+
+
+def _plan_student(config, teacher_config, tokenizer):
+    if config.student_config:
+        shape = read_shape("student", config)
+        if teacher_config and not config_file(config.student_config):
+            # A name says nothing of these.
+            fields = list(shape.INHERITED)
+            if shape.model_type == teacher_config.model_type:
+                fields.append("layer_norm_eps")
+            theirs = {field: getattr(teacher_config, field) for field in fields}
+            shape = dataclasses.replace(shape, **theirs)
+        rows = teacher_config.vocab_size if teacher_config else tokenizer.vocab_size
+        return _at_home(shape, "--student_config", config, tokenizer, rows)
+    if teacher_config is None:
+        raise UserError("--student_config is empty, and there is no teacher to take a shape from")
+    if config.student_type not in teacher_config.TYPES:
+        raise UserError(
+            f"--student_config is empty, and --student_type={config.student_type} takes no shape "
+            f"from a teacher of type {teacher_config.model_type}: name one"
+        )
+    # Half the teacher's layers; what the types do not share takes the type's own value.
+    own = dict(model_type=config.student_type, type_vocab_size=None, layer_norm_eps=1e-12)
+    if config.student_type == teacher_config.model_type:
+        own = {}
+    layers = math.ceil(teacher_config.num_hidden_layers / 2)
+    return dataclasses.replace(teacher_config, num_hidden_layers=layers, **own)
+
+
+def _at_home(shape, flag, config, tokenizer, rows):
+    """A shape that is made here; a name says nothing of the vocabulary and the dropout."""
+    name = config.student_config if flag == "--student_config" else config.teacher_config
+    if config_file(name):
+        tokenizer.require_table(shape.vocab_size, f"{flag}={name}")
+    else:
+        shape = dataclasses.replace(shape, vocab_size=rows)
+        shape = shape.with_dropout(config.dropout)
+    return dataclasses.replace(shape, pad_token_id=tokenizer.pad_id)

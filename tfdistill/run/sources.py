@@ -1,0 +1,122 @@
+"""Where a run's models and tokenizer come from: what the flags name, and whether it may be so."""
+
+import glob
+import os
+from pathlib import Path
+
+from tfdistill.data.tokenizer import load_tokenizer
+from tfdistill.system.errors import UserError
+
+
+def require_sources_outside(config):
+    """Refuses to start a run over when that would delete what it is to be made from.
+
+    Args:
+        config: a `RunConfig`.
+
+    Raises:
+        UserError: a path lies in `--output_dir`, and `--force` is given.
+    """
+    run = Path(config.output_dir).resolve()
+    if not config.force:
+        return
+    sources = "tokenizer data_dir shards_dir teacher_cache teacher_config student_config".split()
+    values = [(flag, getattr(config, flag)) for flag in sources]
+    values += [("teacher", name) for name in teacher_names(config)]
+    values += [("corpus", item) for item in config.corpus.split(",")]
+    for flag, value in values:
+        paths = [value] if os.path.exists(value) else glob.glob(value, recursive=True)
+        if any(Path(path).resolve().is_relative_to(run) for path in paths):
+            raise UserError(
+                f"--force would delete --{flag}={value}, which lies in --output_dir={run}: name "
+                "another --output_dir"
+            )
+
+
+def require_the_teachers_vocabulary(config, names, tokenizer):
+    """Refuses a tokenizer whose tokens are not those of the teachers' own.
+
+    Args:
+        config: a `RunConfig`.
+        names: where the teachers are now.
+        tokenizer: the `Tokenizer` of the run.
+
+    Raises:
+        UserError: they differ.
+    """
+    from tfdistill.models.hugging_face.checkpoint import resolve_directory  # needs TensorFlow
+
+    source = f"--tokenizer={config.tokenizer}"
+    if names and not config.tokenizer:  # then the first teacher's own
+        source, *names = f"--teacher={names[0]}", *names[1:]
+    for name in names:
+        directory = resolve_directory(name)
+        if not _holds_tokenizer(directory):
+            continue
+        try:
+            own = load_tokenizer(str(directory))
+        except UserError:
+            if config.tokenizer:  # in its place
+                continue
+            raise
+        ids = range(own.vocab_size)
+        same = own.vocab_size == tokenizer.vocab_size
+        if not same or any(own.id_to_token(i) != tokenizer.id_to_token(i) for i in ids):
+            raise UserError(
+                f"{source} ({tokenizer.vocab_size} tokens) and --teacher={name} "
+                f"({own.vocab_size}): their vocabularies differ; leave one of them out"
+            )
+
+
+def _holds_tokenizer(folder):
+    return any((Path(folder) / name).is_file() for name in ("tokenizer.json", "vocab.txt"))
+
+
+def tokenizer_source(config, names):
+    """Where the tokenizer of a run comes from.
+
+    Args:
+        config: a `RunConfig`.
+        names: where the teachers are now.
+
+    Returns:
+        `--tokenizer`; or the first teacher, when it is a hub name or a folder that holds a
+        tokenizer; or "", the bundled one.
+    """
+    if config.tokenizer or not names:
+        return config.tokenizer
+    if Path(names[0]).is_dir():
+        return names[0] if _holds_tokenizer(names[0]) else ""
+    return names[0]
+
+
+def teacher_names(config):
+    """The folders or hub names that `--teacher` names: a list.
+
+    Args:
+        config: a `RunConfig`.
+    """
+    if os.path.isdir(config.teacher):  # with a comma in its name, perhaps
+        return [config.teacher]
+    names = [name.strip() for name in config.teacher.split(",")]
+    if config.teacher and not all(names):
+        raise UserError(f"--teacher={config.teacher}: a name is missing before or behind a comma")
+    return names if config.teacher else []
+
+
+def teacher_weights(config):
+    """What `--teacher_weights` says: a tuple of float, () when it is empty.
+
+    Args:
+        config: a `RunConfig`.
+
+    Raises:
+        UserError: it is no list of numbers.
+    """
+    try:
+        return tuple(float(weight) for weight in config.teacher_weights.split(",") if weight)
+    except ValueError:
+        raise UserError(
+            f"--teacher_weights={config.teacher_weights}: give numbers separated by commas, one "
+            "for each teacher"
+        ) from None

@@ -1,0 +1,100 @@
+"""Where the student of a run starts, measured before it learns anything."""
+
+from tfdistill.data.batches import TrainingBatches
+from tfdistill.models.model import MaskedLanguageModel
+from tfdistill.starts.from_teacher import initialize_student
+from tfdistill.starts.from_text import start_from_text
+from tfdistill.starts.start_layers import search_size
+from tfdistill.training.evaluation import scorer
+from tfdistill.training.unigram import set_unigram_bias
+
+CALIBRATION_BATCHES, CALIBRATION_ROWS = 8, 32  # that a narrower student is fitted on
+
+
+def make_start(config, plan, console, *, teacher, rows, validation_loss):
+    """Cuts the student from the teacher, or makes it of random numbers.
+
+    Args:
+        config: a `RunConfig`.
+        plan: its `Plan`.
+        console: a `Console`.
+        teacher: the `MaskedLanguageModel`; None for a random start.
+        rows: `Rows` of the training split.
+        validation_loss: called with a scorer; returns nats.
+
+    Returns:
+        (`MaskedLanguageModel`, dict of its `validation_loss` and, of a student that was cut,
+        `random_validation_loss`).
+    """
+    console.say("making the student's start")
+    if plan.student_init == "random":
+        start = random_student(config, plan, rows.counts)
+    else:
+        start = _cut_student(config, plan, console, teacher, rows, validation_loss)
+    facts, beside = {"validation_loss": validation_loss(scorer(start))}, ""
+    if plan.student_init != "random":
+        fresh = validation_loss(scorer(random_student(config, plan, rows.counts)))
+        facts["random_validation_loss"] = fresh
+        beside = f" (random weights: {fresh:.3f})"
+    loss = facts["validation_loss"]
+    console.say(f"student starts at validation loss {loss:.3f} nats{beside}")
+    return start, facts
+
+
+def random_student(config, plan, counts):
+    """A student of random numbers, but for the bias of its head.
+
+    Args:
+        config, plan: as for `make_start`.
+        counts: int64 (vocab,), tokens of the training split.
+
+    Returns:
+        A `MaskedLanguageModel`.
+    """
+    student = MaskedLanguageModel(plan.student_config, seed=config.seed + 1)
+    set_unigram_bias(student, counts)
+    return student
+
+
+def student_from_text(config, plan, rows, ids, special_ids):
+    """A student that starts as a teacher made here does: from what counting the text tells.
+
+    Args:
+        config, plan: as for `make_start`.
+        rows: `Rows` of the training split.
+        ids: int (tokens,), its text.
+        special_ids: ids that are no text.
+
+    Returns:
+        A `MaskedLanguageModel`.
+    """
+    seed = config.seed + 1
+    student = MaskedLanguageModel(plan.student_config, seed=seed)
+    start_from_text(student, ids, rows.counts, special_ids, seed)
+    return student
+
+
+def _cut_student(config, plan, console, teacher, rows, validation_loss):
+    """A student out of the teacher's weights; a head that the teacher lacks is a fresh one."""
+    calibration = TrainingBatches(rows, CALIBRATION_ROWS, config.seed)
+    depths = teacher.config.num_hidden_layers, plan.student_config.num_hidden_layers
+    line, tried = console.progress("search", search_size(*depths)), []
+
+    def loss_of(layers):
+        tried.append(layers)
+        found = validation_loss(scorer(teacher, layers))
+        line(len(tried), f"layers {layers} alone: loss {found:.3f}")
+        return found
+
+    start = initialize_student(
+        teacher,
+        plan.student_config,
+        init=plan.student_init,
+        validation_loss=loss_of,
+        seed=config.seed + 1,
+        calibration=[calibration.at(number) for number in range(CALIBRATION_BATCHES)],
+        with_head=True,
+    )
+    if teacher.head is None:
+        set_unigram_bias(start, rows.counts)
+    return start

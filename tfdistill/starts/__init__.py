@@ -1,0 +1,1 @@
+"""Where students start: from a teacher's layers, or from the text."""

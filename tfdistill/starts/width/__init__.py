@@ -1,0 +1,1 @@
+"""Narrower students that start from their teacher's weights."""

@@ -1,0 +1,110 @@
+"""Writes that leave the old thing or the new one, never a part; locks; Git LFS pointers."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+from pathlib import Path
+
+from tfdistill.system.errors import UserError
+
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+
+
+def refuse_lfs_pointer(path):
+    """Refuses a file that holds the address of its content alone, as a clone without LFS has it.
+
+    Args:
+        path: the file.
+
+    Raises:
+        UserError: it does.
+        OSError: it cannot be read.
+    """
+    with open(path, "rb") as file:
+        if file.read(len(_LFS_POINTER)) == _LFS_POINTER:
+            raise UserError(
+                f"{path} is a Git LFS pointer, not the file; run `git lfs pull` in its folder"
+            )
+
+
+def write_atomically(path, data):
+    """Writes a file aside, then renames it into place.
+
+    Args:
+        path: the file; missing parent folders are made.
+        data: bytes or str (written as UTF-8).
+
+    Raises:
+        OSError: the write failed; what was at `path` is still there.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(path.name + ".tmp")
+    try:
+        with open(aside, "wb") as file:
+            file.write(data.encode() if isinstance(data, str) else data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk names no file
+        aside.unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def locked(path, wait=True):
+    """Holds a lock that the system releases when the process ends, however it ends.
+
+    Args:
+        path: the file to lock; made when missing.
+        wait: for who holds it; else that is a `BlockingIOError`.
+    """
+    with open(path, "ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+
+
+@contextlib.contextmanager
+def folder_aside(path):
+    """Gives an empty folder to fill, which takes the place of `path` when all went well.
+
+    Args:
+        path: the folder to make or replace.
+
+    Yields:
+        `pathlib.Path` of the folder beside it.
+
+    Raises:
+        OSError: a write failed; what was at `path` is still there.
+    """
+    path = Path(path)
+    aside, old = (path.with_name(path.name + end) for end in (".tmp", ".old"))
+    if old.exists() and not path.exists():  # stopped between the two renames below
+        os.replace(old, path)
+    for leftover in (aside, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    aside.mkdir(parents=True)
+    try:
+        yield aside
+        if path.exists():
+            os.replace(path, old)
+        os.replace(aside, path)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        if old.exists() and not path.exists():
+            os.replace(old, path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def tensorflow_os_errors():
+    """Makes an `OSError` of TensorFlow's own exceptions for a full disk or a path that is none."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except tf.errors.OpError as error:
+        raise OSError(error.message) from error

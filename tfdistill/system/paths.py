@@ -1,0 +1,135 @@
+"""Paths in flags: home folders, folders seen from elsewhere, and whether a path can be written."""
+
+import errno
+import glob
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from tfdistill.system.errors import UserError
+
+_CURES = {
+    errno.ENOSPC: "free the disk and repeat",
+    errno.EDQUOT: "free the disk and repeat",
+    errno.EROFS: "name a path on another disk",
+    errno.EACCES: "change the permissions (chmod, chown) or name another path",
+    errno.EPERM: "change the permissions (chmod, chown) or name another path",
+    errno.ENAMETOOLONG: "shorten the name",
+}
+
+
+def cure_of(error):
+    """What helps against an `OSError`: str."""
+    return _CURES.get(error.errno, "fix the path and repeat")
+
+
+def at_home(text, separator=None):
+    """Puts home folders in the place of `~` and `~NAME`, as a shell does at the start of a word.
+
+    Args:
+        text: a path, "hf:PATH", or with `separator` several.
+        separator: what stands between them.
+
+    Returns:
+        str.
+    """
+    return _each(text, separator, os.path.expanduser)
+
+
+def seen_from(text, folder, separator=None):
+    """Paths as they were meant in another folder.
+
+    Args:
+        text: as for `at_home`.
+        folder: where the relative ones were given.
+        separator: as for `at_home`.
+
+    Returns:
+        str: relative paths and globs that lead somewhere from `folder` are absolute, and the rest
+        (names, for example) is as it was.
+    """
+
+    def absolute(item):
+        path = os.path.join(folder, item)
+        return path if item and (os.path.exists(path) or glob.glob(path, recursive=True)) else item
+
+    return _each(text, separator, absolute)
+
+
+def _each(text, separator, change):
+    changed = []
+    for item in text.split(separator) if separator else [text]:
+        lead = re.match(r"\s*(?:hf:)?", item)[0]
+        changed.append(lead + change(item[len(lead) :]))
+    return (separator or "").join(changed)
+
+
+def require_folder(flag, text):
+    """Refuses a folder that cannot be written, or made with its missing parents.
+
+    Nothing is left behind.
+
+    Args:
+        flag: name of the flag, without dashes.
+        text: its value.
+
+    Raises:
+        UserError: with the cure.
+    """
+    if not text:
+        raise UserError(f"--{flag} is empty: name a folder")
+    if os.path.exists(text) and not os.path.isdir(text):
+        raise UserError(f"--{flag}={text} is a file: name a folder")
+    _require_writable(f"--{flag}={text}", Path(text))
+
+
+def require_shards(text):
+    """`require_folder` for `--shards_dir`; one that holds prepared text may be there to be read.
+
+    Args:
+        text: the flag's value.
+
+    Raises:
+        UserError: with the cure.
+    """
+    if not (text and glob.glob(os.path.join(glob.escape(text), "*", "manifest.json"))):
+        require_folder("shards_dir", text)
+
+
+def require_file(flag, text):
+    """The same for a file that is written anew, or takes the place of one.
+
+    Args:
+        flag, text: as for `require_folder`.
+
+    Raises:
+        UserError: with the cure.
+    """
+    if not text:
+        raise UserError(f"--{flag} is empty: name a file")
+    if os.path.isdir(text):
+        raise UserError(f"--{flag}={text} is a folder: name a file")
+    if os.path.exists(text) and not os.path.isfile(text):
+        raise UserError(f"--{flag}={text} is a device: name a file")
+    _require_writable(f"--{flag}={text}", Path(text).parent)
+
+
+def _require_writable(named, folder):
+    nearest = folder
+    while not os.path.lexists(nearest) and nearest != nearest.parent:
+        nearest = nearest.parent
+    if not os.path.isdir(nearest):
+        what = "a link that leads nowhere" if os.path.islink(nearest) else "a file"
+        raise UserError(f"{named}: {nearest} is {what}, where a folder must be: name another path")
+    try:
+        longest = max((len(os.fsencode(part)) for part in folder.parts), default=0)
+        if longest > os.pathconf(nearest, "PC_NAME_MAX"):
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+        # Tried, because permissions alone do not say it: for root, and where disks are read-only.
+        tempfile.TemporaryDirectory(prefix=".tfdistill-", dir=nearest).cleanup()
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(
+            f"{named} cannot be written ({nearest}: {reason}): {cure_of(error)}"
+        ) from None
