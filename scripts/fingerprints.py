@@ -2,6 +2,7 @@
 
     python scripts/fingerprints.py --output=before.json
     python scripts/fingerprints.py --compare=before.json   # after a change of no number
+    python scripts/fingerprints.py --only=mini,pkd --compare=before.json
 
 Each flagfile of `configs/` that needs no download is cut to a few steps; one run is killed and
 resumed.
@@ -54,10 +55,10 @@ def run(command):
     subprocess.run(command, cwd=ROOT, check=True, stdout=sys.stderr)
 
 
-def kill_and_resume(command, checkpoint):
+def kill_and_resume(command, checkpoints):
     """Kills a run as soon as it has written a checkpoint, then gives the same command again."""
     process = subprocess.Popen(command, cwd=ROOT, stdout=sys.stderr)
-    while process.poll() is None and not any(checkpoint.parent.glob(checkpoint.name)):
+    while process.poll() is None and not any(checkpoints.glob("step-*.safetensors")):
         time.sleep(0.05)
     if process.poll() is None:
         process.send_signal(signal.SIGKILL)
@@ -82,8 +83,11 @@ def _compared(value):
     return value
 
 
-def measure(folder):
-    """Makes every run below a folder: dict of names to fingerprints."""
+def measure(folder, only):
+    """Makes runs below a folder: dict of names to fingerprints.
+
+    `mini` always runs, because its teacher is that of others.
+    """
     found = {}
     begun = time.perf_counter()
 
@@ -94,10 +98,13 @@ def measure(folder):
     mini = (f"--teacher_steps={TEACHER_STEPS}", f"--steps={STUDENT_STEPS}")
     run(train("mini", folder / "mini", *mini))
     done("mini")
-    stopped = train("mini", folder / "resumed", *mini, "--baseline=none", "--checkpoint_interval=5")
-    kill_and_resume(stopped, folder / "resumed" / "checkpoints" / "student*")
-    done("resumed")
-    for name, phases in PHASES.items():
+    if "resumed" in only:
+        flags = (*mini, "--baseline=none", "--checkpoint_interval=5")
+        stopped = train("mini", folder / "resumed", *flags)
+        kill_and_resume(stopped, folder / "resumed" / "checkpoints" / "student")
+        done("resumed")
+    for name in [name for name in PHASES if name in only]:
+        phases = PHASES[name]
         steps = f"--steps={phases * STEPS_OF_PHASE}"
         own = name.startswith("mobilebert")  # its teacher is of its own type
         teacher = "--teacher_steps=10" if own else f"--teacher={folder / 'mini' / 'teacher'}"
@@ -111,15 +118,18 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", help="file to write the fingerprints to, as JSON")
     parser.add_argument("--compare", help="file of an earlier --output, of this machine")
+    parser.add_argument("--only", help="names of runs, separated by commas; all when left out")
     arguments = parser.parse_args()
     os.environ["PYTHONPATH"] = str(ROOT)
     with tempfile.TemporaryDirectory() as folder:
-        found = measure(Path(folder))
+        only = {"resumed", *PHASES} if arguments.only is None else set(arguments.only.split(","))
+        found = measure(Path(folder), only)
     if arguments.output:
         Path(arguments.output).write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
     if arguments.compare:
         before = json.loads(Path(arguments.compare).read_text())
-        changed = [name for name in before | found if before.get(name) != found.get(name)]
+        expected = before if arguments.only is None else found
+        changed = [name for name in expected if before.get(name) != found.get(name)]
         print(f"{len(found) - len(changed)} of {len(found)} runs are as before")
         sys.exit(f"changed: {', '.join(changed)}" if changed else 0)
 
