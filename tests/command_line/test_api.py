@@ -14,7 +14,7 @@ import pytest
 import tfdistill
 from tfdistill.distillation.phases import Recipe
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PUBLIC = sorted(set(tfdistill.__all__) - {"recipes", "UserError"})
 
@@ -165,7 +165,7 @@ def test_flags_of_numpys_types():
     config = tfdistill.RunConfig(steps=np.int64(5), learning_rate=np.float32(0.5))
     assert (config.steps, config.learning_rate) == (5, 0.5)
     assert type(config.steps) is int and type(config.learning_rate) is float
-    with pytest.raises(tfdistill.UserError, match="--steps=True is a bool: give a whole number"):
+    with pytest.raises(tfdistill.UserError, match="steps=True is a bool: give a whole number"):
         tfdistill.RunConfig(steps=True)
 
 
@@ -177,10 +177,10 @@ def test_functions_say_what_they_do_not_take(model, user_folder, monkeypatch):
         (lambda: tfdistill.evaluate_model(model), "30522 tokens, but the model has 200"),
         (lambda: tfdistill.fill_masks(model, "[MASK]"), "30522 tokens, but the model has 200"),
         (lambda: tfdistill.train_model({"steps": 3}), "takes a tfdistill.RunConfig, not dict"),
-        (lambda: tfdistill.train_model(tfdistill.RunConfig(recipe="none")), "--recipe=none"),
+        (lambda: tfdistill.train_model(tfdistill.RunConfig(recipe="none")), "recipe=none"),
         (lambda: tfdistill.evaluate_model("gone"), "gone"),
         (lambda: tfdistill.evaluate_model(headless), "no masked-LM head"),
-        (lambda: tfdistill.evaluate_model(model, None, own, length=65), "--length=65"),
+        (lambda: tfdistill.evaluate_model(model, None, own, length=65), "length=65"),
         (lambda: tfdistill.fill_masks(headless, "[MASK]"), "no masked-LM head"),
         (lambda: tfdistill.fill_masks(model, "no gap", tokenizer=own), "no [MASK]"),
         (lambda: tfdistill.fill_masks(model, ["[MASK]"]), "takes one text, not list"),

@@ -11,7 +11,7 @@ import pytest
 from tfdistill.command_line import flagfile
 from tfdistill.system.errors import UserError
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = {path.stem: path for path in (ROOT / "configs").glob("*.flags")}
 
 

@@ -169,7 +169,7 @@ def test_hybrid_puts_masked_lm_first(then):
 
 @pytest.mark.parametrize("then", ["mlm", "hybrid", "bert"])
 def test_what_cannot_follow(then):
-    with pytest.raises(UserError, match=f"--then={then} is"):
+    with pytest.raises(UserError, match=f"then={then} is"):
         recipes.get("hybrid", then=then)
 
 
@@ -182,13 +182,13 @@ def test_schedules_replace_numbers():
     assert then.terms[0].weight == Schedule(5.0, 1.0, "linear")
     half = recipes.get("pkd", schedules="alpha=linear:0:1").phases[0].terms
     assert half[0].weight == Schedule(1.0, 0.0) and half[1].weight == Schedule(0.0, 1.0)
-    with pytest.raises(UserError, match="--schedules: the recipe mlm has no number 'alpha_ce'"):
+    with pytest.raises(UserError, match="schedules: the recipe mlm has no number 'alpha_ce'"):
         recipes.get("mlm", schedules=schedules)
 
 
 @pytest.mark.parametrize("name", ["relation_heads", "layer_map", "projection", "head_share"])
 def test_only_numbers_can_be_scheduled(name):
-    with pytest.raises(UserError, match=f"--schedules: .* no number '{name}'"):
+    with pytest.raises(UserError, match=f"schedules: .* no number '{name}'"):
         recipes.get("tinybert", schedules=f"{name}=linear:0:1")
 
 
@@ -196,7 +196,7 @@ def test_only_numbers_can_be_scheduled(name):
     "text", ["temperature=linear:4:0", "alpha_ce=linear:-1:5", "alpha=cosine:0:2", "x=linear:0:nan"]
 )
 def test_schedules_keep_to_the_flags_range(text):
-    with pytest.raises(UserError, match="--schedules: .* cannot be"):
+    with pytest.raises(UserError, match="schedules: .* cannot be"):
         check_schedules(RunConfig(schedules=text))
     check_schedules(RunConfig(schedules="temperature=linear:4:1,own=cosine:-3:9"))
 
@@ -215,12 +215,12 @@ def test_flags_without_meaning():
 def test_phases_get_at_least_a_step():
     phases = recipes.get("tinybert").phases
     assert split_steps(10, phases) == [8, 2]
-    with pytest.raises(UserError, match="--steps: of 2 steps none is left for the phase 'head'"):
+    with pytest.raises(UserError, match="steps: of 2 steps none is left for the phase 'head'"):
         split_steps(2, phases)
 
 
 def test_an_unknown_recipe():
-    with pytest.raises(UserError, match="--recipe=bert is unknown.* distilbert, hybrid.*FILE.py"):
+    with pytest.raises(UserError, match="recipe=bert is unknown.* distilbert, hybrid.*FILE.py"):
         recipes.get("bert")
 
 
@@ -322,7 +322,7 @@ def test_the_example_of_the_documentation(tmp_path, tiny_model):
     ],
 )
 def test_files_without_a_recipe(own, name, complaint):
-    with pytest.raises(UserError, match=f"--recipe=.*{complaint}"):
+    with pytest.raises(UserError, match=f"recipe=.*{complaint}"):
         recipes.get(name.format(own=own))
 
 

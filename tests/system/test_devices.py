@@ -79,7 +79,7 @@ def test_the_reason_says_what_was_found():
     "found, cure", [(MAC_CPU, "macos-arm64-metal.txt.*metal"), (LINUX, "linux-cuda.txt.*cuda")]
 )
 def test_no_gpu_where_one_is_asked_for(found, cure):
-    with pytest.raises(NoGpuError, match=f"--device=gpu: .*{cure}"):
+    with pytest.raises(NoGpuError, match=f"device=gpu: .*{cure}"):
         choose(found, [], "gpu")
 
 

@@ -15,7 +15,7 @@ from tfdistill.settings.flags import FIELDS, RunConfig
 from tfdistill.system.errors import UserError
 from tfdistill.system.paths import require_file, require_folder, require_shards
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 ONE = "data_dir tokenizer shards_dir teacher_cache teacher_config student_config output_dir model"
 ONE = [*ONE.split(), "metal_kernels", "page"]
 SEVERAL = "corpus teacher runs".split()
@@ -60,14 +60,14 @@ def test_every_flag_that_names_a_path_knows_it():
 @pytest.mark.parametrize(
     "name, value, words",
     [
-        ("layerdrop", 1.5, "--layerdrop=1.5 is out of range: give at least 0.0 and at most 0.95"),
-        ("seed", -1, "--seed=-1"),
-        ("steps", "8", "--steps='8' is a str: give a whole number"),
-        ("steps", 8.0, "--steps=8.0"),
-        ("steps", True, "--steps=True"),
-        ("remat", 1, "--remat=1"),
-        ("device", "tpu", "--device=tpu: choose one of auto, cpu, gpu"),
-        ("corpus", None, "--corpus=None"),
+        ("layerdrop", 1.5, "layerdrop=1.5 is out of range: give at least 0.0 and at most 0.95"),
+        ("seed", -1, "seed=-1"),
+        ("steps", "8", "steps='8' is a str: give a whole number"),
+        ("steps", 8.0, "steps=8.0"),
+        ("steps", True, "steps=True"),
+        ("remat", 1, "remat=1"),
+        ("device", "tpu", "device=tpu: choose one of auto, cpu, gpu"),
+        ("corpus", None, "corpus=None"),
     ],
 )
 def test_a_config_made_in_python_is_held_to_the_flags_bounds(name, value, words):
@@ -106,7 +106,7 @@ def refused(require, *words, flag="flag"):
         with pytest.raises(UserError) as error:
             require(flag, str(path))
         message = str(error.value)
-        assert "\n" not in message and f"--{flag}" in message, message
+        assert "\n" not in message and flag in message, message
         assert [word for word in words if word not in message] == [], message
         assert sorted(Path().rglob("*")) == before
 
@@ -125,10 +125,10 @@ def test_what_can_be_written_is_left_as_it_is(tmp_path):
 def test_something_in_the_way(tmp_path):
     (tmp_path / "file").write_text("")
     (tmp_path / "link").symlink_to(tmp_path / "gone")
-    refused(require_folder, "--flag=file is a file", "name a folder")("file")
-    refused(require_folder, "--flag is empty", "name a folder")("")
+    refused(require_folder, "flag=file is a file", "name a folder")("file")
+    refused(require_folder, "flag is empty", "name a folder")("")
     refused(require_file, "is a folder", "name a file")(tmp_path)
-    refused(require_file, "--flag is empty", "name a file")("")
+    refused(require_file, "flag is empty", "name a file")("")
     refused(require_file, "is a device", "name a file")("/dev/null")
     for require in (require_folder, require_file):
         refused(require, "file is a file, where a folder must be")("file/below/it")
@@ -186,11 +186,11 @@ def test_prepared_text_may_be_there_to_be_read(tmp_path, monkeypatch):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
 
     monkeypatch.setattr(os, "mkdir", mkdir)
-    with pytest.raises(UserError, match="--shards_dir=shards cannot be written"):
+    with pytest.raises(UserError, match="shards_dir=shards cannot be written"):
         require_shards("shards")
     (tmp_path / "shards" / "text-1" / "manifest.json").write_text("{}")
     require_shards("shards")
-    with pytest.raises(UserError, match="--shards_dir is empty"):
+    with pytest.raises(UserError, match="shards_dir is empty"):
         require_shards("")
 
 

@@ -42,7 +42,7 @@ def train_model(config):
     from tfdistill.run.early_checks import check_early
 
     corpus = check_early(config)
-    console = Console()
+    console = Console(flags=False)
     choice = machine.for_training(config, console)  # before anything else imports TensorFlow
     from tfdistill.run.job import MainJob
 
@@ -106,7 +106,7 @@ def evaluate_model(model, teacher=None, tokenizer=None, **flags):
     tokenizer = _tokenizer(tokenizer or folder)
     for key, each in models.items():
         require_fit(config, tokenizer, f"the {key}", each)
-    counts, batches = open_held_out(config, tokenizer, corpus, Console(json=True))
+    counts, batches = open_held_out(config, tokenizer, corpus, Console(json=True, flags=False))
     found, sums = evaluate_models(models.items(), counts, batches)
     differences = add_errors(found, sums)
     facts = {"corpus": config.corpus, "split": "test"}
@@ -153,7 +153,7 @@ def fill_masks(model, text, top_k=5, tokenizer=None):
     from tfdistill.command_line.console import Console
 
     predictor = Predictor.open(at_home(str(model)), tokenizer)
-    Console().warn(predictor.notes)
+    Console(flags=False).warn(predictor.notes)
     return predictor.fill(text, top_k)
 
 

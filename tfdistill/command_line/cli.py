@@ -6,7 +6,7 @@ from pathlib import Path
 
 import tfdistill
 from tfdistill.command_line import flagfile
-from tfdistill.command_line.console import finish_line
+from tfdistill.command_line.console import as_flags, finish_line
 from tfdistill.settings import flags as tfdistill_flags
 from tfdistill.system import quiet, stopping
 from tfdistill.system.errors import UserError
@@ -47,7 +47,7 @@ def run(main, doc, shown, positional=None, of_run=(), separator=" ", help=None, 
             code = main(_config(doc, shown, positional, of_run, separator, help or {}))
             sys.stdout.flush()
     except UserError as error:
-        code = _fail(str(error))
+        code = _fail(as_flags(error.message))
     except BrokenPipeError:  # who reads the output has ended, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1

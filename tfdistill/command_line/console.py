@@ -1,4 +1,4 @@
-"""Lines for the person who waits."""
+"""Console output and progress lines."""
 
 import contextlib
 import os
@@ -7,6 +7,8 @@ import sys
 import time
 
 from tfdistill.reports.units import duration
+from tfdistill.settings.flags import FIELDS
+from tfdistill.system.errors import write_settings
 
 QUIET_SECONDS = 15.0  # between two lines where the terminal cannot rewrite one
 REWRITE_SECONDS = 0.1  # between two states of a line that is rewritten
@@ -15,29 +17,36 @@ NARROWEST = 40  # columns; below, lines are not cut further
 _unfinished = None  # the stream on which a line that is rewritten stands; there is one terminal
 
 
+def as_flags(message):
+    """Writes the settings that a message names in backquotes as flags: `length` as --length."""
+    return write_settings(message, lambda name: f"--{name}" if name in FIELDS else name)
+
+
 class Console:
-    """Prints what a command has to say.
+    """Console output and progress lines.
 
     Args:
-        json: standard output belongs to one JSON object; all else goes to standard error.
+        json: keep standard output for one JSON object; everything else goes to standard error.
+        flags: write settings that a text names in backquotes as flags; else as plain names.
     """
 
-    def __init__(self, json=False):
+    def __init__(self, json=False, flags=True):
         self._stream = sys.stderr if json else sys.stdout
+        self._written = as_flags if flags else write_settings
 
     def say(self, text):
         """Prints one or more lines."""
         finish_line()
-        print(text, file=self._stream, flush=True)
+        print(self._written(text), file=self._stream, flush=True)
 
     def warn(self, lines):
-        """Prints lines that somebody may have to act on, to standard error whatever else is.
+        """Prints warnings to standard error.
 
         Args:
             lines: iterable of str.
         """
         for line in lines:
-            print(line, file=sys.stderr, flush=True)
+            print(self._written(line), file=sys.stderr, flush=True)
 
     def progress(self, name, steps, first=0):
         """Starts the progress line of a long stage.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tfdistill.system.errors import UserError
 
-BUNDLED = Path(__file__).parent / "configs"
+BUNDLED = Path(__file__).parent.parent / "configs"
 _WORDS = ("-flagfile", "--flagfile")
 
 

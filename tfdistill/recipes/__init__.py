@@ -55,7 +55,7 @@ def get(name, schedules="", then="distilbert", **options):
     recipe = load_user_recipe(name) if is_recipe_file(name) else _RECIPES.get(name)
     if recipe is None:
         raise UserError(
-            f"--recipe={name} is unknown: choose one of {', '.join(names())}, or FILE.py:NAME"
+            f"`recipe`={name} is unknown: choose one of {', '.join(names())}, or FILE.py:NAME"
         )
     if isinstance(recipe, Recipe):
         return recipe
@@ -72,7 +72,7 @@ def get(name, schedules="", then="distilbert", **options):
     foreign = sorted(set(scheduled) - set(numbers))
     if foreign:
         raise UserError(
-            f"--schedules: the recipe {name} has no number {foreign[0]!r} to change; it knows "
+            f"`schedules`: the recipe {name} has no number {foreign[0]!r} to change; it knows "
             f"{', '.join(numbers) or 'none'}"
         )
     options = {key: value for key, value in options.items() if key in known and value != ""}
@@ -107,5 +107,5 @@ def options_of(name, then="distilbert"):
 def _following(then, schedules, options):
     if then not in names() or then == "hybrid":
         others = [name for name in names() if name not in ("hybrid", "mlm")]
-        raise UserError(f"--then={then} is unknown: choose one of {', '.join(others)}")
+        raise UserError(f"`then`={then} is unknown: choose one of {', '.join(others)}")
     return get(then, schedules, **options)

@@ -22,7 +22,7 @@ def hybrid(then, mlm_share=0.5):
     """
     first = dataclasses.replace(mlm().phases[0], share=mlm_share)
     if first.name in [phase.name for phase in then.phases]:
-        raise UserError(f"--then={then.name} is no recipe with a teacher: choose another")
+        raise UserError(f"`then`={then.name} is no recipe with a teacher: choose another")
     whole = sum(phase.share for phase in then.phases)
     rest = [
         dataclasses.replace(phase, share=(1.0 - mlm_share) * phase.share / whole)

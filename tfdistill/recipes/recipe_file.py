@@ -9,7 +9,7 @@ from tfdistill.system.paths import at_home
 
 
 def is_recipe_file(name):
-    """Whether `--recipe` names a file of the user's, not a recipe of ours."""
+    """Whether `recipe` names a file of the user's, not a recipe of ours."""
     return ".py" in name
 
 
@@ -17,7 +17,7 @@ def split_name(name):
     """Takes "path/to/file.py:NAME" apart.
 
     Args:
-        name: what `--recipe` was given.
+        name: the setting `recipe`.
 
     Returns:
         (path, NAME).
@@ -27,9 +27,9 @@ def split_name(name):
     """
     path, _, attribute = name.rpartition(":")
     if not path.endswith(".py"):
-        raise UserError(f"--recipe={name} names no recipe in the file: add :NAME")
+        raise UserError(f"`recipe`={name} names no recipe in the file: add :NAME")
     if not Path(path).is_file():
-        raise UserError(f"--recipe={name}: there is no file {path}")
+        raise UserError(f"`recipe`={name}: there is no file {path}")
     return path, attribute
 
 
@@ -37,7 +37,7 @@ def fingerprint(name):
     """What a run remembers of its recipe: the name, and of a user's file a hash.
 
     Args:
-        name: what `--recipe` was given.
+        name: the setting `recipe`.
 
     Returns:
         str.
@@ -55,7 +55,7 @@ def require_on_command_line(name):
     """Refuses a user's recipe that a flagfile names: settings must not run code.
 
     Args:
-        name: what `--recipe` was given.
+        name: the setting `recipe`.
 
     Raises:
         UserError: no word of the command line names it.
@@ -63,5 +63,5 @@ def require_on_command_line(name):
     words = [at_home(word.lstrip("-").removeprefix("recipe=")) for word in sys.argv]
     if is_recipe_file(name) and name not in words:
         raise UserError(
-            f"--recipe={name} runs code, so no flagfile may name it: repeat it on the command line"
+            f"`recipe`={name} runs code, so no flagfile may name it: repeat it on the command line"
         )

@@ -28,12 +28,12 @@ def load_user_recipe(name):
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise UserError(f"--recipe={name}: the file does not run: {error!r}") from error
+        raise UserError(f"`recipe`={name}: the file does not run: {error!r}") from error
     recipe = getattr(module, attribute, None)
     if callable(recipe):
         return _checked(name, recipe)
     if not isinstance(recipe, Recipe):
-        raise UserError(f"--recipe={name}: {path} has no recipe {attribute!r}")
+        raise UserError(f"`recipe`={name}: {path} has no recipe {attribute!r}")
     return recipe
 
 
@@ -43,9 +43,9 @@ def _checked(name, function):
         try:
             made = function(**options)
         except Exception as error:
-            raise UserError(f"--recipe={name} fails: {error!r}") from error
+            raise UserError(f"`recipe`={name} fails: {error!r}") from error
         if not isinstance(made, Recipe):
-            raise UserError(f"--recipe={name} returned {type(made).__name__}, not a Recipe")
+            raise UserError(f"`recipe`={name} returned {type(made).__name__}, not a Recipe")
         return made
 
     return recipe

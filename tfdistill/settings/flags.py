@@ -478,19 +478,19 @@ def _valid(name, field, value):
     if isinstance(value, kind) and not isinstance(value, bool):  # NumPy's, for example
         fits, value = True, wanted(value)
     if not fits:
-        raise UserError(f"--{name}={value!r} is a {type(value).__name__}: give {_TYPES[wanted]}")
+        raise UserError(f"`{name}`={value!r} is a {type(value).__name__}: give {_TYPES[wanted]}")
     if isinstance(value, str) and not value.isascii():
         _require_unicode(name, value, facts["kind"])
     if facts["choices"] and value not in facts["choices"]:
         raise UserError(
-            f"--{name}={value}: choose one of {', '.join(filter(None, facts['choices']))}"
+            f"`{name}`={value}: choose one of {', '.join(filter(None, facts['choices']))}"
         )
     least, most = facts["minimum"], facts["maximum"]
     if not ((least is None or value >= least) and (most is None or value <= most)):
         bounds = [f"at least {least}"] * (least is not None) + [f"at most {most}"] * (
             most is not None
         )
-        raise UserError(f"--{name}={value} is out of range: give {' and '.join(bounds)}")
+        raise UserError(f"`{name}`={value} is out of range: give {' and '.join(bounds)}")
     return at_home(value, separator_of(facts["kind"])) if facts["kind"] else value
 
 
@@ -500,7 +500,7 @@ def _require_unicode(name, value, kind):
         value.encode()
     except UnicodeEncodeError:
         cure = "rename the file, or name the folder that holds it" if kind else "convert it"
-        raise UserError(f"--{name}={ascii(value)} is not UTF-8: {cure}") from None
+        raise UserError(f"`{name}`={ascii(value)} is not UTF-8: {cure}") from None
 
 
 def separator_of(kind):

@@ -202,7 +202,7 @@ def choose(found, gpus, device="auto", precision="auto"):
         extra = "metal" if found.system == "Darwin" else "cuda"
         constraints = "macos-arm64-metal" if found.system == "Darwin" else "linux-cuda"
         raise NoGpuError(
-            f"--device=gpu: TensorFlow sees no GPU: pip install -c constraints/{constraints}.txt "
+            f"`device`=gpu: TensorFlow sees no GPU: pip install -c constraints/{constraints}.txt "
             f"-e '.[{extra}]' makes it see one (bash scripts/mini.sh does)"
         )
     if device == "cpu" or not gpus:

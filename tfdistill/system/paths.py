@@ -1,4 +1,4 @@
-"""Paths in flags: home folders, folders seen from elsewhere, and whether a path can be written."""
+"""Paths in settings: home folders, other folders' relative paths, and what can be written."""
 
 import errno
 import glob
@@ -65,30 +65,30 @@ def _each(text, separator, change):
     return (separator or "").join(changed)
 
 
-def require_folder(flag, text):
+def require_folder(setting, text):
     """Refuses a folder that cannot be written, or made with its missing parents.
 
     Nothing is left behind.
 
     Args:
-        flag: name of the flag, without dashes.
+        setting: name of the setting.
         text: its value.
 
     Raises:
         UserError: with the cure.
     """
     if not text:
-        raise UserError(f"--{flag} is empty: name a folder")
+        raise UserError(f"`{setting}` is empty: name a folder")
     if os.path.exists(text) and not os.path.isdir(text):
-        raise UserError(f"--{flag}={text} is a file: name a folder")
-    _require_writable(f"--{flag}={text}", Path(text))
+        raise UserError(f"`{setting}`={text} is a file: name a folder")
+    _require_writable(f"`{setting}`={text}", Path(text))
 
 
 def require_shards(text):
-    """`require_folder` for `--shards_dir`; one that holds prepared text may be there to be read.
+    """`require_folder` for `shards_dir`; one that holds prepared text may be there to be read.
 
     Args:
-        text: the flag's value.
+        text: the setting's value.
 
     Raises:
         UserError: with the cure.
@@ -97,22 +97,22 @@ def require_shards(text):
         require_folder("shards_dir", text)
 
 
-def require_file(flag, text):
+def require_file(setting, text):
     """The same for a file that is written anew, or takes the place of one.
 
     Args:
-        flag, text: as for `require_folder`.
+        setting, text: as for `require_folder`.
 
     Raises:
         UserError: with the cure.
     """
     if not text:
-        raise UserError(f"--{flag} is empty: name a file")
+        raise UserError(f"`{setting}` is empty: name a file")
     if os.path.isdir(text):
-        raise UserError(f"--{flag}={text} is a folder: name a file")
+        raise UserError(f"`{setting}`={text} is a folder: name a file")
     if os.path.exists(text) and not os.path.isfile(text):
-        raise UserError(f"--{flag}={text} is a device: name a file")
-    _require_writable(f"--{flag}={text}", Path(text).parent)
+        raise UserError(f"`{setting}`={text} is a device: name a file")
+    _require_writable(f"`{setting}`={text}", Path(text).parent)
 
 
 def _require_writable(named, folder):
