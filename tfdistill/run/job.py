@@ -27,7 +27,7 @@ from tfdistill.run.facts import describe_run, reads_teacher
 from tfdistill.run.final_stages import FinalStages, Text
 from tfdistill.run.student_start import make_start, random_student, student_from_text
 from tfdistill.run.teacher_cache import open_cache
-from tfdistill.run.trainer import StageTrainer
+from tfdistill.run.trainer import StageTrainer, TrainingStage
 from tfdistill.settings.flags import flag_lines, parse_flag_lines
 from tfdistill.starts.from_text import start_from_text
 from tfdistill.system import devices, hardware
@@ -193,16 +193,15 @@ class MainJob:
         started, before = time.perf_counter(), 0.0
         teacher, *others = self.loaded_teachers or [self._fresh_teacher()]
         if plan_.teacher_steps:
-            before = self.trainer.train(
+            stage = TrainingStage(
                 "teacher",
-                teacher,
-                [],
                 recipes.get("mlm").phases[0],
                 steps=plan_.teacher_steps,
                 learning_rate=plan.teacher_learning_rate(config),
                 layerdrop=config.layerdrop,
-                batches=self._batches(seed=config.seed, smoothing=0.0),
             )
+            batches = self._batches(seed=config.seed, smoothing=0.0)
+            before = self.trainer.train(stage, teacher, [], batches)
         for each, folder in zip([teacher, *others], folders, strict=True):
             trained = each is teacher and plan_.teacher_steps
             self._save(each, folder, config.length if trained else None)
@@ -277,19 +276,16 @@ class MainJob:
         started, before, done = time.perf_counter(), 0.0, 0
         stages = _stage_names(name, phases)
         for stage, phase, share, its in zip(stages, phases, shares, batches, strict=True):
-            before += self.trainer.train(
+            part = TrainingStage(
                 stage,
-                student,
-                teachers,
                 phase,
                 steps=share,
                 learning_rate=config.learning_rate,
-                layerdrop=0.0,
-                batches=its,
                 first_step=done,
                 all_steps=sum(shares),
                 more_follows=stage != stages[-1],
             )
+            before += self.trainer.train(part, student, teachers, its)
             done += share
         self._save(student, output, config.length)
         self._finish(name, started, before, stages=stages)

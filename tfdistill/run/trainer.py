@@ -1,10 +1,11 @@
-"""Trains the models of a run: settings in, checkpoints, curves and progress lines out."""
+"""Training of the models of a run, with its checkpoints, curves and progress lines."""
 
 import contextlib
+import dataclasses
 
 from tfdistill.data.batches import as_dataset
 from tfdistill.distillation.distiller import Distiller
-from tfdistill.distillation.phases import rates_of
+from tfdistill.distillation.phases import Phase, rates_of
 from tfdistill.reports.tensorboard import RunWriter
 from tfdistill.run.sources import teacher_weights
 from tfdistill.training.checkpoints import StageState
@@ -17,8 +18,34 @@ FITTED_ON = 4  # batches, for a start of projections
 VALIDATIONS = 10  # at least, over a model's training, after the one before its first step
 
 
+@dataclasses.dataclass(frozen=True)
+class TrainingStage:
+    """One phase of one model's training.
+
+    Args:
+        name: name of the stage in the run: of its checkpoints, curves and TensorBoard run.
+        phase: the `Phase`.
+        steps: optimizer steps.
+        learning_rate: peak learning rate, before the phase's own factor.
+        layerdrop: probability that a step skips a layer of the model.
+        first_step: steps of earlier phases of this model; batches and random draws continue from
+            there.
+        all_steps: steps of all phases of this model; None if this phase is the only one.
+        more_follows: whether another phase continues from this one's last checkpoint.
+    """
+
+    name: str
+    phase: Phase
+    steps: int
+    learning_rate: float
+    layerdrop: float = 0.0
+    first_step: int = 0
+    all_steps: int | None = None
+    more_follows: bool = False
+
+
 class StageTrainer:
-    """Trains with the settings of one run; each stage goes on from its last checkpoint.
+    """Trains models with the settings of one run; a stopped stage continues from its checkpoint.
 
     Args:
         config: a `RunConfig`.
@@ -33,78 +60,59 @@ class StageTrainer:
         self._validation_loss, self._machine = validation_loss, machine
         self._previous = None
 
-    def train(
-        self,
-        stage,
-        model,
-        teachers,
-        phase,
-        *,
-        steps,
-        learning_rate,
-        layerdrop,
-        batches,
-        first_step=0,
-        all_steps=None,
-        more_follows=False,
-    ):
-        """Runs one phase to its end.
+    def train(self, stage, model, teachers, batches):
+        """Trains a model for one stage, from its last checkpoint if there is one.
 
         Args:
-            stage: its name among the run's.
-            model: the `MaskedLanguageModel` that learns.
-            teachers: list of those it learns from; of the first, layers too.
-            phase: a `Phase`.
-            steps: optimizer steps.
-            learning_rate: the run's, of which the phase may take a part.
-            layerdrop: share of the model's layers that a step skips.
+            stage: a `TrainingStage`.
+            model: the `MaskedLanguageModel` to train.
+            teachers: list of `MaskedLanguageModel`s; [] for a phase without a teacher. Layers are
+                compared with the first.
             batches: `TrainingBatches` or `CachedBatches`.
-            first_step: steps that the model took in earlier phases, whose batches and draws are
-                not taken again.
-            all_steps: those of all its phases; None where this is the only one.
-            more_follows: whether another phase goes on with the model, so that a stop in it must
-                find this one's end.
 
         Returns:
-            Seconds of training before the last stop; 0 when there was none.
+            Seconds of training before the last stop; 0 if the stage was never stopped.
         """
         first, *others = teachers or (None,)
         distiller = Distiller(
             model,
-            phase,
+            stage.phase,
             first,
             seed=self._config.seed,
-            layerdrop=layerdrop,
+            layerdrop=stage.layerdrop,
             micro_batches=self._config.gradient_accumulation_steps,
             remat=self._config.remat,
             on_metal=self._machine.on_metal,
-            steps=steps,
-            first_step=first_step,
+            steps=stage.steps,
+            first_step=stage.first_step,
             more_teachers=others,
             teacher_weights=teacher_weights(self._config) if others else (),
         )
-        if not self.has_checkpoint(stage):  # which would take their place
-            count = min(FITTED_ON, steps)
-            distiller.fit_projections(as_dataset(batches, first_step, first_step + count))
-        optimizer = self._optimizer(distiller, learning_rate * phase.learning_rate, steps)
-        writer = RunWriter(self._path / "tensorboard" / stage)
-        state = self._state(stage)
+
+        def dataset(first, end):
+            return as_dataset(batches, stage.first_step + first, stage.first_step + end)
+
+        if not self.has_checkpoint(stage.name):  # a checkpoint holds the fitted projections
+            distiller.fit_projections(dataset(0, min(FITTED_ON, stage.steps)))
+        optimizer = self._optimizer(distiller, stage)
+        writer = RunWriter(self._path / "tensorboard" / stage.name)
+        state = self._state(stage.name)
         loop = TrainingLoop(
             distiller,
             optimizer,
-            steps=steps,
-            dataset=lambda first, end: as_dataset(batches, first_step + first, first_step + end),
+            steps=stage.steps,
+            dataset=dataset,
             state=state,
-            intervals=self._intervals(all_steps or steps, first_step),
-            observers=self._observers(stage, steps, writer, scorer(model)),
+            intervals=self._intervals(stage),
+            observers=self._observers(stage, writer, scorer(model)),
             jit_compile=self._machine.jit_compile,
             steps_per_execution=self._config.steps_per_execution,
             loss_scale=loss_scale_for(self._machine.precision),
-            keep_end=more_follows,
+            keep_end=stage.more_follows,
         )
         with contextlib.closing(writer):
             before = loop.run()
-        self._previous = optimizer if more_follows else None
+        self._previous = optimizer if stage.more_follows else None
         state.close()
         return before
 
@@ -123,7 +131,7 @@ class StageTrainer:
     def _state(self, stage):
         return StageState(self._path / "checkpoints", stage)
 
-    def _optimizer(self, distiller, learning_rate, steps):
+    def _optimizer(self, distiller, stage):
         config = self._config
         # Let go before another is made: it holds two moments of every weight.
         previous, self._previous = self._previous, None
@@ -131,8 +139,8 @@ class StageTrainer:
             previous = None
         return build_optimizer(
             distiller.trained_variables,
-            learning_rate=learning_rate,
-            steps=steps,
+            learning_rate=stage.learning_rate * stage.phase.learning_rate,
+            steps=stage.steps,
             warmup_prop=config.warmup_prop,
             betas=(config.adam_beta1, config.adam_beta2),
             epsilon=config.adam_epsilon,
@@ -146,26 +154,26 @@ class StageTrainer:
             previous=previous,
         )
 
-    def _intervals(self, steps, first_step):
-        """Of a phase of a model that is trained for `steps` in all."""
-        config = self._config
+    def _intervals(self, stage):
+        config, steps = self._config, stage.all_steps or stage.steps
         return Intervals(
             config.log_interval,
             config.checkpoint_interval,
             min(config.validation_interval, max(1, steps // VALIDATIONS)),
-            # That of a later phase is the last one of the phase before.
-            validates_start=first_step == 0,
+            # A later phase starts where the phase before it was measured last.
+            validates_start=stage.first_step == 0,
         )
 
-    def _observers(self, stage, steps, writer, score):
-        line, validation = None, ""  # the last one's loss: that of training is a weighted sum
+    def _observers(self, stage, writer, score):
+        # The last validation loss is shown beside the training loss, which is a weighted sum.
+        line, validation, steps = None, "", stage.steps
 
         def restored(first, rows):
             nonlocal line
             writer.replay(rows)
             if 0 < first < steps:
-                self._console.say(f"{stage} goes on from step {first:,}")
-            line = self._console.progress(stage, steps, first)
+                self._console.say(f"{stage.name} goes on from step {first:,}")
+            line = self._console.progress(stage.name, steps, first)
             measured = [row for row in rows if "validation_loss" in row]
             show_validation(*measured[-1:])
 
