@@ -5,7 +5,9 @@ import pytest
 import tensorflow as tf
 
 from tfdistill.models.configs.config_files import named_config
-from tfdistill.models.model import MaskedLanguageModel, parameters
+from tfdistill.models.encoder import Encoder
+from tfdistill.models.heads.small import SmallHead
+from tfdistill.models.model import MaskedLanguageModel, Model, parameters
 
 
 def weights(model):
@@ -49,13 +51,21 @@ def test_projected_rows_keep_their_shape(config):
     model = MaskedLanguageModel(config)
     for shape in ((12,), (4, 12), (2, 4, 12)):
         rows = tf.ones((3, *shape))
-        assert model.project(rows).shape == (3, *shape[:-1], 37)
+        assert model.head.project(rows, model.encoder.embeddings).shape == (3, *shape[:-1], 37)
 
 
 def test_without_a_head_there_are_no_logits(config, batch):
     model = MaskedLanguageModel(config, with_head=False)
     assert model.head is None
     assert set(model(batch)) == {"last_hidden_state"}
+
+
+def test_a_small_head_reads_the_first_token(config, batch):
+    head = SmallHead(config, outputs=3)
+    model = Model(Encoder(config), head, seed=2)
+    out = model(batch)
+    first = out["last_hidden_state"][:, 0].numpy()
+    np.testing.assert_allclose(out["logits"], first @ head.dense.kernel.numpy(), atol=1e-5)
 
 
 def test_gather_takes_rows_and_gives_them_their_gradient():

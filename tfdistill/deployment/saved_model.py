@@ -57,7 +57,7 @@ def write_archive(model, directory, *, batch, length, masked):
         positions = inputs["masked_positions"]
         rows = model.gather(model.encode(inputs)["last_hidden_state"], positions)
         rows = model.head.transform(tf.reshape(rows, (-1, model.config.hidden_size)))
-        logits = model.project(rows)  # (batch * masked, vocab)
+        logits = model.head.project(rows, model.encoder.embeddings)  # (batch * masked, vocab)
         shape = tf.concat([tf.shape(positions), [model.config.vocab_size]], axis=0)
         return {"logits": tf.reshape(logits, shape)}  # (batch, masked, vocab)
 

@@ -4,11 +4,11 @@ import dataclasses
 from collections.abc import Callable
 
 from tfdistill.models import mobilebert
+from tfdistill.models.heads.masked_lm import MaskedLanguageModelHead, MobileBertHead
 from tfdistill.models.hugging_face import tensor_names
 from tfdistill.models.layers import (
     DistilBertLayer,
     Embeddings,
-    MaskedLanguageModelHead,
     TransformerLayer,
 )
 
@@ -59,7 +59,7 @@ ARCHITECTURES = {
     "mobilebert": Architecture(
         embeddings=mobilebert.TrigramEmbeddings,
         block=mobilebert.MobileBertLayer,
-        head=mobilebert.MobileBertHead,
+        head=MobileBertHead,
         variables=tensor_names.mobilebert,
         head_prefix="cls.predictions.",
         decoder="cls.predictions.decoder.weight",

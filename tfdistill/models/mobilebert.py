@@ -15,7 +15,6 @@ from tfdistill.models.layers import (
     LayerNormalization,
     SelfAttention,
     end_of_norm,
-    project,
 )
 
 # Of the norms that Hugging Face gives no constant: PyTorch's own.
@@ -223,64 +222,3 @@ class MobileBertLayer(keras.layers.Layer):
             self.output_dense(inside), self.config.hidden_dropout_prob, dropout, self.output_site
         )
         return self.output_norm(wide + hidden), tapped
-
-
-class MobileBertHead(keras.layers.Layer):
-    """Dense, activation and LayerNorm before a vocabulary projection that is tied in part.
-
-    Args:
-        config: MobileBertConfig.
-
-    Attributes:
-        extra_kernel: variable (vocab, hidden - embedding), what the projection has beyond the word
-            embeddings.
-        bias: variable (vocab,), added to the logits.
-    """
-
-    def __init__(self, config):
-        super().__init__(name="head")
-        self.config = config
-        self.dense = _dense(config.hidden_size, "dense")
-        self.activation = ACTIVATIONS[config.hidden_act]
-        self.layer_norm = LayerNormalization(config.layer_norm_eps)
-        self.build()
-
-    def build(self, input_shape=None):
-        config = self.config
-        shape = (None, None, config.hidden_size)
-        self.dense.build(shape)
-        self.layer_norm.build(shape)
-        options = dict(initializer="zeros", autocast=False)
-        self.bias = self.add_weight(shape=(config.vocab_size,), name="bias", **options)
-        beyond = (config.vocab_size, config.hidden_size - config.embedding_size)
-        self.extra_kernel = self.add_weight(shape=beyond, name="extra_kernel", **options)
-
-    def call(self, hidden):
-        return self.layer_norm(self.activation(self.dense(hidden)))
-
-    def transform(self, hidden):
-        """The rows that the vocabulary projection sees; see `layers.MaskedLanguageModelHead`."""
-        return self(hidden)
-
-    def decoder_kernel(self, embeddings):
-        """The whole projection.
-
-        Args:
-            embeddings: the model's `TrigramEmbeddings`.
-
-        Returns:
-            (vocab, hidden).
-        """
-        words = ops.convert_to_tensor(embeddings.word_embeddings)
-        return (
-            tf.concat((words, self.extra_kernel), axis=1) if self.extra_kernel.shape[1] else words
-        )
-
-    def logits(self, rows, embeddings):
-        """Projects rows to the vocabulary; arguments and result as `MaskedLanguageModelHead`."""
-        # Two products: the word embeddings stay one table, which a file need not hold twice.
-        split = self.config.embedding_size
-        logits = project(rows[:, :split], embeddings.word_embeddings)
-        if self.extra_kernel.shape[1]:
-            logits = logits + project(rows[:, split:], self.extra_kernel)
-        return logits + self.bias

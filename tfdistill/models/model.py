@@ -1,20 +1,96 @@
-"""The masked language model: an encoder, and the head that turns its rows into logits."""
+"""Models: an encoder, and a head that turns its hidden states into a task's logits."""
 
 import keras
 import numpy as np
-import tensorflow as tf
-from keras import ops
 
 from tfdistill.models.architectures import ARCHITECTURES
 from tfdistill.models.encoder import Encoder
+from tfdistill.models.heads.masked_lm import gather_rows
 from tfdistill.models.inputs import as_batch
 
 
-class MaskedLanguageModel(keras.Model):
-    """An encoder with a masked-LM head whose decoder is the word-embedding table.
+class Model(keras.Model):
+    """An encoder and the head of a task.
 
-    All variables exist once it is constructed, and their paths ("encoder/layer_0/…") are the same
-    for every model.
+    All variables exist once it is constructed, and the paths of the encoder's
+    ("encoder/layer_0/…") are the same for every model.
+
+    Args:
+        encoder: `Encoder`.
+        head: the head, a layer such as `SmallHead`; or None.
+        seed: int, seed of the fresh weights; None leaves the matrices at zero, to be filled.
+        name: str.
+
+    Attributes:
+        encoder: `Encoder`.
+        head: the head, or None.
+        config: EncoderConfig of the encoder.
+
+    Example:
+        from tfdistill.models.configs.encoder_config import EncoderConfig
+        from tfdistill.models.encoder import Encoder
+        from tfdistill.models.heads.small import SmallHead
+        from tfdistill.models.model import Model
+
+        shape = EncoderConfig(
+            hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64
+        )
+        classifier = Model(Encoder(shape), SmallHead(shape, outputs=3), seed=1)
+        classifier({"input_ids": [[2, 11, 4, 3]]})["logits"].shape  # (1, 3)
+    """
+
+    def __init__(self, encoder, head=None, seed=0, name="model"):
+        super().__init__(name=name)
+        self.config = encoder.config
+        self.encoder = encoder
+        self.head = head
+        self.built = True
+        if seed is not None:
+            initialize_weights(self, seed)
+
+    def __call__(self, inputs, *args, **options):
+        """`call`, for lists and arrays of ids, too (see `inputs.as_batch`)."""
+        return super().__call__(as_batch(inputs, self.config), *args, **options)
+
+    def call(self, inputs, taps=(), dropout=None, keep_layers=None, layers=None):
+        """Encodes a batch and computes the logits of the head.
+
+        Args:
+            inputs: as `Encoder.call`, and the head's `extra_inputs`.
+            taps, dropout, keep_layers, layers: as `Encoder.call`.
+
+        Returns:
+            The encoder's dict, and where there is a head "logits", float32.
+        """
+        outputs = self.encode(
+            inputs, taps=taps, dropout=dropout, keep_layers=keep_layers, layers=layers
+        )
+        if self.head is None:
+            return outputs
+        return {**outputs, "logits": self.logits(outputs["last_hidden_state"], inputs)}
+
+    def encode(self, inputs, **options):
+        """Encodes a batch: arguments and result as `Encoder.call`."""
+        return self.encoder(inputs, **options)
+
+    def logits(self, hidden, inputs):
+        """Computes the logits of the head.
+
+        Args:
+            hidden: (batch, length, hidden), the encoder's last hidden states.
+            inputs: dict of the batch's tensors.
+
+        Returns:
+            float32, (batch, …), in the shape that the head gives them.
+        """
+        return self.head.logits(hidden, inputs, self.encoder.embeddings)
+
+
+class MaskedLanguageModel(Model):
+    """An encoder with a masked-LM head, whose decoder is the word-embedding table.
+
+    Its logits are float32 (batch, masked, vocab) for inputs with "masked_positions", int32
+    (batch, masked), and (batch, length, vocab) without.
 
     Args:
         config: EncoderConfig.
@@ -23,7 +99,7 @@ class MaskedLanguageModel(keras.Model):
 
     Attributes:
         encoder: `Encoder`.
-        head: the masked-LM head, or None.
+        head: `MaskedLanguageModelHead`, or None.
         config: EncoderConfig.
 
     Example:
@@ -40,43 +116,10 @@ class MaskedLanguageModel(keras.Model):
     """
 
     def __init__(self, config, with_head=True, seed=0):
-        super().__init__(name="masked_language_model")
-        self.config = config
-        self.encoder = Encoder(config)
-        self.head = ARCHITECTURES[config.model_type].head(config) if with_head else None
-        self.built = True
-        if seed is not None:
-            initialize_weights(self, seed)
-
-    def __call__(self, inputs, *args, **options):
-        """`call`, for lists and arrays of ids, too (see `inputs.as_batch`)."""
-        return super().__call__(as_batch(inputs, self.config), *args, **options)
-
-    def call(self, inputs, taps=(), dropout=None, keep_layers=None, layers=None):
-        """Encodes a batch and projects it to the vocabulary.
-
-        Args:
-            inputs: as `Encoder.call`; with "masked_positions", int32 (batch, masked), logits are
-                computed at those positions only.
-            taps, dropout, keep_layers, layers: as `Encoder.call`.
-
-        Returns:
-            The encoder's dict, and where there is a head "logits", float32 (batch, masked, vocab)
-            with masked positions and (batch, length, vocab) without.
-        """
-        outputs = self.encode(
-            inputs, taps=taps, dropout=dropout, keep_layers=keep_layers, layers=layers
-        )
-        if self.head is None:
-            return outputs
-        rows = outputs["last_hidden_state"]
-        if "masked_positions" in inputs:
-            rows = self.gather(rows, inputs["masked_positions"])  # (batch, masked, hidden)
-        return {**outputs, "logits": self.project(self.head.transform(rows))}
-
-    def encode(self, inputs, **options):
-        """Encodes a batch: arguments and result as `Encoder.call`."""
-        return self.encoder(inputs, **options)
+        # The encoder's variables are made before the head's: checkpoints count on the order.
+        encoder = Encoder(config)
+        head = ARCHITECTURES[config.model_type].head(config) if with_head else None
+        super().__init__(encoder, head, seed, name="masked_language_model")
 
     @property
     def decoder_kernel(self):
@@ -84,33 +127,9 @@ class MaskedLanguageModel(keras.Model):
         embeddings = self.encoder.embeddings
         return self.head.decoder_kernel(embeddings) if self.head else embeddings.word_embeddings
 
-    def project(self, transformed):
-        """Logits over the vocabulary.
-
-        Args:
-            transformed: (..., hidden), from `head.transform`.
-
-        Returns:
-            float32 (..., vocab).
-        """
-        # Rank 2: a batched product would make the gradient of the table once per row.
-        rows = ops.reshape(transformed, (-1, self.config.hidden_size))
-        logits = self.head.logits(rows, self.encoder.embeddings)
-        return ops.reshape(logits, (*ops.shape(transformed)[:-1], self.config.vocab_size))
-
     def gather(self, hidden, positions):
-        """Rows of a batch at given positions.
-
-        Args:
-            hidden: (batch, length, size).
-            positions: int32 (batch, masked).
-
-        Returns:
-            (batch, masked, size).
-        """
-        # In float32, for the sums of the gradient; Metal has no others.
-        rows = tf.gather(ops.cast(hidden, "float32"), ops.cast(positions, "int32"), batch_dims=1)
-        return ops.cast(rows, hidden.dtype)
+        """Selects hidden states: see `gather_rows`."""
+        return gather_rows(hidden, positions)
 
 
 def initialize_weights(model, seed):
@@ -120,7 +139,7 @@ def initialize_weights(model, seed):
     truncated, and a zero row for [PAD].
 
     Args:
-        model: `MaskedLanguageModel`.
+        model: `Model`.
         seed: int; equal seeds give equal weights.
     """
     generator = np.random.default_rng(seed)
@@ -137,7 +156,7 @@ def parameters(model):
     """Counts a model's parameters, shared ones once.
 
     Args:
-        model: `MaskedLanguageModel`.
+        model: `Model`.
 
     Returns:
         dict: "total", and "without_embeddings" for all but the word, position and token-type
