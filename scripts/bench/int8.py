@@ -20,12 +20,12 @@ from ai_edge_litert.interpreter import Interpreter
 
 from tfdistill.data.corpus import open_corpus
 from tfdistill.data.tokenizer import load_tokenizer
-from tfdistill.models import layers
 from tfdistill.models.hugging_face.checkpoint import load_model
+from tfdistill.models.normalization import scales_apart
 from tfdistill.system.quiet import quiet_native_output
 
 LENGTH, TEXTS, WORDS = 64, 100, 5
-WAYS = {"multiplied in": contextlib.nullcontext, "apart": layers.scales_apart}
+WAYS = {"multiplied in": contextlib.nullcontext, "apart": scales_apart}
 NAMES = ("input_ids", "attention_mask")
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tfdistill.distillation.least_squares import Regression, fit_norm
-from tfdistill.models.layers import LayerNormalization
+from tfdistill.models.normalization import LayerNormalization
 from tfdistill.starts.width.heads import score_maps, value_maps
 
 

@@ -78,7 +78,7 @@ def test_token_types_matter_but_to_distilbert(config, batch):
 def test_padding_changes_no_real_token(config, batch, garbage):
     """Rows of 9, 5 and 1 tokens alone give what they give beside padding, whatever its ids."""
     model = MaskedLanguageModel(config)
-    if garbage and model.encoder.embeddings.read_by_neighbours:
+    if garbage and config.model_type == "mobilebert":
         pytest.skip("the last token reads the id beside it, as in Hugging Face's model")
     ids, mask = batch["input_ids"], batch["attention_mask"]
     padded = model.encode({**batch, "input_ids": np.where(mask, ids, garbage).astype("int32")})

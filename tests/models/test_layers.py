@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfdistill.models.activations import ACTIVATIONS
 from tfdistill.models.architectures import ARCHITECTURES
 from tfdistill.models.configs.encoder_config import HIDDEN_ACTS, EncoderConfig
 from tfdistill.models.dropout import DropoutKey
-from tfdistill.models.layers import ACTIVATIONS, LayerNormalization, TransformerLayer
+from tfdistill.models.layers import TransformerLayer
+from tfdistill.models.normalization import LayerNormalization
 from tfdistill.models.remat import recomputed
 
 POINTS = np.linspace(-6, 6, 241, dtype="float32")

@@ -44,7 +44,7 @@ def write_archive(model, directory, *, batch, length, masked):
     import keras
     import tensorflow as tf
 
-    from tfdistill.models.layers import scales_apart
+    from tfdistill.models.normalization import scales_apart
 
     _require_exportable(model, length)
     shapes = {"input_ids": (batch, length), "attention_mask": (batch, length)}

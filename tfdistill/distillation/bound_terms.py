@@ -12,6 +12,7 @@ from tfdistill.distillation.least_squares import Regression
 from tfdistill.distillation.phases import FIXED, NONE, PER_LAYER, require_loss
 from tfdistill.distillation.schedules import value_at
 from tfdistill.distillation.terms import LOSSES, Sides
+from tfdistill.models.dense import dense
 from tfdistill.system.errors import UserError
 
 PROJECTION_STDDEV = 0.02  # as the models' own matrices
@@ -102,12 +103,12 @@ class BoundTerm:
             return
         one_each = self._term.projection == PER_LAYER and self.pairs
         for number in range(len(self.pairs) if one_each else 1):
-            layer = keras.layers.Dense(
+            layer = dense(
                 self._teacher.hidden_size,
+                f"{self.name}_{number}",
                 kernel_initializer=keras.initializers.RandomNormal(
                     stddev=PROJECTION_STDDEV, seed=seed + number
                 ),
-                name=f"{self.name}_{number}",
                 dtype="float32",  # the loss's, not the models'
             )
             layer.build((None, None, self._student.hidden_size))

@@ -237,8 +237,9 @@ class Distiller(keras.Model):
             scaled = loss_scale * total
         gradients = tape.gradient(scaled, variables, unconnected_gradients="zero")
         # Dense: Keras's AdamW and clipping are wrong on repeated ids of sparse gradients.
+        restrict = self.student.encoder.embeddings.restrict_gradient
         gradients = [
-            self._without_padding(variable, tf.convert_to_tensor(gradient))
+            restrict(variable, tf.convert_to_tensor(gradient))
             for variable, gradient in zip(self.trained_variables, gradients, strict=True)
         ]
         return gradients, {"loss": total, **{f"loss_{name}": losses[name] for name in losses}}
@@ -257,14 +258,6 @@ class Distiller(keras.Model):
             others = self._teachers[1:]
             shown += [compute_signals(each, batch, HEAD_SIGNALS & names) for each in others]
         return tuple(tf.nest.map_structure(tf.stop_gradient, shown))
-
-    def _without_padding(self, variable, gradient):
-        """The gradient but for that of padding's word embedding where real tokens read it."""
-        embeddings = self.student.encoder.embeddings
-        if not embeddings.read_by_neighbours or variable is not embeddings.word_embeddings:
-            return gradient
-        rows = tf.range(gradient.shape[0])[:, None]
-        return tf.where(rows == self.student.config.pad_token_id, 0.0, gradient)
 
     def _global_step(self, step):
         return tf.cast(step, tf.int32) + self.first_step

@@ -4,11 +4,11 @@ import dataclasses
 from collections.abc import Callable
 
 from tfdistill.models import mobilebert
+from tfdistill.models.embeddings import Embeddings
 from tfdistill.models.heads.masked_lm import MaskedLanguageModelHead, MobileBertHead
 from tfdistill.models.hugging_face import tensor_names
 from tfdistill.models.layers import (
     DistilBertLayer,
-    Embeddings,
     TransformerLayer,
 )
 

@@ -1,6 +1,6 @@
-"""The parts of MobileBERT: trigram embeddings, layers with bottlenecks, NoNorm, its head.
+"""The parts of MobileBERT: trigram embeddings, and layers with bottlenecks.
 
-With a width inside the layers that is larger than the one between them, it is the
+Where the width inside the layers is larger than the width between them, the model is the
 inverted-bottleneck teacher (Sun et al., 2020, section 3).
 """
 
@@ -8,47 +8,29 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from tfdistill.models.activations import ACTIVATIONS
+from tfdistill.models.attention import SelfAttention
 from tfdistill.models.configs.mobilebert_config import NO_NORM
+from tfdistill.models.dense import dense
 from tfdistill.models.dropout import stateless_dropout
-from tfdistill.models.layers import (
-    ACTIVATIONS,
-    LayerNormalization,
-    SelfAttention,
-    end_of_norm,
-)
+from tfdistill.models.normalization import LayerNormalization, NoNorm
 
-# Of the norms that Hugging Face gives no constant: PyTorch's own.
+# PyTorch's default, which Hugging Face's MobileBERT has in some of its norms.
 DEFAULT_EPSILON = 1e-5
-
-
-class NoNorm(keras.layers.Layer):
-    """A scale and a shift, gamma * x + beta (Sun et al., 2020, section 3.3)."""
-
-    def build(self, input_shape):
-        options = dict(shape=(input_shape[-1],), autocast=False)
-        self.gamma = self.add_weight(initializer="ones", name="gamma", **options)
-        self.beta = self.add_weight(initializer="zeros", name="beta", **options)
-
-    def call(self, x):
-        wide = ops.cast(x, "float32")
-        return end_of_norm(ops.cast(wide * self.gamma + self.beta, self.compute_dtype))
 
 
 def _norm(config, name, epsilon=None):
     if config.normalization_type == NO_NORM:
-        return NoNorm(name=name, autocast=False)
+        return NoNorm(name=name)
     return LayerNormalization(epsilon or config.layer_norm_eps, name=name)
 
 
-def _dense(width, name):
-    return keras.layers.Dense(width, kernel_initializer="zeros", name=name)
-
-
 class TrigramEmbeddings(keras.layers.Layer):
-    """Narrow word embeddings of a token and its neighbours, made as wide as the layers' stream.
+    """Word embeddings of each token and its two neighbours, projected to the hidden size.
 
-    Sun et al. (2020), section 3.1. Beyond the row's ends are zeros. Past a sentence's last token
-    stands [PAD]: where its row is zero, as training keeps it, padding changes nothing.
+    Sun et al. (2020), section 3.1. Zeros stand in for the neighbours beyond a row's ends. The
+    right neighbour of a text's last token may be [PAD]: padding changes nothing as long as the
+    embedding of [PAD] is zero, as it is in training (see `restrict_gradient`).
 
     Args:
         config: MobileBertConfig.
@@ -58,17 +40,15 @@ class TrigramEmbeddings(keras.layers.Layer):
         word_embeddings: variable (vocab, embedding), which the masked-LM head shares.
         position_embeddings: variable (positions, hidden).
         token_type_embeddings: variable (token types, hidden).
-        read_by_neighbours: True: padding's row of the word embeddings must not learn.
     """
 
     site = 0
-    read_by_neighbours = True
     COPIED = ("transformation",)
 
     def __init__(self, config, name="embeddings"):
         super().__init__(name=name, autocast=False)
         self.config = config
-        self.transformation = _dense(config.hidden_size, "transformation")
+        self.transformation = dense(config.hidden_size, "transformation")
         self.layer_norm = _norm(config, "layer_norm", DEFAULT_EPSILON)
 
     def build(self, input_shape=None):
@@ -89,7 +69,7 @@ class TrigramEmbeddings(keras.layers.Layer):
         )
 
     def call(self, input_ids, token_type_ids=None, dropout=None):
-        """Embeds tokens; arguments and result as `layers.Embeddings.call`."""
+        """Embeds tokens; arguments and result as `Embeddings.call`."""
         words = ops.take(self.word_embeddings, input_ids, axis=0)  # (batch, length, embedding)
         after = tf.pad(words[:, 1:], ((0, 0), (0, 1), (0, 0)))
         before = tf.pad(words[:, :-1], ((0, 0), (1, 0), (0, 0)))
@@ -104,20 +84,30 @@ class TrigramEmbeddings(keras.layers.Layer):
         hidden = self.layer_norm(hidden)
         return stateless_dropout(hidden, self.config.hidden_dropout_prob, dropout, self.site)
 
+    def restrict_gradient(self, variable, gradient):
+        """Zeroes the gradient of [PAD]'s word embedding, which real tokens read.
+
+        Arguments and result as `Embeddings.restrict_gradient`.
+        """
+        if variable is not self.word_embeddings:
+            return gradient
+        rows = tf.range(gradient.shape[0])[:, None]
+        return tf.where(rows == self.config.pad_token_id, 0.0, gradient)
+
 
 class Bottleneck(keras.layers.Layer):
-    """A Dense layer to another width, a residual where there is one, and a norm.
+    """A Dense layer to another width, an optional residual connection, and a norm.
 
     Args:
         config: MobileBertConfig.
-        width: of what comes out.
+        width: int, size of the output.
         name: str.
-        epsilon: of a LayerNorm; None: the config's.
+        epsilon: float, of a LayerNorm; None takes the config's.
     """
 
     def __init__(self, config, width, name, epsilon=None):
         super().__init__(name=name)
-        self.dense = _dense(width, "dense")
+        self.dense = dense(width, "dense")
         self.norm = _norm(config, "norm", epsilon)
         self.width = width
 
@@ -136,13 +126,13 @@ class FeedForward(keras.layers.Layer):
     Args:
         config: MobileBertConfig.
         name: str.
-        epsilon: of a LayerNorm; None: the config's.
+        epsilon: float, of the LayerNorm; None takes the config's.
     """
 
     def __init__(self, config, name, epsilon=None):
         super().__init__(name=name)
         self.config = config
-        self.intermediate = _dense(config.intermediate_size, "intermediate")
+        self.intermediate = dense(config.intermediate_size, "intermediate")
         self.activation = ACTIVATIONS[config.hidden_act]
         self.output_part = Bottleneck(config, config.intra_bottleneck_size, "output", epsilon)
 
@@ -177,7 +167,7 @@ class MobileBertLayer(keras.layers.Layer):
         *stacked, last = range(config.num_feedforward_networks)
         self.feed_forward = [FeedForward(config, f"feed_forward_{part}") for part in stacked]
         self.feed_forward += [FeedForward(config, f"feed_forward_{last}", DEFAULT_EPSILON)]
-        self.output_dense = _dense(config.hidden_size, "output")
+        self.output_dense = dense(config.hidden_size, "output")
         self.output_norm = _norm(config, "output_norm")
 
     def build(self, input_shape):

@@ -11,6 +11,7 @@ at the places next to it passes them on: what trained models come to by themselv
 import numpy as np
 import tensorflow as tf
 
+from tfdistill.models.mobilebert import TrigramEmbeddings
 from tfdistill.training.unigram import set_unigram_bias
 
 WINDOW = 5  # tokens to each side that count as neighbours
@@ -53,7 +54,7 @@ def start_from_text(model, ids, counts, special_ids, seed):
     words += 0.25 * config.initializer_range * generator.standard_normal(words.shape)
     words[config.pad_token_id] = 0
     embeddings.word_embeddings.assign(words.astype(np.float32))
-    if embeddings.read_by_neighbours:
+    if isinstance(embeddings, TrigramEmbeddings):
         _look_at_neighbours(embeddings)
     else:
         _attend_to_neighbours(model, generator)

@@ -10,7 +10,7 @@ import math
 import tensorflow as tf
 
 from tfdistill.distillation.losses.basic import mean_over
-from tfdistill.models.layers import padding_bias
+from tfdistill.models.attention import padding_bias
 
 _EPSILON = 1e-6  # added to variances that are divided by
 LARGEST_RELATION_HEADS = 48  # of MiniLM v2's base students

@@ -4,7 +4,9 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from tfdistill.models.layers import ACTIVATIONS, LayerNormalization
+from tfdistill.models.activations import ACTIVATIONS
+from tfdistill.models.dense import dense
+from tfdistill.models.normalization import LayerNormalization
 
 
 def gather_rows(hidden, positions):
@@ -58,9 +60,7 @@ class MaskedLanguageModelHead(keras.layers.Layer):
     def __init__(self, config):
         super().__init__(name="head")
         self.config = config
-        self.dense = keras.layers.Dense(
-            config.hidden_size, kernel_initializer="zeros", name="dense"
-        )
+        self.dense = dense(config.hidden_size, "dense")
         self.activation = ACTIVATIONS[config.hidden_act]
         self.layer_norm = LayerNormalization(config.layer_norm_eps)
         self.build()

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from tfdistill.models.dense import dense
+
 
 class SmallHead(keras.layers.Layer):
     """A dense layer on the hidden state of [CLS].
@@ -26,7 +28,7 @@ class SmallHead(keras.layers.Layer):
 
     def __init__(self, config, outputs):
         super().__init__(name="head")
-        self.dense = keras.layers.Dense(outputs, kernel_initializer="zeros", name="dense")
+        self.dense = dense(outputs, "dense")
         self.dense.build((None, config.hidden_size))
 
     def logits(self, hidden, inputs, embeddings):

@@ -1,0 +1,102 @@
+"""Multi-head self-attention.
+
+It consists of Dense, reshape, transpose and matmul on static lengths: einsum and Keras's
+MultiHeadAttention have no kernels on Metal.
+"""
+
+import math
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from tfdistill.models.dense import dense
+from tfdistill.models.dropout import stateless_dropout
+
+
+class SelfAttention(keras.layers.Layer):
+    """Multi-head scaled dot-product self-attention (Vaswani et al., 2017, equation 1).
+
+    Args:
+        config: EncoderConfig.
+        site: int, the dropout site of the attention probabilities.
+        name: str.
+    """
+
+    def __init__(self, config, site, name="attention"):
+        super().__init__(name=name)
+        self.config = config
+        self.site = site
+        width = config.attention_size
+        self.query = dense(width, "query")
+        self.key = dense(width, "key")
+        self.value = dense(width, "value")
+        self.output_dense = dense(width, "output")
+
+    def build(self, input_shape, values_shape=None):
+        self.query.build(input_shape)
+        self.key.build(input_shape)
+        self.value.build(values_shape or input_shape)
+        self.output_dense.build((*input_shape[:-1], self.config.attention_size))
+
+    def call(self, hidden, values_from=None, attention_mask=None, dropout=None, taps=frozenset()):
+        """Attends.
+
+        Args:
+            hidden: (batch, length, hidden), the input of queries and keys.
+            values_from: (batch, length, size), the input of the values; None: `hidden`.
+            attention_mask: (batch, length), bool or 1 for real tokens and 0 for padding, which
+                gets no attention; None: all tokens are real.
+            dropout: DropoutKey, or None for inference.
+            taps: names of the tensors to return beside the output.
+
+        Returns:
+            (output (batch, length, attention size), dict of the tapped tensors).
+        """
+        config = self.config
+        length = hidden.shape[1]
+        queries = self._split_heads(self.query(hidden))  # (batch, length, heads, head_size)
+        keys = self._split_heads(self.key(hidden))  # (batch, length, heads, head_size)
+        values = self.value(hidden if values_from is None else values_from)
+        values = ops.transpose(self._split_heads(values), (0, 2, 1, 3))
+        scaled = ops.transpose(queries * (1 / math.sqrt(config.head_size)), (0, 2, 1, 3))
+        # (batch, heads, length, head_size) x (batch, heads, head_size, length)
+        scores = ops.matmul(scaled, ops.transpose(keys, (0, 2, 3, 1)))
+        biased = ops.cast(scores, "float32")
+        if attention_mask is not None:
+            biased = biased + padding_bias(attention_mask)
+        probs = ops.cast(ops.softmax(biased), values.dtype)
+        dropped = stateless_dropout(probs, config.attention_probs_dropout_prob, dropout, self.site)
+        context = ops.transpose(ops.matmul(dropped, values), (0, 2, 1, 3))
+        output = self.output_dense(ops.reshape(context, (-1, length, config.attention_size)))
+        tapped = {}
+        if "attention_scores" in taps:
+            tapped["attention_scores"] = scores  # (batch, heads, length, length)
+        if "attention_probs" in taps:
+            tapped["attention_probs"] = probs  # (batch, heads, length, length)
+        if "queries" in taps:
+            tapped["queries"] = ops.transpose(queries, (0, 2, 1, 3))
+        if "keys" in taps:
+            tapped["keys"] = ops.transpose(keys, (0, 2, 1, 3))
+        if "values" in taps:
+            tapped["values"] = values  # (batch, heads, length, head_size)
+        return output, tapped
+
+    def _split_heads(self, x):
+        heads = self.config.num_attention_heads
+        return ops.reshape(x, (-1, x.shape[1], heads, self.config.head_size))
+
+
+def padding_bias(mask):
+    """The addend that makes the attention to padding exactly 0, however large the scores are.
+
+    Args:
+        mask: (batch, length), bool or 1 for real tokens and 0 for padding.
+
+    Returns:
+        float32 (batch, 1, 1, length): 0 for real tokens, float32's lowest number for padding. A
+        score beside that number is lost in rounding, so that padding's exponential is 0 where a
+        row has a real token. The scores of a row of padding alone stay finite and equal.
+    """
+    real = ops.expand_dims(ops.cast(mask, "bool"), (1, 2))
+    return tf.where(real, 0.0, tf.float32.min)

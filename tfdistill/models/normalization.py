@@ -1,0 +1,84 @@
+"""Layer normalization, and the scale and shift that MobileBERT has in its place."""
+
+import contextlib
+import contextvars
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+_scales_apart = contextvars.ContextVar("scales_apart", default=False)
+
+
+@contextlib.contextmanager
+def scales_apart():
+    """Stops converters from folding the scale of a norm into the kernels that read the norm.
+
+    Graphs traced inside this context have one more operator behind each norm. Without it,
+    TensorFlow's TFLite converter multiplies gamma into each projection behind a norm. The
+    products lose more in quantization than the kernels do, because one column with a large gamma
+    sets the range for all others, and the word table behind the last norm is stored twice.
+    """
+    token = _scales_apart.set(True)
+    try:
+        yield
+    finally:
+        _scales_apart.reset(token)
+
+
+def end_of_norm(x):
+    """Returns the result of a norm unchanged, behind a barrier inside `scales_apart`.
+
+    Args:
+        x: float tensor.
+    """
+    # Every number is at least the lowest one, so the maximum changes nothing.
+    return tf.maximum(x, x.dtype.min) if _scales_apart.get() else x
+
+
+class LayerNormalization(keras.layers.Layer):
+    """Layer normalization over the last axis, in float32 (Ba et al., 2016, section 3).
+
+    The output has the compute type of the layer's policy, whatever the input's type.
+
+    Args:
+        epsilon: float, added to the biased variance.
+        name: str.
+    """
+
+    def __init__(self, epsilon, name="layer_norm"):
+        super().__init__(name=name, autocast=False)
+        self.epsilon = epsilon
+
+    def build(self, input_shape):
+        size = input_shape[-1]
+        options = dict(shape=(size,), autocast=False)
+        self.gamma = self.add_weight(initializer="ones", name="gamma", **options)
+        self.beta = self.add_weight(initializer="zeros", name="beta", **options)
+
+    def call(self, x):
+        wide = ops.cast(x, "float32")
+        centered = wide - ops.mean(wide, axis=-1, keepdims=True)
+        variance = ops.mean(ops.square(centered), axis=-1, keepdims=True)
+        normal = centered * ops.rsqrt(variance + self.epsilon)
+        return end_of_norm(ops.cast(normal * self.gamma + self.beta, self.compute_dtype))
+
+
+class NoNorm(keras.layers.Layer):
+    """A scale and a shift, gamma * x + beta (Sun et al., 2020, section 3.3).
+
+    Args:
+        name: str.
+    """
+
+    def __init__(self, name="layer_norm"):
+        super().__init__(name=name, autocast=False)
+
+    def build(self, input_shape):
+        options = dict(shape=(input_shape[-1],), autocast=False)
+        self.gamma = self.add_weight(initializer="ones", name="gamma", **options)
+        self.beta = self.add_weight(initializer="zeros", name="beta", **options)
+
+    def call(self, x):
+        wide = ops.cast(x, "float32")
+        return end_of_norm(ops.cast(wide * self.gamma + self.beta, self.compute_dtype))
