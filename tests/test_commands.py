@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import importlib
 import json
 import os
 import re
@@ -14,31 +15,20 @@ import pytest
 
 import tfdistill
 from tfdistill.command_line import flagfile
+from tfdistill.command_line.run_config import RunConfig
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.models.hugging_face.checkpoint import save_model
 from tfdistill.models.model import MaskedLanguageModel
-from tfdistill.settings import flags as tfdistill_flags
+from tfdistill.settings.flagfile import as_text as flagfile_text
+from tfdistill.settings.settings import groups_of, options_of
 from tfdistill.training.checkpoints import RunDirectory
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = ("train", "prepare", "evaluate", "export", "fill_mask", "doctor", "compare")
 HEAVY = {"tensorflow", "keras", "numpy", "tokenizers", "transformers", "matplotlib"}
-TEXT = {
-    name
-    for name, field in tfdistill_flags.FIELDS.items()
-    if field.metadata["group"] == tfdistill_flags.CORPUS
-} - {"tokenizer"}
-SHOWN = {
-    "train": set(tfdistill_flags.FIELDS)
-    - {"model", "text", "top_k", "metal_audit", "metal_kernels", "runs", "page", "target_loss"},
-    "prepare": TEXT | {"tokenizer", "json"},
-    "evaluate": TEXT | set("tokenizer model teacher length output_dir device json".split()),
-    "export": TEXT | set("tokenizer model length output_dir force device json".split()),
-    "fill_mask": {"model", "text", "top_k", "tokenizer", "device", "json"},
-    "doctor": {"device", "precision", "metal_audit", "metal_kernels", "json"},
-    "compare": {"runs", "page", "target_loss", "json"},
-}
+OPTIONS = options_of(RunConfig)
+MOST_FLAGS = 30  # that --help of a command shows
 
 
 @pytest.fixture(scope="module")
@@ -73,42 +63,74 @@ def folder(tmp_path_factory, tiny_text):
     return folder
 
 
-# What a command's help would say of a flag if it took the main job's words, and should not.
+# Words of the general help of a flag that are wrong for a command.
 NOT_OF = {
     "prepare": {"tokenizer": "teacher"},
     "evaluate": {"tokenizer": "teacher", "teacher": "pre-train", "model": ".tflite"},
     "export": {"tokenizer": "teacher", "model": ".tflite", "force": "Start over"},
-    "fill_mask": {"tokenizer": "teacher", "device": "goes on"},
-    "doctor": {"device": "goes on", "precision": "Linux"},
+    "fill_mask": {"tokenizer": "teacher", "device": "continued"},
+    "doctor": {"device": "continued", "precision": "Linux"},
 }
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help_shows_flags_and_loads_nothing_heavy(command):
-    words = [sys.executable, "-X", "importtime", "-m", f"tfdistill.{command}", "--help"]
+def help_of(command, flag):
+    """Returns what a command prints for --help and the like; nothing heavy may be imported."""
+    words = [sys.executable, "-X", "importtime", "-m", f"tfdistill.{command}", *flag.split()]
     done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0 and "Traceback" not in done.stderr
     imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
     assert "tfdistill.command_line.cli" in imported
     assert not HEAVY & {name.split(".")[0] for name in imported}
-    _, _, listed = done.stdout.partition("\nflags:\n")
-    text = " ".join(listed.replace("[no]", "").split())
-    for name in SHOWN[command]:
-        default = tfdistill_flags.FIELDS[name].default
-        shown = str(default).lower() if isinstance(default, bool) else default
-        found = re.search(rf"--{name}: (.+?) \(default: '(.*?)'\)", text)
-        assert found and found[2] == str(shown), name
+    return done.stdout
+
+
+def flags_in(text):
+    """Returns the flags that a help text describes: dict of names to (facts, help)."""
+    found = {}
+    for part in re.split(r"^  --(?:\[no\])?(?=\w)", text, flags=re.M)[1:]:
+        part = " ".join(part.partition("\n\n")[0].split())
+        name, facts, words = re.fullmatch(r"(\w+),? ?(\([^)]*\))? ?(.*)", part).groups()
+        found[name] = facts or "", words
+    return {name: found[name] for name in found if name in OPTIONS}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_flags_and_loads_nothing_heavy(command):
+    own = importlib.import_module(f"tfdistill.{command}").COMMAND.setting_names()
+    shown = flags_in(help_of(command, "--help"))
+    if len(own) <= MOST_FLAGS:
+        assert shown.keys() == set(own)
+    assert {"output_dir", "recipe", "corpus"} <= shown.keys() or command != "train"
+    assert 0 < len(shown) <= MOST_FLAGS and shown.keys() <= set(own)
+    for name, (facts, text) in shown.items():
+        default = flagfile_text(getattr(RunConfig, name))
+        assert not default or f"default {default}" in facts, name
+        assert OPTIONS[name].unit in facts
         wrong = NOT_OF.get(command, {}).get(name)
-        assert not wrong or wrong not in found[1], name
-    listed = set(re.findall(r"--(\w+): ", text)) & tfdistill_flags.FIELDS.keys()
-    aliases = {field.metadata["alias"] for field in tfdistill_flags.FIELDS.values()}
-    assert listed - aliases == SHOWN[command]
+        assert not wrong or wrong not in text, name
 
 
-@pytest.mark.parametrize("flag", ["-h", "--helpshort", "--helpfull", "--version", "--help --gone"])
-def test_flags_that_ask_end_well(flag):
+def test_help_of_a_group_and_of_everything():
+    everything = flags_in(help_of("train", "--helpfull"))
+    assert everything.keys() == OPTIONS.keys()
+    groups = groups_of(RunConfig)
+    for group in ("optimizer", "recipe"):
+        text = flags_in(help_of("train", f"--help={group}"))
+        assert text.keys() == options_of(groups[group]).keys()
+    facts, words = text["layer_map"]
+    assert "recipes mobilebert_akt" in facts and "skip for pkd" in words
+    assert everything["alpha_ce"][0] == "(default 5.0; at least 0.0; recipes distilbert)"
+
+
+@pytest.mark.parametrize(
+    "flag", ["-h", "--helpshort", "--helpfull", "--version", "--help --gone", "--help=nothing"]
+)
+def test_flags_that_print_and_end(flag):
     words = [sys.executable, "-m", "tfdistill.prepare", "--corpus=text", *flag.split()]
     done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT)
+    if flag == "--help=nothing":
+        assert done.returncode == 1 and "one of corpus, rows" in done.stderr
+        return
     assert (done.returncode, done.stderr) == (0, "")
     everything = flag == "--helpfull"
     if flag == "--version":

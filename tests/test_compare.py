@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tfdistill.settings.flags import RunConfig, flag_lines, parse_flag_lines
+from tfdistill.command_line.run_config import RunConfig
+from tfdistill.settings.flagfile import flag_lines, parse_flag_lines
 
 ROOT = Path(__file__).resolve().parents[1]
 UNIGRAM = {"loss": 6.7, "top1": 0.06, "top5": 0.15, "predictions": 500}

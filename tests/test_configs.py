@@ -5,16 +5,14 @@ import types
 from pathlib import Path
 
 import pytest
-from absl import flags as absl_flags
 
 from tfdistill import recipes
-from tfdistill.command_line import flagfile
+from tfdistill.command_line.cli import Command
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.models.configs.config_files import named_config
 from tfdistill.models.model import MaskedLanguageModel, parameters
 from tfdistill.run import plan
 from tfdistill.run.checks import without_meaning
-from tfdistill.settings import flags
 
 HUB = {  # shape, whether there is a masked-LM head
     "google-bert/bert-base-uncased": ("base", True),
@@ -25,10 +23,7 @@ CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.flags"))
 
 
 def read(path):
-    values = absl_flags.FlagValues()
-    flags.declare(values, [])
-    values(["train", *flagfile.expand([f"--flagfile={path}"])])
-    return flags.config_from(values)
+    return Command("", ()).config([f"--flagfile={path}"])
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)

@@ -6,11 +6,10 @@ import shlex
 from pathlib import Path
 
 import pytest
-from absl import flags as absl_flags
 
 from tfdistill.__main__ import COMMANDS
-from tfdistill.command_line import cli, flagfile
-from tfdistill.settings import flags
+from tfdistill.command_line.run_config import RunConfig
+from tfdistill.settings.settings import options_of
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -32,39 +31,19 @@ def command_lines(page):
             yield [word for word in words if word != "…"]
 
 
-class Declared(Exception):
-    """What a command tells `cli.run`."""
-
-
-@pytest.fixture
-def parse(monkeypatch):
-    """A function of a command's name and words to its flags; unknown or wrong ones fail."""
-
-    def declared(main, doc, shown, positional=None, **options):
-        raise Declared(shown, positional)
-
-    def parse(name, words):
-        command = importlib.import_module(f"tfdistill.{name}")
-        with pytest.raises(Declared) as error:
-            command.main()
-        shown, positional = error.value.args
-        values = absl_flags.FlagValues()
-        flags.declare(values, shown)
-        rest = values([name, *flagfile.expand(words)])[1:]
-        assert positional or not rest, words
-        for word in words:
-            flag = re.match(r"--(\w[\w-]*)", word)
-            if flag and flag[1] not in GIVEN_TO_ALL:
-                field = flags.FIELDS[flag[1].replace("-", "_")]
-                assert {field.metadata["group"], f"--{field.name}"} & set(shown), (name, word)
-        return flags.config_from(values)
-
-    monkeypatch.setattr(cli, "run", declared)
-    return parse
+def parse(name, words):
+    """Reads a command line as a `RunConfig`; the command's help has all of its flags."""
+    command = importlib.import_module(f"tfdistill.{name}").COMMAND
+    shown = set(command.setting_names())
+    for word in words:
+        flag = re.match(r"--(\w[\w-]*)", word)
+        if flag and flag[1] not in GIVEN_TO_ALL:
+            assert flag[1].replace("-", "_").removeprefix("no") in shown, (name, word)
+    return command.config(words)
 
 
 @PAGE
-def test_commands_and_their_flags_exist(page, parse, monkeypatch):
+def test_commands_and_their_flags_exist(page, monkeypatch):
     monkeypatch.chdir(ROOT)
     for words in command_lines(page):
         line = shlex.join(words)
@@ -82,8 +61,9 @@ def test_commands_and_their_flags_exist(page, parse, monkeypatch):
 
 @PAGE
 def test_flags_in_the_text_exist(page):
-    aliases = {field.metadata["alias"] for field in flags.FIELDS.values()}
-    known = flags.FIELDS.keys() | aliases | GIVEN_TO_ALL | {"logdir"}
+    options = options_of(RunConfig)
+    aliases = {option.alias for option in options.values()}
+    known = options.keys() | aliases | GIVEN_TO_ALL | {"logdir"}
     scripts = "".join(path.read_text("utf-8") for path in (ROOT / "scripts").rglob("*.[ps][yh]"))
     for name in set(re.findall(r"(?<![\w-])--(\w[\w-]*)", page.read_text("utf-8"))):
         if name.startswith("xla_"):  # the compiler's
@@ -94,7 +74,8 @@ def test_flags_in_the_text_exist(page):
 @PAGE
 def test_links_and_files_exist(page):
     text = page.read_text("utf-8")
-    for path in re.findall(r"\b((?:configs|constraints|scripts)/[\w./-]*\w)(?![\w{])", text):
+    file = r"(?<![\w/])((?:configs|constraints|scripts)/[\w./-]*\w)(?![\w{])"
+    for path in re.findall(file, text):
         assert (ROOT / path).exists(), path
     for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", text):
         target, _, anchor = link.partition("#")

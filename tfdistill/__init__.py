@@ -16,7 +16,7 @@ _HOMES = {
     "train_model": "tfdistill.command_line.api",
     "evaluate_model": "tfdistill.command_line.api",
     "fill_masks": "tfdistill.command_line.api",
-    "RunConfig": "tfdistill.settings.flags",
+    "RunConfig": "tfdistill.command_line.run_config",
     "UserError": "tfdistill.system.errors",
     "load_tokenizer": "tfdistill.data.tokenizer",
     "load_model": "tfdistill.models.hugging_face.checkpoint",

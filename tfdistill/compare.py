@@ -11,16 +11,22 @@ page is written to --page. With --json: {"corpus", "split", "target_loss", "grou
 import json
 from pathlib import Path
 
-from tfdistill.command_line import cli
+from tfdistill.command_line.cli import Command
+from tfdistill.command_line.run_config import RunConfig
 from tfdistill.recipes.recipe_file import is_recipe_file
-from tfdistill.settings import flags
+from tfdistill.settings import flagfile
+from tfdistill.settings.settings import options_of
+from tfdistill.settings.tools import Compare
 from tfdistill.system.errors import UserError
+from tfdistill.system.options import NOTHING, SPEED
 from tfdistill.system.paths import require_file
+
+COMMAND = Command(__doc__, (Compare, "json"), positional="runs", separator=",")
 
 
 def main():
     """Runs the command."""
-    cli.run(_compare, __doc__, [flags.COMPARE, "--json"], positional="runs", separator=",")
+    COMMAND.run(_compare)
 
 
 def _compare(config):
@@ -37,13 +43,19 @@ def _compare(config):
         raise UserError("no runs: name their folders, such as runs/a runs/b")
     once = {Path(folder).resolve(): folder for folder in folders}
     runs = [_read_run(folder) for folder in once.values()]
-    comparison = compare_runs(runs, flags.WITHOUT_EFFECT, config.target_loss)
+    comparison = compare_runs(runs, _without_effect(), config.target_loss)
     write_atomically(page, comparison_page.comparison_page(comparison))
     console = Console(json=config.json)
     console.say(comparison_page.format_comparison(comparison))
     console.say(f"page: {page}")
     if config.json:
         print(json.dumps({**comparison_page.comparison_json(comparison), "page": str(page)}))
+
+
+def _without_effect():
+    """Returns the names of settings that do not change the result of a run."""
+    options = options_of(RunConfig)
+    return {name for name in options if options[name].effect in (NOTHING, SPEED)}
 
 
 def _require_room(page, is_comparison_page):
@@ -93,10 +105,10 @@ def _content(path, folder):
 
 def _flags(path, settings):
     """A run's flags as text; an older run knew fewer, which had their defaults' effect."""
-    defaults = flags.parse_flag_lines(flags.flag_lines(flags.RunConfig()))
-    stored = flags.parse_flag_lines((path / "flags.txt").read_text().splitlines())
+    defaults = flagfile.parse_flag_lines(flagfile.flag_lines(RunConfig()))
+    stored = flagfile.parse_flag_lines((path / "flags.txt").read_text().splitlines())
     # What the run went by says more than the flag where that names a file.
-    known = defaults | stored | {name: flags.as_text(value) for name, value in settings.items()}
+    known = defaults | stored | {name: flagfile.as_text(value) for name, value in settings.items()}
     if known["recipe"] != "hybrid" and not is_recipe_file(known["recipe"]):
         del known["then"]  # of ours only hybrid has another recipe follow
     return known

@@ -15,24 +15,28 @@ import json
 import os
 import textwrap
 
-from tfdistill.command_line import cli
+from tfdistill.command_line.cli import Command
 from tfdistill.command_line.console import Console
-from tfdistill.settings import flags
+from tfdistill.settings.tools import Doctor
 from tfdistill.system import devices, hardware
 from tfdistill.system.files import write_atomically
 from tfdistill.system.paths import require_file
 
 WIDTH = 100
+COMMAND = Command(
+    __doc__,
+    ("device", "precision", Doctor, "json"),
+    help={
+        "device": "What to examine: auto (CUDA, then Metal, then the CPU), cpu or gpu.",
+        "precision": "Precision of matrix products in training: auto (bfloat16 on CUDA cards with "
+        "units for it, else float32), float32, bfloat16 or float16 (with a loss scale).",
+    },
+)
 
 
 def main():
     """Runs the command."""
-    help = {
-        "device": "What to examine: auto (CUDA, then Metal, then the CPU), cpu or gpu.",
-        "precision": "Of the products of models in training: auto (bfloat16 on CUDA cards with "
-        "units for it, else float32), float32, bfloat16 or float16 (with a loss scale).",
-    }
-    cli.run(_doctor, __doc__, ["--device", "--precision", flags.DOCTOR, "--json"], help=help)
+    COMMAND.run(_doctor)
 
 
 def _doctor(config):

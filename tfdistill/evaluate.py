@@ -15,27 +15,33 @@ import json
 import textwrap
 from pathlib import Path
 
-from tfdistill.command_line import cli
+from tfdistill.command_line.cli import Command
+from tfdistill.command_line.run_text import HELP
 from tfdistill.run import machine
-from tfdistill.run.held_out import HELP, OF_RUN, open_held_out, require_fit, student_of
-from tfdistill.settings import flags
+from tfdistill.run.held_out import open_held_out, require_fit, student_of
+from tfdistill.settings.text import Corpus
 from tfdistill.system.errors import UserError
 from tfdistill.system.paths import require_shards
 
 NO_END = "is not finished (no metrics.json)"
+COMMAND = Command(
+    __doc__,
+    (Corpus, "model", "teacher", "length", "output_dir", "device", "json"),
+    help=HELP
+    | {
+        "model": "Hugging Face directory or hub name; empty: the models of the run in "
+        "`output_dir`.",
+        "teacher": "Directory or hub name of a second model, measured beside `model`.",
+        "output_dir": "Run whose models are measured if `model` is empty.",
+    },
+    reads_run=True,
+)
 OF_FILES = "bytes", "latency_ms", "file", "files"  # what a run measured of its models' files
 
 
 def main():
     """Runs the command."""
-    shown = "--model --teacher --length --output_dir --device --json".split()
-    help = HELP | {
-        "model": "Hugging Face directory or hub name; empty: the models of the run in "
-        "--output_dir.",
-        "teacher": "Directory or hub name of a second model, which is measured beside --model.",
-        "output_dir": "Run whose models are measured where --model is empty.",
-    }
-    cli.run(_evaluate, __doc__, [flags.CORPUS, *shown], of_run=OF_RUN, help=help)
+    COMMAND.run(_evaluate)
 
 
 def _evaluate(config):

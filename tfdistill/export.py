@@ -12,24 +12,31 @@ are given. With --json:
 import json
 from pathlib import Path
 
-from tfdistill.command_line import cli
+from tfdistill.command_line.cli import Command
+from tfdistill.command_line.run_text import HELP
 from tfdistill.run import machine
-from tfdistill.run.held_out import HELP, OF_RUN, open_held_out, require_fit, student_of
-from tfdistill.settings import flags
+from tfdistill.run.held_out import open_held_out, require_fit, student_of
+from tfdistill.settings.text import Corpus
 from tfdistill.system.errors import UserError
 from tfdistill.system.paths import require_folder, require_shards
+
+COMMAND = Command(
+    __doc__,
+    (Corpus, "model", "length", "output_dir", "force", "device", "json"),
+    help=HELP
+    | {
+        "model": "Hugging Face directory or hub name; empty: the student of the run in "
+        "`output_dir`.",
+        "output_dir": "Folder whose export/ is written; without `model`, the run of the student.",
+        "force": "Let the files of `model` replace those of the run in `output_dir`.",
+    },
+    reads_run=True,
+)
 
 
 def main():
     """Runs the command."""
-    shown = "--model --length --output_dir --force --device --json".split()
-    help = HELP | {
-        "model": "Hugging Face directory or hub name; empty: the student of the run in "
-        "--output_dir.",
-        "output_dir": "Folder whose export/ is written; without --model the run of the student.",
-        "force": "Let the files of --model take the place of those of the run in --output_dir.",
-    }
-    cli.run(_export, __doc__, [flags.CORPUS, *shown], of_run=OF_RUN, help=help)
+    COMMAND.run(_export)
 
 
 def _export(config):

@@ -9,21 +9,24 @@ that of --tokenizer. With --json: {"text", "predictions": one list of [token, pr
 
 import json
 
-from tfdistill.command_line import cli
+from tfdistill.command_line.cli import Command
+from tfdistill.command_line.run_text import HELP
 from tfdistill.run import machine
-from tfdistill.settings import flags
+from tfdistill.settings.tools import Model
 from tfdistill.system.errors import UserError
 
+COMMAND = Command(
+    __doc__,
+    (Model, "tokenizer", "device", "json"),
+    help={name: HELP[name] for name in ("tokenizer", "device")},
+    positional="text",
+)
 NOTHING = 0.001  # a fresh head gives every word of 30,000 less
 
 
 def main():
     """Runs the command."""
-    shown = [flags.MODEL, "--tokenizer", "--device", "--json"]
-    help = machine.HELP | {
-        "tokenizer": "WordPiece tokenizer: a directory or hub name; empty: the model's own.",
-    }
-    cli.run(_fill_mask, __doc__, shown, positional="text", help=help)
+    COMMAND.run(_fill_mask)
 
 
 def _fill_mask(config):

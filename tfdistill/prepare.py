@@ -9,19 +9,26 @@ which are left out. With --json: {"directory", "splits", "files", "left_out"}.
 import contextlib
 import json
 
-from tfdistill.command_line import cli
-from tfdistill.settings import flags
+from tfdistill.command_line.cli import Command
+from tfdistill.settings.text import Corpus
 from tfdistill.system import devices
 from tfdistill.system.errors import UserError
 from tfdistill.system.paths import require_shards
 
+COMMAND = Command(
+    __doc__,
+    (Corpus, "json"),
+    help={
+        "tokenizer": "WordPiece tokenizer: a directory or hub name; empty: the bundled "
+        "bert-base-uncased."
+    },
+)
 WORTH_TENSORFLOW = 25_000_000  # bytes of text, whose faster tokenizing makes up for its import
 
 
 def main():
     """Runs the command."""
-    own = "WordPiece tokenizer: a directory or hub name; empty: the bundled bert-base-uncased."
-    cli.run(_prepare, __doc__, [flags.CORPUS, "--json"], help={"tokenizer": own})
+    COMMAND.run(_prepare)
 
 
 def _prepare(config):

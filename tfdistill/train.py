@@ -10,24 +10,32 @@ given again. With --json the metrics are printed on standard output.
 
 import json
 
-from tfdistill.command_line import cli
+from tfdistill.command_line.cli import Command
 from tfdistill.command_line.console import Console
+from tfdistill.command_line.run_config import RecipeOptions
 from tfdistill.recipes.recipe_file import require_on_command_line
 from tfdistill.run import machine
-from tfdistill.settings import flags
+from tfdistill.settings.distillation import Distillation
+from tfdistill.settings.models import Student, Teacher
+from tfdistill.settings.optimizer import Optimizer
+from tfdistill.settings.run import Run
+from tfdistill.settings.text import Corpus, Rows
 from tfdistill.system import devices
+
+COMMAND = Command(
+    __doc__,
+    (Corpus, Rows, Teacher, Student, Distillation, RecipeOptions, Optimizer, Run),
+)
 
 
 def main():
     """Runs the command."""
-    groups = [flags.CORPUS, flags.ROWS, flags.TEACHER, flags.STUDENT, flags.DISTILLATION]
     jobs = []  # the one, once there is one
 
     def left():
         return jobs[0].left() if jobs else "nothing was changed"
 
-    shown = [*groups, flags.OPTIMIZER, flags.RUN]
-    cli.run(lambda config: _train(config, jobs), __doc__, shown, left=left)
+    COMMAND.run(lambda config: _train(config, jobs), left)
 
 
 def _train(config, jobs):

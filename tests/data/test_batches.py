@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from tfdistill import recipes
+from tfdistill.command_line.run_config import RunConfig
 from tfdistill.data.batches import EvaluationBatches, Rows, TrainingBatches, as_dataset, taken_ahead
 from tfdistill.data.corpus import open_corpus
 from tfdistill.data.shards import Shard, prepare
 from tfdistill.data.tokenizer import SPECIAL_TOKENS, load_tokenizer
 from tfdistill.run import plan
-from tfdistill.settings.flags import RunConfig
 from tfdistill.system.errors import UserError
 
 

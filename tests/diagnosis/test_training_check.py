@@ -6,15 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from absl import flags
 
 from tfdistill import recipes
+from tfdistill.command_line.cli import Command
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.diagnosis import workloads
 from tfdistill.diagnosis.training_check import Comparison, Course, Way, compare, train, ways
 from tfdistill.models.activations import ACTIVATIONS
 from tfdistill.run import plan
-from tfdistill.settings import flags as tfdistill_flags
 from tfdistill.system.devices import Choice
 
 MODELS = ("teacher", "student")
@@ -117,10 +116,7 @@ def test_a_faulty_device_is_found_out(small, monkeypatch):
 
 
 def read_flagfile(name):
-    values = flags.FlagValues()
-    tfdistill_flags.declare(values, [])
-    values(["train", f"--flagfile={CONFIGS / name}"])
-    return tfdistill_flags.config_from(values)
+    return Command("", ()).config([f"--flagfile={CONFIGS / name}"])
 
 
 def test_mini_is_what_its_flagfile_says():

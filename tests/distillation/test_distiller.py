@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfdistill.command_line.run_config import RunConfig
 from tfdistill.distillation.distiller import Distiller
 from tfdistill.distillation.phases import Phase, Term
 from tfdistill.run import plan
-from tfdistill.settings.flags import RunConfig
 from tfdistill.system.errors import UserError
 from tfdistill.training.optimizer import build_optimizer
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tfdistill import recipes
+from tfdistill.command_line.run_config import RunConfig
 from tfdistill.distillation.layer_maps import layer_map
 from tfdistill.distillation.phases import TEXT_ALONE, Phase, Term
 from tfdistill.distillation.schedules import Schedule
@@ -21,7 +22,6 @@ from tfdistill.run.checks import (
     split_steps,
     without_meaning,
 )
-from tfdistill.settings.flags import FIELDS, RunConfig
 from tfdistill.system.errors import UserError
 
 
@@ -64,8 +64,7 @@ def test_distilbert_as_published():
 
 @pytest.mark.parametrize("name", recipes.names())
 def test_the_flags_have_the_recipes_defaults(name):
-    flags = {name: field.default for name, field in FIELDS.items()}
-    assert recipes.get(name, **flags) == recipes.get(name)
+    assert recipes.get(name, **dataclasses.asdict(RunConfig())) == recipes.get(name)
 
 
 def test_options_reach_their_terms():

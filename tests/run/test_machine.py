@@ -10,8 +10,8 @@ import pytest
 
 from tfdistill.command_line import auto_check as check_command
 from tfdistill.command_line.console import Console
+from tfdistill.command_line.run_config import RunConfig
 from tfdistill.run import auto_check, machine
-from tfdistill.settings.flags import RunConfig
 from tfdistill.system import devices, hardware
 from tfdistill.system.devices import Choice
 from tfdistill.system.errors import NoGpuError, UserError

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from tfdistill import recipes
+from tfdistill.command_line.run_config import RunConfig
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.distillation.phases import Phase
 from tfdistill.run import plan, sources
 from tfdistill.run.checks import split_steps
-from tfdistill.settings.flags import FIELDS, RunConfig
 from tfdistill.system.errors import UserError
 
 
@@ -219,7 +219,7 @@ def test_force_keeps_what_a_run_is_made_from(tmp_path, flag, value):
     (tmp_path / "run" / "texts").mkdir(parents=True)
     (tmp_path / "run" / "texts" / "a.txt").write_text("text")
     flags = {"output_dir": str(tmp_path / "run"), flag: value.format(tmp_path / "run")}
-    with pytest.raises(UserError, match=f"--force would delete --{flag}"):
+    with pytest.raises(UserError, match=f"force would delete {flag}"):
         sources.require_sources_outside(RunConfig(force=True, **flags))
     sources.require_sources_outside(RunConfig(**flags))
     flags["output_dir"] = str(tmp_path / "other")
@@ -306,8 +306,9 @@ def test_a_teacher_without_a_name(value):
 def test_settings_are_the_flags_that_decide():
     settings = plan.settings(RunConfig(learning_rate=0.1))
     assert settings["learning_rate"] == 0.1 and "seed" in settings and "corpus" in settings
-    assert plan.WITHOUT_EFFECT <= set(FIELDS)
-    assert set(settings) == set(FIELDS) - plan.WITHOUT_EFFECT
+    assert settings["teacher_cache"] is False
+    cached = [plan.settings(RunConfig(teacher_cache=folder)) for folder in ("a", "b")]
+    assert cached[0] == cached[1] and cached[0]["teacher_cache"] is True
     assert not {"output_dir", "force", "log_interval", "checkpoint_interval"} & set(settings)
     json.dumps(settings)
 

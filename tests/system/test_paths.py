@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tfdistill.run.held_out import as_meant_in
-from tfdistill.settings.flags import FIELDS, RunConfig
+from tfdistill.command_line.run_config import RunConfig
+from tfdistill.command_line.run_text import as_meant_in
+from tfdistill.settings.settings import options_of, types_of
 from tfdistill.system.errors import UserError
 from tfdistill.system.paths import require_file, require_folder, require_shards
 
@@ -47,14 +48,13 @@ def test_a_tilde_behind_a_prefix_and_before_a_name(home):
 def test_every_flag_that_names_a_path_knows_it():
     """A new flag that speaks of files or folders takes `~`, too."""
     words = ("folder", "file", "director")
-    texts = {name: field for name, field in FIELDS.items() if isinstance(field.default, str)}
+    options = options_of(RunConfig).items()
+    texts = {name: option for name, option in options if types_of(RunConfig)[name] is str}
     speaking = {
-        name
-        for name, field in texts.items()
-        if any(word in field.metadata["help"].lower() for word in words)
+        name for name, option in texts.items() if any(word in option.help.lower() for word in words)
     }
     others = {"text_column"}  # a word inside such files
-    assert speaking - others <= {name for name in texts if texts[name].metadata["kind"]}
+    assert speaking - others <= {name for name, option in texts.items() if option.path}
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import numbers
 
-from tfdistill.settings.flags import RunConfig
+from tfdistill.command_line.run_config import RunConfig
 from tfdistill.system import devices
 from tfdistill.system.errors import UserError
 from tfdistill.system.paths import at_home, require_shards

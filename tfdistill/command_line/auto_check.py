@@ -9,9 +9,11 @@ Prints the answer as one JSON object: {"problem": ""}, or why the candidate shou
 import dataclasses
 import json
 
-from tfdistill.command_line import cli
+from tfdistill.command_line.cli import Command
 from tfdistill.recipes.recipe_file import require_on_command_line
-from tfdistill.settings import flags
+from tfdistill.settings.models import Student, Teacher
+from tfdistill.settings.optimizer import Optimizer
+from tfdistill.settings.text import Corpus
 from tfdistill.system import devices, hardware
 
 SPEED_STEPS = 6
@@ -20,7 +22,7 @@ WORTH_ROUNDING = 1.1  # times as fast: of a smaller gain half may be chance
 
 def main():
     """Runs the command."""
-    cli.run(_check, __doc__, [flags.CORPUS, flags.TEACHER, flags.STUDENT, flags.OPTIMIZER])
+    Command(__doc__, (Corpus, Teacher, Student, Optimizer)).run(_check)
 
 
 def _check(config):

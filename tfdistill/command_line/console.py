@@ -6,8 +6,9 @@ import shutil
 import sys
 import time
 
+from tfdistill.command_line.run_config import RunConfig
 from tfdistill.reports.units import duration
-from tfdistill.settings.flags import FIELDS
+from tfdistill.settings.settings import options_of
 from tfdistill.system.errors import write_settings
 
 QUIET_SECONDS = 15.0  # between two lines where the terminal cannot rewrite one
@@ -19,7 +20,8 @@ _unfinished = None  # the stream on which a line that is rewritten stands; there
 
 def as_flags(message):
     """Writes the settings that a message names in backquotes as flags: `length` as --length."""
-    return write_settings(message, lambda name: f"--{name}" if name in FIELDS else name)
+    options = options_of(RunConfig)
+    return write_settings(message, lambda name: f"--{name}" if name in options else name)
 
 
 class Console:

@@ -1,4 +1,4 @@
-"""Published recipes, one short file each, and those that users write."""
+"""Published recipes, one short file each, and recipes in users' files."""
 
 import inspect
 
@@ -8,25 +8,36 @@ from tfdistill.recipes.distilbert import distilbert
 from tfdistill.recipes.hybrid import hybrid
 from tfdistill.recipes.minilm import minilm, minilm_v1
 from tfdistill.recipes.mlm import mlm
-from tfdistill.recipes.mobilebert import TRANSFERS, by_transfer
+from tfdistill.recipes.mobilebert import mobilebert_akt, mobilebert_jkt, mobilebert_pkt
+from tfdistill.recipes.options import collect_options
 from tfdistill.recipes.pkd import pkd
 from tfdistill.recipes.recipe_file import is_recipe_file
 from tfdistill.recipes.tinybert import tinybert
 from tfdistill.recipes.user_file import load_user_recipe
 from tfdistill.system.errors import UserError
+from tfdistill.system.options import option_in
 
 _RECIPES = {
     recipe.__name__: recipe
-    for recipe in (distilbert, hybrid, minilm, minilm_v1, mlm, pkd, tinybert)
-} | {f"mobilebert_{transfer}": by_transfer(transfer) for transfer in TRANSFERS}
-
-
-# Numbers that are settled before the first step.
-_SETTLED = "mlm_share head_share transfer_share lower_rate relation_heads relation_layer".split()
+    for recipe in (
+        distilbert,
+        hybrid,
+        minilm,
+        minilm_v1,
+        mlm,
+        mobilebert_akt,
+        mobilebert_jkt,
+        mobilebert_pkt,
+        pkd,
+        tinybert,
+    )
+}
+# dict of names to (type, `Option`, default)
+OPTIONS = collect_options(_RECIPES)
 
 
 def names():
-    """Names of the recipes, sorted."""
+    """Returns the names of the recipes, sorted."""
     return tuple(sorted(_RECIPES))
 
 
@@ -34,11 +45,11 @@ def get(name, schedules="", then="distilbert", **options):
     """Makes a recipe.
 
     Args:
-        name: one of `names()`, or a user's own: "path/to/file.py:NAME".
-        schedules: options that change over a phase (see `parse_schedules`).
+        name: one of `names()`, or a recipe in a user's file: "path/to/file.py:NAME".
+        schedules: options that change during a phase (see `parse_schedules`).
         then: for "hybrid", the name of the recipe that follows.
-        **options: settings of all recipes; this one takes those it knows, its own defaults
-            stand for the rest and for those that are "".
+        **options: settings of all recipes. The recipe takes those that it has; its own defaults
+            stand in for the rest, and for values of "".
 
     Returns:
         A `Recipe`.
@@ -54,33 +65,22 @@ def get(name, schedules="", then="distilbert", **options):
     """
     recipe = load_user_recipe(name) if is_recipe_file(name) else _RECIPES.get(name)
     if recipe is None:
-        raise UserError(
-            f"`recipe`={name} is unknown: choose one of {', '.join(names())}, or FILE.py:NAME"
-        )
+        known = ", ".join(names())
+        raise UserError(f"`recipe`={name} is unknown: choose one of {known}, or FILE.py:NAME")
     if isinstance(recipe, Recipe):
         return recipe
-    known = inspect.signature(recipe).parameters
-    if "then" in known:
+    parameters = inspect.signature(recipe).parameters
+    if "then" in parameters:
         options["then"] = _following(then, schedules, options)
         schedules = ""
     scheduled = parse_schedules(schedules)
-    numbers = [
-        key
-        for key, parameter in known.items()
-        if type(parameter.default) in (int, float) and key not in _SETTLED
-    ]
-    foreign = sorted(set(scheduled) - set(numbers))
-    if foreign:
-        raise UserError(
-            f"`schedules`: the recipe {name} has no number {foreign[0]!r} to change; it knows "
-            f"{', '.join(numbers) or 'none'}"
-        )
-    options = {key: value for key, value in options.items() if key in known and value != ""}
+    _require_numbers(name, scheduled, parameters)
+    options = {key: value for key, value in options.items() if key in parameters and value != ""}
     return recipe(**(options | scheduled))
 
 
 def own_defaults(name):
-    """The options of a user's recipe that have defaults: a dict; of a bundled one, {}."""
+    """Returns the defaults of the options of a recipe in a user's file: a dict; else {}."""
     recipe = load_user_recipe(name) if is_recipe_file(name) else None
     if recipe is None or isinstance(recipe, Recipe):
         return {}
@@ -89,7 +89,7 @@ def own_defaults(name):
 
 
 def options_of(name, then="distilbert"):
-    """Names of the options that a recipe takes.
+    """Returns the names of the options that a recipe takes.
 
     Args:
         name, then: as for `get`.
@@ -109,3 +109,19 @@ def _following(then, schedules, options):
         others = [name for name in names() if name not in ("hybrid", "mlm")]
         raise UserError(f"`then`={then} is unknown: choose one of {', '.join(others)}")
     return get(then, schedules, **options)
+
+
+def _require_numbers(name, scheduled, parameters):
+    """Refuses a schedule of an option that the recipe lacks, or that is no number to change."""
+    numbers = []
+    for key, parameter in parameters.items():
+        option = option_in(parameter.annotation) or (OPTIONS[key][1] if key in OPTIONS else None)
+        is_number = type(parameter.default) in (int, float)
+        if is_number and (option is None or option.scheduled):
+            numbers.append(key)
+    foreign = sorted(set(scheduled) - set(numbers))
+    if foreign:
+        raise UserError(
+            f"`schedules`: the recipe {name} has no number {foreign[0]!r} to change; it knows "
+            f"{', '.join(numbers) or 'none'}"
+        )

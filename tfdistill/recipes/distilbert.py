@@ -1,16 +1,19 @@
 """DistilBERT (Sanh et al., 2019, arXiv:1910.01108, section 2)."""
 
+from typing import Annotated
+
 from tfdistill.distillation.phases import NONE, Phase, Recipe, Term
+from tfdistill.recipes.options import Projection, RestrictToMask, Temperature, weight
 
 
 def distilbert(
-    alpha_ce=5.0,
-    alpha_mlm=2.0,
-    alpha_cos=1.0,
-    alpha_mse=0.0,
-    temperature=2.0,
-    restrict_ce_to_mask=False,
-    projection=NONE,
+    alpha_ce: Annotated[float, weight("the KL to the teacher's logits")] = 5.0,
+    alpha_mlm: Annotated[float, weight("the masked-LM loss")] = 2.0,
+    alpha_cos: Annotated[float, weight("1 - cosine of the last hidden states")] = 1.0,
+    alpha_mse: Annotated[float, weight("the squared distance of the logits")] = 0.0,
+    temperature: Temperature = 2.0,
+    restrict_ce_to_mask: RestrictToMask = False,
+    projection: Projection = NONE,
 ):
     """The triple loss: soft targets, masked LM, and the angle of the last hidden states.
 

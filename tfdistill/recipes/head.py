@@ -1,20 +1,20 @@
-"""The end of recipes whose losses do not reach the masked-LM head, or what is below it."""
+"""The last phase of recipes whose losses do not reach the masked-LM head."""
 
 from tfdistill.distillation.phases import Phase, Term
 
-# Of the last layer, what comes after its queries, keys and values.
-BEHIND_LAST_RELATIONS = tuple(
+# The parts of the last layer after its queries, keys and values.
+AFTER_LAST_RELATIONS = tuple(
     f"encoder/layer_-1/{part}"
     for part in ("attention/output", "attention_norm", "intermediate", "output", "output_norm")
 )
 
 
 def head_phases(share, below=()):
-    """A phase in which masked LM trains the head, and what the teacher taught stays.
+    """Returns the phase in which masked LM trains the head and everything else is frozen.
 
     Args:
         share: share of the steps; 0 for no such phase.
-        below: parts below the head that learned nothing either (see `Phase.trainable`).
+        below: further parts to train (see `Phase.trainable`).
 
     Returns:
         A tuple of at most one `Phase`.

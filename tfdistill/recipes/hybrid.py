@@ -1,14 +1,24 @@
-"""Masked LM first, then a teacher."""
+"""Masked LM first, then another recipe."""
 
 import dataclasses
+from typing import Annotated
 
 from tfdistill.distillation.phases import Recipe
 from tfdistill.recipes.mlm import mlm
 from tfdistill.system.errors import UserError
+from tfdistill.system.options import STEP, Option
 
 
-def hybrid(then, mlm_share=0.5):
-    """A student that learns from the text alone, and then by another recipe.
+def hybrid(
+    then: Annotated[
+        Recipe, Option("Recipe that follows masked LM.", effect=STEP, default="distilbert")
+    ],
+    mlm_share: Annotated[
+        float,
+        Option("Share of the steps for masked LM.", minimum=0.01, maximum=0.99, scheduled=False),
+    ] = 0.5,
+):
+    """Masked LM first, then another recipe.
 
     Args:
         then: the other `Recipe`.

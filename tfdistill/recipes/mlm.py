@@ -4,7 +4,7 @@ from tfdistill.distillation.phases import Phase, Recipe, Term
 
 
 def mlm():
-    """Learning from the text alone: the teacher's pre-training, and students without a teacher.
+    """Masked LM alone: for the teacher's pre-training, and for students without a teacher.
 
     Returns:
         A `Recipe` of one phase.

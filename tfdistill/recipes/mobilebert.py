@@ -1,70 +1,134 @@
-"""MobileBERT's transfers (Sun et al., 2020, arXiv:2004.02984, sections 3.4 and 3.5)."""
+"""MobileBERT's transfers (Sun et al., 2020, arXiv:2004.02984, sections 3.4 and 3.5).
 
-import functools
-import inspect
+All three share their losses. The student's layers imitate the teacher's feature maps and attention;
+the student's predictions of the masked tokens learn from their labels and the teacher's softmax.
+"""
+
+from typing import Annotated
 
 from tfdistill.distillation.phases import NONE, Phase, Recipe, Term
+from tfdistill.recipes.options import (
+    AttentionWeight,
+    LayerMap,
+    Projection,
+    TeacherShare,
+    TransferShare,
+    weight,
+)
+from tfdistill.system.options import Option
 
-# Auxiliary: one sum. Joint: all layers at once, then the distillation. Progressive: one layer
-# after the other, then the distillation. Each with the options that it has no use for.
-TRANSFERS = {"akt": ("transfer_share", "lower_rate"), "jkt": ("lower_rate",), "pkt": ()}
+SOURCE = "arXiv:2004.02984"
+FeatureMapWeight = Annotated[float, weight("the distance of the normalised feature maps")]
+FeatureMeanWeight = Annotated[float, weight("the distance of the feature maps' means")]
+FeatureVarianceWeight = Annotated[float, weight("the distance of the feature maps' variances")]
 
 
-def mobilebert(
-    transfer,
-    alpha=0.5,
-    alpha_feature_map=100.0,
-    alpha_feature_mean=5000.0,
-    alpha_feature_variance=5.0,
-    alpha_attention=1.0,
-    layer_map="uniform",
-    projection=NONE,
-    transfer_share=0.5,
-    lower_rate=0.1,
+def mobilebert_akt(
+    alpha: TeacherShare = 0.5,
+    alpha_feature_map: FeatureMapWeight = 100.0,
+    alpha_feature_mean: FeatureMeanWeight = 5000.0,
+    alpha_feature_variance: FeatureVarianceWeight = 5.0,
+    alpha_attention: AttentionWeight = 1.0,
+    layer_map: LayerMap = "uniform",
+    projection: Projection = NONE,
 ):
-    """Layers imitate the teacher's feature maps and attention; masked LM learns from its answers.
+    """Auxiliary knowledge transfer: all losses in one sum.
 
     Args:
-        transfer: one of `TRANSFERS`.
         alpha: share of the teacher's probabilities in the targets of the masked tokens.
-        alpha_feature_map, alpha_feature_mean, alpha_feature_variance: weights of the distances of
-            the layers' normalised feature maps, and of the means and variances that normalising
-            takes away.
-        alpha_attention: weight of the KL of attention maps; like the others a mean over layers.
+        alpha_feature_map: weight of the distance of the layers' normalised feature maps.
+        alpha_feature_mean, alpha_feature_variance: weights of the distances of the means and
+            variances that the normalisation removes.
+        alpha_attention: weight of the KL of the attention maps, a mean over layers like the others.
         layer_map: the teacher's layers (see `layer_maps.layer_map`).
-        projection: the learned map to the teacher's width, where widths differ.
-        transfer_share: "jkt", "pkt": share of the steps in which the layers learn.
-        lower_rate: "pkt": factor of the learning rate for what stands below the layer that learns,
-            as in the authors' code; 0 freezes it.
+        projection: the learned map to the teacher's width, if the widths differ.
 
     Returns:
-        A `Recipe`.
+        A `Recipe` of one phase.
     """
+    features = alpha_feature_map, alpha_feature_mean, alpha_feature_variance
+    layers = _layer_terms(*features, alpha_attention, layer_map, projection)
+    phase = Phase("distil", (*layers, *_prediction_terms(alpha)))
+    return Recipe("mobilebert_akt", (phase,), source=SOURCE)
+
+
+def mobilebert_jkt(
+    alpha: TeacherShare = 0.5,
+    alpha_feature_map: FeatureMapWeight = 100.0,
+    alpha_feature_mean: FeatureMeanWeight = 5000.0,
+    alpha_feature_variance: FeatureVarianceWeight = 5.0,
+    alpha_attention: AttentionWeight = 1.0,
+    layer_map: LayerMap = "uniform",
+    projection: Projection = NONE,
+    transfer_share: TransferShare = 0.5,
+):
+    """Joint knowledge transfer: all layers imitate the teacher's, then the predictions learn.
+
+    Args:
+        alpha, alpha_feature_map, alpha_feature_mean, alpha_feature_variance, alpha_attention,
+            layer_map, projection: as for `mobilebert_akt`.
+        transfer_share: share of the steps in which the layers learn.
+
+    Returns:
+        A `Recipe` of two phases.
+    """
+    features = alpha_feature_map, alpha_feature_mean, alpha_feature_variance
+    layers = _layer_terms(*features, alpha_attention, layer_map, projection)
+    transfer = Phase("transfer", layers, share=transfer_share)
+    distil = Phase("distil", _prediction_terms(alpha), share=1.0 - transfer_share)
+    return Recipe("mobilebert_jkt", (transfer, distil), source=SOURCE)
+
+
+def mobilebert_pkt(
+    alpha: TeacherShare = 0.5,
+    alpha_feature_map: FeatureMapWeight = 100.0,
+    alpha_feature_mean: FeatureMeanWeight = 5000.0,
+    alpha_feature_variance: FeatureVarianceWeight = 5.0,
+    alpha_attention: AttentionWeight = 1.0,
+    layer_map: LayerMap = "uniform",
+    projection: Projection = NONE,
+    transfer_share: TransferShare = 0.5,
+    lower_rate: Annotated[
+        float,
+        Option(
+            "Factor of the learning rate below the layer that learns; 0 freezes those layers.",
+            minimum=0.0,
+            maximum=1.0,
+            scheduled=False,
+        ),
+    ] = 0.1,
+):
+    """Progressive knowledge transfer: one layer after the other, then the predictions.
+
+    Args:
+        alpha, alpha_feature_map, alpha_feature_mean, alpha_feature_variance, alpha_attention,
+            layer_map, projection, transfer_share: as for `mobilebert_jkt`.
+        lower_rate: factor of the learning rate below the layer that learns, as in the authors'
+            code; 0 freezes those layers.
+
+    Returns:
+        A `Recipe` of a phase for each layer, and one for the predictions.
+    """
+    features = alpha_feature_map, alpha_feature_mean, alpha_feature_variance
+    layers = _layer_terms(*features, alpha_attention, layer_map, projection)
+    rates = (("below", lower_rate),)
+    transfer = Phase("transfer", layers, share=transfer_share, each_layer=True, rates=rates)
+    distil = Phase("distil", _prediction_terms(alpha), share=1.0 - transfer_share)
+    return Recipe("mobilebert_pkt", (transfer, distil), source=SOURCE)
+
+
+def _layer_terms(feature_map, feature_mean, feature_variance, attention, layer_map, projection):
+    """Returns the terms of layers, given their weights."""
     layers = dict(layers=layer_map, over_layers="mean")
-    imitation = (
-        Term("feature_map", alpha_feature_map, projection=projection, **layers),
-        Term("feature_mean", alpha_feature_mean, projection=projection, **layers),
-        Term("feature_variance", alpha_feature_variance, projection=projection, **layers),
-        Term("attention_maps", alpha_attention, **layers),
+    return (
+        Term("feature_map", feature_map, projection=projection, **layers),
+        Term("feature_mean", feature_mean, projection=projection, **layers),
+        Term("feature_variance", feature_variance, projection=projection, **layers),
+        Term("attention_maps", attention, **layers),
     )
-    # Cross-entropy at the masked tokens with a mix of their labels and the teacher's softmax.
+
+
+def _prediction_terms(alpha):
+    """Cross-entropy at the masked tokens with a mix of labels and the teacher's softmax."""
     soft = {"temperature": 1.0, "restrict_to_mask": True}
-    answers = (Term("mlm", 1.0 - alpha), Term("soft_ce", alpha, soft))
-    if transfer == "akt":
-        phases = (Phase("distil", (*imitation, *answers)),)
-    else:
-        each = dict(each_layer=True, rates=(("below", lower_rate),)) if transfer == "pkt" else {}
-        phases = (
-            Phase("transfer", imitation, share=transfer_share, **each),
-            Phase("distil", answers, share=1.0 - transfer_share),
-        )
-    return Recipe(f"mobilebert_{transfer}", phases, source="arXiv:2004.02984")
-
-
-def by_transfer(transfer):
-    """The recipe of one of `TRANSFERS`, a function of the options that it has a use for."""
-    recipe = functools.partial(mobilebert, transfer)
-    signature = inspect.signature(recipe)
-    known = [p for name, p in signature.parameters.items() if name not in TRANSFERS[transfer]]
-    recipe.__signature__ = signature.replace(parameters=known)
-    return recipe
+    return Term("mlm", 1.0 - alpha), Term("soft_ce", alpha, soft)

@@ -1,20 +1,24 @@
 """TinyBERT's general distillation (Jiao et al., 2020, arXiv:1909.10351, section 3)."""
 
+from typing import Annotated
+
 from tfdistill.distillation.phases import SHARED, Phase, Recipe, Term
 from tfdistill.recipes.head import head_phases
+from tfdistill.recipes.options import AttentionWeight, HeadShare, LayerMap, Projection, weight
 
 
 def tinybert(
-    alpha_attention=1.0,
-    alpha_hidden=1.0,
-    alpha_embedding=1.0,
-    layer_map="uniform",
-    projection=SHARED,
-    head_share=0.2,
+    alpha_attention: AttentionWeight = 1.0,
+    alpha_hidden: Annotated[float, weight("the distance of the hidden states")] = 1.0,
+    alpha_embedding: Annotated[float, weight("the distance of the embeddings")] = 1.0,
+    layer_map: LayerMap = "uniform",
+    projection: Projection = SHARED,
+    head_share: HeadShare = 0.2,
 ):
     """Attention scores, hidden states and embeddings imitate the teacher's, layer by layer.
 
-    The published losses reach no masked-LM head: the head learns from the text, alone, at the end.
+    The published losses do not reach the masked-LM head: in a last phase only the head learns, by
+    masked LM.
 
     Args:
         alpha_attention, alpha_hidden, alpha_embedding: weights of the three terms.

@@ -13,19 +13,13 @@ import sys
 from pathlib import Path
 
 from tfdistill.recipes.recipe_file import fingerprint
-from tfdistill.settings import flags
+from tfdistill.settings.flagfile import flag_lines
+from tfdistill.settings.settings import options_of
 from tfdistill.system import hardware
 from tfdistill.system.files import write_atomically
+from tfdistill.system.options import SPEED, STEP
 
 PATIENCE = 3600.0  # seconds: of what takes minutes, unless the device hangs
-# Flags that decide what a step computes.
-SHAPES = (
-    "teacher tokenizer teacher_type teacher_config student_type student_config recipe alpha_ce "
-    "alpha_mlm alpha_cos alpha_mse alpha_attention alpha_hidden alpha_embedding alpha_relations "
-    "alpha beta restrict_ce_to_mask then layer_map projection relation_heads relation_layer "
-    "pt_over_width alpha_feature_map alpha_feature_mean alpha_feature_variance schedules length "
-    "batch_size remat dropout precision"
-).split()
 
 
 def problem(config, console, candidate):
@@ -46,7 +40,11 @@ def problem(config, console, candidate):
         "cores": os.cpu_count(),
         "memory_bytes": hardware.memory_bytes(),
         "versions": hardware.versions() | hardware.this_platform().packages,
-        "flags": {flag: getattr(config, flag) for flag in SHAPES},
+        "flags": {
+            name: getattr(config, name)
+            for name, option in options_of(config).items()
+            if option.effect in (STEP, SPEED)
+        },
         "recipe": fingerprint(config.recipe),
     }
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
@@ -70,7 +68,7 @@ def _cache():
 
 def _ask(config):
     """Runs the check: (problem, whether it came to its end)."""
-    command = [sys.executable, "-m", "tfdistill.command_line.auto_check", *flags.flag_lines(config)]
+    command = [sys.executable, "-m", "tfdistill.command_line.auto_check", *flag_lines(config)]
     try:
         result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     except subprocess.TimeoutExpired:

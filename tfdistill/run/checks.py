@@ -6,16 +6,9 @@ import math
 from tfdistill import recipes
 from tfdistill.distillation.phases import rates_of, trained_by
 from tfdistill.distillation.schedules import parse_schedules
-from tfdistill.settings.flags import FIELDS
+from tfdistill.settings.settings import options_of
 from tfdistill.system.errors import UserError
-
-# Flags that some recipes take and others do not.
-RECIPE_FLAGS = (
-    "alpha_ce alpha_mlm alpha_cos alpha_mse temperature restrict_ce_to_mask alpha_attention "
-    "alpha_hidden alpha_embedding alpha_relations then mlm_share head_share layer_map projection "
-    "relation_heads relation_layer alpha beta pt_over_width alpha_feature_map alpha_feature_mean "
-    "alpha_feature_variance transfer_share lower_rate"
-).split()
+from tfdistill.system.options import Option
 
 
 def check_terms(recipe):
@@ -72,7 +65,7 @@ def recipes_without_head(config):
     """
     from tfdistill.distillation.terms import LOSSES  # needs TensorFlow
 
-    options = {name: getattr(config, name) for name in FIELDS if name != "schedules"}
+    options = dataclasses.asdict(config) | {"schedules": ""}
     found = []
     for name in recipes.names():
         terms = [t for phase in recipes.get(name, **options).phases for t in phase.active_terms]
@@ -93,7 +86,7 @@ def check_own_defaults(config):
         UserError: there is such a default.
     """
     for name, default in recipes.own_defaults(config.recipe).items():
-        usual = FIELDS[name].default if name in FIELDS else ""
+        usual = getattr(type(config), name) if name in options_of(config) else ""
         if usual not in ("", default):
             raise UserError(
                 f"--recipe={config.recipe}: {name}={default!r} never counts there, for --{name} "
@@ -111,9 +104,9 @@ def check_schedules(config):
         UserError: one does.
     """
     for name, schedule in parse_schedules(config.schedules).items():
-        facts = FIELDS[name].metadata if name in FIELDS else {}
-        least = facts.get("minimum") if facts.get("minimum") is not None else -math.inf
-        most = facts.get("maximum") if facts.get("maximum") is not None else math.inf
+        option = options_of(config).get(name, Option(""))
+        least = -math.inf if option.minimum is None else option.minimum
+        most = math.inf if option.maximum is None else option.maximum
         for value in (schedule.begin, schedule.end):
             if not (math.isfinite(value) and least <= value <= most):
                 raise UserError(
@@ -131,7 +124,8 @@ def without_meaning(config):
         list of names.
     """
     known = recipes.options_of(config.recipe, config.then)
-    given = [name for name in RECIPE_FLAGS if getattr(config, name) != FIELDS[name].default]
+    of_recipes = [name for name, option in options_of(config).items() if option.recipes]
+    given = [name for name in of_recipes if getattr(config, name) != getattr(type(config), name)]
     return [name for name in given if name not in known]
 
 

@@ -1,5 +1,6 @@
 """What a training can be refused for in a second, before TensorFlow is imported."""
 
+import dataclasses
 from pathlib import Path
 
 from tfdistill import recipes
@@ -11,7 +12,6 @@ from tfdistill.run import sources
 from tfdistill.run.baselines import baselines_of
 from tfdistill.run.checks import check_own_defaults, check_schedules
 from tfdistill.run.planned_shapes import plan_shapes, read_shape
-from tfdistill.settings.flags import FIELDS
 from tfdistill.system.errors import UserError
 from tfdistill.system.paths import require_folder, require_shards
 from tfdistill.training.checkpoints import RunDirectory
@@ -34,7 +34,7 @@ def check_early(config):
     sources.require_sources_outside(config)
     baselines_of(config.baseline)
     check_schedules(config)
-    recipe = recipes.get(config.recipe, **{name: getattr(config, name) for name in FIELDS})
+    recipe = recipes.get(config.recipe, **dataclasses.asdict(config))
     check_own_defaults(config)
     for phase in recipe.phases:
         require_loss(phase)

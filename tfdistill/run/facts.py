@@ -7,7 +7,7 @@ import shlex
 
 from tfdistill.run import plan
 from tfdistill.run.baselines import KEYS, baselines_of
-from tfdistill.settings.flags import given_flags
+from tfdistill.settings.flagfile import given_flags
 from tfdistill.system import hardware
 
 SHAPE = (

@@ -1,46 +1,8 @@
 """Held-out text for the commands that measure a model which is there already."""
 
-import os
 from pathlib import Path
 
-from tfdistill.run import machine
-from tfdistill.settings.flags import FIELDS, separator_of
 from tfdistill.system.errors import UserError
-from tfdistill.system.paths import seen_from
-
-# Flags that say which text it is.
-OF_RUN = ("corpus", "data_dir", "text_column", "length", "shards_dir")
-# What flags mean for these commands, where that is not what they mean for the main job.
-HELP = machine.HELP | {
-    "tokenizer": "WordPiece tokenizer: a directory or hub name; empty: the model's own.",
-    **{
-        name: f"{FIELDS[name].metadata['help']} Without --model and this: the run's own."
-        for name in OF_RUN
-    },
-}
-
-
-def as_meant_in(name, text, folder):
-    """A flag's value that was given in another folder, for use in this one.
-
-    Args:
-        name: the flag.
-        text: its value as text.
-        folder: where it was given; "" for who knows where.
-
-    Returns:
-        str: paths that are relative to `folder` are absolute.
-    """
-    from tfdistill.data.corpus import is_named
-
-    kind = FIELDS[name].metadata["kind"]
-    if not kind or not os.path.isdir(folder) or os.path.samefile(folder, os.curdir):
-        return text
-    if name == "shards_dir":  # which is made when it is missing
-        return os.path.join(folder, text)
-    if name == "corpus" and is_named(text):
-        return text
-    return seen_from(text, folder, separator_of(kind))
 
 
 def student_of(config):

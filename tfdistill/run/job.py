@@ -28,7 +28,7 @@ from tfdistill.run.final_stages import FinalStages, Text
 from tfdistill.run.student_start import make_start, random_student, student_from_text
 from tfdistill.run.teacher_cache import open_cache
 from tfdistill.run.trainer import StageTrainer, TrainingStage
-from tfdistill.settings.flags import flag_lines, parse_flag_lines
+from tfdistill.settings.flagfile import flag_lines, parse_flag_lines
 from tfdistill.starts.from_text import start_from_text
 from tfdistill.system import devices, hardware
 from tfdistill.system.errors import UserError

@@ -7,12 +7,6 @@ from tfdistill.run import auto_check
 from tfdistill.system import devices
 from tfdistill.system.errors import NoGpuError, UserError
 
-# What --device means for commands that train nothing.
-HELP = {
-    "device": "Where to compute: auto (CUDA, then Metal where the run has used it, then the "
-    "CPU), cpu or gpu."
-}
-
 
 def for_training(config, console):
     """Readies TensorFlow for a run; one that goes on keeps what it began with.

@@ -14,8 +14,9 @@ from tfdistill.run.baselines import BOTH, baselines_of, canonical
 from tfdistill.run.checks import check_recipe, check_terms, recipes_without_head, split_steps
 from tfdistill.run.planned_shapes import first_teacher, plan_shapes
 from tfdistill.run.sources import teacher_names, teacher_weights
-from tfdistill.settings.flags import FIELDS, WITHOUT_EFFECT
+from tfdistill.settings.settings import options_of
 from tfdistill.system.errors import UserError
+from tfdistill.system.options import RESULT, STEP
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +104,7 @@ def _check_teachers(config, recipe, teachers, student_config, teacher_config):
             )
     if config.teacher_cache:
         kept_for(recipe, student_config, teacher_config)
-    elif config.cached_mask_epochs != FIELDS["cached_mask_epochs"].default:
+    elif config.cached_mask_epochs != type(config).cached_mask_epochs:
         raise UserError("--cached_mask_epochs is for --teacher_cache: name a folder, or neither")
 
 
@@ -150,8 +151,9 @@ def settings(config):
     """
     values = dataclasses.asdict(config) | {"recipe": fingerprint(config.recipe)}
     values["baseline"] = canonical(config.baseline)
-    values["teacher_cache"] = "A_FOLDER" * bool(config.teacher_cache)  # wherever it lies
-    return {name: value for name, value in values.items() if name not in WITHOUT_EFFECT}
+    values["teacher_cache"] = bool(config.teacher_cache)  # its place does not matter
+    options = options_of(config)
+    return {name: values[name] for name in options if options[name].effect in (RESULT, STEP)}
 
 
 def teacher_learning_rate(config):

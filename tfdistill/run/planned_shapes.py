@@ -5,7 +5,6 @@ import math
 
 from tfdistill.models.configs.config_files import config_file, read_config
 from tfdistill.run.sources import teacher_names
-from tfdistill.settings.flags import FIELDS
 from tfdistill.starts.start_layers import choose_layers
 from tfdistill.system.errors import UserError
 
@@ -89,7 +88,7 @@ def first_teacher(config):
 def _plan_start(config, teacher_config):
     init = config.student_init
     if teacher_config is None:
-        if init not in ("random", FIELDS["student_init"].default):
+        if init not in ("random", type(config).student_init):
             raise UserError(
                 f"--student_init={init}: there is no teacher to start from; name one with "
                 "--teacher, or leave the flag out"

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from tfdistill.data.tokenizer import load_tokenizer
+from tfdistill.settings.settings import options_of
 from tfdistill.system.errors import UserError
 
 
@@ -15,22 +16,27 @@ def require_sources_outside(config):
         config: a `RunConfig`.
 
     Raises:
-        UserError: a path lies in `--output_dir`, and `--force` is given.
+        UserError: a path lies in `output_dir`, and `force` is set.
     """
     run = Path(config.output_dir).resolve()
     if not config.force:
         return
-    sources = "tokenizer data_dir shards_dir teacher_cache teacher_config student_config".split()
-    values = [(flag, getattr(config, flag)) for flag in sources]
-    values += [("teacher", name) for name in teacher_names(config)]
-    values += [("corpus", item) for item in config.corpus.split(",")]
-    for flag, value in values:
-        paths = [value] if os.path.exists(value) else glob.glob(value, recursive=True)
-        if any(Path(path).resolve().is_relative_to(run) for path in paths):
-            raise UserError(
-                f"--force would delete --{flag}={value}, which lies in --output_dir={run}: name "
-                "another --output_dir"
-            )
+    sources = {name: option for name, option in options_of(config).items() if option.source}
+    for name, option in sources.items():
+        for path in _paths_in(getattr(config, name), option):
+            found = [path] if os.path.exists(path) else glob.glob(path, recursive=True)
+            if any(Path(each).resolve().is_relative_to(run) for each in found):
+                raise UserError(
+                    f"`force` would delete `{name}`={path}, which lies in `output_dir`={run}: name "
+                    "another `output_dir`"
+                )
+
+
+def _paths_in(value, option):
+    """Splits the value of a setting into its paths; a folder may have a comma in its name."""
+    if not option.separator or os.path.exists(value):
+        return [value]
+    return [path.strip() for path in value.split(option.separator)]
 
 
 def require_the_teachers_vocabulary(config, names, tokenizer):

@@ -1,0 +1,35 @@
+"""`RunConfig`: the settings of all concerns, and the options of all recipes, in one object."""
+
+import dataclasses
+
+from tfdistill import recipes
+from tfdistill.settings.distillation import Distillation
+from tfdistill.settings.models import Student, Teacher
+from tfdistill.settings.optimizer import Optimizer
+from tfdistill.settings.run import Run
+from tfdistill.settings.settings import recipe_settings
+from tfdistill.settings.text import Corpus, Rows
+from tfdistill.settings.tools import Compare, Doctor, Model
+
+RecipeOptions = recipe_settings(recipes.OPTIONS)
+
+
+# Fields are in the order of the bases, the last one first.
+@dataclasses.dataclass(frozen=True)
+class RunConfig(
+    *(Compare, Doctor, Model, Run, Optimizer, RecipeOptions),
+    *(Distillation, Student, Teacher, Rows, Corpus),
+):
+    """All settings of a command; the names of the fields are those of the flags.
+
+    `python -m tfdistill.train --helpfull` lists the fields with their units, defaults and bounds.
+    Paths may be `pathlib.Path`s, and `~` is the home folder.
+
+    Raises:
+        UserError: a value is out of range or of another type; the message names the setting.
+
+    Example:
+        import tfdistill
+
+        config = tfdistill.RunConfig(corpus="my_texts", recipe="minilm", steps=300, length=64)
+    """

@@ -1,0 +1,71 @@
+"""Commands that measure the models of a run: they use the run's own text and row length."""
+
+import os
+from pathlib import Path
+
+from tfdistill.command_line.run_config import RunConfig
+from tfdistill.settings.flagfile import parse_flag_lines
+from tfdistill.settings.settings import options_of
+from tfdistill.system.errors import UserError
+from tfdistill.system.paths import seen_from
+
+# Settings that are the run's own unless they or --model are given.
+OF_RUN = ("corpus", "data_dir", "text_column", "length", "shards_dir")
+# Help of the commands that measure models.
+HELP = {
+    "device": "Device: auto (CUDA, then Metal if the run used it, then the CPU), cpu or gpu.",
+    "tokenizer": "WordPiece tokenizer: a directory or hub name; empty: the model's own.",
+    **{
+        name: f"{options_of(RunConfig)[name].help} Without `model` and this: the run's own."
+        for name in OF_RUN
+    },
+}
+
+
+def adopt_settings(flag_values):
+    """Reads `OF_RUN` from the flags.txt of the run in --output_dir, except for given flags.
+
+    Args:
+        flag_values: parsed `absl.flags.FlagValues`.
+
+    Raises:
+        UserError: the file holds a wrong value.
+    """
+    file = Path(flag_values.output_dir).expanduser() / "flags.txt"
+    if not file.is_file():
+        return
+    from absl import flags
+
+    from tfdistill.training.checkpoints import stored_folder
+
+    stored = parse_flag_lines(file.read_text().splitlines())
+    folder = stored_folder(file.parent)
+    for name in OF_RUN:
+        if not flag_values[name].present and name in stored:  # older runs lack newer settings
+            try:
+                flag_values[name].parse(as_meant_in(name, stored[name], folder))
+            except flags.Error as error:
+                raise UserError(f"{file}: {' '.join(str(error).split())}") from None
+
+
+def as_meant_in(name, text, folder):
+    """Converts a setting that was given in another folder for use in this one.
+
+    Args:
+        name: the setting.
+        text: its value as text.
+        folder: where it was given; "" if that is unknown.
+
+    Returns:
+        str: paths relative to `folder` become absolute.
+    """
+    from tfdistill.data.corpus import is_named
+
+    option = options_of(RunConfig)[name]
+    if not option.path or not os.path.isdir(folder) or os.path.samefile(folder, os.curdir):
+        return text
+    if name == "shards_dir":  # it may not exist yet
+        return os.path.join(folder, text)
+    if name == "corpus" and is_named(text):
+        return text
+    return seen_from(text, folder, option.separator)

@@ -1,0 +1,40 @@
+"""Settings as the lines of a flagfile, and back."""
+
+from tfdistill.settings.settings import options_of
+
+
+def flag_lines(config):
+    """Writes settings as the lines of a flagfile that repeats the run.
+
+    Args:
+        config: a `RunConfig`.
+
+    Returns:
+        list of str, such as "--length=128".
+    """
+    stored = [name for name, option in options_of(config).items() if option.stored]
+    return [f"--{name}={as_text(getattr(config, name))}" for name in stored]
+
+
+def given_flags(config):
+    """Returns the settings in `flag_lines` that differ from their defaults, as text: dict."""
+    lines, defaults = flag_lines(config), set(flag_lines(type(config)()))
+    return parse_flag_lines([line for line in lines if line not in defaults])
+
+
+def parse_flag_lines(lines):
+    """Reads lines that `flag_lines` wrote.
+
+    Args:
+        lines: iterable of str; comments and empty lines are skipped.
+
+    Returns:
+        dict of names to values, both text.
+    """
+    found = (line.removeprefix("--").partition("=") for line in lines if line.startswith("--"))
+    return {name: value for name, equals, value in found if equals}
+
+
+def as_text(value):
+    """Writes the value of a setting for a flagfile."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

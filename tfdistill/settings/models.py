@@ -1,0 +1,160 @@
+"""Settings of the two models: where the teacher and the student come from."""
+
+import dataclasses
+from typing import Annotated
+
+from tfdistill.settings.settings import Settings
+from tfdistill.system.options import PATH, PATHS, STEP, Option
+
+
+@dataclasses.dataclass(frozen=True)
+class Teacher(Settings):
+    """Teacher"""
+
+    group = "teacher"
+
+    teacher: Annotated[
+        str,
+        Option(
+            "Hugging Face BERT, DistilBERT or MobileBERT directory or hub name; empty: pre-train a "
+            "teacher. With several, separated by commas, the student learns the mean of their "
+            "softened probabilities; it starts from the first, and its layers are compared with "
+            "that one.",
+            path=PATHS,
+            source=True,
+            effect=STEP,
+            first=True,
+            alias="teacher_name",
+        ),
+    ] = ""
+    teacher_weights: Annotated[
+        str,
+        Option(
+            "Weights of several teachers in the mean, separated by commas; empty: equal weights."
+        ),
+    ] = ""
+    teacher_cache: Annotated[
+        str,
+        Option(
+            "Folder that stores the outputs of the teachers for each row, for later epochs, seeds "
+            "and students: the probabilities of the likeliest words, and hidden states if the "
+            "recipe reads them; empty: run the teachers in every step.",
+            path=PATH,
+            source=True,
+        ),
+    ] = ""
+    cached_mask_epochs: Annotated[
+        int,
+        Option(
+            "With `teacher_cache`, the number of different masks of each row: after so many epochs "
+            "masks repeat, and the teachers run no longer.",
+            unit="epochs",
+            minimum=1,
+        ),
+    ] = 1
+    teacher_type: Annotated[
+        str,
+        Option(
+            "Model type of a teacher that is pre-trained here. For the inverted-bottleneck BERT, "
+            "choose mobilebert with a wide bottleneck.",
+            choices=("bert", "mobilebert"),
+            effect=STEP,
+        ),
+    ] = "bert"
+    teacher_config: Annotated[
+        str,
+        Option(
+            "Shape of a teacher that is pre-trained here: a Hugging Face JSON file, a size (tiny, "
+            "mini, small, medium, base) or a shape such as L-4_H-128_A-2; for mobilebert, "
+            "ib_bert_large or a shape such as L-6_H-256_B-128_A-4_F-1.",
+            path=PATH,
+            source=True,
+            effect=STEP,
+            first=True,
+        ),
+    ] = "medium"
+    teacher_steps: Annotated[
+        int,
+        Option(
+            "Training steps of a teacher that is pre-trained here.",
+            unit="steps",
+            minimum=1,
+            first=True,
+        ),
+    ] = 10_000
+    teacher_learning_rate: Annotated[
+        float,
+        Option(
+            "Peak learning rate of the teacher; 0: 1e-3 for one pre-trained here, 1e-4 for a "
+            "loaded one.",
+            minimum=0.0,
+        ),
+    ] = 0.0
+    layerdrop: Annotated[
+        float,
+        Option(
+            "Probability that a teacher layer is skipped in a training step (Fan et al., 2019).",
+            minimum=0.0,
+            maximum=0.95,
+            first=True,
+        ),
+    ] = 0.2
+    layerdrop_adapt_steps: Annotated[
+        int,
+        Option(
+            "Steps of further training with LayerDrop for a loaded teacher, before the student is "
+            "cut from it.",
+            unit="steps",
+            minimum=0,
+        ),
+    ] = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Student(Settings):
+    """Student"""
+
+    group = "student"
+
+    student_type: Annotated[
+        str,
+        Option(
+            "Model type of the student.",
+            choices=("bert", "distilbert", "mobilebert"),
+            effect=STEP,
+            first=True,
+        ),
+    ] = "bert"
+    student_config: Annotated[
+        str,
+        Option(
+            "Shape of the student: a Hugging Face JSON file, a size, or a shape such as "
+            "L-2_H-128_A-2; for mobilebert, one of mobilebert and mobilebert_tiny, or a shape such "
+            "as L-6_H-64_B-128_A-4_F-4_OPT; empty: the teacher's shape with half its layers.",
+            path=PATH,
+            source=True,
+            effect=STEP,
+            first=True,
+        ),
+    ] = ""
+    student_init: Annotated[
+        str,
+        Option(
+            "Initial weights of the student: the teacher's layers every_other, first, last, "
+            "spaced, distilbert, search (tries subsets on held-out text) or a list such as 0,2,4; "
+            "embeddings (the teacher's embeddings and head, fresh layers); or random. For a "
+            "narrower student add :slice, :importance or :pca, such as spaced:pca; :pca is the "
+            "default.",
+            first=True,
+        ),
+    ] = "every_other"
+    dropout: Annotated[
+        float,
+        Option(
+            "Dropout of hidden states and attention, for models whose shape is given by name. A "
+            "JSON file, a loaded teacher, and a student shaped after it keep their own.",
+            minimum=0.0,
+            maximum=0.9,
+            effect=STEP,
+        ),
+    ] = 0.1

@@ -1,0 +1,83 @@
+"""Settings of the text: the corpus, its tokenizer, and the rows cut from it."""
+
+import dataclasses
+from typing import Annotated
+
+from tfdistill.settings.settings import Settings
+from tfdistill.system.options import NOTHING, PATH, PATHS, STEP, Option
+
+
+@dataclasses.dataclass(frozen=True)
+class Corpus(Settings):
+    """Text"""
+
+    group = "corpus"
+
+    corpus: Annotated[
+        str,
+        Option(
+            "Text: 'sample' (bundled), 'wikitext-2', 'wikitext-103', 'hf:NAME[:CONFIG]' (a data "
+            "set of the Hugging Face hub), or files, folders and globs of text, separated by "
+            "commas. docs/CORPORA.md lists the file types and says how text is split.",
+            path=PATHS,
+            source=True,
+            first=True,
+        ),
+    ] = "sample"
+    text_column: Annotated[
+        str,
+        Option("Column that holds the text in .json and .jsonl files and in data sets of the hub."),
+    ] = "text"
+    data_dir: Annotated[
+        str,
+        Option(
+            "Folder with the files of wikitext-2 or wikitext-103; empty: download from the hub.",
+            path=PATH,
+            source=True,
+            effect=NOTHING,
+        ),
+    ] = ""
+    tokenizer: Annotated[
+        str,
+        Option(
+            "WordPiece tokenizer: a directory or hub name; empty: the tokenizer of `teacher` if it "
+            "has one, else the bundled bert-base-uncased.",
+            path=PATH,
+            source=True,
+            effect=STEP,
+            first=True,
+        ),
+    ] = ""
+    shards_dir: Annotated[
+        str,
+        Option(
+            "Folder that keeps tokenised corpora between runs.",
+            path=PATH,
+            source=True,
+            effect=NOTHING,
+        ),
+    ] = "shards"
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows(Settings):
+    """Rows and masks"""
+
+    group = "rows"
+
+    length: Annotated[
+        int,
+        Option(
+            "Tokens in a row, [CLS] and [SEP] included.",
+            unit="tokens",
+            minimum=3,
+            effect=STEP,
+            first=True,
+        ),
+    ] = 128
+    masked_lm_prob: Annotated[
+        float, Option("Share of a row's tokens that are predicted.", minimum=0.01, maximum=0.9)
+    ] = 0.15
+    whole_word_masking: Annotated[
+        bool, Option("In training, mask all WordPieces of a word together, or none.")
+    ] = False

@@ -1,0 +1,103 @@
+"""Settings of single commands other than training."""
+
+import dataclasses
+from typing import Annotated
+
+from tfdistill.settings.settings import Settings
+from tfdistill.system.options import NOTHING, PATH, PATHS, Option
+
+
+@dataclasses.dataclass(frozen=True)
+class Model(Settings):
+    """Model"""
+
+    group = "model"
+
+    model: Annotated[
+        str,
+        Option(
+            "Hugging Face directory, hub name, or .tflite file.",
+            path=PATH,
+            effect=NOTHING,
+            stored=False,
+        ),
+    ] = ""
+    text: Annotated[
+        str,
+        Option("Text with one or more [MASK] tokens.", effect=NOTHING, stored=False),
+    ] = ""
+    top_k: Annotated[
+        int,
+        Option(
+            "Tokens to show for each [MASK].",
+            unit="tokens",
+            minimum=1,
+            effect=NOTHING,
+            stored=False,
+        ),
+    ] = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Doctor(Settings):
+    """Checks"""
+
+    group = "doctor"
+
+    metal_audit: Annotated[
+        bool,
+        Option(
+            "Search the train steps for operators that Apple's Metal plugin lacks.",
+            effect=NOTHING,
+            stored=False,
+            alias="metal-audit",
+        ),
+    ] = False
+    metal_kernels: Annotated[
+        str,
+        Option(
+            "File to write: the kernels that this TensorFlow and its GPU plugin register, in the "
+            "format of the bundled inventory. Differences from it are shown.",
+            path=PATH,
+            effect=NOTHING,
+            stored=False,
+            alias="metal-kernels",
+        ),
+    ] = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Compare(Settings):
+    """Comparison"""
+
+    group = "compare"
+
+    runs: Annotated[
+        str,
+        Option(
+            "Folders of the runs, separated by commas; or give them as plain arguments.",
+            path=PATHS,
+            effect=NOTHING,
+            stored=False,
+        ),
+    ] = ""
+    page: Annotated[
+        str,
+        Option(
+            "HTML file to write; an earlier comparison is replaced.",
+            path=PATH,
+            effect=NOTHING,
+            stored=False,
+        ),
+    ] = "comparison.html"
+    target_loss: Annotated[
+        float,
+        Option(
+            "Validation loss: the first step that reaches it is shown; 0: the highest final loss "
+            "of the students, so that all of them reach it.",
+            unit="nats",
+            minimum=0.0,
+            effect=NOTHING,
+            stored=False,
+        ),
+    ] = 0.0
