@@ -22,7 +22,8 @@ AS_IT_IS = ["-m", "tfdistill.train"]
 NOT_COMPILED = [
     "-c",
     "import dataclasses\n"
-    "from tfdistill import devices, train\n"
+    "from tfdistill import train\n"
+    "from tfdistill.system import devices\n"
     "prepare = devices.prepare\n"
     "devices.prepare = lambda *a: dataclasses.replace(prepare(*a), jit_compile=False)\n"
     "train.main()",
@@ -173,7 +174,7 @@ def test_stopped_everywhere(tmp_path, start):
     stop_in("student", signal.SIGINT, start(broken, AS_IT_IS), broken)
     stop_at("loading the", signal.SIGTERM, start(broken, AS_IT_IS), f"{goes_on}{trained}")
     evaluated = f"{goes_on}{trained}, evaluate"
-    stop_at("converting student_int8", signal.SIGINT, start(broken, AS_IT_IS), evaluated)
+    stop_at("comparing student_int8", signal.SIGINT, start(broken, AS_IT_IS), evaluated)
     assert not (broken / "export").exists()
     finish(start(broken, AS_IT_IS))
     assert_equal_runs(broken, whole, undisturbed)

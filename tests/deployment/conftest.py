@@ -71,15 +71,15 @@ def distilbert(make_model):
 @pytest.fixture(scope="session")
 def exports(bert, distilbert, tokenizer, tmp_path_factory):
     """dict of model types to (model, folder with both TFLite files and the tokenizer)."""
-    from tfdistill.deployment.tflite import DYNAMIC_INT8, export_tflite
+    from tfdistill.deployment.tflite import DYNAMIC_INT8, export_tflite_files
 
     made = {}
     for model in (bert, distilbert):
         folder = tmp_path_factory.mktemp(model.config.model_type) / "export"
         folder.mkdir()
         tokenizer.save(folder)
-        export_tflite(model, folder / "student.tflite", length=LENGTH)
-        export_tflite(model, folder / "student_int8.tflite", DYNAMIC_INT8, length=LENGTH)
+        files = {"student.tflite": None, "student_int8.tflite": DYNAMIC_INT8}
+        export_tflite_files(model, {folder / name: files[name] for name in files}, LENGTH)
         made[model.config.model_type] = (model, folder)
     return made
 
@@ -87,12 +87,12 @@ def exports(bert, distilbert, tokenizer, tmp_path_factory):
 @pytest.fixture(scope="session")
 def whole_vocabulary(make_model, tmp_path_factory):
     """Folder with both TFLite files of a model of 2 layers, width 128, and 30522 tokens."""
-    from tfdistill.deployment.tflite import DYNAMIC_INT8, export_tflite
+    from tfdistill.deployment.tflite import DYNAMIC_INT8, export_tflite_files
 
     model = make_model(vocab_size=30522, hidden_size=128, intermediate_size=512)
     folder = tmp_path_factory.mktemp("whole_vocabulary")
-    export_tflite(model, folder / "student.tflite", length=LENGTH)
-    export_tflite(model, folder / "student_int8.tflite", DYNAMIC_INT8, length=LENGTH)
+    files = {"student.tflite": None, "student_int8.tflite": DYNAMIC_INT8}
+    export_tflite_files(model, {folder / name: files[name] for name in files}, LENGTH)
     return folder
 
 

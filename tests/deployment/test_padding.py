@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tfdistill.deployment.saved_model import export_saved_model
-from tfdistill.deployment.tflite import DYNAMIC_INT8, LiteModel, export_tflite
+from tfdistill.deployment.tflite import DYNAMIC_INT8, LiteModel, export_tflite_files
 
 LENGTH, TOKENS, POSITION = 16, 7, 3
 # Query kernels times so much: how far logits may differ, as a share of the largest one.
@@ -39,9 +39,10 @@ def test_tflite_files_see_no_padding(scored, row, tmp_path):
     ids, mask = row
     others = ids.copy()
     others[TOKENS + 1 :] = 30  # but for the one beside a token: MobileBERT's trigrams read it
-    for name, quantize in (("float32", None), ("int8", DYNAMIC_INT8)):
-        export_tflite(model, tmp_path / name, quantize, LENGTH)
-        lite = LiteModel(tmp_path / name)
+    files = {tmp_path / "float32": None, tmp_path / "int8": DYNAMIC_INT8}
+    export_tflite_files(model, files, LENGTH)
+    for path, quantize in files.items():
+        lite = LiteModel(path)
         logits = lite.logits(ids, mask, POSITION)
         np.testing.assert_array_equal(logits, lite.logits(others, mask, POSITION))
         assert np.isfinite(lite.logits(0 * ids, 0 * mask, POSITION)).all()

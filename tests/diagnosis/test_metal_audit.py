@@ -25,7 +25,19 @@ def findings(function, kernels, *shapes):
     }
 
 
-@pytest.mark.parametrize("name", train_steps.names())
+def steps():
+    """Every step; those that differ from another in their student or their form are slow."""
+    types = ("/bert", "/mobilebert", "/mobilebert_with_norms", "/ib_bert")
+    forms = ("pre-training with LayerDrop, remat", "mlm/mlm/bert, gelu_new, bfloat16")
+    forms += ("mobilebert_akt/distil/mobilebert, float16", "pkd/distil/bert, cached")
+    for name in train_steps.names():
+        usual = "," not in name and name.endswith(types)
+        every_form = name.startswith("distilbert/") or name == train_steps.PRE_TRAINING
+        slow = not (usual or every_form or name in forms)
+        yield pytest.param(name, marks=[pytest.mark.slow] * slow)
+
+
+@pytest.mark.parametrize("name", list(steps()))
 def test_train_steps_are_clean(name, kernels):
     graph = train_steps.trace(name, train_steps.build(name))
     found = metal_audit.audit(graph, kernels)

@@ -57,7 +57,7 @@ def test_memory():
 def test_the_peak_of_a_process_is_its_own():
     """Not what its parent held when it was started."""
     held = np.ones(100_000_000)
-    code = "from tfdistill import hardware; print(hardware.peak_memory_bytes())"
+    code = "from tfdistill.system import hardware; print(hardware.peak_memory_bytes())"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert 5e6 < int(found.stdout) < held.nbytes / 2
 

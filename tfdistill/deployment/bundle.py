@@ -5,7 +5,7 @@ import dataclasses
 from tfdistill.deployment.latency import measure_latency
 from tfdistill.deployment.parity import FLOAT32, ParityError, check_parity
 from tfdistill.deployment.saved_model import export_saved_model
-from tfdistill.deployment.tflite import DYNAMIC_INT8, export_tflite
+from tfdistill.deployment.tflite import DYNAMIC_INT8, export_tflite_files
 from tfdistill.system.files import folder_aside
 
 FLOAT32_FILE, INT8_FILE, SAVED_MODEL = "student.tflite", "student_int8.tflite", "saved_model"
@@ -36,9 +36,10 @@ def export_bundle(model, directory, length, tokenizer, batches, doing=lambda tex
     """
     with folder_aside(directory) as aside:
         facts, failure = {}, None
-        for name, quantize in ((FLOAT32_FILE, None), (INT8_FILE, DYNAMIC_INT8)):
-            doing(f"converting {name}")
-            export_tflite(model, aside / name, quantize, length)
+        files = {FLOAT32_FILE: None, INT8_FILE: DYNAMIC_INT8}
+        doing(f"converting {' and '.join(files)}")
+        export_tflite_files(model, {aside / name: files[name] for name in files}, length)
+        for name, quantize in files.items():
             kind = quantize or FLOAT32
             doing(f"comparing {name} with the model")
             try:

@@ -41,15 +41,31 @@ def export_tflite(model, path, quantize=None, length=128):
         student = tfdistill.load_model("runs/mini/student")
         tfdistill.export_tflite(student, "student.tflite", quantize="dynamic_int8", length=16)
     """
-    if quantize not in (None, DYNAMIC_INT8):
-        raise ValueError(f"quantize must be None or {DYNAMIC_INT8!r}, not {quantize!r}")
+    export_tflite_files(model, {path: quantize}, length)
+
+
+def export_tflite_files(model, files, length):
+    """Writes several TFLite files of one model, which is traced once (see `export_tflite`).
+
+    Args:
+        model: a `MaskedLanguageModel` with a head.
+        files: dict of paths to their `quantize`.
+        length: tokens in a row, [CLS] and [SEP] included.
+
+    Raises:
+        UserError, ValueError, OSError: as `export_tflite`.
+    """
+    for quantize in files.values():
+        if quantize not in (None, DYNAMIC_INT8):
+            raise ValueError(f"quantize must be None or {DYNAMIC_INT8!r}, not {quantize!r}")
     with tempfile.TemporaryDirectory() as directory:
         write_archive(model, directory, batch=1, length=length, masked=1)
-        content = _convert(directory, quantize)
-    if quantize:
-        content = share_tied_table(content)
-    _require_weights(content, model, quantize, length)
-    write_atomically(path, content)
+        for path, quantize in files.items():
+            content = _convert(directory, quantize)
+            if quantize:
+                content = share_tied_table(content)
+            _require_weights(content, model, quantize, length)
+            write_atomically(path, content)
 
 
 def _convert(saved_model, quantize):

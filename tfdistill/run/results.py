@@ -3,7 +3,7 @@
 from tfdistill.deployment.bundle import FLOAT32_FILE, INT8_FILE, export_bundle
 from tfdistill.deployment.latency import measure_latency
 from tfdistill.deployment.model_card import write_model_card
-from tfdistill.deployment.tflite import DYNAMIC_INT8, export_tflite
+from tfdistill.deployment.tflite import DYNAMIC_INT8, export_tflite_files
 from tfdistill.distillation.ensemble import MeanOfTeachers
 from tfdistill.models.hugging_face.checkpoint import load_model
 from tfdistill.models.model import parameters
@@ -166,9 +166,9 @@ def export_run(path, length, tokenizer, batches, doing=lambda text: None):
     # The teacher's files are for the comparison alone; they do not ship.
     checkpoints = path / "checkpoints"
     teacher_files = {TEACHER_FILE: None, TEACHER_INT8_FILE: DYNAMIC_INT8}
-    for name, quantize in teacher_files.items():
-        doing(f"converting {name}, for the comparison")
-        export_tflite(teacher, checkpoints / name, quantize, length)
+    doing(f"converting {' and '.join(teacher_files)}, for the comparison")
+    by_path = {checkpoints / name: quantize for name, quantize in teacher_files.items()}
+    export_tflite_files(teacher, by_path, length)
     paths = {name: export / name for name in files}
     paths |= {name: checkpoints / name for name in teacher_files}
     doing("timing all files")
