@@ -1,6 +1,7 @@
-"""What all tests share."""
+"""Fixtures of all tests."""
 
 import collections
+import contextlib
 import dataclasses
 import importlib
 import os
@@ -188,9 +189,9 @@ def user_folder(tmp_path_factory, tiny_text):
     return folder
 
 
-@pytest.fixture
-def uncompiled(monkeypatch):
-    """Training on the CPU whose steps are not compiled, for a test that trains little."""
+@contextlib.contextmanager
+def steps_not_compiled():
+    """Training steps are not compiled inside: compiling takes longer than a tiny run."""
     from tfdistill.system import devices
 
     prepare = devices.prepare
@@ -198,7 +199,64 @@ def uncompiled(monkeypatch):
     def prepare_uncompiled(*args, **options):
         return dataclasses.replace(prepare(*args, **options), jit_compile=False)
 
-    monkeypatch.setattr(devices, "prepare", prepare_uncompiled)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(devices, "prepare", prepare_uncompiled)
+        yield monkeypatch
+
+
+@pytest.fixture
+def uncompiled():
+    """Training on the CPU whose steps are not compiled, for a test that trains little."""
+    with steps_not_compiled():
+        yield
+
+
+@pytest.fixture(scope="session")
+def train():
+    """A function that runs the main job in this process, steps not compiled.
+
+    Args: the flags as a list of words, `stop_after` as for `train_model`, and `stop_at`: a stage
+    and a step of it, at which the run is interrupted as by Ctrl-C.
+
+    Returns: dict of the stages with a progress line to the step that each started from.
+    """
+    from tfdistill.command_line.console import Console
+    from tfdistill.run.job import MainJob
+    from tfdistill.train import COMMAND
+
+    class InterruptingConsole(Console):
+        def __init__(self, stop_at):
+            super().__init__()
+            self.stop_at, self.first_steps = stop_at, {}
+
+        def progress(self, name, steps, first=0):
+            self.first_steps[name] = first
+            line = super().progress(name, steps, first)
+            self.interrupt(name, first)
+
+            def show(done, text=None):
+                line(done, text)
+                self.interrupt(name, done)
+
+            show.note = line.note
+            return show
+
+        def interrupt(self, name, step):
+            if (name, step) == self.stop_at:
+                raise KeyboardInterrupt
+
+    def train(words, stop_after=None, stop_at=None):
+        console = InterruptingConsole(stop_at)
+        with steps_not_compiled():
+            job = MainJob(COMMAND.config(words), console)
+            if stop_at:
+                with pytest.raises(KeyboardInterrupt):
+                    job.run(stop_after)
+            else:
+                job.run(stop_after)
+        return console.first_steps
+
+    return train
 
 
 @pytest.fixture(scope="session")
@@ -210,17 +268,9 @@ def run_command():
     """
     from absl import flags
 
-    from tfdistill.system import devices
-
     def run(name, *words, patch=None):
         command = importlib.import_module(f"tfdistill.{name}")
-        with pytest.MonkeyPatch.context() as monkeypatch:
-            prepare = devices.prepare
-
-            def prepare_uncompiled(*args, **options):
-                return dataclasses.replace(prepare(*args, **options), jit_compile=False)
-
-            monkeypatch.setattr(devices, "prepare", prepare_uncompiled)
+        with steps_not_compiled() as monkeypatch:
             monkeypatch.setattr(flags, "FLAGS", flags.FlagValues())
             monkeypatch.setattr(sys, "argv", [name, *map(str, words)])
             monkeypatch.setattr(sys.modules["__main__"], "__doc__", None)

@@ -20,9 +20,9 @@ from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.models.hugging_face.checkpoint import save_model
 from tfdistill.models.model import MaskedLanguageModel
+from tfdistill.run.directory import RunDirectory
 from tfdistill.settings.flagfile import as_text as flagfile_text
 from tfdistill.settings.settings import groups_of, options_of
-from tfdistill.training.checkpoints import RunDirectory
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = ("train", "prepare", "evaluate", "export", "fill_mask", "doctor", "compare")

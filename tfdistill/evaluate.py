@@ -47,7 +47,7 @@ def main():
 def _evaluate(config):
     sources = _sources(config)
     require_shards(config.shards_dir)
-    from tfdistill.run.early_checks import open_text
+    from tfdistill.run.sources import open_text
 
     corpus = open_text(config)
     machine.for_looking(config)
@@ -55,7 +55,7 @@ def _evaluate(config):
     from tfdistill.data.tokenizer import load_tokenizer
     from tfdistill.models.hugging_face.checkpoint import load_model, resolve_directory
     from tfdistill.reports.corpus_files import format_files
-    from tfdistill.run.results import add_errors, evaluate_models
+    from tfdistill.run.measure import add_errors, evaluate_models
 
     measured = "model" if config.model else "student"
     directories = {key: resolve_directory(source) for key, source in sources.items()}
@@ -86,8 +86,8 @@ def _evaluate(config):
 
 def _verdict(run, models, differences):
     """Holds the student against its teacher, with what the run measured of their files."""
-    from tfdistill.run.criteria import NOT_SHOWN
-    from tfdistill.run.results import judge
+    from tfdistill.run.metrics import judge
+    from tfdistill.run.verdict import NOT_SHOWN
 
     file = run / "metrics.json"
     metrics = json.loads(file.read_text()) if file.is_file() else {"models": {}}
@@ -111,10 +111,10 @@ def _sources(config):
         teacher = {"teacher": config.teacher} if config.teacher else {}
         return teacher | {"model": config.model}
     student_of(config)
-    from tfdistill.training.checkpoints import MODELS
+    from tfdistill.run.directory import RunPaths
 
-    run = Path(config.output_dir)
-    return {key: str(run / name) for key, name in MODELS.items() if (run / name).is_dir()}
+    run = RunPaths(config.output_dir)
+    return {key: str(run.model(key)) for key in run.models()}
 
 
 def _table(result, sources):

@@ -49,7 +49,7 @@ def _export(config):
             "files: name another --output_dir, or insist with --force"
         )
     source = config.model or student_of(config)
-    from tfdistill.run.early_checks import open_text
+    from tfdistill.run.sources import open_text
 
     corpus = open_text(config)
     machine.for_looking(config)

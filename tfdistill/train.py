@@ -14,13 +14,12 @@ from tfdistill.command_line.cli import Command
 from tfdistill.command_line.console import Console
 from tfdistill.command_line.run_config import RecipeOptions
 from tfdistill.recipes.recipe_file import require_on_command_line
-from tfdistill.run import machine
+from tfdistill.run.job import MainJob
 from tfdistill.settings.distillation import Distillation
 from tfdistill.settings.models import Student, Teacher
 from tfdistill.settings.optimizer import Optimizer
 from tfdistill.settings.run import Run
 from tfdistill.settings.text import Corpus, Rows
-from tfdistill.system import devices
 
 COMMAND = Command(
     __doc__,
@@ -40,15 +39,7 @@ def main():
 
 def _train(config, jobs):
     require_on_command_line(config.recipe)
-    devices.prepare_import()
-    from tfdistill.run.early_checks import check_early
-
-    corpus = check_early(config)
-    console = Console(json=config.json)
-    choice = machine.for_training(config, console)  # before anything else imports TensorFlow
-    from tfdistill.run.job import MainJob
-
-    job = MainJob(config, console, choice, corpus)
+    job = MainJob(config, Console(json=config.json))
     jobs.append(job)
     metrics, failure = job.run()
     if config.json:

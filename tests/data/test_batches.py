@@ -153,7 +153,7 @@ def test_whole_words_need_pieces(tmp_path):
     (tmp_path / "vocab.txt").write_text("".join(f"{token}\n" for token in tokens))
     config = RunConfig(length=16, whole_word_masking=True)
     recipe = recipes.get(config.recipe, **dataclasses.asdict(config))
-    with pytest.raises(UserError, match="^--whole_word_masking .*leave the flag out$"):
+    with pytest.raises(UserError, match="^whole_word_masking .*leave it out$"):
         plan.make_plan(config, recipe, [], load_tokenizer(str(tmp_path)))
 
 

@@ -24,5 +24,5 @@ def test_lists(value, words, written):
 
 @pytest.mark.parametrize("value", ["all", "none,start", "both,text", "start;text"])
 def test_other_words(value):
-    with pytest.raises(UserError, match="--baseline=.*random, start, text"):
+    with pytest.raises(UserError, match="baseline=.*random, start, text"):
         baselines_of(value)

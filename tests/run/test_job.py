@@ -1,7 +1,6 @@
 """The main job from text to report, and the commands that use what it leaves."""
 
 import datetime
-import errno
 import html
 import json
 import os
@@ -15,12 +14,10 @@ import pytest
 from safetensors.numpy import load_file
 
 from tfdistill.models.hugging_face.checkpoint import load_model
-from tfdistill.run import job
-from tfdistill.run.final_stages import FinalStages
-from tfdistill.run.job import MainJob
-from tfdistill.run.student_start import random_student
-from tfdistill.training.checkpoints import StageState
-from tfdistill.training.paired_bootstrap import ROW_SUMS_FILE, load_row_sums, paired_errors
+from tfdistill.run import stages
+from tfdistill.run.directory import STAGES, RunPaths
+from tfdistill.system.errors import UserError
+from tfdistill.training.paired_bootstrap import load_row_sums, paired_errors
 
 pytestmark = pytest.mark.tf218
 
@@ -48,6 +45,11 @@ def equal(ours, theirs):
     return ours.keys() == theirs.keys() and all(
         np.array_equal(ours[name], theirs[name]) for name in ours
     )
+
+
+def finished(path):
+    """Facts of the stages that are done."""
+    return json.loads((path / "checkpoints" / "state.json").read_text())["done"]
 
 
 def metrics_of(path):
@@ -148,7 +150,7 @@ def test_differences(run):
             assert found[metric].keys() == {"value", "standard_error"}
             assert found[metric]["value"] == pytest.approx(one[metric] - two[metric], abs=1e-6)
             assert found[metric]["standard_error"] >= 0
-    sums = load_row_sums(run / "checkpoints" / ROW_SUMS_FILE)
+    sums = load_row_sums(RunPaths(run).row_sums)
     assert sums.keys() == metrics["models"].keys()
     assert (
         paired_errors(sums, [("student", "baseline_start")])[1]["student-baseline_start"]
@@ -206,6 +208,17 @@ def test_a_finished_run_is_not_done_again(run, run_command, tiny_flags, capfd):
     out, err = capfd.readouterr()
     assert "is finished" in err and json.loads(out) == metrics_of(run)
     assert {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in run.rglob("*")} == before
+
+
+def test_a_finished_run_needs_no_model(run, tmp_path, train, tiny_flags, capfd):
+    """Not even the teacher that it was made from."""
+    path = tmp_path / "run"
+    path.mkdir()
+    for name in ("flags.txt", "metrics.json", "checkpoints/state.json"):
+        (path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(run / name, path / name)
+    train(tiny_flags(output_dir=path, baseline="random,start,text"))
+    assert "is finished" in capfd.readouterr().out
 
 
 def test_evaluate_says_what_the_run_says(run, run_command, tiny_flags, capfd):
@@ -269,65 +282,55 @@ def test_a_run_is_not_exported_over(run, run_command, capfd):
     assert (run / "export" / "student.tflite").stat().st_mtime_ns == before
 
 
-def test_other_text_than_the_run_began_with(tiny_text, tmp_path, run_command, tiny_flags, capfd):
+def test_other_text_than_the_run_began_with(
+    tiny_text, tmp_path, train, run_command, tiny_flags, capfd
+):
     text = tmp_path / "text.txt"
     text.write_text((tiny_text / "text.txt").read_text("utf-8")[:30_000], "utf-8")
     flags = tiny_flags(output_dir=tmp_path / "run", corpus=text)
-
-    def stop(monkeypatch):
-        monkeypatch.setattr(MainJob, "_make_teachers", lambda self: sys.exit(9))
-
-    assert run_command("train", *flags, patch=stop) == 9
+    train(flags, stop_after="prepare")
     with open(text, "a") as file:
         file.write("One more line of text.\n")
     assert run_command("train", *flags) == 1
     assert "began with other text" in capfd.readouterr().err
 
 
-def test_a_teacher_that_goes_on_is_not_started_from_the_text_again(
-    tmp_path, run_command, tiny_flags
-):
-    started = []
-
-    def stop_in(owner, name):
-        def patch(monkeypatch):
-            start, stopped = job.start_from_text, getattr(owner, name)
-
-            def spy(*args):
-                started.append(name)
-                start(*args)
-
-            def interrupted(*args):
-                stopped(*args)
-                raise KeyboardInterrupt
-
-            monkeypatch.setattr(job, "start_from_text", spy)
-            monkeypatch.setattr(owner, name, interrupted)
-
-        return patch
-
-    flags = tiny_flags(output_dir=tmp_path / "run")
-    assert run_command("train", *flags, patch=stop_in(StageState, "save")) == 130
-    assert list((tmp_path / "run").rglob("step-*.safetensors"))
-    assert run_command("train", *flags, patch=stop_in(MainJob, "_make_teachers")) == 130
-    assert (tmp_path / "run" / "teacher" / "config.json").is_file() and started == ["save"]
+def test_stages_are_run_up_to_a_named_one(tmp_path, train, tiny_flags, capfd):
+    """The teacher's checkpoint replaces the start that is made from the text."""
+    path, from_text = tmp_path / "run", "making the teacher's start from the text"
+    flags = tiny_flags(output_dir=path)
+    train(flags, stop_at=("teacher", 4))
+    assert list(path.rglob("step-*.safetensors")) and from_text in capfd.readouterr().out
+    assert train(flags, stop_after="teacher")["teacher"] == 3
+    assert from_text not in capfd.readouterr().out
+    assert (path / "teacher" / "config.json").is_file() and not (path / "student").exists()
+    assert list(finished(path)) == ["prepare", "teacher"]
+    assert "teacher" not in train(flags, stop_after="start")
+    assert list(finished(path)) == ["prepare", "teacher", "start"]
 
 
-def test_a_random_start_is_that_of_the_random_baseline(run, tmp_path, run_command, tiny_flags):
+def test_an_unknown_stage(tmp_path, tiny_flags, train):
+    with pytest.raises(UserError) as error:
+        train(tiny_flags(output_dir=tmp_path / "run"), stop_after="pretrain")
+    assert "no stage 'pretrain': the stages are prepare, teacher, start" in str(error.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_stages_have_their_names_in_this_order():
+    assert [stage.name for stage in stages.ALL] == STAGES
+
+
+def test_a_random_start_is_that_of_the_random_baseline(run, tmp_path, train, tiny_flags):
     path = tmp_path / "run"
-    flags = tiny_flags(output_dir=path, teacher=run / "teacher", tokenizer=None)
-
-    def stop(monkeypatch):
-        def end(self, teachers, start):
-            other = random_student(self.config, self.plan, self.train_rows.counts)
-            ours, theirs = start.weights, other.weights
-            assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
-            assert np.ptp(start.head.bias.numpy()) > 1  # the frequencies
-            sys.exit(9)
-
-        monkeypatch.setattr(MainJob, "_make_students", end)
-
-    assert run_command("train", *flags, "--student_init=random", patch=stop) == 9
+    flags = tiny_flags(output_dir=path, teacher=run / "teacher", tokenizer=None, steps=2)
+    train([*flags, "--student_init=random", "--baseline=random"], stop_after="baselines")
+    first = [
+        json.loads((path / "checkpoints" / name / "curve.jsonl").read_text().splitlines()[0])
+        for name in ("student", "baseline")
+    ]
+    assert first[0]["step"] == 0 and first[0]["validation_loss"] == first[1]["validation_loss"]
+    bias = weights(path / "checkpoints" / "student_start")["cls.predictions.bias"]
+    assert np.ptp(bias) > 1  # the log-frequencies of the tokens
 
 
 def test_evaluate_one_model(run, run_command, tiny_flags, capfd):
@@ -363,28 +366,18 @@ def test_no_teacher(tmp_path, run_command, tiny_flags):
     assert (path / "export" / "student.tflite").is_file() and (path / "report.html").is_file()
 
 
-def test_a_loaded_teacher(run, tmp_path, run_command, tiny_flags, capfd):
+def test_a_loaded_teacher(run, tmp_path, train, tiny_flags):
     """Under its other name, with its own tokenizer; the student has half its layers."""
     path = tmp_path / "run"
     flags = tiny_flags(
         output_dir=path, teacher_name=run / "teacher", tokenizer=None, student_config=None
     )
-
-    def disk_full(monkeypatch):
-        def fail(*_):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path / "export"))
-
-        monkeypatch.setattr("tfdistill.run.results.export_bundle", fail)
-
-    assert run_command("train", *flags, patch=disk_full) == 1
-    assert capfd.readouterr().err.startswith(f"error: {path / 'export'}: No space left")
-    # What was trained and measured before is there.
+    train(flags, stop_after="evaluate")
     assert equal(weights(path / "teacher"), weights(run / "teacher"))
     assert not (path / "checkpoints" / "teacher" / "curve.jsonl").exists()
     assert load_model(path / "student").config.num_hidden_layers == 1
-    done = json.loads((path / "checkpoints" / "state.json").read_text())["done"]
-    teachers = [done["evaluate"]["models"]["teacher"], metrics_of(run)["models"]["teacher"]]
-    assert teachers[0]["loss"] == teachers[1]["loss"]
+    measured = finished(path)["evaluate"]["models"]["teacher"]
+    assert measured["loss"] == metrics_of(run)["models"]["teacher"]["loss"]
 
 
 def test_an_adapted_teacher_and_a_distilbert_student(run, tmp_path, run_command, tiny_flags):
@@ -402,20 +395,13 @@ def test_an_adapted_teacher_and_a_distilbert_student(run, tmp_path, run_command,
     assert metrics_of(path)["models"]["student"]["agreement"] > 0
 
 
-def test_a_run_in_bfloat16_that_is_stopped(run, tmp_path, run_command, tiny_flags, capfd):
+def test_a_run_in_bfloat16_that_is_stopped(run, tmp_path, train, run_command, tiny_flags, capfd):
     """It keeps its precision, and what it leaves is float32 like any other run's."""
     path = tmp_path / "run"
     flags = tiny_flags(output_dir=path, teacher=run / "teacher")
 
-    def stop(monkeypatch):
-        def interrupted(self, *args):
-            raise KeyboardInterrupt
-
-        monkeypatch.setattr(FinalStages, "_evaluate", interrupted)
-
-    assert run_command("train", *flags, "--precision=bfloat16", patch=stop) == 130
-    stored = json.loads((path / "checkpoints" / "state.json").read_text())
-    machine = stored["done"]["prepare"]["machine"]
+    train([*flags, "--precision=bfloat16"], stop_after="baselines")
+    machine = finished(path)["prepare"]["machine"]
     assert (machine["device"], machine["precision"]) == ("cpu", "bfloat16")
     assert not (path / "metrics.json").exists()
     assert run_command("train", *flags) == 1

@@ -72,7 +72,7 @@ def test_a_run_that_goes_on_asks_for_what_it_began_with(asked, run_of):
 def test_its_gpu_is_gone(asked, run_of):
     asked.answer = NoGpuError("--device=gpu: TensorFlow sees no GPU")
     facts = dataclasses.asdict(ON_GPU)
-    with pytest.raises(UserError, match="begun on a GPU.*--device=cpu goes on without it"):
+    with pytest.raises(UserError, match="begun on a GPU.*device=cpu goes on without it"):
         machine.for_training(run_of(facts), Console())
     with pytest.raises(UserError, match="sees no GPU"):  # it was asked for in so many words
         machine.for_training(run_of(facts, device="gpu"), Console())

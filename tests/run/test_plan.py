@@ -12,6 +12,7 @@ from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.distillation.phases import Phase
 from tfdistill.run import plan, sources
 from tfdistill.run.checks import split_steps
+from tfdistill.run.early_plan import deciding_settings
 from tfdistill.system.errors import UserError
 
 
@@ -126,7 +127,7 @@ def fails(make, loaded=None, /, **flags):
 def test_rows_longer_than_the_positions(make, teacher, tiny_model, tokenizer, tmp_path):
     short = tiny_model(vocab_size=tokenizer.vocab_size, max_position_embeddings=24)
     message = fails(make, short, teacher="somewhere", length=25)
-    assert "--length=25" in message and "the teacher's 24" in message
+    assert "length=25" in message and "the teacher's 24" in message
     make(short, teacher="somewhere", length=24)
     shape = dataclasses.replace(teacher.config, num_hidden_layers=1, max_position_embeddings=20)
     path = tmp_path / "short.json"
@@ -137,12 +138,12 @@ def test_rows_longer_than_the_positions(make, teacher, tiny_model, tokenizer, tm
 
 def test_vocabularies_that_differ(make, teacher, tiny_model, tmp_path):
     message = fails(make, tiny_model(vocab_size=50), teacher="somewhere")
-    assert "--tokenizer" in message and "--teacher=somewhere" in message and "50" in message
+    assert "tokenizer" in message and "teacher=somewhere" in message and "50" in message
     path = tmp_path / "other.json"
     path.write_text(json.dumps(tiny_model(vocab_size=50).config.to_hugging_face()))
     for flag in ("student_config", "teacher_config"):
         message = fails(make, **{flag: str(path)})
-        assert f"--{flag}={path}" in message and "50" in message
+        assert f"{flag}={path}" in message and "50" in message
 
 
 def test_a_teacher_with_spare_rows(make, tiny_model, tokenizer, tmp_path):
@@ -157,13 +158,13 @@ def test_a_teacher_with_spare_rows(make, tiny_model, tokenizer, tmp_path):
     plain = make(padded, teacher="somewhere", student_config=str(tmp_path / "plain.json"))
     assert plain.student_config.vocab_size == words
     short = fails(make, tiny_model(vocab_size=words - 1), teacher="somewhere")
-    assert "--tokenizer" in short and "--teacher=somewhere" in short and f"{words - 1}" in short
+    assert "tokenizer" in short and "teacher=somewhere" in short and f"{words - 1}" in short
 
 
 def test_a_teacher_without_a_head(make, tiny_model, tokenizer):
     headless = tiny_model(vocab_size=tokenizer.vocab_size, with_head=False)
     message = fails(make, headless, teacher="somewhere")
-    assert "--teacher=somewhere" in message and "--recipe=distilbert" in message
+    assert "teacher=somewhere" in message and "recipe=distilbert" in message
     named = message.partition("do without: ")[2].split(", ")
     assert named == ["minilm", "minilm_v1", "tinybert"]
     for name in named:
@@ -172,23 +173,23 @@ def test_a_teacher_without_a_head(make, tiny_model, tokenizer):
     # Hidden states alone need none; the student's head is then a fresh one.
     angles = dict(teacher="somewhere", alpha_ce=0.0)
     assert make(headless, **angles).student_init == "every_other"
-    assert "--layerdrop_adapt_steps" in fails(make, headless, layerdrop_adapt_steps=1, **angles)
-    assert "--student_init=search" in fails(make, headless, student_init="search", **angles)
+    assert "layerdrop_adapt_steps" in fails(make, headless, layerdrop_adapt_steps=1, **angles)
+    assert "student_init=search" in fails(make, headless, student_init="search", **angles)
 
 
 @pytest.mark.parametrize(
     "flags, words",
     [
-        (dict(student_config="L-4_H-12_A-2_I-20"), ["--student_config", "deeper"]),
-        (dict(student_config="L-1_H-16_A-2"), ["--student_config", "hidden_size"]),
-        (dict(student_init="spacd"), ["--student_init", "spacd"]),
-        (dict(student_init="0,1,2"), ["--student_init", "0,1,2"]),
-        (dict(student_init="distilbert"), ["--student_init=distilbert"]),
+        (dict(student_config="L-4_H-12_A-2_I-20"), ["student_config", "deeper"]),
+        (dict(student_config="L-1_H-16_A-2"), ["student_config", "hidden_size"]),
+        (dict(student_init="spacd"), ["student_init", "spacd"]),
+        (dict(student_init="0,1,2"), ["student_init", "0,1,2"]),
+        (dict(student_init="distilbert"), ["student_init=distilbert"]),
         (
             dict(student_type="distilbert", freeze_token_type_embds=True),
-            ["--freeze_token_type_embds finds nothing"],
+            ["freeze_token_type_embds finds nothing"],
         ),
-        (dict(alpha_ce=0.0, alpha_mlm=0.0, alpha_cos=0.0), ["every loss weighs 0", "--alpha_"]),
+        (dict(alpha_ce=0.0, alpha_mlm=0.0, alpha_cos=0.0), ["every loss weighs 0", "alpha_"]),
     ],
 )
 def test_students_that_cannot_be(make, teacher, flags, words):
@@ -198,8 +199,8 @@ def test_students_that_cannot_be(make, teacher, flags, words):
 
 def test_a_baseline_of_a_student_without_teacher(make):
     flags = dict(recipe="mlm", student_config="L-2_H-16_A-2")
-    assert "--baseline=both" in fails(make, baseline="both", **flags)
-    assert "leave the flag out, or give text" in fails(make, baseline="text,random", **flags)
+    assert "baseline=both" in fails(make, baseline="both", **flags)
+    assert "leave it out, or give text" in fails(make, baseline="text,random", **flags)
     assert make(baseline="text", **flags).teacher_config is None
     assert "random, start, text" in fails(make, baseline="best", **flags)
 
@@ -227,7 +228,7 @@ def test_force_keeps_what_a_run_is_made_from(tmp_path, flag, value):
 
 
 def test_a_student_with_no_shape(make):
-    assert "--student_config is empty" in fails(make, recipe="mlm")
+    assert "student_config is empty" in fails(make, recipe="mlm")
 
 
 # -- several teachers, and what is kept of them
@@ -238,17 +239,17 @@ def test_several_teachers(make, teacher, tiny_model, tokenizer):
     found = make((teacher, other), teacher="a,b", teacher_weights="2,1")
     assert found.teacher_config == teacher.config and found.student_config.num_hidden_layers == 2
     refused = {
-        "--teacher_weights=1: give": dict(teacher_weights="1"),
-        "--teacher_weights=1,x: give numbers": dict(teacher_weights="1,x"),
+        "teacher_weights=1: give": dict(teacher_weights="1"),
+        "teacher_weights=1,x: give numbers": dict(teacher_weights="1,x"),
         "'mse' compares logits": dict(alpha_mse=1.0),
     }
     for message, flags in refused.items():
         assert message in fails(make, (teacher, other), teacher="a,b", **flags)
-    assert "--teacher_weights is for" in fails(make, teacher, teacher="a", teacher_weights="2")
+    assert "teacher_weights is for" in fails(make, teacher, teacher="a", teacher_weights="2")
     for flags in (dict(recipe="minilm"), dict(alpha_ce=0.0)):
         assert "name one teacher" in fails(make, (teacher, other), teacher="a,b", **flags)
     short = tiny_model(3, vocab_size=tokenizer.vocab_size, max_position_embeddings=8)
-    assert "8 positions of --teacher=b" in fails(make, (teacher, short), teacher="a,b")
+    assert "8 positions of teacher=b" in fails(make, (teacher, short), teacher="a,b")
     foreign = tiny_model(3, vocab_size=7, max_position_embeddings=40)
     assert "vocabulary of teacher 2" in fails(make, (teacher, foreign), teacher="a,b")
 
@@ -284,7 +285,7 @@ def test_what_a_cache_can_serve(make, teacher, flags):
 
 def test_masks_of_a_cache_that_is_not_there(make, teacher):
     message = fails(make, teacher, teacher="a", cached_mask_epochs=3)
-    assert "--cached_mask_epochs is for --teacher_cache" in message
+    assert "cached_mask_epochs is for teacher_cache" in message
 
 
 @pytest.mark.parametrize(
@@ -296,7 +297,7 @@ def test_names_of_teachers(value, names):
 
 @pytest.mark.parametrize("value", [",", "a,", ",a", "a,,b", " "])
 def test_a_teacher_without_a_name(value):
-    with pytest.raises(UserError, match="--teacher=.*a name is missing"):
+    with pytest.raises(UserError, match="teacher=.*a name is missing"):
         sources.teacher_names(RunConfig(teacher=value))
 
 
@@ -304,10 +305,10 @@ def test_a_teacher_without_a_name(value):
 
 
 def test_settings_are_the_flags_that_decide():
-    settings = plan.settings(RunConfig(learning_rate=0.1))
+    settings = deciding_settings(RunConfig(learning_rate=0.1))
     assert settings["learning_rate"] == 0.1 and "seed" in settings and "corpus" in settings
     assert settings["teacher_cache"] is False
-    cached = [plan.settings(RunConfig(teacher_cache=folder)) for folder in ("a", "b")]
+    cached = [deciding_settings(RunConfig(teacher_cache=folder)) for folder in ("a", "b")]
     assert cached[0] == cached[1] and cached[0]["teacher_cache"] is True
     assert not {"output_dir", "force", "log_interval", "checkpoint_interval"} & set(settings)
     json.dumps(settings)
@@ -411,5 +412,5 @@ def test_learning_rate_of_the_teacher(teacher, rate, expected):
 
 def test_a_batch_must_split_over_the_gpus():
     plan.require_even_batches(RunConfig(batch_size=6), 3)
-    with pytest.raises(UserError, match="--batch_size=6 .*4 GPUs.*CUDA_VISIBLE_DEVICES"):
+    with pytest.raises(UserError, match="batch_size=6 .*4 GPUs.*CUDA_VISIBLE_DEVICES"):
         plan.require_even_batches(RunConfig(batch_size=6), 4)

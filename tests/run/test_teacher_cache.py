@@ -54,7 +54,7 @@ def train(tiny_flags, run_command, teachers, tmp_path, capsys):
 
         def patched(monkeypatch):
             if not results:
-                monkeypatch.setattr("tfdistill.run.job.FinalStages.run", interrupt)
+                monkeypatch.setattr("tfdistill.run.stages.evaluate.Evaluate.run", interrupt)
             if patch:
                 patch(monkeypatch)
 
@@ -288,7 +288,7 @@ def test_several_teachers(train, tmp_path):
 
 def test_a_run_of_several_goes_on_without_them(train, teachers, tmp_path):
     def stop(patch):
-        patch.setattr("tfdistill.run.job.MainJob._make_start", interrupt)
+        patch.setattr("tfdistill.run.stages.start.Start.run", interrupt)
 
     flags = dict(teacher="first+second")
     path = train("stopped", patch=stop, **flags)[2]

@@ -8,7 +8,7 @@ from tfdistill.system.errors import UserError
 from tfdistill.system.paths import at_home, require_shards
 
 
-def train_model(config):
+def train_model(config, stop_after=None):
     """Runs the main job: text, teacher, student, distillation, evaluation, export and report.
 
     As `python -m tfdistill.train` does: progress is printed, and a run that was stopped goes on
@@ -16,10 +16,13 @@ def train_model(config):
 
     Args:
         config: a `RunConfig`.
+        stop_after: name of the last stage to run: "prepare", "teacher", "start", "student",
+            "baselines", "evaluate", "export" or "report"; None: all. The same call without it
+            continues.
 
     Returns:
-        dict: what the run's metrics.json holds; `["models"]["student"]` has the student's "loss"
-        in nats, "top1" and "top5" as shares.
+        dict: the content of the run's metrics.json; `["models"]["student"]` has the student's
+        "loss" in nats, "top1" and "top5" as shares. None when the run ended before its report.
 
     Raises:
         UserError: the run cannot be made as asked; nothing is lost.
@@ -36,17 +39,10 @@ def train_model(config):
     """
     if not isinstance(config, RunConfig):
         raise UserError(f"train_model takes a tfdistill.RunConfig, not {type(config).__name__}")
-    devices.prepare_import()
     from tfdistill.command_line.console import Console
-    from tfdistill.run import machine
-    from tfdistill.run.early_checks import check_early
-
-    corpus = check_early(config)
-    console = Console(flags=False)
-    choice = machine.for_training(config, console)  # before anything else imports TensorFlow
     from tfdistill.run.job import MainJob
 
-    metrics, failure = MainJob(config, console, choice, corpus).run()
+    metrics, failure = MainJob(config, Console(flags=False)).run(stop_after)
     if failure:
         raise failure
     return metrics
@@ -84,7 +80,7 @@ def evaluate_model(model, teacher=None, tokenizer=None, **flags):
         raise UserError("there is no model (None): give a MaskedLanguageModel or a directory")
     config = RunConfig(**flags)
     devices.prepare_import()
-    from tfdistill.run.early_checks import open_text
+    from tfdistill.run.sources import open_text
 
     corpus = open_text(config)
     require_shards(config.shards_dir)
@@ -92,7 +88,7 @@ def evaluate_model(model, teacher=None, tokenizer=None, **flags):
     from tfdistill.command_line.console import Console
     from tfdistill.models.hugging_face.checkpoint import load_model, resolve_directory
     from tfdistill.run.held_out import open_held_out, require_fit
-    from tfdistill.run.results import add_errors, evaluate_models
+    from tfdistill.run.measure import add_errors, evaluate_models
 
     models, folder = {}, ""
     for key, source in {"teacher": teacher, "model": model}.items():

@@ -36,7 +36,7 @@ def adopt_settings(flag_values):
         return
     from absl import flags
 
-    from tfdistill.training.checkpoints import stored_folder
+    from tfdistill.run.directory import stored_folder
 
     stored = parse_flag_lines(file.read_text().splitlines())
     folder = stored_folder(file.parent)

@@ -1,4 +1,4 @@
-"""The students without a teacher that `--baseline` asks for, beside which the student is held."""
+"""The students without a teacher that `baseline` asks for, beside which the student is held."""
 
 from tfdistill.system.errors import UserError
 
@@ -26,7 +26,7 @@ def baselines_of(value):
     chosen = set(BOTH) if words == ["both"] else set(words)
     if not chosen <= KEYS.keys():
         raise UserError(
-            f"--baseline={value}: give none, both, or a list out of {', '.join(KEYS)}, separated "
+            f"`baseline`={value}: give none, both, or a list out of {', '.join(KEYS)}, separated "
             "by commas"
         )
     return tuple(word for word in KEYS if word in chosen)

@@ -89,7 +89,7 @@ def check_own_defaults(config):
         usual = getattr(type(config), name) if name in options_of(config) else ""
         if usual not in ("", default):
             raise UserError(
-                f"--recipe={config.recipe}: {name}={default!r} never counts there, for --{name} "
+                f"`recipe`={config.recipe}: {name}={default!r} never counts there, for `{name}` "
                 f"fills it in: write {name}={usual!r} and set the flag, or choose another name"
             )
 
@@ -110,7 +110,7 @@ def check_schedules(config):
         for value in (schedule.begin, schedule.end):
             if not (math.isfinite(value) and least <= value <= most):
                 raise UserError(
-                    f"--schedules: {name} cannot be {value}: --{name} goes from {least} to {most}"
+                    f"`schedules`: {name} cannot be {value}: `{name}` goes from {least} to {most}"
                 )
 
 
@@ -151,7 +151,7 @@ def split_steps(steps, phases):
     if not all(found):
         empty = phases[found.index(0)]
         raise UserError(
-            f"--steps: of {steps} steps none is left for the phase {empty.name!r} with its share "
-            f"of {empty.share:.2g}; take more (--n_epoch, where --steps is 0)"
+            f"`steps`: of {steps} steps none is left for the phase {empty.name!r} with its share "
+            f"of {empty.share:.2g}; take more (`n_epoch`, where `steps` is 0)"
         )
     return found

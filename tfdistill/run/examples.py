@@ -2,35 +2,27 @@
 
 import numpy as np
 
-from tfdistill.deployment.predictor import Predictor
-from tfdistill.models.hugging_face.checkpoint import load_model
 from tfdistill.reports.tensorboard import markdown_table
 
 EXAMPLES, EXAMPLE_TOKENS = 6, 20
 
 
-def fill_examples(path, tokenizer, rows):
-    """Hides a word in a few held-out texts and asks teacher and student.
+def fill_examples(predictors, tokenizer, rows):
+    """Hides a word in a few held-out texts and lets models predict it.
 
     Args:
-        path: `Path` of the run.
+        predictors: dict of "teacher" and "student" to `Predictor`s; either may be missing.
         tokenizer: the `Tokenizer`.
         rows: `Rows` of the held-out split.
 
     Returns:
-        list of dicts: `text` with one [MASK], `truth`, and `teacher` and `student`: lists of
-        (token, probability).
+        list of dicts: `text` with one [MASK], `truth`, and for each predictor a list of (token,
+        probability).
     """
-    texts = example_texts(tokenizer, rows)
-    predictors = {
-        name: Predictor.open(path / name)
-        for name in ("teacher", "student")
-        if (path / name).is_dir() and load_model(path / name).head is not None
-    }
     return [
         {"text": text, "truth": truth}
         | {name: predictor.fill(text, top_k=3)[0] for name, predictor in predictors.items()}
-        for text, truth in texts
+        for text, truth in example_texts(tokenizer, rows)
     ]
 
 

@@ -19,7 +19,7 @@ def student_of(config):
     """
     run = Path(config.output_dir)
     if not (run / "student").is_dir():
-        raise UserError(f"--output_dir={run} has no student/: train first, or name a --model")
+        raise UserError(f"`output_dir`={run} has no student/: train first, or name a `model`")
     return run / "student"
 
 
@@ -39,7 +39,7 @@ def require_fit(config, tokenizer, flag, model):
     positions = model.config.max_position_embeddings
     if config.length > positions:
         raise UserError(
-            f"--length={config.length} is over the {positions} positions of {flag}: use a smaller "
+            f"`length`={config.length} is over the {positions} positions of {flag}: use a smaller "
             "one"
         )
 

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 
 from tfdistill.run import auto_check
+from tfdistill.run.directory import stored_machine
 from tfdistill.system import devices
 from tfdistill.system.errors import NoGpuError, UserError
 
@@ -29,8 +30,8 @@ def for_training(config, console):
         if config.device == "gpu":
             raise
         raise UserError(
-            f"--output_dir={config.output_dir} holds a run begun on a GPU, and there is none: "
-            "--device=cpu goes on without it"
+            f"`output_dir`={config.output_dir} holds a run begun on a GPU, and there is none: "
+            "`device`=cpu goes on without it"
         ) from error
 
 
@@ -53,8 +54,6 @@ def for_looking(config):
 
 def _stored(path):
     """The `Choice` that the run in a folder began with; None without one."""
-    from tfdistill.training.checkpoints import stored_machine
-
     facts = stored_machine(path) or {}
     names = {field.name for field in dataclasses.fields(devices.Choice)}
     return devices.Choice(**facts) if facts.keys() == names else None

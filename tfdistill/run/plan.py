@@ -9,14 +9,11 @@ from tfdistill.distillation.phases import Recipe
 from tfdistill.distillation.progressive import unfold
 from tfdistill.distillation.terms import LOSSES
 from tfdistill.models.configs.encoder_config import EncoderConfig
-from tfdistill.recipes.recipe_file import fingerprint
-from tfdistill.run.baselines import BOTH, baselines_of, canonical
+from tfdistill.run.baselines import BOTH, baselines_of
 from tfdistill.run.checks import check_recipe, check_terms, recipes_without_head, split_steps
 from tfdistill.run.planned_shapes import first_teacher, plan_shapes
 from tfdistill.run.sources import teacher_names, teacher_weights
-from tfdistill.settings.settings import options_of
 from tfdistill.system.errors import UserError
-from tfdistill.system.options import RESULT, STEP
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +26,7 @@ class Plan:
         student_config: `EncoderConfig`.
         student_init: where the student starts.
         recipe: the `Recipe`, its phases unfolded for these depths.
+        teacher_names: tuple of the names in `teacher`.
     """
 
     teacher_config: EncoderConfig | None
@@ -36,40 +34,43 @@ class Plan:
     student_config: EncoderConfig
     student_init: str
     recipe: Recipe
+    teacher_names: tuple = ()
 
 
-def make_plan(config, recipe, teachers, tokenizer):
+def make_plan(config, recipe, teachers, tokenizer, shapes=None):
     """Works out what a run will do.
 
     Args:
         config: a `RunConfig`.
         recipe: the `Recipe`.
-        teachers: list of the `MaskedLanguageModel`s that `--teacher` names.
+        teachers: list of the `MaskedLanguageModel`s that `teacher` names.
         tokenizer: the `Tokenizer`.
+        shapes: the `Shapes`, where they are known already.
 
     Returns:
         A `Plan`.
 
     Raises:
-        UserError: something of it cannot be done; the message names the flag.
+        UserError: something of it cannot be done; the message names the setting.
     """
     if config.whole_word_masking and not tokenizer.ids.continues.any():
         raise UserError(
-            "--whole_word_masking finds no words to mask: the tokenizer's vocabulary has no pieces "
-            "(##…) that continue one; leave the flag out"
+            "`whole_word_masking` finds no words to mask: the tokenizer's vocabulary has no pieces "
+            "(##…) that continue one; leave it out"
         )
     check_terms(recipe)
     losses = [LOSSES[term.loss] for phase in recipe.phases for term in phase.active_terms]
     asks = any(loss.needs_teacher for loss in losses)
     loaded = teachers[0].config if teachers else None
-    teacher_config, student_config, init = plan_shapes(config, asks, loaded, tokenizer)
+    shapes = shapes or plan_shapes(config, asks, loaded, tokenizer)
+    teacher_config, student_config, init = shapes
     if teachers and teachers[0].head is None:
         _require_no_head(config, losses)
     again = set(baselines_of(config.baseline)) & set(BOTH)
     if teacher_config is None and again:
         raise UserError(
-            f"--baseline={config.baseline} would train the student a second time: it has no "
-            "teacher, and starts at random; leave the flag out, or give text"
+            f"`baseline`={config.baseline} would train the student a second time: it has no "
+            "teacher, and starts at random; leave it out, or give text"
         )
     teacher_steps = 0
     if teacher_config:
@@ -80,47 +81,49 @@ def make_plan(config, recipe, teachers, tokenizer):
     _check_teachers(config, recipe, teachers, student_config, teacher_config)
     if config.steps:
         split_steps(config.steps, recipe.phases)
-    return Plan(teacher_config, teacher_steps, student_config, init, recipe)
+    return Plan(
+        teacher_config, teacher_steps, student_config, init, recipe, tuple(teacher_names(config))
+    )
 
 
 def _check_teachers(config, recipe, teachers, student_config, teacher_config):
     weights = teacher_weights(config)
     if weights and len(teachers) < 2:
-        raise UserError("--teacher_weights is for several teachers (--teacher=a,b): leave it out")
+        raise UserError("`teacher_weights` is for several teachers (`teacher`=a,b): leave it out")
     shares_of(max(len(teachers), 1), weights)
     for phase in recipe.phases:
         check_teachers(phase, teachers)
     losses = {term.loss for phase in recipe.phases for term in phase.active_terms}
     if len(teachers) > 1 and not losses & LEARN_THE_MEAN:
         raise UserError(
-            f"--teacher: no loss of --recipe={config.recipe} reads the mean of several teachers, "
+            f"`teacher`: no loss of `recipe`={config.recipe} reads the mean of several teachers, "
             "and layers are compared with the first alone; name one teacher"
         )
     for name, each in zip(teacher_names(config)[1:], teachers[1:], strict=False):
         if config.length > each.config.max_position_embeddings:
             raise UserError(
-                f"--length={config.length} is over the {each.config.max_position_embeddings} "
-                f"positions of --teacher={name}: use a smaller one"
+                f"`length`={config.length} is over the {each.config.max_position_embeddings} "
+                f"positions of `teacher`={name}: use a smaller one"
             )
     if config.teacher_cache:
         kept_for(recipe, student_config, teacher_config)
     elif config.cached_mask_epochs != type(config).cached_mask_epochs:
-        raise UserError("--cached_mask_epochs is for --teacher_cache: name a folder, or neither")
+        raise UserError("`cached_mask_epochs` is for `teacher_cache`: name a folder, or neither")
 
 
 def _require_no_head(config, losses):
     """Refuses a teacher without masked-LM head where one is needed."""
     needs = {
-        f"--recipe={config.recipe} needs its logits": any(
+        f"`recipe`={config.recipe} needs its logits": any(
             loss.needs_head and loss.needs_teacher for loss in losses
         ),
-        f"--student_init={config.student_init} measures it": "search" in config.student_init,
-        "--layerdrop_adapt_steps trains it": config.layerdrop_adapt_steps > 0,
+        f"`student_init`={config.student_init} measures it": "search" in config.student_init,
+        "`layerdrop_adapt_steps` trains it": config.layerdrop_adapt_steps > 0,
     }
     for need, there in needs.items():
         if there:
             raise UserError(
-                f"--teacher={first_teacher(config)} has no masked-LM head, and {need}: take a "
+                f"`teacher`={first_teacher(config)} has no masked-LM head, and {need}: take a "
                 "checkpoint with the head (…ForMaskedLM), or one of the recipes that do without: "
                 f"{', '.join(recipes_without_head(config))}"
             )
@@ -134,30 +137,17 @@ def require_even_batches(config, replicas):
         replicas: GPUs that share each batch.
 
     Raises:
-        UserError: --batch_size is no multiple of their number.
+        UserError: `batch_size` is no multiple of their number.
     """
     if config.batch_size % replicas:
         raise UserError(
-            f"--batch_size={config.batch_size} cannot be split over {replicas} GPUs: take a "
+            f"`batch_size`={config.batch_size} cannot be split over {replicas} GPUs: take a "
             f"multiple of {replicas}, or show fewer of them with CUDA_VISIBLE_DEVICES"
         )
 
 
-def settings(config):
-    """The flags that decide what comes out of a run: dict of names to values.
-
-    Raises:
-        UserError: --recipe names a file that is not there.
-    """
-    values = dataclasses.asdict(config) | {"recipe": fingerprint(config.recipe)}
-    values["baseline"] = canonical(config.baseline)
-    values["teacher_cache"] = bool(config.teacher_cache)  # its place does not matter
-    options = options_of(config)
-    return {name: values[name] for name in options if options[name].effect in (RESULT, STEP)}
-
-
 def teacher_learning_rate(config):
-    """Peak learning rate of the teacher: `--teacher_learning_rate`, or what suits its start."""
+    """Peak learning rate of the teacher: `teacher_learning_rate`, or what suits its start."""
     return config.teacher_learning_rate or (1e-4 if config.teacher else 1e-3)
 
 
@@ -169,7 +159,7 @@ def student_steps(config, rows):
         rows: rows of the training split.
 
     Returns:
-        `--steps`, or as many as `--n_epoch` passes over the rows take.
+        `steps`, or as many as `n_epoch` passes over the rows take.
     """
     per_step = config.batch_size * config.gradient_accumulation_steps
     return config.steps or max(1, math.ceil(config.n_epoch * rows / per_step))

@@ -2,11 +2,27 @@
 
 import dataclasses
 import math
+from typing import NamedTuple
 
 from tfdistill.models.configs.config_files import config_file, read_config
+from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.run.sources import teacher_names
 from tfdistill.starts.start_layers import choose_layers
 from tfdistill.system.errors import UserError
+
+
+class Shapes(NamedTuple):
+    """The shapes of a run's models.
+
+    Args:
+        teacher: `EncoderConfig` of the first teacher; None for a run without one.
+        student: `EncoderConfig`.
+        student_init: where the student starts.
+    """
+
+    teacher: EncoderConfig | None
+    student: EncoderConfig
+    student_init: str
 
 
 def plan_shapes(config, asks_teacher, loaded, tokenizer):
@@ -15,15 +31,14 @@ def plan_shapes(config, asks_teacher, loaded, tokenizer):
     Args:
         config: a `RunConfig`.
         asks_teacher: whether a term of the recipe reads a teacher.
-        loaded: `EncoderConfig` of the first teacher that `--teacher` names, or None.
+        loaded: `EncoderConfig` of the first teacher to load, or None.
         tokenizer: the `Tokenizer`.
 
     Returns:
-        (`EncoderConfig` of the teacher, or None for a run without one; that of the student; where
-        the student starts).
+        The `Shapes`.
 
     Raises:
-        UserError: they do not go together; the message names the flag.
+        UserError: they do not go together; the message names the setting.
     """
     teacher = _plan_teacher(config, asks_teacher, loaded, tokenizer)
     student = _plan_student(config, teacher, tokenizer)
@@ -31,22 +46,22 @@ def plan_shapes(config, asks_teacher, loaded, tokenizer):
     if teacher:
         # Any choice will do here: what a search finds is not known yet.
         choose_layers(teacher, student, init, validation_loss=lambda layers: 0.0)
-    for flag, shape in {"teacher": teacher, "student": student}.items():
+    for model, shape in {"teacher": teacher, "student": student}.items():
         if shape and config.length > shape.max_position_embeddings:
             raise UserError(
-                f"--length={config.length} is over the {flag}'s {shape.max_position_embeddings} "
+                f"`length`={config.length} is over the {model}'s {shape.max_position_embeddings} "
                 "positions: use a smaller one"
             )
     if config.freeze_token_type_embds and not student.type_vocab_size:
         raise UserError(
-            "--freeze_token_type_embds finds nothing to freeze: a DistilBERT student has no "
-            "token types; leave the flag out"
+            "`freeze_token_type_embds` finds nothing to freeze: a DistilBERT student has no "
+            "token types; leave it out"
         )
-    return teacher, student, init
+    return Shapes(teacher, student, init)
 
 
 def read_shape(model, config):
-    """The shape that `--teacher_config` or `--student_config` names.
+    """Reads the shape that `teacher_config` or `student_config` names.
 
     Args:
         model: "teacher" or "student".
@@ -62,7 +77,7 @@ def read_shape(model, config):
     try:
         return read_config(name, getattr(config, f"{model}_type"))
     except UserError as error:
-        raise UserError(f"--{model}_config={name}: {error}") from None
+        raise UserError(f"`{model}_config`={name}: {error.message}") from None
 
 
 def _plan_teacher(config, asks_teacher, loaded, tokenizer):
@@ -71,17 +86,17 @@ def _plan_teacher(config, asks_teacher, loaded, tokenizer):
             return None
         if config.layerdrop_adapt_steps:
             raise UserError(
-                "--layerdrop_adapt_steps is for a loaded teacher: name one with --teacher, or use "
-                "--teacher_steps"
+                "`layerdrop_adapt_steps` is for a loaded teacher: name one with `teacher`, or use "
+                "`teacher_steps`"
             )
         shape = read_shape("teacher", config)
-        return _at_home(shape, "--teacher_config", config, tokenizer, tokenizer.vocab_size)
-    tokenizer.require_table(loaded.vocab_size, f"--teacher={first_teacher(config)}")
+        return _complete("teacher", shape, config, tokenizer, tokenizer.vocab_size)
+    tokenizer.require_table(loaded.vocab_size, f"`teacher`={first_teacher(config)}")
     return loaded
 
 
 def first_teacher(config):
-    """The first name in `--teacher`; "" without one."""
+    """The first name in `teacher`; "" without one."""
     return teacher_names(config)[0] if config.teacher else ""
 
 
@@ -90,15 +105,15 @@ def _plan_start(config, teacher_config):
     if teacher_config is None:
         if init not in ("random", type(config).student_init):
             raise UserError(
-                f"--student_init={init}: there is no teacher to start from; name one with "
-                "--teacher, or leave the flag out"
+                f"`student_init`={init}: there is no teacher to start from; name one with "
+                "`teacher`, or leave `student_init` out"
             )
         init = "random"
     if init == "random":
-        for flag in ("freeze_pos_embs", "freeze_token_type_embds"):
-            if getattr(config, flag):
+        for name in ("freeze_pos_embs", "freeze_token_type_embds"):
+            if getattr(config, name):
                 raise UserError(
-                    f"--{flag} would keep random numbers: the student starts at random; leave one "
+                    f"`{name}` would keep random numbers: the student starts at random; leave one "
                     "of the two out"
                 )
     return init
@@ -115,12 +130,12 @@ def _plan_student(config, teacher_config, tokenizer):
             theirs = {field: getattr(teacher_config, field) for field in fields}
             shape = dataclasses.replace(shape, **theirs)
         rows = teacher_config.vocab_size if teacher_config else tokenizer.vocab_size
-        return _at_home(shape, "--student_config", config, tokenizer, rows)
+        return _complete("student", shape, config, tokenizer, rows)
     if teacher_config is None:
-        raise UserError("--student_config is empty, and there is no teacher to take a shape from")
+        raise UserError("`student_config` is empty, and there is no teacher to take a shape from")
     if config.student_type not in teacher_config.TYPES:
         raise UserError(
-            f"--student_config is empty, and --student_type={config.student_type} takes no shape "
+            f"`student_config` is empty, and `student_type`={config.student_type} takes no shape "
             f"from a teacher of type {teacher_config.model_type}: name one"
         )
     # Half the teacher's layers; what the types do not share takes the type's own value.
@@ -131,11 +146,11 @@ def _plan_student(config, teacher_config, tokenizer):
     return dataclasses.replace(teacher_config, num_hidden_layers=layers, **own)
 
 
-def _at_home(shape, flag, config, tokenizer, rows):
-    """A shape that is made here; a name says nothing of the vocabulary and the dropout."""
-    name = config.student_config if flag == "--student_config" else config.teacher_config
+def _complete(model, shape, config, tokenizer, rows):
+    """Fills in the vocabulary and the dropout of a shape that is given by name."""
+    name = getattr(config, f"{model}_config")
     if config_file(name):
-        tokenizer.require_table(shape.vocab_size, f"{flag}={name}")
+        tokenizer.require_table(shape.vocab_size, f"`{model}_config`={name}")
     else:
         shape = dataclasses.replace(shape, vocab_size=rows)
         shape = shape.with_dropout(config.dropout)

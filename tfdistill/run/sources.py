@@ -4,6 +4,7 @@ import glob
 import os
 from pathlib import Path
 
+from tfdistill.data.corpus import open_corpus
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.settings.settings import options_of
 from tfdistill.system.errors import UserError
@@ -52,9 +53,9 @@ def require_the_teachers_vocabulary(config, names, tokenizer):
     """
     from tfdistill.models.hugging_face.checkpoint import resolve_directory  # needs TensorFlow
 
-    source = f"--tokenizer={config.tokenizer}"
+    source = f"`tokenizer`={config.tokenizer}"
     if names and not config.tokenizer:  # then the first teacher's own
-        source, *names = f"--teacher={names[0]}", *names[1:]
+        source, *names = f"`teacher`={names[0]}", *names[1:]
     for name in names:
         directory = resolve_directory(name)
         if not _holds_tokenizer(directory):
@@ -69,7 +70,7 @@ def require_the_teachers_vocabulary(config, names, tokenizer):
         same = own.vocab_size == tokenizer.vocab_size
         if not same or any(own.id_to_token(i) != tokenizer.id_to_token(i) for i in ids):
             raise UserError(
-                f"{source} ({tokenizer.vocab_size} tokens) and --teacher={name} "
+                f"{source} ({tokenizer.vocab_size} tokens) and `teacher`={name} "
                 f"({own.vocab_size}): their vocabularies differ; leave one of them out"
             )
 
@@ -86,7 +87,7 @@ def tokenizer_source(config, names):
         names: where the teachers are now.
 
     Returns:
-        `--tokenizer`; or the first teacher, when it is a hub name or a folder that holds a
+        `tokenizer`; or the first teacher, when it is a hub name or a folder that holds a
         tokenizer; or "", the bundled one.
     """
     if config.tokenizer or not names:
@@ -96,8 +97,34 @@ def tokenizer_source(config, names):
     return names[0]
 
 
+def load_tokenizer_of(config, names):
+    """Loads the tokenizer of a run (see `tokenizer_source` for the arguments)."""
+    return load_tokenizer(tokenizer_source(config, names))
+
+
+def open_text(config):
+    """Opens the text that the settings name; text on the hub is not downloaded yet.
+
+    Args:
+        config: a `RunConfig`.
+
+    Returns:
+        The `Corpus`.
+
+    Raises:
+        UserError: it does not exist, or holds no text.
+    """
+    corpus = open_corpus(config.corpus, config.data_dir, config.text_column)
+    if corpus.size is not None and next(iter(corpus.splits["train"]()), None) is None:
+        raise UserError(
+            f"corpus {corpus.name}: no text in `corpus`={config.corpus}: give it more, or name "
+            "another"
+        )
+    return corpus
+
+
 def teacher_names(config):
-    """The folders or hub names that `--teacher` names: a list.
+    """The folders or hub names that `teacher` names: a list.
 
     Args:
         config: a `RunConfig`.
@@ -106,12 +133,12 @@ def teacher_names(config):
         return [config.teacher]
     names = [name.strip() for name in config.teacher.split(",")]
     if config.teacher and not all(names):
-        raise UserError(f"--teacher={config.teacher}: a name is missing before or behind a comma")
+        raise UserError(f"`teacher`={config.teacher}: a name is missing before or behind a comma")
     return names if config.teacher else []
 
 
 def teacher_weights(config):
-    """What `--teacher_weights` says: a tuple of float, () when it is empty.
+    """What `teacher_weights` says: a tuple of float, () when it is empty.
 
     Args:
         config: a `RunConfig`.
@@ -123,6 +150,6 @@ def teacher_weights(config):
         return tuple(float(weight) for weight in config.teacher_weights.split(",") if weight)
     except ValueError:
         raise UserError(
-            f"--teacher_weights={config.teacher_weights}: give numbers separated by commas, one "
+            f"`teacher_weights`={config.teacher_weights}: give numbers separated by commas, one "
             "for each teacher"
         ) from None

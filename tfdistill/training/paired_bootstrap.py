@@ -13,7 +13,6 @@ import numpy as np
 RESAMPLES, SEED = 1000, 20_041_021  # fixed, so that equal runs have equal errors
 METRICS = ("top1", "loss")
 MOST_DRAWS = 2**20  # held in memory at once
-ROW_SUMS_FILE = "row_sums.safetensors"  # in a run's checkpoints, for comparisons with other runs
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What was run: the facts that a report needs to say whose numbers it shows."""
+"""What was run, and what from: the facts that stand beside the numbers in metrics.json."""
 
 import dataclasses
 import datetime
@@ -21,7 +21,7 @@ SHAPE = (
 
 
 def describe_run(config, made, *, rows, statistics, machine):
-    """Collects them.
+    """Describes a run: command, settings, shapes, text and machine.
 
     Args:
         config: a `RunConfig`.
@@ -59,6 +59,24 @@ def describe_run(config, made, *, rows, statistics, machine):
         "corpus": {"name": config.corpus, "splits": statistics},
         "machine": dataclasses.asdict(machine) | _processor(),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def describe_sources(config, made):
+    """Describes what the student was made from, which decides what the results can show.
+
+    Args:
+        config: a `RunConfig`.
+        made: its `Plan`.
+
+    Returns:
+        dict for metrics.json (see `verdict.verdict`).
+    """
+    return {
+        "recipe": config.recipe,
+        "teacher": config.teacher,
+        "student_init": made.student_init,
+        "reads_teacher": reads_teacher(made.recipe, made.teacher_config),
     }
 
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tfdistill.run.criteria import conclusion, format_difference, is_above, teacher_answers, verdict
+from tfdistill.run.verdict import conclusion, format_difference, is_above, teacher_answers, verdict
 
 MADE_FROM = {"recipe": "distilbert", "reads_teacher": True, "student_init": "every_other"}
 
@@ -203,5 +203,5 @@ def test_a_difference_without_error():
 
 
 def test_it_needs_no_tensorflow():
-    code = "import sys, tfdistill.run.criteria; assert 'tensorflow' not in sys.modules"
+    code = "import sys, tfdistill.run.verdict; assert 'tensorflow' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -1,0 +1,238 @@
+"""The folder of a run: where each of its files lies, which stages are done, and who works on it."""
+
+import contextlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+from tfdistill.system.errors import UserError
+from tfdistill.system.files import locked, write_atomically
+from tfdistill.training.checkpoints import StageState
+
+# Folders of the models in a run's table, by their keys in metrics.json.
+MODELS = {
+    "teacher": "teacher",
+    "student_start": "checkpoints/student_start",
+    "student": "student",
+    "baseline": "checkpoints/baseline_model",
+    "baseline_start": "checkpoints/baseline_start_model",
+    "baseline_text": "checkpoints/baseline_text_model",
+}
+
+
+# What a run does, in this order; `stop_after` takes one of these names.
+STAGES = "prepare teacher start student baselines evaluate export report".split()
+
+
+class RunPaths:
+    """Where a run keeps its files. Nothing is read or made here.
+
+    Args:
+        path: the run's folder.
+
+    Attributes:
+        flags, metrics, results, report: files for people and programs.
+        teacher, student, export: folders of the results.
+        checkpoints: folder of everything that only the run itself needs.
+        start: folder of the student before its first step.
+        row_sums: file of what each model scored in each held-out row.
+        state: file that says which stages are done.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self.flags = self.path / "flags.txt"
+        self.metrics = self.path / "metrics.json"
+        self.results = self.path / "results.md"
+        self.report = self.path / "report.html"
+        self.teacher = self.model("teacher")
+        self.student = self.model("student")
+        self.export = self.path / "export"
+        self.model_card = self.export / "model_card.md"
+        self.checkpoints = self.path / "checkpoints"
+        self.start = self.model("student_start")
+        self.row_sums = self.checkpoints / "row_sums.safetensors"
+        self.state = self.checkpoints / "state.json"
+
+    def model(self, key):
+        """The folder of a model, by its key in metrics.json."""
+        return self.path / MODELS[key]
+
+    def models(self):
+        """Keys in metrics.json of the models that the run has: a list."""
+        return [key for key in MODELS if self.model(key).is_dir()]
+
+    def teachers(self, count):
+        """Folders of a run's teachers: a list. Only the first is of use outside the run."""
+        others = [self.checkpoints / f"teacher_{number}" for number in range(2, count + 1)]
+        return [self.teacher, *others]
+
+    def tensorboard(self, name):
+        """The folder of the TensorBoard events of a stretch of training or of a text panel."""
+        return self.path / "tensorboard" / name
+
+    def training_state(self, name):
+        """The `StageState` of a stretch of training: its checkpoints and logged points."""
+        return StageState(self.checkpoints, name)
+
+
+class RunDirectory(RunPaths):
+    """The folder of a run with what it remembers: its settings, and which stages are done.
+
+    Nothing is made or deleted before `begin`.
+
+    Args:
+        path: the folder.
+        settings: dict of everything that decides the result (setting names to values).
+        force: delete the run that the folder holds.
+        defaults: the same dict of a run without any settings, for a run that is older than a
+            setting.
+
+    Attributes:
+        begun: whether `begin` has been called.
+
+    Raises:
+        UserError: the folder holds something else, or a run with other settings.
+    """
+
+    def __init__(self, path, settings, force=False, defaults=None):
+        super().__init__(path)
+        self.begun = False
+        self._lock_file = self.checkpoints / "lock"
+        self._lock = contextlib.ExitStack()
+        self._state = {"settings": settings, "done": {}}
+        self._stale = force and self._is_run()
+        if self._is_run() and not force:
+            stored = read_state(path)
+            if stored["done"]:  # else the earlier settings led to nothing
+                self._refuse_other({**(defaults or {}), **stored["settings"]}, settings)
+                self._state = stored
+        elif self._is_foreign():
+            raise UserError(f"`output_dir`={path} exists and is no run of tfdistill: name another")
+
+    def begin(self):
+        """Takes the folder: makes it when missing, and deletes the old run with `force`.
+
+        Raises:
+            UserError: another process works on this run.
+        """
+        self._take()
+        if self._stale:
+            self._delete()
+            self._stale = False
+            self._take()
+        self._save()
+        self.begun = True
+
+    def release(self):
+        """Lets other processes take the folder."""
+        self._lock.close()
+
+    def _take(self):
+        self.release()
+        self._lock_file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.enter_context(locked(self._lock_file, wait=False))
+        except BlockingIOError:
+            raise UserError(
+                f"`output_dir`={self.path}: another process is working on this run: wait for its "
+                "end, or name another folder"
+            ) from None
+
+    def _delete(self):
+        # Renamed first, because the rest of an interrupted deletion must not look like a run.
+        aside = self.path.with_name(f".{self.path.name}.deleted")
+        shutil.rmtree(aside, ignore_errors=True)
+        os.replace(self.path, aside)
+        shutil.rmtree(aside)
+
+    def _is_run(self):
+        return self.state.is_file()
+
+    def _is_foreign(self):
+        if self._is_run():
+            return False
+        # A failed first write leaves folders; a killed one leaves a part of the file.
+        parts = self._lock_file, self.state.with_name(self.state.name + ".tmp")
+        files = (entry for entry in self.path.rglob("*") if not entry.is_dir())
+        return self.path.is_file() or any(file not in parts for file in files)
+
+    def _refuse_other(self, stored, settings):
+        settings = json.loads(json.dumps(settings))  # tuples become lists, as in the stored ones
+        other = [name for name in settings if stored.get(name) != settings[name]]
+        if other:
+            named = ", ".join(f"`{name}`={stored.get(name)}" for name in other)
+            raise UserError(
+                f"`output_dir`={self.path} holds a run made with {named}: repeat these settings to "
+                "go on, name another `output_dir`, or start over with `force`"
+            )
+
+    def done(self, stage):
+        """The facts that `finish` stored for a stage, or None while it is not done."""
+        return self._state["done"].get(stage)
+
+    def finish(self, stage, facts):
+        """Marks a stage as done.
+
+        Args:
+            stage: its name.
+            facts: dict, stored with it; `seconds` is the time it took.
+        """
+        self._state["done"][stage] = facts
+        self._save()
+
+    def last_checkpoint(self):
+        """The newest checkpoint of a training that is not finished: (its name, step), or None."""
+        done = self._state["done"]
+        found = [
+            file
+            for file in self.checkpoints.glob("*/step-*.safetensors")
+            # A model of several phases has its checkpoints under the phases' names.
+            if file.parent.name not in done and file.parent.name.partition("-")[0] not in done
+        ]
+        if not found:
+            return None
+        last = max(found, key=lambda file: file.stat().st_mtime_ns)
+        return last.parent.name, int(last.stem.removeprefix("step-"))
+
+    def facts(self, name):
+        """One fact, `seconds` for example, of every stage that is done: dict by stage."""
+        return {stage: facts[name] for stage, facts in self._state["done"].items()}
+
+    def _save(self):
+        write_atomically(self.state, json.dumps(self._state, indent=1))
+
+
+def read_state(path):
+    """What a run has stored about itself.
+
+    Args:
+        path: the run's folder.
+
+    Returns:
+        dict of `settings` and `done`, both empty without a run.
+    """
+    file = RunPaths(path).state
+    return json.loads(file.read_text()) if file.is_file() else {"settings": {}, "done": {}}
+
+
+def stored_machine(path):
+    """How the run in a folder began to use the machine.
+
+    Args:
+        path: the run's folder.
+
+    Returns:
+        The fields of a `devices.Choice`, a dict; None without a run.
+    """
+    return read_state(path)["done"].get("prepare", {}).get("machine")
+
+
+def stored_folder(path):
+    """The folder that a run's command was given in; "" where it is not known.
+
+    Args:
+        path: the run's folder.
+    """
+    return read_state(path)["done"].get("prepare", {}).get("folder", "")

@@ -1,0 +1,133 @@
+"""The first part of a plan: everything that can be refused before TensorFlow is imported."""
+
+import dataclasses
+from pathlib import Path
+
+from tfdistill import recipes
+from tfdistill.data.corpus import Corpus
+from tfdistill.data.tokenizer import Tokenizer
+from tfdistill.distillation.phases import TEXT_ALONE, Recipe, require_loss
+from tfdistill.models.configs.config_files import config_of, read_json
+from tfdistill.recipes.recipe_file import fingerprint
+from tfdistill.run import sources
+from tfdistill.run.baselines import baselines_of, canonical
+from tfdistill.run.checks import check_own_defaults, check_schedules
+from tfdistill.run.directory import RunDirectory
+from tfdistill.run.planned_shapes import Shapes, plan_shapes, read_shape
+from tfdistill.settings.settings import options_of
+from tfdistill.system.options import RESULT, STEP
+from tfdistill.system.paths import require_folder, require_shards
+
+
+@dataclasses.dataclass(frozen=True)
+class EarlyPlan:
+    """What is known before TensorFlow is imported.
+
+    Args:
+        recipe: the `Recipe`, as its file has it.
+        teacher_names: list of the folders or hub names of teachers to load.
+        corpus: the `Corpus`.
+        tokenizer: the `Tokenizer`; None while it must still be fetched from the hub.
+        shapes: the `Shapes`; None while the teacher must still be fetched from the hub.
+    """
+
+    recipe: Recipe
+    teacher_names: list
+    corpus: Corpus
+    tokenizer: Tokenizer | None
+    shapes: Shapes | None
+
+
+def check_settings(config):
+    """Checks the settings that need neither text nor models.
+
+    Args:
+        config: a `RunConfig`.
+
+    Returns:
+        The `Recipe`.
+
+    Raises:
+        UserError: one of them is impossible.
+    """
+    sources.require_sources_outside(config)
+    baselines_of(config.baseline)
+    check_schedules(config)
+    recipe = recipes.get(config.recipe, **dataclasses.asdict(config))
+    check_own_defaults(config)
+    for phase in recipe.phases:
+        require_loss(phase)
+    return recipe
+
+
+def open_directory(config):
+    """Opens the folder of the run that `output_dir` names; changes nothing in it.
+
+    Args:
+        config: a `RunConfig`.
+
+    Returns:
+        The `RunDirectory`.
+
+    Raises:
+        UserError: the folder holds something else, or a run with other settings.
+    """
+    settings, defaults = deciding_settings(config), deciding_settings(type(config)())
+    return RunDirectory(config.output_dir, settings, force=config.force, defaults=defaults)
+
+
+def deciding_settings(config):
+    """The settings that decide the result of a run: dict of names to values.
+
+    Args:
+        config: a `RunConfig`.
+
+    Raises:
+        UserError: `recipe` names a file that does not exist.
+    """
+    values = dataclasses.asdict(config) | {"recipe": fingerprint(config.recipe)}
+    values["baseline"] = canonical(config.baseline)
+    values["teacher_cache"] = bool(config.teacher_cache)  # its place does not matter
+    options = options_of(config)
+    return {name: values[name] for name in options if options[name].effect in (RESULT, STEP)}
+
+
+def begin_plan(config, recipe, directory):
+    """Checks the folders, the shapes and the text of a run.
+
+    Args:
+        config: a `RunConfig`.
+        recipe: the `Recipe`.
+        directory: the `RunDirectory`.
+
+    Returns:
+        An `EarlyPlan`.
+
+    Raises:
+        UserError: a folder cannot be written, the shapes do not fit, or there is no text.
+    """
+    require_folder("output_dir", config.output_dir)
+    require_shards(config.shards_dir)
+    if config.teacher_cache:
+        require_folder("teacher_cache", config.teacher_cache)
+    names = sources.teacher_names(config)
+    if names and directory.done("teacher"):  # their origin may no longer exist
+        names = [str(folder) for folder in directory.teachers(len(names))]
+    tokenizer, shapes = _tokenizer_and_shapes(config, recipe, names)
+    return EarlyPlan(recipe, names, sources.open_text(config), tokenizer, shapes)
+
+
+def _tokenizer_and_shapes(config, recipe, names):
+    """(`Tokenizer`, `Shapes`) of a run whose teacher is made here or lies in a folder."""
+    teacher = None
+    if names:
+        file = Path(names[0]) / "config.json"
+        if not file.is_file():
+            if config.student_config:
+                read_shape("student", config)
+            return None, None
+        teacher = config_of(read_json(file), file)
+    tokenizer = sources.load_tokenizer_of(config, names)
+    terms = [term for phase in recipe.phases for term in phase.active_terms]
+    reads_teacher = any(term.loss not in TEXT_ALONE for term in terms)
+    return tokenizer, plan_shapes(config, reads_teacher, teacher, tokenizer)

@@ -1,0 +1,41 @@
+"""Evaluate: every model of the run is measured on the test split."""
+
+import time
+
+from tfdistill.distillation.ensemble import shares_of
+from tfdistill.run import measure
+from tfdistill.run.sources import teacher_weights
+from tfdistill.run.stages.stage import Stage
+from tfdistill.training.paired_bootstrap import save_row_sums
+
+
+class Evaluate(Stage):
+    """Measures the models, with the sampling errors of their differences."""
+
+    name = "evaluate"
+
+    def run(self, context):
+        """Measures one model after the other, and the mean of several teachers."""
+        started = time.perf_counter()
+        context.models.release_training()
+        text, keys = context.text, context.directory.models()
+        line = context.console.progress(self.name, len(keys) * len(text.test))
+        line.note("loading the models")
+        models, sums = measure.evaluate_models(
+            ((key, context.models.saved(key)) for key in keys),
+            text.train.counts,
+            text.test,
+            progress=lambda key, done: line(done, f"batches of the test split: {key}"),
+        )
+        if len(context.plan.teacher_names) > 1:
+            models["teachers"], sums["teachers"] = _evaluate_mean(context)
+        differences = measure.add_errors(models, sums)
+        save_row_sums(context.directory.row_sums, sums)
+        context.finish(self.name, started, models=models, differences=differences)
+
+
+def _evaluate_mean(context):
+    context.console.say("measuring the mean of the teachers")
+    teachers = context.models.saved_teachers(len(context.plan.teacher_names))
+    shares = shares_of(len(teachers), teacher_weights(context.config))
+    return measure.evaluate_together(teachers, shares, context.text.test)

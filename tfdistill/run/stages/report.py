@@ -1,0 +1,95 @@
+"""Report: metrics.json, the page, the table in Markdown and the model card."""
+
+import json
+import time
+
+from tfdistill.deployment.model_card import write_model_card
+from tfdistill.deployment.predictor import Predictor
+from tfdistill.reports.markdown import results_markdown
+from tfdistill.reports.report import write_report
+from tfdistill.reports.tensorboard import RunWriter
+from tfdistill.reports.units import duration
+from tfdistill.run import examples
+from tfdistill.run.description import describe_run, describe_sources
+from tfdistill.run.metrics import collect
+from tfdistill.run.stages.stage import Stage
+from tfdistill.run.stages.students import baseline_keys, stage_names
+from tfdistill.system.files import write_atomically
+
+
+class Report(Stage):
+    """Writes everything that people read; metrics.json comes last."""
+
+    name = "report"
+
+    def run(self, context):
+        """Collects the facts of all stages and writes the files."""
+        started, directory = time.perf_counter(), context.directory
+        context.console.say("writing the report")
+        metrics = _metrics(context)
+        filled = examples.fill_examples(
+            _predictors(context), context.tokenizer, context.text.test.rows
+        )
+        _write_examples(directory, filled)
+        student = context.models.saved("student").config
+        write_model_card(directory.model_card, student, metrics["export"], metrics)
+        write_report(directory.report, metrics, _curves(context), filled)
+        write_atomically(directory.results, results_markdown(metrics))
+        write_atomically(directory.metrics, json.dumps(metrics, indent=1) + "\n")
+        context.finish(self.name, started)
+        seconds = sum(directory.facts("seconds").values())
+        context.console.say(f"whole run: {duration(seconds)}")
+
+
+def _metrics(context):
+    directory = context.directory
+    evaluated, start = directory.done("evaluate"), directory.done("start")
+    metrics = collect(
+        context.config.corpus,
+        evaluated["models"],
+        evaluated.get("differences", {}),
+        directory.done("export")["files"],
+        describe_sources(context.config, context.plan),
+    )
+    run = describe_run(
+        context.config,
+        context.plan,
+        rows=len(context.text.train),
+        statistics=directory.done("prepare")["statistics"],
+        machine=context.machine,
+    )
+    return metrics | {
+        "seconds": directory.facts("seconds"),
+        "peak_memory_bytes": max(directory.facts("peak_memory_bytes").values()),
+        "start": {key: value for key, value in start.items() if key.endswith("_loss")},
+        "run": run,
+    }
+
+
+def _predictors(context):
+    """The models that fill the examples: dict of names to `Predictor`s."""
+    keys = [key for key in ("teacher", "student") if context.directory.model(key).is_dir()]
+    models = {key: context.models.saved(key) for key in keys}
+    return {
+        key: Predictor.of_model(model, context.tokenizer)
+        for key, model in models.items()
+        if model.head is not None
+    }
+
+
+def _write_examples(directory, filled):
+    writer = RunWriter(directory.tensorboard("examples"))
+    writer.replay([])  # an earlier start may have written them
+    writer.text("fill-mask", 0, examples.examples_markdown(filled))
+    writer.close()
+
+
+def _curves(context):
+    """Logged points by stretch of training; the steps of a student's phases count on."""
+    trainer = context.trainer
+    curves, done = {"teacher": trainer.rows("teacher")}, 0
+    for stage in stage_names("student", context.plan.recipe.phases):
+        rows = trainer.rows(stage)
+        curves[stage] = [row | {"step": done + row["step"]} for row in rows]
+        done += rows[-1]["step"] if rows else 0
+    return curves | {key: trainer.rows(key) for key in baseline_keys(context.config)}

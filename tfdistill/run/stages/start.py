@@ -1,0 +1,29 @@
+"""Start: the student before its first step, measured on validation text."""
+
+import time
+
+from tfdistill.run.stages.stage import Stage
+from tfdistill.run.student_start import make_start
+
+
+class Start(Stage):
+    """Cuts the student from the first teacher, or makes it of random numbers."""
+
+    name = "start"
+
+    def run(self, context):
+        """Makes the start, measures it and saves it."""
+        with context.training():
+            started = time.perf_counter()
+            teachers = context.models.teachers
+            start, facts = make_start(
+                context.config,
+                context.plan,
+                context.console,
+                teacher=teachers[0] if teachers else None,
+                rows=context.text.train,
+                validation_loss=context.validation_loss,
+            )
+            context.save(start, context.directory.start, context.config.length)
+            context.models.start = start
+            context.finish(self.name, started, **facts)

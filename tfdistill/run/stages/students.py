@@ -1,0 +1,137 @@
+"""Students: the distilled one, and the baselines that are trained without a teacher."""
+
+import itertools
+import time
+
+from tfdistill import recipes
+from tfdistill.distillation.cached_signals import kept_for
+from tfdistill.run import plan
+from tfdistill.run.baselines import KEYS, baselines_of
+from tfdistill.run.checks import split_steps
+from tfdistill.run.stages.stage import Stage
+from tfdistill.run.student_start import random_student, student_from_text
+from tfdistill.run.teacher_cache import open_cache
+from tfdistill.run.trainer import TrainingStage
+from tfdistill.system.stopping import postponed
+
+
+class Student(Stage):
+    """Trains the student with the phases of the recipe."""
+
+    name = "student"
+
+    def run(self, context):
+        """Trains from the start, and saves the result."""
+        with context.training():
+            teachers, phases = context.models.teachers, context.plan.recipe.phases
+            _train(context, self.name, context.models.start, teachers, phases)
+
+
+class Baselines(Stage):
+    """Trains the students without a teacher that `baseline` names."""
+
+    name = "baselines"
+
+    def is_done(self, context):
+        """Whether all of them are saved."""
+        return all(context.directory.done(key) for key in baseline_keys(context.config))
+
+    def run(self, context):
+        """Trains each with masked LM alone, for as many steps as the student."""
+        context.models.release_training()  # the start that was trained is the student now
+        with context.training():
+            for key in baseline_keys(context.config):
+                if not context.directory.done(key):
+                    model = _start_of_baseline(context, key)
+                    _train(context, key, model, [], recipes.get("mlm").phases)
+
+
+def baseline_keys(config):
+    """Keys in metrics.json of the baselines that a run trains: a list.
+
+    Args:
+        config: a `RunConfig`.
+    """
+    return [KEYS[word] for word in baselines_of(config.baseline)]
+
+
+def stage_names(name, phases):
+    """Names of a model's stretches of training, one for each phase.
+
+    Args:
+        name: the model's key in metrics.json.
+        phases: the recipe's `Phase`s.
+
+    Returns:
+        list of str.
+    """
+    return [name] if len(phases) == 1 else [f"{name}-{phase.name}" for phase in phases]
+
+
+def _start_of_baseline(context, key):
+    config, text = context.config, context.text
+    if key == KEYS["start"]:
+        return context.models.start
+    if key == KEYS["random"] or context.trainer.has_checkpoint(key):
+        return random_student(config, context.plan, text.train.counts)
+    context.console.say(f"making the start of {key} from the text")
+    special_ids = context.tokenizer.special_ids
+    return student_from_text(config, context.plan, text.train, text.train_ids, special_ids)
+
+
+@postponed()
+def _train(context, key, student, teachers, phases):
+    """Trains a model through its phases and saves it."""
+    config, trainer = context.config, context.trainer
+    if key in (Student.name, KEYS["start"]):  # fresh numbers must be trained
+        plan.freeze(student, config)
+    shares = split_steps(plan.student_steps(config, len(context.text.train)), phases)
+    batches = _batches(context, teachers, shares)
+    started, before, done = time.perf_counter(), 0.0, 0
+    stages = stage_names(key, phases)
+    for stage, phase, share, of_phase in zip(stages, phases, shares, batches, strict=True):
+        training = TrainingStage(
+            stage,
+            phase,
+            share,
+            config.learning_rate,
+            first_step=done,
+            all_steps=sum(shares),
+            more_follows=stage != stages[-1],
+        )
+        before += trainer.train(training, student, teachers, of_phase)
+        done += share
+    context.save(student, context.directory.model(key), config.length)
+    context.finish(key, started, before, stages=stages)
+    for stage in stages:
+        trainer.delete_checkpoints(stage)
+
+
+def _batches(context, teachers, shares):
+    """The batches of each phase; with `teacher_cache`, they bring the teachers' signals."""
+    config = context.config
+    batches = context.batches(
+        config.seed + 1,
+        config.mlm_smoothing,
+        # The baselines too learn from the same rows and masks.
+        mask_epochs=config.cached_mask_epochs if config.teacher_cache else 0,
+    )
+    if not (config.teacher_cache and teachers):
+        return [batches] * len(shares)
+    started = time.perf_counter()
+    student, teacher = context.plan.student_config, context.plan.teacher_config
+    cache = open_cache(
+        config,
+        batches,
+        teachers,
+        student=student,
+        folders=context.directory.teachers(len(teachers)),
+        precision=context.machine.precision,
+    )
+    kept = kept_for(context.plan.recipe, student, teacher)
+    ends = list(itertools.accumulate(shares))
+    cache.fill(list(zip(kept, [0, *ends], ends, strict=False)), context.console)
+    before = (context.directory.done("cache") or {}).get("seconds", 0.0)
+    bytes_per_token = cache.bytes_per_token(set().union(*kept))
+    context.finish("cache", started, before, bytes_per_token=bytes_per_token)
+    return [cache.batches(each) for each in kept]

@@ -1,0 +1,63 @@
+"""Teachers: loaded, adapted to LayerDrop, or pre-trained from the run's text."""
+
+import time
+
+from tfdistill import recipes
+from tfdistill.models.model import MaskedLanguageModel
+from tfdistill.run import plan
+from tfdistill.run.stages.stage import Stage
+from tfdistill.run.trainer import TrainingStage
+from tfdistill.starts.from_text import start_from_text
+from tfdistill.system.stopping import postponed
+
+
+class Teachers(Stage):
+    """Makes the teachers and saves them in the run's folder."""
+
+    name = "teacher"
+
+    def is_done(self, context):
+        """Whether they are saved, or the recipe works without one."""
+        return context.plan.teacher_config is None or super().is_done(context)
+
+    @postponed()
+    def run(self, context):
+        """Trains the first teacher where the plan says so; saves all."""
+        with context.training():
+            started, before = time.perf_counter(), 0.0
+            teachers = context.models.teachers or [_fresh_teacher(context)]
+            if context.plan.teacher_steps:
+                before = _train(context, teachers[0])
+            folders = context.directory.teachers(len(teachers))
+            for number, (teacher, folder) in enumerate(zip(teachers, folders, strict=True)):
+                trained = number == 0 and context.plan.teacher_steps
+                context.save(teacher, folder, context.config.length if trained else None)
+            context.models.teachers = teachers
+            context.finish(self.name, started, before)
+            context.trainer.delete_checkpoints(self.name)
+
+
+def _train(context, teacher):
+    """Trains with masked LM alone; returns the seconds of training before the last stop."""
+    config = context.config
+    training = TrainingStage(
+        Teachers.name,
+        recipes.get("mlm").phases[0],
+        context.plan.teacher_steps,
+        plan.teacher_learning_rate(config),
+        layerdrop=config.layerdrop,
+    )
+    batches = context.batches(seed=config.seed, smoothing=0.0)
+    return context.trainer.train(training, teacher, [], batches)
+
+
+def _fresh_teacher(context):
+    teacher = MaskedLanguageModel(context.plan.teacher_config, seed=context.config.seed)
+    if not context.trainer.has_checkpoint(Teachers.name):  # it would replace these weights
+        context.console.say("making the teacher's start from the text")
+        text = context.text
+        special_ids = context.tokenizer.special_ids
+        start_from_text(
+            teacher, text.train_ids, text.train.counts, special_ids, context.config.seed
+        )
+    return teacher
