@@ -266,14 +266,11 @@ def run_command():
     Args: the command's name, its words, and `patch`: a function of a `MonkeyPatch` that is called
     before it.
     """
-    from absl import flags
 
     def run(name, *words, patch=None):
         command = importlib.import_module(f"tfdistill.{name}")
         with steps_not_compiled() as monkeypatch:
-            monkeypatch.setattr(flags, "FLAGS", flags.FlagValues())
             monkeypatch.setattr(sys, "argv", [name, *map(str, words)])
-            monkeypatch.setattr(sys.modules["__main__"], "__doc__", None)
             if patch:
                 patch(monkeypatch)
             with pytest.raises(SystemExit) as end:
