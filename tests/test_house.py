@@ -24,6 +24,10 @@ def test_only_commands_stand_at_the_top(house):
     assert house(ROOT / "tfdistill").not_commands() == []
 
 
+def test_commands_are_short(house):
+    assert house(ROOT / "tfdistill").long_commands() == []
+
+
 def test_number_of_rooms_and_arrows(house):
     found = house(ROOT / "tfdistill")
     assert len(found.rooms) <= 28

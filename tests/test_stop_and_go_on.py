@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 300.0  # seconds for what takes a few
 STEPS, INTERVAL = 300, 100
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
-WAITS = "stopping once what was learned is stored; a second Ctrl-C ends at once\n"
+WAITS = "stopping after the checkpoint is written; a second Ctrl-C stops at once\n"
 AS_IT_IS = ["-m", "tfdistill.train"]
 # XLA takes much longer to compile a step than this run takes in all.
 NOT_COMPILED = [

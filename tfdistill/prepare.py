@@ -1,19 +1,17 @@
-"""Tokenises a corpus into shards, once per corpus and tokenizer, and tells what is in it.
+"""Tokenises a corpus into shards, once per corpus and tokenizer.
 
     python -m tfdistill.prepare --corpus=wikitext-2 --data_dir=DIR
 
-Training does the same when it finds no shards. It shows which files each split is read from and
-which are left out. With --json: {"directory", "splits", "files", "left_out"}.
+Training does the same if it finds no shards. The command shows the files that each split is read
+from, the files that are left out, and the number of documents and tokens. With --json:
+{"directory", "splits", "files", "left_out"}.
 """
 
-import contextlib
 import json
 
 from tfdistill.command_line.cli import Command
+from tfdistill.command_line.console import Console
 from tfdistill.settings.text import Corpus
-from tfdistill.system import devices
-from tfdistill.system.errors import UserError
-from tfdistill.system.paths import require_shards
 
 COMMAND = Command(
     __doc__,
@@ -23,7 +21,6 @@ COMMAND = Command(
         "bert-base-uncased."
     },
 )
-WORTH_TENSORFLOW = 25_000_000  # bytes of text, whose faster tokenizing makes up for its import
 
 
 def main():
@@ -32,35 +29,10 @@ def main():
 
 
 def _prepare(config):
-    require_shards(config.shards_dir)
-    from tfdistill.command_line.console import Console
-    from tfdistill.data.corpus import open_corpus
-    from tfdistill.data.shards import prepare
-    from tfdistill.data.tokenizer import load_tokenizer
-    from tfdistill.reports.corpus_files import files_json, format_files
-    from tfdistill.reports.table import format_statistics
+    from tfdistill.reports.corpus_files import files_json
+    from tfdistill.run.tokenized_corpus import tokenize_corpus
 
-    console = Console(json=config.json)
-    corpus = open_corpus(config.corpus, config.data_dir, config.text_column)
-    if files := format_files(corpus):
-        console.say(files)
-
-    def begin():
-        if corpus.size is None or corpus.size >= WORTH_TENSORFLOW:
-            # The faster tokenizer needs it; where it cannot be imported there is the other.
-            with contextlib.suppress(UserError):
-                devices.prepare("cpu")
-
-    tokenizer = load_tokenizer(config.tokenizer)
-    prepared = prepare(
-        corpus,
-        tokenizer,
-        config.shards_dir,
-        progress=console.preparation(corpus.size),
-        begin=begin,
-    )
-    console.say(f"{prepared.directory}\n{format_statistics(prepared.statistics)}")
-    console.warn((*tokenizer.notes, *prepared.warnings))
+    corpus, prepared = tokenize_corpus(config, Console(json=config.json))
     if config.json:
         result = {"directory": str(prepared.directory), "splits": prepared.statistics}
         print(json.dumps({**result, **files_json(corpus)}))

@@ -1,11 +1,10 @@
-"""The main job: raw text, a teacher, a student that learns from it, and the files for a phone.
+"""Runs the whole job: raw text, a teacher, a student distilled from it, and files for a phone.
 
     python -m tfdistill.train --flagfile=mini
 
---flagfile takes a file of flags, a line each, or the name of a bundled one (python -m tfdistill
-lists them); a later flag wins. Writes the folder --output_dir: teacher/, student/, export/,
-report.html, metrics.json, tensorboard/. A run that was stopped goes on when the same command is
-given again. With --json the metrics are printed on standard output.
+It writes the folder --output_dir: teacher/, student/, export/, report.html, metrics.json and
+tensorboard/. The same command continues a stopped run. With --json it prints the metrics on
+standard output.
 """
 
 import json
@@ -13,7 +12,7 @@ import json
 from tfdistill.command_line.cli import Command
 from tfdistill.command_line.console import Console
 from tfdistill.command_line.run_config import RecipeOptions
-from tfdistill.recipes.recipe_file import require_on_command_line
+from tfdistill.command_line.user_recipe import require_on_command_line
 from tfdistill.run.job import MainJob
 from tfdistill.settings.distillation import Distillation
 from tfdistill.settings.models import Student, Teacher
@@ -29,7 +28,7 @@ COMMAND = Command(
 
 def main():
     """Runs the command."""
-    jobs = []  # the one, once there is one
+    jobs = []  # the job, once it exists
 
     def left():
         return jobs[0].left() if jobs else "nothing was changed"

@@ -1,4 +1,4 @@
-"""What follows from what a machine reports, without such a machine."""
+"""Device, precision and environment for machines described by a `Platform`."""
 
 import dataclasses
 import itertools
@@ -18,8 +18,9 @@ METAL = {
 }
 MAC = Platform("Darwin", "arm64", False, METAL)
 MAC_CPU = Platform("Darwin", "arm64", False, {"tensorflow": "2.21.0"})
-LINUX = Platform("Linux", "x86_64", False, {"tensorflow": "2.21.0"})
-M1, AMPERE, VOLTA = None, (8, 0), (7, 0)  # what TensorFlow says of a GPU
+LINUX = Platform("Linux", "x86_64", False, {"tensorflow": "2.21.0"}, memory_bytes=8 * 2**30)
+LINUX_BFLOAT16 = dataclasses.replace(LINUX, bfloat16_units=True)
+M1, AMPERE, VOLTA = None, (8, 0), (7, 0)  # compute capabilities of GPUs
 
 
 def with_packages(**changes):
@@ -62,29 +63,29 @@ def test_choice(found, gpus, device, expected):
         (MAC, [M1], "float16", False),
     ],
 )
-def test_a_precision_that_is_asked_for(found, gpus, precision, jit_compile):
+def test_a_requested_precision(found, gpus, precision, jit_compile):
     choice = choose(found, gpus, "auto", precision)
     assert (choice.precision, choice.jit_compile) == (precision, jit_compile)
 
 
-def test_the_reason_says_what_was_found():
+def test_the_reason_of_a_choice():
     assert choose(LINUX, [VOLTA] * 2).reason == "CUDA, 2 GPUs"
     assert choose(LINUX, [AMPERE]).reason == "CUDA, 1 GPU"
     assert choose(MAC, [M1]).reason == "Metal"
     assert choose(LINUX, []).reason == "TensorFlow sees no GPU"
-    assert choose(LINUX, [], "cpu").reason == choose(MAC, [M1], "cpu").reason == "asked for"
+    assert choose(LINUX, [], "cpu").reason == choose(MAC, [M1], "cpu").reason == "requested"
 
 
 @pytest.mark.parametrize(
     "found, cure", [(MAC_CPU, "macos-arm64-metal.txt.*metal"), (LINUX, "linux-cuda.txt.*cuda")]
 )
-def test_no_gpu_where_one_is_asked_for(found, cure):
+def test_a_requested_gpu_is_missing(found, cure):
     with pytest.raises(NoGpuError, match=f"device=gpu: .*{cure}"):
         choose(found, [], "gpu")
 
 
 @pytest.mark.parametrize("found", [MAC, MAC_CPU, LINUX, with_packages(tensorflow="2.19.1")])
-def test_pairs_that_work(found):
+def test_working_pairs_of_packages(found):
     check_installation(found)
 
 
@@ -99,49 +100,38 @@ def test_pairs_that_work(found):
         (Platform("Darwin", "x86_64", True, {"tensorflow": "2.16.2"}), "Rosetta.*arm64"),
     ],
 )
-def test_pairs_that_break_are_named_with_their_cure(found, cure):
+def test_broken_pairs_of_packages(found, cure):
     with pytest.raises(UserError, match=cure) as error:
         check_installation(found)
     assert "\n" not in str(error.value)
 
 
-def test_a_broken_pair_is_found_before_tensorflow_is_imported(monkeypatch):
-    broken = with_packages(tensorflow="2.21.0")
-    monkeypatch.setattr(hardware, "this_platform", lambda: broken)
-    monkeypatch.setitem(__import__("sys").modules, "tensorflow", None)  # importing it would fail
-    with pytest.raises(UserError, match="tensorflow-metal"):
-        devices.prepare()
-
-
-def test_the_library_too_looks_before_it_imports(monkeypatch):
+def test_the_library_checks_the_installation_before_it_imports(monkeypatch):
     import tfdistill
 
     broken = with_packages(tensorflow="2.21.0")
     monkeypatch.setattr(hardware, "this_platform", lambda: broken)
-    assert tfdistill.__version__  # which needs no TensorFlow
+    assert tfdistill.__version__  # needs no TensorFlow
     with pytest.raises(UserError, match="tensorflow-metal"):
         _ = tfdistill.load_model
 
 
-def test_the_faulty_fusion_is_switched_off_on_metal_alone():
+def test_the_faulty_fusion_is_switched_off_only_on_metal():
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "1"}
     assert environment(MAC) == {"TURN_OFF_REMAPPER": "1"} | quiet
     assert environment(MAC_CPU) == quiet
     assert "TURN_OFF_REMAPPER" not in environment(LINUX)
 
 
-def test_memory_is_kept_on_linux_without_a_card_alone(monkeypatch):
-    monkeypatch.setattr(hardware, "has_nvidia_driver", lambda: False)
+def test_memory_is_kept_only_on_linux_without_a_card():
     assert environment(LINUX)["TF_CPU_ALLOCATOR_USE_BFC"] == "1"
-    limit = int(environment(LINUX)["TF_CPU_BFC_MEM_LIMIT_IN_MB"]) * 2**20
-    assert 0 <= hardware.memory_bytes() - limit < 2**20  # not TensorFlow's 64 GB
-    monkeypatch.setattr(hardware, "has_nvidia_driver", lambda: True)
-    for found in (LINUX, MAC, MAC_CPU):
+    assert environment(LINUX)["TF_CPU_BFC_MEM_LIMIT_IN_MB"] == "8192"  # not TensorFlow's 64 GB
+    for found in (dataclasses.replace(LINUX, nvidia_driver=True), MAC, MAC_CPU):
         assert not any(name.startswith("TF_CPU") for name in environment(found))
 
 
 class FakeTensorFlow:
-    """TensorFlow's device functions on another machine; remembers what was set."""
+    """TensorFlow's device functions on another machine; records the calls."""
 
     def __init__(self, gpus):
         self.gpus, self.done = gpus, []
@@ -166,17 +156,14 @@ class FakeTensorFlow:
 
 @pytest.fixture
 def prepare_on(monkeypatch):
-    """A function of a platform, its GPUs and arguments to (what `prepare` chose, what it set)."""
-
-    monkeypatch.setattr(hardware, "has_bfloat16_units", lambda: False)
+    """A function of a platform, its GPUs and arguments of `prepare` to (choice, calls)."""
 
     def prepare(found, gpus, *args, **options):
         tensorflow = FakeTensorFlow(gpus)
-        monkeypatch.setattr(hardware, "this_platform", lambda: found)
         monkeypatch.setitem(__import__("sys").modules, "tensorflow", tensorflow)
         monkeypatch.setenv("TURN_OFF_REMAPPER", "")
         monkeypatch.delenv("TURN_OFF_REMAPPER")
-        return devices.prepare(*args, **options), tensorflow.done
+        return devices.prepare(*args, found=found, **options), tensorflow.done
 
     return prepare
 
@@ -192,13 +179,13 @@ def test_the_cpu_hides_the_gpus(prepare_on):
     assert choice.device == "cpu" and done == [("GPU", "visible", [])]
 
 
-def test_metal_is_taken_when_nothing_is_wrong_with_it(prepare_on):
+def test_metal_without_a_problem(prepare_on):
     choice, done = prepare_on(MAC, [M1], problem=lambda candidate: "")
     assert choice.on_metal and not done
     assert __import__("os").environ["TURN_OFF_REMAPPER"] == "1"
 
 
-def test_metal_that_is_wrong_or_slow_is_not(prepare_on):
+def test_metal_with_a_problem(prepare_on):
     choice, done = prepare_on(MAC, [M1], problem=lambda candidate: "its loss differs")
     assert (choice.device, choice.on_metal, choice.jit_compile) == ("cpu", False, False)
     assert choice.reason == "not on Metal: its loss differs"
@@ -206,10 +193,10 @@ def test_metal_that_is_wrong_or_slow_is_not(prepare_on):
 
 
 def never(candidate):
-    raise AssertionError("nobody needs to ask")
+    raise AssertionError("called without need")
 
 
-def test_metal_is_not_checked_where_it_is_not_the_question(prepare_on):
+def test_metal_is_not_checked_without_need(prepare_on):
     assert prepare_on(MAC, [M1], "gpu", problem=never)[0].on_metal
     assert prepare_on(MAC, [M1], "cpu", problem=never)[0].device == "cpu"
     assert prepare_on(MAC_CPU, [], problem=never)[0].device == "cpu"
@@ -217,16 +204,15 @@ def test_metal_is_not_checked_where_it_is_not_the_question(prepare_on):
 
 
 @pytest.mark.parametrize("why, precision", [("", "bfloat16"), ("float32 is faster", "float32")])
-def test_bfloat16_on_a_cpu_with_units_for_it(prepare_on, monkeypatch, why, precision):
-    """They exclude each other there: XLA with float32, operators one by one with bfloat16."""
-    monkeypatch.setattr(hardware, "has_bfloat16_units", lambda: True)
+def test_bfloat16_on_a_cpu_with_units_for_it(prepare_on, why, precision):
+    """XLA is used with float32 only: it computes bfloat16 products as float32."""
     asked = []
 
     def problem(candidate):
         asked.append(candidate)
         return why
 
-    choice, _ = prepare_on(LINUX, [], problem=problem)
+    choice, _ = prepare_on(LINUX_BFLOAT16, [], problem=problem)
     assert (choice.precision, choice.jit_compile) == (precision, precision == "float32")
     assert choice.reason == f"TensorFlow sees no GPU; bfloat16: {why or 'faster than float32'}"
     (candidate,) = asked
@@ -237,34 +223,33 @@ def test_bfloat16_on_a_cpu_with_units_for_it(prepare_on, monkeypatch, why, preci
     )
 
 
-def test_bfloat16_is_not_measured_where_it_is_not_the_question(prepare_on, monkeypatch):
-    monkeypatch.setattr(hardware, "has_bfloat16_units", lambda: False)
+def test_bfloat16_is_not_measured_without_need(prepare_on):
     assert prepare_on(LINUX, [], problem=never)[0].precision == "float32"
-    monkeypatch.setattr(hardware, "has_bfloat16_units", lambda: True)
-    assert prepare_on(LINUX, [], "cpu", "float32", problem=never)[0].precision == "float32"
-    assert prepare_on(LINUX, [], "cpu", "bfloat16", problem=never)[0].precision == "bfloat16"
-    assert prepare_on(LINUX, [AMPERE], problem=never)[0].device == "gpu"
-    assert prepare_on(LINUX, [])[0].precision == "float32"  # who does not ask, gets what is sure
+    machine = LINUX_BFLOAT16
+    assert prepare_on(machine, [], "cpu", "float32", problem=never)[0].precision == "float32"
+    assert prepare_on(machine, [], "cpu", "bfloat16", problem=never)[0].precision == "bfloat16"
+    assert prepare_on(machine, [AMPERE], problem=never)[0].device == "gpu"
+    assert prepare_on(machine, [])[0].precision == "float32"  # nothing measures it
     stored = Choice("cpu", "bfloat16", False, False, 1, "bfloat16: faster than float32")
-    assert prepare_on(LINUX, [], stored=stored, problem=never)[0].precision == "bfloat16"
+    assert prepare_on(machine, [], stored=stored, problem=never)[0].precision == "bfloat16"
 
 
-def test_a_run_that_goes_on_uses_what_it_began_with(prepare_on):
+def test_a_continued_run_keeps_its_choice(prepare_on):
     on_metal = Choice("gpu", "float32", False, True, 1, "Metal")
     choice, _ = prepare_on(MAC, [M1], stored=on_metal, problem=never)
     assert choice == dataclasses.replace(on_metal, reason="as the run began")
     beside_metal = Choice("cpu", "float32", False, False, 1, "not on Metal: slow")
     assert prepare_on(MAC, [M1], stored=beside_metal, problem=never)[0].device == "cpu"
-    # Auto would choose otherwise by now.
+    # A new run would get another choice.
     stored = Choice("gpu", "float32", False, False, 1, "CUDA, 1 GPU")
     choice, _ = prepare_on(LINUX, [AMPERE, AMPERE], stored=stored)
     assert dataclasses.astuple(choice)[:-1] == ("gpu", "float32", False, False, 1)
 
 
-def test_a_device_that_is_asked_for_goes_before_what_is_stored(prepare_on):
+def test_a_requested_device_overrides_the_stored_one(prepare_on):
     stored = Choice("gpu", "bfloat16", True, False, 1, "CUDA, 1 GPU")
     choice, _ = prepare_on(LINUX, [AMPERE], "cpu", stored=stored)
-    assert (choice.device, choice.precision, choice.reason) == ("cpu", "float32", "asked for")
+    assert (choice.device, choice.precision, choice.reason) == ("cpu", "float32", "requested")
 
 
 def test_fewer_gpus_than_the_run_began_with():
@@ -284,7 +269,7 @@ def test_more_gpus_than_the_run_began_with(monkeypatch):
     assert devices.strategy(one) is tf.distribute.get_strategy()
 
 
-def test_a_run_that_goes_on_elsewhere_takes_nothing_along_that_works_only_there(prepare_on):
+def test_a_run_continued_on_another_machine(prepare_on):
     cuda = Choice("gpu", "bfloat16", True, False, 2, "CUDA, 2 GPUs")
     metal = Choice("gpu", "float32", False, True, 1, "Metal")
     linux = Choice("cpu", "float32", True, False, 1, "no GPU")
@@ -302,7 +287,7 @@ def test_a_run_that_goes_on_elsewhere_takes_nothing_along_that_works_only_there(
     assert not on_mac.jit_compile and on_mac.reason == "as the run began"
 
 
-def test_a_run_on_a_gpu_that_is_gone(prepare_on):
+def test_a_run_continued_without_its_gpu(prepare_on):
     stored = Choice("gpu", "float32", True, False, 1, "CUDA, 1 GPU")
     with pytest.raises(NoGpuError, match="sees no GPU"):
         prepare_on(LINUX, [], stored=stored)
@@ -317,13 +302,13 @@ def test_precisions_are_keras_policies():
     assert keras.config.dtype_policy().name == outside
 
 
-def test_the_policy_is_put_back_after_an_error():
+def test_the_policy_is_restored_after_an_error():
     outside = keras.config.dtype_policy().name
     with (
         pytest.raises(UserError),
         devices.numerics(Choice("cpu", "bfloat16", False, False, 1, "a test")),
     ):
-        raise UserError("of some sort")
+        raise UserError("some error")
     assert keras.config.dtype_policy().name == outside
 
 

@@ -47,7 +47,7 @@ TRANSLATED = """
         ready(); time.sleep(60)
     except KeyboardInterrupt as error:
         raise RuntimeError("in a library") from error"""
-WAITS = "stopping once what was learned is stored; a second Ctrl-C ends at once\n"
+WAITS = "stopping after the checkpoint is written; a second Ctrl-C stops at once\n"
 FAREWELL = "stopped; what is left\n"
 
 

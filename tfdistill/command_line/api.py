@@ -1,11 +1,13 @@
-"""The commands as Python functions: train, measure, fill [MASK]."""
+"""The commands as Python functions: train, evaluate, fill [MASK]."""
 
 import numbers
 
+from tfdistill.command_line.console import Console
 from tfdistill.command_line.run_config import RunConfig
-from tfdistill.system import devices
+from tfdistill.run import machine
+from tfdistill.run.evaluation import open_evaluation
 from tfdistill.system.errors import UserError
-from tfdistill.system.paths import at_home, require_shards
+from tfdistill.system.paths import at_home
 
 
 def train_model(config, stop_after=None):
@@ -39,7 +41,6 @@ def train_model(config, stop_after=None):
     """
     if not isinstance(config, RunConfig):
         raise UserError(f"train_model takes a tfdistill.RunConfig, not {type(config).__name__}")
-    from tfdistill.command_line.console import Console
     from tfdistill.run.job import MainJob
 
     metrics, failure = MainJob(config, Console(flags=False)).run(stop_after)
@@ -48,25 +49,25 @@ def train_model(config, stop_after=None):
     return metrics
 
 
-def evaluate_model(model, teacher=None, tokenizer=None, **flags):
+def evaluate_model(model, teacher=None, tokenizer=None, **settings):
     """Measures a model on the test split of a corpus, with the masks of the main job.
 
     Args:
         model: a `MaskedLanguageModel` with a head; or a Hugging Face directory or hub name.
-        teacher: the same, measured beside it and compared with it; or None.
-        tokenizer: a `Tokenizer`, directory or hub name; None: that of the directory, and for a
-            model in memory the bundled one.
-        **flags: fields of `RunConfig` that say which text: `corpus`, `data_dir`, `length`,
-            `shards_dir`.
+        teacher: a second model, measured for comparison; or None.
+        tokenizer: a `Tokenizer`, directory or hub name; None: the one of the directory, or the
+            bundled one for a model in memory.
+        **settings: fields of `RunConfig` for the text and the device: `corpus`, `data_dir`,
+            `length`, `shards_dir`, `device`.
 
     Returns:
         dict, as `python -m tfdistill.evaluate --json` prints it. "models" has "unigram" (always
-        the training split's frequencies), "teacher" and "model", each with "loss" in nats,
+        predicts the training split's frequencies), "teacher" and "model", each with "loss" in nats,
         "pseudo_perplexity", "top1" and "top5" as shares, their standard errors, and the model's
-        "agreement" with the teacher; "differences" has what lies between them, with its error.
+        "agreement" with the teacher; "differences" has their differences with standard errors.
 
     Raises:
-        UserError: there is no such model or text, or they do not go together.
+        UserError: there is no such model or text, or they do not fit each other.
 
     Example:
         import tfdistill
@@ -78,47 +79,22 @@ def evaluate_model(model, teacher=None, tokenizer=None, **flags):
     """
     if model is None:
         raise UserError("there is no model (None): give a MaskedLanguageModel or a directory")
-    config = RunConfig(**flags)
-    devices.prepare_import()
-    from tfdistill.run.sources import open_text
-
-    corpus = open_text(config)
-    require_shards(config.shards_dir)
-    devices.prepare("auto", "float32")
-    from tfdistill.command_line.console import Console
-    from tfdistill.models.hugging_face.checkpoint import load_model, resolve_directory
-    from tfdistill.run.held_out import open_held_out, require_fit
-    from tfdistill.run.measure import add_errors, evaluate_models
-
-    models, folder = {}, ""
-    for key, source in {"teacher": teacher, "model": model}.items():
-        if source is not None and not hasattr(source, "config"):
-            folder = str(resolve_directory(at_home(str(source))))
-            source = load_model(folder)
-        if source is not None:
-            models[key] = source
-    if models["model"].head is None:
-        raise UserError("the model has no masked-LM head: give one with a head")
-    tokenizer = _tokenizer(tokenizer or folder)
-    for key, each in models.items():
-        require_fit(config, tokenizer, f"the {key}", each)
-    counts, batches = open_held_out(config, tokenizer, corpus, Console(json=True, flags=False))
-    found, sums = evaluate_models(models.items(), counts, batches)
-    differences = add_errors(found, sums)
-    facts = {"corpus": config.corpus, "split": "test"}
-    return facts | {"models": found, "differences": differences}
+    sources = {"model": model} if teacher is None else {"teacher": teacher, "model": model}
+    console = Console(json=True, flags=False)
+    return open_evaluation(RunConfig(**settings), sources, tokenizer or "", console).measure()
 
 
-def fill_masks(model, text, top_k=5, tokenizer=None):
-    """Predicts the words behind the [MASK] tokens of a text, each with the others unseen.
+def fill_masks(model, text, top_k=5, tokenizer=None, device="auto"):
+    """Predicts the words for the [MASK] tokens of a text, independently of each other.
 
     Args:
         model: a `MaskedLanguageModel` with a head; or a Hugging Face directory, hub name or .tflite
             file.
         text: str with one or more [MASK].
-        top_k: words to return for each.
-        tokenizer: a `Tokenizer`, directory or hub name; None: that of the directory or file, and
-            for a model in memory the bundled one.
+        top_k: number of words to return for each.
+        tokenizer: a `Tokenizer`, directory or hub name; None: the tokenizer of the directory or
+            file, and for a model in memory the bundled one.
+        device: "auto", "cpu" or "gpu".
 
     Returns:
         For each [MASK], in order, a list of (token, probability), the likeliest first.
@@ -138,23 +114,21 @@ def fill_masks(model, text, top_k=5, tokenizer=None):
         raise UserError(f"top_k={top_k!r}: give a whole number of words, 1 or more")
     if model is None:
         raise UserError("there is no model (None): give a MaskedLanguageModel or a path")
-    if not str(model).endswith(".tflite"):
-        devices.prepare("auto", "float32")
+    if not str(model).endswith(".tflite"):  # LiteRT runs without TensorFlow
+        machine.for_looking(RunConfig(device=device))
     from tfdistill.deployment.predictor import Predictor
 
     if hasattr(model, "config"):
         if model.head is None:
             raise UserError("the model has no masked-LM head: give one with a head")
         return Predictor.of_model(model, _tokenizer(tokenizer)).fill(text, top_k)
-    from tfdistill.command_line.console import Console
-
     predictor = Predictor.open(at_home(str(model)), tokenizer)
     Console(flags=False).warn(predictor.notes)
     return predictor.fill(text, top_k)
 
 
 def _tokenizer(given):
-    """A `Tokenizer` as it is, or the one that a directory or hub name names; None: the bundled."""
+    """Returns a `Tokenizer`; loads that of a directory or hub name; None: the bundled one."""
     from tfdistill.data.tokenizer import Tokenizer, load_tokenizer
 
     return given if isinstance(given, Tokenizer) else load_tokenizer(at_home(str(given or "")))

@@ -1,23 +1,23 @@
-"""Compares Metal, or bfloat16 on a CPU, with float32 on the CPU, for the run of the flags.
+"""Compares Metal, or bfloat16 on a CPU, with float32 on the CPU, for the run with these flags.
 
     python -m tfdistill.command_line.auto_check --flagfile=mini --device=cpu --precision=bfloat16
 
-Prints the answer as one JSON object: {"problem": ""}, or why the candidate should not be used.
-`run.auto_check` starts it in a process of its own, because a GPU driver may crash.
+Prints one JSON object: {"problem": ""}, or the reason against the candidate. `run.auto_check`
+starts it in another process, because a GPU driver may crash.
 """
 
 import dataclasses
 import json
 
 from tfdistill.command_line.cli import Command
-from tfdistill.recipes.recipe_file import require_on_command_line
+from tfdistill.command_line.user_recipe import require_on_command_line
 from tfdistill.settings.models import Student, Teacher
 from tfdistill.settings.optimizer import Optimizer
 from tfdistill.settings.text import Corpus
 from tfdistill.system import devices, hardware
 
 SPEED_STEPS = 6
-WORTH_ROUNDING = 1.1  # times as fast: of a smaller gain half may be chance
+LEAST_SPEEDUP = 1.1  # half of a smaller one may be chance
 
 
 def main():
@@ -38,14 +38,14 @@ def _check(config):
     names = sources.teacher_names(config)[:1]
     tokenizer = load_tokenizer(sources.tokenizer_source(config, names))
     teachers = [load_model(name) for name in names]
-    # Of several, the time goes to the first as well; the others are like it.
+    # The speed is measured with the first of several teachers.
     config = dataclasses.replace(config, teacher_weights="")
     recipe = recipes.get(config.recipe, **vars(config))
     run = workloads.of_run(config, plan.make_plan(config, recipe, teachers, tokenizer))
     candidate = ways(choice)[-1]
     instead = Way("cpu", devices.choose(hardware.this_platform(), [], "cpu", "float32"))
     trials = [(run, tokenizer, SPEED_STEPS), (workloads.MINI, load_tokenizer(), STEPS)]
-    if choice.on_metal:  # whether it is right is the question there; elsewhere, whether it pays
+    if choice.on_metal:  # there correctness is checked first; elsewhere speed
         trials = [(workloads.without_draws(each), *rest) for each, *rest in reversed(trials)]
     for workload, its_tokenizer, steps in trials:
         batches = workloads.batches(workload, its_tokenizer)
@@ -59,11 +59,11 @@ def _check(config):
 
 
 def _too_slow(choice, usual, other):
-    """Why a pace in tokens/s does not make up for leaving the usual one; "" when it does."""
+    """Returns why a candidate is not fast enough; "" if it is."""
     against = f"at this size, {other:,.0f} tokens/s against {usual:,.0f}"
     if choice.on_metal:
         return "" if other >= usual else f"slower than the CPU {against}"
-    return "" if other >= WORTH_ROUNDING * usual else f"not clearly faster than float32 {against}"
+    return "" if other >= LEAST_SPEEDUP * usual else f"not clearly faster than float32 {against}"
 
 
 if __name__ == "__main__":

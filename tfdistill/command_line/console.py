@@ -11,11 +11,11 @@ from tfdistill.reports.units import duration
 from tfdistill.settings.settings import options_of
 from tfdistill.system.errors import write_settings
 
-QUIET_SECONDS = 15.0  # between two lines where the terminal cannot rewrite one
-REWRITE_SECONDS = 0.1  # between two states of a line that is rewritten
-NARROWEST = 40  # columns; below, lines are not cut further
+QUIET_SECONDS = 15.0  # between two lines, without a terminal that can rewrite a line
+REWRITE_SECONDS = 0.1  # between two updates of a rewritten line
+NARROWEST = 40  # columns; lines are not cut to less
 
-_unfinished = None  # the stream on which a line that is rewritten stands; there is one terminal
+_unfinished = None  # the stream with an unfinished line; there is one terminal
 
 
 def as_flags(message):
@@ -55,8 +55,8 @@ class Console:
 
         Args:
             name: the stage.
-            steps: all its steps; None where that is not known.
-            first: steps done before this start.
+            steps: total number of steps; None if unknown.
+            first: number of steps done before this start.
 
         Returns:
             A `ProgressLine`.
@@ -67,10 +67,10 @@ class Console:
         """Starts the progress line of a corpus that is tokenised.
 
         Args:
-            size: bytes of its text; None where that is not known.
+            size: size of its text in bytes; None if unknown.
 
         Returns:
-            A function of (bytes done, all bytes, tokens done) that shows the line.
+            A function of (bytes done, total bytes, tokens done) that shows the line.
         """
         line, started = self.progress("prepare", size), time.monotonic()
 
@@ -82,16 +82,16 @@ class Console:
 
 
 class ProgressLine:
-    """How far a stage is; a terminal rewrites it, elsewhere it is printed now and then.
+    """The progress of a stage. On a terminal one line is rewritten; else lines are printed.
 
-    The time left is reckoned from the pace since the first call, so that what comes before the
-    first step is done, such as compiling it, counts for nothing.
+    The time left is estimated from the pace since the first call, so that compiling before the
+    first step does not count.
 
     Args:
         stream: where to print.
         name: the stage.
-        steps: all its steps; None where that is not known.
-        first: steps done before this start.
+        steps: total number of steps; None if unknown.
+        first: number of steps done before this start.
     """
 
     def __init__(self, stream, name, steps, first):
@@ -103,8 +103,8 @@ class ProgressLine:
         """Shows the line.
 
         Args:
-            done: steps done.
-            text: what there is to say of them; None: the same as before.
+            done: number of steps done.
+            text: further text; None: the same as before.
         """
         now = time.monotonic()
         self._done = done
@@ -117,10 +117,10 @@ class ProgressLine:
             self._shown = now
 
     def note(self, text):
-        """Shows what is being done in a stretch without steps.
+        """Shows what is being done while no steps are counted.
 
-        Before the first step that is said in any case; later, where lines are not rewritten, only
-        when there was none for a while.
+        Without a terminal, notes after the first step appear only if no line was printed for a
+        while.
         """
         now = time.monotonic()
         if self._began is None or self._stream.isatty() or now - self._shown >= QUIET_SECONDS:
@@ -154,7 +154,7 @@ class ProgressLine:
 
 
 def _cut(text, room):
-    """Leaves out what does not fit: parts between double spaces, from the end, or characters."""
+    """Shortens a text: drops its last parts (double spaces separate parts), then characters."""
     while len(text) > room and "  " in text:
         text = text.rpartition("  ")[0].rstrip()
     if len(text) <= room:
@@ -163,7 +163,7 @@ def _cut(text, room):
 
 
 def finish_line():
-    """Ends the line that a terminal is rewriting, so that the next text stands on its own."""
+    """Ends a line that is being rewritten, so that the next text starts on its own line."""
     global _unfinished
     stream, _unfinished = _unfinished, None
     if stream is not None:
@@ -172,9 +172,9 @@ def finish_line():
 
 
 def _columns(stream):
-    """Width of a terminal; of anything else that of COLUMNS, or 80."""
+    """Returns the width of a terminal; else COLUMNS or 80."""
     try:
         columns = os.get_terminal_size(stream.fileno()).columns
-    except (OSError, ValueError):  # no terminal, or nothing that the system knows
+    except (OSError, ValueError):  # no terminal, or none that the system knows
         columns = shutil.get_terminal_size().columns
     return max(columns or 80, NARROWEST)

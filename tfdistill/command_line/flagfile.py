@@ -1,4 +1,4 @@
-"""Flagfiles: files of flags, a line each, named by path or, of the bundled ones, by name alone."""
+"""Flagfiles: files with one flag per line, given by path; bundled ones also by name."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ _WORDS = ("-flagfile", "--flagfile")
 
 
 def bundled():
-    """The flagfiles that ship with the package.
+    """Lists the flagfiles that ship with the package.
 
     Returns:
         dict of names, such as "mini", to `Path`s, sorted by name.
@@ -18,13 +18,13 @@ def bundled():
 
 
 def expand(words):
-    """Puts the flags of every flagfile in the place of the word that names it.
+    """Replaces each word that names a flagfile by the flags in the file.
 
     Args:
         words: list of str, the words of a command line.
 
     Returns:
-        list of str without `--flagfile`; what stands later wins when it is parsed.
+        list of str without `--flagfile`; a later flag overrides an earlier one.
 
     Raises:
         UserError: a flagfile is missing, cannot be read, or names itself.
@@ -36,7 +36,7 @@ def _expand(words, reading):
     expanded, rest = [], list(words)
     while rest:
         word = rest.pop(0)
-        if word == "--":  # what follows are no flags
+        if word == "--":  # the rest are not flags
             return [*expanded, word, *rest]
         flag, equals, value = word.partition("=")
         if flag not in _WORDS:
@@ -68,7 +68,7 @@ def _lines(path):
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
+        reason = getattr(error, "strerror", None) or "it is not text"
         raise UserError(f"--flagfile={path} cannot be read: {reason}") from None
     lines = [line.strip() for line in lines]
     return [line for line in lines if line and not line.startswith(("#", "//"))]

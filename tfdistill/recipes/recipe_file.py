@@ -1,20 +1,18 @@
-"""What commands know of a user's recipe file without running it."""
+"""Recipes in users' files, without running the files."""
 
 import hashlib
-import sys
 from pathlib import Path
 
 from tfdistill.system.errors import UserError
-from tfdistill.system.paths import at_home
 
 
 def is_recipe_file(name):
-    """Whether `recipe` names a file of the user's, not a recipe of ours."""
+    """Returns whether the setting `recipe` names a user's file, not a bundled recipe."""
     return ".py" in name
 
 
 def split_name(name):
-    """Takes "path/to/file.py:NAME" apart.
+    """Splits "path/to/file.py:NAME".
 
     Args:
         name: the setting `recipe`.
@@ -23,7 +21,7 @@ def split_name(name):
         (path, NAME).
 
     Raises:
-        UserError: it names no recipe in the file, or there is no such file.
+        UserError: NAME is missing, or there is no such file.
     """
     path, _, attribute = name.rpartition(":")
     if not path.endswith(".py"):
@@ -34,7 +32,7 @@ def split_name(name):
 
 
 def fingerprint(name):
-    """What a run remembers of its recipe: the name, and of a user's file a hash.
+    """Identifies a recipe: its name and, for a user's file, a hash of the file.
 
     Args:
         name: the setting `recipe`.
@@ -49,19 +47,3 @@ def fingerprint(name):
         return name
     path, _ = split_name(name)
     return f"{name} ({hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]})"
-
-
-def require_on_command_line(name):
-    """Refuses a user's recipe that a flagfile names: settings must not run code.
-
-    Args:
-        name: the setting `recipe`.
-
-    Raises:
-        UserError: no word of the command line names it.
-    """
-    words = [at_home(word.lstrip("-").removeprefix("recipe=")) for word in sys.argv]
-    if is_recipe_file(name) and name not in words:
-        raise UserError(
-            f"`recipe`={name} runs code, so no flagfile may name it: repeat it on the command line"
-        )

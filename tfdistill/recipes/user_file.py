@@ -1,4 +1,4 @@
-"""Recipes that users keep in files of their own: docs/RECIPES.md shows one."""
+"""Recipes in users' files; docs/RECIPES.md shows one."""
 
 import functools
 import importlib.util
@@ -10,14 +10,13 @@ from tfdistill.system.errors import UserError
 
 
 def load_user_recipe(name):
-    """Runs a user's file and takes a recipe out of it.
+    """Runs a user's file and returns a recipe that it defines.
 
     Args:
-        name: "path/to/file.py:NAME", NAME a `Recipe` or a function that returns one, whose
-            arguments are filled from the flags of the same names.
+        name: "path/to/file.py:NAME"; NAME is a `Recipe` or a function that returns one.
 
     Returns:
-        What NAME stands for.
+        The `Recipe`, or a function of its options.
 
     Raises:
         UserError: there is no such file or name, or the file does not run.

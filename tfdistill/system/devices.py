@@ -1,4 +1,4 @@
-"""What follows for a run from what the machine is: device, precision, compiler, replicas."""
+"""Choice of device, precision, compiler and replicas for this machine."""
 
 import contextlib
 import dataclasses
@@ -10,9 +10,9 @@ from tfdistill.system import hardware, process_memory
 from tfdistill.system.errors import NoGpuError, UserError
 from tfdistill.system.quiet import OF_CUDA, quiet_native_output
 
-METAL = "1.2.0"  # earlier releases load with no TensorFlow from 2.18 on
-METAL_TENSORFLOWS = ((2, 18), (2, 19))  # and these are the ones it loads with
-BFLOAT16_CUDA = (8, 0)  # compute capability from which on cards have units for it
+METAL = "1.2.0"  # earlier releases do not load with TensorFlow 2.18 or later
+METAL_TENSORFLOWS = ((2, 18), (2, 19))  # TensorFlow versions that this release loads with
+BFLOAT16_CUDA = (8, 0)  # lowest compute capability of cards with units for bfloat16
 KERAS_POLICIES = {
     "float32": "float32",
     "bfloat16": "mixed_bfloat16",
@@ -26,12 +26,12 @@ class Choice:
 
     Args:
         device: "cpu" or "gpu".
-        precision: "float32", "bfloat16" or "float16": of the products of models in training.
+        precision: precision of matrix products in training: "float32", "bfloat16" or "float16".
             Weights, norms and losses, and models that are measured or exported, are float32.
         jit_compile: whether steps are compiled with XLA.
         on_metal: whether graphs must keep to the operators of Apple's plugin.
-        replicas: GPUs that share each batch; 1 on the CPU.
-        reason: why, for people.
+        replicas: number of GPUs that share each batch; 1 on the CPU.
+        reason: why it was chosen, as text for users.
     """
 
     device: str
@@ -42,26 +42,27 @@ class Choice:
     reason: str
 
 
-def prepare(device="auto", precision="auto", stored=None, problem=None):
-    """Readies TensorFlow for a run.
+def prepare(device="auto", precision="auto", stored=None, problem=None, found=None):
+    """Prepares TensorFlow for a run.
 
     Args:
         device: "auto", "cpu" or "gpu".
         precision: "auto", "float32", "bfloat16" or "float16".
-        stored: the `Choice` a run began with, to be used again on a device of the same kind.
-        problem: called with a `Choice` before "auto" takes Metal, or bfloat16 on a CPU that has
-            units for it; returns why it should not, in words, or "". Without, Metal is taken and
+        stored: the `Choice` that a run began with; used again on a device of the same kind.
+        problem: called with a `Choice` before "auto" takes Metal, or bfloat16 on a CPU with units
+            for it; returns the reason against it, or "". Without this function Metal is taken and
             bfloat16 is not.
+        found: the `hardware.Platform`; None: that of this process.
 
     Returns:
         A `Choice`.
 
     Raises:
         UserError: this TensorFlow cannot be imported.
-        NoGpuError: there is no GPU where one is asked for.
+        NoGpuError: a GPU was requested, but there is none.
     """
-    found = prepare_import()
-    with _quiet_start():
+    found = prepare_import(found)
+    with _quiet_start(found):
         import tensorflow as tf
 
         gpus = tf.config.list_physical_devices("GPU")
@@ -69,15 +70,15 @@ def prepare(device="auto", precision="auto", stored=None, problem=None):
         if not _has_metal(found):
             details = map(tf.config.experimental.get_device_details, gpus)
             capabilities = [detail.get("compute_capability") for detail in details]
-    asked = stored.device if stored and device == "auto" else device
-    choice = choose(found, capabilities, asked, precision)
+    requested = stored.device if stored and device == "auto" else device
+    choice = choose(found, capabilities, requested, precision)
     if stored and (stored.device, stored.on_metal) == (choice.device, choice.on_metal):
         choice = again(found, choice, stored)
     elif problem:
         if choice.on_metal and device == "auto" and (why := problem(choice)):
             choice = choose(found, capabilities, "cpu", precision)
             choice = dataclasses.replace(choice, reason=f"not on Metal: {why}")
-        if choice.device == "cpu" and precision == "auto" and hardware.has_bfloat16_units():
+        if choice.device == "cpu" and precision == "auto" and found.bfloat16_units:
             other = choose(found, capabilities, "cpu", "bfloat16")
             why = problem(other)
             taken, fact = (choice, why) if why else (other, "faster than float32")
@@ -85,16 +86,19 @@ def prepare(device="auto", precision="auto", stored=None, problem=None):
     if choice.device == "cpu":
         tf.config.set_visible_devices([], "GPU")
     elif not choice.on_metal:
-        # Parity and the vocabulary loss count on all bits of float32 products.
+        # Parity and the vocabulary loss need full float32 products.
         tf.config.experimental.enable_tensor_float_32_execution(False)
         for gpu in gpus:
-            # Otherwise the first process takes all of a CUDA card's memory.
+            # Else the first process takes the whole memory of a CUDA card.
             tf.config.experimental.set_memory_growth(gpu, True)
     return choice
 
 
-def prepare_import():
-    """What must be done before TensorFlow is imported for the first time.
+def prepare_import(found=None):
+    """Checks the installation and sets the environment before TensorFlow is first imported.
+
+    Args:
+        found: the `hardware.Platform`; None: that of this process.
 
     Returns:
         The `hardware.Platform`.
@@ -102,7 +106,7 @@ def prepare_import():
     Raises:
         UserError: this TensorFlow cannot be imported.
     """
-    found = hardware.this_platform()
+    found = found or hardware.this_platform()
     check_installation(found)
     for name, value in environment(found).items():
         os.environ.setdefault(name, value)
@@ -110,10 +114,7 @@ def prepare_import():
 
 
 def import_quietly(name):
-    """Imports a module of this package, perhaps the first that needs TensorFlow.
-
-    TensorFlow tells at its import what the processor could do, and at the first operation that it
-    looks for GPUs: none of that is for who asked for a model.
+    """Imports a module of this package without the start-up messages of TensorFlow.
 
     Args:
         name: full name of the module.
@@ -125,32 +126,32 @@ def import_quietly(name):
         UserError: this TensorFlow cannot be imported.
     """
     before = "tensorflow" in sys.modules
-    prepare_import()
-    with _quiet_start():
+    found = prepare_import()
+    with _quiet_start(found):
         module = importlib.import_module(name)
         if not before and "tensorflow" in sys.modules:
             sys.modules["tensorflow"].config.list_physical_devices("GPU")
     return module
 
 
-def _quiet_start():
-    """What TensorFlow is imported in, and looks for GPUs in."""
-    return quiet_native_output(None if hardware.has_nvidia_driver() else OF_CUDA)
+def _quiet_start(found):
+    """Captures messages while TensorFlow is imported and searches for GPUs."""
+    return quiet_native_output(None if found.nvidia_driver else OF_CUDA)
 
 
 def check_installation(found):
-    """Refuses pairs of packages that cannot work, before TensorFlow fails with a page of text.
+    """Refuses installations in which TensorFlow cannot be imported.
 
     Args:
         found: a `hardware.Platform`.
 
     Raises:
-        UserError: with the cure.
+        UserError: what to install instead.
     """
     if found.translated:
         raise UserError(
             "this Python runs under Rosetta, where TensorFlow cannot start: install an arm64 "
-            "Python (its platform.machine() is arm64) and make the environment anew with it"
+            "Python (platform.machine() is arm64) and create the environment again with it"
         )
     if found.system != "Darwin" or "tensorflow-metal" not in found.packages:
         return
@@ -174,21 +175,21 @@ def environment(found):
     Returns:
         A dict of strings.
     """
-    # What is for TensorFlow's own developers; its warnings and errors are not.
+    # Hides information messages of TensorFlow; warnings and errors stay.
     variables = {"TF_CPP_MIN_LOG_LEVEL": "1", **process_memory.environment(found)}
     if _has_metal(found):
-        # The plugin's own pass fuses MatMul, BiasAdd and Relu into something wrong.
+        # The plugin's remapper fuses MatMul, BiasAdd and Relu into a wrong operator.
         variables["TURN_OFF_REMAPPER"] = "1"
     return variables
 
 
 def choose(found, gpus, device="auto", precision="auto"):
-    """Picks the device, CUDA, then Metal, then the CPU, and the precision.
+    """Chooses the device (CUDA, then Metal, then the CPU) and the precision.
 
     Args:
         found: a `hardware.Platform`.
-        gpus: the CUDA compute capability of every GPU that TensorFlow sees, such as (8, 0); None
-            for one that has none.
+        gpus: the CUDA compute capability of each GPU that TensorFlow finds, such as (8, 0); None
+            for other GPUs.
         device: "auto", "cpu" or "gpu".
         precision: "auto", "float32", "bfloat16" or "float16".
 
@@ -196,7 +197,7 @@ def choose(found, gpus, device="auto", precision="auto"):
         A `Choice`.
 
     Raises:
-        NoGpuError: there is no GPU where one is asked for.
+        NoGpuError: a GPU was requested, but there is none.
     """
     if device == "gpu" and not gpus:
         extra = "metal" if found.system == "Darwin" else "cuda"
@@ -206,15 +207,14 @@ def choose(found, gpus, device="auto", precision="auto"):
             f"-e '.[{extra}]' makes it see one (bash scripts/mini.sh does)"
         )
     if device == "cpu" or not gpus:
-        reason = "asked for" if device == "cpu" else "TensorFlow sees no GPU"
+        reason = "requested" if device == "cpu" else "TensorFlow sees no GPU"
         device, on_metal, replicas = "cpu", False, 1
     else:
         device, on_metal = "gpu", _has_metal(found)
         replicas = 1 if on_metal else len(gpus)
         reason = "Metal" if on_metal else f"CUDA, {replicas} GPU{'s' if replicas > 1 else ''}"
     if precision == "auto":
-        # float32 is right everywhere, but cards with bfloat16 units multiply it at a tenth of
-        # their pace.
+        # float32 works everywhere, but cards with bfloat16 units are ten times as fast with those.
         fast = device == "gpu" and not on_metal and all(c and c >= BFLOAT16_CUDA for c in gpus)
         precision = "bfloat16" if fast else "float32"
     jit_compile = _jit_compile(found, device, precision)
@@ -222,26 +222,26 @@ def choose(found, gpus, device="auto", precision="auto"):
 
 
 def _jit_compile(found, device, precision):
-    """Whether XLA helps.
+    """Returns whether steps should be compiled with XLA.
 
-    Metal has no XLA compiler, and macOS on the CPU gains nothing that has been measured; Keras's
-    "auto" would compile there when the processor's name cannot be read. On CPUs XLA computes
-    bfloat16 products as float32.
+    Metal has no XLA compiler, and on macOS's CPUs no gain was measured; Keras's "auto" would
+    compile there if it cannot read the processor's name. On CPUs XLA computes bfloat16 products as
+    float32.
     """
     return found.system != "Darwin" and (device, precision) != ("cpu", "bfloat16")
 
 
 def again(found, choice, stored):
-    """What a run that goes on uses.
+    """Returns the choice for a run that is continued.
 
     Args:
         found: a `hardware.Platform`.
-        choice: what would be chosen now, on a device of the same kind.
-        stored: the `Choice` the run began with.
+        choice: the `Choice` for a new run, on a device of the same kind.
+        stored: the `Choice` that the run began with.
 
     Returns:
-        The stored `Choice`; on fewer GPUs where there are fewer now, and without XLA where this
-        machine has none.
+        The stored `Choice`, with fewer GPUs if there are fewer now, and without XLA if this machine
+        has none.
     """
     jit_compile = stored.jit_compile and found.system != "Darwin"
     replicas = min(choice.replicas, stored.replicas)
@@ -253,7 +253,7 @@ def again(found, choice, stored):
 
 @contextlib.contextmanager
 def numerics(choice):
-    """Makes Keras compute in a choice's precision: models made inside keep it.
+    """Sets the precision of models that are made inside.
 
     Args:
         choice: a `Choice`.
@@ -269,13 +269,13 @@ def numerics(choice):
 
 
 def strategy(choice):
-    """The `tf.distribute` strategy in whose scope models and optimizers are made.
+    """Returns the strategy in whose scope models and optimizers are made.
 
     Args:
         choice: a `Choice`.
 
     Returns:
-        A `tf.distribute.Strategy`; TensorFlow's default, which changes nothing, for one device.
+        A `tf.distribute.Strategy`; for one device TensorFlow's default strategy.
     """
     import tensorflow as tf
 
@@ -290,5 +290,5 @@ def _has_metal(found):
 
 
 def _minor(version):
-    """(2, 18) of "2.18.1"; () of ""."""
+    """Returns the version without its last part: (2, 18) for "2.18.1"; () for ""."""
     return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())

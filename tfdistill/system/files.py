@@ -1,4 +1,4 @@
-"""Writes that leave the old thing or the new one, never a part; locks; Git LFS pointers."""
+"""Atomic writes of files and folders; locks; Git LFS pointers."""
 
 import contextlib
 import fcntl
@@ -12,13 +12,13 @@ _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 def refuse_lfs_pointer(path):
-    """Refuses a file that holds the address of its content alone, as a clone without LFS has it.
+    """Refuses a Git LFS pointer, which a clone without LFS has in place of the file.
 
     Args:
         path: the file.
 
     Raises:
-        UserError: it does.
+        UserError: the file is a pointer.
         OSError: it cannot be read.
     """
     with open(path, "rb") as file:
@@ -29,14 +29,14 @@ def refuse_lfs_pointer(path):
 
 
 def write_atomically(path, data):
-    """Writes a file aside, then renames it into place.
+    """Writes a file under another name, then renames it.
 
     Args:
-        path: the file; missing parent folders are made.
+        path: the file; missing parent folders are created.
         data: bytes or str (written as UTF-8).
 
     Raises:
-        OSError: the write failed; what was at `path` is still there.
+        OSError: the write failed; an earlier file at `path` is unchanged.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,11 +55,11 @@ def write_atomically(path, data):
 
 @contextlib.contextmanager
 def locked(path, wait=True):
-    """Holds a lock that the system releases when the process ends, however it ends.
+    """Holds a lock. The system releases it when the process ends in any way.
 
     Args:
-        path: the file to lock; made when missing.
-        wait: for who holds it; else that is a `BlockingIOError`.
+        path: the file to lock; created if missing.
+        wait: wait until the lock is free; else a held lock raises `BlockingIOError`.
     """
     with open(path, "ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
@@ -68,16 +68,16 @@ def locked(path, wait=True):
 
 @contextlib.contextmanager
 def folder_aside(path):
-    """Gives an empty folder to fill, which takes the place of `path` when all went well.
+    """Yields an empty folder to fill; if the body succeeds, it replaces `path`.
 
     Args:
-        path: the folder to make or replace.
+        path: the folder to create or replace.
 
     Yields:
-        `pathlib.Path` of the folder beside it.
+        `pathlib.Path` of the new folder.
 
     Raises:
-        OSError: a write failed; what was at `path` is still there.
+        OSError: a write failed; an earlier folder at `path` is unchanged.
     """
     path = Path(path)
     aside, old = (path.with_name(path.name + end) for end in (".tmp", ".old"))
@@ -101,7 +101,7 @@ def folder_aside(path):
 
 @contextlib.contextmanager
 def tensorflow_os_errors():
-    """Makes an `OSError` of TensorFlow's own exceptions for a full disk or a path that is none."""
+    """Raises TensorFlow's exceptions for full disks and invalid paths as `OSError`."""
     import tensorflow as tf
 
     try:

@@ -1,4 +1,4 @@
-"""What this machine is: system, chip, memory, installed packages. It asks without TensorFlow."""
+"""Facts of this machine, found without TensorFlow: system, chip, memory, installed packages."""
 
 import contextlib
 import dataclasses
@@ -11,34 +11,53 @@ import subprocess
 import sys
 from pathlib import Path
 
+SYSTEM, MACHINE = platform.system(), platform.machine()
 PACKAGES = ("tensorflow", "tensorflow-metal", "tensorboard", "keras")
 
 
 @dataclasses.dataclass(frozen=True)
 class Platform:
-    """What can be known without importing TensorFlow.
+    """Facts that decide how TensorFlow is used.
 
     Args:
         system: "Darwin", "Linux", …
         machine: "arm64", "x86_64", …
-        translated: an x86 Python that runs on Apple silicon (Rosetta).
-        packages: versions of the installed ones out of `PACKAGES`.
+        translated: whether an x86 Python runs on Apple silicon (Rosetta).
+        packages: dict of the installed packages out of `PACKAGES` to their versions.
+        nvidia_driver: whether an NVIDIA driver is loaded, so that CUDA can start.
+        bfloat16_units: whether the processor has bfloat16 instructions.
+        memory_bytes: the machine's memory; on Apple silicon the GPU shares it.
     """
 
     system: str
     machine: str
     translated: bool
     packages: dict
+    nvidia_driver: bool = False
+    bfloat16_units: bool = False
+    memory_bytes: int = 0
 
 
-def this_platform():
-    """The `Platform` of this process."""
-    return Platform(platform.system(), platform.machine(), _is_translated(), _installed(PACKAGES))
+def this_platform(system=SYSTEM, machine=MACHINE):
+    """Returns the `Platform` of this process.
+
+    Args:
+        system, machine: those of this machine.
+    """
+    translated = (system, machine) == ("Darwin", "x86_64") and (
+        _sysctl("sysctl.proc_translated") == "1"
+    )
+    facts = has_nvidia_driver(), has_bfloat16_units(), memory_bytes()
+    return Platform(system, machine, translated, _installed(PACKAGES), *facts)
 
 
-def chip():
-    """The processor's name, such as "Apple M1"; "" where nobody tells."""
-    if platform.system() == "Darwin":
+def chip(system=SYSTEM):
+    """Returns the processor's name, such as "Apple M1"; "" if it is unknown.
+
+    Args:
+        system: the system of this machine.
+    """
+    if system == "Darwin":
         return _sysctl("machdep.cpu.brand_string")
     with contextlib.suppress(OSError):
         if found := re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text()):
@@ -47,12 +66,12 @@ def chip():
 
 
 def memory_bytes():
-    """The machine's memory, in bytes; on Apple silicon it is the GPU's too."""
+    """Returns the machine's memory in bytes; on Apple silicon the GPU shares it."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def cuda_memory_bytes():
-    """The memory of the smallest NVIDIA card, in bytes; 0 where nobody tells."""
+    """Returns the memory of the smallest NVIDIA card in bytes; 0 if it is unknown."""
     command = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
     with contextlib.suppress(OSError, ValueError):
         found = subprocess.run(command, capture_output=True, text=True).stdout
@@ -60,22 +79,26 @@ def cuda_memory_bytes():
     return 0
 
 
-def has_bfloat16_units():
-    """Whether the processor of a Linux machine multiplies bfloat16 by itself; of others, False."""
+def has_bfloat16_units(cpuinfo="/proc/cpuinfo"):
+    """Returns whether the processor has bfloat16 instructions; False on systems but Linux.
+
+    Args:
+        cpuinfo: the file in which Linux lists the processor's features.
+    """
     with contextlib.suppress(OSError):
-        words = set(Path("/proc/cpuinfo").read_text().split())
+        words = set(Path(cpuinfo).read_text().split())
         return not words.isdisjoint(("avx512_bf16", "amx_bf16", "bf16"))
     return False
 
 
 def has_nvidia_driver():
-    """Without one TensorFlow's complaint that CUDA does not start is no error."""
+    """Returns whether an NVIDIA driver is loaded, so that CUDA can start."""
     return any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/dxg"))
 
 
 def peak_memory_bytes():
-    """The largest resident memory this process has had so far, in bytes."""
-    # What getrusage says of a new process on Linux begins with what its parent held.
+    """Returns the largest resident memory of this process so far, in bytes."""
+    # On Linux, getrusage of a new process includes the memory of its parent.
     with contextlib.suppress(OSError):
         if found := re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text()):
             return int(found[1]) * 1024
@@ -84,20 +107,14 @@ def peak_memory_bytes():
 
 
 def versions():
-    """Versions of what a result may depend on: a dict of strings."""
+    """Returns the versions of software that results may depend on: a dict of strings."""
     packages = "tfdistill tensorflow tensorflow-text keras tokenizers ai-edge-litert".split()
     system = {"python": platform.python_version(), "platform": platform.platform()}
     return system | _installed(packages)
 
 
-def _is_translated():
-    if platform.system() != "Darwin" or platform.machine() == "arm64":
-        return False
-    return _sysctl("sysctl.proc_translated") == "1"
-
-
 def _sysctl(name):
-    """One of macOS's facts, "" where it has none of that name."""
+    """Returns a system variable of macOS; "" if it does not exist."""
     with contextlib.suppress(OSError):
         command = ["sysctl", "-n", name]
         return subprocess.run(command, capture_output=True, text=True).stdout.strip()

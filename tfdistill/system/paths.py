@@ -20,16 +20,16 @@ _CURES = {
 
 
 def cure_of(error):
-    """What helps against an `OSError`: str."""
+    """Returns what the user can do about an `OSError`: str."""
     return _CURES.get(error.errno, "fix the path and repeat")
 
 
 def at_home(text, separator=None):
-    """Puts home folders in the place of `~` and `~NAME`, as a shell does at the start of a word.
+    """Replaces `~` and `~NAME` at the start of a path by home folders.
 
     Args:
         text: a path, "hf:PATH", or with `separator` several.
-        separator: what stands between them.
+        separator: text between two paths; None for one path.
 
     Returns:
         str.
@@ -38,16 +38,16 @@ def at_home(text, separator=None):
 
 
 def seen_from(text, folder, separator=None):
-    """Paths as they were meant in another folder.
+    """Makes paths absolute that are relative to another folder.
 
     Args:
         text: as for `at_home`.
-        folder: where the relative ones were given.
+        folder: the other folder.
         separator: as for `at_home`.
 
     Returns:
-        str: relative paths and globs that lead somewhere from `folder` are absolute, and the rest
-        (names, for example) is as it was.
+        str: relative paths and globs that exist in `folder` become absolute; other text, such as
+        hub names, is unchanged.
     """
 
     def absolute(item):
@@ -66,16 +66,14 @@ def _each(text, separator, change):
 
 
 def require_folder(setting, text):
-    """Refuses a folder that cannot be written, or made with its missing parents.
-
-    Nothing is left behind.
+    """Refuses a folder that cannot be written or created. Nothing is left behind.
 
     Args:
         setting: name of the setting.
         text: its value.
 
     Raises:
-        UserError: with the cure.
+        UserError: why, and what to do.
     """
     if not text:
         raise UserError(f"`{setting}` is empty: name a folder")
@@ -85,26 +83,26 @@ def require_folder(setting, text):
 
 
 def require_shards(text):
-    """`require_folder` for `shards_dir`; one that holds prepared text may be there to be read.
+    """Like `require_folder` for `shards_dir`; a folder with prepared text may be read-only.
 
     Args:
         text: the setting's value.
 
     Raises:
-        UserError: with the cure.
+        UserError: why, and what to do.
     """
     if not (text and glob.glob(os.path.join(glob.escape(text), "*", "manifest.json"))):
         require_folder("shards_dir", text)
 
 
 def require_file(setting, text):
-    """The same for a file that is written anew, or takes the place of one.
+    """Refuses a file that cannot be written or replaced.
 
     Args:
         setting, text: as for `require_folder`.
 
     Raises:
-        UserError: with the cure.
+        UserError: why, and what to do.
     """
     if not text:
         raise UserError(f"`{setting}` is empty: name a file")
@@ -126,7 +124,7 @@ def _require_writable(named, folder):
         longest = max((len(os.fsencode(part)) for part in folder.parts), default=0)
         if longest > os.pathconf(nearest, "PC_NAME_MAX"):
             raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
-        # Tried, because permissions alone do not say it: for root, and where disks are read-only.
+        # Permissions are not enough: root ignores them, and disks may be read-only.
         tempfile.TemporaryDirectory(prefix=".tfdistill-", dir=nearest).cleanup()
     except OSError as error:
         reason = error.strerror or error

@@ -1,40 +1,38 @@
-"""Memory that is freed: kept from one step to the next, given back while a program is compiled."""
+"""Freed memory: kept between training steps, returned to the system during compilation."""
 
 import contextlib
 import ctypes
 import threading
 
-from tfdistill.system import hardware
-
 EVERY = 0.1  # seconds
 
 
 def environment(found):
-    """Environment variables by which TensorFlow keeps its tensors' memory on Linux's CPUs.
+    """Returns environment variables with which TensorFlow keeps memory of tensors on Linux CPUs.
 
-    By default every step gives its buffers back to the system and takes them again, page by page: a
-    quarter of the time of a small model's step. glibc's malloc can be made to keep them, but lays
-    the same large buffer down elsewhere from time to time, beside its old place: its aligned blocks
-    ask for a few bytes more than they leave behind. TensorFlow's own allocator does not.
+    By default every step returns its buffers to the system and requests them again, page by page: a
+    quarter of the time of a small model's step. glibc's malloc can be configured to keep them, but
+    then it sometimes places the same large buffer next to its old place, because aligned blocks
+    need a few bytes more than they free. TensorFlow's own allocator does not.
 
     Args:
         found: a `hardware.Platform`.
 
     Returns:
-        A dict of strings, which TensorFlow reads when it makes its first tensor.
+        A dict of strings. TensorFlow reads them when it makes its first tensor.
     """
-    if found.system != "Linux" or hardware.has_nvidia_driver():  # tensors are on the card
+    if found.system != "Linux" or found.nvidia_driver:  # tensors are on the card
         return {}
-    limit = str(hardware.memory_bytes() // 2**20)  # 64 GB, if nothing is said
+    limit = str(found.memory_bytes // 2**20)  # the default is 64 GB
     return {"TF_CPU_ALLOCATOR_USE_BFC": "1", "TF_CPU_BFC_MEM_LIMIT_IN_MB": limit}
 
 
 @contextlib.contextmanager
 def returned():
-    """Gives what is freed meanwhile back to the system, where that takes a call (glibc).
+    """Returns memory that is freed inside to the system, with glibc's malloc_trim.
 
-    XLA's compiler frees a quarter of a gigabyte in small pieces, which malloc would keep while the
-    first step takes its buffers beside them: the peak of the whole run.
+    XLA's compiler frees a quarter of a gigabyte in small pieces. malloc would keep them while the
+    first step allocates its buffers, which would be the peak of the whole run.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is None:

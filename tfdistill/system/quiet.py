@@ -1,4 +1,4 @@
-"""Keeps the chatter of native libraries off standard error, and its errors on it."""
+"""Hides messages of native libraries on standard error, but not their errors."""
 
 import contextlib
 import os
@@ -9,23 +9,23 @@ import tempfile
 STANDARD_ERROR = 2
 # Error and fatal lines of the native loggers: E0000 00:00:1763682712.123456 file.cc:12] ...
 _ERROR_LINE = re.compile(rb"^(?:[EF]\d{4} |ERROR)")
-# TensorFlow up to 2.18 says this of every CUDA library it is linked with twice.
+# TensorFlow up to 2.18 logs this for CUDA libraries that it links twice.
 _REGISTERED_TWICE = re.compile(rb"Unable to register cu(?:DNN|FFT|BLAS) factory")
-# Without a driver there is no GPU that CUDA could fail to start.
+# Without a driver these errors are harmless.
 OF_CUDA = re.compile(rb"cuInit|cuda|cudnn|cublas|cufft|nvidia", re.IGNORECASE)
 
-_originals = []  # what is captured at the moment: descriptors of the true standard error
+_originals = []  # descriptors of the true standard error while it is captured
 
 
 @contextlib.contextmanager
 def quiet_native_output(harmless=None):
-    """Captures what C++ writes to file descriptor 2 (Python's logging too).
+    """Captures file descriptor 2, to which C++ code and Python's logging write.
 
-    When the body succeeds, error lines are passed on and the rest is dropped; when it raises,
-    everything captured is attached to the exception as a note, so that a traceback shows it.
+    If the body succeeds, error lines are passed on and the rest is dropped. If it raises, all
+    captured text is attached to the exception as a note, so that a traceback shows it.
 
     Args:
-        harmless: compiled pattern of bytes; error lines in which it is found are dropped too.
+        harmless: compiled pattern of bytes; error lines that contain it are dropped too.
     """
     try:
         original = os.dup(STANDARD_ERROR)
@@ -52,7 +52,7 @@ def quiet_native_output(harmless=None):
 
 
 def write_past_capture(text):
-    """Writes to standard error, whether or not it is captured; where there is none, nowhere."""
+    """Writes to standard error even while it is captured; does nothing if there is none."""
     if _originals:
         os.write(_originals[0], text.encode(errors="backslashreplace"))
     elif sys.stderr is not None:

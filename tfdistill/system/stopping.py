@@ -1,8 +1,8 @@
-"""Ctrl-C (SIGINT) and SIGTERM: what was learned is stored first; a second one ends at once.
+"""Ctrl-C (SIGINT) and SIGTERM: training state is stored first; a second signal ends at once.
 
-Python runs its signal handlers in the main thread, between two of its own instructions: not before
-TensorFlow has compiled a step or converted a model. A thread that hears of signals by a pipe does
-what cannot wait for that.
+Python runs signal handlers in the main thread between two Python instructions, so not while
+TensorFlow compiles a step or converts a model. A second thread therefore reads the signals from a
+pipe and ends the process if the main thread does not.
 """
 
 import contextlib
@@ -12,20 +12,20 @@ import signal
 import threading
 import time
 
-GRACE = 2.0  # seconds for the main thread to end by itself, where nothing has to be stored
-DOUBLED = 0.25  # seconds within which two signals are one that came twice, as from `timeout`
+GRACE = 2.0  # seconds for the main thread to end by itself if nothing has to be stored
+DOUBLED = 0.25  # seconds within which two signals count as one, as `timeout` sends them
 HANDLED = (signal.SIGINT, signal.SIGTERM)
-STORING = "stopping once what was learned is stored; a second Ctrl-C ends at once"
+STORING = "stopping after the checkpoint is written; a second Ctrl-C stops at once"
 
 
 class Stopped(KeyboardInterrupt):
-    """The process was asked to end.
+    """The process received a signal to end.
 
     Args:
         signum: the signal.
 
     Attributes:
-        code: the shell's exit code for a command ended by it.
+        code: the shell's exit code for a command ended by this signal.
     """
 
     def __init__(self, signum):
@@ -34,11 +34,11 @@ class Stopped(KeyboardInterrupt):
 
 
 class Request:
-    """What a stage that stores its state asks and tells.
+    """A request to stop, for code that has to store its state first.
 
     Attributes:
-        signum: the signal that asks for the end; None so long as there was none.
-        unsaved: whether an end right now would lose work that can be stored.
+        signum: the signal received; None if there was none.
+        unsaved: whether stopping now would lose work that can be stored.
     """
 
     def __init__(self):
@@ -47,7 +47,7 @@ class Request:
         self._since, self._raised = 0.0, False
 
     def check(self):
-        """Raises `Stopped` when the end was asked for."""
+        """Raises `Stopped` if a signal was received."""
         if self.signum is not None:
             raise Stopped(self.signum)
 
@@ -65,15 +65,15 @@ class Request:
         self.signum, self.unsaved, self._raised = None, False, False
 
 
-_request = Request()  # signals are the process's, and so is this
+_request = Request()  # one per process, like signals
 
 
 @contextlib.contextmanager
 def postponed():
-    """A stop waits inside until the body checks the request it is given, or ends.
+    """Postpones a stop until the body checks the request, or ends.
 
-    Stretches may lie in each other; at the end of the outermost one a stop that was asked for
-    raises `Stopped`. Without `handled`, as in a notebook, only Ctrl-C is waited for.
+    Contexts may be nested; at the end of the outermost one a pending stop raises `Stopped`. Without
+    `handled`, as in a notebook, only Ctrl-C is postponed.
 
     Yields:
         The `Request`.
@@ -95,7 +95,7 @@ def postponed():
 
 @contextlib.contextmanager
 def handled(say, farewell):
-    """Both signals raise `Stopped` inside, or wait where they are `postponed`.
+    """Makes both signals raise `Stopped` inside, or wait while they are `postponed`.
 
     Args:
         say: called with a line for the user, from another thread.
@@ -104,13 +104,15 @@ def handled(say, farewell):
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    ear, mouth = os.pipe()
-    os.set_blocking(mouth, False)
-    threading.Thread(target=_watch, args=(ear, say, farewell), daemon=True).start()
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    threading.Thread(target=_watch, args=(reader, say, farewell), daemon=True).start()
     with contextlib.ExitStack() as stack:
-        stack.callback(os.close, mouth)  # which ends the thread
+        stack.callback(os.close, writer)  # this ends the thread
         stack.callback(_request._clear)
-        stack.callback(signal.set_wakeup_fd, signal.set_wakeup_fd(mouth, warn_on_full_buffer=False))
+        stack.callback(
+            signal.set_wakeup_fd, signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        )
         handlers = stack.enter_context(_handlers(*HANDLED))
         _request._watched = True
         stack.callback(setattr, _request, "_watched", False)
@@ -119,16 +121,16 @@ def handled(say, farewell):
         except Exception as error:
             if not _request._raised:
                 raise
-            # In a call of TensorFlow's, which made an error of its own of it.
+            # The signal came during a call of TensorFlow, which turned it into its own error.
             raise Stopped(_request.signum) from error
         finally:
-            if _request.signum is not None:  # from here on another one ends the process
+            if _request.signum is not None:  # from here on a signal ends the process
                 handlers.update(dict.fromkeys(handlers, signal.SIG_DFL))
 
 
 @contextlib.contextmanager
 def _handlers(*signums):
-    """Takes the signals that Python or the system would end the process by; not ignored ones."""
+    """Installs handlers for signals with a default handler; ignored signals stay ignored."""
     before = {}
     if threading.current_thread() is threading.main_thread():
         for signum in signums:
@@ -141,29 +143,29 @@ def _handlers(*signums):
             signal.signal(signum, handler)
 
 
-def _watch(ear, say, farewell):
-    """Ends the process when the main thread does not, or when a second signal comes."""
-    signum = _heard(ear)
+def _watch(reader, say, farewell):
+    """Ends the process if the main thread does not, or when a second signal comes."""
+    signum = _next_signal(reader)
     if signum is None:
-        return os.close(ear)
+        return os.close(reader)
     storing = _request.unsaved
     if storing:
         say(STORING)
     until = time.monotonic() + GRACE
     time.sleep(DOUBLED)
-    while select.select([ear], [], [], 0)[0]:
-        if _heard(ear) is None:  # the main thread has come to its end
-            return os.close(ear)
+    while select.select([reader], [], [], 0)[0]:
+        if _next_signal(reader) is None:  # the main thread has come to its end
+            return os.close(reader)
     left = None if storing else max(0.0, until - time.monotonic())
-    if select.select([ear], [], [], left)[0] and _heard(ear) is None:
-        return os.close(ear)
+    if select.select([reader], [], [], left)[0] and _next_signal(reader) is None:
+        return os.close(reader)
     farewell()
     os._exit(128 + signum)
 
 
-def _heard(ear):
-    """The next signal; None when there will be no more."""
-    while heard := os.read(ear, 1):
-        if heard[0] in HANDLED:
-            return heard[0]
+def _next_signal(reader):
+    """Returns the next signal; None when the pipe is closed."""
+    while byte := os.read(reader, 1):
+        if byte[0] in HANDLED:
+            return byte[0]
     return None

@@ -1,0 +1,29 @@
+"""Predicted words of [MASK] tokens, as text for the terminal."""
+
+SMALL = 0.001  # an untrained head gives each of 30,000 words less
+
+
+def format_predictions(predictions):
+    """Writes the words for each [MASK], the likeliest first.
+
+    Args:
+        predictions: for each [MASK], a list of (token, probability).
+
+    Returns:
+        Lines of text.
+    """
+    lines = []
+    for number, words in enumerate(predictions, start=1):
+        if len(predictions) > 1:
+            lines.append(f"[MASK] {number}")
+        lines += [f"{_percent(probability):>9}  {token}" for token, probability in words]
+    if all(words[0][1] < SMALL for words in predictions):
+        lines.append(f"no word reaches {SMALL:.1%}: the model has not learned to fill [MASK]")
+    return "\n".join(lines)
+
+
+def _percent(probability):
+    """Writes small values with two digits; one decimal would show them as 0.0 %."""
+    if probability >= SMALL:
+        return f"{probability:.1%}"
+    return f"{probability * 100:.2g}%"

@@ -1,0 +1,113 @@
+"""Finished runs, read from their folders for a comparison."""
+
+import json
+from pathlib import Path
+
+from tfdistill.recipes.recipe_file import is_recipe_file
+from tfdistill.settings.flagfile import as_text, flag_lines, parse_flag_lines
+from tfdistill.settings.settings import options_of
+from tfdistill.system.errors import UserError
+from tfdistill.system.options import NOTHING, SPEED
+from tfdistill.system.paths import require_file
+
+
+def compare_folders(config, console):
+    """Compares the runs that `runs` names, prints their table and writes the page.
+
+    Args:
+        config: a `RunConfig`: `runs`, `page` and `target_loss`.
+        console: a `Console`.
+
+    Returns:
+        dict for JSON.
+
+    Raises:
+        UserError: a folder holds no finished run, or the page would replace another file.
+    """
+    from tfdistill.reports import comparison_page
+    from tfdistill.reports.comparison import compare_runs
+    from tfdistill.system.files import write_atomically
+
+    page = Path(config.page)
+    require_file("page", config.page)
+    if page.is_file() and not comparison_page.is_comparison_page(page.read_text(errors="replace")):
+        raise UserError(f"`page`={page} exists and is no comparison of runs: name another file")
+    folders = [folder for folder in config.runs.split(",") if folder]
+    if not folders:
+        raise UserError("no runs: name their folders, such as runs/a runs/b")
+    once = {Path(folder).resolve(): folder for folder in folders}
+    runs = [_read_run(folder, type(config)()) for folder in once.values()]
+    options = options_of(config).items()
+    without_effect = {name for name, option in options if option.effect in (NOTHING, SPEED)}
+    comparison = compare_runs(runs, without_effect, config.target_loss)
+    write_atomically(page, comparison_page.comparison_page(comparison))
+    console.say(comparison_page.format_comparison(comparison))
+    console.say(f"page: {page}")
+    return {**comparison_page.comparison_json(comparison), "page": str(page)}
+
+
+def _read_run(folder, defaults):
+    """Reads a finished run as `reports.comparison` takes it."""
+    from tfdistill.run.directory import RunPaths
+
+    run = RunPaths(folder)
+    if not run.flags.is_file():
+        raise UserError(f"{folder} is no run of tfdistill (no flags.txt): name folders of runs")
+    if not run.metrics.is_file():
+        raise UserError(
+            f"{folder} is not finished (no metrics.json): give its train command again, or leave "
+            "it out"
+        )
+    try:
+        return _content(run, folder, defaults)
+    except ValueError as error:
+        raise UserError(f"{folder} holds a broken file ({error}): leave it out") from None
+
+
+def _content(run, folder, defaults):
+    from tfdistill.run.directory import read_state
+    from tfdistill.training.paired_bootstrap import load_row_sums
+
+    state = read_state(folder)
+    start_loss = state["done"].get("start", {}).get("validation_loss")
+    student = state["done"].get("student", {})
+    metrics = json.loads(run.metrics.read_text())
+    known = isinstance(metrics, dict) and {"corpus", "split", "models"} <= metrics.keys()
+    if not known or "student" not in metrics["models"]:
+        raise ValueError("metrics.json is not that of a run")
+    return {
+        "folder": folder,
+        "flags": _settings(run, state["settings"], defaults),
+        "metrics": metrics,
+        "start_loss": start_loss,
+        "peak": student.get("peak_memory_bytes"),
+        "curves": _curves(run, student.get("stages", ["student"]), start_loss),
+        "row_sums": load_row_sums(run.row_sums),
+    }
+
+
+def _settings(run, used, defaults):
+    """Returns a run's settings as text; settings that an older run lacks have their defaults."""
+    stored = parse_flag_lines(run.flags.read_text().splitlines())
+    # `used` says more than the flag if that names a file.
+    known = parse_flag_lines(flag_lines(defaults)) | stored
+    known |= {name: as_text(value) for name, value in used.items()}
+    if known["recipe"] != "hybrid" and not is_recipe_file(known["recipe"]):
+        del known["then"]  # of the bundled recipes only hybrid has another recipe follow
+    return known
+
+
+def _curves(run, stages, start_loss):
+    """Returns the logged points of each model, by its key in metrics.json."""
+    from tfdistill.reports.comparison import join_phases
+
+    def rows(stage):
+        return run.training_state(stage).load_rows()
+
+    return {
+        "student": join_phases([rows(stage) for stage in stages], start_loss),
+        "baseline_start": join_phases([rows("baseline_start")], start_loss),
+        "baseline_text": join_phases([rows("baseline_text")]),
+        "baseline": join_phases([rows("baseline")]),
+        "teacher": join_phases([rows("teacher")]),
+    }

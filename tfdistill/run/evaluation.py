@@ -1,0 +1,191 @@
+"""Models measured on the test split of a corpus, by the evaluate command and the Python API."""
+
+import dataclasses
+import json
+
+from tfdistill.run import machine
+from tfdistill.run.held_out import student_of
+from tfdistill.system.errors import UserError
+from tfdistill.system.paths import at_home, require_shards
+
+OF_FILES = "bytes", "latency_ms", "file", "files"  # facts of files, which the run has measured
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """Models and the held-out text to measure them on; made by `open_evaluation`.
+
+    Args:
+        config: a `RunConfig`.
+        corpus: the `Corpus`.
+        models: dict of keys to `MaskedLanguageModel`s, the teacher first.
+        counts: int64 (vocab,), tokens of the training split.
+        batches: `EvaluationBatches` of the test split.
+    """
+
+    config: object
+    corpus: object
+    models: dict
+    counts: object
+    batches: object
+
+    def measure(self, progress=lambda key, done: None):
+        """Measures the models.
+
+        Args:
+            progress: called with the key of a model and the batches done, over all models.
+
+        Returns:
+            dict: "corpus", "split", "models" and "differences" as in metrics.json.
+        """
+        from tfdistill.run.measure import add_errors, evaluate_models
+
+        models, sums = evaluate_models(self.models.items(), self.counts, self.batches, progress)
+        differences = add_errors(models, sums)
+        facts = {"corpus": self.config.corpus, "split": "test"}
+        return facts | {"models": models, "differences": differences}
+
+
+def open_evaluation(config, sources, tokenizer, console):
+    """Opens the held-out text and loads the models.
+
+    Args:
+        config: a `RunConfig`: text, row length and device.
+        sources: dict of keys to models: a `MaskedLanguageModel`, a directory or a hub name. The
+            teacher is first; "model" or "student" must have a masked-LM head.
+        tokenizer: a `Tokenizer`, directory or hub name; "" for the one of the model's directory,
+            or the bundled one for a model in memory.
+        console: a `Console`.
+
+    Returns:
+        An `Evaluation`.
+
+    Raises:
+        UserError: there is no such text or model, or they do not fit each other.
+    """
+    from tfdistill.run.sources import open_text
+
+    corpus = open_text(config)
+    require_shards(config.shards_dir)
+    machine.for_looking(config)  # before anything imports TensorFlow
+    from tfdistill.data.tokenizer import Tokenizer, load_tokenizer
+    from tfdistill.run.held_out import open_held_out, require_fit
+
+    directories, models = _load(sources)
+    measured = "model" if "model" in models else "student"
+    if models[measured].head is None:
+        name = _name(measured, sources)
+        raise UserError(f"{name} has no masked-LM head: name a model with one")
+    if not isinstance(tokenizer, Tokenizer):
+        own = directories.get(measured) or next(iter(directories.values()), "")
+        tokenizer = load_tokenizer(at_home(str(tokenizer or own)))
+    for key, model in models.items():
+        require_fit(config, tokenizer, _name(key, sources), model)
+    counts, batches = open_held_out(config, tokenizer, corpus, console)
+    return Evaluation(config, corpus, models, counts, batches)
+
+
+def _load(sources):
+    """Returns the directories of models that are not in memory, and all models, by key."""
+    from tfdistill.models.hugging_face.checkpoint import load_model, resolve_directory
+
+    directories, models = {}, {}
+    for key, source in sources.items():
+        if hasattr(source, "config"):
+            models[key] = source
+        else:
+            directories[key] = str(resolve_directory(at_home(str(source))))
+            models[key] = load_model(directories[key])
+    return directories, models
+
+
+def _name(key, sources):
+    """Names a model in a message."""
+    if hasattr(sources[key], "config"):
+        return f"the {key}"
+    return f"`{key}`={sources[key]}" if "model" in sources else str(sources[key])
+
+
+def evaluation_sources(config):
+    """Chooses the models that the evaluate command measures.
+
+    Args:
+        config: a `RunConfig`.
+
+    Returns:
+        dict of keys to directories or hub names, the teacher first: `model` and `teacher`, or every
+        model of the run in `output_dir`.
+
+    Raises:
+        UserError: there is no such run, or `teacher` names several.
+    """
+    from tfdistill.run.directory import RunPaths
+    from tfdistill.run.sources import teacher_names
+
+    if not config.model:
+        student_of(config)
+        run = RunPaths(config.output_dir)
+        return {key: str(run.model(key)) for key in run.models()}
+    if len(teacher_names(config)) > 1:
+        raise UserError(f"`teacher`={config.teacher}: name one, to compare the model with")
+    teacher = {"teacher": config.teacher} if config.teacher else {}
+    return teacher | {"model": config.model}
+
+
+def judge_again(config, result):
+    """Adds the verdict on the run in `output_dir` to its newly measured models.
+
+    Sizes and latencies of files are those that the run measured.
+
+    Args:
+        config: a `RunConfig`.
+        result: what `Evaluation.measure` returned; its models get the facts of their files.
+
+    Returns:
+        dict: `result` with "verdict", "conclusion" and "teacher_answers" as in metrics.json.
+    """
+    from tfdistill.run.directory import RunPaths
+    from tfdistill.run.metrics import judge
+    from tfdistill.run.verdict import NOT_SHOWN
+
+    file, models = RunPaths(config.output_dir).metrics, result["models"]
+    metrics = json.loads(file.read_text()) if file.is_file() else {"models": {}}
+    for key, model in models.items():
+        facts = metrics["models"].get(key, {})
+        model.update({name: facts[name] for name in OF_FILES if name in facts})
+    judged = judge(models, result["differences"], metrics.get("made_from", {}))
+    if not judged["verdict"] and "top1" in models.get("teacher", {}):
+        what = "is not finished (no metrics.json)"
+        if file.is_file():
+            what = "knows no sizes and latencies of both models' files"
+        judged["conclusion"] = {"state": NOT_SHOWN, "text": f"{NOT_SHOWN}: the run {what}"}
+    return result | judged
+
+
+def evaluate_and_show(config, console):
+    """Measures the models that the settings name, and prints the tables.
+
+    Args:
+        config: a `RunConfig`.
+        console: a `Console`.
+
+    Returns:
+        dict: what `Evaluation.measure` returns; for a run with its verdict.
+
+    Raises:
+        UserError: there is no such text or model, or they do not fit each other.
+    """
+    sources = evaluation_sources(config)
+    opened = open_evaluation(config, sources, config.tokenizer, console)
+    from tfdistill.reports.corpus_files import format_files
+    from tfdistill.reports.evaluation import format_evaluation
+
+    line = console.progress("evaluate", len(sources) * len(opened.batches))
+    line.note("tracing the models")
+    result = opened.measure(lambda key, done: line(done, f"batches: {key}"))
+    if not config.model:
+        result = judge_again(config, result)
+    if files := format_files(opened.corpus):
+        console.say(files)
+    console.say(format_evaluation(result, sources))
+    return result

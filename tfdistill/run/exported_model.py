@@ -1,0 +1,65 @@
+"""The export command: the files of a run's student, or of another model, outside a run."""
+
+import json
+from pathlib import Path
+
+from tfdistill.run import machine
+from tfdistill.run.held_out import open_held_out, require_fit, student_of
+from tfdistill.system.errors import UserError
+from tfdistill.system.paths import require_folder, require_shards
+
+
+def export_model(config, console):
+    """Writes the folder that ships, checks its files on held-out text and prints their facts.
+
+    Args:
+        config: a `RunConfig`.
+        console: a `Console`.
+
+    Returns:
+        (facts, failure): "directory" and "files" for JSON; and the `ParityError` of an int8 file
+        that costs too much quality, or None.
+
+    Raises:
+        UserError: there is no such model or text, or files of a run would be replaced.
+    """
+    source = _source(config)
+    from tfdistill.run.sources import open_text
+
+    corpus = open_text(config)
+    machine.for_looking(config)  # before anything imports TensorFlow
+    from tfdistill.data.tokenizer import load_tokenizer
+    from tfdistill.deployment.bundle import export_bundle
+    from tfdistill.deployment.model_card import write_model_card
+    from tfdistill.models.hugging_face.checkpoint import load_model, resolve_directory
+    from tfdistill.reports.corpus_files import format_files
+    from tfdistill.reports.evaluation import format_exported_files
+    from tfdistill.run.directory import RunPaths
+
+    run, source = RunPaths(config.output_dir), resolve_directory(source)
+    model = load_model(source)
+    tokenizer = load_tokenizer(config.tokenizer or str(source))
+    require_fit(config, tokenizer, f"`model`={source}", model)
+    _, batches = open_held_out(config, tokenizer, corpus, console)
+    line = console.progress("export", None)
+    files, failure = export_bundle(model, run.export, config.length, tokenizer, batches, line.note)
+    measured = run.metrics.is_file() and not config.model
+    metrics = json.loads(run.metrics.read_text()) if measured else None
+    write_model_card(run.model_card, model.config, files, metrics)
+    if corpus_files := format_files(corpus):
+        console.say(corpus_files)
+    console.say(f"{run.export}\n{format_exported_files(files)}")
+    return {"directory": str(run.export), "files": files}, failure
+
+
+def _source(config):
+    """Returns the directory or hub name of the model to export."""
+    require_folder("output_dir", config.output_dir)
+    require_shards(config.shards_dir)
+    run = Path(config.output_dir)
+    if config.model and (run / "checkpoints" / "state.json").exists() and not config.force:
+        raise UserError(
+            f"`output_dir`={run} is a run, and the files of `model` would replace those of its "
+            "student: name another `output_dir`, or set `force`"
+        )
+    return config.model or student_of(config)
