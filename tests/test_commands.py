@@ -1,4 +1,4 @@
-"""What every command has in common: its help, and one clear line for what goes wrong."""
+"""All commands: their help, and one line for each error."""
 
 import dataclasses
 import errno
@@ -28,12 +28,12 @@ ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = ("train", "prepare", "evaluate", "export", "fill_mask", "doctor", "compare")
 HEAVY = {"tensorflow", "keras", "numpy", "tokenizers", "transformers", "matplotlib"}
 OPTIONS = options_of(RunConfig)
-MOST_FLAGS = 30  # that --help of a command shows
+MOST_FLAGS = 30  # in the --help of a command
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, tiny_text):
-    """A teacher, ways to be no teacher, and texts that are none."""
+    """A teacher, broken teachers, and files that are not text."""
     folder = tmp_path_factory.mktemp("input")
     tokenizer = load_tokenizer(str(tiny_text / "vocabulary"))
     shape = EncoderConfig(
@@ -158,16 +158,16 @@ def test_the_package_lists_its_commands(tmp_path):
 
 
 def fails(capfd, code, *words):
-    """Checks that a command ended with one line of error, which says these words."""
+    """Checks that a command ended with a one-line error that contains the words."""
     lines = capfd.readouterr().err.splitlines(keepends=True)
-    # The tests' text is too little to measure on, and a command may have said so before.
+    # The tests' text is very short, so a command may have warned before.
     error = "".join(line for line in lines if not line.startswith("warning: "))
     assert code not in (0, None)
     assert error.startswith("error: ") and error.count("\n") == 1, error
     assert [word for word in words if word not in error] == [], error
 
 
-def test_a_measurement_says_which_text_it_read(run_command, folder, tiny_text, tmp_path, capfd):
+def test_evaluate_lists_the_files_it_read(run_command, folder, tiny_text, tmp_path, capfd):
     (tmp_path / "texts").mkdir()
     shutil.copy(tiny_text / "text.txt", tmp_path / "texts" / "train.txt")
     (tmp_path / "texts" / "notes.pdf").write_text("no text")
@@ -178,7 +178,7 @@ def test_a_measurement_says_which_text_it_read(run_command, folder, tiny_text, t
     assert f"left out of {tmp_path / 'texts'}: notes.pdf (no suffix of text)" in lines
 
 
-def test_a_run_that_is_older_than_a_flag_is_read(run_command, tmp_path, capfd):
+def test_flags_of_an_older_run(run_command, tmp_path, capfd):
     (tmp_path / "flags.txt").write_text(
         "--corpus=sample\n--data_dir=\n--length=9\n--shards_dir=s\n"
     )
@@ -186,15 +186,14 @@ def test_a_run_that_is_older_than_a_flag_is_read(run_command, tmp_path, capfd):
     fails(capfd, code, "has no student/")
 
 
-def test_a_run_whose_flags_were_edited(run_command, tmp_path, capfd):
+def test_edited_flags_of_a_run(run_command, tmp_path, capfd):
     (tmp_path / "flags.txt").write_text("# mine\n\n--corpus=sample\n--length=long\n")
     code = run_command("evaluate", f"--output_dir={tmp_path}")
     fails(capfd, code, f"{tmp_path}/flags.txt", "--length=long")
 
 
 @pytest.mark.parametrize("command", ["evaluate", "export"])
-def test_a_run_and_its_text_are_looked_at_before_tensorflow(command, tmp_path):
-    """Which is imported quietly, once the environment is set."""
+def test_run_and_text_are_checked_before_tensorflow_is_imported(command, tmp_path):
     (tmp_path / "run" / "student").mkdir(parents=True)
     words = [f"--output_dir={tmp_path / 'run'}", f"--corpus={tmp_path / 'gone.txt'}"]
     words = ["-X", "importtime", "-m", f"tfdistill.{command}", *words]
@@ -206,7 +205,7 @@ def test_a_run_and_its_text_are_looked_at_before_tensorflow(command, tmp_path):
 
 
 def test_a_run_without_sizes_has_no_verdict(run_command, user_folder, tmp_path, capfd):
-    """One that is not finished, and one of an older version."""
+    """An unfinished run, and a run of an older version."""
     run = tmp_path / "run"
     shutil.copytree(user_folder / "runs" / "mini", run)
     words = [f"--output_dir={run}", f"--corpus={user_folder / 'my_texts'}", "--length=16"]
@@ -222,7 +221,7 @@ def test_a_run_without_sizes_has_no_verdict(run_command, user_folder, tmp_path, 
     assert "knows no sizes and latencies" in found["conclusion"]["text"]
 
 
-# Flags of a tiny run, of which one is wrong, and what the line must name.
+# A wrong flag, added to those of a tiny run, and the words that the error must contain.
 WRONG_FLAGS = {
     "unknown flag": (["--alpha_cse=1"], ["alpha_cse", "alpha_ce"]),
     "misspelt value": (["--student_type=distillbert"], ["--student_type=distillbert"]),
@@ -298,7 +297,7 @@ def test_wrong_flags(case, folder, tmp_path, run_command, tiny_flags, capfd):
     fails(capfd, code, *(word.format(folder) for word in words))
 
 
-# Found only in a teacher's weights or tokenizer, or in the terms of a recipe.
+# Errors that are found only after TensorFlow is imported.
 LATE = {"no head", "no head to search with", "truncated", "no teacher", "other tokens, as many"}
 TRIES = """
 import json, sys
@@ -316,7 +315,7 @@ for name, words in json.load(sys.stdin).items():
 """
 
 
-def test_most_wrong_flags_are_answered_before_tensorflow_is_imported(folder, tmp_path, tiny_flags):
+def test_most_wrong_flags_are_refused_before_tensorflow_is_imported(folder, tmp_path, tiny_flags):
     own = tmp_path / "own.py"
     own.write_text("recipe = None\n")
     more = {
@@ -356,7 +355,7 @@ def test_most_wrong_flags_are_answered_before_tensorflow_is_imported(folder, tmp
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_that_never_began_takes_other_flags(folder, tmp_path, run_command, tiny_flags, capfd):
+def test_a_failed_start_does_not_fix_the_flags(folder, tmp_path, run_command, tiny_flags, capfd):
     flags = tiny_flags(output_dir=tmp_path / "run")
     fails(capfd, run_command("train", *flags, f"--corpus={folder / 'gone.txt'}"), "gone.txt")
     fails(capfd, run_command("train", *flags, f"--corpus={folder / 'empty.txt'}"), "corpus empty")
@@ -382,7 +381,7 @@ def test_wrong_models(command, wrong, words, folder, tmp_path, run_command, tiny
     fails(capfd, code, *(word.format(folder) for word in words))
 
 
-def test_vocabularies_that_differ(folder, tmp_path, run_command, tiny_flags, capfd):
+def test_different_vocabularies(folder, tmp_path, run_command, tiny_flags, capfd):
     flags = tiny_flags(output_dir=tmp_path, tokenizer=None)
     shape = EncoderConfig(vocab_size=50, hidden_size=16, num_attention_heads=2)
     shape = dataclasses.replace(shape, num_hidden_layers=1, intermediate_size=32)
@@ -392,7 +391,7 @@ def test_vocabularies_that_differ(folder, tmp_path, run_command, tiny_flags, cap
 
 
 def test_small_probabilities_are_shown(tmp_path, run_command, capfd):
-    """A head that was never trained gives every word of 30,522 about as much."""
+    """An untrained head gives all 30,522 words about the same probability."""
     tokenizer = load_tokenizer()
     shape = EncoderConfig(hidden_size=16, num_attention_heads=2, intermediate_size=32)
     shape = dataclasses.replace(shape, num_hidden_layers=1, max_position_embeddings=20)
@@ -405,8 +404,8 @@ def test_small_probabilities_are_shown(tmp_path, run_command, capfd):
     assert note == "no word reaches 0.1%: the model has not learned to fill [MASK]"
 
 
-def test_the_real_process_says_one_line(folder, tmp_path, tiny_flags):
-    """Nothing of TensorFlow's or the hub's goes to standard error beside it."""
+def test_errors_of_a_process_are_one_line(folder, tmp_path, tiny_flags):
+    """TensorFlow and the hub write nothing to standard error."""
     cases = [
         ("train", ["--teacher=nobody/no-such-model"], "'nobody/no-such-model'"),
         ("evaluate", [f"--model={folder / 'truncated'}"], "truncated/model.safetensors"),
@@ -423,10 +422,10 @@ def test_the_real_process_says_one_line(folder, tmp_path, tiny_flags):
 
 
 def test_a_full_disk(tmp_path, run_command, tiny_flags, capfd):
-    """In a checkpoint, then where the teacher is saved; no training is lost that was stored."""
+    """While a checkpoint is written, then while the teacher is saved; stored steps are kept."""
     path = tmp_path / "run"
     flags = tiny_flags(output_dir=path, teacher_config="L-1_H-16_A-2")
-    full = errno.ENOSPC, os.strerror(errno.ENOSPC)  # a write that fails names no file
+    full = errno.ENOSPC, os.strerror(errno.ENOSPC)  # a failed write names no file
 
     def in_a_checkpoint(monkeypatch):
         real = os.fsync
@@ -469,7 +468,7 @@ def test_force_deletes_nothing_for_wrong_flags(folder, tmp_path, run_command, ti
     assert (path / "teacher").is_dir() and RunDirectory(path, {}).done("teacher")
 
 
-def test_nobody_reads_the_output(tiny_flags):
+def test_a_closed_standard_output(tiny_flags):
     words = [sys.executable, "-m", "tfdistill.prepare", *tiny_flags()]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
     process.stdout.close()

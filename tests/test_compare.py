@@ -1,4 +1,4 @@
-"""The command that holds runs against each other, on folders as small as runs can be."""
+"""The compare command, on minimal folders of runs."""
 
 import json
 import re
@@ -54,7 +54,7 @@ def compare(run_command, tmp_path):
 
 
 def fails(capfd, code, *words):
-    """Checks that the command ended with one line, which says these words."""
+    """Checks that the command ended with a one-line error that contains the words."""
     error = capfd.readouterr().err
     assert code == 1
     assert error.startswith("error: ") and error.count("\n") == 1, error
@@ -77,8 +77,8 @@ def test_table_and_page(make_run, compare, tmp_path, capfd):
     assert addresses and all((one or two).startswith("#") for one, two in addresses)
 
 
-def test_names_that_are_markup_elsewhere(make_run, compare, tmp_path):
-    """Of HTML, and of formulas where the curves are drawn."""
+def test_markup_in_names(make_run, compare, tmp_path):
+    """HTML, and formulas in the plots."""
     assert not compare(make_run(r"$\frac{$ <b>"))
     page = (tmp_path / "page.html").read_text()
     assert r"$\frac{$ &lt;b&gt;" in page and "<b>" not in page
@@ -102,18 +102,18 @@ def test_json(make_run, compare, tmp_path, capfd):
     assert "alpha_ce=1.0" in captured.err
 
 
-def test_phases_count_on_in_their_order(make_run, compare, capfd):
+def test_steps_of_phases_are_counted_in_order(make_run, compare, capfd):
     run = make_run("hybrid", stages=("student-mlm", "student-distil"))
     assert not compare("--json", "--target_loss=3.85", run)
     rows = json.loads(capfd.readouterr().out)["rows"]
     assert rows[0]["steps"]["values"] == [40]
 
 
-def test_its_flags_are_no_settings_of_a_run():
+def test_its_flags_are_not_stored_in_runs():
     assert not {"runs", "page", "target_loss"} & parse_flag_lines(flag_lines(RunConfig())).keys()
 
 
-def test_a_run_that_did_not_name_its_stages(make_run, compare, capfd):
+def test_a_run_without_names_of_stages(make_run, compare, capfd):
     run = make_run("run")
     state = run / "checkpoints" / "state.json"
     state.write_text(json.dumps(json.loads(state.read_text()) | {"done": {}}))
@@ -122,7 +122,7 @@ def test_a_run_that_did_not_name_its_stages(make_run, compare, capfd):
     assert found["target_loss"] == 4.8 and found["rows"][0]["start"]["values"] == [None]
 
 
-def test_what_a_run_went_by_says_more_than_its_flag(make_run, compare, capfd):
+def test_stored_settings_override_flags(make_run, compare, capfd):
     folders = [make_run(f"run-{seed}", recipe="own.py:mine", seed=seed) for seed in (0, 1)]
     state = folders[1] / "checkpoints" / "state.json"
     changed = json.loads(state.read_text()) | {"settings": {"recipe": "own.py:mine (1a2b)"}}
@@ -132,7 +132,7 @@ def test_what_a_run_went_by_says_more_than_its_flag(make_run, compare, capfd):
     assert names == ["recipe=own.py:mine", "recipe=own.py:mine (1a2b)"]
 
 
-def test_only_hybrid_is_followed_by_another_recipe(make_run, compare, tmp_path, capfd):
+def test_then_counts_only_for_hybrid(make_run, compare, tmp_path, capfd):
     folders = [make_run("a", recipe="pkd"), make_run("b", recipe="hybrid", then="pkd")]
     folders += [make_run("c", recipe="hybrid", then="tinybert")]
     assert compare(*folders) == 0
@@ -148,13 +148,13 @@ def test_only_hybrid_is_followed_by_another_recipe(make_run, compare, tmp_path, 
     ]
 
 
-def test_a_users_recipe_may_be_followed_too(make_run, compare, capfd):
+def test_then_counts_for_a_users_recipe(make_run, compare, capfd):
     folders = [make_run(then, recipe="own.py:mine", then=then) for then in ("pkd", "tinybert")]
     assert compare(*folders) == 0
     assert "then=pkd" in capfd.readouterr().out
 
 
-def test_a_run_that_knew_fewer_flags_and_has_no_curves(make_run, compare, capfd):
+def test_an_older_run_without_curves(make_run, compare, capfd):
     old, new = make_run("old"), make_run("new", seed=1)
     lines = (old / "flags.txt").read_text().splitlines()
     (old / "flags.txt").write_text("\n".join(lines[:-1]))
@@ -163,7 +163,7 @@ def test_a_run_that_knew_fewer_flags_and_has_no_curves(make_run, compare, capfd)
     (old / "checkpoints" / "student" / "curve.jsonl").unlink()
     assert not compare("--json", old, new, f"{new}/")
     (group,) = json.loads(capfd.readouterr().out)["groups"]
-    assert group["seeds"] == ["0", "1"]  # and the folder that was named twice counts once
+    assert group["seeds"] == ["0", "1"]  # a folder that is named twice counts once
 
 
 def test_only_an_earlier_comparison_is_overwritten(make_run, compare, tmp_path, capfd):
@@ -189,7 +189,7 @@ def test_no_folders(compare, tmp_path, capfd):
         ("folder", ["is no run"]),
     ],
 )
-def test_a_folder_that_is_no_finished_run(make_run, compare, capfd, missing, words):
+def test_folders_without_a_finished_run(make_run, compare, capfd, missing, words):
     run, other = make_run("run"), make_run("other", seed=1)
     (run / missing).unlink() if missing != "folder" else run.rename(run.with_name("moved"))
     fails(capfd, compare(other, run), run, *words)
@@ -212,11 +212,11 @@ def test_a_broken_file(make_run, compare, capfd, file, text):
 def test_flags_with_comments(make_run, compare, capfd):
     run = make_run("run")
     with open(run / "flags.txt", "a") as file:
-        file.write("\n# what I tried first\n")
+        file.write("\n# a comment\n")
     assert compare(run) == 0
 
 
-def test_other_corpora(make_run, compare, capfd):
+def test_different_corpora(make_run, compare, capfd):
     one, two = make_run("one"), make_run("two", corpus="wikitext-2")
     fails(capfd, compare(one, two), one, two, "'sample'", "'wikitext-2'")
 

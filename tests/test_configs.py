@@ -1,4 +1,4 @@
-"""The flagfiles that ship."""
+"""The bundled flagfiles."""
 
 import dataclasses
 import types
@@ -14,7 +14,7 @@ from tfdistill.models.model import MaskedLanguageModel, parameters
 from tfdistill.run import plan
 from tfdistill.run.checks import without_meaning
 
-HUB = {  # shape, whether there is a masked-LM head
+HUB = {  # shape, and whether it has a masked-LM head
     "google-bert/bert-base-uncased": ("base", True),
     "sentence-transformers/all-MiniLM-L6-v2": ("L-6_H-384_A-12", False),
 }
@@ -27,7 +27,7 @@ def read(path):
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_each_has_a_header_and_a_run_of_its_own(path):
+def test_header_and_output_folder(path):
     header = path.read_text().partition("--output_dir")[0].splitlines()
     assert header and all(line.startswith("#") for line in header)
     assert any(f"--flagfile=configs/{path.name}" in line for line in header)
@@ -37,8 +37,8 @@ def test_each_has_a_header_and_a_run_of_its_own(path):
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_each_can_be_planned(path):
-    """With the teacher that it makes, or one of the shape of the hub's that it names."""
+def test_each_run_can_be_planned(path):
+    """With the teacher made here, or a stand-in with the shape of the one on the hub."""
     config = read(path)
     tokenizer = load_tokenizer()
     teacher = None

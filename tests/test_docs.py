@@ -1,4 +1,4 @@
-"""README and docs/: their commands and flags are there, their links lead on."""
+"""README and docs/: their commands, flags, links and files exist."""
 
 import importlib
 import re
@@ -20,7 +20,7 @@ GIVEN_TO_ALL = {"flagfile", "help", "helpfull", "version"}
 
 
 def command_lines(page):
-    """Lines of code that begin with a command of ours, continued ones whole: lists of words."""
+    """Yields the command lines of a page, with continued lines joined: lists of words."""
     text = re.sub(r"\\\n\s*", " ", page.read_text("utf-8"))
     lines = [line for line in text.splitlines() if line.startswith("    ")]
     lines += re.findall(r"`([^`\n]+)`", text)
@@ -66,7 +66,7 @@ def test_flags_in_the_text_exist(page):
     known = options.keys() | aliases | GIVEN_TO_ALL | {"logdir"}
     scripts = "".join(path.read_text("utf-8") for path in (ROOT / "scripts").rglob("*.[ps][yh]"))
     for name in set(re.findall(r"(?<![\w-])--(\w[\w-]*)", page.read_text("utf-8"))):
-        if name.startswith("xla_"):  # the compiler's
+        if name.startswith("xla_"):  # flags of the compiler
             continue
         assert name in known or f"--{name}" in scripts or f'"{name}"' in scripts, name
 

@@ -1,4 +1,4 @@
-"""The commands that export a model and try it out."""
+"""The export and fill_mask commands."""
 
 import json
 import re
@@ -30,7 +30,7 @@ def run(command, *flags):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """run/student with a tiny model, and text/ to compare on."""
+    """A folder with a tiny model in run/student, and text in text/."""
     folder = tmp_path_factory.mktemp("run")
     (folder / "vocabulary").mkdir()
     (folder / "vocabulary" / "vocab.txt").write_text("\n".join(SPECIAL.split() + WORDS) + "\n")
@@ -54,7 +54,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def exported(folder):
-    """What the export command printed."""
+    """The finished export command."""
     return run("export", *flags_of(folder), "--json")
 
 
@@ -80,7 +80,7 @@ def test_export(folder, exported):
     assert "Not measured." in (output / "model_card.md").read_text()
 
 
-def test_fill_mask_both_ways(folder, exported):
+def test_fill_mask_with_keras_and_tflite(folder, exported):
     assert exported.returncode == 0, exported.stderr
     predictions = []
     for model in ("student", "export/student.tflite"):
@@ -94,7 +94,7 @@ def test_fill_mask_both_ways(folder, exported):
     assert [p for _, p in predictions[0]] == pytest.approx([p for _, p in predictions[1]])
 
 
-def test_fill_mask_for_people(folder, exported):
+def test_fill_mask_as_text(folder, exported):
     assert exported.returncode == 0, exported.stderr
     file = folder / "run" / "export" / "student_int8.tflite"
     done = run("fill_mask", f"--model={file}", "[MASK] [MASK]", "--top_k=2")
@@ -114,7 +114,7 @@ def test_fill_mask_for_people(folder, exported):
         ("export", ["--output_dir={}/none"], "no student/"),
     ],
 )
-def test_bad_input_is_one_line(folder, exported, command, flags, words):
+def test_wrong_input_is_one_line(folder, exported, command, flags, words):
     assert exported.returncode == 0, exported.stderr
     done = run(command, *(flag.format(folder) for flag in flags))
     assert done.returncode not in (0, None)

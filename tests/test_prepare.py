@@ -1,4 +1,4 @@
-"""The command that prepares a corpus."""
+"""The prepare command."""
 
 import json
 import resource
@@ -16,7 +16,7 @@ def run(*flags, **options):
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, **options)
 
 
-def test_table_and_json_say_the_same(tmp_path):
+def test_table_and_json_agree(tmp_path):
     (tmp_path / "text.txt").write_text("the whale\n" * 12_000)
     flags = [f"--corpus={tmp_path / 'text.txt'}", f"--shards_dir={tmp_path / 'shards'}"]
     people = run(*flags)
@@ -63,12 +63,12 @@ def test_many_files_are_counted(tmp_path):
     assert line.endswith("11.txt, and 18 more")
 
 
-def test_lines_of_the_tokenizer_and_of_a_text_that_it_does_not_know(tmp_path):
+def test_warnings_of_tokenizer_and_text(tmp_path):
     words = "[PAD] [UNK] [CLS] [SEP] [MASK] the The Whale".split()
     (tmp_path / "vocab.txt").write_text("\n".join(words) + "\n")
     (tmp_path / "text.txt").write_text("the whale\n" * 12_000)
     flags = [f"--corpus={tmp_path / 'text.txt'}", f"--shards_dir={tmp_path / 'shards'}"]
-    for _ in range(2):  # the second finds the shards
+    for _ in range(2):  # the second time the shards exist
         result = run(*flags, f"--tokenizer={tmp_path}")
         assert result.returncode == 0
         note, warning = result.stderr.splitlines()
@@ -89,7 +89,7 @@ def test_lines_of_the_tokenizer_and_of_a_text_that_it_does_not_know(tmp_path):
         ("--nonsense=1", "nonsense"),
     ],
 )
-def test_bad_input_is_one_line(tmp_path, flag, words):
+def test_wrong_input_is_one_line(tmp_path, flag, words):
     (tmp_path / "binary.txt").write_bytes(bytes(range(256)))
     (tmp_path / "latin.txt").write_bytes("caf\xe9".encode("latin-1"))
     (tmp_path / "empty.txt").write_text("\n \n")
@@ -100,8 +100,8 @@ def test_bad_input_is_one_line(tmp_path, flag, words):
     assert result.stderr.count("\n") == 1 and words in result.stderr, result.stderr
 
 
-def test_a_write_that_fails(tmp_path):
-    limit = 200_000  # bytes that a file may have
+def test_a_failed_write(tmp_path):
+    limit = 200_000  # bytes, the largest size of a file
 
     def small_files():
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))

@@ -1,4 +1,4 @@
-"""The package from Python: what its names need, take and say, and that their examples run."""
+"""The Python API: imports, inputs, errors, and the examples in its docstrings."""
 
 import inspect
 import pkgutil
@@ -28,7 +28,7 @@ PUBLIC = sorted(set(tfdistill.__all__) - {"recipes", "UserError"})
         ("tfdistill.train_model; tfdistill.fill_masks; tfdistill.evaluate_model", set()),
     ],
 )
-def test_what_is_imported(use, heavy):
+def test_heavy_packages_are_imported_late(use, heavy):
     heavy = heavy | {"tensorflow", "keras", "matplotlib", "datasets", "transformers"}
     code = f"import sys, tfdistill\n{use}\nprint(*(set(sys.modules) & {heavy!r}))"
     done = subprocess.run(
@@ -37,8 +37,8 @@ def test_what_is_imported(use, heavy):
     assert (done.stdout.strip(), done.stderr) == ("", "")
 
 
-def test_no_name_is_that_of_a_module():
-    """Importing such a module would put it in the name's place."""
+def test_public_names_differ_from_module_names():
+    """Importing a module of the same name would replace the public name."""
     modules = {module.name for module in pkgutil.iter_modules(tfdistill.__path__)}
     assert set(tfdistill.__all__) & modules == {"recipes"}
     assert set(tfdistill.__all__) <= set(dir(tfdistill))
@@ -51,13 +51,13 @@ def python_blocks(page):
 
 
 @pytest.mark.slow
-def test_python_of_the_pages_runs(user_folder, uncompiled, monkeypatch):
+def test_python_code_in_the_docs(user_folder, uncompiled, monkeypatch):
     monkeypatch.chdir(user_folder)
     ran = []
     for page in PAGES:
         for block in python_blocks(page):
             file = re.match(r"# (\w+\.py)\n", block)
-            if file:  # one that --recipe names
+            if file:  # a file for --recipe
                 Path(file[1]).write_text(block)
                 (name,) = re.findall(r"^def (\w+)", block, re.M)
                 assert tfdistill.recipes.get(f"{file[1]}:{name}", alpha_cos=0.5).phases
@@ -88,7 +88,7 @@ def test_examples_run(name, user_folder, uncompiled, monkeypatch):
     kinds = {"student": tfdistill.MaskedLanguageModel, "recipe": Recipe}
     if name in made:
         assert isinstance(namespace[made[name]], kinds[made[name]])
-    if name == "train_model":  # README's run, which is finished by now
+    if name == "train_model":  # the run of the README, which is finished
         assert namespace["metrics"]["models"]["student"]["top1"] >= 0
 
 
@@ -101,10 +101,10 @@ IDS = [[2, 50, 4, 3], [2, 60, 4, 3]]
 
 
 class Encoding(dict):
-    """As tokenizers of transformers return one: a mapping with more than a model reads."""
+    """A mapping with more keys than a model reads, as tokenizers of transformers return."""
 
 
-def test_a_model_takes_what_holds_ids(model):
+def test_a_model_takes_ids_in_any_container(model):
     import tensorflow as tf
 
     expected = model({"input_ids": tf.constant(IDS, tf.int32)})["logits"].numpy()
@@ -155,13 +155,13 @@ def test_a_model_takes_what_holds_ids(model):
         ({"input_ids": IDS, "masked_positions": [[1]]}, "masked_positions has 1 rows"),
     ],
 )
-def test_other_inputs_are_one_clear_line(model, inputs, words):
+def test_wrong_inputs(model, inputs, words):
     with pytest.raises(tfdistill.UserError) as error:
         model(inputs)
     assert words in str(error.value) and "\n" not in str(error.value)
 
 
-def test_flags_of_numpys_types():
+def test_settings_of_numpy_types():
     config = tfdistill.RunConfig(steps=np.int64(5), learning_rate=np.float32(0.5))
     assert (config.steps, config.learning_rate) == (5, 0.5)
     assert type(config.steps) is int and type(config.learning_rate) is float
@@ -169,7 +169,7 @@ def test_flags_of_numpys_types():
         tfdistill.RunConfig(steps=True)
 
 
-def test_functions_say_what_they_do_not_take(model, user_folder, monkeypatch):
+def test_wrong_arguments_of_functions(model, user_folder, monkeypatch):
     monkeypatch.chdir(user_folder)
     headless = tfdistill.MaskedLanguageModel(model.config, with_head=False)
     own = "runs/mini/student"
@@ -195,7 +195,7 @@ def test_functions_say_what_they_do_not_take(model, user_folder, monkeypatch):
         assert words in str(error.value) and "\n" not in str(error.value)
 
 
-def test_a_model_in_memory_and_its_folder_say_the_same(model, user_folder, monkeypatch):
+def test_a_model_in_memory_gives_the_same_as_its_folder(model, user_folder, monkeypatch):
     monkeypatch.chdir(user_folder)
     text, folder = "The whale [MASK] the [MASK].", "runs/mini/student"
     tokenizer = tfdistill.load_tokenizer(folder)

@@ -1,4 +1,4 @@
-"""Progress lines: how far, how long it will still take, and no wider than the terminal."""
+"""Progress lines: steps, time left, and the width of the terminal."""
 
 import fcntl
 import os
@@ -16,7 +16,7 @@ from tfdistill.command_line.console import Console, finish_line
 
 
 class Clock:
-    """Stands for `time.monotonic`."""
+    """Replaces `time.monotonic`."""
 
     def __init__(self):
         self.now = 1000.0
@@ -34,7 +34,7 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def terminal(monkeypatch):
-    """A function of a width to (console, function that gives what the terminal got)."""
+    """A function of a width to (console, function that returns the terminal's text)."""
     opened = []
 
     def make(columns):
@@ -60,14 +60,14 @@ def terminal(monkeypatch):
         os.close(each) if isinstance(each, int) else each.close()
 
 
-def test_compiling_is_no_step(clock, capsys):
-    """A minute of compiling, then a second a step: 98 steps take 98 seconds."""
+def test_compiling_does_not_count_for_the_time_left(clock, capsys):
+    """A minute of compiling, then a second per step."""
     line = Console().progress("student", 100)
     line.note("compiling the step")
     clock.now += 60
     line(1)
     clock.now += 1
-    line(2)  # not shown, so soon
+    line(2)  # too soon to be shown
     clock.now += 19
     line(21, "loss 3.000")
     shown = capsys.readouterr().out.splitlines()
@@ -78,7 +78,7 @@ def test_compiling_is_no_step(clock, capsys):
     ]
 
 
-def test_a_run_that_goes_on(clock, capsys):
+def test_a_continued_run(clock, capsys):
     line = Console().progress("student", 100, first=50)
     line.note("compiling the step")
     clock.now += 60
@@ -88,7 +88,7 @@ def test_a_run_that_goes_on(clock, capsys):
     assert capsys.readouterr().out.splitlines()[-1].endswith("loss 3.000  1 min 18 s left")
 
 
-def test_notes_among_steps_do_not_fill_a_file(clock, capsys):
+def test_notes_between_steps_are_not_printed_to_a_file(clock, capsys):
     line = Console().progress("student", 10)
     for step in range(1, 10):
         line(step)
@@ -120,13 +120,13 @@ def test_a_line_fits_the_terminal(columns, terminal, clock):
         (40, "loss 10.123"),
     ],
 )
-def test_what_does_not_fit_is_left_out_whole(columns, shown, terminal):
+def test_parts_that_do_not_fit_are_left_out(columns, shown, terminal):
     console, seen = terminal(columns)
     console.progress("student", 9)(1, "loss 10.123  validation 4.321  9,800 tokens/s")
     assert seen().strip() == f"student 1/9  {shown}"
 
 
-def test_a_line_fits_where_there_is_no_terminal(monkeypatch, capsys):
+def test_a_line_fits_columns_without_a_terminal(monkeypatch, capsys):
     line = Console().progress("search", None)
     for columns, width in (("", 79), ("120", 119)):
         monkeypatch.setenv("COLUMNS", columns)
@@ -134,16 +134,16 @@ def test_a_line_fits_where_there_is_no_terminal(monkeypatch, capsys):
         assert len(capsys.readouterr().out.rstrip("\n")) == width
 
 
-def test_other_text_does_not_stand_over_the_line(terminal):
+def test_other_text_starts_on_its_own_line(terminal):
     console, seen = terminal(60)
     console.progress("student", 10)(3, "loss 3.000")
     console.say("next")
-    finish_line()  # which is done
+    finish_line()  # already finished
     head, _, rest = seen().partition("loss 3.000")
     assert rest.replace("\r\n", "\n").lstrip(" ") == "\nnext\n"
 
 
-def test_the_last_state_of_a_line_stays(terminal):
+def test_the_last_state_of_a_line_remains(terminal):
     console, seen = terminal(60)
     line = console.progress("student", 10)
     line(9, "loss 3.000")
@@ -153,7 +153,7 @@ def test_the_last_state_of_a_line_stays(terminal):
     assert shown == ["student 10/10  loss 2.000  done", "next", ""]
 
 
-def test_a_slow_line_shows_now_and_then(clock, capsys):
+def test_lines_without_a_terminal_are_rare(clock, capsys):
     line = Console().progress("cache", 1000)
     for step in range(1, 101):
         line(step)

@@ -1,4 +1,4 @@
-"""Flagfiles by path and by name, as commands read them, and the package that carries them."""
+"""Flagfiles by path and by name, and the wheel that contains them."""
 
 import configparser
 import subprocess
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = {path.stem: path for path in (ROOT / "configs").glob("*.flags")}
 
 
-def test_every_shipped_flagfile_has_a_name():
+def test_bundled_flagfiles_by_name():
     assert CONFIGS and flagfile.bundled().keys() == CONFIGS.keys()
     for name, path in CONFIGS.items():
         lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
@@ -24,7 +24,7 @@ def test_every_shipped_flagfile_has_a_name():
         assert lines == flagfile.expand([f"-flagfile={path}"])
 
 
-def test_the_flags_stand_where_the_flagfile_was(tmp_path, monkeypatch):
+def test_flags_replace_the_word_that_names_the_file(tmp_path, monkeypatch):
     (tmp_path / "inner.flags").write_text("--seed=2\n")
     (tmp_path / "outer.flags").write_text("// mine\n# too\n\n--seed=1\n  --flagfile=inner.flags\n")
     monkeypatch.chdir(tmp_path)
@@ -35,7 +35,7 @@ def test_the_flags_stand_where_the_flagfile_was(tmp_path, monkeypatch):
     ]
 
 
-def test_a_file_of_the_users_goes_before_a_bundled_one(tmp_path, monkeypatch):
+def test_a_users_file_overrides_a_bundled_name(tmp_path, monkeypatch):
     (tmp_path / "mini").write_text("--seed=7\n")
     monkeypatch.chdir(tmp_path)
     assert flagfile.expand(["--flagfile=mini"]) == ["--seed=7"]
@@ -68,9 +68,9 @@ def test_wrong_flagfiles(words, named, tmp_path, monkeypatch):
     assert named in str(error.value) and "\n" not in str(error.value)
 
 
-def test_a_wheel_carries_them_and_every_command(tmp_path):
+def test_a_wheel_contains_flagfiles_and_commands(tmp_path):
     pytest.importorskip("setuptools")
-    # Not in the checkout, where setuptools would leave its build/.
+    # In a copy, because setuptools leaves a build/ folder.
     source = tmp_path / "source"
     source.mkdir()
     for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE", "NOTICE", "configs"):

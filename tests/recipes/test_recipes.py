@@ -1,4 +1,4 @@
-"""Recipes as data."""
+"""Recipes: their terms, options, schedules, and recipes in users' files."""
 
 import dataclasses
 from pathlib import Path
@@ -63,7 +63,7 @@ def test_distilbert_as_published():
 
 
 @pytest.mark.parametrize("name", recipes.names())
-def test_the_flags_have_the_recipes_defaults(name):
+def test_defaults_of_settings_are_those_of_the_recipes(name):
     assert recipes.get(name, **dataclasses.asdict(RunConfig())) == recipes.get(name)
 
 
@@ -84,7 +84,7 @@ def test_options_reach_their_terms():
     assert terms["mlm"].weight == 0.25 and terms["cos"].weight == 0.0
 
 
-def test_mlm_has_one_term_whatever_the_flags():
+def test_mlm_ignores_options_of_other_recipes():
     recipe = recipes.get("mlm", alpha_mlm=7.0, alpha_ce=5.0, temperature=3.0)
     assert recipe.phases == (Phase("mlm", (Term("mlm", 1.0),)),)
 
@@ -100,7 +100,7 @@ def test_restricting_changes_what_is_compared():
 
 
 def test_tinybert_as_published():
-    """Attention scores, hidden states and embeddings weigh alike; one map for all layers."""
+    """Equal weights of the three terms; one projection for all layers."""
     general, head = recipes.get("tinybert").phases
     assert [(t.loss, t.weight, t.projection) for t in general.terms] == [
         ("attention_scores", 1.0, "none"),
@@ -167,7 +167,7 @@ def test_hybrid_puts_masked_lm_first(then):
 
 
 @pytest.mark.parametrize("then", ["mlm", "hybrid", "bert"])
-def test_what_cannot_follow(then):
+def test_recipes_that_cannot_follow(then):
     with pytest.raises(UserError, match=f"then={then} is"):
         recipes.get("hybrid", then=then)
 
@@ -194,13 +194,13 @@ def test_only_numbers_can_be_scheduled(name):
 @pytest.mark.parametrize(
     "text", ["temperature=linear:4:0", "alpha_ce=linear:-1:5", "alpha=cosine:0:2", "x=linear:0:nan"]
 )
-def test_schedules_keep_to_the_flags_range(text):
+def test_schedules_stay_in_the_range_of_the_option(text):
     with pytest.raises(UserError, match="schedules: .* cannot be"):
         check_schedules(RunConfig(schedules=text))
     check_schedules(RunConfig(schedules="temperature=linear:4:1,own=cosine:-3:9"))
 
 
-def test_flags_without_meaning():
+def test_options_of_other_recipes_are_reported():
     config = RunConfig(recipe="minilm", layer_map="last", temperature=4.0, relation_heads=8)
     assert without_meaning(config) == ["temperature", "layer_map"]
     config = RunConfig(recipe="hybrid", then="pkd", alpha=0.2, alpha_ce=1.0, mlm_share=0.1)
@@ -223,7 +223,7 @@ def test_an_unknown_recipe():
         recipes.get("bert")
 
 
-# -- recipes of the user's own
+# -- recipes in users' files
 
 OWN = """
 from tfdistill.distillation.phases import Phase, Recipe, Term
@@ -249,7 +249,7 @@ def own(tmp_path):
     return tmp_path / "own.py"
 
 
-def test_a_recipe_of_ones_own(own):
+def test_a_users_recipe(own):
     recipe = recipes.get(f"{own}:angles", alpha_cos=0.5, alpha_ce=9.0)
     assert recipe.name == "angles"
     assert {t.loss: t.weight for t in recipe.phases[0].terms} == {"mlm": 2.0, "cos": 0.5}
@@ -272,7 +272,7 @@ def test_tinyberts_published_students_fit_bert_base(shape, layers):
 @pytest.mark.parametrize(
     "signature, wrong",
     [
-        ("alpha_cos=1.0, layer_map='last', mine=7.0", None),  # a flag that is empty leaves it
+        ("alpha_cos=1.0, layer_map='last', mine=7.0", None),  # an empty setting keeps it
         ("alpha_cos", None),
         (
             "alpha_mlm=2.0, alpha_cos=3.0",
@@ -281,7 +281,7 @@ def test_tinyberts_published_students_fit_bert_base(shape, layers):
         ("restrict_ce_to_mask=True", "restrict_ce_to_mask=True never counts"),
     ],
 )
-def test_defaults_that_flags_would_replace_are_refused(tmp_path, signature, wrong):
+def test_defaults_that_settings_would_replace_are_refused(tmp_path, signature, wrong):
     own = tmp_path / "own.py"
     own.write_text(OWN + f"\ndef mine({signature}):\n    return angles()\n")
     config = RunConfig(recipe=f"{own}:mine")
@@ -294,8 +294,8 @@ def test_defaults_that_flags_would_replace_are_refused(tmp_path, signature, wron
     check_own_defaults(RunConfig(recipe="pkd"))
 
 
-def test_the_example_of_the_documentation(tmp_path, tiny_model):
-    """The lines of docs/RECIPES.md as they stand there, between two models."""
+def test_the_example_in_the_docs(tmp_path, tiny_model):
+    """The code of docs/RECIPES.md, run with two models."""
     text = (Path(__file__).parents[2] / "docs" / "RECIPES.md").read_text("utf-8")
     (tmp_path / "my_recipes.py").write_text(text.split("```python\n")[1].split("```")[0])
     recipe = recipes.get(f"{tmp_path}/my_recipes.py:angles", alpha_mlm=7.0)
@@ -331,13 +331,13 @@ def test_a_file_that_does_not_run(tmp_path):
         recipes.get(f"{tmp_path}/bad.py:x")
 
 
-def test_a_run_remembers_the_file(own):
+def test_the_fingerprint_changes_with_the_file(own):
     before = fingerprint(f"{own}:angles")
     assert before.startswith(f"{own}:angles (") and fingerprint("pkd") == "pkd"
     own.write_text(OWN + "# changed")
     assert fingerprint(f"{own}:angles") != before
 
 
-def test_losses_that_read_no_teacher_are_known_without_tensorflow():
+def test_losses_without_a_teacher_are_known_without_tensorflow():
     alone = {name for name, loss in LOSSES.items() if not loss.needs_teacher}
     assert alone == set(TEXT_ALONE)

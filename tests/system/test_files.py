@@ -1,4 +1,4 @@
-"""A write that fails leaves what was there."""
+"""Atomic writes: a failed write leaves the old file or folder."""
 
 import pytest
 
@@ -59,7 +59,7 @@ def test_failed_folder_keeps_the_old_one(tmp_path):
 
 
 @pytest.mark.parametrize("read", ["vocab.txt", "tokenizer.json", "text.txt", "model.tflite"])
-def test_git_lfs_pointers_are_named_by_every_reader(tmp_path, read):
+def test_every_reader_refuses_git_lfs_pointers(tmp_path, read):
     path = tmp_path / read
     path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0a1b\nsize 231508\n")
     readers = {"text.txt": check_file, "model.tflite": LiteModel}

@@ -1,4 +1,4 @@
-"""Paths in flags: `~`, folders of other commands, and places that cannot be written."""
+"""Paths in settings: `~`, paths relative to other folders, and unwritable places."""
 
 import errno
 import os
@@ -39,21 +39,21 @@ def test_a_tilde_is_the_home_folder(name, home):
         assert value == f"{home}/a, {home}/b,c,{home}/d*/**"
 
 
-def test_a_tilde_behind_a_prefix_and_before_a_name(home):
+def test_a_tilde_after_a_prefix_and_before_a_name(home):
     assert RunConfig(recipe="~/r.py:mine").recipe == f"{home}/r.py:mine"
     assert RunConfig(corpus="hf:~/texts:plain").corpus == f"hf:{home}/texts:plain"
     assert RunConfig(text="~ [MASK]").text == "~ [MASK]"  # no path
 
 
-def test_every_flag_that_names_a_path_knows_it():
-    """A new flag that speaks of files or folders takes `~`, too."""
+def test_every_setting_with_a_path_is_declared_as_one():
+    """Its help mentions files or folders; so a new setting takes `~`, too."""
     words = ("folder", "file", "director")
     options = options_of(RunConfig).items()
     texts = {name: option for name, option in options if types_of(RunConfig)[name] is str}
     speaking = {
         name for name, option in texts.items() if any(word in option.help.lower() for word in words)
     }
-    others = {"text_column"}  # a word inside such files
+    others = {"text_column"}  # a column inside files
     assert speaking - others <= {name for name, option in texts.items() if option.path}
 
 
@@ -70,14 +70,14 @@ def test_every_flag_that_names_a_path_knows_it():
         ("corpus", None, "corpus=None"),
     ],
 )
-def test_a_config_made_in_python_is_held_to_the_flags_bounds(name, value, words):
+def test_wrong_values_in_python(name, value, words):
     with pytest.raises(UserError) as error:
         RunConfig(**{name: value})
     assert words in str(error.value) and "\n" not in str(error.value)
     assert RunConfig(n_epoch=2).n_epoch == 2.0
 
 
-def test_flags_of_a_run_as_they_were_meant(tmp_path):
+def test_settings_that_were_given_in_another_folder(tmp_path):
     there = tmp_path / "there"
     (there / "texts").mkdir(parents=True)
     (there / "sample").mkdir()
@@ -99,7 +99,7 @@ def test_flags_of_a_run_as_they_were_meant(tmp_path):
 
 
 def refused(require, *words, flag="flag"):
-    """Checks for one line that names flag, value and cure, and that nothing was made."""
+    """Checks for one line that names setting, value and cure, and that nothing was created."""
 
     def check(path):
         before = sorted(Path().rglob("*"))
@@ -113,7 +113,7 @@ def refused(require, *words, flag="flag"):
     return check
 
 
-def test_what_can_be_written_is_left_as_it_is(tmp_path):
+def test_checking_a_writable_path_changes_nothing(tmp_path):
     before = sorted(tmp_path.rglob("*"))
     for text in ("new", "new/below/it", ".", str(tmp_path), str(tmp_path / "new")):
         require_folder("flag", text)
@@ -122,7 +122,7 @@ def test_what_can_be_written_is_left_as_it_is(tmp_path):
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_something_in_the_way(tmp_path):
+def test_a_file_in_place_of_a_folder_and_the_reverse(tmp_path):
     (tmp_path / "file").write_text("")
     (tmp_path / "link").symlink_to(tmp_path / "gone")
     refused(require_folder, "flag=file is a file", "name a folder")("file")
@@ -145,7 +145,7 @@ def test_something_in_the_way(tmp_path):
         (errno.ENOENT, "fix the path"),
     ],
 )
-def test_the_cure_fits_what_the_system_says(number, cure, monkeypatch):
+def test_cures_for_errors_of_the_system(number, cure, monkeypatch):
     def mkdir(path, *_, **__):
         raise OSError(number, os.strerror(number), path)
 
@@ -156,7 +156,7 @@ def test_the_cure_fits_what_the_system_says(number, cure, monkeypatch):
 
 @pytest.fixture
 def no_rights(monkeypatch):
-    """A folder whose content may be listed and not changed, for anybody but root."""
+    """A read-only folder, for users other than root."""
     path = Path(tempfile.mkdtemp())
     path.chmod(0o555)
     monkeypatch.chdir(path)
@@ -179,7 +179,7 @@ def test_no_permission(no_rights):
     refused(require_folder, "Permission denied")(no_rights)
 
 
-def test_prepared_text_may_be_there_to_be_read(tmp_path, monkeypatch):
+def test_a_folder_with_prepared_text_may_be_read_only(tmp_path, monkeypatch):
     (tmp_path / "shards" / "text-1").mkdir(parents=True)
 
     def mkdir(path, *_, **__):

@@ -16,7 +16,7 @@ def resident():
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other systems do it by themselves")
-def test_what_is_freed_in_pieces_goes_back():
+def test_memory_freed_in_pieces_is_returned():
     pieces = [np.ones(8000) for _ in range(4000)]  # 256 MB
     kept = pieces[::100]  # between the others
     del pieces
@@ -27,7 +27,7 @@ def test_what_is_freed_in_pieces_goes_back():
     assert resident() <= before - 200e6 and len(kept) == 40
 
 
-def test_systems_without_the_call_are_left_alone(monkeypatch):
+def test_systems_without_malloc_trim(monkeypatch):
     monkeypatch.setattr(ctypes, "CDLL", lambda _: object())
     with process_memory.returned():
         pass

@@ -1,4 +1,4 @@
-"""Chatter on file descriptor 2 disappears, errors do not."""
+"""Messages of native libraries are hidden, errors are not."""
 
 import os
 import subprocess
@@ -12,14 +12,14 @@ from tfdistill.system.quiet import OF_CUDA, quiet_native_output
 CHATTER = b"I0000 00:00:1 a.cc:1] hello\nW0000 00:00:1 a.cc:1] careful\nINFO: created\n"
 
 
-def test_chatter_is_dropped_and_errors_pass(capfd):
+def test_messages_are_dropped_and_errors_pass(capfd):
     with quiet_native_output():
         os.write(2, CHATTER + b"E0000 00:00:1 b.cc:2] broken\n")
     os.write(2, b"after\n")
     assert capfd.readouterr().err == "E0000 00:00:1 b.cc:2] broken\nafter\n"
 
 
-def test_a_failure_carries_everything_that_was_said(capfd):
+def test_an_exception_has_all_messages_as_a_note(capfd):
     with pytest.raises(ValueError, match="no") as raised:
         with quiet_native_output():
             os.write(2, CHATTER)
@@ -28,8 +28,8 @@ def test_a_failure_carries_everything_that_was_said(capfd):
     assert capfd.readouterr().err == ""
 
 
-def test_known_complaints_that_are_no_errors(capfd):
-    """A CUDA library that is linked twice; and CUDA's start, where there is no driver."""
+def test_harmless_errors_are_dropped(capfd):
+    """A CUDA library that is linked twice, and CUDA without a driver."""
     twice = b"E0000 00:00:1 cuda_dnn.cc:9] Unable to register cuDNN factory: one is registered\n"
     no_driver = b"E0000 00:00:1 cuda_platform.cc:52] failed call to cuInit: UNKNOWN ERROR (303)\n"
     with quiet_native_output():
@@ -55,7 +55,7 @@ for _ in range(8):  # one model after the other, one batch each
 
 
 def test_the_python_api_is_quiet(tiny_model, tmp_path):
-    """Import, first operation and the first calls of several models, in a process of its own."""
+    """Import, first operation and first calls of several models, in another process."""
     save_model(tiny_model(), tmp_path)
     environment = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
     done = subprocess.run(
@@ -65,7 +65,7 @@ def test_the_python_api_is_quiet(tiny_model, tmp_path):
 
 
 def test_no_standard_error(tmp_path):
-    """A process that was started without one."""
+    """A process that was started without standard error."""
     code = (
         "from tfdistill.system.quiet import quiet_native_output\n"
         "with quiet_native_output(): print(1)"

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: when a process ends, its messages and its exit code. Without TensorFlow."""
+"""Ctrl-C and SIGTERM: when a process ends, its messages and its exit code."""
 
 import signal
 import subprocess
@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-# A command whose stage is the body; `busy` keeps the main thread out of Python's hands.
+# A command with one stage; `busy` keeps the main thread in a call that cannot be interrupted.
 COMMAND = """
 import hashlib, sys, time
 from tfdistill.command_line import cli
@@ -25,7 +25,7 @@ def main(config):
     {body}
     print("through", flush=True)
 
-cli.run(main, "", [], left=lambda: "what is left")
+cli.Command("", ()).run(main, left=lambda: "what is left")
 """
 PLAIN = "ready(); time.sleep(60)"
 COMPILING = "ready(); busy()"
@@ -76,20 +76,20 @@ CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 @pytest.mark.parametrize("signum", CODES)
 @pytest.mark.parametrize("body", [PLAIN, COMPILING, CAPTURED, COMPILING_FIRST, TRANSLATED])
-def test_one_signal_ends_what_stores_nothing(body, signum):
-    """Also within a call of a library that Python cannot interrupt."""
+def test_one_signal_ends_a_command_without_state(body, signum):
+    """Also during a call that Python cannot interrupt."""
     code, out, err, seconds = stop(body, signum)
     assert (code, out, err) == (CODES[signum], "", FAREWELL)
     assert seconds < 10
 
 
 @pytest.mark.parametrize("signum", CODES)
-def test_what_can_be_stored_is_stored_first(signum):
+def test_state_is_stored_first(signum):
     code, out, err, _ = stop(STORING, signum)
     assert (code, out, err) == (CODES[signum], "stored\n", WAITS + FAREWELL)
 
 
-def test_the_end_of_a_stage_is_stored_as_well():
+def test_the_end_of_a_stage_is_stored():
     code, out, err, _ = stop(AT_THE_END, signal.SIGINT)
     assert (code, out, err) == (130, "stored\n", WAITS + FAREWELL)
 
@@ -101,16 +101,18 @@ def test_a_second_signal_ends_at_once(signum):
     assert seconds < 10
 
 
-def test_a_signal_that_comes_twice_is_one():
-    """`timeout` sends it to the process and to its group."""
+def test_a_doubled_signal_counts_once():
+    """`timeout` signals the process and its group."""
     code, out, err, _ = stop(STORING, signal.SIGTERM, signal.SIGTERM, pause=0.01)
     assert (code, out, err) == (143, "stored\n", WAITS + FAREWELL)
 
 
 def test_an_ignored_signal_stays_ignored():
-    """As of a command that a script has started in the background."""
+    """As in a command that a script runs in the background."""
     body = "signal.signal(signal.SIGINT, signal.SIG_IGN)"
-    program = COMMAND.format(body="ready(); time.sleep(1)").replace("cli.run", f"{body}; cli.run")
+    program = COMMAND.format(body="ready(); time.sleep(1)").replace(
+        "cli.Command", f"{body}; cli.Command"
+    )
     process = subprocess.Popen(
         [sys.executable, "-c", f"import signal\n{program}"], stdout=subprocess.PIPE, text=True
     )
@@ -139,6 +141,6 @@ assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_without_a_command():
-    """Where the library is used from Python, Ctrl-C waits, and a second one does not."""
+    """In Python, the first Ctrl-C waits and the second does not."""
     done = subprocess.run([sys.executable, "-c", NOTEBOOK], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("stored\ninterrupted\ninterrupted\n", "")
