@@ -1,6 +1,6 @@
 """tfdistill: published ways to shrink BERT, from raw text to a student that runs on a phone.
 
-Importing the package is cheap: TensorFlow and Keras are loaded by the first name that needs them.
+Importing the package is cheap: TensorFlow and Keras are imported when a name first needs them.
 """
 
 import importlib
@@ -11,7 +11,7 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 __version__ = "0.1.0"
 
-# Names never equal a module of this package: importing the module would put it in their place.
+# A name must differ from the modules of this package: importing the module would replace it.
 _HOMES = {
     "train_model": "tfdistill.command_line.api",
     "evaluate_model": "tfdistill.command_line.api",
@@ -33,8 +33,7 @@ __all__ = [*_HOMES, "recipes"]
 
 def __getattr__(name):
     if name in __all__:
-        # What the commands do too: a word on installations that cannot work, switches for Metal,
-        # and TensorFlow's chatter kept off standard error.
+        # As in the commands: checks the installation, and hides TensorFlow's start-up messages.
         devices = importlib.import_module("tfdistill.system.devices")
         module = devices.import_quietly(_HOMES.get(name, f"tfdistill.{name}"))
         return getattr(module, name) if name in _HOMES else module

@@ -32,7 +32,7 @@ def main():
 
 
 def listing():
-    """The commands with what they do, and the flagfiles with where they lie: str."""
+    """Returns the commands with their purpose, and the paths of the flagfiles, as text."""
     lines = [tfdistill.__doc__.splitlines()[0], ""]
     for name in COMMANDS:
         module = importlib.import_module(f"tfdistill.{name}")

@@ -10,16 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tfdistill.command_line.run_config import RunConfig
-from tfdistill.command_line.run_text import as_meant_in
-from tfdistill.settings.settings import options_of, types_of
 from tfdistill.system.errors import UserError
 from tfdistill.system.paths import require_file, require_folder, require_shards
 
 ROOT = Path(__file__).resolve().parents[2]
-ONE = "data_dir tokenizer shards_dir teacher_cache teacher_config student_config output_dir model"
-ONE = [*ONE.split(), "metal_kernels", "page"]
-SEVERAL = "corpus teacher runs".split()
 
 
 @pytest.fixture(autouse=True)
@@ -27,75 +21,6 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", "/home/of")
     monkeypatch.chdir(tmp_path)
     return "/home/of"
-
-
-@pytest.mark.parametrize("name", [*ONE, *SEVERAL])
-def test_a_tilde_is_the_home_folder(name, home):
-    for given, meant in {"~": home, "~/a b": f"{home}/a b", "./~": "./~", "a~": "a~"}.items():
-        assert getattr(RunConfig(**{name: given}), name) == meant
-    assert getattr(RunConfig(**{name: Path("~/x")}), name) == f"{home}/x"
-    if name in SEVERAL:
-        value = getattr(RunConfig(**{name: "~/a, ~/b,c,~/d*/**"}), name)
-        assert value == f"{home}/a, {home}/b,c,{home}/d*/**"
-
-
-def test_a_tilde_after_a_prefix_and_before_a_name(home):
-    assert RunConfig(recipe="~/r.py:mine").recipe == f"{home}/r.py:mine"
-    assert RunConfig(corpus="hf:~/texts:plain").corpus == f"hf:{home}/texts:plain"
-    assert RunConfig(text="~ [MASK]").text == "~ [MASK]"  # no path
-
-
-def test_every_setting_with_a_path_is_declared_as_one():
-    """Its help mentions files or folders; so a new setting takes `~`, too."""
-    words = ("folder", "file", "director")
-    options = options_of(RunConfig).items()
-    texts = {name: option for name, option in options if types_of(RunConfig)[name] is str}
-    speaking = {
-        name for name, option in texts.items() if any(word in option.help.lower() for word in words)
-    }
-    others = {"text_column"}  # a column inside files
-    assert speaking - others <= {name for name, option in texts.items() if option.path}
-
-
-@pytest.mark.parametrize(
-    "name, value, words",
-    [
-        ("layerdrop", 1.5, "layerdrop=1.5 is out of range: give at least 0.0 and at most 0.95"),
-        ("seed", -1, "seed=-1"),
-        ("steps", "8", "steps='8' is a str: give a whole number"),
-        ("steps", 8.0, "steps=8.0"),
-        ("steps", True, "steps=True"),
-        ("remat", 1, "remat=1"),
-        ("device", "tpu", "device=tpu: choose one of auto, cpu, gpu"),
-        ("corpus", None, "corpus=None"),
-    ],
-)
-def test_wrong_values_in_python(name, value, words):
-    with pytest.raises(UserError) as error:
-        RunConfig(**{name: value})
-    assert words in str(error.value) and "\n" not in str(error.value)
-    assert RunConfig(n_epoch=2).n_epoch == 2.0
-
-
-def test_settings_that_were_given_in_another_folder(tmp_path):
-    there = tmp_path / "there"
-    (there / "texts").mkdir(parents=True)
-    (there / "sample").mkdir()
-    (there / "texts" / "a.txt").write_text("text")
-    meant = {
-        ("shards_dir", "shards"): f"{there}/shards",
-        ("shards_dir", "/abs/shards"): "/abs/shards",
-        ("corpus", "texts/a.txt,texts/*.txt,gone"): f"{there}/texts/a.txt,{there}/texts/*.txt,gone",
-        ("corpus", "hf:./texts"): f"hf:{there}/./texts",
-        ("corpus", "hf:owner/name:plain"): "hf:owner/name:plain",
-        ("corpus", "sample"): "sample",
-        ("data_dir", ""): "",
-        ("length", "16"): "16",
-    }
-    for (name, text), value in meant.items():
-        assert as_meant_in(name, text, str(there)) == value
-        assert as_meant_in(name, text, os.getcwd()) == text
-        assert as_meant_in(name, text, "") == text
 
 
 def refused(require, *words, flag="flag"):
