@@ -10,7 +10,7 @@ def flag_lines(config):
         config: a `RunConfig`.
 
     Returns:
-        list of str, such as "--length=128".
+        list of str, one flag each.
     """
     stored = [name for name, option in options_of(config).items() if option.stored]
     return [f"--{name}={as_text(getattr(config, name))}" for name in stored]

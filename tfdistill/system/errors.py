@@ -1,7 +1,7 @@
 """Errors that the user can correct, and settings named in messages.
 
 A message names a setting in backquotes: "`length`=200 is over the 128 positions". Python users read
-the plain name, `length=200`; the command line writes the flag, `--length=200`.
+the plain name, `length=200`; the command line writes the flag in its place.
 """
 
 import re
