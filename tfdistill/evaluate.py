@@ -16,7 +16,6 @@ import json
 from tfdistill.command_line.cli import Command
 from tfdistill.command_line.console import Console
 from tfdistill.command_line.run_text import HELP
-from tfdistill.run import evaluation
 from tfdistill.settings.text import Corpus
 
 COMMAND = Command(
@@ -39,7 +38,9 @@ def main():
 
 
 def _evaluate(config):
-    result = evaluation.evaluate_and_show(config, Console(json=config.json))
+    from tfdistill.run.evaluation import evaluate_and_show
+
+    result = evaluate_and_show(config, Console(json=config.json))
     if config.json:
         print(json.dumps(result))
 

@@ -14,7 +14,6 @@ import json
 from tfdistill.command_line.cli import Command
 from tfdistill.command_line.console import Console
 from tfdistill.command_line.run_text import HELP
-from tfdistill.run.exported_model import export_model
 from tfdistill.settings.text import Corpus
 
 COMMAND = Command(
@@ -37,6 +36,8 @@ def main():
 
 
 def _export(config):
+    from tfdistill.run.exported_model import export_model
+
     facts, failure = export_model(config, Console(json=config.json))
     if config.json:
         print(json.dumps(facts))

@@ -9,7 +9,6 @@ the file's folder and in ../student. With --json: {"text", "predictions": one li
 
 import json
 
-from tfdistill.command_line.api import fill_masks
 from tfdistill.command_line.cli import Command
 from tfdistill.command_line.run_text import HELP
 from tfdistill.reports.predictions import format_predictions
@@ -32,6 +31,8 @@ def main():
 def _fill_mask(config):
     if not config.model:
         raise UserError("`model` is empty: name a Hugging Face directory or a .tflite file")
+    from tfdistill.command_line.api import fill_masks
+
     tokenizer = config.tokenizer or None
     predictions = fill_masks(config.model, config.text, config.top_k, tokenizer, config.device)
     if config.json:

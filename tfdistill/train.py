@@ -13,7 +13,6 @@ from tfdistill.command_line.cli import Command
 from tfdistill.command_line.console import Console
 from tfdistill.command_line.run_config import RecipeOptions
 from tfdistill.command_line.user_recipe import require_on_command_line
-from tfdistill.run.job import MainJob
 from tfdistill.settings.distillation import Distillation
 from tfdistill.settings.models import Student, Teacher
 from tfdistill.settings.optimizer import Optimizer
@@ -38,6 +37,8 @@ def main():
 
 def _train(config, jobs):
     require_on_command_line(config.recipe)
+    from tfdistill.run.job import MainJob
+
     job = MainJob(config, Console(json=config.json))
     jobs.append(job)
     metrics, failure = job.run()
