@@ -13,7 +13,7 @@ from tfdistill.distillation.ensemble import MeanOfTeachers
 from tfdistill.distillation.phases import Phase, Term
 from tfdistill.distillation.signals import MASKED_ROWS, TOKEN_ROWS
 from tfdistill.starts.from_teacher import initialize_student
-from tfdistill.training.unigram import set_unigram_bias, unigram_log_probabilities
+from tfdistill.starts.unigram import set_unigram_bias, unigram_log_probabilities
 
 WORDS = 50  # of the vocabulary; the longer tables have six rows more
 TERMS = {

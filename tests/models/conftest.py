@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tfdistill.models.configs.encoder_config import EncoderConfig
-from tfdistill.models.configs.mobilebert_config import MobileBertConfig
+from tfdistill.models.configs.mobilebert import MobileBertConfig
 
 
 def tiny_config(model_type="bert", **changes):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tfdistill.models.configs.config_files import config_of, named_config, read_config
-from tfdistill.models.configs.mobilebert_config import MobileBertConfig
+from tfdistill.models.configs.mobilebert import MobileBertConfig
 from tfdistill.models.model import MaskedLanguageModel, parameters
 from tfdistill.system.errors import UserError
 
@@ -113,8 +113,8 @@ def test_names_that_are_none():
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"use_bottleneck": False}, "use_bottleneck is false"),
-        ({"trigram_input": False}, "trigram_input is false"),
+        ({"use_bottleneck": False}, "use_bottleneck=False"),
+        ({"trigram_input": False}, "trigram_input=False"),
         ({"normalization_type": "rms"}, "normalization_type 'rms'"),
         ({"embedding_size": 513}, "larger than hidden_size"),
         ({"num_feedforward_networks": 0}, "num_feedforward_networks"),

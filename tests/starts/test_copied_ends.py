@@ -7,8 +7,8 @@ import pytest
 
 from tfdistill.models.configs.config_files import named_config
 from tfdistill.models.model import MaskedLanguageModel
+from tfdistill.starts.compatibility import choose_layers
 from tfdistill.starts.from_teacher import initialize_student
-from tfdistill.starts.start_layers import choose_layers
 from tfdistill.system.errors import UserError
 
 TEACHER, STUDENT = "L-3_H-24_B-16_A-2_F-1_E-6", "L-2_H-8_B-16_A-2_F-2_E-6"
@@ -79,10 +79,10 @@ def test_another_norm_is_fitted(teacher, text):
                 variable.assign(value)
 
 
-def test_shapes_that_share_no_embeddings(teacher):
+def test_embeddings_of_other_shapes_are_refused(teacher):
     for name, words in (
-        ("L-2_H-8_B-12_A-2_F-2_E-6", "hidden_size is 12 and the teacher's 16"),
-        ("L-2_H-8_B-16_A-2_F-2_E-8", "embedding_size is 8 and the teacher's 6"),
+        ("L-2_H-8_B-12_A-2_F-2_E-6", "hidden_size is 12 in the student and 16 in the teacher"),
+        ("L-2_H-8_B-16_A-2_F-2_E-8", "embedding_size is 8 in the student and 6 in the teacher"),
     ):
         with pytest.raises(UserError, match=words):
             choose_layers(teacher.config, shape(name), "embeddings")
@@ -90,12 +90,14 @@ def test_shapes_that_share_no_embeddings(teacher):
     for config in ((teacher.config, bert), (bert, teacher.config)):
         with pytest.raises(UserError, match="no layers in common"):
             choose_layers(*config, "embeddings")
-    with pytest.raises(UserError, match="takes no layers"):
+    with pytest.raises(UserError, match="copies no layers"):
         choose_layers(teacher.config, shape(STUDENT), "embeddings:pca")
 
 
 def test_layers_are_taken_from_a_teacher_of_the_same_shape(teacher):
     student = initialize_student(teacher, shape(TEACHER, num_hidden_layers=2), "spaced")
+    assert_same(student.encoder.embeddings, teacher.encoder.embeddings)
+    assert_same(student.head, teacher.head)
     for ours, index in zip(student.encoder.blocks, (0, 2), strict=True):
         assert_same(ours, teacher.encoder.blocks[index])
     with pytest.raises(UserError, match="intra_bottleneck_size is 8 .*=embeddings or random"):

@@ -78,9 +78,8 @@ def test_a_start_from_hardly_any_text_is_finite(ids, tiny_model):
     assert model.decoder_kernel.numpy()[5:].std(axis=1).min() > 0
 
 
-def test_a_long_text_is_sampled_from_all_over(text, monkeypatch):
-    monkeypatch.setattr(from_text, "MOST_TOKENS", 1000)
-    sampled = from_text._sample(np.arange(100_000))
+def test_a_long_text_is_sampled_from_all_over(text):
+    sampled = from_text.sample_tokens(np.arange(100_000), most=1000)
     assert len(sampled) == 1000 and sampled[0] == 0 and sampled[-1] == 99_999
 
 
@@ -99,8 +98,8 @@ def test_a_model_knows_the_topic_before_it_is_trained(text):
 @pytest.mark.parametrize(("width", "heads"), [(32, 4), (15, 3), (8, 1)])
 def test_heads_start_with_their_neighbours(width, heads):
     query = np.random.default_rng(0).standard_normal((width, width))
-    key = from_text._keys_of_neighbours(query, heads)
-    places = from_text._sinusoids(np.arange(40), width)
+    key = from_text.neighbor_keys(query, heads)
+    places = from_text.sinusoids(np.arange(40), width)
     for head, distance in zip(range(heads), [-1, 1, -2, 2], strict=False):
         own = slice(head * (width // heads), (head + 1) * (width // heads))
         ours, theirs = places @ query[:, own], places @ key[:, own]

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tfdistill.data.batches import EvaluationBatches
+from tfdistill.starts.unigram import set_unigram_bias
 from tfdistill.training.evaluation import (
     agreement,
     evaluate,
@@ -14,7 +15,6 @@ from tfdistill.training.evaluation import (
     metrics_from,
     scorer,
 )
-from tfdistill.training.unigram import set_unigram_bias
 
 pytestmark = pytest.mark.tf218
 

@@ -21,7 +21,6 @@ class Embeddings(keras.layers.Layer):
     """
 
     site = 0  # dropout site; the layers have the sites from 1 on
-    COPIED = ()  # layers beside tables and norm that a student may take over
 
     def __init__(self, config, name="embeddings"):
         # No autocast: it would copy the whole table before each lookup.

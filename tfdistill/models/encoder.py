@@ -1,11 +1,11 @@
-"""The encoder of every model type in one class, which shows its insides on demand."""
+"""The encoder of every model type, which can return its intermediate tensors."""
 
 import functools
 
 import keras
 from keras import ops
 
-from tfdistill.models.architectures import ARCHITECTURES
+from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.models.layerdrop import run_or_skip
 from tfdistill.models.remat import recomputed
 from tfdistill.system.errors import UserError
@@ -24,23 +24,23 @@ class Encoder(keras.layers.Layer):
         config: EncoderConfig.
 
     Attributes:
-        embeddings: `Embeddings`.
-        blocks: list of the model type's layers, the first first.
+        embeddings: `Embeddings`, or the model type's own class.
+        blocks: list of the layers, from the input to the output.
     """
 
     def __init__(self, config):
         super().__init__(name="encoder")
         self.config = config
-        architecture = ARCHITECTURES[config.model_type]
-        self.embeddings = architecture.embeddings(config)
+        parts = get_model_type(config.model_type).parts()
+        self.embeddings = parts.embeddings(config)
         self.blocks = [
-            architecture.block(config, index, name=f"layer_{index}")
+            parts.block(config, index, name=f"layer_{index}")
             for index in range(config.num_hidden_layers)
         ]
         self.build()
 
     def build(self, input_shape=None):
-        # Building the parts here, not on their own, puts this layer's name into their paths.
+        # Built inside this layer's build, the parts have its name in their paths.
         self.embeddings.build()
         for block in self.blocks:
             block.build((None, None, self.config.hidden_size))
@@ -51,25 +51,25 @@ class Encoder(keras.layers.Layer):
         Args:
             inputs: dict of int32 (batch, length) tensors: input_ids; optional attention_mask
                 (1 for real tokens; all ones when left out); optional token_type_ids (zeros when
-                left out; DistilBERT has none and ignores them). Other keys are ignored. The
-                length is static.
-            taps: names out of `TAPS`: what to return beside the last hidden state.
+                left out; ignored by DistilBERT). Other keys are ignored. The length is static.
+            taps: names of `TAPS` to return beside the last hidden state.
             dropout: DropoutKey, or None for inference.
             keep_layers: `LayerDraws`, the layers that LayerDrop keeps, or None for all.
             layers: static indices of the layers to run, in this order, or None for all.
-            remat: keep each layer's input alone for the gradient, and compute the layer again
-                then (Chen et al., 2016); what `keep_layers` does is for it to say.
+            remat: whether to store only each layer's input for the gradient and to compute the
+                layer again in the backward pass (Chen et al., 2016). Ignored with `keep_layers`,
+                which has an option of its own.
 
         Returns:
-            dict: "last_hidden_state" (batch, length, hidden), and what was tapped: "embeddings"
-            like it; "hidden_states", a tuple of the embeddings and each layer's output;
-            "attention_scores" (scaled by 1/sqrt(head size), before the mask) and
-            "attention_probs" (before dropout), tuples of (batch, heads, length, length);
+            dict: "last_hidden_state" (batch, length, hidden), and the tapped tensors:
+            "embeddings" (batch, length, hidden); "hidden_states", a tuple of the embeddings and
+            each layer's output; "attention_scores" (scaled by 1/sqrt(head size), before the mask)
+            and "attention_probs" (before dropout), tuples of (batch, heads, length, length);
             "queries", "keys", "values", tuples of (batch, heads, length, head size).
 
         Raises:
-            ValueError: an unknown tap, or one that skipped layers cannot give.
-            UserError: more tokens in a row than the model has positions.
+            ValueError: an unknown tap, or a tap of layers together with `keep_layers`.
+            UserError: a row has more tokens than the model has positions.
         """
         taps = _check_taps(taps, keep_layers)
         input_ids = ops.cast(inputs["input_ids"], "int32")  # (batch, length)
@@ -110,8 +110,8 @@ class Encoder(keras.layers.Layer):
             raise ValueError("the length of input_ids must be static")
         if length > self.config.max_position_embeddings:
             raise UserError(
-                f"--length: rows of {length} tokens are longer than the model's "
-                f"{self.config.max_position_embeddings} positions; use a smaller --length"
+                f"`length`={length} is over the model's {self.config.max_position_embeddings} "
+                "positions: use a smaller one"
             )
 
 
@@ -119,8 +119,8 @@ def _check_taps(taps, keep_layers):
     taps = frozenset([taps] if isinstance(taps, str) else taps)
     unknown = sorted(taps - TAPS)
     if unknown:
-        raise ValueError(f"unknown taps {unknown}; there are {sorted(TAPS)}")
+        raise ValueError(f"unknown taps {unknown}: use names of {sorted(TAPS)}")
     missing = sorted(taps.intersection(LAYER_TAPS))
     if keep_layers is not None and missing:
-        raise ValueError(f"taps {missing} do not exist in layers that keep_layers skips")
+        raise ValueError(f"taps {missing} cannot be returned with keep_layers, which skips layers")
     return taps

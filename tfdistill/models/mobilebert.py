@@ -10,7 +10,7 @@ from keras import ops
 
 from tfdistill.models.activations import ACTIVATIONS
 from tfdistill.models.attention import SelfAttention
-from tfdistill.models.configs.mobilebert_config import NO_NORM
+from tfdistill.models.configs.mobilebert import NO_NORM
 from tfdistill.models.dense import dense
 from tfdistill.models.dropout import stateless_dropout
 from tfdistill.models.normalization import LayerNormalization, NoNorm
@@ -43,7 +43,6 @@ class TrigramEmbeddings(keras.layers.Layer):
     """
 
     site = 0
-    COPIED = ("transformation",)
 
     def __init__(self, config, name="embeddings"):
         super().__init__(name=name, autocast=False)

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from tfdistill.models.architectures import ARCHITECTURES
+from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.models.encoder import Encoder
 from tfdistill.models.heads.masked_lm import gather_rows
 from tfdistill.models.inputs import as_batch
@@ -118,7 +118,7 @@ class MaskedLanguageModel(Model):
     def __init__(self, config, with_head=True, seed=0):
         # The encoder's variables are made before the head's: checkpoints count on the order.
         encoder = Encoder(config)
-        head = ARCHITECTURES[config.model_type].head(config) if with_head else None
+        head = get_model_type(config.model_type).parts().head(config) if with_head else None
         super().__init__(encoder, head, seed, name="masked_language_model")
 
     @property

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from tfdistill.models.configs.config_files import config_file, read_config
 from tfdistill.models.configs.encoder_config import EncoderConfig
+from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.run.sources import teacher_names
-from tfdistill.starts.start_layers import choose_layers
+from tfdistill.starts.compatibility import choose_layers
 from tfdistill.system.errors import UserError
 
 
@@ -74,8 +75,9 @@ def read_shape(model, config):
         UserError: there is none, or it cannot be.
     """
     name = getattr(config, f"{model}_config")
+    kind = get_model_type(getattr(config, f"{model}_type"), f"{model}_type")
     try:
-        return read_config(name, getattr(config, f"{model}_type"))
+        return read_config(name, kind.name)
     except UserError as error:
         raise UserError(f"`{model}_config`={name}: {error.message}") from None
 
@@ -124,7 +126,7 @@ def _plan_student(config, teacher_config, tokenizer):
         shape = read_shape("student", config)
         if teacher_config and not config_file(config.student_config):
             # A name says nothing of these.
-            fields = list(shape.INHERITED)
+            fields = list(get_model_type(shape.model_type).starts.inherited)
             if shape.model_type == teacher_config.model_type:
                 fields.append("layer_norm_eps")
             theirs = {field: getattr(teacher_config, field) for field in fields}
@@ -133,17 +135,16 @@ def _plan_student(config, teacher_config, tokenizer):
         return _complete("student", shape, config, tokenizer, rows)
     if teacher_config is None:
         raise UserError("`student_config` is empty, and there is no teacher to take a shape from")
-    if config.student_type not in teacher_config.TYPES:
+    family = get_model_type(config.student_type, "student_type").family
+    if family != get_model_type(teacher_config.model_type).family:
         raise UserError(
             f"`student_config` is empty, and `student_type`={config.student_type} takes no shape "
             f"from a teacher of type {teacher_config.model_type}: name one"
         )
-    # Half the teacher's layers; what the types do not share takes the type's own value.
-    own = dict(model_type=config.student_type, type_vocab_size=None, layer_norm_eps=1e-12)
-    if config.student_type == teacher_config.model_type:
-        own = {}
     layers = math.ceil(teacher_config.num_hidden_layers / 2)
-    return dataclasses.replace(teacher_config, num_hidden_layers=layers, **own)
+    return dataclasses.replace(
+        teacher_config.as_type(config.student_type), num_hidden_layers=layers
+    )
 
 
 def _complete(model, shape, config, tokenizer, rows):

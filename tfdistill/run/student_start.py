@@ -4,9 +4,9 @@ from tfdistill.data.batches import TrainingBatches
 from tfdistill.models.model import MaskedLanguageModel
 from tfdistill.starts.from_teacher import initialize_student
 from tfdistill.starts.from_text import start_from_text
-from tfdistill.starts.start_layers import search_size
+from tfdistill.starts.layer_search import search_size
+from tfdistill.starts.unigram import set_unigram_bias
 from tfdistill.training.evaluation import scorer
-from tfdistill.training.unigram import set_unigram_bias
 
 CALIBRATION_BATCHES, CALIBRATION_ROWS = 8, 32  # that a narrower student is fitted on
 

@@ -55,9 +55,8 @@ class Teacher(Settings):
     teacher_type: Annotated[
         str,
         Option(
-            "Model type of a teacher that is pre-trained here. For the inverted-bottleneck BERT, "
-            "choose mobilebert with a wide bottleneck.",
-            choices=("bert", "mobilebert"),
+            "Model type of a teacher that is pre-trained here: bert, distilbert or mobilebert. For "
+            "the inverted-bottleneck BERT, choose mobilebert with a wide bottleneck.",
             effect=STEP,
         ),
     ] = "bert"
@@ -119,8 +118,7 @@ class Student(Settings):
     student_type: Annotated[
         str,
         Option(
-            "Model type of the student.",
-            choices=("bert", "distilbert", "mobilebert"),
+            "Model type of the student: bert, distilbert or mobilebert.",
             effect=STEP,
             first=True,
         ),

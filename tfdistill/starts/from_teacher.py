@@ -1,13 +1,13 @@
-"""The student's start: a teacher cut to the student's depth and width."""
+"""Students that start from their teacher: its layers, cut to the student's depth and width."""
 
 import dataclasses
 
 import numpy as np
 
+from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.models.model import MaskedLanguageModel
 from tfdistill.models.tables import with_rows
-from tfdistill.starts.copied_ends import copy_ends
-from tfdistill.starts.start_layers import (
+from tfdistill.starts.compatibility import (
     CALIBRATED_WIDTHS,
     EMBEDDINGS,
     check_vocabularies,
@@ -15,10 +15,11 @@ from tfdistill.starts.start_layers import (
     is_narrower,
     split_start,
 )
+from tfdistill.starts.copied_ends import copy_ends, copy_weights
 from tfdistill.starts.width.calibration import full_precision
 from tfdistill.starts.width.width import narrowed
 
-DEFAULT_WIDTH = "pca"  # the lowest loss before training of all that were measured
+DEFAULT_WIDTH = "pca"  # the method with the lowest measured loss before training
 
 
 def initialize_student(
@@ -30,37 +31,39 @@ def initialize_student(
     calibration=None,
     with_head=None,
 ):
-    """Make a student out of some of its teacher's layers, narrowed where it is narrower.
+    """Makes a student of some of its teacher's layers, narrowed if the student is narrower.
 
-    A student of its teacher's shape copies the layers, the embeddings and the masked-LM head
-    whole, positions as far as it has them. Between BERT and DistilBERT the function is kept for
-    texts of one segment: a DistilBERT student's positions take the teacher's token type 0 in; a
-    BERT student of a DistilBERT gets token types of zero. A narrower student is made from that
-    full-width one.
+    A student as wide as its teacher copies whole layers, the embeddings and the masked-LM head,
+    and as many positions as it has. Between BERT and DistilBERT the start computes the same
+    function for texts of one segment: a DistilBERT student adds the teacher's token type 0 to its
+    positions, and the token types of a BERT student of a DistilBERT are zero. A narrower student
+    is made from a copy of the teacher's width.
 
     Args:
         teacher: `MaskedLanguageModel`.
-        config: EncoderConfig of the student: no wider than the teacher, of the same vocabulary;
-            its table may have other spare rows (see `data.spare_rows`).
-        init: DEPTH or DEPTH:WIDTH. DEPTH is a depth map or explicit list (see `depth_map`);
+        config: EncoderConfig of the student: no wider than the teacher, and of the same
+            vocabulary; its table may have another number of spare rows (see `data.spare_rows`).
+        init: DEPTH or DEPTH:WIDTH. DEPTH is a depth map or an explicit list (see `depth_map`);
             "random" for fresh weights; "embeddings" for fresh layers between the teacher's
-            embeddings and its head (see `copy_ends`); or "search", the teacher layers that alone
-            have the lowest validation loss. WIDTH, for a narrower student, is one of `WIDTHS`;
-            `DEFAULT_WIDTH` when left out.
-        validation_loss: for "search": a function of a tuple of teacher layers, run in this order
-            with the others skipped, that returns a float.
-        seed: int, of all that is drawn: fresh weights, and the importance without a head.
-        calibration: list of training batches, dicts of NumPy arrays (see `data.masking`), which
-            "importance" and "pca" measure the teacher on. Used only where width is taken away.
-        with_head: whether the student has a masked-LM head; None as the teacher has one, and
-            always with "random". Where the teacher has none, it is a fresh one.
+            embeddings and its head (see `copy_ends`); or "search" for the teacher layers with the
+            lowest validation loss when the others are skipped. WIDTH, for a narrower student, is
+            one of `WIDTHS`; `DEFAULT_WIDTH` if it is left out.
+        validation_loss: for "search": a function of a tuple of teacher layers, to be run in this
+            order with the others skipped, to a float.
+        seed: int, of the fresh weights, and of the random directions that measure importance in
+            a model without head.
+        calibration: list of training batches, dicts of NumPy arrays (see `data.masking`), on
+            which "importance" and "pca" measure the teacher. Needed only for a narrower student,
+            and by "embeddings" between different kinds of norms.
+        with_head: whether the student has a masked-LM head, which is fresh if the teacher has
+            none. None: if the teacher has one; with "random" and "embeddings", always.
 
     Returns:
         `MaskedLanguageModel`.
 
     Raises:
-        UserError: the student's shape does not allow this start.
-        ValueError: calibration text is needed and there is none.
+        UserError: the student's config does not allow this start.
+        ValueError: `calibration` or `validation_loss` is needed, but missing.
 
     Example:
         import dataclasses
@@ -74,54 +77,56 @@ def initialize_student(
     if init != "random" and config.vocab_size != teacher.config.vocab_size:
         check_vocabularies(teacher.config, config)
         as_long = dataclasses.replace(config, vocab_size=teacher.config.vocab_size)
-        found = initialize_student(
+        student = initialize_student(
             teacher, as_long, init, validation_loss, seed, calibration, with_head
         )
-        return with_rows(found, config)
+        return with_rows(student, config)
     layers = choose_layers(teacher.config, config, init, validation_loss)
-    if init == EMBEDDINGS:
-        student = MaskedLanguageModel(config, with_head=with_head is not False, seed=seed)
-        copy_ends(teacher, student, calibration)
-        return student
     if layers is None:
-        return MaskedLanguageModel(config, with_head=with_head is not False, seed=seed)
+        student = MaskedLanguageModel(config, with_head=with_head is not False, seed=seed)
+        if init == EMBEDDINGS:
+            copy_ends(teacher, student, calibration)
+        return student
     if with_head is None:
         with_head = teacher.head is not None
-    width = split_start(init)[1] or DEFAULT_WIDTH
-    same_width = not is_narrower(teacher.config, config)
-    if not same_width and width in CALIBRATED_WIDTHS and not calibration:
-        raise ValueError(f'init="{init}" needs calibration: a list of batches of training text')
     fresh = with_head and teacher.head is None
     student = MaskedLanguageModel(config, with_head=with_head, seed=seed if fresh else None)
-    if same_width:
+    if is_narrower(teacher.config, config):
+        narrow = _narrow_copy(teacher, config, layers, init, calibration, seed)
+        copy_weights(narrow.encoder, student.encoder)
+        _copy_head(narrow, student)
+    else:
         _copy_layers(teacher, student, layers)
-        return student
-    # Regressions and importance want float32, whatever the student will compute in.
+    return student
+
+
+def _narrow_copy(teacher, config, layers, init, calibration, seed):
+    """Some of the teacher's layers, narrowed: a model in float32."""
+    width = split_start(init)[1] or DEFAULT_WIDTH
+    if width in CALIBRATED_WIDTHS and not calibration:
+        raise ValueError(f'init="{init}" needs calibration: a list of batches of training text')
+    # Regressions and importance need float32, whatever the precision of training.
     with full_precision():
-        wide = {name: getattr(teacher.config, name) for name in config.NARROWER}
+        fields = get_model_type(config.model_type).starts.narrower
+        wide = {name: getattr(teacher.config, name) for name in fields}
         cut = MaskedLanguageModel(
             dataclasses.replace(config, **wide), with_head=teacher.head is not None, seed=None
         )
         _copy_layers(teacher, cut, layers)
-        narrow = narrowed(cut, config, width, calibration, seed)
-    _copy(narrow.encoder, student.encoder)
-    if student.head is not None and narrow.head is not None:
-        _copy(narrow.head, student.head)
-    return student
+        return narrowed(cut, config, width, calibration, seed)
 
 
 def _copy_layers(teacher, student, layers):
-    """Copies layers of a teacher to a student of its width, with all around them."""
+    """Copies layers, embeddings and head of a teacher to a student of its width."""
     _copy_embeddings(teacher.encoder.embeddings, student.encoder.embeddings)
     for block, layer in zip(student.encoder.blocks, layers, strict=True):
-        _copy(teacher.encoder.blocks[layer], block)
-    if teacher.head is not None and student.head is not None:
-        _copy(teacher.head, student.head)
+        copy_weights(teacher.encoder.blocks[layer], block)
+    _copy_head(teacher, student)
 
 
-def _copy(source, target):
-    for ours, theirs in zip(target.weights, source.weights, strict=True):
-        ours.assign(theirs)
+def _copy_head(source, target):
+    if source.head is not None and target.head is not None:
+        copy_weights(source.head, target.head)
 
 
 def _copy_embeddings(source, target):
@@ -136,4 +141,5 @@ def _copy_embeddings(source, target):
     else:
         target.token_type_embeddings.assign(np.zeros(target.token_type_embeddings.shape))
     target.position_embeddings.assign(positions)
-    _copy(source.layer_norm, target.layer_norm)
+    for part in ("layer_norm", *get_model_type(target.config.model_type).starts.embedding_layers):
+        copy_weights(getattr(source, part), getattr(target, part))

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tfdistill.starts.unigram import unigram_log_probabilities
 from tfdistill.training.paired_bootstrap import RowSums
-from tfdistill.training.unigram import unigram_log_probabilities
 
 TOP = 5
 

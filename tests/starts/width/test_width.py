@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from tfdistill.models.model import MaskedLanguageModel
+from tfdistill.starts.compatibility import WIDTHS, choose_layers
 from tfdistill.starts.from_teacher import DEFAULT_WIDTH, initialize_student
-from tfdistill.starts.start_layers import WIDTHS, choose_layers
 from tfdistill.system.errors import UserError
 
 
@@ -136,31 +136,31 @@ def test_what_measures_the_teacher_needs_text(init, tiny_model):
 
 
 @pytest.mark.parametrize(
-    ("init", "said"),
+    ("init", "message"),
     [
         ("first:narrow", "unknown width method 'narrow'.*slice, importance, pca"),
         ("first:", "unknown width method ''"),
-        ("random:pca", "use random, or a depth map like every_other:pca"),
+        ("random:pca", "use random, or a depth map .*every_other:pca"),
         ("nowhere:pca", "unknown depth map 'nowhere'"),
     ],
 )
-def test_a_start_that_is_none_is_refused(init, said, tiny_model):
+def test_unknown_starts_are_refused(init, message, tiny_model):
     config = tiny_model().config
-    with pytest.raises(UserError, match=f"--student_init.*{said}"):
+    with pytest.raises(UserError, match=f"student_init.*{message}"):
         choose_layers(config, config, init)
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
-        ({"hidden_size": 14}, "hidden_size is 14 and the teacher's 12"),
-        ({"num_attention_heads": 3}, "num_attention_heads is 3 .* 2; use at most 2"),
-        ({"intermediate_size": 21}, "intermediate_size is 21 .* 20; use at most 20"),
-        ({"hidden_size": 8, "num_attention_heads": 1}, "head size is 8 .* 6; use more heads"),
-        ({"hidden_act": "relu"}, "hidden_act is relu .* gelu; they must be equal"),
+        ({"hidden_size": 14}, "hidden_size is 14 in the student and 12 in the teacher"),
+        ({"num_attention_heads": 3}, "num_attention_heads is 3 .* 2 in the teacher: use a smaller"),
+        ({"intermediate_size": 21}, "intermediate_size is 21 .* 20 in the teacher: use a smaller"),
+        ({"hidden_size": 8, "num_attention_heads": 1}, "head_size is 8 .* 6 .*: use more heads"),
+        ({"hidden_act": "relu"}, "hidden_act is relu .* gelu .*: make them equal"),
     ],
 )
-def test_a_student_cannot_be_wider_than_its_teacher(changes, said, tiny_model):
+def test_a_student_cannot_be_wider_than_its_teacher(changes, message, tiny_model):
     teacher = tiny_model().config
-    with pytest.raises(UserError, match=f"--student_config.*{said}"):
+    with pytest.raises(UserError, match=f"^student_config.*{message}"):
         choose_layers(teacher, dataclasses.replace(teacher, **changes), "first:slice")

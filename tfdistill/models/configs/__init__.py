@@ -1,1 +1,7 @@
-"""Shapes of models."""
+"""Model types: their configs, their shapes by name, and Hugging Face's names for their parts."""
+
+from tfdistill.models.configs import bert, distilbert, mobilebert
+from tfdistill.models.configs.model_types import register
+
+for _module in (bert, distilbert, mobilebert):
+    register(_module.MODEL_TYPE)

@@ -1,46 +1,21 @@
-"""Shapes by name and from Hugging Face's config.json."""
+"""Configs by name and from Hugging Face's config.json."""
 
 import json
-import re
 from pathlib import Path
 
-from tfdistill.models.configs.encoder_config import (
-    DISTILBERT_ALIASES,
-    DISTILBERT_NAMES,
-    EncoderConfig,
-    require,
-)
-from tfdistill.models.configs.mobilebert_config import (
-    NAMED_SHAPES,
-    MobileBertConfig,
-    named_mobilebert,
-)
+from tfdistill.models.configs.encoder_config import EncoderConfig, require
+from tfdistill.models.configs.model_types import MODEL_TYPES, get_model_type
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import refuse_lfs_pointer
 
-CONFIGS = {"bert": EncoderConfig, "distilbert": EncoderConfig, "mobilebert": MobileBertConfig}
-MODEL_TYPES = tuple(CONFIGS)
-
-# layers, width, heads; the intermediate size is four times the width.
-_NAMED_SIZES = {
-    "tiny": (2, 128, 2),
-    "mini": (4, 256, 4),
-    "small": (4, 512, 8),
-    "medium": (8, 512, 8),
-    "base": (12, 768, 12),
-}
-
 
 def named_config(name, model_type="bert", vocab_size=30522):
-    """A shape by name.
+    """A config by name.
 
     Args:
-        name: "tiny", "mini", "small", "medium", "base" (the sizes of Turc et al., 2019,
-            "Well-Read Students Learn Better", and BERT base), or a shape written out in the style
-            of the same release, "L-4_H-128_A-2" (layers, width, heads), optionally followed by
-            "_I-512" (intermediate size; four times the width when left out). Of MobileBERT: see
-            `named_mobilebert`.
-        model_type: one of `MODEL_TYPES`.
+        name: a name such as "tiny", or a shape such as "L-4_H-128_A-2", in the notation of the
+            model type; see `configs.bert.named_shape` and `configs.mobilebert.named_shape`.
+        model_type: a key of `MODEL_TYPES`.
         vocab_size: number of tokens.
 
     Returns:
@@ -49,49 +24,26 @@ def named_config(name, model_type="bert", vocab_size=30522):
     Raises:
         UserError: an unknown name or an impossible shape.
     """
-    if model_type == "mobilebert":
-        known, example = NAMED_SHAPES, NAMED_SHAPES["mobilebert"]
-        config = named_mobilebert(name, vocab_size)
-    else:
-        known, example = _NAMED_SIZES, "L-4_H-128_A-2"
-        config = _named_bert(name, model_type, vocab_size)
+    kind = get_model_type(model_type)
+    config = kind.named_shape(name, model_type=model_type, vocab_size=vocab_size)
+    examples = ", ".join((*kind.shape_names, kind.shape_example))
     require(
-        config,
-        f"{name!r} is neither a file nor a known size; use "
-        f"a JSON file, one of {', '.join(known)}, or a shape like {example}",
+        config is not None,
+        f"{name!r} is neither a file nor a shape of a {model_type}: use a JSON file, or a shape "
+        f"such as {examples}",
     )
     return config
 
 
-def _named_bert(name, model_type, vocab_size):
-    if name in _NAMED_SIZES:
-        layers, width, heads = _NAMED_SIZES[name]
-        intermediate = None
-    else:
-        match = re.fullmatch(r"L-(\d+)_H-(\d+)_A-(\d+)(?:_I-(\d+))?", name)
-        if not match:
-            return None
-        layers, width, heads, intermediate = (
-            int(part) if part else None for part in match.groups()
-        )
-    return EncoderConfig(
-        model_type=model_type,
-        vocab_size=vocab_size,
-        hidden_size=width,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        intermediate_size=4 * width if intermediate is None else intermediate,
-    )
-
-
 def config_file(name_or_json_path):
-    """The file that an argument of `read_config` means.
+    """The config.json that an argument of `read_config` names.
 
     Args:
-        name_or_json_path: as there.
+        name_or_json_path: as for `read_config`.
 
     Returns:
-        `Path`, or None where it is a name: of a size, whatever folder is called so.
+        `Path`, or None where the argument is the name of a shape. A folder of that name counts
+        only if it holds a config.json.
     """
     path = Path(name_or_json_path)
     if (path / "config.json").is_file():
@@ -100,12 +52,12 @@ def config_file(name_or_json_path):
 
 
 def read_config(name_or_json_path, model_type):
-    """A shape by name or from a Hugging Face config.json.
+    """A config by name or from a Hugging Face config.json.
 
     Args:
         name_or_json_path: a name for `named_config`, a JSON file, or a directory that holds a
             config.json.
-        model_type: one of `MODEL_TYPES`; a JSON that names another type is refused.
+        model_type: a key of `MODEL_TYPES`; a JSON file that names another type is refused.
 
     Returns:
         EncoderConfig.
@@ -120,33 +72,39 @@ def read_config(name_or_json_path, model_type):
     found = values.get("model_type", model_type)
     require(
         found == model_type,
-        f"{path} describes a {found}, not a {model_type}; change --student_type or the file",
+        f"{path} describes a {found}, not a {model_type}: change the model type or the file",
     )
-    if model_type == "bert":
-        foreign = sorted(set(values) & set(DISTILBERT_NAMES.values()))
-        require(
-            not foreign,
-            f"{path} uses DistilBERT's names ({', '.join(foreign)}); change --student_type to "
-            "distilbert or use BERT's names",
-        )
+    kind = get_model_type(model_type)
+    _refuse_keys_of_other_types(values, kind, path)
     config = config_of(values | {"model_type": model_type}, path)
-    if model_type == "distilbert":
-        _refuse_ignored(values, config, path)
+    _refuse_ignored_keys(values, config, kind, path)
     return config
 
 
-def _refuse_ignored(values, config, path):
-    """A student that somebody wrote down is not to lack what it says under a name of BERT's."""
-    for name, own in DISTILBERT_NAMES.items():
-        ignored = name not in DISTILBERT_ALIASES and name in values and own not in values
+def _refuse_keys_of_other_types(values, kind, path):
+    """Refuses a file whose keys only another model type reads."""
+    own = set(kind.hugging_face.keys.values())
+    for other in MODEL_TYPES.values():
+        foreign = sorted(set(values) & set(other.hugging_face.keys.values()) - own)
         require(
-            not ignored or values[name] == getattr(config, name),
-            f"{path} sets {name}, which DistilBERT does not read; write {own} instead",
+            not foreign,
+            f"{path} uses keys of a {other.name} ({', '.join(foreign)}): change the model type to "
+            f"{other.name}, or use the keys of a {kind.name}",
+        )
+
+
+def _refuse_ignored_keys(values, config, kind, path):
+    """Refuses a file that sets a field under a key that Hugging Face does not read."""
+    for field, key in kind.hugging_face.keys.items():
+        ignored = field in values and field not in kind.hugging_face.keys_of(field)
+        require(
+            not ignored or key in values or values[field] == getattr(config, field),
+            f"{path} sets {field}, which a {kind.name} does not read: write {key} instead",
         )
 
 
 def read_json(path):
-    """Read a JSON object.
+    """Reads a JSON object.
 
     Args:
         path: a file.
@@ -155,7 +113,7 @@ def read_json(path):
         dict.
 
     Raises:
-        UserError: the file is missing, unreadable, or holds no JSON object.
+        UserError: the file is missing, unreadable, or does not hold a JSON object.
     """
     try:
         refuse_lfs_pointer(path)
@@ -164,29 +122,24 @@ def read_json(path):
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"cannot read {path}: {reason}") from error
     if not isinstance(values, dict):
-        raise UserError(f"{path} holds no JSON object; a Hugging Face config.json is needed")
+        raise UserError(f"{path} is not a JSON object: give a Hugging Face config.json")
     return values
 
 
 def config_of(values, path):
-    """`from_hugging_face` of the model type's config, whose complaints name the file.
+    """Makes a config of the content of config.json; errors name the file.
 
     Args:
-        values: dict, the content of config.json.
-        path: the file it was read from.
+        values: dict, the content.
+        path: the file that it comes from.
 
     Returns:
         EncoderConfig.
 
     Raises:
-        UserError: as `from_hugging_face`, with the file's name in front.
+        UserError: as `EncoderConfig.from_hugging_face`, with the file's name in front.
     """
-    model_type = values.get("model_type", "bert")
     try:
-        require(
-            model_type in CONFIGS,
-            f"model_type {model_type!r} is not supported; use one of {', '.join(CONFIGS)}",
-        )
-        return CONFIGS[model_type].from_hugging_face(values)
+        return EncoderConfig.from_hugging_face(values)
     except UserError as error:
-        raise UserError(f"{path}: {error}") from error
+        raise UserError(f"{path}: {error.message}") from error

@@ -1,10 +1,11 @@
-"""The shape of an encoder: one dataclass with Hugging Face's BERT names, and named sizes."""
+"""The config of an encoder: a dataclass with Hugging Face's BERT names."""
 
 import dataclasses
 
+from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.system.errors import UserError
 
-# Names of Hugging Face's `hidden_act` that models.layers implements.
+# Hugging Face's `hidden_act` values that models.activations implements.
 HIDDEN_ACTS = (
     "gelu",
     "gelu_python",
@@ -17,38 +18,22 @@ HIDDEN_ACTS = (
     "tanh",
 )
 
-# Field of EncoderConfig -> the name DistilBERT's config.json uses for it.
-DISTILBERT_NAMES = {
-    "hidden_size": "dim",
-    "num_hidden_layers": "n_layers",
-    "num_attention_heads": "n_heads",
-    "intermediate_size": "hidden_dim",
-    "hidden_act": "activation",
-    "hidden_dropout_prob": "dropout",
-    "attention_probs_dropout_prob": "attention_dropout",
-}
-# Of a DistilBERT, Hugging Face reads these names of BERT's too, before DistilBERT's own, and no
-# others; the constants are the same in every DistilBERT, whatever its file says.
-DISTILBERT_ALIASES = ("hidden_size", "num_hidden_layers", "num_attention_heads")
-_DISTILBERT_CONSTANTS = ("type_vocab_size", "layer_norm_eps")
-
 
 @dataclasses.dataclass(frozen=True)
 class EncoderConfig:
     """Shape and constants of an encoder, under Hugging Face's BERT names for every model type.
 
     Args:
-        model_type: "bert" or "distilbert".
-        type_vocab_size: number of token types; left out, 2 for BERT and 0 for DistilBERT, which
-            has none.
+        model_type: "bert", "distilbert", or another type that uses this class.
+        type_vocab_size: number of token types; by default 2, and 0 for DistilBERT.
         hidden_act: activation of the feed-forward part and of the masked-LM head; "gelu" is the
             exact one (erf), "gelu_new" the tanh approximation.
         hidden_dropout_prob, attention_probs_dropout_prob: rates between 0 and 1.
-        layer_norm_eps: added to the variance; DistilBERT fixes it at 1e-12.
+        layer_norm_eps: added to the variance; always 1e-12 in a DistilBERT.
         initializer_range: standard deviation of fresh weights.
 
     Raises:
-        UserError: a value is out of range or not of its type.
+        UserError: a value is out of range or has the wrong type.
 
     Example:
         import dataclasses
@@ -61,15 +46,7 @@ class EncoderConfig:
         student = dataclasses.replace(teacher, num_hidden_layers=2)
     """
 
-    TYPES = ("bert", "distilbert")
-    ATTENTION_SIZE = "hidden_size"
-    # Fields in which a student may be narrower than the teacher that it takes layers from; those
-    # that must be the teacher's, and those that must be where it takes embeddings and head alone;
-    # those that a student whose shape is a name has from its teacher.
-    NARROWER = ("hidden_size", "num_attention_heads", "intermediate_size")
-    OF_LAYERS = ("hidden_act",)
-    OF_EMBEDDINGS = ("hidden_size",)
-    INHERITED = ("max_position_embeddings", "hidden_act")
+    ATTENTION_SIZE = "hidden_size"  # field with the width of all attention heads together
 
     model_type: str = "bert"
     vocab_size: int = 30522
@@ -88,20 +65,31 @@ class EncoderConfig:
 
     def __post_init__(self):
         require(
-            self.model_type in self.TYPES,
-            f"model_type {self.model_type!r} is not supported; use one of {', '.join(self.TYPES)}",
+            get_model_type(self.model_type).config is type(self),
+            f"{type(self).__name__} does not describe a {self.model_type}: use "
+            f"{get_model_type(self.model_type).config.__name__}",
         )
         if self.type_vocab_size is None:
-            object.__setattr__(self, "type_vocab_size", 0 if self.model_type == "distilbert" else 2)
-        for name in self.sizes:
+            types = self._format.constants.get("type_vocab_size", 2)
+            object.__setattr__(self, "type_vocab_size", types)
+        self._require_values()
+
+    def _require_values(self):
+        constants = self._format.constants
+        for name in (*self.sizes, "type_vocab_size"):
             value = getattr(self, name)
-            require(_is_integer(value) and value > 0, f"{name} must be a whole number above 0")
+            right = name in constants or (_is_integer(value) and value > 0)
+            require(right, f"{name} must be a whole number above 0")
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
             value = getattr(self, name)
             require(_is_number(value) and 0 <= value < 1, f"{name} must lie in [0, 1)")
         for name in ("layer_norm_eps", "initializer_range"):
             value = getattr(self, name)
             require(_is_number(value) and value > 0, f"{name} must be a number above 0")
+        for name, value in constants.items():
+            require(
+                getattr(self, name) == value, f"{name} of a {self.model_type} is always {value}"
+            )
         require(
             self.hidden_act in HIDDEN_ACTS,
             f"hidden_act {self.hidden_act!r} is not supported; use one of {', '.join(HIDDEN_ACTS)}",
@@ -115,20 +103,14 @@ class EncoderConfig:
             _is_integer(self.pad_token_id) and 0 <= self.pad_token_id < self.vocab_size,
             "pad_token_id must be an id of the vocabulary",
         )
-        self._require_token_types()
 
-    def _require_token_types(self):
-        require(_is_integer(self.type_vocab_size), "type_vocab_size must be a whole number")
-        if self.model_type == "distilbert":
-            require(self.type_vocab_size == 0, "distilbert has no token types: type_vocab_size 0")
-            require(self.layer_norm_eps == 1e-12, "distilbert fixes layer_norm_eps at 1e-12")
-        else:
-            least = f"type_vocab_size must be above 0 for model_type {self.model_type}"
-            require(self.type_vocab_size > 0, least)
+    @property
+    def _format(self):
+        return get_model_type(self.model_type).hugging_face
 
     @property
     def sizes(self):
-        """Fields that must be whole numbers above 0."""
+        """Names of the fields that must be whole numbers above 0."""
         return (
             "vocab_size",
             "hidden_size",
@@ -149,14 +131,29 @@ class EncoderConfig:
         return self.attention_size // self.num_attention_heads
 
     def with_dropout(self, rate):
-        """The same shape with other dropout, of hidden states and attention."""
+        """The same config with another dropout rate, for hidden states and attention."""
         return dataclasses.replace(
             self, hidden_dropout_prob=rate, attention_probs_dropout_prob=rate
         )
 
+    def as_type(self, model_type):
+        """The same shape as another model type of the family.
+
+        Args:
+            model_type: such as "distilbert".
+
+        Returns:
+            EncoderConfig. Where the type changes, values that some types fix are the type's own.
+        """
+        if model_type == self.model_type:
+            return self
+        return dataclasses.replace(
+            self, model_type=model_type, type_vocab_size=None, layer_norm_eps=1e-12
+        )
+
     @classmethod
     def from_hugging_face(cls, values):
-        """Read the content of a Hugging Face config.json.
+        """Reads the content of a Hugging Face config.json.
 
         Args:
             values: dict; keys that Hugging Face does not read for the model type are ignored,
@@ -166,24 +163,22 @@ class EncoderConfig:
             EncoderConfig.
 
         Raises:
-            UserError: an unsupported model type, a variant of BERT that this encoder is not, or a
+            UserError: an unsupported model type, a variant that the encoder does not compute, or a
                 value out of range.
         """
-        model_type = values.get("model_type", "bert")
-        kind = "absolute" if model_type == "distilbert" else values.get("position_embedding_type")
-        require(
-            kind in (None, "absolute"),
-            "only absolute position embeddings are supported (position_embedding_type)",
-        )
-        for name in ("is_decoder", "add_cross_attention"):
-            require(not values.get(name), f"{name} is true: only encoders are supported")
-        # Hugging Face's own default depth, which differs from BERT's.
-        fields = {"num_hidden_layers": 6} if model_type == "distilbert" else {}
-        for field in dataclasses.fields(cls):
-            for name in _names_in_file(field.name, model_type):
-                if values.get(name) is not None:
-                    fields[field.name] = values[name]
-        return cls(**{**fields, "model_type": model_type})
+        kind = get_model_type(values.get("model_type", "bert"))
+        for key, value in kind.hugging_face.required.items():
+            given = values.get(key)
+            require(
+                given is None or given == value,
+                f"{key}={given!r} is not supported: only {value!r} is",
+            )
+        fields = dict(kind.hugging_face.defaults)
+        for field in dataclasses.fields(kind.config):
+            for key in kind.hugging_face.keys_of(field.name):
+                if values.get(key) is not None:
+                    fields[field.name] = values[key]
+        return kind.config(**{**fields, "model_type": kind.name})
 
     def to_hugging_face(self):
         """The content of config.json, as Hugging Face's AutoModelForMaskedLM reads it.
@@ -191,27 +186,13 @@ class EncoderConfig:
         Returns:
             dict of JSON values.
         """
-        values = dataclasses.asdict(self)
-        if self.model_type == "bert":
-            return {"architectures": ["BertForMaskedLM"], **values}
-        del values["type_vocab_size"], values["layer_norm_eps"]
-        values = {DISTILBERT_NAMES.get(name, name): value for name, value in values.items()}
-        return {
-            "architectures": ["DistilBertForMaskedLM"],
-            **values,
-            "sinusoidal_pos_embds": False,
-            "tie_weights_": True,
+        fields = {
+            self._format.keys.get(name, name): value
+            for name, value in dataclasses.asdict(self).items()
+            if name not in self._format.constants
         }
-
-
-def _names_in_file(field, model_type):
-    """What config.json may call a field; of several names the last that is there counts."""
-    if model_type != "distilbert":
-        return (field,)
-    if field in _DISTILBERT_CONSTANTS:
-        return ()
-    own = DISTILBERT_NAMES.get(field, field)
-    return (own, field) if field in DISTILBERT_ALIASES else (own,)
+        architecture = f"{self._format.class_prefix}ForMaskedLM"
+        return {"architectures": [architecture], **fields, **self._format.written}
 
 
 def _is_integer(value):

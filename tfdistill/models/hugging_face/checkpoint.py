@@ -1,4 +1,4 @@
-"""Hugging Face directories in and out: config.json and model.safetensors."""
+"""Reads and writes Hugging Face model directories: config.json and model.safetensors."""
 
 import json
 import os
@@ -6,13 +6,13 @@ import re
 import shutil
 from pathlib import Path
 
-import ml_dtypes  # noqa: F401  (teaches NumPy the name "bfloat16", which safetensors needs)
+import ml_dtypes  # noqa: F401  (registers bfloat16 with NumPy, which safetensors needs)
 import numpy as np
 import safetensors
 import safetensors.numpy
 
-from tfdistill.models.architectures import ARCHITECTURES
 from tfdistill.models.configs.config_files import config_of, read_json
+from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.models.model import MaskedLanguageModel
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import refuse_lfs_pointer
@@ -29,9 +29,9 @@ TOKENIZER_FILES = (
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 _FLOATS = ("F64", "F32", "F16", "BF16")
-# What checkpoints of BERT and MobileBERT call the head's bias, too.
-_BIAS, _OTHER_BIAS = "cls.predictions.bias", "cls.predictions.decoder.bias"
-# Who puts these before the names of a model's tensors, and holds the model under which name.
+# Old names of the parts of norms.
+_OLD_NORM_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
+# Prefixes of tensor names that wrappers add: the wrapper, and its attribute that is the model.
 _WRAPPERS = {
     "module.": ("torch.nn.DataParallel", "module"),
     "_orig_mod.": ("torch.compile", "_orig_mod"),
@@ -39,17 +39,17 @@ _WRAPPERS = {
 
 
 def load_model(path_or_hub_name):
-    """Read a BERT, DistilBERT or MobileBERT with its masked-LM head, where the checkpoint has one.
+    """Reads a model, with its masked-LM head if the checkpoint has one.
 
     Args:
         path_or_hub_name: a Hugging Face directory (config.json and model.safetensors, sharded or
-            not), or a name on the hub.
+            not) of a BERT, DistilBERT or MobileBERT, or a name on the hub.
 
     Returns:
-        `MaskedLanguageModel`; its head is None when the checkpoint has none.
+        `MaskedLanguageModel`; its head is None if the checkpoint has none.
 
     Raises:
-        UserError: what is there is missing, damaged or not supported.
+        UserError: a file is missing, damaged or not supported.
 
     Example:
         import tfdistill
@@ -61,24 +61,25 @@ def load_model(path_or_hub_name):
     directory = resolve_directory(path_or_hub_name)
     config_path = directory / "config.json"
     config = config_of(read_json(config_path), config_path)
-    tensors = _Tensors(directory)
-    architecture = ARCHITECTURES[config.model_type]
-    with_head = any(name.startswith(architecture.head_prefix) for name in tensors.names)
+    tensors = _Tensors(directory, config.model_type)
+    head_prefix = get_model_type(config.model_type).hugging_face.head_prefix
+    with_head = any(name.startswith(head_prefix) for name in tensors.names)
     model = MaskedLanguageModel(config, with_head=with_head, seed=None)
-    for name, (variable, transposed) in architecture.variables(model).items():
+    encoder, head = _named_variables(model)
+    for name, (variable, transposed) in (encoder | head).items():
         variable.assign(tensors.read(name, variable.shape, transposed))
     _check_tied(model, tensors)
     return model
 
 
 def save_model(model, directory):
-    """Write a Hugging Face directory, which AutoModelForMaskedLM.from_pretrained loads.
+    """Writes a Hugging Face directory, for example for AutoModelForMaskedLM.from_pretrained.
 
-    The files are written aside and renamed: a reader never sees half of one.
+    The files are written to a temporary folder and renamed, so that no reader sees half a file.
 
     Args:
-        model: `MaskedLanguageModel`.
-        directory: where to; other files that are there already stay.
+        model: `Model`.
+        directory: where to write; other files in it stay.
 
     Raises:
         OSError: the files cannot be written.
@@ -92,16 +93,14 @@ def save_model(model, directory):
     """
     directory = Path(directory).resolve()
     aside = directory.with_name(f".{directory.name}.aside")
-    shutil.rmtree(aside, ignore_errors=True)  # of a process that was killed
+    shutil.rmtree(aside, ignore_errors=True)  # left by a process that was killed
     aside.mkdir(parents=True)
     try:
-        # By way of bytes: a full disk is then an OSError, not one of safetensors' own.
+        # As bytes: a full disk then raises an OSError instead of safetensors' own error.
         (aside / WEIGHTS).write_bytes(
             safetensors.numpy.save(_hugging_face_tensors(model), metadata={"format": "pt"})
         )
-        values = model.config.to_hugging_face()
-        if model.head is None:
-            values["architectures"] = [ARCHITECTURES[model.config.model_type].headless]
+        values = model.config.to_hugging_face() | {"architectures": [_class_name(model)]}
         (aside / "config.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
         if directory.exists():
             for path in aside.iterdir():
@@ -116,7 +115,7 @@ def save_model(model, directory):
 
 
 def resolve_directory(path_or_hub_name):
-    """The local directory of a model, downloaded when the argument is a name on the hub.
+    """The local directory of a model, downloaded if the argument is a name on the hub.
 
     Args:
         path_or_hub_name: an existing directory, "name" or "organisation/name".
@@ -125,35 +124,44 @@ def resolve_directory(path_or_hub_name):
         pathlib.Path.
 
     Raises:
-        UserError: no such directory, and no such model within reach on the hub.
+        UserError: there is no such directory, and the model could not be downloaded.
     """
     path = Path(path_or_hub_name)
     if path.is_dir():
         return path
     if path.exists():
-        raise UserError(f"{path} is a file; give the directory that holds its config.json")
+        raise UserError(f"{path} is a file: give the directory that holds its config.json")
     name = str(path_or_hub_name)
     if not _HUB_NAME.fullmatch(name):
-        raise UserError(f"no such directory: {name}; give a Hugging Face directory or a hub name")
-    # Late, because it is slow to import and only downloads need it.
+        raise UserError(f"no such directory: {name}: give a Hugging Face directory or a hub name")
+    # Imported here, because it is slow to import and only downloads need it.
     import huggingface_hub
 
     patterns = ["config.json", "model*.safetensors", WEIGHTS_INDEX, *TOKENIZER_FILES]
     try:
         return Path(huggingface_hub.snapshot_download(name, allow_patterns=patterns))
-    except Exception as error:  # Its own errors, its HTTP library's, and the system's.
+    except Exception as error:  # the hub's, the HTTP library's or the system's
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(
-            f"{name!r} is no directory here and could not be fetched from the hub: {reason} "
+            f"{name!r} is not a directory, and could not be downloaded from the hub: {reason} "
             "(check the name and the network, or give a directory)"
         ) from error
 
 
 class _Tensors:
-    """The tensors of a checkpoint under canonical names: no model prefix, today's norm names."""
+    """The tensors of a checkpoint, by canonical names.
 
-    def __init__(self, directory):
+    A canonical name has no model prefix, and parts of norms are called weight and bias.
+
+    Args:
+        directory: `Path`.
+        model_type: str.
+    """
+
+    def __init__(self, directory, model_type):
         self.directory = directory
+        self._prefix = f"{model_type}."
+        self._renamed = get_model_type(model_type).hugging_face.renamed_tensors
         self._keys = {}  # canonical name -> (file, name in the file)
         for path in self._files():
             with _opened(path) as file:
@@ -166,14 +174,20 @@ class _Tensors:
         return self._keys.keys()
 
     def _add(self, path, key):
-        """Takes a tensor up; of two for one place, whose values differ, neither can be right."""
-        name = _canonical(key)
+        """Registers a tensor; two tensors with one canonical name must be equal."""
+        name = self._canonical(key)
         first = self._keys.setdefault(name, (path, key))
         if first != (path, key) and not np.array_equal(_array(*first), _array(path, key)):
             raise UserError(
-                f"{self.directory}: {first[1]} and {key} are two names of one tensor, and their "
-                "values differ; save the model again with the one that is right"
+                f"{self.directory}: {first[1]} and {key} are two names of one tensor, but their "
+                "values differ: save the model again with one of them"
             )
+
+    def _canonical(self, key):
+        name = key.removeprefix(self._prefix)
+        for old, new in _OLD_NORM_NAMES.items():
+            name = name.replace(old, new)
+        return self._renamed.get(name, name)
 
     def _files(self):
         single, index = self.directory / WEIGHTS, self.directory / WEIGHTS_INDEX
@@ -182,25 +196,25 @@ class _Tensors:
         if index.is_file():
             weight_map = read_json(index).get("weight_map")
             if not isinstance(weight_map, dict) or not weight_map:
-                raise UserError(f"{index} has no weight_map; download the checkpoint again")
+                raise UserError(f"{index} has no weight_map: download the checkpoint again")
             return [self.directory / name for name in sorted(set(weight_map.values()))]
         if (self.directory / "pytorch_model.bin").is_file():
             raise UserError(
-                f"{self.directory} has only pytorch_model.bin, a pickle, which is not read; write "
+                f"{self.directory} has only pytorch_model.bin, a pickle, which is not read: save "
                 "it as safetensors with transformers' save_pretrained"
             )
         raise UserError(
-            f"{self.directory} has no {WEIGHTS}; give a complete Hugging Face directory"
+            f"{self.directory} has no {WEIGHTS}: give a complete Hugging Face directory"
         )
 
     def read(self, name, shape, transposed=False):
-        """A float32 array of the given shape, which the file holds transposed when so said."""
+        """Reads a float32 array of the given shape, which the file may hold transposed."""
         if name not in self._keys:
             similar = next((key for key in self._keys if key.endswith(f".{name}")), None)
-            found = f"; there is {similar}, whose prefix is not Hugging Face's" if similar else ""
+            found = f" (there is {similar}, whose prefix is not Hugging Face's)" if similar else ""
             raise UserError(
-                f"{self.directory}: the tensor {name} is missing{found}; the checkpoint is "
-                "incomplete, or its config.json belongs to another"
+                f"{self.directory}: the tensor {name} is missing{found}: the checkpoint is "
+                "incomplete, or its config.json belongs to another model"
             )
         path, key = self._keys[name]
         expected = list(reversed(shape)) if transposed else list(shape)
@@ -208,12 +222,12 @@ class _Tensors:
             view = file.get_slice(key)
             if view.get_shape() != expected:
                 raise UserError(
-                    f"{path}: {key} has shape {view.get_shape()}, and config.json asks for "
-                    f"{expected}; they do not belong together"
+                    f"{path}: {key} has shape {view.get_shape()}, but config.json requires "
+                    f"{expected}: they do not belong together"
                 )
             if view.get_dtype() not in _FLOATS:
                 raise UserError(
-                    f"{path}: {key} is {view.get_dtype()}, a quantized type; take the model's "
+                    f"{path}: {key} is {view.get_dtype()}, a quantized type: use the model's "
                     "float checkpoint"
                 )
             array = file.get_tensor(key).astype(np.float32)
@@ -225,7 +239,7 @@ def _opened(path):
         refuse_lfs_pointer(path)
         return safetensors.safe_open(path, framework="np")
     except (OSError, safetensors.SafetensorError) as error:
-        raise UserError(f"cannot read {path}: {error}; download or save it again") from error
+        raise UserError(f"cannot read {path}: {error}: download or save it again") from error
 
 
 def _array(path, key):
@@ -234,49 +248,56 @@ def _array(path, key):
 
 
 def _refuse_other_writers(path, file):
-    """Names what wrote tensors under names that this reader does not know."""
+    """Refuses files of other frameworks and of wrapped models, whose tensor names differ."""
     written_by = (file.metadata() or {}).get("format")
     if written_by in ("tf", "flax"):
         raise UserError(
-            f"{path} was written by {written_by}, with names and layouts of its own; load it into "
+            f"{path} was written by {written_by}, with its own names and layouts: load it into "
             f"PyTorch (from_pretrained(…, from_{written_by}=True) in transformers 4) and save that"
         )
     for prefix, (wrapper, attribute) in _WRAPPERS.items():
         wrapped = next((key for key in file.keys() if key.startswith(prefix)), None)
         if wrapped:
             raise UserError(
-                f"{path} holds the tensors of a {wrapper} wrapper, such as {wrapped}; save the "
+                f"{path} holds the tensors of a {wrapper} wrapper, such as {wrapped}: save the "
                 f"model inside it, model.{attribute}, with save_pretrained"
             )
 
 
-def _canonical(key):
-    name = re.sub(r"^(distil|mobile)?bert\.", "", key)
-    name = _BIAS if name == _OTHER_BIAS else name
-    return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace(
-        "LayerNorm.beta", "LayerNorm.bias"
-    )
-
-
 def _check_tied(model, tensors):
-    """Refuse a decoder of its own: this head projects by the word embeddings."""
-    decoder = ARCHITECTURES[model.config.model_type].decoder
+    """Refuses a decoder that differs from the word embeddings, to which heads are tied."""
+    decoder = get_model_type(model.config.model_type).hugging_face.decoder
     if model.head is None or decoder not in tensors.names:
         return
     table = model.encoder.embeddings.word_embeddings
     if not np.array_equal(tensors.read(decoder, table.shape), table.numpy()):
         raise UserError(
-            f"{tensors.directory}: {decoder} differs from the word embeddings; only tied decoders "
+            f"{tensors.directory}: {decoder} differs from the word embeddings: only tied decoders "
             "are supported"
         )
 
 
+def _class_name(model):
+    """Hugging Face's class of a model, such as "BertForMaskedLM"."""
+    prefix = get_model_type(model.config.model_type).hugging_face.class_prefix
+    return prefix + ("Model" if model.head is None else model.head.architecture)
+
+
+def _named_variables(model):
+    """Two dicts, of the encoder and of the head: names to (variable, whether it is transposed)."""
+    names, head = get_model_type(model.config.model_type).hugging_face, model.head
+    encoder = names.encoder_tensors(model.encoder)
+    if head is None:
+        return encoder, {}
+    return encoder, names.head_tensors(head) if head.has_vocabulary else head.tensors()
+
+
 def _hugging_face_tensors(model):
-    """Hugging Face name -> float32 array; the tied decoder is left out, as Hugging Face does."""
-    model_type = model.config.model_type
-    architecture, tensors = ARCHITECTURES[model_type], {}
-    for name, (variable, transposed) in architecture.variables(model).items():
-        full = name if name.startswith(architecture.head_prefix) else f"{model_type}.{name}"
+    """Hugging Face's names to float32 arrays; without the tied decoder, as in its own files."""
+    encoder, head = _named_variables(model)
+    encoder = {f"{model.config.model_type}.{name}": each for name, each in encoder.items()}
+    tensors = {}
+    for name, (variable, transposed) in (encoder | head).items():
         array = variable.numpy().astype(np.float32)
-        tensors[full] = np.ascontiguousarray(array.T if transposed else array)
+        tensors[name] = np.ascontiguousarray(array.T if transposed else array)
     return tensors

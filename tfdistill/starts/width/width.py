@@ -14,7 +14,7 @@ def narrowed(wide, config, method, calibration, seed):
         wide: `MaskedLanguageModel` in float32.
         config: EncoderConfig: `wide`'s own but for the width of the stream, the heads, their size
             and the intermediate size, none of them larger.
-        method: one of `start_layers.WIDTHS`: "slice", the first units; "importance", those that
+        method: one of `compatibility.WIDTHS`: "slice", the first units; "importance", those that
             matter most to the loss; "pca", the principal components of the hidden states (see
             `width_pca`).
         calibration: list of training batches (see `Text`); "slice" needs none.

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tfdistill.training.unigram import set_unigram_bias, unigram_log_probabilities
+from tfdistill.starts.unigram import set_unigram_bias, unigram_log_probabilities
 
 
 def test_frequencies_with_one_added():

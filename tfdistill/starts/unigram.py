@@ -1,4 +1,4 @@
-"""Token frequencies: the level every masked LM reaches first, and a start that has it already."""
+"""Token frequencies: the unigram baseline, and a head that starts at it."""
 
 import numpy as np
 
@@ -7,8 +7,8 @@ def unigram_log_probabilities(counts):
     """Smoothed log-frequencies of tokens.
 
     Args:
-        counts: int (vocab,), how often each token occurs. One is added to each, so that no token
-            is impossible (Laplace).
+        counts: int (vocab,), number of occurrences of each token. One is added to each count, so
+            that no token has probability 0 (Laplace smoothing).
 
     Returns:
         float64 (vocab,), nats.
@@ -20,11 +20,11 @@ def unigram_log_probabilities(counts):
 def set_unigram_bias(model, counts):
     """Sets the head's bias so that a fresh model predicts the token frequencies.
 
-    Without it the first hundreds of steps are spent on learning them.
+    Without this, a model needs hundreds of steps to learn them.
 
     Args:
         model: a `MaskedLanguageModel` with a head.
-        counts: as for `unigram_log_probabilities`; spare rows of the model's table occur never.
+        counts: as for `unigram_log_probabilities`; counts of spare rows may be missing.
     """
     counts = np.pad(counts, (0, model.config.vocab_size - len(counts)))
     model.head.bias.assign(unigram_log_probabilities(counts).astype(np.float32))

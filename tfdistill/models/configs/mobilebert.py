@@ -1,16 +1,24 @@
-"""The shape of MobileBERT and of its inverted-bottleneck teacher."""
+"""MobileBERT and its inverted-bottleneck teacher (Sun et al., 2020), arXiv:2004.02984."""
 
 import dataclasses
 import re
 
+from tfdistill.models.configs import bert
 from tfdistill.models.configs.encoder_config import EncoderConfig, require
+from tfdistill.models.configs.model_types import HuggingFaceFormat, ModelType, Parts, StartRules
+from tfdistill.models.hugging_face.tensor_names import (
+    dense_tensors,
+    embedding_tensors,
+    norm_tensors,
+    part_tensors,
+)
 
 LAYER_NORM, NO_NORM = NORMALIZATIONS = ("layer_norm", "no_norm")
 
-# What Hugging Face's config can say and this encoder does not compute.
-_FIXED = {"trigram_input": True, "use_bottleneck": True}
+# Options of Hugging Face's config of which the layers compute this value only.
+_REQUIRED = {"trigram_input": True, "use_bottleneck": True}
 
-# Of Sun et al. (2020), table 1 and section 4.2.
+# Table 1 and section 4.2 of the paper.
 NAMED_SHAPES = {
     "mobilebert": "L-24_H-128_B-512_A-4_F-4_OPT",
     "mobilebert_tiny": "L-24_H-128_B-512_A-4_F-2_OPT",
@@ -43,21 +51,7 @@ class MobileBertConfig(EncoderConfig):
         UserError: a value is out of range or not of its type.
     """
 
-    TYPES = ("mobilebert",)
     ATTENTION_SIZE = "intra_bottleneck_size"
-    NARROWER = ()
-    INHERITED = ("max_position_embeddings",)
-    OF_EMBEDDINGS = ("hidden_size", "embedding_size")
-    OF_LAYERS = (
-        *OF_EMBEDDINGS,
-        "intra_bottleneck_size",
-        "num_attention_heads",
-        "intermediate_size",
-        "num_feedforward_networks",
-        "hidden_act",
-        "use_bottleneck_attention",
-        "normalization_type",
-    )
 
     model_type: str = "mobilebert"
     hidden_size: int = 512
@@ -105,32 +99,22 @@ class MobileBertConfig(EncoderConfig):
             self, hidden_dropout_prob=hidden, attention_probs_dropout_prob=rate
         )
 
-    @classmethod
-    def from_hugging_face(cls, values):
-        """Read the content of a Hugging Face config.json; see `EncoderConfig`."""
-        for name, value in _FIXED.items():
-            require(values.get(name, value) == value, f"{name} is false: that is not supported")
-        return super().from_hugging_face(values)
 
-    def to_hugging_face(self):
-        """The content of config.json, as Hugging Face's AutoModelForMaskedLM reads it."""
-        values = {"architectures": ["MobileBertForMaskedLM"], **dataclasses.asdict(self), **_FIXED}
-        return values | {"classifier_activation": True}
-
-
-def named_mobilebert(name, vocab_size):
-    """A shape by name.
+def named_shape(name, model_type, vocab_size):
+    """A shape of MobileBERT by name.
 
     Args:
         name: "mobilebert", "mobilebert_tiny", "ib_bert_large" (the teacher), or a shape in the
-            style of the authors' release, "L-24_H-128_B-512_A-4_F-4_OPT": layers, width inside the
-            layers, width between them, heads, feed-forward parts; optionally "_I-512" (inner width
-            of those; four times the width inside) and "_E-128" (width of the word embeddings). OPT
-            is ReLU and no norm, else it is GELU and LayerNorm.
-        vocab_size: number of tokens.
+            notation of the authors' release, "L-24_H-128_B-512_A-4_F-4_OPT": layers, width inside
+            the layers, width between them, heads, feed-forward parts; optionally "_I-512" (inner
+            width of the feed-forward parts, four times the width inside when left out) and
+            "_E-128" (width of the word embeddings). With "_OPT" the model has ReLU and no norm,
+            without it GELU and LayerNorm.
+        model_type: "mobilebert".
+        vocab_size: int.
 
     Returns:
-        MobileBertConfig, or None where the name is none.
+        MobileBertConfig, or None for an unknown name.
 
     Raises:
         UserError: an impossible shape.
@@ -143,6 +127,7 @@ def named_mobilebert(name, vocab_size):
     )
     optimised = bool(match["opt"])
     return MobileBertConfig(
+        model_type=model_type,
         vocab_size=vocab_size,
         hidden_size=between,
         num_hidden_layers=layers,
@@ -155,3 +140,83 @@ def named_mobilebert(name, vocab_size):
         num_feedforward_networks=parts,
         normalization_type=NO_NORM if optimised else LAYER_NORM,
     )
+
+
+def encoder_tensors(encoder):
+    """Hugging Face's names of an encoder's variables; see `HuggingFaceFormat`."""
+    embeddings = encoder.embeddings
+    named = embedding_tensors(embeddings)
+    named |= dense_tensors("embeddings.embedding_transformation", embeddings.transformation)
+    for index, block in enumerate(encoder.blocks):
+        named |= _layer_tensors(f"encoder.layer.{index}", block)
+    return named
+
+
+def head_tensors(head):
+    """Hugging Face's names of the masked-LM head's variables; see `HuggingFaceFormat`."""
+    return bert.head_tensors(head) | {"cls.predictions.dense.weight": (head.extra_kernel, True)}
+
+
+def _layer_tensors(prefix, block):
+    named = _bottleneck_tensors(f"{prefix}.bottleneck.input", block.input_bottleneck)
+    if block.key_query_bottleneck is not None:
+        named |= _bottleneck_tensors(f"{prefix}.bottleneck.attention", block.key_query_bottleneck)
+    attention = block.attention
+    parts = (attention.query, attention.key, attention.value, attention.output_dense)
+    named |= part_tensors(prefix, bert.LAYER_PARTS[:5], (*parts, block.attention_norm))
+    *stacked, last = block.feed_forward
+    for number, part in enumerate(stacked):
+        named |= dense_tensors(f"{prefix}.ffn.{number}.intermediate.dense", part.intermediate)
+        named |= _bottleneck_tensors(f"{prefix}.ffn.{number}.output", part.output_part)
+    named |= dense_tensors(f"{prefix}.intermediate.dense", last.intermediate)
+    named |= _bottleneck_tensors(f"{prefix}.output", last.output_part)
+    named |= dense_tensors(f"{prefix}.output.bottleneck.dense", block.output_dense)
+    return named | norm_tensors(f"{prefix}.output.bottleneck.LayerNorm", block.output_norm)
+
+
+def _bottleneck_tensors(prefix, part):
+    dense, norm = f"{prefix}.dense", f"{prefix}.LayerNorm"
+    return dense_tensors(dense, part.dense) | norm_tensors(norm, part.norm)
+
+
+def _parts():
+    from tfdistill.models.heads.masked_lm import MobileBertHead
+    from tfdistill.models.mobilebert import MobileBertLayer, TrigramEmbeddings
+
+    return Parts(TrigramEmbeddings, MobileBertLayer, MobileBertHead)
+
+
+_SAME_EMBEDDINGS = ("hidden_size", "embedding_size")
+
+MODEL_TYPE = ModelType(
+    name="mobilebert",
+    family="mobilebert",
+    config=MobileBertConfig,
+    parts=_parts,
+    hugging_face=HuggingFaceFormat(
+        class_prefix="MobileBert",
+        encoder_tensors=encoder_tensors,
+        head_tensors=head_tensors,
+        renamed_tensors=bert.RENAMED_TENSORS,
+        required={**bert.REQUIRED, **_REQUIRED},
+        written={**_REQUIRED, "classifier_activation": True},
+    ),
+    starts=StartRules(
+        same_layers=(
+            *_SAME_EMBEDDINGS,
+            "intra_bottleneck_size",
+            "num_attention_heads",
+            "intermediate_size",
+            "num_feedforward_networks",
+            "hidden_act",
+            "use_bottleneck_attention",
+            "normalization_type",
+        ),
+        same_embeddings=_SAME_EMBEDDINGS,
+        embedding_layers=("transformation",),
+        context="trigrams",
+    ),
+    named_shape=named_shape,
+    shape_names=tuple(NAMED_SHAPES),
+    shape_example=NAMED_SHAPES["mobilebert"],
+)

@@ -1,0 +1,162 @@
+"""The description of a model type, and the registry of all types.
+
+A model type is one file, such as `configs/bert.py`: it makes a `ModelType` and registers it.
+Everything else, from reading checkpoints to the starts of students, looks the type up here. The
+descriptions import TensorFlow only when the layers are needed, so that a run can be planned
+without it.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from tfdistill.system.errors import UserError
+
+
+class Parts(NamedTuple):
+    """The Keras layers of a model type.
+
+    Attributes:
+        embeddings: class of the embeddings, made by (config); see `models.embeddings.Embeddings`.
+        block: class of one layer, made by (config, index, name); see
+            `models.layers.TransformerLayer`.
+        head: class of the masked-LM head, made by (config); see
+            `models.heads.masked_lm.MaskedLanguageModelHead`.
+    """
+
+    embeddings: type
+    block: type
+    head: type
+
+
+@dataclasses.dataclass(frozen=True)
+class HuggingFaceFormat:
+    """Hugging Face's names in the config.json and the checkpoints of a model type.
+
+    Args:
+        class_prefix: beginning of the class names, such as "Bert" in `BertForMaskedLM`.
+        encoder_tensors: function of the encoder to a dict of tensor names, without the model
+            type's prefix, to (variable, whether the file holds it transposed).
+        head_tensors: the same of the masked-LM head; its names are complete.
+        head_prefix: beginning of the names of the head's tensors.
+        decoder: name of the vocabulary projection, which is tied to the word embeddings.
+        renamed_tensors: dict of other names that checkpoints may use to the names of this format.
+        keys: dict of config fields to keys of config.json, where they differ.
+        aliases: fields of `keys` that are also read under their own names, which then win.
+        constants: dict of fields that config.json does not hold to the value that they always
+            have.
+        defaults: dict of fields to the value of a missing key, where it is not the config's.
+        required: dict of keys to the only value that is supported. A missing key is accepted.
+        written: dict of further keys of config.json to their values.
+    """
+
+    class_prefix: str
+    encoder_tensors: Callable
+    head_tensors: Callable
+    head_prefix: str = "cls.predictions."
+    decoder: str = "cls.predictions.decoder.weight"
+    renamed_tensors: Mapping = dataclasses.field(default_factory=dict)
+    keys: Mapping = dataclasses.field(default_factory=dict)
+    aliases: tuple = ()
+    constants: Mapping = dataclasses.field(default_factory=dict)
+    defaults: Mapping = dataclasses.field(default_factory=dict)
+    required: Mapping = dataclasses.field(default_factory=dict)
+    written: Mapping = dataclasses.field(default_factory=dict)
+
+    def keys_of(self, field):
+        """The keys of config.json that a field is read from; the last one present wins."""
+        if field in self.constants:
+            return ()
+        key = self.keys.get(field, field)
+        return (key, field) if field in self.aliases else (key,)
+
+
+@dataclasses.dataclass(frozen=True)
+class StartRules:
+    """How students of a model type may start.
+
+    Args:
+        narrower: fields that a student may have smaller than the teacher whose layers it takes.
+            Width reduction works on `TransformerLayer` only; empty rules it out.
+        same_layers: fields that must equal the teacher's where layers are copied.
+        same_embeddings: fields that must equal the teacher's where only the embeddings and the
+            head are copied.
+        inherited: fields that a student whose shape is given by name takes from its teacher.
+        embedding_layers: attributes of the embeddings, beside tables and norm, that are copied.
+        context: what reads the neighbors of a token, which the start from text sets up:
+            "attention", "trigrams" (of the embeddings), or "" for neither.
+    """
+
+    narrower: tuple = ()
+    same_layers: tuple = ("hidden_size",)
+    same_embeddings: tuple = ("hidden_size",)
+    inherited: tuple = ("max_position_embeddings",)
+    embedding_layers: tuple = ()
+    context: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelType:
+    """Everything that the package knows about a model type.
+
+    Args:
+        name: Hugging Face's `model_type`, which is also the prefix of tensor names.
+        family: types of one family can take layers from each other.
+        config: class of the configs, `EncoderConfig` or a subclass.
+        parts: function without arguments that imports the layers and returns `Parts`.
+        hugging_face: `HuggingFaceFormat`.
+        starts: `StartRules`.
+        named_shape: function of (name, model_type, vocab_size) to a config, or None for an
+            unknown name.
+        shape_names: names that `named_shape` knows.
+        shape_example: a shape in the notation that `named_shape` reads.
+
+    Example:
+        from tfdistill.models.configs.model_types import get_model_type
+
+        bert = get_model_type("bert")
+        config = bert.named_shape("tiny", model_type="bert", vocab_size=1000)
+        config.hidden_size  # 128
+    """
+
+    name: str
+    family: str
+    config: type
+    parts: Callable
+    hugging_face: HuggingFaceFormat
+    starts: StartRules
+    named_shape: Callable
+    shape_names: tuple = ()
+    shape_example: str = ""
+
+
+MODEL_TYPES = {}
+
+
+def register(model_type):
+    """Adds a model type to `MODEL_TYPES`.
+
+    Args:
+        model_type: `ModelType`.
+    """
+    MODEL_TYPES[model_type.name] = model_type
+
+
+def get_model_type(name, setting="model_type"):
+    """Looks a model type up.
+
+    Args:
+        name: Hugging Face's `model_type`.
+        setting: the setting that names it, for the error message.
+
+    Returns:
+        `ModelType`.
+
+    Raises:
+        UserError: there is no such type.
+    """
+    if name not in MODEL_TYPES:
+        raise UserError(
+            f"`{setting}`={name} is not supported: use one of {', '.join(sorted(MODEL_TYPES))}"
+        )
+    return MODEL_TYPES[name]
