@@ -22,8 +22,8 @@ def main():
     if other:
         named = other[0] if other[0] in COMMANDS else "COMMAND"
         print(
-            f"error: {other[0]}: each command is a module of its own: python -m tfdistill.{named}, "
-            "followed by its flags; without a word the commands are listed",
+            f"error: {other[0]}: commands are modules: run python -m tfdistill.{named} with its "
+            "flags; python -m tfdistill lists the commands",
             file=sys.stderr,
         )
         return 1
