@@ -160,3 +160,16 @@ def test_lines_without_a_terminal_are_rare(clock, capsys):
         clock.now += 1
     shown = capsys.readouterr().out.splitlines()
     assert len(shown) == -(-100 // console.QUIET_SECONDS)
+
+
+def test_settings_in_backquotes_are_flags_on_the_command_line(capsys):
+    text = "`length`=200 is too long; see `other` and `a b`"
+    Console().say(text)
+    Console(flags=False).say(text)
+    Console(json=True).warn([text])
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [
+        "--length=200 is too long; see other and `a b`",
+        "length=200 is too long; see other and `a b`",
+    ]
+    assert err == "--length=200 is too long; see other and `a b`\n"
