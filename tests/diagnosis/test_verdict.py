@@ -40,9 +40,9 @@ def test_one_way_alone():
 def test_a_device_that_is_wrong():
     wrong = Comparison(0.5, 0.5, "its loss differs by 50.00%, more than 0.1%")
     right, text = say(ON_METAL, comparison=wrong)
-    assert not right and "differs by 50.00%" in text and "--device=cpu" in text
+    assert not right and "differs by 50.00%" in text and "`device`=cpu" in text
     rounded = dataclasses.replace(ON_CPU, precision="bfloat16", jit_compile=False)
-    assert "--precision=float32" in say(rounded, comparison=wrong)[1]
+    assert "`precision`=float32" in say(rounded, comparison=wrong)[1]
     assert "XLA is at fault" in say(ON_CPU, comparison=wrong)[1]
 
 
@@ -54,16 +54,16 @@ def test_a_loss_that_does_not_fall(losses):
 
 def test_a_gpu_that_is_slower():
     right, text = say(ON_METAL, reference=FAST, chosen=SLOW)
-    assert right and "slower" in text and "--device=auto takes the CPU" in text
+    assert right and "slower" in text and "`device`=auto takes the CPU" in text
     on_cuda = Choice("gpu", "float32", True, False, 1, "CUDA")
-    assert "--device=cpu" in say(on_cuda, reference=FAST, chosen=SLOW)[1]
+    assert "`device`=cpu" in say(on_cuda, reference=FAST, chosen=SLOW)[1]
 
 
 def test_memory_that_is_short():
     largest = {"mini": (40, 1e9, 4e6), "BERT-base to 6 layers": (3, 3e9, 6e7)}
     right, text = say(largest=largest)
     assert right and "batches of 3 rows of 128" in text and "batches of 32 rows of 64" in text
-    assert "--gradient_accumulation_steps" in text
+    assert "`gradient_accumulation_steps`" in text
     assert "does not fit" in say(largest={"BERT-base to 6 layers": (0, 3e9, 6e7)})[1]
 
 

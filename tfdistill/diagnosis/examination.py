@@ -6,6 +6,7 @@ import os
 import textwrap
 
 from tfdistill.system import devices, hardware
+from tfdistill.system.errors import write_settings
 from tfdistill.system.files import write_atomically
 
 WIDTH = 100
@@ -99,7 +100,7 @@ def judge_training(choice, courses, measure_batches, console):
     console.say("\n" + textwrap.fill(f"verdict: {text}", WIDTH, subsequent_indent="    "))
     return {
         "right": right,
-        "verdict": text,
+        "verdict": write_settings(text),
         "training": {name: dataclasses.asdict(course) for name, course in courses.items()},
         "comparison": comparison and dataclasses.asdict(comparison),
         "largest_batch": {name: rows for name, (rows, *_) in largest.items()},

@@ -1,4 +1,4 @@
-"""What the doctor found, in words."""
+"""The doctor's results as text."""
 
 import math
 
@@ -11,7 +11,7 @@ USUAL_BATCH = {workload.name: workload.rows for workload in (MINI, BASE)}
 
 
 def format_courses(courses, comparison):
-    """Writes what the trainings gave as a table.
+    """Writes a table of trainings.
 
     Args:
         courses: dict of names to `Course`s, the reference first.
@@ -44,7 +44,7 @@ def format_batch(name, rows, fixed, per_row):
 
 
 def verdict(choice, courses, comparison, largest):
-    """Says what it all means.
+    """Judges the machine.
 
     Args:
         choice: the `devices.Choice`.
@@ -53,34 +53,34 @@ def verdict(choice, courses, comparison, largest):
         largest: dict of workloads to (rows, …); those that could not be measured are missing.
 
     Returns:
-        (whether this machine trains right, a sentence or more).
+        (whether training on this machine is correct, text for users).
     """
     *_, (name, course) = courses.items()
     if comparison and comparison.problem:
-        cure = "Use --device=cpu" if choice.device == "gpu" else "Use --precision=float32"
+        cure = "Use `device`=cpu" if choice.device == "gpu" else "Use `precision`=float32"
         if choice.on_metal:
-            cure += ", as --device=auto does here"
+            cure += ", as `device`=auto does here"
         if (choice.device, choice.precision) == ("cpu", "float32"):
             cure = "XLA is at fault: report it with this output"
         return False, f"do not train with {name}: {comparison.problem}. {cure}."
     if not all(map(math.isfinite, course.losses)) or course.losses[-1] >= course.losses[0]:
         return False, f"do not train here: with {name} the loss does not fall."
-    said = [f"{name} trains right, mini at {course.tokens_per_second:,.0f} tokens/s."]
+    sentences = [f"{name} trains right, mini at {course.tokens_per_second:,.0f} tokens/s."]
     plain = next(iter(courses.values())).tokens_per_second
     if course.tokens_per_second < CLEARLY * plain:
-        said.append(f"It is slower than plain steps on the CPU ({plain:,.0f}).")
+        sentences.append(f"It is slower than plain steps on the CPU ({plain:,.0f}).")
         if choice.on_metal:
-            said.append("For models of this size --device=auto takes the CPU.")
+            sentences.append("For models of this size `device`=auto takes the CPU.")
         elif choice.device == "gpu":
-            said.append("Models of this size train faster with --device=cpu.")
+            sentences.append("Models of this size train faster with `device`=cpu.")
     for workload, (rows, *_) in largest.items():
         batch = f"batches of {min(rows, USUAL_BATCH[workload])} rows of {LENGTHS[workload]}"
         if rows >= USUAL_BATCH[workload]:
-            said.append(f"{workload} fits with {batch}.")
+            sentences.append(f"{workload} fits with {batch}.")
         elif rows:
-            said.append(
-                f"{workload} fits with {batch}; take --gradient_accumulation_steps for larger ones."
+            sentences.append(
+                f"{workload} fits with {batch}; use `gradient_accumulation_steps` for larger ones."
             )
         else:
-            said.append(f"{workload} does not fit; --remat needs less memory.")
-    return True, " ".join(said)
+            sentences.append(f"{workload} does not fit; `remat` needs less memory.")
+    return True, " ".join(sentences)
