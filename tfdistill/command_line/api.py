@@ -13,8 +13,7 @@ from tfdistill.system.paths import at_home
 def train_model(config, stop_after=None):
     """Runs the main job: text, teacher, student, distillation, evaluation, export and report.
 
-    As `python -m tfdistill.train` does: progress is printed, and a run that was stopped goes on
-    when it is called again.
+    Like `python -m tfdistill.train`, it prints progress, and the same call continues a stopped run.
 
     Args:
         config: a `RunConfig`.
@@ -27,8 +26,8 @@ def train_model(config, stop_after=None):
         "loss" in nats, "top1" and "top5" as shares. None when the run ended before its report.
 
     Raises:
-        UserError: the run cannot be made as asked; nothing is lost.
-        ParityError: everything is there, but the int8 file costs too much quality.
+        UserError: the settings, the text or a folder make the run impossible; nothing is lost.
+        ParityError: the run is complete, but its int8 file loses too much quality.
 
     Example:
         import tfdistill

@@ -1,1 +1,1 @@
-"""What a command is asked to do."""
+"""The settings of all commands: one frozen dataclass per concern."""
