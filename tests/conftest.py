@@ -215,8 +215,9 @@ def uncompiled():
 def train():
     """A function that runs the main job in this process, steps not compiled.
 
-    Args: the flags as a list of words, `stop_after` as for `train_model`, and `stop_at`: a stage
-    and a step of it, at which the run is interrupted as by Ctrl-C.
+    Args: the flags as a list of words; `stop_after` as for `train_model`; `stop_at`: a stage and a
+    step of it, at which the run is interrupted as by Ctrl-C; and `watch`: function that is called
+    with each stage and step that a progress line shows.
 
     Returns: dict of the stages with a progress line to the step that each started from.
     """
@@ -224,29 +225,30 @@ def train():
     from tfdistill.run.job import MainJob
     from tfdistill.train import COMMAND
 
-    class InterruptingConsole(Console):
-        def __init__(self, stop_at):
+    class WatchedConsole(Console):
+        def __init__(self, watch):
             super().__init__()
-            self.stop_at, self.first_steps = stop_at, {}
+            self.watch, self.first_steps = watch, {}
 
         def progress(self, name, steps, first=0):
             self.first_steps[name] = first
             line = super().progress(name, steps, first)
-            self.interrupt(name, first)
+            self.watch(name, first)
 
             def show(done, text=None):
                 line(done, text)
-                self.interrupt(name, done)
+                self.watch(name, done)
 
             show.note = line.note
             return show
 
-        def interrupt(self, name, step):
-            if (name, step) == self.stop_at:
+    def train(words, stop_after=None, stop_at=None, watch=lambda stage, step: None):
+        def watched(stage, step):
+            watch(stage, step)
+            if (stage, step) == stop_at:
                 raise KeyboardInterrupt
 
-    def train(words, stop_after=None, stop_at=None):
-        console = InterruptingConsole(stop_at)
+        console = WatchedConsole(watched)
         with steps_not_compiled():
             job = MainJob(COMMAND.config(words), console)
             if stop_at:

@@ -56,32 +56,26 @@ def metrics_of(path):
     return json.loads((path / "metrics.json").read_text())
 
 
-def test_flags_that_change_how_steps_are_computed(tmp_path, run_command, tiny_flags):
-    """--remat and --steps_per_execution reach the training."""
+def test_flags_that_change_how_steps_are_computed(tmp_path, train, tiny_flags, monkeypatch):
+    """Two steps in each call, until an odd one is left; layers are computed again."""
     from tfdistill.models import encoder
-    from tfdistill.training.step import TrainStep
 
-    counts, recomputed = [], []
+    recompute, recomputed, steps = encoder.recomputed, [], []
 
-    def patch(monkeypatch):
-        take, recompute = TrainStep.take, encoder.recomputed
+    def spy(*arguments):
+        recomputed.append(arguments)
+        return recompute(*arguments)
 
-        def spy_on_take(step, batches, first, count):
-            counts.append(count)
-            return take(step, batches, first, count)
-
-        def spy_on_remat(*arguments):
-            recomputed.append(arguments)
-            return recompute(*arguments)
-
-        monkeypatch.setattr(TrainStep, "take", spy_on_take)
-        monkeypatch.setattr(encoder, "recomputed", spy_on_remat)
-
+    monkeypatch.setattr(encoder, "recomputed", spy)
     how = dict(steps_per_execution=2, remat="true", log_interval=4, checkpoint_interval=4)
     how["validation_interval"] = 4
     what = dict(recipe="mlm", student_init="random", steps=45, output_dir=tmp_path / "run")
-    assert run_command("train", *tiny_flags(**how, **what), patch=patch) == 0
-    assert counts == [2] * 22 + [1] and recomputed
+    train(
+        tiny_flags(**how, **what),
+        stop_after="student",
+        watch=lambda stage, step: steps.append(step) if stage == "student" else None,
+    )
+    assert sorted(set(steps)) == [*range(0, 45, 2), 45] and recomputed
 
 
 def test_what_a_run_leaves(run):
@@ -380,12 +374,22 @@ def test_a_loaded_teacher(run, tmp_path, train, tiny_flags):
     assert measured["loss"] == metrics_of(run)["models"]["teacher"]["loss"]
 
 
-def test_an_adapted_teacher_and_a_distilbert_student(run, tmp_path, run_command, tiny_flags):
+def test_an_adapted_teacher_and_a_distilbert_student(run, tmp_path, train, tiny_flags):
+    """Each is read once for the evaluation, and stays in memory for the export and the report."""
     path = tmp_path / "run"
+    files = [path / name / "model.safetensors" for name in ("teacher", "student")]
     flags = tiny_flags(
         output_dir=path, teacher=run / "teacher", layerdrop_adapt_steps=4, student_type="distilbert"
     )
-    assert run_command("train", *flags, "--freeze_pos_embs") == 0
+
+    def hide_after_the_evaluation(stage, step):
+        if stage == "export" and files[0].exists():
+            for file in files:
+                file.rename(file.with_suffix(".aside"))
+
+    train([*flags, "--freeze_pos_embs"], watch=hide_after_the_evaluation)
+    for file in files:
+        file.with_suffix(".aside").rename(file)
     teacher, student = weights(path / "teacher"), weights(path / "student")
     assert not equal(teacher, weights(run / "teacher"))
     assert load_model(path / "student").config.model_type == "distilbert"
@@ -393,6 +397,7 @@ def test_an_adapted_teacher_and_a_distilbert_student(run, tmp_path, run_command,
     folded = teacher[f"bert.{table}"] + teacher["bert.embeddings.token_type_embeddings.weight"][:1]
     assert np.array_equal(student[f"distilbert.{table}"], folded)
     assert metrics_of(path)["models"]["student"]["agreement"] > 0
+    assert (path / "export" / "student.tflite").is_file() and (path / "report.html").is_file()
 
 
 def test_a_run_in_bfloat16_that_is_stopped(run, tmp_path, train, run_command, tiny_flags, capfd):

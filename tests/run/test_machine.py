@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import subprocess
 import types
 
@@ -266,7 +265,9 @@ def test_the_check_of_bfloat16_on_a_cpu(run_command, tiny_flags, capsys):
         assert problem() == "its loss differs by 25.00%, more than 1.0%"
 
 
-def test_the_cache_is_in_the_home_where_nothing_else_is_said(monkeypatch):
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.setenv("HOME", os.sep + "home-of-somebody")
-    assert str(auto_check._cache()) == "/home-of-somebody/.cache/tfdistill"
+def test_the_cache_is_in_the_home_folder_by_default(mac, monkeypatch, tmp_path):
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    mac.answers = [answer("")]
+    auto_check.problem(RunConfig(), Console(), ON_METAL)
+    assert len(list((tmp_path / ".cache" / "tfdistill").glob("metal-*.json"))) == 1

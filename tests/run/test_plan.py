@@ -375,9 +375,9 @@ def test_a_tokenizer_that_cannot_be_read_can_be_replaced(tmp_path, tiny_text, to
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
     names = [str(tmp_path)]
     other = RunConfig(tokenizer=str(tiny_text / "vocabulary"))
-    sources.require_the_teachers_vocabulary(other, names, tokenizer)
+    sources.require_same_vocabulary(other, names, tokenizer)
     with pytest.raises(UserError, match="BertJapaneseTokenizer"):
-        sources.require_the_teachers_vocabulary(RunConfig(), [names[0]] * 2, tokenizer)
+        sources.require_same_vocabulary(RunConfig(), [names[0]] * 2, tokenizer)
 
 
 # -- freezing

@@ -32,12 +32,12 @@ def _check(config):
     from tfdistill.data.tokenizer import load_tokenizer
     from tfdistill.diagnosis import workloads
     from tfdistill.diagnosis.training_check import STEPS, Way, compare, train, ways
-    from tfdistill.models.hugging_face.checkpoint import load_model
+    from tfdistill.models.hugging_face.checkpoint import describe_model
     from tfdistill.run import plan, sources
 
     names = sources.teacher_names(config)[:1]
     tokenizer = load_tokenizer(sources.tokenizer_source(config, names))
-    teachers = [load_model(name) for name in names]
+    teachers = [describe_model(name) for name in names]
     # The speed is measured with the first of several teachers.
     config = dataclasses.replace(config, teacher_weights="")
     recipe = recipes.get(config.recipe, **vars(config))

@@ -1,7 +1,7 @@
-"""Whether Metal, or bfloat16 on a CPU, is right and faster here: asked before "auto" takes it.
+"""Checks that Metal, or bfloat16 on a CPU, is correct and faster here, before "auto" takes it.
 
-The comparison runs in a process of its own (`command_line.auto_check`), which may crash without
-harm. Its answer is stored for this machine, these versions and this model size.
+The comparison runs in a process of its own (`command_line.auto_check`), because a GPU driver may
+crash. The result is stored for this machine, these versions and this model size.
 """
 
 import dataclasses
@@ -19,19 +19,19 @@ from tfdistill.system import hardware
 from tfdistill.system.files import write_atomically
 from tfdistill.system.options import SPEED, STEP
 
-PATIENCE = 3600.0  # seconds: of what takes minutes, unless the device hangs
+PATIENCE = 3600.0  # seconds; the check takes minutes unless the device hangs
 
 
 def problem(config, console, candidate):
-    """Why a run should not use what "auto" could take.
+    """Returns the reason why a run should not use a device and precision.
 
     Args:
         config: a `RunConfig`.
-        console: a `Console`, which is told when it takes time.
+        console: a `Console`; a line announces a check, which takes minutes.
         candidate: a `devices.Choice`: Metal, or bfloat16 on the CPU.
 
     Returns:
-        A few words; "" when it is right and not slower than float32 on the CPU.
+        A few words; "" if the candidate is correct and not slower than float32 on the CPU.
     """
     config = dataclasses.replace(config, device=candidate.device, precision=candidate.precision)
     name = "Metal" if candidate.on_metal else candidate.precision
@@ -56,18 +56,18 @@ def problem(config, console, candidate):
         "size"
     )
     found, answered = _ask(config)
-    if answered:  # else it crashed, perhaps for reasons that pass
+    if answered:  # a crash may have a passing cause
         write_atomically(file, json.dumps({"problem": found, **facts}, indent=1) + "\n")
     return found
 
 
 def _cache():
-    """Folder of what was found out about this machine."""
+    """Folder of the stored results."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tfdistill"
 
 
 def _ask(config):
-    """Runs the check: (problem, whether it came to its end)."""
+    """Runs the check: (problem, whether the result is to be stored)."""
     command = [sys.executable, "-m", "tfdistill.command_line.auto_check", *flag_lines(config)]
     try:
         result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)

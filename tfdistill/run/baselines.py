@@ -1,24 +1,24 @@
-"""The students without a teacher that `baseline` asks for, beside which the student is held."""
+"""The baselines of a run: students of the same shape, trained without a teacher."""
 
 from tfdistill.system.errors import UserError
 
-# Where they start, by the words of the flag, to their keys in metrics.json.
+# Words of the setting `baseline` (where the baseline starts) and keys in metrics.json.
 KEYS = {"random": "baseline", "start": "baseline_start", "text": "baseline_text"}
 BOTH = "random", "start"
 
 
 def baselines_of(value):
-    """Reads the flag.
+    """Reads the setting `baseline`.
 
     Args:
         value: "none", "both" (random and start), or a list of "random", "start" and "text",
             separated by commas.
 
     Returns:
-        tuple of the words out of `KEYS`, in that order.
+        tuple of keys of `KEYS`, in that order.
 
     Raises:
-        UserError: there is another word.
+        UserError: another word is among them.
     """
     words = [word.strip() for word in value.split(",") if word.strip()]
     if words in ([], ["none"]):
@@ -32,7 +32,16 @@ def baselines_of(value):
     return tuple(word for word in KEYS if word in chosen)
 
 
+def baseline_keys(config):
+    """Lists the keys in metrics.json of the baselines that a run trains.
+
+    Args:
+        config: a `RunConfig`.
+    """
+    return [KEYS[word] for word in baselines_of(config.baseline)]
+
+
 def canonical(value):
-    """The flag in one way of writing it, so that lists of the same words are the same setting."""
+    """Writes `baseline` in one way, so that lists of the same words are equal settings."""
     words = baselines_of(value)
     return "both" if words == BOTH else ",".join(words) or "none"

@@ -1,4 +1,4 @@
-"""What a run's flags and its recipe must agree on, checked before any long work begins."""
+"""Checks of the settings and the recipe, before any long work begins."""
 
 import dataclasses
 import math
@@ -12,13 +12,13 @@ from tfdistill.system.options import Option
 
 
 def check_terms(recipe):
-    """Refuses a recipe whose terms no loss of ours understands.
+    """Refuses a recipe with an unknown loss or a wrong option of a loss.
 
     Args:
         recipe: the `Recipe`.
 
     Raises:
-        UserError: there is such a term.
+        UserError: a term names no known loss, or an option that the loss lacks.
     """
     from tfdistill.distillation.bound_terms import check_term  # needs TensorFlow
 
@@ -34,15 +34,15 @@ def check_recipe(recipe, student_config, teacher_config, freeze):
         recipe: the `Recipe`.
         student_config: `EncoderConfig`.
         teacher_config: `EncoderConfig`, or None.
-        freeze: called with the student; freezes what the flags name.
+        freeze: called with the student; freezes the embeddings that the settings name.
 
     Raises:
-        UserError: a term cannot compare them, or a phase names what the student does not have.
+        UserError: a term cannot compare the models, or a phase trains a missing part.
     """
     from tfdistill.distillation.bound_terms import check_phase  # needs TensorFlow
     from tfdistill.models.model import MaskedLanguageModel
 
-    # As many layers as the student, and next to nothing in them: paths are the same.
+    # As many layers as the student, each of the smallest size: names of weights are the same.
     tiny = dict.fromkeys(student_config.sizes, 1) | {"vocab_size": 2}
     kept = ("num_hidden_layers", "num_feedforward_networks")
     tiny = {name: size for name, size in tiny.items() if name not in kept}
@@ -55,10 +55,10 @@ def check_recipe(recipe, student_config, teacher_config, freeze):
 
 
 def recipes_without_head(config):
-    """Recipes of ours that compare layers alone, so that a teacher needs no masked-LM head.
+    """Lists the built-in recipes that need no masked-LM head of the teacher.
 
     Args:
-        config: a `RunConfig`; the recipes are taken with its flags.
+        config: a `RunConfig`; its options apply to the recipes.
 
     Returns:
         list of names.
@@ -77,13 +77,13 @@ def recipes_without_head(config):
 
 
 def check_own_defaults(config):
-    """Refuses a user's recipe with defaults that would never count, because flags fill them in.
+    """Refuses a user's recipe with defaults that never apply, because settings fill them in.
 
     Args:
         config: a `RunConfig`.
 
     Raises:
-        UserError: there is such a default.
+        UserError: a default differs from that of the setting of the same name.
     """
     for name, default in recipes.own_defaults(config.recipe).items():
         usual = getattr(type(config), name) if name in options_of(config) else ""
@@ -95,13 +95,13 @@ def check_own_defaults(config):
 
 
 def check_schedules(config):
-    """Refuses schedules that leave the range of the flags whose place they take.
+    """Refuses schedules that leave the range of the settings that they replace.
 
     Args:
         config: a `RunConfig`.
 
     Raises:
-        UserError: one does.
+        UserError: a schedule begins or ends out of range.
     """
     for name, schedule in parse_schedules(config.schedules).items():
         option = options_of(config).get(name, Option(""))
@@ -115,10 +115,10 @@ def check_schedules(config):
 
 
 def without_meaning(config):
-    """Flags that were given and that the recipe does not take.
+    """Lists the settings that are given but that the recipe does not take.
 
     Args:
-        config: a `RunConfig` with a recipe of ours or of the user's.
+        config: a `RunConfig`.
 
     Returns:
         list of names.
@@ -130,7 +130,7 @@ def without_meaning(config):
 
 
 def split_steps(steps, phases):
-    """Shares steps among phases.
+    """Divides steps among phases by their shares.
 
     Args:
         steps: int.
@@ -140,7 +140,7 @@ def split_steps(steps, phases):
         A list of ints that add up to `steps`.
 
     Raises:
-        UserError: there are so few that a phase gets none.
+        UserError: a phase would get no step.
     """
     whole = sum(phase.share for phase in phases)
     ends = [

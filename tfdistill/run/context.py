@@ -49,7 +49,7 @@ class RunContext:
         plan: the `Plan`.
         tokenizer: the `Tokenizer`.
         models: the `LoadedModels`.
-        corpus: the `Corpus`, where it is open already.
+        corpus: the `Corpus`.
         task: the task that the models learn.
         text: the `RunText`, once it is prepared.
     """
@@ -61,7 +61,7 @@ class RunContext:
     plan: Plan
     tokenizer: Tokenizer
     models: LoadedModels
-    corpus: Corpus | None = None
+    corpus: Corpus
     task: Any = None
     text: RunText | None = None
 

@@ -6,7 +6,7 @@ import os
 import shlex
 
 from tfdistill.run import plan
-from tfdistill.run.baselines import KEYS, baselines_of
+from tfdistill.run.baselines import baseline_keys
 from tfdistill.settings.flagfile import given_flags
 from tfdistill.system import hardware
 
@@ -31,7 +31,7 @@ def describe_run(config, made, *, rows, statistics, machine):
         machine: the `devices.Choice`.
 
     Returns:
-        dict for metrics.json, now being the date.
+        dict for metrics.json; its date is the present moment.
     """
     flags = given_flags(config)
     words = ["python", "-m", "tfdistill.train", *(f"--{name}={flags[name]}" for name in flags)]
@@ -39,7 +39,7 @@ def describe_run(config, made, *, rows, statistics, machine):
     trained = {"student": (steps, config.learning_rate)}
     if made.teacher_steps:
         trained["teacher"] = made.teacher_steps, plan.teacher_learning_rate(config)
-    trained |= {KEYS[word]: trained["student"] for word in baselines_of(config.baseline)}
+    trained |= dict.fromkeys(baseline_keys(config), trained["student"])
     shapes = {"teacher": made.teacher_config, "student": made.student_config}
     return {
         "command": shlex.join(words),

@@ -204,6 +204,19 @@ class RunDirectory(RunPaths):
         write_atomically(self.state, json.dumps(self._state, indent=1))
 
 
+def training_names(key, phases):
+    """Names of a model's stretches of training, one for each phase.
+
+    Args:
+        key: the model's key in metrics.json.
+        phases: the recipe's `Phase`s.
+
+    Returns:
+        list of str.
+    """
+    return [key] if len(phases) == 1 else [f"{key}-{phase.name}" for phase in phases]
+
+
 def read_state(path):
     """What a run has stored about itself.
 

@@ -1,9 +1,9 @@
 """The export command: the files of a run's student, or of another model, outside a run."""
 
 import json
-from pathlib import Path
 
 from tfdistill.run import machine
+from tfdistill.run.directory import RunPaths
 from tfdistill.run.held_out import open_held_out, require_fit, student_of
 from tfdistill.system.errors import UserError
 from tfdistill.system.paths import require_folder, require_shards
@@ -34,7 +34,6 @@ def export_model(config, console):
     from tfdistill.models.hugging_face.checkpoint import load_model, resolve_directory
     from tfdistill.reports.corpus_files import format_files
     from tfdistill.reports.evaluation import format_exported_files
-    from tfdistill.run.directory import RunPaths
 
     run, source = RunPaths(config.output_dir), resolve_directory(source)
     model = load_model(source)
@@ -56,10 +55,10 @@ def _source(config):
     """Returns the directory or hub name of the model to export."""
     require_folder("output_dir", config.output_dir)
     require_shards(config.shards_dir)
-    run = Path(config.output_dir)
-    if config.model and (run / "checkpoints" / "state.json").exists() and not config.force:
+    run = RunPaths(config.output_dir)
+    if config.model and run.state.exists() and not config.force:
         raise UserError(
-            f"`output_dir`={run} is a run, and the files of `model` would replace those of its "
-            "student: name another `output_dir`, or set `force`"
+            f"`output_dir`={run.path} is a run, and the files of `model` would replace those of "
+            "its student: name another `output_dir`, or set `force`"
         )
     return config.model or student_of(config)

@@ -1,7 +1,6 @@
 """Held-out text for the commands that measure a model which is there already."""
 
-from pathlib import Path
-
+from tfdistill.run.directory import RunPaths
 from tfdistill.system.errors import UserError
 
 
@@ -17,10 +16,10 @@ def student_of(config):
     Raises:
         UserError: there is none.
     """
-    run = Path(config.output_dir)
-    if not (run / "student").is_dir():
-        raise UserError(f"`output_dir`={run} has no student/: train first, or name a `model`")
-    return run / "student"
+    run = RunPaths(config.output_dir)
+    if not run.student.is_dir():
+        raise UserError(f"`output_dir`={run.path} has no student/: train first, or name a `model`")
+    return run.student
 
 
 def require_fit(config, tokenizer, flag, model):

@@ -72,6 +72,7 @@ class MainJob:
             self.directory.release()
 
     def _context(self, choice):
+        from tfdistill.models.hugging_face.checkpoint import describe_model
         from tfdistill.run import plan
         from tfdistill.run.context import RunContext, training_scope
         from tfdistill.run.loaded_models import LoadedModels
@@ -79,11 +80,13 @@ class MainJob:
         config, early = self.config, self._early
         plan.require_even_batches(config, choice.replicas)
         names = early.teacher_names
-        models = LoadedModels(self.directory, names, lambda: training_scope(choice))
-        loaded = models.teachers if names else []
+        teachers = [describe_model(name) for name in names]
         tokenizer = early.tokenizer or sources.load_tokenizer_of(config, names)
-        sources.require_the_teachers_vocabulary(config, names, tokenizer)
-        made = plan.make_plan(config, early.recipe, loaded, tokenizer, early.shapes)
+        sources.require_same_vocabulary(config, names, tokenizer)
+        made = plan.make_plan(config, early.recipe, teachers, tokenizer, early.shapes)
+        models = LoadedModels(self.directory, names, lambda: training_scope(choice))
+        if names and not self.directory.done("student"):
+            models.load_teachers()  # damaged weights are found before the folder is taken
         return RunContext(
             config,
             self.console,
@@ -92,7 +95,7 @@ class MainJob:
             made,
             tokenizer,
             models,
-            corpus=early.corpus,
+            early.corpus,
         )
 
     def _results(self):

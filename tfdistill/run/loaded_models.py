@@ -27,16 +27,20 @@ class LoadedModels:
     def teachers(self):
         """Teachers in the run's precision: a list, empty while there are none."""
         if self._teachers is None:
-            names = self._names
-            if self._directory.done("teacher"):  # their origin may no longer exist
-                names = self._directory.teachers(len(names) or 1)
-            with self._training():
-                self._teachers = [load_model(name) for name in names]
+            self.load_teachers()
         return self._teachers
 
     @teachers.setter
     def teachers(self, models):
         self._teachers = models
+
+    def load_teachers(self):
+        """Reads the teachers from the run, or before that from the folders that are named."""
+        names = self._names
+        if self._directory.done("teacher"):  # their origin may no longer exist
+            names = self._directory.teachers(len(names) or 1)
+        with self._training():
+            self._teachers = [load_model(name) for name in names]
 
     @property
     def start(self):

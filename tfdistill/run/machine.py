@@ -1,4 +1,4 @@
-"""How the commands use the machine: as their run began, or as was found to be best."""
+"""The device and precision of a command: those that the run began with, or the best choice."""
 
 import dataclasses
 import functools
@@ -10,7 +10,7 @@ from tfdistill.system.errors import NoGpuError, UserError
 
 
 def for_training(config, console):
-    """Readies TensorFlow for a run; one that goes on keeps what it began with.
+    """Prepares TensorFlow for training; a run that continues keeps its device and precision.
 
     Args:
         config: a `RunConfig`.
@@ -20,7 +20,7 @@ def for_training(config, console):
         A `devices.Choice`.
 
     Raises:
-        UserError: it began on a GPU and there is none; or see `devices.prepare`.
+        UserError: the run began on a GPU and none is found; or see `devices.prepare`.
     """
     stored = None if config.force else _stored(config.output_dir)
     problem = functools.partial(auto_check.problem, config, console)
@@ -36,10 +36,10 @@ def for_training(config, console):
 
 
 def for_looking(config):
-    """Readies TensorFlow for a command that trains nothing.
+    """Prepares TensorFlow for a command that trains nothing.
 
-    "auto" takes Metal only where a run has: else nobody has looked whether it is right there. The
-    precision is float32, since only models in training have another.
+    "auto" takes Metal only if the run used it, which means that its results were checked there.
+    The precision is float32; only models in training have another.
 
     Args:
         config: a `RunConfig`.
@@ -53,7 +53,7 @@ def for_looking(config):
 
 
 def _stored(path):
-    """The `Choice` that the run in a folder began with; None without one."""
+    """Returns the `Choice` that the run in a folder began with, or None."""
     facts = stored_machine(path) or {}
     names = {field.name for field in dataclasses.fields(devices.Choice)}
     return devices.Choice(**facts) if facts.keys() == names else None

@@ -1,4 +1,4 @@
-"""What a run will do, decided and checked before any of the long work begins."""
+"""The plan of a run: models, recipe and steps, checked before any long work begins."""
 
 import dataclasses
 import math
@@ -18,11 +18,11 @@ from tfdistill.system.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """The shapes and the teacher's training.
+    """What a run trains.
 
     Args:
         teacher_config: `EncoderConfig`, or None for a run without a teacher.
-        teacher_steps: steps that the teacher is trained here.
+        teacher_steps: steps that the teacher is trained in this run; 0 for a teacher as it is.
         student_config: `EncoderConfig`.
         student_init: where the student starts.
         recipe: the `Recipe`, its phases unfolded for these depths.
@@ -38,12 +38,13 @@ class Plan:
 
 
 def make_plan(config, recipe, teachers, tokenizer, shapes=None):
-    """Works out what a run will do.
+    """Makes the plan of a run: shapes, then recipe, then checks, then steps.
 
     Args:
         config: a `RunConfig`.
         recipe: the `Recipe`.
-        teachers: list of the `MaskedLanguageModel`s that `teacher` names.
+        teachers: list of the models that `teacher` names: of each, `config` and `head` (see
+            `ModelDescription`).
         tokenizer: the `Tokenizer`.
         shapes: the `Shapes`, where they are known already.
 
@@ -51,39 +52,42 @@ def make_plan(config, recipe, teachers, tokenizer, shapes=None):
         A `Plan`.
 
     Raises:
-        UserError: something of it cannot be done; the message names the setting.
+        UserError: a part of the plan is impossible; the message names the setting.
     """
+    _check_masking(config, tokenizer)
+    check_terms(recipe)
+    losses = [LOSSES[term.loss] for phase in recipe.phases for term in phase.active_terms]
+    reads_teacher = any(loss.needs_teacher for loss in losses)
+    loaded = teachers[0].config if teachers else None
+    teacher, student, init = shapes or plan_shapes(config, reads_teacher, loaded, tokenizer)
+    if teachers and teachers[0].head is None:
+        _require_no_head(config, losses)
+    _check_baselines(config, teacher)
+    if teacher:
+        recipe = unfold(recipe, student.num_hidden_layers, teacher.num_hidden_layers)
+    check_recipe(recipe, student, teacher, lambda model: freeze(model, config))
+    _check_teachers(config, recipe, teachers, student, teacher)
+    if config.steps:
+        split_steps(config.steps, recipe.phases)
+    steps = config.layerdrop_adapt_steps if teachers else config.teacher_steps
+    names = tuple(teacher_names(config))
+    return Plan(teacher, steps if teacher else 0, student, init, recipe, names)
+
+
+def _check_masking(config, tokenizer):
     if config.whole_word_masking and not tokenizer.ids.continues.any():
         raise UserError(
             "`whole_word_masking` finds no words to mask: the tokenizer's vocabulary has no pieces "
             "(##…) that continue one; leave it out"
         )
-    check_terms(recipe)
-    losses = [LOSSES[term.loss] for phase in recipe.phases for term in phase.active_terms]
-    asks = any(loss.needs_teacher for loss in losses)
-    loaded = teachers[0].config if teachers else None
-    shapes = shapes or plan_shapes(config, asks, loaded, tokenizer)
-    teacher_config, student_config, init = shapes
-    if teachers and teachers[0].head is None:
-        _require_no_head(config, losses)
-    again = set(baselines_of(config.baseline)) & set(BOTH)
-    if teacher_config is None and again:
+
+
+def _check_baselines(config, teacher_config):
+    if teacher_config is None and set(baselines_of(config.baseline)) & set(BOTH):
         raise UserError(
             f"`baseline`={config.baseline} would train the student a second time: it has no "
             "teacher, and starts at random; leave it out, or give text"
         )
-    teacher_steps = 0
-    if teacher_config:
-        teacher_steps = config.layerdrop_adapt_steps if teachers else config.teacher_steps
-        depths = student_config.num_hidden_layers, teacher_config.num_hidden_layers
-        recipe = unfold(recipe, *depths)
-    check_recipe(recipe, student_config, teacher_config, lambda student: freeze(student, config))
-    _check_teachers(config, recipe, teachers, student_config, teacher_config)
-    if config.steps:
-        split_steps(config.steps, recipe.phases)
-    return Plan(
-        teacher_config, teacher_steps, student_config, init, recipe, tuple(teacher_names(config))
-    )
 
 
 def _check_teachers(config, recipe, teachers, student_config, teacher_config):
@@ -112,7 +116,7 @@ def _check_teachers(config, recipe, teachers, student_config, teacher_config):
 
 
 def _require_no_head(config, losses):
-    """Refuses a teacher without masked-LM head where one is needed."""
+    """Checks that nothing needs the masked-LM head that the teacher lacks."""
     needs = {
         f"`recipe`={config.recipe} needs its logits": any(
             loss.needs_head and loss.needs_teacher for loss in losses
@@ -130,14 +134,14 @@ def _require_no_head(config, losses):
 
 
 def require_even_batches(config, replicas):
-    """Refuses a batch that cannot be split over the GPUs.
+    """Checks that each batch can be divided among the GPUs.
 
     Args:
         config: a `RunConfig`.
         replicas: GPUs that share each batch.
 
     Raises:
-        UserError: `batch_size` is no multiple of their number.
+        UserError: `batch_size` is not a multiple of their number.
     """
     if config.batch_size % replicas:
         raise UserError(
@@ -147,7 +151,7 @@ def require_even_batches(config, replicas):
 
 
 def teacher_learning_rate(config):
-    """Peak learning rate of the teacher: `teacher_learning_rate`, or what suits its start."""
+    """Peak learning rate of the teacher; the default depends on where the teacher starts."""
     return config.teacher_learning_rate or (1e-4 if config.teacher else 1e-3)
 
 
@@ -166,7 +170,7 @@ def student_steps(config, rows):
 
 
 def freeze(student, config):
-    """Keeps the embeddings that the flags name from being trained.
+    """Freezes the embeddings that the settings name.
 
     Args:
         student: a `MaskedLanguageModel`.

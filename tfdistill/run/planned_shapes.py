@@ -1,4 +1,4 @@
-"""Which shapes a run will have, and where its student starts: decided without TensorFlow."""
+"""The shapes of a run's models, and where its student starts. Needs no TensorFlow."""
 
 import dataclasses
 import math
@@ -26,12 +26,12 @@ class Shapes(NamedTuple):
     student_init: str
 
 
-def plan_shapes(config, asks_teacher, loaded, tokenizer):
-    """Works out the shapes of teacher and student.
+def plan_shapes(config, reads_teacher, loaded, tokenizer):
+    """Determines the shapes of teacher and student.
 
     Args:
         config: a `RunConfig`.
-        asks_teacher: whether a term of the recipe reads a teacher.
+        reads_teacher: whether a term of the recipe reads a teacher.
         loaded: `EncoderConfig` of the first teacher to load, or None.
         tokenizer: the `Tokenizer`.
 
@@ -39,13 +39,13 @@ def plan_shapes(config, asks_teacher, loaded, tokenizer):
         The `Shapes`.
 
     Raises:
-        UserError: they do not go together; the message names the setting.
+        UserError: the shapes do not fit together; the message names the setting.
     """
-    teacher = _plan_teacher(config, asks_teacher, loaded, tokenizer)
+    teacher = _plan_teacher(config, reads_teacher, loaded, tokenizer)
     student = _plan_student(config, teacher, tokenizer)
     init = _plan_start(config, teacher)
     if teacher:
-        # Any choice will do here: what a search finds is not known yet.
+        # Any layers serve for the check: the result of a search is not known yet.
         choose_layers(teacher, student, init, validation_loss=lambda layers: 0.0)
     for model, shape in {"teacher": teacher, "student": student}.items():
         if shape and config.length > shape.max_position_embeddings:
@@ -72,7 +72,7 @@ def read_shape(model, config):
         `EncoderConfig`.
 
     Raises:
-        UserError: there is none, or it cannot be.
+        UserError: it does not exist, or is impossible.
     """
     name = getattr(config, f"{model}_config")
     kind = get_model_type(getattr(config, f"{model}_type"), f"{model}_type")
@@ -82,9 +82,9 @@ def read_shape(model, config):
         raise UserError(f"`{model}_config`={name}: {error.message}") from None
 
 
-def _plan_teacher(config, asks_teacher, loaded, tokenizer):
+def _plan_teacher(config, reads_teacher, loaded, tokenizer):
     if loaded is None:
-        if not asks_teacher:
+        if not reads_teacher:
             return None
         if config.layerdrop_adapt_steps:
             raise UserError(
@@ -125,12 +125,12 @@ def _plan_student(config, teacher_config, tokenizer):
     if config.student_config:
         shape = read_shape("student", config)
         if teacher_config and not config_file(config.student_config):
-            # A name says nothing of these.
+            # A name does not define these.
             fields = list(get_model_type(shape.model_type).starts.inherited)
             if shape.model_type == teacher_config.model_type:
                 fields.append("layer_norm_eps")
-            theirs = {field: getattr(teacher_config, field) for field in fields}
-            shape = dataclasses.replace(shape, **theirs)
+            inherited = {field: getattr(teacher_config, field) for field in fields}
+            shape = dataclasses.replace(shape, **inherited)
         rows = teacher_config.vocab_size if teacher_config else tokenizer.vocab_size
         return _complete("student", shape, config, tokenizer, rows)
     if teacher_config is None:

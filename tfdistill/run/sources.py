@@ -1,4 +1,4 @@
-"""Where a run's models and tokenizer come from: what the flags name, and whether it may be so."""
+"""The sources of a run: its text, its tokenizer, and teachers to load."""
 
 import glob
 import os
@@ -11,7 +11,7 @@ from tfdistill.system.errors import UserError
 
 
 def require_sources_outside(config):
-    """Refuses to start a run over when that would delete what it is to be made from.
+    """Refuses to delete an old run that holds a source of the new one.
 
     Args:
         config: a `RunConfig`.
@@ -40,21 +40,21 @@ def _paths_in(value, option):
     return [path.strip() for path in value.split(option.separator)]
 
 
-def require_the_teachers_vocabulary(config, names, tokenizer):
-    """Refuses a tokenizer whose tokens are not those of the teachers' own.
+def require_same_vocabulary(config, names, tokenizer):
+    """Refuses a tokenizer whose vocabulary differs from that of a loaded teacher.
 
     Args:
         config: a `RunConfig`.
-        names: where the teachers are now.
+        names: list of the folders or hub names that the teachers are loaded from.
         tokenizer: the `Tokenizer` of the run.
 
     Raises:
-        UserError: they differ.
+        UserError: the vocabularies differ.
     """
     from tfdistill.models.hugging_face.checkpoint import resolve_directory  # needs TensorFlow
 
     source = f"`tokenizer`={config.tokenizer}"
-    if names and not config.tokenizer:  # then the first teacher's own
+    if names and not config.tokenizer:  # the run uses that of the first teacher
         source, *names = f"`teacher`={names[0]}", *names[1:]
     for name in names:
         directory = resolve_directory(name)
@@ -63,7 +63,7 @@ def require_the_teachers_vocabulary(config, names, tokenizer):
         try:
             own = load_tokenizer(str(directory))
         except UserError:
-            if config.tokenizer:  # in its place
+            if config.tokenizer:  # replaces a tokenizer that cannot be read
                 continue
             raise
         ids = range(own.vocab_size)
@@ -80,15 +80,15 @@ def _holds_tokenizer(folder):
 
 
 def tokenizer_source(config, names):
-    """Where the tokenizer of a run comes from.
+    """Chooses the tokenizer of a run.
 
     Args:
         config: a `RunConfig`.
-        names: where the teachers are now.
+        names: list of the folders or hub names that the teachers are loaded from.
 
     Returns:
-        `tokenizer`; or the first teacher, when it is a hub name or a folder that holds a
-        tokenizer; or "", the bundled one.
+        Folder or hub name: `tokenizer`; or the first teacher, if it is a hub name or a folder that
+        holds a tokenizer; or "" for the bundled one.
     """
     if config.tokenizer or not names:
         return config.tokenizer
@@ -124,12 +124,12 @@ def open_text(config):
 
 
 def teacher_names(config):
-    """The folders or hub names that `teacher` names: a list.
+    """Splits `teacher` into folders and hub names: a list, empty without a loaded teacher.
 
     Args:
         config: a `RunConfig`.
     """
-    if os.path.isdir(config.teacher):  # with a comma in its name, perhaps
+    if os.path.isdir(config.teacher):  # its name may hold a comma
         return [config.teacher]
     names = [name.strip() for name in config.teacher.split(",")]
     if config.teacher and not all(names):
@@ -138,13 +138,13 @@ def teacher_names(config):
 
 
 def teacher_weights(config):
-    """What `teacher_weights` says: a tuple of float, () when it is empty.
+    """Reads `teacher_weights`: a tuple of float, empty for equal weights.
 
     Args:
         config: a `RunConfig`.
 
     Raises:
-        UserError: it is no list of numbers.
+        UserError: it is not a list of numbers.
     """
     try:
         return tuple(float(weight) for weight in config.teacher_weights.split(",") if weight)

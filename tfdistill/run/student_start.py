@@ -8,11 +8,11 @@ from tfdistill.starts.layer_search import search_size
 from tfdistill.starts.unigram import set_unigram_bias
 from tfdistill.training.evaluation import scorer
 
-CALIBRATION_BATCHES, CALIBRATION_ROWS = 8, 32  # that a narrower student is fitted on
+CALIBRATION_BATCHES, CALIBRATION_ROWS = 8, 32  # to fit a narrower student
 
 
 def make_start(config, plan, console, *, teacher, rows, validation_loss):
-    """Cuts the student from the teacher, or makes it of random numbers.
+    """Cuts the student from the teacher, or initializes it at random.
 
     Args:
         config: a `RunConfig`.
@@ -23,8 +23,8 @@ def make_start(config, plan, console, *, teacher, rows, validation_loss):
         validation_loss: called with a scorer; returns nats.
 
     Returns:
-        (`MaskedLanguageModel`, dict of its `validation_loss` and, of a student that was cut,
-        `random_validation_loss`).
+        (`MaskedLanguageModel`, dict of its `validation_loss` and, if it was cut from the teacher,
+        the `random_validation_loss` of a student with random weights).
     """
     console.say("making the student's start")
     if plan.student_init == "random":
@@ -42,7 +42,7 @@ def make_start(config, plan, console, *, teacher, rows, validation_loss):
 
 
 def random_student(config, plan, counts):
-    """A student of random numbers, but for the bias of its head.
+    """Makes a student with random weights; the head's bias is the tokens' log-frequencies.
 
     Args:
         config, plan: as for `make_start`.
@@ -57,13 +57,13 @@ def random_student(config, plan, counts):
 
 
 def student_from_text(config, plan, rows, ids, special_ids):
-    """A student that starts as a teacher made here does: from what counting the text tells.
+    """Makes a student that starts from token counts of the text, as a teacher made here does.
 
     Args:
         config, plan: as for `make_start`.
         rows: `Rows` of the training split.
-        ids: int (tokens,), its text.
-        special_ids: ids that are no text.
+        ids: int (tokens,), the text of the split.
+        special_ids: ids of the special tokens.
 
     Returns:
         A `MaskedLanguageModel`.
@@ -75,7 +75,7 @@ def student_from_text(config, plan, rows, ids, special_ids):
 
 
 def _cut_student(config, plan, console, teacher, rows, validation_loss):
-    """A student out of the teacher's weights; a head that the teacher lacks is a fresh one."""
+    """Makes a student of the teacher's weights, with a fresh head if the teacher has none."""
     calibration = TrainingBatches(rows, CALIBRATION_ROWS, config.seed)
     depths = teacher.config.num_hidden_layers, plan.student_config.num_hidden_layers
     line, tried = console.progress("search", search_size(*depths)), []

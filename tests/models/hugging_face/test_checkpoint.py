@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from tfdistill.models.hugging_face.checkpoint import load_model, resolve_directory, save_model
+from tfdistill.models.hugging_face.checkpoint import (
+    describe_model,
+    load_model,
+    resolve_directory,
+    save_model,
+)
 from tfdistill.models.model import MaskedLanguageModel
 from tfdistill.system.errors import UserError
 
@@ -55,6 +60,12 @@ def assert_equal(loaded, model, **tolerance):
 def test_a_saved_model_comes_back_exactly(model, saved):
     assert_equal(load_model(saved), model)
     assert_equal(load_model(str(saved)), model)
+
+
+def test_a_model_is_described_without_its_weights(config, saved, tmp_path):
+    assert describe_model(saved) == (config, "masked_lm")
+    save_model(MaskedLanguageModel(config, with_head=False), tmp_path / "headless")
+    assert describe_model(tmp_path / "headless") == (config, None)
 
 
 def test_dense_kernels_are_transposed_on_disk(model, saved):

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 from pathlib import Path
+from typing import NamedTuple
 
 import ml_dtypes  # noqa: F401  (registers bfloat16 with NumPy, which safetensors needs)
 import numpy as np
@@ -12,6 +13,7 @@ import safetensors
 import safetensors.numpy
 
 from tfdistill.models.configs.config_files import config_of, read_json
+from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.models.model import MaskedLanguageModel
 from tfdistill.system.errors import UserError
@@ -59,17 +61,54 @@ def load_model(path_or_hub_name):
         logits = student({"input_ids": [[2, 11, 4, 3]]})["logits"]  # (1, 4, vocabulary)
     """
     directory = resolve_directory(path_or_hub_name)
-    config_path = directory / "config.json"
-    config = config_of(read_json(config_path), config_path)
+    config = _config(directory)
     tensors = _Tensors(directory, config.model_type)
-    head_prefix = get_model_type(config.model_type).hugging_face.head_prefix
-    with_head = any(name.startswith(head_prefix) for name in tensors.names)
-    model = MaskedLanguageModel(config, with_head=with_head, seed=None)
+    model = MaskedLanguageModel(config, with_head=_has_head(config, tensors), seed=None)
     encoder, head = _named_variables(model)
     for name, (variable, transposed) in (encoder | head).items():
         variable.assign(tensors.read(name, variable.shape, transposed))
     _check_tied(model, tensors)
     return model
+
+
+class ModelDescription(NamedTuple):
+    """A model on disk without its weights.
+
+    Args:
+        config: `EncoderConfig`.
+        head: "masked_lm", or None for a checkpoint without a head.
+    """
+
+    config: EncoderConfig
+    head: str | None
+
+
+def describe_model(path_or_hub_name):
+    """Read the shape of a model; of its weights, only the names.
+
+    Args:
+        path_or_hub_name: as for `load_model`.
+
+    Returns:
+        A `ModelDescription`.
+
+    Raises:
+        UserError: the files are missing, damaged or not supported.
+    """
+    directory = resolve_directory(path_or_hub_name)
+    config = _config(directory)
+    tensors = _Tensors(directory, config.model_type)
+    return ModelDescription(config, "masked_lm" if _has_head(config, tensors) else None)
+
+
+def _config(directory):
+    path = directory / "config.json"
+    return config_of(read_json(path), path)
+
+
+def _has_head(config, tensors):
+    prefix = get_model_type(config.model_type).hugging_face.head_prefix
+    return any(name.startswith(prefix) for name in tensors.names)
 
 
 def save_model(model, directory):

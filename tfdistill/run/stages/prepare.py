@@ -5,7 +5,6 @@ import os
 import time
 
 from tfdistill.data.batches import EvaluationBatches, Rows, evaluation_rows
-from tfdistill.data.corpus import open_corpus
 from tfdistill.data.shards import prepare
 from tfdistill.reports.corpus_files import format_files
 from tfdistill.reports.table import format_statistics
@@ -35,7 +34,7 @@ class Prepare(Stage):
         config, console = context.config, context.console
         _announce(context)
         started = time.perf_counter()
-        corpus = context.corpus or open_corpus(config.corpus, config.data_dir, config.text_column)
+        corpus = context.corpus
         if files := format_files(corpus):
             console.say(files)
         prepared = prepare(

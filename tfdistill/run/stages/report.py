@@ -10,10 +10,11 @@ from tfdistill.reports.report import write_report
 from tfdistill.reports.tensorboard import RunWriter
 from tfdistill.reports.units import duration
 from tfdistill.run import examples
+from tfdistill.run.baselines import baseline_keys
 from tfdistill.run.description import describe_run, describe_sources
+from tfdistill.run.directory import training_names
 from tfdistill.run.metrics import collect
 from tfdistill.run.stages.stage import Stage
-from tfdistill.run.stages.students import baseline_keys, stage_names
 from tfdistill.system.files import write_atomically
 
 
@@ -88,7 +89,7 @@ def _curves(context):
     """Logged points by stretch of training; the steps of a student's phases count on."""
     trainer = context.trainer
     curves, done = {"teacher": trainer.rows("teacher")}, 0
-    for stage in stage_names("student", context.plan.recipe.phases):
+    for stage in training_names("student", context.plan.recipe.phases):
         rows = trainer.rows(stage)
         curves[stage] = [row | {"step": done + row["step"]} for row in rows]
         done += rows[-1]["step"] if rows else 0

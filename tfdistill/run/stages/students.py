@@ -6,8 +6,9 @@ import time
 from tfdistill import recipes
 from tfdistill.distillation.cached_signals import kept_for
 from tfdistill.run import plan
-from tfdistill.run.baselines import KEYS, baselines_of
+from tfdistill.run.baselines import KEYS, baseline_keys
 from tfdistill.run.checks import split_steps
+from tfdistill.run.directory import training_names
 from tfdistill.run.stages.stage import Stage
 from tfdistill.run.student_start import random_student, student_from_text
 from tfdistill.run.teacher_cache import open_cache
@@ -46,28 +47,6 @@ class Baselines(Stage):
                     _train(context, key, model, [], recipes.get("mlm").phases)
 
 
-def baseline_keys(config):
-    """Keys in metrics.json of the baselines that a run trains: a list.
-
-    Args:
-        config: a `RunConfig`.
-    """
-    return [KEYS[word] for word in baselines_of(config.baseline)]
-
-
-def stage_names(name, phases):
-    """Names of a model's stretches of training, one for each phase.
-
-    Args:
-        name: the model's key in metrics.json.
-        phases: the recipe's `Phase`s.
-
-    Returns:
-        list of str.
-    """
-    return [name] if len(phases) == 1 else [f"{name}-{phase.name}" for phase in phases]
-
-
 def _start_of_baseline(context, key):
     config, text = context.config, context.text
     if key == KEYS["start"]:
@@ -88,7 +67,7 @@ def _train(context, key, student, teachers, phases):
     shares = split_steps(plan.student_steps(config, len(context.text.train)), phases)
     batches = _batches(context, teachers, shares)
     started, before, done = time.perf_counter(), 0.0, 0
-    stages = stage_names(key, phases)
+    stages = training_names(key, phases)
     for stage, phase, share, of_phase in zip(stages, phases, shares, batches, strict=True):
         training = TrainingStage(
             stage,
