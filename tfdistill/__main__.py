@@ -8,27 +8,29 @@ import sys
 
 import tfdistill
 from tfdistill.command_line import flagfile
+from tfdistill.command_line.cli import exit_code_of
+from tfdistill.system.errors import UserError
 
 COMMANDS = ("train", "prepare", "evaluate", "export", "compare", "fill_mask", "doctor")
 
 
 def main():
     """Runs the command."""
-    words = sys.argv[1:]
+    return exit_code_of(_main)
+
+
+def _main():
+    words = [word for word in sys.argv[1:] if word not in ("-h", "--help")]
     if "--version" in words:
         print(f"tfdistill {tfdistill.__version__}")
-        return 0
-    other = [word for word in words if word not in ("-h", "--help")]
-    if other:
-        named = other[0] if other[0] in COMMANDS else "COMMAND"
-        print(
-            f"error: {other[0]}: commands are modules: run python -m tfdistill.{named} with its "
-            "flags; python -m tfdistill lists the commands",
-            file=sys.stderr,
+    elif words:
+        named = words[0] if words[0] in COMMANDS else "COMMAND"
+        raise UserError(
+            f"{words[0]}: commands are modules: run python -m tfdistill.{named} with its flags; "
+            "python -m tfdistill lists the commands"
         )
-        return 1
-    print(listing())
-    return 0
+    else:
+        print(listing())
 
 
 def listing():

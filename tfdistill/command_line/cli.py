@@ -53,7 +53,7 @@ class Command:
             left: function that returns what a stopped command leaves; None: nothing.
         """
         _prepare_streams()
-        sys.exit(_guarded(lambda: main(self.config(sys.argv[1:])), left))
+        sys.exit(exit_code_of(lambda: main(self.config(sys.argv[1:])), left))
 
     def config(self, words):
         """Reads a command line; --help and --version print and exit.
@@ -109,8 +109,16 @@ def _prepare_streams():
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
-def _guarded(body, left):
-    """Runs a command's body; returns its exit code, after one line for what went wrong."""
+def exit_code_of(body, left=None):
+    """Runs the body of a command and prints one line for an error.
+
+    Args:
+        body: function without arguments; returns the exit code (None: 0).
+        left: function that returns what a stopped command leaves; None: nothing.
+
+    Returns:
+        The exit code.
+    """
 
     def farewell():
         _tell(f"stopped; {as_flags(left())}" if left else "stopped")

@@ -1,17 +1,20 @@
 """`RunConfig`: the settings of all concerns, and the options of all recipes, in one object."""
 
 import dataclasses
+from typing import Annotated
 
 from tfdistill import recipes
 from tfdistill.settings.distillation import Distillation
 from tfdistill.settings.models import Student, Teacher
 from tfdistill.settings.optimizer import Optimizer
 from tfdistill.settings.run import Run
-from tfdistill.settings.settings import recipe_settings
+from tfdistill.settings.settings import options_of, recipe_settings
 from tfdistill.settings.text import Corpus, Rows
 from tfdistill.settings.tools import Compare, Doctor, Model
 
 RecipeOptions = recipe_settings(recipes.OPTIONS)
+_RECIPE = options_of(Distillation)["recipe"]
+_RECIPE = dataclasses.replace(_RECIPE, help=_RECIPE.help.format(recipes=", ".join(recipes.names())))
 
 
 # Fields are in the order of the bases, the last one first.
@@ -33,3 +36,5 @@ class RunConfig(
 
         config = tfdistill.RunConfig(corpus="my_texts", recipe="minilm", steps=300, length=64)
     """
+
+    recipe: Annotated[str, _RECIPE] = Distillation.recipe

@@ -16,9 +16,8 @@ class Distillation(Settings):
     recipe: Annotated[
         str,
         Option(
-            "Losses and phases of the student's training: distilbert, tinybert, minilm, "
-            "minilm_v1, pkd, mobilebert_akt, mobilebert_jkt, mobilebert_pkt, hybrid or mlm; or "
-            "your own, FILE.py:NAME, which no flagfile may name.",
+            "Losses and phases of the student's training: {recipes}; or your own, FILE.py:NAME, "
+            "which no flagfile may name.",
             path=PATH,
             effect=STEP,
             first=True,
