@@ -82,7 +82,7 @@ def test_recipes_end_in_a_checked_file(recipe, teachers, tmp_path, run_command, 
 
 @pytest.mark.slow
 def test_a_teacher_without_a_head(teachers, tmp_path, run_command, tiny_flags):
-    """Its student gets one of its own, which learns in a phase of its own."""
+    """The student gets a fresh head, which is trained in a phase of its own."""
     path = tmp_path / "run"
     flags = flags_of("minilm", tiny_flags, teacher=teachers["headless"], output_dir=path)
     assert run_command("train", *flags) == 0
@@ -164,8 +164,8 @@ def test_a_stopped_progressive_transfer(stage, inside, tmp_path, train, tiny_fla
 
 
 @pytest.mark.slow
-def test_a_phase_that_goes_on_with_the_optimizer(tmp_path, train, tiny_flags):
-    """Its rate is its own part of the run's, climbs anew, and moments are not lost."""
+def test_a_phase_that_continues_with_the_same_optimizer(tmp_path, train, tiny_flags):
+    """Its learning rate is its share of the run's and warms up again; the moments stay."""
     weights = {}
     for fresh in (True, False):
         own, path = tmp_path / f"own_{fresh}.py", tmp_path / str(fresh)
@@ -200,7 +200,7 @@ def test_a_phase_that_goes_on_with_the_optimizer(tmp_path, train, tiny_flags):
     assert any(not np.array_equal(weights[True][n], weights[False][n]) for n in weights[True])
 
 
-def test_recipes_that_do_not_fit_are_refused_before_any_work(
+def test_impossible_recipes_are_refused_before_any_work(
     teachers, tmp_path, run_command, tiny_flags, capfd
 ):
     for recipe, words, complaint in (

@@ -1,4 +1,4 @@
-"""A run that is stopped again and again ends with the weights of one that was left alone."""
+"""A run that is stopped again and again ends with the weights of an undisturbed run."""
 
 import json
 import os
@@ -70,7 +70,7 @@ def done(path):
 
 
 def wait_until(true, process):
-    """Waits for what a process does."""
+    """Waits until a condition holds while a process runs."""
     deadline = time.monotonic() + PATIENCE
     while not true():
         assert process.poll() is None, process.communicate()
@@ -79,7 +79,7 @@ def wait_until(true, process):
 
 
 def stop_in(stage, signum, process, path):
-    """Ends the run after a stage's first checkpoint; returns the step that it will go on from."""
+    """Ends the run after a stage's first checkpoint; returns the step to continue from."""
     folder = path / "checkpoints" / stage
     before = set(folder.glob("step-*.safetensors"))
     wait_until(lambda: set(folder.glob("step-*.safetensors")) - before, process)
@@ -88,18 +88,18 @@ def stop_in(stage, signum, process, path):
     assert stage not in done(path)
     step = int(max(folder.glob("step-*.safetensors")).stem.removeprefix("step-"))
     if signum != signal.SIGKILL:
-        says = f"stopped; the same command goes on from step {step} of {stage}\n"
-        assert err == f"{WAITS}{says}"
+        last = f"stopped; the same command goes on from step {step} of {stage}\n"
+        assert err == f"{WAITS}{last}"
         assert process.returncode == CODES[signum]
     return step
 
 
 def stop_at(text, signum, process, left):
-    """Ends the run where it has said something, in a stage that stores nothing on its way."""
-    said = next(line for line in process.stdout if text in line)
+    """Ends the run after a line of its output, in a stage without checkpoints."""
+    line = next(line for line in process.stdout if text in line)
     os.killpg(process.pid, signum)
     _, err = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, err) == (CODES[signum], f"stopped; {left}\n"), said
+    assert (process.returncode, err) == (CODES[signum], f"stopped; {left}\n"), line
 
 
 def kill_at_once(process, path):
@@ -148,7 +148,7 @@ def assert_equal_runs(broken, whole, process, exact=True):
     ],
 )
 def test_stopped_and_started_again(command, flags, tmp_path, start):
-    """Killed at its start, then asked to stop twice, wherever it is."""
+    """Killed at its start, then stopped twice, wherever it is."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     undisturbed = start(whole, command, **flags)
     kill_at_once(start(broken, command, **flags), broken)

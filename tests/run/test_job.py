@@ -1,4 +1,4 @@
-"""The main job from text to report, and the commands that use what it leaves."""
+"""The main job from text to report, and the commands that read a finished run."""
 
 import datetime
 import html
@@ -78,7 +78,7 @@ def test_flags_that_change_how_steps_are_computed(tmp_path, train, tiny_flags, m
     assert sorted(set(steps)) == [*range(0, 45, 2), 45] and recomputed
 
 
-def test_what_a_run_leaves(run):
+def test_files_of_a_finished_run(run):
     exported = ["student.tflite", "student_int8.tflite", "vocab.txt", "model_card.md"]
     expected = [
         *("flags.txt", "metrics.json", "results.md", "report.html"),
@@ -91,7 +91,7 @@ def test_what_a_run_leaves(run):
         assert list((run / "tensorboard" / stage).glob("events.out.tfevents.*"))
         rows = (run / "checkpoints" / stage / "curve.jsonl").read_text().splitlines()
         rows = [json.loads(row) for row in rows]
-        # Of so few steps each is measured: there are to be ten points, and the start.
+        # A curve has ten points or more, so every one of these few steps is measured.
         assert [row["step"] for row in rows if "validation_loss" in row] == list(range(9))
         assert all("loss" in row for row in rows[1:])
         times = [row["wall_time"] for row in rows]
@@ -114,7 +114,7 @@ def test_metrics(run):
     common = {"value", "threshold", "passed", "state", "definition", "beside"}
     for criterion in metrics["verdict"].values():
         assert criterion.keys() - {"reason"} == common
-    # Eight steps teach nobody anything.
+    # Eight steps are too few to learn anything.
     assert metrics["verdict"]["quality"]["state"] == metrics["conclusion"]["state"] == "not shown"
     stages = {"prepare", "teacher", "start", "student", *BASELINES}
     assert metrics["seconds"].keys() == stages | {"evaluate", "export"}
@@ -126,7 +126,7 @@ def test_metrics(run):
         files = models[key]["files"]
         assert files.keys() == {"float32", "int8"} and files["int8"]["latency_ms"] > 0
         assert files["int8"]["bytes"] < files["float32"]["bytes"]
-    assert not list((run / "checkpoints").glob("*.tflite"))  # the teacher's do not stay
+    assert not list((run / "checkpoints").glob("*.tflite"))  # the teacher's were for timing
     # A fresh model begins at the unigram level, and a few steps do not take it far from there.
     for key in ("teacher", "student"):
         assert models[key]["loss"] == pytest.approx(models["unigram"]["loss"], rel=0.05)
@@ -153,7 +153,7 @@ def test_differences(run):
     assert metrics["teacher_answers"].keys() == {"text", "top1", "loss"}
 
 
-def test_what_was_run(run):
+def test_description_of_the_run(run):
     facts = metrics_of(run)["run"]
     assert facts["steps"] == dict.fromkeys(["student", "teacher", *BASELINES], 8)
     assert (facts["recipe"], facts["seed"]) == ("distilbert", 0)
@@ -215,7 +215,7 @@ def test_a_finished_run_needs_no_model(run, tmp_path, train, tiny_flags, capfd):
     assert "is finished" in capfd.readouterr().out
 
 
-def test_evaluate_says_what_the_run_says(run, run_command, tiny_flags, capfd):
+def test_evaluate_repeats_the_results_of_the_run(run, run_command, tiny_flags, capfd):
     # Text and length are the run's own.
     assert run_command("evaluate", f"--output_dir={run}", "--json") == 0
     out, err = capfd.readouterr()
@@ -238,7 +238,7 @@ def test_evaluate_says_what_the_run_says(run, run_command, tiny_flags, capfd):
 def test_a_run_is_measured_from_anywhere(
     run, tiny_text, tiny_flags, tmp_path, run_command, capfd, monkeypatch
 ):
-    """With the text and the prepared shards that its relative flags meant where it was made."""
+    """Its relative paths are those of the folder that its command was given in."""
     there, here = tmp_path / "there", tmp_path / "here"
     for folder in (there, here):
         folder.mkdir()
@@ -276,9 +276,7 @@ def test_a_run_is_not_exported_over(run, run_command, capfd):
     assert (run / "export" / "student.tflite").stat().st_mtime_ns == before
 
 
-def test_other_text_than_the_run_began_with(
-    tiny_text, tmp_path, train, run_command, tiny_flags, capfd
-):
+def test_a_run_refuses_another_text(tiny_text, tmp_path, train, run_command, tiny_flags, capfd):
     text = tmp_path / "text.txt"
     text.write_text((tiny_text / "text.txt").read_text("utf-8")[:30_000], "utf-8")
     flags = tiny_flags(output_dir=tmp_path / "run", corpus=text)
@@ -401,7 +399,7 @@ def test_an_adapted_teacher_and_a_distilbert_student(run, tmp_path, train, tiny_
 
 
 def test_a_run_in_bfloat16_that_is_stopped(run, tmp_path, train, run_command, tiny_flags, capfd):
-    """It keeps its precision, and what it leaves is float32 like any other run's."""
+    """It keeps its precision; its saved models are float32, as those of any run."""
     path = tmp_path / "run"
     flags = tiny_flags(output_dir=path, teacher=run / "teacher")
 

@@ -1,19 +1,22 @@
-"""What a run began with is stored and used again; what nobody has looked at is not used."""
+"""The device and precision of a run: chosen, checked, stored and used again."""
 
 import dataclasses
 import json
-import subprocess
+import sys
 import types
 
 import pytest
 
-from tfdistill.command_line import auto_check as check_command
+from tfdistill.command_line.auto_check import find_problem
 from tfdistill.command_line.console import Console
 from tfdistill.command_line.run_config import RunConfig
+from tfdistill.data.tokenizer import load_tokenizer
+from tfdistill.diagnosis import training_check, workloads
 from tfdistill.run import auto_check, machine
 from tfdistill.system import devices, hardware
 from tfdistill.system.devices import Choice
 from tfdistill.system.errors import NoGpuError, UserError
+from tfdistill.train import COMMAND as TRAIN
 
 ON_GPU = Choice("gpu", "bfloat16", True, False, 2, "CUDA, 2 GPUs")
 NOT_ON_METAL = Choice("cpu", "float32", False, False, 1, "not on Metal: slow")
@@ -22,7 +25,7 @@ ON_METAL = Choice("gpu", "float32", False, True, 1, "Metal")
 
 @pytest.fixture
 def asked(monkeypatch):
-    """What `devices.prepare` is asked for; it answers, or fails, with `asked.answer`."""
+    """The arguments of the last `devices.prepare`, which returns or raises `asked.answer`."""
     asked = types.SimpleNamespace(answer=ON_METAL)
 
     def prepare(device="auto", precision="auto", stored=None, problem=None):
@@ -56,28 +59,28 @@ def test_a_new_run_chooses(asked, tmp_path):
 
 
 @pytest.mark.parametrize("facts", [None, {"device": "cpu", "of": "an older version"}])
-def test_a_run_that_stored_nothing_chooses_too(asked, run_of, facts):
+def test_a_run_without_a_stored_machine_chooses_again(asked, run_of, facts):
     machine.for_training(run_of(facts), Console())
     assert asked.stored is None
 
 
-def test_a_run_that_goes_on_asks_for_what_it_began_with(asked, run_of):
+def test_a_run_that_continues_keeps_its_machine(asked, run_of):
     machine.for_training(run_of(dataclasses.asdict(ON_GPU)), Console())
     assert asked.stored == ON_GPU
     machine.for_training(run_of(dataclasses.asdict(ON_GPU), force=True), Console())
     assert asked.stored is None
 
 
-def test_its_gpu_is_gone(asked, run_of):
+def test_a_run_whose_gpu_is_gone(asked, run_of):
     asked.answer = NoGpuError("--device=gpu: TensorFlow sees no GPU")
     facts = dataclasses.asdict(ON_GPU)
-    with pytest.raises(UserError, match="begun on a GPU.*device=cpu goes on without it"):
+    with pytest.raises(UserError, match="began on a GPU.*device=cpu continues without it"):
         machine.for_training(run_of(facts), Console())
-    with pytest.raises(UserError, match="sees no GPU"):  # it was asked for in so many words
+    with pytest.raises(UserError, match="sees no GPU"):  # --device=gpu was given
         machine.for_training(run_of(facts, device="gpu"), Console())
 
 
-def test_an_installation_that_is_broken_is_not_a_gpu_that_is_gone(asked, run_of):
+def test_a_broken_installation_is_not_a_missing_gpu(asked, run_of):
     asked.answer = UserError("tensorflow-metal 1.2.0 does not load with TensorFlow 2.21.0")
     with pytest.raises(UserError, match="does not load"):
         machine.for_training(run_of(dataclasses.asdict(ON_METAL)), Console())
@@ -87,187 +90,177 @@ def test_an_installation_that_is_broken_is_not_a_gpu_that_is_gone(asked, run_of)
     "facts, used",
     [(None, False), (ON_METAL, True), (NOT_ON_METAL, False), (ON_GPU, False)],
 )
-def test_looking_takes_metal_where_a_run_has(asked, run_of, facts, used):
+def test_commands_that_train_nothing_take_metal_only_after_a_run(asked, run_of, facts, used):
     machine.for_looking(run_of(facts and dataclasses.asdict(facts)))
     assert asked.precision == "float32" and asked.stored is None
     assert (asked.problem(ON_METAL) == "") == used
 
 
-# -- the check of what "auto" could take
+# -- the check before "auto" takes Metal or bfloat16
 
 
 @pytest.fixture
-def mac(monkeypatch, tmp_path):
-    """A Mac whose check answers with `mac.answers`, in turn; counts the questions."""
-    mac = types.SimpleNamespace(answers=[], commands=[])
+def check(monkeypatch, tmp_path):
+    """A function of a config, a candidate and facts of the machine to the problem.
+
+    The processes that it would start give `check.results`, in turn.
+    """
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(hardware, "chip", lambda: "Apple M1")
+    commands, results = [], []
 
-    def run(command, **_):
-        mac.commands.append(command)
-        code, out, err = mac.answers.pop(0)
-        return types.SimpleNamespace(returncode=code, stdout=out, stderr=err)
+    def run(command):
+        commands.append(command)
+        return results.pop(0)
 
-    monkeypatch.setattr(subprocess, "run", run)
-    monkeypatch.setattr(hardware, "versions", lambda: {"python": "3.12.1"})
-    return mac
+    def problem(config, candidate, **machine):
+        facts = {"chip": "Apple M1", "versions": {"python": "3.12.1"}} | machine
+        return auto_check.problem(config, Console(), candidate, facts, run)
 
-
-def answer(problem):
-    return 0, "a word of TensorFlow's\n" + json.dumps({"problem": problem}) + "\n", ""
+    problem.commands, problem.results = commands, results
+    return problem
 
 
-def test_metal_is_asked_once(mac, capsys):
-    mac.answers = [answer("")]
+def test_metal_is_checked_once(check, capsys):
+    check.results.append(("", True))
     for _ in range(2):
-        assert auto_check.problem(RunConfig(), Console(), ON_METAL) == ""
-    assert len(mac.commands) == 1 and "comparing Metal" in capsys.readouterr().out
-    assert "--length=128" in mac.commands[0]
+        assert check(RunConfig(), ON_METAL) == ""
+    assert len(check.commands) == 1 and "comparing Metal" in capsys.readouterr().out
+    assert "--length=128" in check.commands[0]
 
 
-@pytest.mark.parametrize("change", ["length", "alpha_ce", "tokenizer", "versions", "chip"])
-def test_and_again_for_another_shape_version_or_machine(mac, monkeypatch, change):
-    mac.answers = [answer(""), answer("the CPU is faster")]
-    assert auto_check.problem(RunConfig(), Console(), ON_METAL) == ""
-    changes = {"length": 64, "alpha_ce": 0.0, "tokenizer": "another"}
-    config = RunConfig(**{name: value for name, value in changes.items() if name == change})
-    if change == "versions":
-        monkeypatch.setattr(hardware, "versions", lambda: {"python": "3.12.2"})
-    if change == "chip":
-        monkeypatch.setattr(hardware, "chip", lambda: "Apple M2")
-    assert auto_check.problem(config, Console(), ON_METAL) == "the CPU is faster"
-    assert auto_check.problem(config, Console(), ON_METAL) == "the CPU is faster"  # kept too
+@pytest.mark.parametrize(
+    "settings, machine",
+    [
+        (dict(length=64), {}),
+        (dict(alpha_ce=0.0), {}),
+        (dict(tokenizer="another"), {}),
+        ({}, dict(versions={"python": "3.12.2"})),
+        ({}, dict(chip="Apple M2")),
+    ],
+)
+def test_another_shape_version_or_machine_is_checked_again(check, settings, machine):
+    check.results += [("", True), ("the CPU is faster", True)]
+    assert check(RunConfig(), ON_METAL) == ""
+    for _ in range(2):  # this result is stored too
+        assert check(RunConfig(**settings), ON_METAL, **machine) == "the CPU is faster"
 
 
-def test_what_does_not_change_a_step_is_not_asked_again(mac):
-    mac.answers = [answer("")]
+def test_settings_that_do_not_change_a_step_are_not_checked_again(check):
+    check.results.append(("", True))
     for config in (RunConfig(), RunConfig(seed=3, output_dir="elsewhere", steps=7)):
-        assert auto_check.problem(config, Console(), ON_METAL) == ""
+        assert check(config, ON_METAL) == ""
 
 
-def test_bfloat16_is_another_question(mac):
-    mac.answers = [answer("float32 is faster"), answer("")]
+def test_bfloat16_is_checked_apart_from_metal(check):
+    check.results += [("float32 is faster", True), ("", True)]
     bfloat16 = Choice("cpu", "bfloat16", False, False, 1, "a candidate")
     for candidate, expected in ((bfloat16, "float32 is faster"), (ON_METAL, "")):
-        assert auto_check.problem(RunConfig(), Console(), candidate) == expected
+        assert check(RunConfig(), candidate) == expected
         line = f"--device={candidate.device}", f"--precision={candidate.precision}"
-        assert set(line) < set(mac.commands[-1])
+        assert set(line) < set(check.commands[-1])
 
 
-def test_a_check_that_crashes_says_so_and_is_not_kept(mac):
-    mac.answers = [(-6, "", "noise\nabort: Metal is gone\n"), answer("")]
-    found = auto_check.problem(RunConfig(), Console(), ON_METAL)
-    assert found == "its check ended with code -6. abort: Metal is gone"
-    assert auto_check.problem(RunConfig(), Console(), ON_METAL) == ""
+def test_a_crashed_check_is_not_stored(check):
+    check.results += [("its check ended with code -6", False), ("", True)]
+    assert check(RunConfig(), ON_METAL) == "its check ended with code -6"
+    assert check(RunConfig(), ON_METAL) == ""
 
 
-def test_a_check_that_hangs(mac, monkeypatch):
-    def hangs(command, timeout, **_):
-        raise subprocess.TimeoutExpired(command, timeout)
+def test_results_are_stored_in_the_home_folder_by_default(check, monkeypatch, tmp_path):
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    check.results.append(("", True))
+    check(RunConfig(), ON_METAL)
+    assert len(list((tmp_path / ".cache" / "tfdistill").glob("metal-*.json"))) == 1
 
-    monkeypatch.setattr(subprocess, "run", hangs)
-    assert (
-        auto_check.problem(RunConfig(), Console(), ON_METAL)
-        == "its check did not end in 60 minutes"
+
+@pytest.mark.parametrize(
+    "code, result",
+    [
+        ("print('noise'); print('{\"problem\": \"slow\"}')", ("slow", True)),
+        (
+            "import sys; sys.exit('noise\\nabort: Metal is gone')",
+            ("its check ended with code 1. abort: Metal is gone", False),
+        ),
+        ("import os; os.abort()", ("its check ended with code -6.", False)),
+    ],
+)
+def test_the_process_of_a_check(code, result):
+    assert auto_check.run_check([sys.executable, "-c", code]) == result
+
+
+def test_a_check_that_hangs():
+    command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    assert auto_check.run_check(command, patience=0.5) == (
+        "its check did not end in 0 minutes",
+        True,
     )
-    monkeypatch.undo()
 
 
 @pytest.mark.slow
-def test_the_check_itself(run_command, tiny_flags, capsys, monkeypatch):
-    """On the operators of Metal, computed by the CPU; a few steps, to be quick."""
-    from tfdistill.diagnosis import training_check, workloads
-
-    shape = {"rows": 8, "length": 16}
-    small = {
-        name: dataclasses.replace(
-            getattr(workloads.MINI, name), hidden_size=16, intermediate_size=16, num_hidden_layers=1
-        )
-        for name in ("teacher", "student")
-    }
-    monkeypatch.setattr(training_check, "STEPS", 4)
-    monkeypatch.setattr(check_command, "SPEED_STEPS", 2)
-    monkeypatch.setattr(workloads, "MINI", dataclasses.replace(workloads.MINI, **shape, **small))
+def test_the_comparison_with_metal(tiny_flags):
+    """On the operators for Metal, computed by the CPU; small models and a few steps."""
     as_metal = Choice("cpu", "float32", False, True, 1, "stands for Metal")
-
-    def ways(choice):
-        assert choice.device == "gpu"
-        reference, _ = real_ways(ON_METAL)
-        return [reference, training_check.Way("metal", as_metal)]
-
-    real_ways = training_check.ways
-    pace, factors, done = {"metal": 200.0}, {}, {}
-    real_train = training_check.train
+    config = TRAIN.config(tiny_flags())
+    pace, factors, done = {"gpu": 200.0}, {}, {}
 
     def train(workload, batches, way, steps):
-        key = workload.name, way.name
+        key = workload.name, way.choice.device
         if key not in done:
-            done[key] = real_train(workload, batches, way, steps)
+            small = dict(hidden_size=16, intermediate_size=16, num_hidden_layers=1)
+            shapes = {
+                name: dataclasses.replace(getattr(workload, name), **small)
+                for name in ("teacher", "student")
+            }
+            workload = dataclasses.replace(workload, **shapes, rows=8, length=16)
+            batches = workloads.batches(workload, load_tokenizer())
+            if way.choice.on_metal:
+                way = training_check.Way(way.name, as_metal)
+            done[key] = training_check.train(workload, batches, way, 4)
         course = done[key]
         losses = tuple(factors.get(key, 1.0) * loss for loss in course.losses)
-        tokens_per_second = pace.get(way.name, 100.0)
+        tokens_per_second = pace.get(key[1], 100.0)
         return dataclasses.replace(course, losses=losses, tokens_per_second=tokens_per_second)
 
-    def patch(monkeypatch):
-        monkeypatch.setattr(devices, "prepare", lambda *_: ON_METAL)
-        monkeypatch.setattr(training_check, "ways", ways)
-        monkeypatch.setattr(training_check, "train", train)
-
-    def problem():
-        assert run_command("command_line.auto_check", *tiny_flags(), patch=patch) == 0
-        return json.loads(capsys.readouterr().out.splitlines()[-1])["problem"]
-
-    assert problem() == ""
-    pace["metal"] = 50.0
-    assert problem() == "slower than the CPU at this size, 50 tokens/s against 100"
+    assert find_problem(config, ON_METAL, train) == ""
+    pace["gpu"] = 50.0
+    slower = "slower than the CPU at this size, 50 tokens/s against 100"
+    assert find_problem(config, ON_METAL, train) == slower
     for workload in ("this run", "mini"):
         factors.clear()
-        factors[workload, "metal"] = 1.1
-        assert problem() == "its loss differs by 10.00%, more than 0.1%"
+        factors[workload, "gpu"] = 1.1
+        differs = "its loss differs by 10.00%, more than 0.1%"
+        assert find_problem(config, ON_METAL, train) == differs
 
 
-def test_the_check_of_bfloat16_on_a_cpu(run_command, tiny_flags, capsys):
-    """Beside what would be taken instead; the run's own steps first, since they may end it."""
-    from tfdistill.diagnosis import training_check
-
-    pace, asked = {"float32": 100.0, "bfloat16": 50.0}, []
+def test_the_comparison_of_bfloat16_with_float32(tiny_flags):
+    """The run's own steps come first, because they may decide."""
+    pace, trained = {"float32": 100.0, "bfloat16": 50.0}, []
     losses, dropouts = {}, {}
+    config = TRAIN.config(tiny_flags(dropout=0.3))
 
     def train(workload, batches, way, steps):
         key = workload.name, way.choice.precision
-        asked.append((*key, way.choice.jit_compile))
+        trained.append((*key, way.choice.jit_compile))
         dropouts[workload.name] = workload.student.hidden_dropout_prob
         loss = losses.get(key, 2.0)
         return training_check.Course((loss,) * steps, (1.0,) * steps, pace[way.choice.precision])
 
-    def patch(monkeypatch):
-        bfloat16 = Choice("cpu", "bfloat16", False, False, 1, "a candidate")
-        monkeypatch.setattr(devices, "prepare", lambda *_: bfloat16)
-        monkeypatch.setattr(training_check, "train", train)
-
     def problem():
-        asked.clear()
-        assert run_command("command_line.auto_check", *tiny_flags(dropout=0.3), patch=patch) == 0
-        return json.loads(capsys.readouterr().out.splitlines()[-1])["problem"]
+        trained.clear()
+        bfloat16 = Choice("cpu", "bfloat16", False, False, 1, "a candidate")
+        return find_problem(config, bfloat16, train)
 
     xla = hardware.this_platform().system != "Darwin"
     assert problem() == "not clearly faster than float32 at this size, 50 tokens/s against 100"
-    assert asked == [("this run", "float32", xla), ("this run", "bfloat16", False)]
+    assert trained == [("this run", "float32", xla), ("this run", "bfloat16", False)]
     pace["bfloat16"] = 105.0
     assert problem() == "not clearly faster than float32 at this size, 105 tokens/s against 100"
     pace["bfloat16"] = 200.0
     assert problem() == ""
-    assert asked[2:] == [("mini", "float32", xla), ("mini", "bfloat16", False)]
-    assert dropouts == {"this run": 0.3, "mini": 0.1}  # its steps as they will be
+    assert trained[2:] == [("mini", "float32", xla), ("mini", "bfloat16", False)]
+    assert dropouts == {"this run": 0.3, "mini": 0.1}
     for workload in ("this run", "mini"):
         losses.clear()
         losses[workload, "bfloat16"] = 2.5
         assert problem() == "its loss differs by 25.00%, more than 1.0%"
-
-
-def test_the_cache_is_in_the_home_folder_by_default(mac, monkeypatch, tmp_path):
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    mac.answers = [answer("")]
-    auto_check.problem(RunConfig(), Console(), ON_METAL)
-    assert len(list((tmp_path / ".cache" / "tfdistill").glob("metal-*.json"))) == 1

@@ -1,4 +1,4 @@
-"""What a run will do, decided from its flags."""
+"""The plan of a run, made from its settings."""
 
 import dataclasses
 import json
@@ -23,7 +23,7 @@ def tokenizer(tiny_text):
 
 @pytest.fixture(scope="module")
 def teacher(tiny_model, tokenizer):
-    """As `--teacher` loads it: 3 layers of width 12, and a dropout of its own."""
+    """A teacher to load: 3 layers of width 12, and another dropout than the default."""
     shape = dict(num_hidden_layers=3, vocab_size=tokenizer.vocab_size)
     return tiny_model(dropout=0.25, max_position_embeddings=40, **shape)
 
@@ -113,7 +113,7 @@ def test_search_is_planned_without_a_search(make):
     assert found.student_init == "search" and found.student_config.num_hidden_layers == 4
 
 
-# -- what cannot be done
+# -- impossible plans
 
 
 def fails(make, loaded=None, /, **flags):
@@ -192,7 +192,7 @@ def test_a_teacher_without_a_head(make, tiny_model, tokenizer):
         (dict(alpha_ce=0.0, alpha_mlm=0.0, alpha_cos=0.0), ["every loss weighs 0", "alpha_"]),
     ],
 )
-def test_students_that_cannot_be(make, teacher, flags, words):
+def test_impossible_students(make, teacher, flags, words):
     message = fails(make, teacher, teacher="somewhere", **flags)
     assert all(word in message for word in words), message
 
@@ -216,7 +216,7 @@ def test_a_baseline_of_a_student_without_teacher(make):
         ("student_config", "{}/texts/a.txt"),
     ],
 )
-def test_force_keeps_what_a_run_is_made_from(tmp_path, flag, value):
+def test_force_deletes_no_source_of_the_run(tmp_path, flag, value):
     (tmp_path / "run" / "texts").mkdir(parents=True)
     (tmp_path / "run" / "texts" / "a.txt").write_text("text")
     flags = {"output_dir": str(tmp_path / "run"), flag: value.format(tmp_path / "run")}
@@ -231,7 +231,7 @@ def test_a_student_with_no_shape(make):
     assert "student_config is empty" in fails(make, recipe="mlm")
 
 
-# -- several teachers, and what is kept of them
+# -- several teachers, and the teacher cache
 
 
 def test_several_teachers(make, teacher, tiny_model, tokenizer):
@@ -265,7 +265,7 @@ def test_several_teachers(make, teacher, tiny_model, tokenizer):
         (dict(recipe="mlm"), "nothing of a teacher is asked for"),
     ],
 )
-def test_what_a_cache_cannot_serve(make, teacher, flags, message):
+def test_recipes_that_a_cache_cannot_serve(make, teacher, flags, message):
     assert message in fails(make, teacher, teacher="a", teacher_cache="c", **flags)
 
 
@@ -279,11 +279,11 @@ def test_what_a_cache_cannot_serve(make, teacher, flags, message):
         dict(recipe="mobilebert_pkt", alpha_attention=0.0),
     ],
 )
-def test_what_a_cache_can_serve(make, teacher, flags):
+def test_recipes_that_a_cache_can_serve(make, teacher, flags):
     make(teacher, teacher="a", teacher_cache="c", cached_mask_epochs=3, **flags)
 
 
-def test_masks_of_a_cache_that_is_not_there(make, teacher):
+def test_masks_of_a_missing_cache(make, teacher):
     message = fails(make, teacher, teacher="a", cached_mask_epochs=3)
     assert "cached_mask_epochs is for teacher_cache" in message
 
@@ -301,7 +301,7 @@ def test_a_teacher_without_a_name(value):
         sources.teacher_names(RunConfig(teacher=value))
 
 
-# -- what decides a run
+# -- settings that decide the result
 
 
 def test_settings_are_the_flags_that_decide():

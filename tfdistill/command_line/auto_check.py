@@ -28,10 +28,24 @@ def main():
 def _check(config):
     require_on_command_line(config.recipe)
     choice = devices.prepare(config.device, config.precision)
+    print(json.dumps({"problem": find_problem(config, choice)}))
+
+
+def find_problem(config, choice, train=None):
+    """Compares training steps of a candidate with float32 steps on the CPU.
+
+    Args:
+        config: a `RunConfig`.
+        choice: the candidate, a `devices.Choice`.
+        train: takes the steps, as `training_check.train`; None: that function.
+
+    Returns:
+        The reason against the candidate in a few words; "" if there is none.
+    """
     from tfdistill import recipes
     from tfdistill.data.tokenizer import load_tokenizer
-    from tfdistill.diagnosis import workloads
-    from tfdistill.diagnosis.training_check import STEPS, Way, compare, train, ways
+    from tfdistill.diagnosis import training_check, workloads
+    from tfdistill.diagnosis.training_check import STEPS, Way, compare, ways
     from tfdistill.models.hugging_face.checkpoint import describe_model
     from tfdistill.run import plan, sources
 
@@ -42,7 +56,7 @@ def _check(config):
     config = dataclasses.replace(config, teacher_weights="")
     recipe = recipes.get(config.recipe, **vars(config))
     run = workloads.of_run(config, plan.make_plan(config, recipe, teachers, tokenizer))
-    candidate = ways(choice)[-1]
+    candidate, train = ways(choice)[-1], train or training_check.train
     instead = Way("cpu", devices.choose(hardware.this_platform(), [], "cpu", "float32"))
     trials = [(run, tokenizer, SPEED_STEPS), (workloads.MINI, load_tokenizer(), STEPS)]
     if choice.on_metal:  # there correctness is checked first; elsewhere speed
@@ -54,8 +68,8 @@ def _check(config):
         if not wrong and steps == SPEED_STEPS:
             wrong = _too_slow(choice, usual.tokens_per_second, other.tokens_per_second)
         if wrong:
-            break
-    print(json.dumps({"problem": wrong}))
+            return wrong
+    return ""
 
 
 def _too_slow(choice, usual, other):

@@ -22,29 +22,25 @@ from tfdistill.system.options import SPEED, STEP
 PATIENCE = 3600.0  # seconds; the check takes minutes unless the device hangs
 
 
-def problem(config, console, candidate):
+def problem(config, console, candidate, machine=None, check=None):
     """Returns the reason why a run should not use a device and precision.
 
     Args:
         config: a `RunConfig`.
         console: a `Console`; a line announces a check, which takes minutes.
         candidate: a `devices.Choice`: Metal, or bfloat16 on the CPU.
+        machine: dict of the facts that a stored result depends on; None: `machine_facts()`.
+        check: function of the check's command, as `run_check`; None: `run_check`.
 
     Returns:
         A few words; "" if the candidate is correct and not slower than float32 on the CPU.
     """
     config = dataclasses.replace(config, device=candidate.device, precision=candidate.precision)
     name = "Metal" if candidate.on_metal else candidate.precision
-    facts = {
-        "chip": hardware.chip(),
-        "cores": os.cpu_count(),
-        "memory_bytes": hardware.memory_bytes(),
-        "versions": hardware.versions() | hardware.this_platform().packages,
-        "flags": {
-            name: getattr(config, name)
-            for name, option in options_of(config).items()
-            if option.effect in (STEP, SPEED)
-        },
+    options = options_of(config).items()
+    decisive = [each for each, option in options if option.effect in (STEP, SPEED)]
+    facts = (machine or machine_facts()) | {
+        "flags": {each: getattr(config, each) for each in decisive},
         "recipe": fingerprint(config.recipe),
     }
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
@@ -55,25 +51,43 @@ def problem(config, console, candidate):
         f"comparing {name} with float32 on the CPU: some minutes, once for this machine and model "
         "size"
     )
-    found, answered = _ask(config)
-    if answered:  # a crash may have a passing cause
+    command = [sys.executable, "-m", "tfdistill.command_line.auto_check", *flag_lines(config)]
+    found, finished = (check or run_check)(command)
+    if finished:  # a crash may have a passing cause
         write_atomically(file, json.dumps({"problem": found, **facts}, indent=1) + "\n")
     return found
+
+
+def machine_facts():
+    """Returns what decides, beside the settings, how fast and how precise steps are: a dict."""
+    return {
+        "chip": hardware.chip(),
+        "cores": os.cpu_count(),
+        "memory_bytes": hardware.memory_bytes(),
+        "versions": hardware.versions() | hardware.this_platform().packages,
+    }
+
+
+def run_check(command, patience=PATIENCE):
+    """Runs a check in a process of its own.
+
+    Args:
+        command: list of words; the process prints {"problem": …} as its last line.
+        patience: seconds after which the device is taken to hang.
+
+    Returns:
+        (problem, finished): a few words, "" for no problem; and False after a crash.
+    """
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, timeout=patience)
+    except subprocess.TimeoutExpired:
+        return f"its check did not end in {patience / 60:.0f} minutes", True
+    if result.returncode:
+        last = (result.stderr.strip().splitlines() or [""])[-1]
+        return f"its check ended with code {result.returncode}. {last}".strip(), False
+    return json.loads(result.stdout.splitlines()[-1])["problem"], True
 
 
 def _cache():
     """Folder of the stored results."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tfdistill"
-
-
-def _ask(config):
-    """Runs the check: (problem, whether the result is to be stored)."""
-    command = [sys.executable, "-m", "tfdistill.command_line.auto_check", *flag_lines(config)]
-    try:
-        result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
-    except subprocess.TimeoutExpired:
-        return f"its check did not end in {PATIENCE / 60:.0f} minutes", True
-    if result.returncode:
-        last = (result.stderr.strip().splitlines() or [""])[-1]
-        return f"its check ended with code {result.returncode}. {last}".strip(), False
-    return json.loads(result.stdout.splitlines()[-1])["problem"], True

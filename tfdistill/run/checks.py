@@ -44,8 +44,8 @@ def check_recipe(recipe, student_config, teacher_config, freeze):
 
     # As many layers as the student, each of the smallest size: names of weights are the same.
     tiny = dict.fromkeys(student_config.sizes, 1) | {"vocab_size": 2}
-    kept = ("num_hidden_layers", "num_feedforward_networks")
-    tiny = {name: size for name, size in tiny.items() if name not in kept}
+    depths = ("num_hidden_layers", "num_feedforward_networks")
+    tiny = {name: size for name, size in tiny.items() if name not in depths}
     shape = dataclasses.replace(student_config, **tiny, pad_token_id=0)
     skeleton = MaskedLanguageModel(shape, seed=None)
     freeze(skeleton)

@@ -89,7 +89,7 @@ def _processor():
 
 
 def reads_teacher(recipe, teacher_config):
-    """Whether a loss of the recipe reads what the teacher says.
+    """Whether a loss of the recipe compares with a teacher.
 
     Args:
         recipe: the `Recipe`.

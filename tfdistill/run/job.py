@@ -47,7 +47,7 @@ class MainJob:
             report; and the `ParityError` of an int8 file that costs too much quality, or None.
 
         Raises:
-            UserError: there is no such stage, or the run cannot be made as asked.
+            UserError: there is no such stage, or the settings make the run impossible.
         """
         if stop_after is not None and stop_after not in STAGES:
             raise UserError(f"no stage {stop_after!r}: the stages are {', '.join(STAGES)}")

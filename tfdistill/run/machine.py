@@ -30,8 +30,8 @@ def for_training(config, console):
         if config.device == "gpu":
             raise
         raise UserError(
-            f"`output_dir`={config.output_dir} holds a run begun on a GPU, and there is none: "
-            "`device`=cpu goes on without it"
+            f"`output_dir`={config.output_dir} holds a run that began on a GPU, and no GPU is "
+            "found: `device`=cpu continues without it"
         ) from error
 
 

@@ -26,7 +26,7 @@ class Prepare(Stage):
     name = "prepare"
 
     def is_done(self, context):
-        """Always False: a run that goes on needs its text again, and checks that it is the same."""
+        """Always False: a run that continues needs its text, and checks that it is the same."""
         return False
 
     def run(self, context):
