@@ -34,8 +34,11 @@ PHASES = {
     "pkd": 1,
     "tinybert": 2,
 }
-# Keys of metrics.json that differ from run to run.
-NOT_COMPARED = ("seconds", "latency", "memory", "versions", "speed", "date", "made_from", "machine")
+# Keys of metrics.json that differ from run to run: times, paths, and words about them.
+NOT_COMPARED = (
+    *("seconds", "latency", "memory", "versions", "speed", "date", "made_from", "machine"),
+    *("command", "flags", "conclusion"),
+)
 
 
 def train(flagfile, output, *flags):
@@ -81,6 +84,15 @@ def _compared(value):
             if not any(word in key for word in NOT_COMPARED)
         }
     return value
+
+
+def differences(before, after, path=""):
+    """Lists where two fingerprints differ: lines of text."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        keys = sorted(before.keys() | after.keys())
+        each = [differences(before.get(k), after.get(k), f"{path}/{k}") for k in keys]
+        return [line for lines in each for line in lines]
+    return [] if before == after else [f"{path}: {before} was, {after} is"]
 
 
 def measure(folder, only):
@@ -129,7 +141,10 @@ def main():
     if arguments.compare:
         before = json.loads(Path(arguments.compare).read_text())
         expected = before if arguments.only is None else found
+        before = _compared(before)
         changed = [name for name in expected if before.get(name) != found.get(name)]
+        for name in changed:
+            print("\n".join(differences(before.get(name), found.get(name), name)))
         print(f"{len(found) - len(changed)} of {len(found)} runs are as before")
         sys.exit(f"changed: {', '.join(changed)}" if changed else 0)
 
