@@ -8,7 +8,7 @@ import sys
 import tensorflow as tf
 
 from tfdistill import recipes
-from tfdistill.distillation.distiller import Distiller
+from tfdistill.distillation.distiller import Distiller, StepOptions
 from tfdistill.distillation.losses.vocabulary import KL, cross_entropy, vocabulary_loss
 from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.models.model import MaskedLanguageModel
@@ -63,7 +63,7 @@ def step(remat):
     shape = dict(hidden_size=64, num_hidden_layers=8, num_attention_heads=8)
     sizes = dict(vocab_size=100, intermediate_size=512, max_position_embeddings=length)
     student = MaskedLanguageModel(EncoderConfig(**shape, **sizes))
-    distiller = Distiller(student, recipes.get("mlm").phases[0], remat=remat)
+    distiller = Distiller(student, recipes.get("mlm").phases[0], options=StepOptions(remat=remat))
     batch = {
         "input_ids": tf.fill((rows, length), 7),
         "attention_mask": tf.ones((rows, length), tf.int32),

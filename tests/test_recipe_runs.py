@@ -7,7 +7,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from tfdistill.data.tokenizer import load_tokenizer
-from tfdistill.distillation.terms import LOSSES
+from tfdistill.distillation.losses import LOSSES
 from tfdistill.models.hugging_face.checkpoint import load_model, save_model
 
 NARROW, SAME_HEADS, DEEP = "L-2_H-8_A-1", "L-2_H-8_A-2", "L-3_H-16_A-2"

@@ -25,8 +25,9 @@ from tfdistill.data.batches import Rows, TrainingBatches, as_dataset
 from tfdistill.data.corpus import open_corpus
 from tfdistill.data.shards import prepare
 from tfdistill.data.tokenizer import load_tokenizer
-from tfdistill.distillation.cached_signals import kept_for
+from tfdistill.distillation.cached_signals import signals_to_cache
 from tfdistill.distillation.distiller import Distiller
+from tfdistill.distillation.teachers import Teachers
 from tfdistill.models.hugging_face.checkpoint import load_model
 from tfdistill.run.teacher_cache import TeacherCache
 from tfdistill.system import devices
@@ -91,21 +92,23 @@ def main():
         plain = TrainingBatches(rows, ROWS, 0, mask_epochs=1)
         for name, flags in {"all tokens": {}, "masked": {"restrict_ce_to_mask": True}}.items():
             recipe = recipes.get("distilbert", **flags)
-            (kept,) = kept_for(recipe, load_model(options.student).config, teacher.config)
+            student = load_model(options.student).config
+            (signals,) = signals_to_cache(recipe, student, teacher.config)
             (Path(folder) / name).mkdir()
-            cache = TeacherCache(Path(folder) / name, plain, [teacher], (1.0,))
-            cache.fill([(kept, 0, 1)], Console())  # traces what the rest of them calls
+            teachers = Teachers([teacher])
+            cache = TeacherCache(Path(folder) / name, plain, teachers, teachers.vocabulary)
+            cache.fill([(signals, 0, 1)], Console())  # traces the graph
             started = time.perf_counter()
-            cache.fill([(kept, 1, STEPS)], Console())
+            cache.fill([(signals, 1, STEPS)], Console())
             asked = (time.perf_counter() - started) / (STEPS - 1)
-            cached = cache.batches(kept)
+            cached = cache.batches(signals)
             live, found, distance = compare_losses(options.student, teacher, flags, plain, cached)
             live_step, cached_step = (
                 seconds_of(make_step(options.student, teacher, recipe, machine.jit_compile), each)
                 for each in (plain, cached)
             )
             print(
-                f"\n{name}: {cache.bytes_per_token(kept):,.0f} bytes a token; KL {live:.4f}, to "
+                f"\n{name}: {cache.bytes_per_token(signals):,.0f} bytes a token; KL {live:.4f}, to "
                 f"the kept words {found:.4f} ({found / live - 1:+.1%}); gradients differ by "
                 f"{distance:.1%}\n"
                 f"step {1e3 * live_step:.0f} ms with the teacher, {1e3 * cached_step:.0f} with its "

@@ -8,8 +8,10 @@ import tensorflow as tf
 
 from tfdistill import recipes
 from tfdistill.distillation.bound_terms import BoundTerm, bind_terms, check_phase
-from tfdistill.distillation.distiller import Distiller
-from tfdistill.distillation.losses import layers
+from tfdistill.distillation.distiller import Distiller, StepOptions
+from tfdistill.distillation.losses.attention import attention_scores_mse
+from tfdistill.distillation.losses.hidden import hidden_mse, patient_distance
+from tfdistill.distillation.losses.relations import relation_kl
 from tfdistill.distillation.phases import Phase, Term, rates_of
 from tfdistill.distillation.schedules import Schedule
 from tfdistill.distillation.signals import compute_signals
@@ -69,7 +71,7 @@ def test_the_layers_that_meet(student, teacher, insides, batch, layers, pairs):
     mask = batch["attention_mask"]
     expected = {
         "attention_scores": sum(
-            layers.attention_scores_mse(
+            attention_scores_mse(
                 student_scores=insides["student"]["attention_scores"][s],
                 teacher_scores=insides["teacher"]["attention_scores"][t],
                 mask=mask,
@@ -77,7 +79,7 @@ def test_the_layers_that_meet(student, teacher, insides, batch, layers, pairs):
             for s, t in pairs
         ),
         "hidden": sum(
-            layers.hidden_mse(
+            hidden_mse(
                 student_hidden=insides["student"]["hidden_states"][s + 1],
                 teacher_hidden=insides["teacher"]["hidden_states"][t + 1],
                 mask=mask,
@@ -93,7 +95,7 @@ def test_the_layers_that_meet(student, teacher, insides, batch, layers, pairs):
 def test_patient_distance_leaves_the_last_layer_out(student, teacher, insides, batch):
     """The mean over the layers that are left, as in PKD; here it is one."""
     term = Term("patient", 100.0, {"over_width": "sum"}, layers="skip")
-    expected = layers.patient_distance(
+    expected = patient_distance(
         student_hidden=insides["student"]["hidden_states"][1],
         teacher_hidden=insides["teacher"]["hidden_states"][2],
         mask=batch["attention_mask"],
@@ -113,7 +115,7 @@ def test_patient_distance_is_a_mean_over_layers(tiny_model, teacher, batch):
 def test_relations_of_any_width(narrow, teacher, insides, batch):
     """8 and 12 wide: four relation heads, the sum over queries, keys and values."""
     expected = sum(
-        layers.relation_kl(
+        relation_kl(
             student_vectors=insides["narrow"][name][1],
             teacher_vectors=insides["teacher"][name][3],
             mask=batch["attention_mask"],
@@ -149,7 +151,9 @@ def test_projections_learn_and_have_a_seed(narrow, teacher, batch):
         Term("embedding", 1.0, projection="shared"),
     )
     phase = Phase("test", terms)
-    distillers = [Distiller(narrow, phase, teacher, seed=seed) for seed in (0, 0, 1)]
+    distillers = [
+        Distiller(narrow, phase, teacher, options=StepOptions(seed=seed)) for seed in (0, 0, 1)
+    ]
     first, same, other = (d.state_variables[len(narrow.variables) :] for d in distillers)
     assert [v.shape for v in first] == [(8, 12), (12,)] * 3
     assert len({v.path for v in first}) == 6
@@ -202,11 +206,11 @@ def test_a_fixed_projection_stays(narrow, teacher, batch):
     assert len(distiller.gradients(batch, 0)[0]) == len(narrow.trainable_variables)
 
 
-def test_projections_are_fitted_on_few_rows_at_a_time(narrow, teacher, tiny_batch, monkeypatch):
-    """Of all losses that have one, and with the outputs that all rows at once would give.
+def test_projections_are_fitted_on_few_rows_at_a_time(narrow, teacher, tiny_batch):
+    """For every loss with a projection, the outputs equal those of a fit on all rows at once.
 
-    Not with the same kernels: norms leave hidden states without one direction, along which a
-    kernel is whatever rounding makes it.
+    The kernels may differ: layer norms leave the hidden states without one direction, along which a
+    kernel is determined by rounding alone.
     """
     losses = {"embedding": (), "cos": (), "patient": ((0, 1),), "hidden": ((1, 3),)}
     terms = [Term(n, 1.0, layers=layers, projection="shared") for n, layers in losses.items()]
@@ -216,10 +220,9 @@ def test_projections_are_fitted_on_few_rows_at_a_time(narrow, teacher, tiny_batc
     inputs = shown["embeddings"], shown["last_hidden_state"], states[1], states[2]
     found = []
     for rows in (2, 8):
-        monkeypatch.setattr("tfdistill.distillation.distiller.FITTED_AT_ONCE", rows)
         distiller = Distiller(narrow, Phase("test", tuple(terms)), teacher)
         before = distiller.gradients(batch, 0)[1]
-        distiller.fit_projections([batch])
+        distiller.fit_projections([batch], rows_at_once=rows)
         after = distiller.gradients(batch, 0)[1]
         for name in losses:
             assert after[f"loss_{name}"] < 0.95 * before[f"loss_{name}"]
@@ -247,7 +250,9 @@ def test_remat_changes_nothing(narrow, teacher, batch):
         Term("relations", 1.0, QKV, layers=((-1, -1),)),
     )
     results = [
-        Distiller(narrow, Phase("test", terms), teacher, remat=remat).gradients(batch, 0)
+        Distiller(
+            narrow, Phase("test", terms), teacher, options=StepOptions(remat=remat)
+        ).gradients(batch, 0)
         for remat in (False, True)
     ]
     for gradient, same in zip(results[0][0], results[1][0], strict=True):
@@ -276,7 +281,7 @@ def test_compiled(narrow, teacher, batch):
 def test_schedules_run_over_the_phase(student, teacher, batch):
     options = {"temperature": Schedule(4.0, 2.0), "restrict_to_mask": False}
     phase = Phase("test", (Term("ce", Schedule(3.0, 1.0, "cosine"), options),))
-    distiller = Distiller(student, phase, teacher, steps=5)
+    distiller = Distiller(student, phase, teacher, options=StepOptions(steps=5))
     for step, weight, temperature in ((2, 2.0, 3.0), (4, 1.0, 2.0)):
         losses = distiller.gradients(batch, step)[1]
         fixed = Term("ce", weight, {**options, "temperature": temperature})
@@ -305,21 +310,21 @@ def test_parts_that_learn(student, tiny_model, batch):
         two = Phase("test", (Term("mlm", 1.0),), trainable=(last,))
         paths = [variable.path for variable in Distiller(student, two).trained_variables]
         assert len(paths) == 16 and all(path.startswith("encoder/layer_1/") for path in paths)
-    with pytest.raises(UserError, match="names 'haed' in trainable, .* can learn; there are"):
+    with pytest.raises(UserError, match="names 'haed' in trainable, .* to train; its parts are"):
         Distiller(student, Phase("test", (Term("mlm", 1.0),), trainable=("haed",)))
     frozen = tiny_model(seed=2)
     frozen.encoder.blocks[-1].trainable = False
     last = Phase("test", (Term("mlm", 1.0),), trainable=("encoder/layer_-1",))
-    with pytest.raises(UserError, match="names 'encoder/layer_-1' in trainable, and no such part"):
+    with pytest.raises(UserError, match="names 'encoder/layer_-1' in trainable, but"):
         Distiller(frozen, last)
-    with pytest.raises(UserError, match="names 'encoder/layer_-3' in trainable, and no such part"):
+    with pytest.raises(UserError, match="names 'encoder/layer_-3' in trainable, but"):
         Distiller(student, Phase("test", (Term("mlm", 1.0),), trainable=("encoder/layer_-3",)))
 
 
 @pytest.mark.parametrize("part", ["haed", "below"])
 def test_a_rate_of_nothing(student, part):
     phase = Phase("test", (Term("mlm", 1.0),), rates=((part, 0.1),))
-    with pytest.raises(UserError, match=f"names '{part}' in rates, and no such part"):
+    with pytest.raises(UserError, match=f"names '{part}' in rates, but"):
         rates_of(phase, student.trainable_variables, student.config.num_hidden_layers)
 
 
@@ -342,29 +347,29 @@ def test_the_end_of_minilm_trains_what_its_loss_does_not_reach(student, teacher,
 @pytest.mark.parametrize(
     ("term", "changes", "complaint"),
     [
-        (Term("hidden", 1.0, layers="uniform"), {"hidden_size": 8}, "--projection=shared"),
-        (Term("embedding", 1.0), {"hidden_size": 8}, "--projection=shared"),
-        (Term("patient", 1.0, layers="skip"), {"hidden_size": 8}, "--projection=shared"),
+        (Term("hidden", 1.0, layers="uniform"), {"hidden_size": 8}, "projection=shared"),
+        (Term("embedding", 1.0), {"hidden_size": 8}, "projection=shared"),
+        (Term("patient", 1.0, layers="skip"), {"hidden_size": 8}, "projection=shared"),
         (
             Term("attention_scores", 1.0, layers="uniform"),
             {"num_attention_heads": 3},
-            "the teacher has 2, the student 3; take 2, or --recipe=minilm",
+            "the teacher has 2 attention heads, the student 3; use 2, or recipe=minilm",
         ),
         (Term("attention_maps", 1.0, layers="last"), {"num_attention_heads": 1}, "head by head"),
-        (Term("patient", 1.0, layers="skip"), {"num_hidden_layers": 1}, "at least 2 layers"),
+        (Term("patient", 1.0, layers="skip"), {"num_hidden_layers": 1}, "use at least 2"),
         (Term("hidden", 1.0, layers="last"), {"num_hidden_layers": 6}, "deeper"),
-        (Term("hidden", 1.0, layers=((0, 4),)), {}, "names layer 4 of a teacher that has 4"),
-        (Term("hidden", 1.0, layers=((2, 0),)), {}, "names layer 2 of a student that has 2"),
+        (Term("hidden", 1.0, layers=((0, 4),)), {}, "names layer 4 of a teacher with 4 layers"),
+        (Term("hidden", 1.0, layers=((2, 0),)), {}, "names layer 2 of a student with 2 layers"),
         (Term("hidden", 1.0, layers=((0, -5),)), {}, "names layer -5 of a teacher"),
         (
             Term("relations", 1.0, {**QKV, "relation_heads": 6}, layers=((-1, -1),)),
             {"hidden_size": 8},
-            "--relation_heads=6 does not divide the student's width of 8",
+            "relation_heads=6 does not divide the student's width of 8",
         ),
         (
             Term("relations", 1.0, {**QKV, "relation_heads": 8}, layers=((-1, -1),)),
             {"hidden_size": 8},
-            "--relation_heads=8 does not divide the teacher's width of 12",
+            "relation_heads=8 does not divide the teacher's width of 12",
         ),
         (Term("hiden", 1.0), {}, "there is no loss 'hiden'; the losses are .*hidden"),
         (Term("mlm", 1.0, {"temperature": 2.0}), {}, "the loss 'mlm': .*temperature"),
@@ -374,11 +379,11 @@ def test_the_end_of_minilm_trains_what_its_loss_does_not_reach(student, teacher,
         (
             Term("relations", 1.0, {**QKV, "relation_heads": "attention"}, layers="last"),
             {"num_attention_heads": 3},
-            "need as many as the teacher's 2, the student has 3",
+            "the teacher has 2 attention heads, the student 3",
         ),
-        (Term("patient", 1.0, {"over_width": "max"}, layers="last"), {}, "mean or sum"),
-        (Term("mlm", 1.0, projection="shared"), {}, "no use for a projection"),
-        (Term("hidden", 1.0), {}, "names none: layers='uniform'"),
+        (Term("patient", 1.0, {"over_width": "max"}, layers="last"), {}, "'mean' or 'sum'"),
+        (Term("mlm", 1.0, projection="shared"), {}, "cannot use a projection"),
+        (Term("hidden", 1.0), {}, "names none; add layers='uniform'"),
     ],
 )
 def test_what_cannot_be_compared(student, teacher, term, changes, complaint):

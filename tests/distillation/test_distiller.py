@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tfdistill.command_line.run_config import RunConfig
-from tfdistill.distillation.distiller import Distiller
+from tfdistill.distillation.distiller import Distiller, StepOptions
 from tfdistill.distillation.phases import Phase, Term
 from tfdistill.run import plan
 from tfdistill.system.errors import UserError
@@ -182,7 +182,7 @@ def test_a_copy_of_the_teacher_loses_nothing_unless_layers_are_dropped(teacher, 
     copy = tiny_model(seed=1)
     whole = losses_of(Distiller(copy, phase("ce", "cos"), teacher), batch)
     assert abs(whole["loss"]) < 1e-5
-    dropped = Distiller(copy, phase("ce", "cos"), teacher, layerdrop=0.9)
+    dropped = Distiller(copy, phase("ce", "cos"), teacher, options=StepOptions(layerdrop=0.9))
     assert losses_of(dropped, batch)["loss_cos"] > 0.01
     # Inference knows nothing of it.
     np.testing.assert_array_equal(copy(batch)["logits"], teacher(batch)["logits"])
@@ -201,7 +201,10 @@ def test_micro_batches_give_the_gradient_of_the_whole_batch(teacher, batch, tiny
     layerdrop = 0.3 if names == ALL_NAMES else 0.0
     for count in (1, 2, 4):
         distiller = Distiller(
-            pupil, phase(*names), teacher, seed=3, layerdrop=layerdrop, micro_batches=count
+            pupil,
+            phase(*names),
+            teacher,
+            options=StepOptions(seed=3, layerdrop=layerdrop, micro_batches=count),
         )
         results[count] = distiller.gradients(batch, 5)
     gradients, losses = results[1]
@@ -215,7 +218,7 @@ def test_micro_batches_give_the_gradient_of_the_whole_batch(teacher, batch, tiny
 def test_two_devices_add_up_to_the_whole_batch(teacher, batch, tiny_model):
     """Each with its rows, its first row's number, and the counts of the global batch."""
     pupil = tiny_model(seed=2, dropout=0.1)
-    distiller = Distiller(pupil, ALL, teacher, layerdrop=0.3)
+    distiller = Distiller(pupil, ALL, teacher, options=StepOptions(layerdrop=0.3))
     expected, expected_losses = distiller.gradients(batch, 5)
     normalizers = distiller.normalizers(batch)
     assert float(normalizers["ce"]) == sum(ROWS)
@@ -234,7 +237,7 @@ def test_two_devices_add_up_to_the_whole_batch(teacher, batch, tiny_model):
 
 def test_a_batch_must_divide_into_its_micro_batches(student, teacher, batch):
     with pytest.raises(ValueError, match="4 rows cannot be cut into 3"):
-        Distiller(student, ALL, teacher, micro_batches=3).gradients(batch, 0)
+        Distiller(student, ALL, teacher, options=StepOptions(micro_batches=3)).gradients(batch, 0)
 
 
 # -- randomness
@@ -243,17 +246,21 @@ def test_a_batch_must_divide_into_its_micro_batches(student, teacher, batch):
 def test_dropout_depends_on_seed_and_step_alone(teacher, batch, tiny_model):
     pupil = tiny_model(seed=2, dropout=0.1)
     results = {
-        (seed, step): losses_of(Distiller(pupil, phase("mlm"), seed=seed), batch, step)["loss"]
+        (seed, step): losses_of(
+            Distiller(pupil, phase("mlm"), options=StepOptions(seed=seed)), batch, step
+        )["loss"]
         for seed in (0, 1)
         for step in (0, 1)
     }
     assert len(set(results.values())) == 4
-    again = losses_of(Distiller(pupil, phase("mlm"), seed=1), batch, 0)["loss"]
+    again = losses_of(Distiller(pupil, phase("mlm"), options=StepOptions(seed=1)), batch, 0)["loss"]
     assert again == results[1, 0]
 
 
 def draws(student, seed, layerdrop, steps, compiled=False):
-    distiller = Distiller(student, phase("mlm"), seed=seed, layerdrop=layerdrop)
+    distiller = Distiller(
+        student, phase("mlm"), options=StepOptions(seed=seed, layerdrop=layerdrop)
+    )
 
     def keep(step):
         return distiller._draw_layers(step).keep
@@ -282,7 +289,7 @@ def test_no_layerdrop_keeps_all_layers(student):
 
 
 def test_a_dropped_layer_gets_no_gradient(student, batch):
-    distiller = Distiller(student, phase("mlm"), layerdrop=0.5)
+    distiller = Distiller(student, phase("mlm"), options=StepOptions(layerdrop=0.5))
     kept = draws(student, 0, 0.5, range(20))
     step = next(step for step, layers in enumerate(kept) if layers.tolist() == [True, False])
     gradients, _ = distiller.gradients(batch, step)
@@ -347,7 +354,7 @@ def test_keras_fit_makes_the_same_steps(tiny_model, tiny_batch):
     """Compiled by Keras and in micro-batches, against whole batches and no compiler."""
     triple, batches = phase("ce", "mlm", "cos"), [tiny_batch(ROWS)] * 4
     teacher, one, other = (tiny_model(s, num_hidden_layers=1, dropout=0.1) for s in (1, 2, 2))
-    distiller = Distiller(one, triple, teacher, seed=3)
+    distiller = Distiller(one, triple, teacher, options=StepOptions(seed=3))
     optimizer = build(one)
     expected = []
     for step, batch in enumerate(map(tensors, batches)):
@@ -357,7 +364,7 @@ def test_keras_fit_makes_the_same_steps(tiny_model, tiny_batch):
 
     found = []
     collect = keras.callbacks.LambdaCallback(on_train_batch_end=lambda _, logs: found.append(logs))
-    fitted = Distiller(other, triple, teacher, seed=3, micro_batches=2)
+    fitted = Distiller(other, triple, teacher, options=StepOptions(seed=3, micro_batches=2))
     fitted.compile(optimizer=build(other), jit_compile=False)
     stacked = tf.nest.map_structure(lambda *arrays: np.stack(arrays), *batches)
     dataset = tf.data.Dataset.from_tensor_slices(stacked)
@@ -382,7 +389,7 @@ def test_keras_fit_knows_one_device_alone(student, batch, monkeypatch):
 
 
 def test_every_weight_zero(student, teacher):
-    with pytest.raises(UserError, match="every loss weighs 0 .*one of mlm"):
+    with pytest.raises(UserError, match="every loss has the weight 0 .*one of mlm"):
         Distiller(student, Phase("test", (Term("mlm", 0.0), Term("cos", 0.0))), teacher)
 
 
@@ -393,18 +400,18 @@ def test_one_loss_twice_is_refused(student):
 
 @pytest.mark.parametrize("name", ["ce", "cos", "mse"])
 def test_no_teacher(student, name):
-    with pytest.raises(UserError, match="needs a teacher: give --teacher"):
+    with pytest.raises(UserError, match="needs a teacher: give teacher"):
         Distiller(student, phase(name))
 
 
 @pytest.mark.parametrize("name", ["ce", "mse masked"])
 def test_a_teacher_without_a_head(student, tiny_model, name):
-    with pytest.raises(UserError, match="--teacher: the model has no masked-LM head"):
+    with pytest.raises(UserError, match="teacher: the model has no masked-LM head"):
         Distiller(student, phase(name), tiny_model(with_head=False))
 
 
 def test_a_student_without_a_head(teacher, tiny_model):
-    with pytest.raises(UserError, match="--student_config: the model has no masked-LM head"):
+    with pytest.raises(UserError, match="student_config: the model has no masked-LM head"):
         Distiller(tiny_model(with_head=False), phase("mlm"), teacher)
 
 
@@ -415,13 +422,13 @@ def test_hidden_states_need_no_head(tiny_model, teacher, batch):
 
 
 def test_vocabularies_that_differ(teacher, tiny_model):
-    with pytest.raises(UserError, match="--student_config: .*vocabularies differ"):
+    with pytest.raises(UserError, match="student_config: .*vocabularies differ"):
         Distiller(tiny_model(vocab_size=250), phase("ce"), teacher)
 
 
 def test_widths_that_differ(teacher, tiny_model, batch):
     narrow = tiny_model(hidden_size=8)
-    with pytest.raises(UserError, match="--student_config: .*'cos' needs the teacher's width"):
+    with pytest.raises(UserError, match="student_config: .*'cos' needs the teacher's width"):
         Distiller(narrow, phase("cos"), teacher)
     losses = losses_of(Distiller(narrow, phase("ce", "mse"), teacher), batch)  # logits need not
     assert losses["loss_ce"] > 0.01

@@ -89,12 +89,12 @@ def test_layers_that_are_compared(name, teacher_layers, student_layers, expected
 @pytest.mark.parametrize(
     ("name", "teacher_layers", "student_layers", "complaint"),
     [
-        ("every_other", 12, 6, "--layer_map: unknown"),
+        ("every_other", 12, 6, "layer_map: unknown"),
         ("skip", 4, 6, "deeper"),
         ("last", 4, 6, "deeper"),
-        ("distilbert", 12, 4, "--layer_map=distilbert"),
-        ("1,2", 12, 3, "--layer_map: 1,2 names 2 layers"),
-        ("1,2,12", 12, 3, "--layer_map: .*0 to 11"),
+        ("distilbert", 12, 4, "layer_map=distilbert"),
+        ("1,2", 12, 3, "layer_map: 1,2 names 2 layers"),
+        ("1,2,12", 12, 3, "layer_map: .*0 to 11"),
         ("", 12, 3, "unknown"),
     ],
 )

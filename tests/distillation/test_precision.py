@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tfdistill import recipes
-from tfdistill.distillation.distiller import Distiller
+from tfdistill.distillation.distiller import Distiller, StepOptions
 from tfdistill.system import devices
 
 pytestmark = pytest.mark.tf218
@@ -31,7 +31,9 @@ def gradients(precision, tiny_model, batch, recipe, micro_batches=1, loss_scale=
     with devices.numerics(choice(precision)):
         student, teacher = tiny_model(seed=2), tiny_model(seed=1)
         (phase,) = recipes.get(recipe.split()[0], **RECIPES[recipe]).phases
-        distiller = Distiller(student, phase, teacher, micro_batches=micro_batches)
+        distiller = Distiller(
+            student, phase, teacher, options=StepOptions(micro_batches=micro_batches)
+        )
         tensors = {name: tf.constant(part) for name, part in batch.items()}
         found, losses = distiller.gradients(tensors, 0, loss_scale=loss_scale)
     assert {gradient.dtype for gradient in found} == {tf.float32}
@@ -81,7 +83,9 @@ def test_layerdrop_and_dropout_in_bfloat16(tiny_model, tiny_batch):
     for on_metal in (False, True):
         with devices.numerics(choice("bfloat16")):
             model = tiny_model(dropout=0.1)
-            distiller = Distiller(model, phase, layerdrop=0.5, on_metal=on_metal)
+            distiller = Distiller(
+                model, phase, options=StepOptions(layerdrop=0.5, on_metal=on_metal)
+            )
             step = tf.function(distiller.gradients, autograph=False)
         losses = [float(step(batch, tf.constant(index))[1]["loss"]) for index in range(4)]
         assert np.all(np.isfinite(losses)) and len(set(losses)) == 4

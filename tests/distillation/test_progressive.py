@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tfdistill import recipes
-from tfdistill.distillation.distiller import Distiller
+from tfdistill.distillation.distiller import Distiller, StepOptions
 from tfdistill.distillation.phases import Phase, Recipe, Term, rates_of
 from tfdistill.distillation.progressive import unfold
 from tfdistill.system.errors import UserError
@@ -91,7 +91,7 @@ def test_the_padding_that_real_tokens_read_does_not_learn(batch, micro_batches):
     config = named_config("L-1_H-8_B-12_A-2_F-1_E-6", "mobilebert", vocab_size=50)
     student = MaskedLanguageModel(config, seed=1)
     phase = Phase("test", (Term("mlm", 1.0),))
-    distiller = Distiller(student, phase, micro_batches=micro_batches)
+    distiller = Distiller(student, phase, options=StepOptions(micro_batches=micro_batches))
     table = student.encoder.embeddings.word_embeddings
     index = next(i for i, v in enumerate(distiller.trained_variables) if v is table)
     gradient = distiller.gradients(batch, 0)[0][index].numpy()

@@ -79,5 +79,5 @@ def test_parse():
     "text", ["alpha_ce", "alpha_ce=5", "alpha_ce=linear:5", "alpha_ce=square:5:1", "a=linear:x:1"]
 )
 def test_what_is_no_schedule(text):
-    with pytest.raises(UserError, match="--schedules: .* is no NAME=SHAPE:BEGIN:END"):
+    with pytest.raises(UserError, match="schedules: .* is not NAME=SHAPE:BEGIN:END"):
         parse_schedules(text)

@@ -7,11 +7,11 @@ import pytest
 import tensorflow as tf
 
 from tfdistill.data.spare_rows import alike, fits
-from tfdistill.distillation.cached_signals import PREFIX, Answering, Kept
+from tfdistill.distillation.cached_signals import CacheableSignals
 from tfdistill.distillation.distiller import Distiller
-from tfdistill.distillation.ensemble import MeanOfTeachers
 from tfdistill.distillation.phases import Phase, Term
-from tfdistill.distillation.signals import MASKED_ROWS, TOKEN_ROWS
+from tfdistill.distillation.signals import MASKED_ROWS, TOKEN_ROWS, CachedTopK
+from tfdistill.distillation.teachers import PREFIX, Teachers
 from tfdistill.starts.from_teacher import initialize_student
 from tfdistill.starts.unigram import set_unigram_bias, unigram_log_probabilities
 
@@ -88,17 +88,18 @@ def test_of_tables_of_one_length_every_row_is_compared(tiny_model, batch):
     assert abs(loss - expected("ce", *models, batch)) > 0.01
 
 
-@pytest.mark.parametrize("name, kept", [("ce", TOKEN_ROWS), ("soft_ce", MASKED_ROWS)])
+@pytest.mark.parametrize("name, signal", [("ce", TOKEN_ROWS), ("soft_ce", MASKED_ROWS)])
 @pytest.mark.parametrize("rows", [(WORDS, WORDS + 6), (WORDS + 6, WORDS)])
-def test_kept_answers_are_those_of_common_ids(name, kept, rows, tiny_model, batch):
+def test_cached_probabilities_are_of_the_common_ids(name, signal, rows, tiny_model, batch):
     student, teacher = (shifted(tiny_model(i, vocab_size=n)) for i, n in enumerate(rows))
     distiller = Distiller(student, Phase("test", (TERMS[name],)), teacher)
     live = distiller.gradients(batch, 0)
-    # All words but one, whose probability is the rest's.
-    answering = Answering([teacher], (1.0,), [Kept("answers", kept, 2.0)], words=WORDS)
-    answers = answering({key: array.numpy() for key, array in batch.items()})
-    assert answers[f"{kept}-2.0-ids"].max() < WORDS
-    found = distiller.gradients(batch | {PREFIX + key: a for key, a in answers.items()}, 0)
+    # All ids but one, whose probability is the sum of the others.
+    top_k = CachedTopK(signal, 2.0)
+    signals = CacheableSignals(Teachers([teacher]), [top_k], WORDS)
+    arrays = signals({key: array.numpy() for key, array in batch.items()})
+    assert arrays[top_k.array_names[0]].max() < WORDS
+    found = distiller.gradients(batch | {PREFIX + key: a for key, a in arrays.items()}, 0)
     assert float(found[1]["loss"]) == pytest.approx(float(live[1]["loss"]), rel=1e-4)
     for ours, theirs in zip(found[0], live[0], strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-4)
@@ -107,7 +108,7 @@ def test_kept_answers_are_those_of_common_ids(name, kept, rows, tiny_model, batc
 def test_the_mean_of_teachers_is_that_of_common_ids(tiny_model, batch):
     teachers = [tiny_model(i, vocab_size=n) for i, n in enumerate((WORDS, WORDS + 6))]
     inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
-    found = MeanOfTeachers(teachers, (0.5, 0.5))(inputs)["logits"]
+    found = Teachers(teachers)(inputs)["logits"]
     parts = [np.exp(log_softmax(all_logits(teacher, batch))) for teacher in teachers]
     np.testing.assert_allclose(np.exp(found), np.mean(parts, axis=0), rtol=1e-4)
 

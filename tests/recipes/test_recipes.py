@@ -9,9 +9,9 @@ import pytest
 from tfdistill import recipes
 from tfdistill.command_line.run_config import RunConfig
 from tfdistill.distillation.layer_maps import layer_map
+from tfdistill.distillation.losses import LOSSES
 from tfdistill.distillation.phases import TEXT_ALONE, Phase, Term
 from tfdistill.distillation.schedules import Schedule
-from tfdistill.distillation.terms import LOSSES
 from tfdistill.models.configs.config_files import named_config
 from tfdistill.recipes.recipe_file import fingerprint
 from tfdistill.run.checks import (

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tfdistill import recipes
-from tfdistill.distillation.distiller import Distiller
+from tfdistill.distillation.distiller import Distiller, StepOptions
 from tfdistill.training.optimizer import build_optimizer
 from tfdistill.training.step import TrainStep
 
@@ -16,7 +16,7 @@ def trained(tiny_model, batches, jit_compile):
     """What 20 steps leave: (weights by name, losses)."""
     student = tiny_model(seed=2, dropout=0.1)
     phase = recipes.get("mlm").phases[0]
-    distiller = Distiller(student, phase, seed=3, layerdrop=0.3)
+    distiller = Distiller(student, phase, options=StepOptions(seed=3, layerdrop=0.3))
     optimizer = build_optimizer(
         distiller.trained_variables,
         learning_rate=1e-3,

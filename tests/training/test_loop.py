@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tfdistill import recipes
 from tfdistill.data.batches import EvaluationBatches, TrainingBatches, as_dataset, taken_ahead
-from tfdistill.distillation.distiller import Distiller
+from tfdistill.distillation.distiller import Distiller, StepOptions
 from tfdistill.system import devices
 from tfdistill.system.errors import UserError
 from tfdistill.system.stopping import Stopped
@@ -92,15 +92,10 @@ def start(tiny_model, data):
         model = tiny_model(seed=2, dropout=kind.dropout, **shape)
         recipe = recipes.get(kind.recipe)
         teacher = tiny_model(seed=1, **shape) if kind.recipe == "distilbert" else None
-        distiller = Distiller(
-            model,
-            recipe.phases[0],
-            teacher,
-            seed=3,
-            layerdrop=kind.layerdrop,
-            micro_batches=kind.micro_batches,
-            remat=kind.remat,
+        options = StepOptions(
+            seed=3, layerdrop=kind.layerdrop, micro_batches=kind.micro_batches, remat=kind.remat
         )
+        distiller = Distiller(model, recipe.phases[0], teacher, options)
         optimizer = build_optimizer(
             model.trainable_variables,
             learning_rate=0.01,

@@ -29,9 +29,9 @@ def train(devices, output, jit_compile=False, remat=False, precision="float32", 
         pytest.param({"remat": True}, marks=pytest.mark.slow),
         pytest.param({"losses": "insides"}, marks=pytest.mark.slow),
         pytest.param({"losses": "two teachers"}, marks=pytest.mark.slow),
-        pytest.param({"losses": "answers"}, marks=pytest.mark.slow),
+        pytest.param({"losses": "cached"}, marks=pytest.mark.slow),
     ],
-    ids=["graph", "xla", "remat", "losses of layers", "two teachers", "kept answers"],
+    ids=["graph", "xla", "remat", "losses of layers", "two teachers", "cached signals"],
 )
 def test_two_devices_give_the_weights_of_one(form, tmp_path):
     """With dropout, LayerDrop, a clip that bites, and halves of unequal weight."""

@@ -10,9 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 from tfdistill import recipes
-from tfdistill.distillation.cached_signals import PREFIX, Answering, kept_for
-from tfdistill.distillation.distiller import Distiller
+from tfdistill.distillation.cached_signals import CacheableSignals, signals_to_cache
+from tfdistill.distillation.distiller import Distiller, StepOptions
 from tfdistill.distillation.phases import Phase, Term
+from tfdistill.distillation.teachers import PREFIX, Teachers
 from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.models.model import MaskedLanguageModel
 from tfdistill.system import devices
@@ -37,7 +38,7 @@ PHASES = {
     "logits": (DISTILBERT.phases[0], 0.3),
     "insides": (Phase("i", INSIDES), 0),
     "two teachers": (DISTILBERT.phases[0], 0.3),
-    "answers": (DISTILBERT.phases[0], 0.3),
+    "cached": (DISTILBERT.phases[0], 0.3),
 }
 
 
@@ -78,8 +79,9 @@ def main(count, jit_compile, remat, precision, losses_of, output):
         phase, layerdrop = PHASES[losses_of]
         student, teacher = make_model(1 if layerdrop else 2, seed=1), make_model(2, seed=2)
         others = [make_model(1, seed=4)] * (losses_of == "two teachers")
-        options = dict(seed=3, layerdrop=layerdrop, remat=remat)
-        distiller = Distiller(student, phase, teacher, more_teachers=others, **options)
+        options = StepOptions(seed=3, layerdrop=layerdrop, remat=remat)
+        teachers = Teachers([teacher, *others])
+        distiller = Distiller(student, phase, teachers, options)
         optimizer = build_optimizer(
             distiller.trained_variables,
             learning_rate=0.01,
@@ -94,20 +96,20 @@ def main(count, jit_compile, remat, precision, losses_of, output):
         loss_scale = loss_scale_for(precision, 2.0**24)
         train_step = TrainStep(distiller, optimizer, jit_compile, loss_scale)
         losses = []
-        if losses_of == "answers":
-            (kept,) = kept_for(DISTILBERT, student.config, teacher.config)
-            answering = Answering([teacher], (1.0,), kept)
+        if losses_of == "cached":
+            (cached,) = signals_to_cache(DISTILBERT, student.config, teacher.config)
+            signals = CacheableSignals(teachers, cached, VOCABULARY)
 
-            def with_answers(step):
+            def batch_of(step):
                 batch = make_batch(step)
-                return batch | {PREFIX + name: a for name, a in answering(batch).items()}
+                return batch | {PREFIX + name: array for name, array in signals(batch).items()}
 
         else:
-            with_answers = make_batch
+            batch_of = make_batch
         for step in range(STEPS):
-            row = train_step(with_answers(step), step)
+            row = train_step(batch_of(step), step)
             losses.append([float(row["loss"]), float(row["gradient_norm"])])
-        batches = [with_answers(STEPS + index) for index in range(TOGETHER)]
+        batches = [batch_of(STEPS + index) for index in range(TOGETHER)]
         stacked = {name: tf.stack([batch[name] for batch in batches]) for name in batches[0]}
         dataset = tf.data.Dataset.from_tensor_slices(stacked)
         sums = train_step.take(iter(dataset), STEPS, TOGETHER)

@@ -6,9 +6,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfdistill import recipes
-from tfdistill.distillation.cached_signals import PREFIX, arrays_of, kept_for
-from tfdistill.distillation.distiller import Distiller
+from tfdistill.distillation.cached_signals import signals_to_cache
+from tfdistill.distillation.distiller import Distiller, StepOptions
 from tfdistill.distillation.progressive import unfold
+from tfdistill.distillation.signals import RowSizes
+from tfdistill.distillation.teachers import PREFIX, Teachers
 from tfdistill.models.configs.config_files import named_config
 from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.models.model import MaskedLanguageModel
@@ -101,7 +103,7 @@ def build(name):
     with devices.numerics(choice):
         if name.startswith(PRE_TRAINING):
             (phase,), kind = recipes.get("mlm").phases, name.partition("/")[2] or "bert"
-            distiller = Distiller(model(kind), phase, layerdrop=0.5, **metal)
+            distiller = Distiller(model(kind), phase, options=StepOptions(layerdrop=0.5, **metal))
         else:
             variant, phase_name, kind = name.split("/")
             recipe, space, rest = variant.partition(" ")
@@ -110,9 +112,9 @@ def build(name):
             (phase,) = (phase for phase in phases if phase.name == phase_name)
             teacher = model("ib_bert" if kind.startswith("mobilebert") else "bert")
             others = [model("bert") for _ in range(1, settings["teachers"])]
-            distiller = Distiller(
-                model(kind), phase, teacher, steps=10, more_teachers=others, **metal
-            )
+            teachers = Teachers([teacher, *others])
+            options = StepOptions(steps=10, **metal)
+            distiller = Distiller(model(kind), phase, teachers, options)
         return _step(distiller, loss_scale_for(choice.precision))
 
 
@@ -132,7 +134,7 @@ def trace(name, step):
         "masked_weights": tf.TensorSpec(masked, tf.float32),
     }
     if _settings(name.partition(", ")[2])["cached"]:
-        batch |= _kept(name)
+        batch |= _cached(name)
     return step.function.get_concrete_function(batch, tf.TensorSpec((), tf.int32)).graph
 
 
@@ -142,15 +144,15 @@ def _settings(form):
     return usual | {**FORMS, **ACTIVATIONS}.get(form, {})
 
 
-def _kept(name):
-    """What a batch brings of the teacher of the recipe."""
+def _cached(name):
+    """Specifications of the cached signals in a batch: dict of names to `tf.TensorSpec`."""
     recipe, phase, _ = name.split("/")
     recipe, shape = recipes.get(recipe), _shape("bert", "gelu")
     number = [each.name for each in recipe.phases].index(phase)
+    sizes = RowSizes(LENGTH, MASKED, shape.hidden_size, VOCABULARY)
     found = {}
-    for kept in kept_for(recipe, shape, shape)[number]:
-        arrays = arrays_of(kept, LENGTH, MASKED, shape.hidden_size, VOCABULARY)
-        for key, (entry, dtype) in arrays.items():
+    for cached in signals_to_cache(recipe, shape, shape)[number]:
+        for key, (entry, dtype) in cached.arrays(sizes).items():
             dtype = tf.float32 if np.dtype(dtype).kind == "f" else tf.int32
             found[PREFIX + key] = tf.TensorSpec((ROWS, *entry), dtype)
     return found

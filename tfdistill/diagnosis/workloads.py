@@ -9,7 +9,7 @@ from tfdistill import recipes
 from tfdistill.data.batches import Rows, TrainingBatches
 from tfdistill.data.corpus import open_corpus
 from tfdistill.data.shards import Shard
-from tfdistill.distillation.distiller import Distiller
+from tfdistill.distillation.distiller import Distiller, StepOptions
 from tfdistill.models.configs.config_files import named_config
 from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.models.model import MaskedLanguageModel
@@ -137,15 +137,10 @@ def make(workload, steps, on_metal):
     phase = max(phases, key=lambda phase: len(phase.active_terms))
     teacher = workload.teacher and MaskedLanguageModel(workload.teacher, seed=1)
     student = MaskedLanguageModel(workload.student, seed=2)
-    distiller = Distiller(
-        student,
-        phase,
-        teacher,
-        layerdrop=workload.layerdrop,
-        remat=workload.remat,
-        on_metal=on_metal,
-        steps=steps,
+    options = StepOptions(
+        layerdrop=workload.layerdrop, remat=workload.remat, on_metal=on_metal, steps=steps
     )
+    distiller = Distiller(student, phase, teacher, options)
     optimizer = build_optimizer(
         distiller.trained_variables,
         learning_rate=1e-3,

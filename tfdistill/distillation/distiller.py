@@ -1,50 +1,65 @@
 """One training step for every recipe: teacher forward, student forward, the sum of the terms."""
 
+import dataclasses
+
 import keras
 import tensorflow as tf
 
 from tfdistill.distillation.bound_terms import bind_terms
-from tfdistill.distillation.cached_signals import cached_signals
-from tfdistill.distillation.ensemble import check_teachers, shares_of
 from tfdistill.distillation.phases import trained_by
+from tfdistill.distillation.projections import fit_projections
 from tfdistill.distillation.schedules import Schedule
-from tfdistill.distillation.signals import HEAD_SIGNALS, compute_signals
+from tfdistill.distillation.signals import compute_signals
+from tfdistill.distillation.teachers import Teachers, has_cached_signals
 from tfdistill.models.dropout import DropoutKey
 from tfdistill.models.layerdrop import draw_layers
 
-FITTED_AT_ONCE = 8  # rows: a batch of several micro-batches or devices is too much for one
+
+@dataclasses.dataclass(frozen=True)
+class StepOptions:
+    """How the steps of a phase are computed.
+
+    Args:
+        seed: seed of dropout, LayerDrop and fresh projections.
+        layerdrop: probability that a step skips a layer of the student, for the whole batch (Fan et
+            al., 2019, section 3.1). Nothing is rescaled, and inference skips no layer.
+        micro_batches: parts of a batch that are computed one after the other, their gradients
+            summed; every mean still runs over the whole batch.
+        remat: compute the student's layers a second time for their gradients, to save memory.
+        on_metal: use only operators that Apple's Metal plugin has, even where others are faster.
+        steps: steps of the phase, over which its schedules run; None for a phase without schedules.
+        first_step: steps that the student took in earlier phases; random draws continue from there.
+    """
+
+    seed: int = 0
+    layerdrop: float = 0.0
+    micro_batches: int = 1
+    remat: bool = False
+    on_metal: bool = False
+    steps: int | None = None
+    first_step: int = 0
 
 
 class Distiller(keras.Model):
-    """Trains a student by the terms of a phase; `fit` can drive it, and so does our own loop.
+    """Trains a student with the losses of a phase, by Keras's `fit` or a loop of one's own.
 
     Args:
         student: a `MaskedLanguageModel`, trained in place.
         phase: a `Phase`.
-        teacher: a `MaskedLanguageModel`, always run in inference mode and outside the gradient
-            tape; None for phases whose terms need none.
-        seed: seed of dropout, LayerDrop and fresh projections.
-        layerdrop: chance that a layer of the model in training is skipped in a step, for the
-            whole batch (Fan et al., 2019, section 3.1). No rescaling; none at inference.
-        micro_batches: parts of a batch that are worked on one after the other, their gradients
-            summed; every mean still runs over the whole batch.
-        remat: compute the student's layers a second time for their gradients, and keep less.
-        on_metal: use only operators that Apple's Metal plugin has, where that costs something.
-        steps: steps of the phase, over which its schedules run; None for a phase without.
-        first_step: steps that the student took in earlier phases.
-        more_teachers: others, with the vocabulary of `teacher`: the mean of all softened
-            probabilities is what logits are compared with. Layers are compared with `teacher`.
-        teacher_weights: of `teacher` and the others in that mean; empty: all alike.
+        teacher: a `MaskedLanguageModel`, or `Teachers` for several; run in inference mode and
+            outside the gradient tape. None for phases whose losses need no teacher.
+        options: `StepOptions`.
 
     Attributes:
-        trained_variables: Keras variables that learn: the student's that the phase names and that
-            are not frozen, then those of the projections that learn.
+        teachers: the `Teachers`, empty without a teacher.
+        trained_variables: the Keras variables that are trained: those of the student that the phase
+            names and that are not frozen, then those of the projections.
         state_variables: all variables of the student and of the projections.
 
     Raises:
-        UserError: a term cannot be computed between these two models, or the phase trains parts
-            that the student does not have.
-        ValueError: the phase has a schedule and no `steps`.
+        UserError: a loss cannot compare these models, or the phase trains parts that the student
+            does not have.
+        ValueError: the phase has a schedule, and `options` has no `steps`.
 
     Example:
         import dataclasses
@@ -72,75 +87,36 @@ class Distiller(keras.Model):
         distiller.fit(batches, verbose=0)
     """
 
-    def __init__(
-        self,
-        student,
-        phase,
-        teacher=None,
-        seed=0,
-        layerdrop=0.0,
-        micro_batches=1,
-        remat=False,
-        on_metal=False,
-        steps=None,
-        first_step=0,
-        more_teachers=(),
-        teacher_weights=(),
-    ):
+    def __init__(self, student, phase, teacher=None, options=StepOptions()):
         super().__init__(name="distiller")
-        self.student = student
-        self.teacher = teacher
-        self.phase = phase
-        self.seed = seed
-        self.layerdrop = layerdrop
-        self.micro_batches = micro_batches
-        self.remat = remat
-        self.on_metal = on_metal
-        self._teachers = (teacher, *more_teachers) if teacher is not None else ()
-        for each in self._teachers:
-            each.trainable = False
-        self._shares = shares_of(len(self._teachers), teacher_weights)
-        self._words = min(each.config.vocab_size for each in (student, *self._teachers))
-        self.steps, self.first_step = steps, first_step
-        self._terms = bind_terms(phase, student, teacher, seed)
-        check_teachers(phase, self._teachers)
-        self._check_schedules()
-        projections = [layer for each in self._terms for layer in each.projections]
+        self.student, self.phase, self.options = student, phase, options
+        self.teachers = Teachers.of(teacher)
+        self.teachers.freeze()
+        self._terms = bind_terms(phase, student, self.teachers.first, options.seed)
+        self.teachers.check(phase)
+        if options.steps is None and _has_schedule(phase):
+            raise ValueError("a phase with a schedule needs the number of its steps")
+        projections = [layer for term in self._terms for layer in term.projections.layers]
         projected = [variable for layer in projections for variable in layer.variables]
         learned = [variable for layer in projections for variable in layer.trainable_variables]
         self.state_variables = [*student.variables, *projected]
         self.trained_variables = [*trained_by(phase, student), *learned]
         self.built = True
 
-    def _check_schedules(self):
-        numbers = [term.weight for term in self.phase.active_terms]
-        numbers += [value for term in self.phase.active_terms for value in term.options.values()]
-        if self.steps is None and any(isinstance(number, Schedule) for number in numbers):
-            raise ValueError("a phase with a schedule needs the number of its steps")
+    def fit_projections(self, batches, rows_at_once=8):
+        """Sets the projections to the least-squares fit of the student's to the teacher's states.
 
-    def fit_projections(self, batches):
-        """Starts the projections at the least squares of both models' hidden states.
-
-        The random numbers they have until then would lead a student that starts well astray. Of
-        `hidden` and `embedding` this is the best there is; of `cos` and `patient`, which look at
-        directions, a near start. Our training calls it before a phase's first step; who trains
-        by Keras's `fit` may.
+        Random projections would spoil a student that starts from its teacher. For the losses
+        `hidden` and `embedding` this start is the best there is; for `cos` and `patient`, which
+        compare directions, it is close. `StageTrainer` calls this before the first step of a phase;
+        with Keras's `fit` it is optional.
 
         Args:
             batches: iterable of dicts of the batch's tensors.
+            rows_at_once: rows that the models run on at a time; a batch that is split into
+                micro-batches or over devices may not fit in memory as a whole.
         """
-        fits = {each: each.regressions() for each in self._terms if each.projections}
-        if not fits:
-            return
-        names = set().union(*(each.signals() for each in fits))
-        for batch in batches:
-            for row in range(0, len(batch["input_ids"]), FITTED_AT_ONCE):
-                part = {name: rows[row : row + FITTED_AT_ONCE] for name, rows in batch.items()}
-                shown = [compute_signals(m, part, names) for m in (self.student, self.teacher)]
-                for each, regressions in fits.items():
-                    each.regress(regressions, *shown, part)
-        for each, regressions in fits.items():
-            each.set_projections(regressions)
+        fit_projections(self._terms, self.student, self.teachers.first, batches, rows_at_once)
 
     def normalizers(self, batch):
         """Counts the valid elements of each term.
@@ -149,22 +125,22 @@ class Distiller(keras.Model):
             batch: dict of the batch's tensors.
 
         Returns:
-            A dict of float32 scalars by term; over several devices they are to be summed.
+            A dict of float32 scalars by term, to be summed over devices.
         """
-        return {each.name: each.count(batch) for each in self._terms}
+        return {term.name: term.count(batch) for term in self._terms}
 
     def gradients(self, batch, step, row=0, normalizers=None, loss_scale=1.0):
-        """Gradients and losses of one batch; what several devices return is to be summed.
+        """Gradients and losses of one batch, to be summed over devices.
 
         Args:
             batch: dict with input_ids, attention_mask int32 (batch, length); masked_positions,
-                masked_labels int32 and masked_weights float32 (batch, masked). With what
-                `CachedBatches` bring along, no teacher is run.
-            step: int32 scalar, the step of the phase: with `first_step` and the seed it decides
+                masked_labels int32 and masked_weights float32 (batch, masked). If it brings cached
+                signals (see `CachedBatches`), no teacher is run.
+            step: int32 scalar, the step of the phase; with `first_step` and the seed it determines
                 every random draw.
-            row: int32 scalar, this batch's first row in the global batch.
+            row: int32 scalar, index of this batch's first row in the global batch.
             normalizers: valid elements of the global batch by term; None: those of this batch.
-            loss_scale: float32 scalar that the gradients, not the losses, come out multiplied by.
+            loss_scale: float32 scalar; gradients, not losses, are multiplied by it.
 
         Returns:
             (dense gradients of `trained_variables`, dict of losses: `loss` and one
@@ -173,67 +149,43 @@ class Distiller(keras.Model):
         if normalizers is None:
             normalizers = self.normalizers(batch)
         keep_layers = self._draw_layers(step)
-        rows = batch["input_ids"].shape[0]
-        if rows is None or rows % self.micro_batches:
-            raise ValueError(f"{rows} rows cannot be cut into {self.micro_batches} micro-batches")
-        rows //= self.micro_batches
-        if self.micro_batches == 1:
-            return self._micro_gradients(batch, step, row, normalizers, keep_layers, loss_scale)
 
-        def part(index):
-            begin = index * rows
-            # By tf.slice, whose sizes are static; XLA takes no tensor[begin : begin + rows].
-            micro = {
-                name: tf.slice(t, [begin, *[0] * (t.shape.rank - 1)], [rows, *t.shape[1:]])
-                for name, t in batch.items()
-            }
-            first = row + begin
-            return self._micro_gradients(micro, step, first, normalizers, keep_layers, loss_scale)
+        def part(batch, first_row):
+            return self._part_gradients(
+                batch, step, row + first_row, normalizers, keep_layers, loss_scale
+            )
 
-        names = ("loss", *(f"loss_{each.name}" for each in self._terms))
-        zeros = (
-            [tf.zeros(variable.shape) for variable in self.trained_variables],
-            {name: tf.constant(0.0) for name in names},
-        )
-        # A loop, not an unrolled sum: the graph and the memory are those of one micro-batch.
-        return tf.while_loop(
-            lambda index, _: index < self.micro_batches,
-            lambda index, sums: (index + 1, tf.nest.map_structure(tf.add, sums, part(index))),
-            (0, zeros),
-            parallel_iterations=1,
-        )[1]
+        def zeros():
+            names = ("loss", *(f"loss_{term.name}" for term in self._terms))
+            gradients = [tf.zeros(variable.shape) for variable in self.trained_variables]
+            return gradients, {name: tf.constant(0.0) for name in names}
 
-    def _micro_gradients(self, batch, step, row, normalizers, keep_layers, loss_scale):
+        return _sum_over_parts(part, batch, self.options.micro_batches, zeros)
+
+    def _part_gradients(self, batch, step, row, normalizers, keep_layers, loss_scale):
+        """`gradients` of one micro-batch."""
         dropout = DropoutKey(
-            seed=tf.stack([tf.constant(self.seed, tf.int32), self._global_step(step)]),
+            seed=tf.stack([tf.constant(self.options.seed, tf.int32), self._global_step(step)]),
             row=tf.cast(row, tf.int32),
         )
         terms, progress = self._terms, self._progress(step)
-        teachers = self._taught(batch)
+        teachers = self._teacher_signals(batch)
         variables = [variable.value for variable in self.trained_variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
             student = compute_signals(
                 self.student,
                 batch,
-                set().union(*(each.signals() for each in terms)),
+                set().union(*(term.signals() for term in terms)),
                 dropout=dropout,
                 keep_layers=keep_layers,
-                remat=self.remat,
+                remat=self.options.remat,
             )
             losses = {
-                each.name: each.compute(
-                    student,
-                    teachers,
-                    batch,
-                    normalizers[each.name],
-                    progress,
-                    shares=self._shares,
-                    words=self._words,
-                )
-                for each in terms
+                term.name: term.compute(student, teachers, batch, normalizers[term.name], progress)
+                for term in terms
             }
-            total = tf.add_n([each.weight(progress) * losses[each.name] for each in terms])
+            total = tf.add_n([term.weight(progress) * losses[term.name] for term in terms])
             scaled = loss_scale * total
         gradients = tape.gradient(scaled, variables, unconnected_gradients="zero")
         # Dense: Keras's AdamW and clipping are wrong on repeated ids of sparse gradients.
@@ -244,51 +196,93 @@ class Distiller(keras.Model):
         ]
         return gradients, {"loss": total, **{f"loss_{name}": losses[name] for name in losses}}
 
-    def _taught(self, batch):
-        """What the teachers show of a batch: a tuple of dicts of signals, () without a teacher."""
-        names = [each.signals() for each in self._terms if each.loss.needs_teacher]
-        if not names:
-            return ()
-        cached = cached_signals(batch)
-        if cached:
-            return (cached,)
-        names = set().union(*names)
-        shown = [compute_signals(self.teacher, batch, names)]
-        if HEAD_SIGNALS & names:
-            others = self._teachers[1:]
-            shown += [compute_signals(each, batch, HEAD_SIGNALS & names) for each in others]
-        return tuple(tf.nest.map_structure(tf.stop_gradient, shown))
+    def _teacher_signals(self, batch):
+        """`TeacherSignals` of a batch; None for a phase without a teacher."""
+        terms = [term for term in self._terms if term.loss.needs_teacher]
+        if not terms:
+            return None
+        if has_cached_signals(batch):
+            cached = [signal for term in terms for signal in term.cached_signals()]
+            return self.teachers.cached_signals(batch, cached)
+        return self.teachers.signals(batch, set().union(*(term.signals() for term in terms)))
 
     def _global_step(self, step):
-        return tf.cast(step, tf.int32) + self.first_step
+        return tf.cast(step, tf.int32) + self.options.first_step
 
     def _progress(self, step):
-        """Where in the phase a step stands: 0 at the first, 1 at the last."""
-        progress = tf.cast(step, tf.float32) / max((self.steps or 1) - 1, 1)
+        """How far the phase has come at a step: 0 at the first, 1 at the last."""
+        progress = tf.cast(step, tf.float32) / max((self.options.steps or 1) - 1, 1)
         return tf.minimum(progress, 1.0)
 
     def _draw_layers(self, step):
-        """Which layers stay in this step: `LayerDraws`, or None without LayerDrop."""
-        if not self.layerdrop:
+        """The layers that this step keeps: `LayerDraws`, or None without LayerDrop."""
+        options = self.options
+        if not options.layerdrop:
             return None
         return draw_layers(
             self.student.config.num_hidden_layers,
-            self.layerdrop,
-            seed=self.seed,
+            options.layerdrop,
+            seed=options.seed,
             step=self._global_step(step),
-            recompute=self.remat or self.on_metal,
+            recompute=options.remat or options.on_metal,
         )
 
     def train_step(self, data):
         """One step of Keras's `fit` on a batch (see `gradients`); the optimizer clips.
 
         Raises:
-            ValueError: under a strategy of several devices, which only `TrainStep` serves.
+            ValueError: under a strategy of several devices, which only `TrainStep` supports.
         """
         if tf.distribute.get_strategy().num_replicas_in_sync > 1:
-            raise ValueError("fit trains on one device: on several, take training.step.TrainStep")
+            raise ValueError("fit trains on one device: for several, use training.step.TrainStep")
         gradients, losses = self.gradients(
             data, self.optimizer.iterations, loss_scale=self.optimizer.scale_loss(1.0)
         )
         self.optimizer.apply(gradients, self.trained_variables)
         return losses
+
+
+def _has_schedule(phase):
+    terms = phase.active_terms
+    numbers = [number for term in terms for number in (term.weight, *term.options.values())]
+    return any(isinstance(number, Schedule) for number in numbers)
+
+
+def _sum_over_parts(function, batch, parts, zeros):
+    """Sums a function's results over equal parts of a batch, computed one after the other.
+
+    Args:
+        function: of (part of the batch, index of its first row) to nested tensors.
+        batch: dict of tensors.
+        parts: int.
+        zeros: function that returns nested zeros of the shapes of the result.
+
+    Returns:
+        The sums, nested like the results.
+
+    Raises:
+        ValueError: the rows cannot be divided.
+    """
+    rows = batch["input_ids"].shape[0]
+    if rows is None or rows % parts:
+        raise ValueError(f"{rows} rows cannot be cut into {parts} micro-batches")
+    if parts == 1:
+        return function(batch, 0)
+    rows //= parts
+
+    def part(index):
+        begin = index * rows
+        # By tf.slice, whose sizes are static; XLA takes no tensor[begin : begin + rows].
+        micro = {
+            name: tf.slice(t, [begin, *[0] * (t.shape.rank - 1)], [rows, *t.shape[1:]])
+            for name, t in batch.items()
+        }
+        return function(micro, begin)
+
+    # A loop, not an unrolled sum: the graph and the memory are those of one micro-batch.
+    return tf.while_loop(
+        lambda index, _: index < parts,
+        lambda index, sums: (index + 1, tf.nest.map_structure(tf.add, sums, part(index))),
+        (0, zeros()),
+        parallel_iterations=1,
+    )[1]

@@ -1,4 +1,4 @@
-"""Which layer of the teacher each layer of the student corresponds to."""
+"""Maps from the layers of a student to layers of its teacher."""
 
 from tfdistill.system.errors import UserError
 
@@ -7,7 +7,7 @@ _DISTILBERT = (0, 2, 4, 7, 9, 11)
 
 
 def depth_map(name, teacher_layers, student_layers):
-    """Teacher layers for the layers of a shallower student, the first layer first.
+    """The teacher's layers that a shallower student starts from, in order of its layers.
 
     Args:
         name: "every_other": floor(i N / r) for i < r, which is 0, 2, 4, … where N = 2r (Fan et
@@ -21,28 +21,28 @@ def depth_map(name, teacher_layers, student_layers):
         tuple of r teacher layer indices.
 
     Raises:
-        UserError: an unknown map, one that does not fit these depths, or a student that is deeper
-            than its teacher.
+        UserError: the map is unknown or does not fit these depths, or the student is deeper than
+            its teacher.
     """
     _refuse_deeper(teacher_layers, student_layers)
     if name[:1].isdigit():
-        layers = _explicit("--student_init", name, teacher_layers, student_layers)
+        layers = _explicit("student_init", name, teacher_layers, student_layers)
         if any(later <= earlier for earlier, later in zip(layers, layers[1:], strict=False)):
-            raise UserError(f"--student_init: the layers {name} must rise, each named once")
+            raise UserError(f"`student_init`: the layers {name} must increase, each named once")
         return layers
     if name not in _STARTS:
         raise UserError(
-            f"--student_init: unknown depth map {name!r}; use one of {', '.join(_STARTS)}, search, "
+            f"`student_init`: unknown depth map {name!r}; use one of {', '.join(_STARTS)}, search, "
             "random, or a list like 0,2,4"
         )
-    return _called("--student_init", name, _STARTS, teacher_layers, student_layers)
+    return _named("student_init", name, _STARTS, teacher_layers, student_layers)
 
 
 def layer_map(name, teacher_layers, student_layers):
-    """The teacher's layer that each layer of the student is compared with, the first layer first.
+    """The teacher's layers that the student's layers are compared with, in order of its layers.
 
     Args:
-        name: "uniform": (i + 1) N / r with halves rounded up, less 1: the last meets the last
+        name: "uniform": (i + 1) N / r with halves rounded up, less 1: last to last
             (Jiao et al., 2020, TinyBERT, section 4.3: 3, 6, 9, 12 of 12, counted from 1); "skip":
             every floor(N / r)-th (Sun et al., 2019, PKD, section 3.2: 2, 4, 6, … of 12); "first",
             "last", "spaced", "distilbert": as for `depth_map`; or a list like "2,5,8,11", from 0.
@@ -53,33 +53,33 @@ def layer_map(name, teacher_layers, student_layers):
         tuple of r teacher layer indices.
 
     Raises:
-        UserError: an unknown map, or one that does not fit these depths.
+        UserError: the map is unknown or does not fit these depths.
     """
     if name[:1].isdigit():
-        return _explicit("--layer_map", name, teacher_layers, student_layers)
+        return _explicit("layer_map", name, teacher_layers, student_layers)
     if name not in _COMPARISONS:
         raise UserError(
-            f"--layer_map: unknown layer map {name!r}; use one of {', '.join(_COMPARISONS)}, or a "
+            f"`layer_map`: unknown layer map {name!r}; use one of {', '.join(_COMPARISONS)}, or a "
             "list like 2,5,8,11"
         )
     if name != "uniform":
         _refuse_deeper(teacher_layers, student_layers)
-    return _called("--layer_map", name, _COMPARISONS, teacher_layers, student_layers)
+    return _named("layer_map", name, _COMPARISONS, teacher_layers, student_layers)
 
 
 def _refuse_deeper(teacher_layers, student_layers):
     if student_layers > teacher_layers:
         raise UserError(
-            f"--student_config: a student of {student_layers} layers is deeper than its teacher of "
-            f"{teacher_layers}; use at most {teacher_layers} (more with --student_init=random and "
-            "--layer_map=uniform)"
+            f"`student_config`: a student of {student_layers} layers is deeper than its teacher of "
+            f"{teacher_layers}; use at most {teacher_layers} (more with `student_init`=random and "
+            "`layer_map`=uniform)"
         )
 
 
-def _called(flag, name, maps, teacher_layers, student_layers):
+def _named(setting, name, maps, teacher_layers, student_layers):
     if name == "distilbert" and (teacher_layers, student_layers) != (12, 6):
         raise UserError(
-            f"{flag}=distilbert names 6 layers of a teacher of 12, not {student_layers} of "
+            f"`{setting}`=distilbert maps 6 layers to a teacher of 12, not {student_layers} to "
             f"{teacher_layers}; use spaced"
         )
     return maps[name](teacher_layers, student_layers)
@@ -129,18 +129,18 @@ _STARTS = {"every_other": _every_other, **_EITHER}
 _COMPARISONS = {"uniform": _uniform, "skip": _skip, **_EITHER}
 
 
-def _explicit(flag, text, teacher_layers, student_layers):
+def _explicit(setting, text, teacher_layers, student_layers):
     parts = text.split(",")
     if not all(part.strip().isdecimal() for part in parts):
-        raise UserError(f"{flag}: {text!r} is no list of layers like 0,2,4")
+        raise UserError(f"`{setting}`: {text!r} is not a list of layers like 0,2,4")
     indices = tuple(int(part) for part in parts)
     if len(indices) != student_layers:
         raise UserError(
-            f"{flag}: {text} names {len(indices)} layers, and the student has "
+            f"`{setting}`: {text} names {len(indices)} layers, but the student has "
             f"{student_layers}; give one for each"
         )
     if max(indices) >= teacher_layers:
         raise UserError(
-            f"{flag}: the teacher has layers 0 to {teacher_layers - 1}, not {max(indices)}"
+            f"`{setting}`: the teacher has layers 0 to {teacher_layers - 1}, not {max(indices)}"
         )
     return indices

@@ -1,4 +1,4 @@
-"""What a recipe is made of: phases, and in each the weighted terms of its loss."""
+"""The parts of a recipe: phases, and the weighted terms of each phase's loss."""
 
 import dataclasses
 import re
@@ -9,8 +9,10 @@ from tfdistill.distillation.schedules import Schedule
 from tfdistill.system.errors import UserError
 
 NONE, SHARED, PER_LAYER, FIXED = PROJECTIONS = ("none", "shared", "per_layer", "fixed")
-TEXT_ALONE = ("mlm",)  # the losses that read no teacher
-ATTENTION_HEADS = "attention"  # as relation heads: those of the models, not split again
+# Losses without a teacher; known before TensorFlow is imported, for early checks of a command.
+TEXT_ALONE = ("mlm",)
+# As `relation_heads` of the loss "relations": the models' own attention heads, not split again.
+ATTENTION_HEADS = "attention"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,16 +20,17 @@ class Term:
     """One weighted loss.
 
     Args:
-        loss: a name in `terms.LOSSES`.
+        loss: name of a loss (see `losses.LOSSES`).
         weight: factor of the loss in the sum; may be a `Schedule`.
         options: keyword arguments of the loss, such as `temperature`, which may be a `Schedule`.
-        layers: for losses of layers, which are compared: the name of a map or a list of the
+        layers: the layers that a loss of layers compares: the name of a map or a list of the
             teacher's layers (see `layer_maps.layer_map`), or a tuple of pairs (student's layer,
             teacher's layer), from 0, or from -1 backwards. The loss is the sum over the pairs.
-        projection: for losses of hidden states, the learned map from the student's width to the
-            teacher's: "none", "shared" by the layers of this term, "per_layer"; or "fixed": shared,
-            and it stays the least squares of both models before the phase.
-        name: what metrics call it; "": the loss's name. Of one phase's terms no two share it.
+        over_layers: "sum", or "mean" to divide the loss by the number of pairs.
+        projection: the learned map from the student's width to the teacher's, for losses of hidden
+            states: "none", "shared" by the layers of this term, "per_layer", or "fixed": shared,
+            and not trained after its least-squares start.
+        name: name of the term in metrics, unique in its phase; "": the loss's name.
     """
 
     loss: str
@@ -51,20 +54,24 @@ class Term:
 
 @dataclasses.dataclass(frozen=True)
 class Phase:
-    """A stretch of training with one sum of losses.
+    """A part of the training that minimizes one weighted sum of losses.
 
     Args:
         name: shown in TensorBoard and the report.
-        terms: the `Term`s of the sum; those of weight 0 cost nothing.
+        terms: the `Term`s of the sum; terms of weight 0 are not computed.
         share: share of the student's steps that this phase takes.
-        trainable: the parts of the student that learn, such as "head", "encoder/embeddings",
-            "encoder/layer_0" or "encoder/layer_-1/output", the last layer's; empty: all of it.
-            Projections learn anyway.
+        trainable: the parts of the student that are trained, such as "head", "encoder/embeddings",
+            "encoder/layer_0" or "encoder/layer_-1/output" (in the last layer); empty: all parts.
+            Projections are always trained.
         learning_rate: factor of the run's learning rate.
-        rates: factors of that for parts of the student; where two hold a part, the last counts.
-        each_layer: whether it is taken once for each of the student's layers, from the first, of
-            which it then compares that one (see `unfold`).
-        fresh_optimizer: whether moments start at zero; else they go on from the phase before.
+        rates: (part, further factor of the learning rate) for parts of the student; if several
+            include a variable, the last one applies.
+        each_layer: whether the phase is repeated for each of the student's layers, the first layer
+            first; it then compares and trains that layer (see `progressive.unfold`).
+        lower_rate: with `each_layer`, factor of the learning rate for everything below that layer;
+            0 freezes it.
+        fresh_optimizer: whether the optimizer's moments start at zero; otherwise they continue from
+            the phase before.
     """
 
     name: str
@@ -74,6 +81,7 @@ class Phase:
     learning_rate: float = 1.0
     rates: tuple[tuple[str, float], ...] = ()
     each_layer: bool = False
+    lower_rate: float = 0.0
     fresh_optimizer: bool = True
 
     def __post_init__(self):
@@ -87,35 +95,35 @@ class Phase:
 
     @property
     def active_terms(self):
-        """The terms that weigh something."""
+        """The terms with a weight other than 0."""
         return tuple(term for term in self.terms if term.weight)
 
 
 def require_loss(phase):
-    """Refuses a phase whose terms all weigh nothing.
+    """Checks that a phase has a term with a weight other than 0.
 
     Args:
         phase: a `Phase`.
 
     Raises:
-        UserError: it is one.
+        UserError: it has none.
     """
     if not phase.active_terms:
         losses = ", ".join(term.loss for term in phase.terms)
         raise UserError(
-            f"--recipe: every loss weighs 0 in phase {phase.name!r}: give one of {losses} a weight "
-            "(--alpha_…)"
+            f"`recipe`: every loss has the weight 0 in phase {phase.name!r}: give one of {losses} "
+            "a weight (the settings that begin with alpha)"
         )
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """A published way to make a student, as data.
+    """A way to train a student, as data: phases with weighted losses.
 
     Args:
-        name: what `--recipe` takes.
-        phases: the `Phase`s in their order, each with a name of its own.
-        source: the paper.
+        name: value of the setting `recipe`.
+        phases: the `Phase`s in their order, each with its own name.
+        source: the paper that describes it.
     """
 
     name: str
@@ -129,17 +137,17 @@ class Recipe:
 
 
 def trained_by(phase, student):
-    """The variables that learn in a phase.
+    """The variables that a phase trains.
 
     Args:
         phase: a `Phase`.
-        student: a `MaskedLanguageModel`, of which some may be frozen.
+        student: a `MaskedLanguageModel`; its frozen variables are not trained.
 
     Returns:
-        list of those that the phase names, in their order.
+        list of Keras variables, in the student's order.
 
     Raises:
-        UserError: nothing is left of a part that the phase names.
+        UserError: a part that the phase names has no variable to train.
     """
     variables = list(student.trainable_variables)
     if not phase.trainable:
@@ -154,18 +162,18 @@ def trained_by(phase, student):
 
 
 def rates_of(phase, variables, depth):
-    """Factors of the phase's learning rate, one for each variable.
+    """Factors of a phase's learning rate, one for each variable.
 
     Args:
         phase: a `Phase`.
-        variables: Keras variables, those of projections among them.
-        depth: layers of the student.
+        variables: the Keras variables that are trained, including those of projections.
+        depth: number of layers of the student.
 
     Returns:
         list of float.
 
     Raises:
-        UserError: nothing that learns is in a part.
+        UserError: a part has no variable to train.
     """
     rates = {id(variable): 1.0 for variable in variables}
     for part, rate in phase.rates:
@@ -179,8 +187,8 @@ def rates_of(phase, variables, depth):
 def _refuse(phase, field, part, variables):
     parts = sorted({"/".join(v.path.split("/")[:-1]) for v in variables})
     raise UserError(
-        f"--recipe: phase {phase.name!r} names {part!r} in {field}, and no such part of the "
-        f"student can learn; there are {', '.join(parts)}"
+        f"`recipe`: phase {phase.name!r} names {part!r} in {field}, but the student has no such "
+        f"part to train; its parts are {', '.join(parts)}"
     )
 
 
@@ -190,7 +198,7 @@ def _inside(part, variables, depth):
 
 
 def _from_the_first(part, depth):
-    """A part's path, with a layer that is counted from the last counted from the first."""
+    """A part's path, with a negative layer index replaced by the index from the first layer."""
     return re.sub(r"(?<=/layer_)-\d+", lambda found: str(depth + int(found[0])), part)
 
 

@@ -10,10 +10,10 @@ SHAPES = ("linear", "cosine")
 
 @dataclasses.dataclass(frozen=True)
 class Schedule:
-    """A number that goes from one value to another over the steps of a phase.
+    """A number that changes from one value to another over the steps of a phase.
 
-    A constant is a plain float. Numbers can be added to a schedule, taken away, multiplied and
-    divided by: `2 * alpha` changes as alpha does.
+    A constant is a plain float. A schedule supports arithmetic with plain numbers: `1 - alpha` and
+    `2 * alpha` are schedules, too.
 
     Args:
         begin: value at the first step.
@@ -28,10 +28,12 @@ class Schedule:
 
     def __post_init__(self):
         if self.shape not in SHAPES:
-            raise ValueError(f"a schedule is {' or '.join(SHAPES)}, not {self.shape!r}")
+            raise ValueError(
+                f"the shape of a schedule is {' or '.join(SHAPES)}, not {self.shape!r}"
+            )
 
     def _changed(self, function, number):
-        """Both ends through a function that keeps the course between them: a linear one."""
+        """The schedule with a linear function applied to both ends."""
         if not isinstance(number, int | float):
             return NotImplemented
         return Schedule(function(self.begin, number), function(self.end, number), self.shape)
@@ -43,7 +45,6 @@ class Schedule:
         return self._changed(lambda own, other: own - other, number)
 
     def __rsub__(self, number):
-        """What is left of a number, as of 1 - alpha."""
         return self._changed(lambda own, other: other - own, number)
 
     def __mul__(self, number):
@@ -66,7 +67,7 @@ class Schedule:
         Returns:
             A float32 scalar.
         """
-        import tensorflow as tf  # only here: recipes are read before it is imported
+        import tensorflow as tf  # imported late: recipes are read before TensorFlow is loaded
 
         progress = tf.cast(progress, tf.float32)
         if self.shape == "cosine":
@@ -75,12 +76,12 @@ class Schedule:
 
 
 def value_at(number, progress):
-    """A float as it is, a `Schedule` at `progress`."""
+    """The value of a `Schedule` at `progress`; a plain number itself."""
     return number.at(progress) if isinstance(number, Schedule) else number
 
 
 def parse_schedules(text):
-    """Reads what `--schedules` takes.
+    """Parses the setting `schedules`.
 
     Args:
         text: "NAME=SHAPE:BEGIN:END", several separated by commas.
@@ -89,7 +90,7 @@ def parse_schedules(text):
         dict of names to `Schedule`s.
 
     Raises:
-        UserError: it is written otherwise.
+        UserError: the text has another form.
     """
     found = {}
     for item in filter(None, text.split(",")):
@@ -99,7 +100,7 @@ def parse_schedules(text):
             found[name.strip()] = Schedule(float(begin), float(end), shape)
         except ValueError:
             raise UserError(
-                f"--schedules: {item!r} is no NAME=SHAPE:BEGIN:END with a shape out of "
+                f"`schedules`: {item!r} is not NAME=SHAPE:BEGIN:END with one of the shapes "
                 f"{', '.join(SHAPES)}, such as alpha_ce=linear:5:1"
             ) from None
     return found

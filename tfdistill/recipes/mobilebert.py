@@ -111,8 +111,8 @@ def mobilebert_pkt(
     """
     features = alpha_feature_map, alpha_feature_mean, alpha_feature_variance
     layers = _layer_terms(*features, alpha_attention, layer_map, projection)
-    rates = (("below", lower_rate),)
-    transfer = Phase("transfer", layers, share=transfer_share, each_layer=True, rates=rates)
+    each = dict(each_layer=True, lower_rate=lower_rate)
+    transfer = Phase("transfer", layers, share=transfer_share, **each)
     distil = Phase("distil", _prediction_terms(alpha), share=1.0 - transfer_share)
     return Recipe("mobilebert_pkt", (transfer, distil), source=SOURCE)
 

@@ -2,6 +2,7 @@
 
 from html import escape
 
+from tfdistill.distillation.losses import LOSSES
 from tfdistill.reports import plots
 from tfdistill.reports.page import figure, note, page, section, table
 from tfdistill.reports.run_section import run_section
@@ -21,22 +22,6 @@ from tfdistill.reports.table import (
 from tfdistill.system.files import write_atomically
 
 MARKS = {"passed": "✓", "failed": "✗", "not shown": "?"}
-
-TERMS = {
-    "ce": "KL divergence from the teacher's softened predictions, times T²",
-    "soft_ce": "cross-entropy with the teacher's softened predictions",
-    "mse": "squared distance of the logits",
-    "cos": "1 − cosine of the last hidden states",
-    "embedding": "squared distance of the embeddings",
-    "hidden": "squared distance of hidden states, summed over layers",
-    "feature_map": "squared distance of normalised hidden states, mean over layers",
-    "feature_mean": "squared distance of hidden states' means, mean over layers",
-    "feature_variance": "distance of hidden states' variances, mean over layers",
-    "attention_scores": "squared distance of attention scores, summed over layers",
-    "attention_maps": "KL divergence from the teacher's attention",
-    "patient": "squared distance of normalised [CLS] states",
-    "relations": "KL divergence from the teacher's relations between tokens",
-}
 
 
 def write_report(path, metrics, curves, examples):
@@ -220,7 +205,11 @@ def _curves(curves):
 
 def _explain_terms(curves):
     keys = {key for rows in curves.values() for row in rows for key in row}
-    known = [f"{term}: {text}." for term, text in TERMS.items() if f"loss_{term}" in keys]
+    known = [
+        f"{loss.name}: {loss.description}."
+        for loss in LOSSES.values()
+        if loss.needs_teacher and f"loss_{loss.name}" in keys
+    ]
     first, last = "What the student learns beside the masked-LM loss.", "Each before its weight."
     return " ".join([first, *known, last])
 

@@ -63,7 +63,7 @@ def recipes_without_head(config):
     Returns:
         list of names.
     """
-    from tfdistill.distillation.terms import LOSSES  # needs TensorFlow
+    from tfdistill.distillation.losses import LOSSES  # needs TensorFlow
 
     options = dataclasses.asdict(config) | {"schedules": ""}
     found = []

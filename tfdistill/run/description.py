@@ -98,7 +98,7 @@ def reads_teacher(recipe, teacher_config):
     Returns:
         bool.
     """
-    from tfdistill.distillation.terms import LOSSES
+    from tfdistill.distillation.losses import LOSSES
 
     losses = [LOSSES[term.loss] for phase in recipe.phases for term in phase.active_terms]
     return teacher_config is not None and any(loss.needs_teacher for loss in losses)

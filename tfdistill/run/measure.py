@@ -1,6 +1,5 @@
 """Measures the models of a run on held-out text: every model on the same masks."""
 
-from tfdistill.distillation.ensemble import MeanOfTeachers
 from tfdistill.models.model import parameters
 from tfdistill.training.evaluation import agreement, evaluate, evaluate_unigram, scorer
 from tfdistill.training.paired_bootstrap import paired_errors
@@ -66,19 +65,18 @@ def evaluate_models(models, counts, batches, progress=lambda key, done: None):
     return found, sums
 
 
-def evaluate_together(teachers, shares, batches):
-    """Scores several teachers as one (see `MeanOfTeachers`).
+def evaluate_together(teachers, batches):
+    """Scores the mean of several teachers as one model.
 
     Args:
-        teachers: list of `MaskedLanguageModel`.
-        shares: of the teachers.
+        teachers: `Teachers`.
         batches: iterable of evaluation batches.
 
     Returns:
         (dict of metrics and sizes, `RowSums`), as of one of `evaluate_models`.
     """
-    sizes = [parameters(teacher) for teacher in teachers]
-    metrics, _, sums = evaluate(scorer(MeanOfTeachers(teachers, shares)), batches)
+    sizes = [parameters(teacher) for teacher in teachers.models]
+    metrics, _, sums = evaluate(scorer(teachers), batches)
     metrics |= {
         "parameters": sum(size["total"] for size in sizes),
         "parameters_without_embeddings": sum(size["without_embeddings"] for size in sizes),

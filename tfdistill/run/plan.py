@@ -3,11 +3,11 @@
 import dataclasses
 import math
 
-from tfdistill.distillation.cached_signals import kept_for
-from tfdistill.distillation.ensemble import LEARN_THE_MEAN, check_teachers, shares_of
+from tfdistill.distillation.cached_signals import signals_to_cache
+from tfdistill.distillation.losses import LOSSES
 from tfdistill.distillation.phases import Recipe
 from tfdistill.distillation.progressive import unfold
-from tfdistill.distillation.terms import LOSSES
+from tfdistill.distillation.teachers import Teachers
 from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.run.baselines import BOTH, baselines_of
 from tfdistill.run.checks import check_recipe, check_terms, recipes_without_head, split_steps
@@ -94,11 +94,11 @@ def _check_teachers(config, recipe, teachers, student_config, teacher_config):
     weights = teacher_weights(config)
     if weights and len(teachers) < 2:
         raise UserError("`teacher_weights` is for several teachers (`teacher`=a,b): leave it out")
-    shares_of(max(len(teachers), 1), weights)
+    several = Teachers(teachers, weights)
     for phase in recipe.phases:
-        check_teachers(phase, teachers)
-    losses = {term.loss for phase in recipe.phases for term in phase.active_terms}
-    if len(teachers) > 1 and not losses & LEARN_THE_MEAN:
+        several.check(phase)
+    losses = [LOSSES[term.loss] for phase in recipe.phases for term in phase.active_terms]
+    if len(teachers) > 1 and not any(loss.mean_of_teachers for loss in losses):
         raise UserError(
             f"`teacher`: no loss of `recipe`={config.recipe} reads the mean of several teachers, "
             "and layers are compared with the first alone; name one teacher"
@@ -110,7 +110,7 @@ def _check_teachers(config, recipe, teachers, student_config, teacher_config):
                 f"positions of `teacher`={name}: use a smaller one"
             )
     if config.teacher_cache:
-        kept_for(recipe, student_config, teacher_config)
+        signals_to_cache(recipe, student_config, teacher_config)
     elif config.cached_mask_epochs != type(config).cached_mask_epochs:
         raise UserError("`cached_mask_epochs` is for `teacher_cache`: name a folder, or neither")
 

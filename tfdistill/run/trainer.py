@@ -4,10 +4,9 @@ import contextlib
 import dataclasses
 
 from tfdistill.data.batches import as_dataset
-from tfdistill.distillation.distiller import Distiller
+from tfdistill.distillation.distiller import Distiller, StepOptions
 from tfdistill.distillation.phases import Phase, rates_of
 from tfdistill.reports.tensorboard import RunWriter
-from tfdistill.run.sources import teacher_weights
 from tfdistill.training.checkpoints import StageState
 from tfdistill.training.evaluation import scorer
 from tfdistill.training.loop import Intervals, Observers, TrainingLoop
@@ -66,18 +65,13 @@ class StageTrainer:
         Args:
             stage: a `TrainingStage`.
             model: the `MaskedLanguageModel` to train.
-            teachers: list of `MaskedLanguageModel`s; [] for a phase without a teacher. Layers are
-                compared with the first.
+            teachers: `Teachers`; None for a phase without a teacher.
             batches: `TrainingBatches` or `CachedBatches`.
 
         Returns:
             Seconds of training before the last stop; 0 if the stage was never stopped.
         """
-        first, *others = teachers or (None,)
-        distiller = Distiller(
-            model,
-            stage.phase,
-            first,
+        options = StepOptions(
             seed=self._config.seed,
             layerdrop=stage.layerdrop,
             micro_batches=self._config.gradient_accumulation_steps,
@@ -85,9 +79,8 @@ class StageTrainer:
             on_metal=self._machine.on_metal,
             steps=stage.steps,
             first_step=stage.first_step,
-            more_teachers=others,
-            teacher_weights=teacher_weights(self._config) if others else (),
         )
+        distiller = Distiller(model, stage.phase, teachers, options)
 
         def dataset(first, end):
             return as_dataset(batches, stage.first_step + first, stage.first_step + end)

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdistill.distillation.losses import layers
+from tfdistill.distillation.losses.attention import attention_kl, attention_scores_mse
+from tfdistill.distillation.losses.hidden import (
+    feature_map_mse,
+    feature_mean_mse,
+    feature_variance_distance,
+    hidden_mse,
+    patient_distance,
+)
+from tfdistill.distillation.losses.relations import relation_heads_for, relation_kl
 
 BATCH, HEADS, LENGTH, SIZE, WIDTH = 3, 4, 6, 5, 20
 TOKENS = (6, 4, 1)  # a full row, a padded one, a text of one token
@@ -98,70 +106,70 @@ def numpy_relations(student, teacher, heads):
 
 CASES = {
     "scores": (
-        layers.attention_scores_mse,
+        attention_scores_mse,
         ("student_scores", "teacher_scores"),
         SCORES,
         {},
         numpy_scores_mse,
     ),
     "maps": (
-        layers.attention_kl,
+        attention_kl,
         ("student_scores", "teacher_scores"),
         SCORES,
         {},
         numpy_attention_kl,
     ),
     "hidden": (
-        layers.hidden_mse,
+        hidden_mse,
         ("student_hidden", "teacher_hidden"),
         HIDDEN,
         {},
         numpy_hidden_mse,
     ),
     "feature map": (
-        layers.feature_map_mse,
+        feature_map_mse,
         ("student_hidden", "teacher_hidden"),
         HIDDEN,
         {},
         numpy_features(lambda s, t: (standard(s) - standard(t)) ** 2),
     ),
     "feature mean": (
-        layers.feature_mean_mse,
+        feature_mean_mse,
         ("student_hidden", "teacher_hidden"),
         HIDDEN,
         {},
         numpy_features(lambda s, t: (s.mean(axis=1) - t.mean(axis=1)) ** 2),
     ),
     "feature variance": (
-        layers.feature_variance_distance,
+        feature_variance_distance,
         ("student_hidden", "teacher_hidden"),
         HIDDEN,
         {},
         numpy_features(lambda s, t: np.abs(s.var(axis=1) - t.var(axis=1))),
     ),
     "patient, mean": (
-        layers.patient_distance,
+        patient_distance,
         ("student_hidden", "teacher_hidden"),
         HIDDEN,
         {},
         lambda s, t: numpy_patient(s, t, "mean"),
     ),
     "patient, sum": (
-        layers.patient_distance,
+        patient_distance,
         ("student_hidden", "teacher_hidden"),
         HIDDEN,
         {"over_width": "sum"},
         lambda s, t: numpy_patient(s, t, "sum"),
     ),
     "relations": (
-        layers.relation_kl,
+        relation_kl,
         ("student_vectors", "teacher_vectors"),
         VECTORS,
         {"relation_heads": 10},
         lambda s, t: numpy_relations(s, t, 10),
     ),
     "relations, own heads": (
-        layers.relation_kl,
+        relation_kl,
         ("student_vectors", "teacher_vectors"),
         VECTORS,
         {"relation_heads": HEADS},
@@ -266,7 +274,7 @@ def test_low_precision_is_computed_in_float32(case):
 def test_relations_compare_models_of_any_shape(mask):
     """Both re-split into two heads: 4 heads of 5 on one side, 3 heads of 2 on the other."""
     student, teacher = arrays(1, BATCH, 3, LENGTH, 2), arrays(2, *VECTORS)
-    value = layers.relation_kl(
+    value = relation_kl(
         student_vectors=student, teacher_vectors=teacher, mask=tf.constant(mask), relation_heads=2
     )
     np.testing.assert_allclose(value, numpy_relations(student, teacher, 2), rtol=1e-5)
@@ -277,5 +285,5 @@ def test_relations_compare_models_of_any_shape(mask):
     [(384, 768, 48), (312, 384, 24), (192, 384, 48), (312, 768, 24), (7, 11, 1), (100, 100, 25)],
 )
 def test_relation_heads_divide_both_widths(student, teacher, heads):
-    assert layers.relation_heads_for(student, teacher) == heads
+    assert relation_heads_for(student, teacher) == heads
     assert student % heads == teacher % heads == 0

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdistill.distillation.losses import basic
 from tfdistill.distillation.losses import vocabulary as vocabulary_loss_module
+from tfdistill.distillation.losses.labels import masked_cross_entropy
+from tfdistill.distillation.losses.logits import kl_divergence, logits_mse, soft_cross_entropy
 from tfdistill.distillation.losses.vocabulary import (
     KL,
     SAFE_EXPONENT,
@@ -23,7 +24,7 @@ WEIGHTS = np.array([1, 1, 0, 1, 0, 1, 1, 1, 0, 1], np.float32)
 
 def plain_kl(temperature):
     def loss(**parts):
-        return basic.kl_divergence(temperature=temperature, **parts)
+        return kl_divergence(temperature=temperature, **parts)
 
     return loss
 
@@ -41,7 +42,7 @@ def chunked_soft_cross_entropy(**parts):
 
 
 def plain_soft_cross_entropy(**parts):
-    return basic.soft_cross_entropy(temperature=2.0, **parts)
+    return soft_cross_entropy(temperature=2.0, **parts)
 
 
 def chunked_mse(**parts):
@@ -53,7 +54,7 @@ LOSSES = {
     "kl 2": (chunked_kl(2.0), plain_kl(2.0)),
     "kl 4": (chunked_kl(4.0), plain_kl(4.0)),
     "soft cross-entropy": (chunked_soft_cross_entropy, plain_soft_cross_entropy),
-    "mse": (chunked_mse, basic.logits_mse),
+    "mse": (chunked_mse, logits_mse),
 }
 
 
@@ -248,7 +249,7 @@ def chunked_cross_entropy(weights=WEIGHTS, normalizer=None, chunk=4):
 
 def plain_cross_entropy(weights=WEIGHTS, normalizer=None):
     options = dict(labels=LABELS, weights=weights, normalizer=normalizer)
-    return lambda student: basic.masked_cross_entropy(logits=logits_of(student), **options)
+    return lambda student: masked_cross_entropy(logits=logits_of(student), **options)
 
 
 @pytest.mark.parametrize("normalizer", [None, 29.0])

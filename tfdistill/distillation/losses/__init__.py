@@ -1,1 +1,10 @@
-"""Losses between a student and its teacher."""
+"""Losses that recipes can name.
+
+`LOSSES` maps their names to `Loss` objects. A new loss is one class with the decorator `register`,
+in one of these modules or in a user's recipe file.
+"""
+
+from tfdistill.distillation.losses import attention, hidden, labels, logits, relations  # noqa: F401
+from tfdistill.distillation.losses.loss import LOSSES, Comparison, Loss, register
+
+__all__ = ["LOSSES", "Comparison", "Loss", "register"]

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from tfdistill.distillation.losses.basic import mean_over
+from tfdistill.distillation.losses.means import mean_over
 
 CHUNK = 320  # tokens: 39 MB of float32 logits at 30,522 words; smaller ones multiply slower
 LARGEST_CHUNK = CHUNK * 30_522  # logits: a larger vocabulary takes fewer tokens at a time

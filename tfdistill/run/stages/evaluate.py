@@ -2,7 +2,7 @@
 
 import time
 
-from tfdistill.distillation.ensemble import shares_of
+from tfdistill.distillation.teachers import Teachers
 from tfdistill.run import measure
 from tfdistill.run.sources import teacher_weights
 from tfdistill.run.stages.stage import Stage
@@ -36,6 +36,6 @@ class Evaluate(Stage):
 
 def _evaluate_mean(context):
     context.console.say("measuring the mean of the teachers")
-    teachers = context.models.saved_teachers(len(context.plan.teacher_names))
-    shares = shares_of(len(teachers), teacher_weights(context.config))
-    return measure.evaluate_together(teachers, shares, context.text.test)
+    models = context.models.saved_teachers(len(context.plan.teacher_names))
+    teachers = Teachers(models, teacher_weights(context.config))
+    return measure.evaluate_together(teachers, context.text.test)

@@ -4,11 +4,13 @@ import itertools
 import time
 
 from tfdistill import recipes
-from tfdistill.distillation.cached_signals import kept_for
+from tfdistill.distillation.cached_signals import signals_to_cache
+from tfdistill.distillation.teachers import Teachers
 from tfdistill.run import plan
 from tfdistill.run.baselines import KEYS, baseline_keys
 from tfdistill.run.checks import split_steps
 from tfdistill.run.directory import training_names
+from tfdistill.run.sources import teacher_weights
 from tfdistill.run.stages.stage import Stage
 from tfdistill.run.student_start import random_student, student_from_text
 from tfdistill.run.teacher_cache import open_cache
@@ -24,7 +26,8 @@ class Student(Stage):
     def run(self, context):
         """Trains from the start, and saves the result."""
         with context.training():
-            teachers, phases = context.models.teachers, context.plan.recipe.phases
+            teachers = Teachers(context.models.teachers, teacher_weights(context.config))
+            phases = context.plan.recipe.phases
             _train(context, self.name, context.models.start, teachers, phases)
 
 
@@ -44,7 +47,7 @@ class Baselines(Stage):
             for key in baseline_keys(context.config):
                 if not context.directory.done(key):
                     model = _start_of_baseline(context, key)
-                    _train(context, key, model, [], recipes.get("mlm").phases)
+                    _train(context, key, model, None, recipes.get("mlm").phases)
 
 
 def _start_of_baseline(context, key):
@@ -95,7 +98,7 @@ def _batches(context, teachers, shares):
         # The baselines too learn from the same rows and masks.
         mask_epochs=config.cached_mask_epochs if config.teacher_cache else 0,
     )
-    if not (config.teacher_cache and teachers):
+    if not (config.teacher_cache and teachers and teachers.models):
         return [batches] * len(shares)
     started = time.perf_counter()
     student, teacher = context.plan.student_config, context.plan.teacher_config
@@ -104,13 +107,13 @@ def _batches(context, teachers, shares):
         batches,
         teachers,
         student=student,
-        folders=context.directory.teachers(len(teachers)),
+        folders=context.directory.teachers(len(teachers.models)),
         precision=context.machine.precision,
     )
-    kept = kept_for(context.plan.recipe, student, teacher)
+    signals = signals_to_cache(context.plan.recipe, student, teacher)
     ends = list(itertools.accumulate(shares))
-    cache.fill(list(zip(kept, [0, *ends], ends, strict=False)), context.console)
+    cache.fill(list(zip(signals, [0, *ends], ends, strict=False)), context.console)
     before = (context.directory.done("cache") or {}).get("seconds", 0.0)
-    bytes_per_token = cache.bytes_per_token(set().union(*kept))
+    bytes_per_token = cache.bytes_per_token(set().union(*signals))
     context.finish("cache", started, before, bytes_per_token=bytes_per_token)
-    return [cache.batches(each) for each in kept]
+    return [cache.batches(of_phase) for of_phase in signals]

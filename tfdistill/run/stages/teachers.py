@@ -48,7 +48,7 @@ def _train(context, teacher):
         layerdrop=config.layerdrop,
     )
     batches = context.batches(seed=config.seed, smoothing=0.0)
-    return context.trainer.train(training, teacher, [], batches)
+    return context.trainer.train(training, teacher, None, batches)
 
 
 def _fresh_teacher(context):

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdistill.distillation.losses import basic
+from tfdistill.distillation.losses.hidden import cosine_distance
+from tfdistill.distillation.losses.labels import masked_cross_entropy
+from tfdistill.distillation.losses.logits import kl_divergence, logits_mse, soft_cross_entropy
+from tfdistill.distillation.losses.means import mean_over
 
 WEIGHTS = np.array([[1, 1, 0, 1, 0], [1, 0, 0, 0, 0]], np.float32)
 
@@ -58,17 +61,17 @@ def between(student, teacher, **options):
     return {
         **{
             f"kl {temperature}": (
-                basic.kl_divergence(temperature=temperature, **logits),
+                kl_divergence(temperature=temperature, **logits),
                 kl(s, t, temperature),
             )
             for temperature in (1.0, 2.0, 4.0)
         },
         "soft": (
-            basic.soft_cross_entropy(temperature=2.0, **logits),
+            soft_cross_entropy(temperature=2.0, **logits),
             -(np.exp(log_softmax(t / 2.0)) * log_softmax(s / 2.0)).sum(axis=-1),
         ),
-        "mse": (basic.logits_mse(**logits), squared_distance(s, t)),
-        "cos": (basic.cosine_distance(**hidden), angle(s, t)),
+        "mse": (logits_mse(**logits), squared_distance(s, t)),
+        "cos": (cosine_distance(**hidden), angle(s, t)),
     }
 
 
@@ -103,7 +106,7 @@ def test_gradients(pair):
 def test_masked_cross_entropy(pair, normalizer):
     logits = pair[0]
     labels = np.random.default_rng(1).integers(0, 40, WEIGHTS.shape)
-    value = basic.masked_cross_entropy(
+    value = masked_cross_entropy(
         logits=logits, labels=labels, weights=WEIGHTS, normalizer=normalizer
     )
     expected = average(cross_entropy(logits, labels), WEIGHTS, normalizer)
@@ -127,8 +130,8 @@ def test_nothing_valid_is_zero(pair):
     for value, _ in between(*pair, weights=nothing).values():
         assert value == 0.0
     labels = np.zeros(nothing.shape, np.int32)
-    assert basic.masked_cross_entropy(logits=pair[0], labels=labels, weights=nothing) == 0.0
-    assert basic.mean_over(pair[0], np.zeros_like(pair[0]), normalizer=0.0) == 0.0
+    assert masked_cross_entropy(logits=pair[0], labels=labels, weights=nothing) == 0.0
+    assert mean_over(pair[0], np.zeros_like(pair[0]), normalizer=0.0) == 0.0
 
 
 @pytest.mark.parametrize("wrong", [np.inf, -np.inf, np.nan])
@@ -141,7 +144,7 @@ def test_what_is_not_valid_may_be_infinite(pair, wrong):
         assert found[name][0] == expected[name][0], name
     labels = np.zeros(WEIGHTS.shape, np.int32)
     options = dict(labels=labels, weights=WEIGHTS)
-    assert basic.masked_cross_entropy(logits=broken[0], **options) == basic.masked_cross_entropy(
+    assert masked_cross_entropy(logits=broken[0], **options) == masked_cross_entropy(
         logits=pair[0], **options
     )
 
@@ -168,7 +171,7 @@ def test_low_precision_is_computed_in_float32(pair):
 def test_cosine_of_opposites_and_of_nothing():
     hidden = np.array([[3.0, -4.0], [0.0, 0.0]], np.float32)
     for row, expected in enumerate((2.0, 1.0)):
-        value = basic.cosine_distance(
+        value = cosine_distance(
             student_hidden=hidden[row : row + 1],
             teacher_hidden=-hidden[:1],
             weights=np.ones(1, np.float32),

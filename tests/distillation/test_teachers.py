@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from tfdistill import recipes
 from tfdistill.distillation.distiller import Distiller
-from tfdistill.distillation.ensemble import MeanOfTeachers, shares_of
 from tfdistill.distillation.losses.vocabulary import KL, log_mixture, vocabulary_loss
+from tfdistill.distillation.teachers import Teachers, shares_of
 from tfdistill.system.errors import UserError
 
 TOKENS, VOCAB = 7, 23
@@ -68,16 +68,13 @@ def test_shares():
     assert shares_of(1) == (1.0,) and shares_of(4) == (0.25,) * 4
     assert shares_of(2, (3, 1)) == (0.75, 0.25)
     for weights in ((1.0,), (1.0, 0.0), (1.0, -1.0), (1.0, float("nan")), (1.0, 1.0, 1.0)):
-        with pytest.raises(UserError, match="--teacher_weights"):
+        with pytest.raises(UserError, match="teacher_weights="):
             shares_of(2, weights)
 
 
 def distil(student, teachers, batch, weights=(), **options):
     (phase,) = recipes.get("distilbert", **options).phases
-    distiller = Distiller(
-        student, phase, teachers[0], more_teachers=teachers[1:], teacher_weights=weights
-    )
-    return distiller.gradients(batch, 0)[1]
+    return Distiller(student, phase, Teachers(teachers, weights)).gradients(batch, 0)[1]
 
 
 def test_a_distiller_of_two_teachers(tiny_model, tiny_batch):
@@ -96,7 +93,7 @@ def test_a_distiller_of_two_teachers(tiny_model, tiny_batch):
 
 def test_several_teachers_are_scored_as_one(tiny_model, tiny_batch):
     teachers, batch = [tiny_model(1), tiny_model(2)], tiny_batch([10, 7])
-    found = MeanOfTeachers(teachers, (0.25, 0.75))(batch)["logits"]
+    found = Teachers(teachers, (1.0, 3.0))(batch)["logits"]
     parts = [tf.nn.softmax(teacher(batch)["logits"]).numpy() for teacher in teachers]
     np.testing.assert_allclose(np.exp(found), 0.25 * parts[0] + 0.75 * parts[1], rtol=1e-4)
 

@@ -1,0 +1,175 @@
+"""Losses that compare the logits of a student with those of its teachers.
+
+The plain functions take whole tensors of logits. The registered losses compute the same a chunk of
+tokens at a time (see `vocabulary`), because the logits of a whole batch would not fit in memory.
+"""
+
+import tensorflow as tf
+
+from tfdistill.distillation.losses.loss import MASKED, TOKENS, Loss, register
+from tfdistill.distillation.losses.means import mean_over, total
+from tfdistill.distillation.losses.top_k import TOP_K_KL, TOP_K_SOFT_CROSS_ENTROPY
+from tfdistill.distillation.losses.vocabulary import (
+    KL,
+    SOFT_CROSS_ENTROPY,
+    SQUARED_DISTANCE,
+    vocabulary_loss,
+)
+from tfdistill.distillation.schedules import Schedule
+from tfdistill.distillation.signals import MASKED_ROWS, TOKEN_ROWS, CachedTopK, decoder_of
+from tfdistill.system.errors import UserError
+
+
+def kl_divergence(*, student_logits, teacher_logits, weights, temperature, normalizer=None):
+    """T^2 KL(teacher || student) of the softened predictions (Hinton et al., 2015, section 2).
+
+    Args:
+        student_logits: float (..., vocab).
+        teacher_logits: float (..., vocab).
+        weights: float (...), 1 for a token that counts.
+        temperature: T, by which both logits are divided.
+        normalizer: see `mean_over`.
+
+    Returns:
+        A float32 scalar: summed over the vocabulary, averaged over the tokens, times T^2.
+    """
+    student = tf.nn.log_softmax(tf.cast(student_logits, tf.float32) / temperature)
+    teacher = tf.nn.log_softmax(tf.cast(teacher_logits, tf.float32) / temperature)
+    values = tf.reduce_sum(tf.exp(teacher) * (teacher - student), axis=-1)
+    return mean_over(values, weights, normalizer) * temperature**2
+
+
+def soft_cross_entropy(*, student_logits, teacher_logits, weights, temperature, normalizer=None):
+    """Cross-entropy with the teacher's softened predictions (Jiao et al., 2020, equation 10).
+
+    Args:
+        student_logits: float (..., vocab).
+        teacher_logits: float (..., vocab).
+        weights: float (...), 1 for a token that counts.
+        temperature: by which both logits are divided.
+        normalizer: see `mean_over`.
+
+    Returns:
+        A float32 scalar: summed over the vocabulary, averaged over the tokens. Not times T^2.
+    """
+    student = tf.nn.log_softmax(tf.cast(student_logits, tf.float32) / temperature)
+    teacher = tf.nn.softmax(tf.cast(teacher_logits, tf.float32) / temperature)
+    return mean_over(-tf.reduce_sum(teacher * student, axis=-1), weights, normalizer)
+
+
+def logits_mse(*, student_logits, teacher_logits, weights, normalizer=None):
+    """Squared distance of the logits, as in DistilBERT's training code (`alpha_mse`).
+
+    Args:
+        student_logits: float (..., vocab).
+        teacher_logits: float (..., vocab).
+        weights: float (...), 1 for a token that counts.
+        normalizer: see `mean_over`.
+
+    Returns:
+        A float32 scalar: summed over the vocabulary, averaged over the tokens.
+    """
+    difference = tf.cast(student_logits, tf.float32) - tf.cast(teacher_logits, tf.float32)
+    return mean_over(tf.reduce_sum(difference**2, axis=-1), weights, normalizer)
+
+
+class LogitsLoss(Loss):
+    """Base class of the losses of vocabulary logits.
+
+    Attributes:
+        token_loss: the `TokenLoss`.
+        top_k_loss: the `TokenLoss` against cached signals, which hold the likeliest tokens only.
+    """
+
+    needs_head = True
+    token_loss = top_k_loss = None
+
+    def signals(self, restrict_to_mask=False, **_):
+        return (MASKED_ROWS if restrict_to_mask else TOKEN_ROWS,)
+
+    def weights(self, batch, restrict_to_mask):
+        """Weights of the compared tokens, 0 for padding: (batch, length) or (batch, masked)."""
+        return batch[MASKED if restrict_to_mask else TOKENS]
+
+    def count(self, batch, restrict_to_mask=False, **_):
+        return total(self.weights(batch, restrict_to_mask))
+
+    def mean(self, comparison, restrict_to_mask, temperature=1.0):
+        """Mean of `token_loss` over the tokens, both logits divided by the temperature."""
+        (rows,) = self.signals(restrict_to_mask)
+        teachers = comparison.teachers
+        vocabulary = min(teachers.vocabulary, comparison.student["decoder"][0].shape[0])
+
+        def projection(signals):
+            width = signals[rows].shape[-1]
+            return tf.reshape(signals[rows], (-1, width)), *decoder_of(signals, vocabulary)
+
+        loss, options = self.token_loss, {}
+        if "top_k" in comparison.teacher:
+            loss = self.top_k_loss
+            cached = comparison.teacher["top_k"][CachedTopK(rows, temperature)]
+            options["targets"] = [tf.reshape(each, (-1, each.shape[-1])) for each in cached]
+        else:
+            options["teachers"] = [projection(each) for each in teachers.signals]
+            options["shares"] = teachers.shares
+        return vocabulary_loss(
+            loss=loss,
+            student=projection(comparison.student),
+            weights=tf.reshape(self.weights(comparison.batch, restrict_to_mask), (-1,)),
+            normalizer=comparison.normalizer,
+            temperature=temperature,
+            **options,
+        )
+
+    def cached_signals(self, pairs, temperature=1.0, restrict_to_mask=False):
+        if isinstance(temperature, Schedule):
+            raise UserError(
+                "`teacher_cache` cannot serve a temperature that changes (`schedules`): a cache "
+                "holds logits at one temperature; leave one of the two settings out"
+            )
+        (rows,) = self.signals(restrict_to_mask)
+        return [CachedTopK(rows, float(temperature))]
+
+
+@register
+class Kl(LogitsLoss):
+    """`kl_divergence`."""
+
+    name = "ce"
+    description = "KL divergence from the teacher's softened predictions, times T²"
+    mean_of_teachers = True
+    not_cached = ""
+    token_loss, top_k_loss = KL, TOP_K_KL
+
+    def compute(self, comparison, temperature=1.0, restrict_to_mask=False):
+        return temperature**2 * self.mean(comparison, restrict_to_mask, temperature)
+
+
+@register
+class SoftCrossEntropy(LogitsLoss):
+    """`soft_cross_entropy`."""
+
+    name = "soft_ce"
+    description = "cross-entropy with the teacher's softened predictions"
+    mean_of_teachers = True
+    not_cached = ""
+    token_loss, top_k_loss = SOFT_CROSS_ENTROPY, TOP_K_SOFT_CROSS_ENTROPY
+
+    def compute(self, comparison, temperature=1.0, restrict_to_mask=False):
+        return self.mean(comparison, restrict_to_mask, temperature)
+
+
+@register
+class LogitsMse(LogitsLoss):
+    """`logits_mse`."""
+
+    name = "mse"
+    description = "squared distance of the logits"
+    refuses_several_teachers = (
+        "compares logits, and the mean of several teachers' probabilities has no logits of its own"
+    )
+    not_cached = "it needs every logit, and a cache holds the largest only"
+    token_loss = SQUARED_DISTANCE
+
+    def compute(self, comparison, restrict_to_mask=False):
+        return self.mean(comparison, restrict_to_mask)
