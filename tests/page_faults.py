@@ -18,7 +18,7 @@ from tfdistill.distillation.distiller import Distiller  # noqa: E402
 from tfdistill.models.configs.encoder_config import EncoderConfig  # noqa: E402
 from tfdistill.models.model import MaskedLanguageModel  # noqa: E402
 from tfdistill.training.evaluation import scorer  # noqa: E402
-from tfdistill.training.optimizer import build_optimizer  # noqa: E402
+from tfdistill.training.optimizer import OptimizerSettings, build_optimizer  # noqa: E402
 from tfdistill.training.step import TrainStep  # noqa: E402
 
 ROWS, LENGTH, MASKED, WARM_UP, CALLS = 32, 16, 10, 4, 12
@@ -41,13 +41,15 @@ def step(jit_compile):
     distiller = Distiller(model(), recipes.get("mlm").phases[0])
     optimizer = build_optimizer(
         distiller.trained_variables,
-        learning_rate=1e-3,
-        steps=100,
-        warmup_prop=0.0,
-        betas=(0.9, 0.999),
-        epsilon=1e-6,
-        weight_decay=0.0,
-        max_grad_norm=1.0,
+        OptimizerSettings(
+            learning_rate=1e-3,
+            steps=100,
+            warmup_prop=0.0,
+            betas=(0.9, 0.999),
+            epsilon=1e-6,
+            weight_decay=0.0,
+            max_grad_norm=1.0,
+        ),
     )
     train_step = TrainStep(distiller, optimizer, jit_compile)
     return lambda: float(train_step(BATCH, 0)["loss"])

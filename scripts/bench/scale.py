@@ -52,7 +52,7 @@ def time_steps(rows, length, vocabulary):
     from tfdistill.models.configs.encoder_config import EncoderConfig
     from tfdistill.models.model import MaskedLanguageModel
     from tfdistill.system import devices
-    from tfdistill.training.optimizer import build_optimizer
+    from tfdistill.training.optimizer import OptimizerSettings, build_optimizer
     from tfdistill.training.step import TrainStep
 
     machine = devices.prepare("cpu", "float32")
@@ -71,13 +71,15 @@ def time_steps(rows, length, vocabulary):
     student, masked = model(2), max(1, round(0.15 * length))
     optimizer = build_optimizer(
         student.trainable_variables,
-        learning_rate=5e-4,
-        steps=100,
-        warmup_prop=0.05,
-        betas=(0.9, 0.98),
-        epsilon=1e-6,
-        weight_decay=0.0,
-        max_grad_norm=5.0,
+        OptimizerSettings(
+            learning_rate=5e-4,
+            steps=100,
+            warmup_prop=0.05,
+            betas=(0.9, 0.98),
+            epsilon=1e-6,
+            weight_decay=0.0,
+            max_grad_norm=5.0,
+        ),
     )
     distiller = Distiller(student, recipes.get("distilbert").phases[0], model(4))
     step = TrainStep(distiller, optimizer, machine.jit_compile)

@@ -31,7 +31,7 @@ from tfdistill.distillation.teachers import Teachers
 from tfdistill.models.hugging_face.checkpoint import load_model
 from tfdistill.run.teacher_cache import TeacherCache
 from tfdistill.system import devices
-from tfdistill.training.optimizer import build_optimizer
+from tfdistill.training.optimizer import OptimizerSettings, build_optimizer
 from tfdistill.training.step import TrainStep
 
 LENGTH, ROWS, STEPS, WARM_UP, EPOCHS = 64, 32, 24, 4, (1, 2, 3, 5, 10)
@@ -41,13 +41,15 @@ def make_step(student, teacher, recipe, jit_compile):
     distiller = Distiller(load_model(student), recipe.phases[0], teacher)
     optimizer = build_optimizer(
         distiller.trained_variables,
-        learning_rate=1e-4,
-        steps=2 * STEPS,
-        warmup_prop=0.0,
-        betas=(0.9, 0.98),
-        epsilon=1e-6,
-        weight_decay=0.0,
-        max_grad_norm=5.0,
+        OptimizerSettings(
+            learning_rate=1e-4,
+            steps=2 * STEPS,
+            warmup_prop=0.0,
+            betas=(0.9, 0.98),
+            epsilon=1e-6,
+            weight_decay=0.0,
+            max_grad_norm=5.0,
+        ),
     )
     return TrainStep(distiller, optimizer, jit_compile)
 

@@ -19,7 +19,8 @@ from tfdistill.models.hugging_face.checkpoint import load_model
 from tfdistill.system import devices
 from tfdistill.training.checkpoints import StageState
 from tfdistill.training.loop import Intervals, Observers, TrainingLoop
-from tfdistill.training.optimizer import build_optimizer
+from tfdistill.training.optimizer import OptimizerSettings, build_optimizer
+from tfdistill.training.step import TrainStep
 
 
 def make_distiller(work, folder):
@@ -39,11 +40,13 @@ def main(work, folder, precision="float32"):
         distiller = make_distiller(WORKS[work], folder)
     optimizer = build_optimizer(
         distiller.student.trainable_variables,
-        steps=steps,
-        warmup_prop=0.0,
-        weight_decay=0.0,
-        max_grad_norm=CLIP,
-        **ADAMW,
+        OptimizerSettings(
+            steps=steps,
+            warmup_prop=0.0,
+            weight_decay=0.0,
+            max_grad_norm=CLIP,
+            **ADAMW,
+        ),
     )
     losses, times = [], []
 
@@ -52,14 +55,12 @@ def main(work, folder, precision="float32"):
         times.append(time.perf_counter())
 
     loop = TrainingLoop(
-        distiller,
-        optimizer,
+        TrainStep(distiller, optimizer, machine.jit_compile),
+        lambda start, stop: tf.data.Dataset.from_tensor_slices(arrays),
         steps=steps,
-        dataset=lambda start, stop: tf.data.Dataset.from_tensor_slices(arrays),
         state=StageState(folder / "state", "bench"),
         intervals=Intervals(log=1, checkpoint=steps + 1, validation=steps + 1),
         observers=Observers(progress=progress, restored=lambda first, rows: None),
-        jit_compile=machine.jit_compile,
     )
     times.append(time.perf_counter())
     loop.run()

@@ -13,7 +13,7 @@ from tfdistill.distillation.distiller import Distiller, StepOptions
 from tfdistill.distillation.phases import Phase, Term
 from tfdistill.run import plan
 from tfdistill.system.errors import UserError
-from tfdistill.training.optimizer import build_optimizer
+from tfdistill.training.optimizer import OptimizerSettings, build_optimizer
 
 TERMS = {
     "ce": Term("ce", 5.0, {"temperature": 2.0, "restrict_to_mask": False}),
@@ -315,7 +315,8 @@ def build(student, **changes):
         "weight_decay": 0.01,
         "max_grad_norm": 5.0,
     }
-    return build_optimizer(student.trainable_variables, **{**options, **changes})
+    settings = OptimizerSettings(**{**options, **changes})
+    return build_optimizer(student.trainable_variables, settings)
 
 
 @pytest.mark.parametrize(

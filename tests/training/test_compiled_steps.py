@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tfdistill import recipes
 from tfdistill.distillation.distiller import Distiller, StepOptions
-from tfdistill.training.optimizer import build_optimizer
+from tfdistill.training.optimizer import OptimizerSettings, build_optimizer
 from tfdistill.training.step import TrainStep
 
 STEPS = 20
@@ -19,13 +19,16 @@ def trained(tiny_model, batches, jit_compile):
     distiller = Distiller(student, phase, options=StepOptions(seed=3, layerdrop=0.3))
     optimizer = build_optimizer(
         distiller.trained_variables,
-        learning_rate=1e-3,
-        steps=STEPS,
-        warmup_prop=0.1,
-        betas=(0.9, 0.98),
-        epsilon=1e-4,  # keys' biases have no gradient but rounding, of which Adam makes steps
-        weight_decay=0.01,
-        max_grad_norm=5.0,
+        OptimizerSettings(
+            learning_rate=1e-3,
+            steps=STEPS,
+            warmup_prop=0.1,
+            betas=(0.9, 0.98),
+            # Gradients of the keys' biases are rounding errors, which Adam turns into steps.
+            epsilon=1e-4,
+            weight_decay=0.01,
+            max_grad_norm=5.0,
+        ),
     )
     step = TrainStep(distiller, optimizer, jit_compile)
     losses = [float(step(batches[number % 2], number)["loss"]) for number in range(STEPS)]

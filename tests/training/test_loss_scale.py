@@ -7,9 +7,8 @@ import tensorflow as tf
 from tfdistill import recipes
 from tfdistill.distillation.distiller import Distiller
 from tfdistill.system import devices
-from tfdistill.training import loss_scale
 from tfdistill.training.loss_scale import LossScale, loss_scale_for
-from tfdistill.training.optimizer import build_optimizer
+from tfdistill.training.optimizer import OptimizerSettings, build_optimizer
 from tfdistill.training.step import TrainStep
 
 pytestmark = pytest.mark.tf218
@@ -26,9 +25,8 @@ def test_its_variables_lie_on_the_gpu_with_the_others():
     assert {variable.dtype for variable in LossScale().variables} == {"float32"}
 
 
-def test_down_at_an_overflow_and_up_after_many_good_steps(monkeypatch):
-    monkeypatch.setattr(loss_scale, "STEPS_TO_GROW", 3)
-    scale = LossScale()
+def test_down_at_an_overflow_and_up_after_many_good_steps():
+    scale = LossScale(steps_to_grow=3)
     found = []
     for finite in [True, True, False, True, True, True, True, False, False]:
         assert not scale.update(tf.constant(finite))
@@ -36,9 +34,8 @@ def test_down_at_an_overflow_and_up_after_many_good_steps(monkeypatch):
     assert found == [15, 15, 14, 14, 14, 15, 15, 14, 13]
 
 
-def test_it_stays_between_its_ends(monkeypatch):
-    monkeypatch.setattr(loss_scale, "STEPS_TO_GROW", 1)
-    scale = LossScale()
+def test_it_stays_between_its_ends():
+    scale = LossScale(steps_to_grow=1)
     for _ in range(15):
         assert not scale.update(tf.constant(False))
     assert float(scale.value) == 1.0
@@ -52,29 +49,30 @@ def test_it_stays_between_its_ends(monkeypatch):
 def make_step(tiny_model):
     """A function of a first scale to (`TrainStep` in float16, its student, its optimizer)."""
 
-    def make(first_scale, monkeypatch):
-        monkeypatch.setattr(loss_scale, "FIRST_SCALE", first_scale)
+    def make(first_scale):
         with devices.numerics(FLOAT16):
             student = tiny_model(seed=2)
             (phase,) = recipes.get("mlm").phases
             optimizer = build_optimizer(
                 student.trainable_variables,
-                learning_rate=0.01,
-                steps=20,
-                warmup_prop=0.0,
-                betas=(0.9, 0.98),
-                epsilon=1e-6,
-                weight_decay=0.01,
-                max_grad_norm=1.0,
+                OptimizerSettings(
+                    learning_rate=0.01,
+                    steps=20,
+                    warmup_prop=0.0,
+                    betas=(0.9, 0.98),
+                    epsilon=1e-6,
+                    weight_decay=0.01,
+                    max_grad_norm=1.0,
+                ),
             )
-            step = TrainStep(Distiller(student, phase), optimizer, False, LossScale())
+            step = TrainStep(Distiller(student, phase), optimizer, False, LossScale(first_scale))
         return step, student, optimizer
 
     return make
 
 
-def test_a_step_that_overflows_changes_nothing(make_step, tiny_batch, monkeypatch):
-    step, student, optimizer = make_step(2.0**24, monkeypatch)
+def test_a_step_that_overflows_changes_nothing(make_step, tiny_batch):
+    step, student, optimizer = make_step(2.0**24)
     batch = {name: tf.constant(part) for name, part in tiny_batch([10, 7, 9, 4]).items()}
     state = [*student.variables, *optimizer.variables]
     scales, skipped = [], []
@@ -92,11 +90,11 @@ def test_a_step_that_overflows_changes_nothing(make_step, tiny_batch, monkeypatc
     assert int(optimizer.iterations) == 16 - overflows
 
 
-def test_the_scale_is_gone_from_what_is_applied(make_step, tiny_batch, monkeypatch):
+def test_the_scale_is_gone_from_what_is_applied(make_step, tiny_batch):
     batch = {name: tf.constant(part) for name, part in tiny_batch([10, 7, 9, 4]).items()}
     results = []
     for first_scale in (2.0**4, 2.0**8):
-        step, student, _ = make_step(first_scale, monkeypatch)
+        step, student, _ = make_step(first_scale)
         norms = [float(step(batch, index)["gradient_norm"]) for index in range(5)]
         results.append((norms, [variable.numpy() for variable in student.variables]))
     (norms, weights), (other_norms, other_weights) = results
@@ -105,8 +103,8 @@ def test_the_scale_is_gone_from_what_is_applied(make_step, tiny_batch, monkeypat
         np.testing.assert_allclose(weight, other, atol=5e-3)
 
 
-def test_numbers_that_no_scale_mends_are_not_hidden(make_step, tiny_batch, monkeypatch):
-    step, student, _ = make_step(1.0, monkeypatch)
+def test_numbers_that_no_scale_mends_are_not_hidden(make_step, tiny_batch):
+    step, student, _ = make_step(1.0)
     student.head.bias.assign(np.full(student.head.bias.shape, np.nan, np.float32))
     batch = {name: tf.constant(part) for name, part in tiny_batch([10, 7]).items()}
     assert np.isnan(step(batch, 0)["gradient_norm"])

@@ -1,11 +1,18 @@
 """The schedule, and AdamW against NumPy."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdistill.training.optimizer import AdamW, WarmupLinearDecay, build_optimizer
+from tfdistill.training.optimizer import (
+    AdamW,
+    OptimizerSettings,
+    WarmupLinearDecay,
+    build_optimizer,
+)
 
 pytestmark = pytest.mark.tf218
 
@@ -40,7 +47,7 @@ def test_each_variable_has_its_part_of_the_rate():
     before = [variable.numpy() for variable in plain]
     parts = [1.0, 0.0, 0.1, 0.5]
     for variables, rates in ((plain, None), (scaled, parts)):
-        optimizer = build_optimizer(variables, rates=rates, **OPTIONS)
+        optimizer = build_optimizer(variables, SETTINGS, rates=rates)
         optimizer.apply(make_gradients(0)[1], variables)
     for part, whole, own, start in zip(parts, plain, scaled, before, strict=True):
         np.testing.assert_allclose(own - start, part * (whole - start), rtol=1e-4, atol=1e-7)
@@ -60,15 +67,15 @@ def test_a_schedule_is_remade_from_its_config():
 # -- AdamW
 
 SHAPES = {"table": (7, 3), "kernel": (3, 4), "bias": (4,), "gamma": (3,)}
-OPTIONS = {
-    "learning_rate": 0.05,
-    "steps": 120,
-    "warmup_prop": 0.05,
-    "betas": (0.8, 0.95),
-    "epsilon": 1e-3,
-    "weight_decay": 0.1,
-    "max_grad_norm": 2.0,
-}
+SETTINGS = OptimizerSettings(
+    learning_rate=0.05,
+    steps=120,
+    warmup_prop=0.05,
+    betas=(0.8, 0.95),
+    epsilon=1e-3,
+    weight_decay=0.1,
+    max_grad_norm=2.0,
+)
 
 
 def make_variables():
@@ -111,23 +118,23 @@ def make_gradients(step, scale=1.0, tied=False):
 
 def adamw(values, steps, gradients_at):
     """Loshchilov & Hutter's algorithm 2 in float64."""
-    beta1, beta2 = OPTIONS["betas"]
+    beta1, beta2 = SETTINGS.betas
     first = [np.zeros_like(value) for value in values]
     second = [np.zeros_like(value) for value in values]
     for step in range(steps):
         gradients = gradients_at(step)
         norm = np.sqrt(sum((gradient**2).sum() for gradient in gradients))
-        clip = min(1.0, OPTIONS["max_grad_norm"] / norm)
-        climb, fall = (step + 1) / 6, (OPTIONS["steps"] - step) / 114
-        rate = OPTIONS["learning_rate"] * min(climb, fall, 1.0)
+        clip = min(1.0, SETTINGS.max_grad_norm / norm)
+        climb, fall = (step + 1) / 6, (SETTINGS.steps - step) / 114
+        rate = SETTINGS.learning_rate * min(climb, fall, 1.0)
         for index, gradient in enumerate(gradients):
             first[index] = beta1 * first[index] + (1 - beta1) * clip * gradient
             second[index] = beta2 * second[index] + (1 - beta2) * (clip * gradient) ** 2
             if values[index].ndim > 1:
-                values[index] = values[index] * (1 - rate * OPTIONS["weight_decay"])
+                values[index] = values[index] * (1 - rate * SETTINGS.weight_decay)
             unbiased = first[index] / (1 - beta1 ** (step + 1))
             root = np.sqrt(second[index] / (1 - beta2 ** (step + 1)))
-            values[index] = values[index] - rate * unbiased / (root + OPTIONS["epsilon"])
+            values[index] = values[index] - rate * unbiased / (root + SETTINGS.epsilon)
     return values
 
 
@@ -139,10 +146,10 @@ def adamw(values, steps, gradients_at):
 def test_adamw_for_a_hundred_steps(tied, scale, jit_compile):
     gradients = [make_gradients(step, scale, tied) for step in range(100)]
     norm = np.sqrt(sum((gradient**2).sum() for gradient in gradients[0][0]))
-    assert (norm > OPTIONS["max_grad_norm"]) == (scale == 1.0)
+    assert (norm > SETTINGS.max_grad_norm) == (scale == 1.0)
     variables = make_variables()
     start = [variable.numpy().astype(np.float64) for variable in variables]
-    optimizer = build_optimizer(variables, **OPTIONS)
+    optimizer = build_optimizer(variables, SETTINGS)
 
     @tf.function(autograph=False, jit_compile=jit_compile)
     def step_once(*gradients):
@@ -159,7 +166,7 @@ def test_adamw_for_a_hundred_steps(tied, scale, jit_compile):
 def test_a_step_is_one_operator_per_variable():
     """And one more, its decay, for the two that decay."""
     variables = make_variables()
-    optimizer = build_optimizer(variables, **OPTIONS)
+    optimizer = build_optimizer(variables, SETTINGS)
 
     @tf.function(autograph=False)
     def step_once(*gradients):
@@ -179,7 +186,7 @@ def test_a_step_is_one_operator_per_variable():
 def test_it_goes_on_from_what_it_saved():
     """Through Keras's own interface: its config, and its variables by their names."""
     variables, store = make_variables(), {}
-    optimizer = build_optimizer(variables, **OPTIONS)
+    optimizer = build_optimizer(variables, SETTINGS)
     for step in range(3):
         optimizer.apply(make_gradients(step)[1], variables)
     optimizer.save_own_variables(store)
@@ -197,14 +204,14 @@ def test_it_goes_on_from_what_it_saved():
 
 def test_other_variables_than_it_was_built_with_are_refused():
     variables = make_variables()
-    optimizer = build_optimizer(variables, **OPTIONS)
+    optimizer = build_optimizer(variables, SETTINGS)
     with pytest.raises(ValueError, match="built with"):
         optimizer.apply([tf.zeros(3)], variables[-1:])
 
 
 def test_slots_exist_before_the_first_step():
     variables = make_variables()
-    optimizer = build_optimizer(variables, **OPTIONS)
+    optimizer = build_optimizer(variables, SETTINGS)
     shapes = [tuple(variable.shape) for variable in optimizer.variables]
     assert sorted(shapes) == sorted([(), *SHAPES.values(), *SHAPES.values()])
 
@@ -212,7 +219,7 @@ def test_slots_exist_before_the_first_step():
 def test_biases_and_norms_do_not_decay():
     variables = make_variables()
     start = [variable.numpy() for variable in variables]
-    optimizer = build_optimizer(variables, **{**OPTIONS, "warmup_prop": 0.0})
+    optimizer = build_optimizer(variables, dataclasses.replace(SETTINGS, warmup_prop=0.0))
     optimizer.apply([tf.zeros(shape) for shape in SHAPES.values()], variables)
     for variable, old in zip(variables, start, strict=True):
         kept = 1 - 0.05 * 0.1 if old.ndim > 1 else 1.0
@@ -221,7 +228,8 @@ def test_biases_and_norms_do_not_decay():
 
 def test_no_decay_of_a_models_biases_and_norms(tiny_model):
     model = tiny_model()
-    optimizer = build_optimizer(model.trainable_variables, **{**OPTIONS, "warmup_prop": 0.0})
+    settings = dataclasses.replace(SETTINGS, warmup_prop=0.0)
+    optimizer = build_optimizer(model.trainable_variables, settings)
     start = {variable.path: variable.numpy() for variable in model.variables}
     zeros = [tf.zeros(variable.shape) for variable in model.trainable_variables]
     optimizer.apply(zeros, model.trainable_variables)

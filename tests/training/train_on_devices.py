@@ -18,7 +18,7 @@ from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.models.model import MaskedLanguageModel
 from tfdistill.system import devices
 from tfdistill.training.loss_scale import loss_scale_for
-from tfdistill.training.optimizer import build_optimizer
+from tfdistill.training.optimizer import OptimizerSettings, build_optimizer
 from tfdistill.training.step import TrainStep
 
 STEPS, TOGETHER = 20, 3  # one by one, then some in one call
@@ -84,13 +84,15 @@ def main(count, jit_compile, remat, precision, losses_of, output):
         distiller = Distiller(student, phase, teachers, options)
         optimizer = build_optimizer(
             distiller.trained_variables,
-            learning_rate=0.01,
-            steps=STEPS + TOGETHER,
-            warmup_prop=0.1,
-            betas=(0.9, 0.98),
-            epsilon=1e-6,
-            weight_decay=0.01,
-            max_grad_norm=1.0,
+            OptimizerSettings(
+                learning_rate=0.01,
+                steps=STEPS + TOGETHER,
+                warmup_prop=0.1,
+                betas=(0.9, 0.98),
+                epsilon=1e-6,
+                weight_decay=0.01,
+                max_grad_norm=1.0,
+            ),
         )
         # So high that the first steps overflow.
         loss_scale = loss_scale_for(precision, 2.0**24)

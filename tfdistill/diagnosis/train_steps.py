@@ -16,7 +16,7 @@ from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.models.model import MaskedLanguageModel
 from tfdistill.system import devices
 from tfdistill.training.loss_scale import loss_scale_for
-from tfdistill.training.optimizer import build_optimizer
+from tfdistill.training.optimizer import OptimizerSettings, build_optimizer
 from tfdistill.training.step import TrainStep
 
 # A micro-batch has more tokens, and more masked ones, than the vocabulary loss takes at once.
@@ -179,12 +179,14 @@ def _shape(kind, hidden_act):
 def _step(distiller, loss_scale):
     optimizer = build_optimizer(
         distiller.trained_variables,
-        learning_rate=1e-3,
-        steps=10,
-        warmup_prop=0.1,
-        betas=(0.9, 0.98),
-        epsilon=1e-6,
-        weight_decay=0.01,
-        max_grad_norm=1.0,
+        OptimizerSettings(
+            learning_rate=1e-3,
+            steps=10,
+            warmup_prop=0.1,
+            betas=(0.9, 0.98),
+            epsilon=1e-6,
+            weight_decay=0.01,
+            max_grad_norm=1.0,
+        ),
     )
     return TrainStep(distiller, optimizer, jit_compile=False, loss_scale=loss_scale)

@@ -13,7 +13,7 @@ from tfdistill.distillation.distiller import Distiller, StepOptions
 from tfdistill.models.configs.config_files import named_config
 from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.models.model import MaskedLanguageModel
-from tfdistill.training.optimizer import build_optimizer
+from tfdistill.training.optimizer import OptimizerSettings, build_optimizer
 
 LINES = 2_000  # of the bundled text: enough for the batches of a check
 
@@ -143,12 +143,14 @@ def make(workload, steps, on_metal):
     distiller = Distiller(student, phase, teacher, options)
     optimizer = build_optimizer(
         distiller.trained_variables,
-        learning_rate=1e-3,
-        steps=2 * steps,  # it is still learning at the end
-        warmup_prop=0.05,
-        betas=(0.9, 0.98),
-        epsilon=1e-6,
-        weight_decay=0.0,
-        max_grad_norm=5.0,
+        OptimizerSettings(
+            learning_rate=1e-3,
+            steps=2 * steps,  # the learning rate is still high at the end
+            warmup_prop=0.05,
+            betas=(0.9, 0.98),
+            epsilon=1e-6,
+            weight_decay=0.0,
+            max_grad_norm=5.0,
+        ),
     )
     return distiller, optimizer

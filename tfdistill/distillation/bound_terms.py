@@ -187,9 +187,7 @@ def check_phase(phase, student, teacher):
             if teacher is None:
                 raise UserError(f"the loss {term.loss!r} needs a teacher: give `teacher`")
             if not alike(student.vocab_size, teacher.vocab_size):
-                raise UserError(
-                    "`student_config`: the vocabularies of teacher and student differ in size"
-                )
+                raise UserError("`student_config`: teacher and student vocabularies differ in size")
         found.append(BoundTerm(term, student, teacher))
     return found
 

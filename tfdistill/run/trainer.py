@@ -11,7 +11,8 @@ from tfdistill.training.checkpoints import StageState
 from tfdistill.training.evaluation import scorer
 from tfdistill.training.loop import Intervals, Observers, TrainingLoop
 from tfdistill.training.loss_scale import loss_scale_for
-from tfdistill.training.optimizer import build_optimizer
+from tfdistill.training.optimizer import OptimizerSettings, build_optimizer
+from tfdistill.training.step import TrainStep
 
 FITTED_ON = 4  # batches, for a start of projections
 VALIDATIONS = 10  # at least, over a model's training, after the one before its first step
@@ -90,17 +91,15 @@ class StageTrainer:
         optimizer = self._optimizer(distiller, stage)
         writer = RunWriter(self._path / "tensorboard" / stage.name)
         state = self._state(stage.name)
+        loss_scale = loss_scale_for(self._machine.precision)
         loop = TrainingLoop(
-            distiller,
-            optimizer,
+            TrainStep(distiller, optimizer, self._machine.jit_compile, loss_scale),
+            dataset,
             steps=stage.steps,
-            dataset=dataset,
             state=state,
             intervals=self._intervals(stage),
             observers=self._observers(stage, writer, scorer(model)),
-            jit_compile=self._machine.jit_compile,
             steps_per_execution=self._config.steps_per_execution,
-            loss_scale=loss_scale_for(self._machine.precision),
             keep_end=stage.more_follows,
         )
         with contextlib.closing(writer):
@@ -132,13 +131,15 @@ class StageTrainer:
             previous = None
         return build_optimizer(
             distiller.trained_variables,
-            learning_rate=stage.learning_rate * stage.phase.learning_rate,
-            steps=stage.steps,
-            warmup_prop=config.warmup_prop,
-            betas=(config.adam_beta1, config.adam_beta2),
-            epsilon=config.adam_epsilon,
-            weight_decay=config.weight_decay,
-            max_grad_norm=config.max_grad_norm,
+            OptimizerSettings(
+                learning_rate=stage.learning_rate * stage.phase.learning_rate,
+                steps=stage.steps,
+                warmup_prop=config.warmup_prop,
+                betas=(config.adam_beta1, config.adam_beta2),
+                epsilon=config.adam_epsilon,
+                weight_decay=config.weight_decay,
+                max_grad_norm=config.max_grad_norm,
+            ),
             rates=rates_of(
                 distiller.phase,
                 distiller.trained_variables,

@@ -1,4 +1,6 @@
-"""AdamW: linear warm-up and decay, one clip over all gradients, no decay on biases and norms."""
+"""AdamW with linear warm-up and decay, one global clip, no weight decay on biases and norms."""
+
+import dataclasses
 
 import keras
 import tensorflow as tf
@@ -6,14 +8,13 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable(package="tfdistill")
 class WarmupLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """Climbs linearly to the peak, then falls linearly to 0 (Devlin et al., 2019, appendix A.2).
+    """Rises linearly to the peak, then falls linearly to 0 (Devlin et al., 2019, appendix A.2).
 
     Args:
         peak: the highest learning rate.
-        warmup_steps: steps of the climb; the first step already learns.
-        steps: all steps.
-        first: the optimizer's count at the first step, which is not 0 where it goes on from an
-            earlier phase.
+        warmup_steps: steps of the rise; the first step already has a learning rate above 0.
+        steps: steps of rise and fall together.
+        first: the optimizer's count at the first step: not 0 if it continues an earlier phase.
     """
 
     def __init__(self, peak, warmup_steps, steps, first=0):
@@ -35,17 +36,17 @@ class AdamW(keras.optimizers.Optimizer):
     """AdamW (Loshchilov & Hutter, 2019, algorithm 2), one fused operator per variable.
 
     Epsilon is added to the root of the bias-corrected second moment, as in the paper and in
-    PyTorch; Keras adds it before the correction. Gradients are dense: Keras squares and clips those
-    of repeated ids one by one. Under a `tf.distribute` strategy `apply` belongs in the replicas,
-    with gradients that are already summed.
+    PyTorch; Keras adds it before the correction. Sparse gradients are made dense, because Keras
+    squares and clips the parts of a repeated id separately. Under a `tf.distribute` strategy call
+    `apply` in the replicas, with gradients that are already summed.
 
     Args:
         learning_rate: float or schedule.
         beta_1: decay of the first moment.
         beta_2: decay of the second moment.
         epsilon: added to the root of the corrected second moment.
-        weight_decay: decoupled decay, times the learning rate; None or 0 for none.
-        global_clipnorm: the norm over all gradients is cut to this; None for no cut.
+        weight_decay: decoupled weight decay, times the learning rate; None or 0 for none.
+        global_clipnorm: the norm over all gradients is clipped to this; None: no clip.
         name: name of the optimizer.
     """
 
@@ -77,7 +78,7 @@ class AdamW(keras.optimizers.Optimizer):
         self._momentums, self._velocities = self.add_optimizer_variables(variables, names)
 
     def scale_rates(self, rates):
-        """Gives each variable its own part of the learning rate, in their order."""
+        """Sets a factor of the learning rate for each variable, in the variables' order."""
         self._rates = list(rates)
 
     def apply(self, grads, trainable_variables=None, finite=None):
@@ -85,9 +86,9 @@ class AdamW(keras.optimizers.Optimizer):
 
         Args:
             grads: gradients, one per variable; sparse ones are made dense.
-            trainable_variables: the variables the optimizer was built with, in that order; None
-                for just these.
-            finite: bool scalar; where it is false nothing changes, whatever the gradients are.
+            trainable_variables: the variables that the optimizer was built with, in that order;
+                None stands for them.
+            finite: bool scalar; if it is false, nothing changes, whatever the gradients are.
         """
         variables = list(trainable_variables or self._trainable_variables)
         self.build(variables)
@@ -130,9 +131,9 @@ class AdamW(keras.optimizers.Optimizer):
         self.iterations.assign_add(1 if finite is None else tf.cast(finite, self.iterations.dtype))
 
     def take_over(self, previous):
-        """Goes on from the moments and the count of steps of another built `AdamW`.
+        """Copies the moments and the step count of another built `AdamW`.
 
-        Variables that it did not train begin with moments of zero.
+        Moments of variables that it did not train start at zero.
         """
         self.iterations.assign(previous.iterations)
         known = {id(variable): i for i, variable in enumerate(previous._trainable_variables)}
@@ -167,51 +168,61 @@ def global_norm(gradients):
 
 
 def clip(gradients, largest_norm):
-    """Scales all gradients alike so that their global norm is at most `largest_norm` (or None)."""
+    """Scales all gradients by one factor, so that their norm is at most `largest_norm`."""
     if largest_norm is None:
         return gradients
     scale = largest_norm / tf.maximum(global_norm(gradients), largest_norm)
     return [scale * gradient for gradient in gradients]
 
 
-def build_optimizer(
-    variables,
-    *,
-    learning_rate,
-    steps,
-    warmup_prop,
-    betas,
-    epsilon,
-    weight_decay,
-    max_grad_norm,
-    rates=None,
-    previous=None,
-):
-    """Makes the optimizer of one phase, its slots included.
+@dataclasses.dataclass(frozen=True)
+class OptimizerSettings:
+    """Settings of the optimizer of one phase.
 
     Args:
-        variables: the Keras variables it will train.
-        learning_rate: the peak.
-        steps: all steps of the phase.
-        warmup_prop: share of the steps in which the learning rate climbs.
-        betas: (beta 1, beta 2).
+        learning_rate: peak learning rate.
+        steps: steps of the phase.
+        warmup_prop: share of the steps in which the learning rate rises.
+        betas: (beta 1, beta 2), decays of the two moments.
         epsilon: added to the root of the corrected second moment.
-        weight_decay: decoupled decay; 0 for none.
-        max_grad_norm: the norm over all gradients is cut to this.
-        rates: parts of the learning rate, one for each variable; None: all of it.
-        previous: the `AdamW` of the phase before, to go on from its moments; None: from zero.
+        weight_decay: decoupled weight decay; 0 for none.
+        max_grad_norm: the norm over all gradients is clipped to this.
+    """
+
+    learning_rate: float
+    steps: int
+    warmup_prop: float
+    betas: tuple[float, float]
+    epsilon: float
+    weight_decay: float
+    max_grad_norm: float
+
+    def schedule(self, first):
+        """The `WarmupLinearDecay`; `first` is the optimizer's count at the first step."""
+        warmup_steps = round(self.warmup_prop * self.steps)
+        return WarmupLinearDecay(self.learning_rate, warmup_steps, self.steps, first)
+
+
+def build_optimizer(variables, settings, rates=None, previous=None):
+    """Makes the optimizer of one phase, with its slot variables.
+
+    Args:
+        variables: the Keras variables to train.
+        settings: `OptimizerSettings`.
+        rates: factors of the learning rate, one for each variable; None: all 1.
+        previous: the `AdamW` of the phase before, whose moments are continued; None: moments start
+            at zero.
 
     Returns:
         A built `AdamW`.
     """
-    first = int(previous.iterations.numpy()) if previous else 0
     optimizer = AdamW(
-        learning_rate=WarmupLinearDecay(learning_rate, round(warmup_prop * steps), steps, first),
-        weight_decay=weight_decay,
-        beta_1=betas[0],
-        beta_2=betas[1],
-        epsilon=epsilon,
-        global_clipnorm=max_grad_norm,
+        learning_rate=settings.schedule(int(previous.iterations.numpy()) if previous else 0),
+        weight_decay=settings.weight_decay,
+        beta_1=settings.betas[0],
+        beta_2=settings.betas[1],
+        epsilon=settings.epsilon,
+        global_clipnorm=settings.max_grad_norm,
     )
     optimizer.exclude_from_weight_decay(
         var_list=[variable for variable in variables if len(variable.shape) < 2]

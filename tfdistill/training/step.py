@@ -1,4 +1,4 @@
-"""One compiled step: gradients of the distiller, their sum over the devices, one update."""
+"""One compiled training step: gradients, their sum over devices, one update."""
 
 import contextlib
 
@@ -9,20 +9,20 @@ from tfdistill.training.optimizer import global_norm
 
 
 class TrainStep:
-    """Takes one step on a batch, under the strategy in whose scope it is made.
+    """Takes one step on a batch, under the `tf.distribute` strategy in whose scope it is made.
 
-    Several devices give the weights of one: every device works on its rows of the batch; counts,
-    gradients and losses are summed before the one clip and the update, which all of them make.
+    Several devices give the same weights as one: each computes its rows of the batch; counts,
+    gradients and losses are summed, then every device clips once and makes the same update.
 
     Args:
         distiller: a `Distiller`.
-        optimizer: built for `distiller.trained_variables`.
+        optimizer: an `AdamW` that is built for `distiller.trained_variables`.
         jit_compile: compile with XLA.
-        loss_scale: a `LossScale`, or None where the precision needs none.
+        loss_scale: a `LossScale`, or None if the precision needs none.
 
     Attributes:
         function: the compiled step.
-        traces: how often it was traced: once for every shape of batch.
+        traces: number of traces: one for each shape of batch.
     """
 
     def __init__(self, distiller, optimizer, jit_compile, loss_scale=None):
@@ -41,37 +41,46 @@ class TrainStep:
         self.function = tf.function(self._step, autograph=False, jit_compile=jit_compile)
         self._several = tf.function(self._take_several, autograph=False)
 
+    def variables(self):
+        """Everything that the next step depends on: dict of names to Keras variables."""
+        weights = {f"model/{v.path}": v for v in self._distiller.state_variables}
+        # By number: paths repeat where two layers have the same name, and they begin with the
+        # optimizer's name, which Keras numbers with each optimizer that a process makes.
+        slots = {f"optimizer/{i}": v for i, v in enumerate(self._optimizer.variables)}
+        scale = {v.name: v for v in self._loss_scale.variables} if self._loss_scale else {}
+        return weights | slots | scale
+
     def __call__(self, batch, step):
         """Takes the step.
 
         Args:
             batch: dict of tensors (see `Distiller.gradients`).
-            step: int, its number, from 0.
+            step: int, number of the step, from 0.
 
         Returns:
             A dict of float32 scalars: the losses, `gradient_norm` (before the clip),
-            `learning_rate`, and with a loss scale `loss_scale` and `skipped`, 1 for a step that was
-            not taken because its gradients overflowed; its norm counts as 0.
+            `learning_rate`, and with a loss scale `loss_scale` and `skipped`, which is 1 for a step
+            that was not taken because its gradients overflowed; its `gradient_norm` is 0.
         """
         with self._compiled():
             return self.function(batch, tf.constant(step, tf.int32))
 
     def take(self, batches, first, count):
-        """Takes several steps in one call of TensorFlow's.
+        """Takes several steps in one call of the compiled function.
 
         Args:
             batches: iterator of a `tf.data.Dataset` of batches.
             first: int, number of the first step.
-            count: int >= 1, how many to take.
+            count: int >= 1, number of steps.
 
         Returns:
-            The dict of one step, each value summed over all.
+            The dict of one step, with each value summed over all steps.
         """
         with self._compiled():
             return self._several(batches, tf.constant(first), tf.constant(count))
 
     def _compiled(self):
-        """What the first call, which compiles, is made in."""
+        """Context for a call; the first one returns the compiler's memory to the system."""
         if self._jit_compile and not self.traces:
             return process_memory.returned()
         return contextlib.nullcontext()
@@ -107,10 +116,10 @@ class TrainStep:
         finite = None
         if self._loss_scale:
             gradients = [gradient / scale for gradient in gradients]
-        # One clip, over the sum: the norm is that of the whole batch's gradient.
+        # One clip, after the sum: the norm of the whole batch's gradient.
         losses["gradient_norm"] = norm = global_norm(gradients)
         if self._loss_scale:
-            # Of the one norm: Metal has no kernel that could ask every gradient.
+            # Tested on the norm: Metal has no kernel to test every gradient.
             finite = tf.math.is_finite(norm)
             hopeless = self._loss_scale.update(finite)
             losses["gradient_norm"] = tf.where(finite | hopeless, norm, 0.0)
@@ -119,7 +128,7 @@ class TrainStep:
         return losses
 
     def _rows_of_this_device(self, batch):
-        """(its part of a batch, the number of the first row in it)."""
+        """This device's part of a batch, and the index of its first row."""
         if self._replicas == 1:
             return batch, 0
         rows, rest = divmod(batch["input_ids"].shape[0], self._replicas)
