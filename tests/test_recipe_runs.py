@@ -7,7 +7,6 @@ import pytest
 from safetensors.numpy import load_file
 
 from tfdistill.data.tokenizer import load_tokenizer
-from tfdistill.distillation.losses import LOSSES
 from tfdistill.models.hugging_face.checkpoint import load_model, save_model
 
 NARROW, SAME_HEADS, DEEP = "L-2_H-8_A-1", "L-2_H-8_A-2", "L-3_H-16_A-2"
@@ -253,9 +252,3 @@ def test_a_recipe_file_is_named_on_the_command_line_alone(
     own.write_text(own.read_text() + "# other words\n")
     assert run_command("train", f"--flagfile={flagfile}", f"--recipe={own}:heads") == 1
     assert f"holds a run made with --recipe={own}:heads (" in capfd.readouterr().err
-
-
-def test_every_term_has_words_in_the_report():
-    from tfdistill.reports.report import TERMS
-
-    assert set(TERMS) == set(LOSSES) - {"mlm"}
