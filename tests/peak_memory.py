@@ -9,7 +9,12 @@ import tensorflow as tf
 
 from tfdistill import recipes
 from tfdistill.distillation.distiller import Distiller, StepOptions
-from tfdistill.distillation.losses.vocabulary import KL, cross_entropy, vocabulary_loss
+from tfdistill.distillation.losses.vocabulary import (
+    KL,
+    TeacherLogits,
+    cross_entropy,
+    vocabulary_loss,
+)
 from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.models.model import MaskedLanguageModel
 from tfdistill.system import hardware
@@ -41,7 +46,7 @@ def between_logits(chunk, dtype=tf.float32):
     teachers, weights = [random_model(2, dtype)], tf.ones(TOKENS)
 
     def loss(student):
-        options = dict(teachers=teachers, weights=weights, chunk=chunk)
+        options = dict(target=TeacherLogits(teachers), weights=weights, chunk=chunk)
         return vocabulary_loss(loss=KL, student=student, **options)
 
     return gradients_of(loss, random_model(1, dtype))

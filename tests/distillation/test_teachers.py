@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tfdistill import recipes
 from tfdistill.distillation.distiller import Distiller
-from tfdistill.distillation.losses.vocabulary import KL, log_mixture, vocabulary_loss
+from tfdistill.distillation.losses.vocabulary import KL, TeacherLogits, log_mixture, vocabulary_loss
 from tfdistill.distillation.teachers import Teachers, shares_of
 from tfdistill.system.errors import UserError
 
@@ -38,7 +38,8 @@ def test_kl_to_the_mean_of_softened_probabilities(temperature, scale):
 
     with tf.GradientTape() as tape:
         tape.watch(student)
-        options = dict(student=student, teachers=teachers, shares=shares, temperature=temperature)
+        target = TeacherLogits(teachers, shares)
+        options = dict(student=student, target=target, temperature=temperature)
         found = vocabulary_loss(loss=KL, weights=tf.constant(weights), chunk=3, **options)
     expected = np.average(divergence, weights=weights)
     np.testing.assert_allclose(found, expected, rtol=2e-5)
@@ -51,8 +52,9 @@ def test_kl_to_the_mean_of_softened_probabilities(temperature, scale):
 def test_alike_teachers_are_one_teacher():
     student, teacher = projection(0, 5), projection(1, 6)
     options = dict(loss=KL, student=student, weights=tf.ones(TOKENS), temperature=2.0)
-    one = vocabulary_loss(teachers=[teacher], **options)
-    three = vocabulary_loss(teachers=[teacher] * 3, shares=(0.6, 0.3, 0.1), **options)
+    one = vocabulary_loss(target=TeacherLogits([teacher]), **options)
+    target = TeacherLogits([teacher] * 3, shares=(0.6, 0.3, 0.1))
+    three = vocabulary_loss(target=target, **options)
     np.testing.assert_allclose(one, three, rtol=1e-5)
 
 

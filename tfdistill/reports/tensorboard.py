@@ -18,10 +18,11 @@ class RunWriter:
 
     Args:
         directory: folder of the event files; TensorBoard shows its name.
+        descriptions: dict of names of curves to the texts that TensorBoard shows with them.
     """
 
-    def __init__(self, directory):
-        self.directory = Path(directory)
+    def __init__(self, directory, descriptions=None):
+        self.directory, self._descriptions = Path(directory), descriptions or {}
         self._writer = None
 
     def row(self, row):
@@ -37,7 +38,7 @@ class RunWriter:
         from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 
         values = [
-            scalar_pb(name, value)
+            scalar_pb(name, value, self._descriptions.get(name))
             for name, value in row.items()
             if name not in NO_CURVES and isinstance(value, numbers.Real)
         ]

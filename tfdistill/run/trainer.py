@@ -5,6 +5,7 @@ import dataclasses
 
 from tfdistill.data.batches import as_dataset
 from tfdistill.distillation.distiller import Distiller, StepOptions
+from tfdistill.distillation.losses import LOSSES
 from tfdistill.distillation.phases import Phase, rates_of
 from tfdistill.reports.tensorboard import RunWriter
 from tfdistill.training.checkpoints import StageState
@@ -89,7 +90,9 @@ class StageTrainer:
         if not self.has_checkpoint(stage.name):  # a checkpoint holds the fitted projections
             distiller.fit_projections(dataset(0, min(FITTED_ON, stage.steps)))
         optimizer = self._optimizer(distiller, stage)
-        writer = RunWriter(self._path / "tensorboard" / stage.name)
+        terms = stage.phase.active_terms
+        descriptions = {f"loss_{term.name}": LOSSES[term.loss].description for term in terms}
+        writer = RunWriter(self._path / "tensorboard" / stage.name, descriptions)
         state = self._state(stage.name)
         loss_scale = loss_scale_for(self._machine.precision)
         loop = TrainingLoop(

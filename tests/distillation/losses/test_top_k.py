@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdistill.distillation.losses.top_k import TOP_K_KL, TOP_K_SOFT_CROSS_ENTROPY, top_k_of
-from tfdistill.distillation.losses.vocabulary import KL, SOFT_CROSS_ENTROPY, vocabulary_loss
+from tfdistill.distillation.losses.top_k import TOP_K_KL, TOP_K_SOFT_CROSS_ENTROPY, TopK, top_k_of
+from tfdistill.distillation.losses.vocabulary import (
+    KL,
+    SOFT_CROSS_ENTROPY,
+    TeacherLogits,
+    vocabulary_loss,
+)
 
 TOKENS, VOCAB, TEMPERATURE = 9, 31, 2.0
 WEIGHTS = np.array([1, 1, 0, 1, 0, 1, 1, 1, 1], np.float32)
@@ -44,7 +49,7 @@ def value_and_gradients(loss, student, targets, chunk=4):
         value = vocabulary_loss(
             loss=loss,
             student=student,
-            targets=targets,
+            target=TopK(*targets),
             weights=tf.constant(WEIGHTS),
             temperature=TEMPERATURE,
             chunk=chunk,
@@ -90,7 +95,7 @@ def test_gradient_is_that_of_the_formula():
 )
 def test_at_most_the_loss_of_all_words(small, full):
     options = dict(student=STUDENT, weights=tf.constant(WEIGHTS), temperature=TEMPERATURE)
-    whole = vocabulary_loss(loss=full, teachers=[TEACHER], **options)
+    whole = vocabulary_loss(loss=full, target=TeacherLogits([TEACHER]), **options)
     values = [
         value_and_gradients(small, STUDENT, top_k_of([TEACHER], (1.0,), TEMPERATURE, k, 4))[0]
         for k in (1, 3, 10, VOCAB - 1)

@@ -12,6 +12,7 @@ from tfdistill.distillation.losses.vocabulary import (
     SAFE_EXPONENT,
     SOFT_CROSS_ENTROPY,
     SQUARED_DISTANCE,
+    TeacherLogits,
     chunk_for,
     cross_entropy,
     largest_logit,
@@ -91,7 +92,7 @@ def chunked(kind, teacher, weights=WEIGHTS, normalizer=None, chunk=4):
     def loss(student):
         return kind(
             student=student,
-            teachers=[teacher],
+            target=TeacherLogits([teacher]),
             weights=tf.constant(weights),
             normalizer=normalizer,
             chunk=chunk,

@@ -8,11 +8,12 @@ import tensorflow as tf
 
 from tfdistill.distillation.losses.loss import MASKED, TOKENS, Loss, register
 from tfdistill.distillation.losses.means import mean_over, total
-from tfdistill.distillation.losses.top_k import TOP_K_KL, TOP_K_SOFT_CROSS_ENTROPY
+from tfdistill.distillation.losses.top_k import TOP_K_KL, TOP_K_SOFT_CROSS_ENTROPY, TopK
 from tfdistill.distillation.losses.vocabulary import (
     KL,
     SOFT_CROSS_ENTROPY,
     SQUARED_DISTANCE,
+    TeacherLogits,
     vocabulary_loss,
 )
 from tfdistill.distillation.schedules import Schedule
@@ -104,21 +105,18 @@ class LogitsLoss(Loss):
             width = signals[rows].shape[-1]
             return tf.reshape(signals[rows], (-1, width)), *decoder_of(signals, vocabulary)
 
-        loss, options = self.token_loss, {}
         if "top_k" in comparison.teacher:
-            loss = self.top_k_loss
             cached = comparison.teacher["top_k"][CachedTopK(rows, temperature)]
-            options["targets"] = [tf.reshape(each, (-1, each.shape[-1])) for each in cached]
+            target = TopK(*(tf.reshape(each, (-1, each.shape[-1])) for each in cached))
         else:
-            options["teachers"] = [projection(each) for each in teachers.signals]
-            options["shares"] = teachers.shares
+            target = TeacherLogits(map(projection, teachers.signals), teachers.shares)
         return vocabulary_loss(
-            loss=loss,
+            loss=self.top_k_loss if isinstance(target, TopK) else self.token_loss,
+            target=target,
             student=projection(comparison.student),
             weights=tf.reshape(self.weights(comparison.batch, restrict_to_mask), (-1,)),
             normalizer=comparison.normalizer,
             temperature=temperature,
-            **options,
         )
 
     def cached_signals(self, pairs, temperature=1.0, restrict_to_mask=False):

@@ -1,15 +1,16 @@
-"""Losses against a teacher of whom only the likeliest words are known, and the rest's mass.
+"""Losses against cached probabilities: a teacher's k likeliest tokens, and the sum of the others.
 
-The rest is taken as one more word: the teacher gives it r, the student q, all that it does not give
-to the words kept. By the log sum inequality the KL between the two is at most that of all words,
-equals it where the student divides its rest as the teacher does, and is 0 for equal models. All but
-for rounding: logarithms that are kept as float16, and the floor under a rest, can lift it above the
-KL of all words by one in ten thousand.
+All other tokens count as one: its probability is r for the teacher and q for the student. By the
+log sum inequality the KL of these k + 1 probabilities is at most the KL of the whole vocabulary,
+equals it where the student divides q as the teacher divides r, and is 0 for equal models. Rounding
+can lift it above the KL of the whole vocabulary by one in ten thousand, because logarithms are
+stored as float16 and q has a lower limit.
 """
 
 import tensorflow as tf
 
 from tfdistill.distillation.losses.vocabulary import (
+    Target,
     TokenLoss,
     log_mixture,
     product,
@@ -17,18 +18,32 @@ from tfdistill.distillation.losses.vocabulary import (
     softened,
 )
 
-# The least that a rest counts as: below it are logarithms that nobody learns from.
-SMALLEST_REST = 1e-7
+SMALLEST_REST = 1e-7  # lower limit of r and q: smaller ones have logarithms without information
+
+
+class TopK(Target):
+    """The likeliest tokens of the teachers, at the temperature at which they were cached.
+
+    Args:
+        ids: int32 (tokens, k).
+        logs: float32 (tokens, k + 1), logarithms of their probabilities and of the others' sum.
+    """
+
+    def __init__(self, ids, logs):
+        self.tensors = ids, logs
+
+    def of_chunk(self, parts):
+        return tuple(parts)
 
 
 def _against_top_k(student_logits, targets, safe, sums, with_entropy):
-    """Per token: sum over the kept words of p (log p - log s), plus r (log r - log q)."""
-    ids, log_shares = targets  # (tokens, k), (tokens, k + 1)
-    log_shares = tf.transpose(log_shares)  # (k + 1, tokens)
-    shares = tf.exp(log_shares)
-    total = tf.reduce_sum(shares, axis=0, keepdims=True)  # not quite 1: they were rounded
-    shares, log_shares = shares / total, log_shares - tf.math.log(total)
-    kept, rest = shares[:-1], shares[-1:]
+    """Per token: sum over the k tokens of p (log p - log s), plus r (log r - log q)."""
+    ids, logs = targets  # (tokens, k), (tokens, k + 1)
+    logs = tf.transpose(logs)  # (k + 1, tokens)
+    teacher = tf.exp(logs)
+    total = tf.reduce_sum(teacher, axis=0, keepdims=True)  # not exactly 1 after rounding
+    teacher, logs = teacher / total, logs - tf.math.log(total)
+    likeliest, rest = teacher[:-1], teacher[-1:]
 
     if not safe:
         student_logits -= tf.reduce_max(student_logits, axis=0, keepdims=True)
@@ -37,17 +52,17 @@ def _against_top_k(student_logits, targets, safe, sums, with_entropy):
     tokens = tf.broadcast_to(tf.range(ids.shape[0]), (ids.shape[1], ids.shape[0]))
     places = tf.stack([tf.transpose(ids), tokens], axis=-1)  # (k, tokens, 2)
     log_own = tf.gather_nd(student_logits, places) - tf.math.log(partition)  # (k, tokens)
-    # All others' sum, not 1 less the kept words': of a sure student nothing would be left of it.
+    # The others' sum, not 1 minus the k tokens' sum, which would be 0 for a confident student.
     others = tf.tensor_scatter_nd_update(exponentials, places, tf.zeros_like(log_own))
     own_rest = sums(others) / partition
     own_rest = tf.maximum(own_rest, SMALLEST_REST)
 
-    loss = -tf.reduce_sum(kept * log_own, axis=0) - (rest * tf.math.log(own_rest))[0]
+    loss = -tf.reduce_sum(likeliest * log_own, axis=0) - (rest * tf.math.log(own_rest))[0]
     if with_entropy:
-        loss += tf.reduce_sum(shares * log_shares, axis=0)
-    # softmax(z) - p at a kept word; of any other, softmax(z) less its part of r.
+        loss += tf.reduce_sum(teacher * logs, axis=0)
+    # softmax(z) - p at one of the k tokens; at any other, softmax(z) minus its part of r.
     gradient = others * ((1.0 - rest / own_rest) / partition)
-    return loss, tf.tensor_scatter_nd_add(gradient, places, tf.exp(log_own) - kept), 1.0
+    return loss, tf.tensor_scatter_nd_add(gradient, places, tf.exp(log_own) - likeliest), 1.0
 
 
 def _kl(student_logits, targets, safe, sums):
@@ -58,27 +73,27 @@ def _soft_cross_entropy(student_logits, targets, safe, sums):
     return _against_top_k(student_logits, targets, safe, sums, with_entropy=False)
 
 
-# In place of the losses of that name in `vocabulary_loss`; their `targets` are those of `top_k_of`.
+# They replace `KL` and `SOFT_CROSS_ENTROPY` where the target is `TopK`.
 TOP_K_KL = TokenLoss(_kl)
 TOP_K_SOFT_CROSS_ENTROPY = TokenLoss(_soft_cross_entropy)
 
 
 def top_k_of(models, shares, temperature, k, chunk):
-    """The likeliest words of one or several teachers.
+    """The likeliest tokens of one teacher, or of the mean of several.
 
     Args:
-        models: list of (rows (tokens, hidden), kernel (vocab, hidden), bias (vocab,)); products are
-            those of `vocabulary_loss`.
-        shares: of the models, float each, which add up to 1.
+        models: list of (rows (tokens, hidden), kernel (vocab, hidden), bias (vocab,)); products
+            have the types that they have in `vocabulary_loss`.
+        shares: weights of the models, floats that sum to 1.
         temperature: divides all logits.
-        k: int, words to keep.
-        chunk: the most tokens that are worked on at a time.
+        k: int, number of tokens.
+        chunk: the most tokens in a chunk.
 
     Returns:
-        (int32 (tokens, k), ids from the likeliest on; float32 (tokens, k + 1), the logarithms of
+        (int32 (tokens, k), ids in order of probability; float32 (tokens, k + 1), logarithms of
         their probabilities and of the sum of all others).
     """
-    kind = product_type_of(models[0][0])  # the student's, too: equal models then answer alike
+    kind = product_type_of(models[0][0])  # that of the student, too
     models = [softened(model, temperature) for model in models]
     models = [(tf.cast(rows, kind), tf.cast(kernel, kind), bias) for rows, kernel, bias in models]
     tokens = models[0][0].shape[0]

@@ -1,11 +1,12 @@
-"""Losses over all the vocabulary, computed a chunk of tokens at a time.
+"""Losses over a whole vocabulary, computed a chunk of tokens at a time.
 
-For 4,096 tokens and 30,522 words one tensor of logits takes half a gigabyte, and automatic
-differentiation keeps several. Here the projection, the softmax and the gradient of one chunk are
-done together, before the next chunk is begun: memory is that of a chunk. The result is exact.
+The logits of 4,096 tokens over 30,522 words take half a gigabyte as one tensor, and automatic
+differentiation keeps several of them. Here the projection, the softmax and the gradient of one
+chunk are computed together before the next chunk, so that memory holds a single chunk. The result
+is exact.
 
-Logits lie with the words first, (vocab, tokens): sums over the vocabulary then run along columns,
-which compilers vectorise, and the largest product of the gradient needs nothing transposed.
+Logits are laid out as (vocab, tokens): sums over the vocabulary then run along columns, which
+compilers vectorise, and the largest product of the gradient needs no transposed operand.
 """
 
 import dataclasses
@@ -16,29 +17,98 @@ import tensorflow as tf
 
 from tfdistill.distillation.losses.means import mean_over
 
-CHUNK = 320  # tokens: 39 MB of float32 logits at 30,522 words; smaller ones multiply slower
-LARGEST_CHUNK = CHUNK * 30_522  # logits: a larger vocabulary takes fewer tokens at a time
+CHUNK = 320  # tokens: 39 MB of float32 logits at 30,522 words; smaller products are slower
+LARGEST_CHUNK = CHUNK * 30_522  # logits: with a larger vocabulary a chunk has fewer tokens
 SMALLEST_CHUNK = 64
-# Below this exp(logit), its sum over a vocabulary and the ratio of two such sums stay well inside
-# float32, and the pass over all logits that finds the largest of each token can be left out.
+# Below this, exp(logit), its sum over a vocabulary and the ratio of two such sums are well inside
+# the range of float32, so that the pass that finds the largest logit of each token is not needed.
 SAFE_EXPONENT = 40.0
 
 
 @dataclasses.dataclass(frozen=True)
 class TokenLoss:
-    """A loss of one token's logits.
+    """A loss of the logits of single tokens.
 
     Args:
-        compute: (student's logits, what the teacher says or None, whether exponentials of logits
-            are safe as they are, a function that sums over the vocabulary) to (loss per token
-            (tokens,), two factors of its gradient to the student's logits: (vocab, tokens) and
-            (1, tokens) or a float). Logits are float32 (vocab, tokens) and divided by the
-            temperature; the teacher says its own logits, or a tuple of a chunk of `targets`.
-        exponentials: whether it takes any.
+        compute: function of (the student's logits, what `Target.of_chunk` returns, whether
+            exponentials of the logits are safe without subtracting the largest, a function that
+            sums over the vocabulary). It returns (loss per token (tokens,), two factors of the
+            gradient to the student's logits: (vocab, tokens) and (1, tokens) or a float). Logits
+            are float32 (vocab, tokens), divided by the temperature.
+        exponentials: whether `compute` takes exponentials of logits.
     """
 
     compute: Callable
     exponentials: bool = True
+
+
+class Target:
+    """What the student's logits are compared with; this one is empty, for a loss without a target.
+
+    Attributes:
+        tensors: list of tensors (tokens, any), which are cut into chunks.
+    """
+
+    tensors = ()
+
+    def softened(self, temperature):
+        """The target with all logits divided by the temperature."""
+        return self
+
+    def largest_logits(self):
+        """Upper bounds of the size of the logits, a list of float32 scalars."""
+        return []
+
+    def cast(self, dtype):
+        """The target with the operands of its products in another type."""
+        return self
+
+    def of_chunk(self, parts):
+        """What `TokenLoss.compute` gets for a chunk.
+
+        Args:
+            parts: list of chunks of `tensors`.
+        """
+        return None
+
+
+NO_TARGET = Target()
+
+
+class TeacherLogits(Target):
+    """Logits of one teacher, or of the mean of several teachers' softened probabilities.
+
+    Args:
+        projections: list with one (rows, kernel, bias) for each teacher; the logits are
+            rows · kernelᵀ + bias. No gradient flows into them. Widths may differ.
+        shares: weights of several teachers in the mean, floats that sum to 1.
+    """
+
+    def __init__(self, projections, shares=()):
+        self._projections, self._shares = list(projections), shares
+
+    @property
+    def tensors(self):
+        return [rows for rows, *_ in self._projections]
+
+    def softened(self, temperature):
+        projections = [softened(each, temperature) for each in self._projections]
+        projections = [tuple(map(tf.stop_gradient, each)) for each in projections]
+        return TeacherLogits(projections, self._shares)
+
+    def largest_logits(self):
+        return [largest_logit(*each) for each in self._projections]
+
+    def cast(self, dtype):
+        return TeacherLogits([_cast(each, dtype) for each in self._projections], self._shares)
+
+    def of_chunk(self, parts):
+        """The logits (vocab, tokens) of the teacher, or logarithms of the mean of probabilities."""
+        logits = [
+            _logits(rows, kernel, bias)
+            for rows, (_, kernel, bias) in zip(parts, self._projections, strict=True)
+        ]
+        return logits[0] if len(logits) == 1 else log_mixture(logits, self._shares)
 
 
 def _kl(student_logits, teacher_logits, safe, sums):
@@ -68,7 +138,7 @@ def _squared_distance(student_logits, teacher_logits, _, sums):
 
 
 def _exponentials(logits, safe, sums):
-    """(The logits less `largest`, their exponentials, the sum of these, `largest` or 0)."""
+    """(Logits minus `largest`, their exponentials, the sum of the exponentials, `largest` or 0)."""
     largest = tf.zeros(())
     if not safe:
         largest = tf.reduce_max(logits, axis=0, keepdims=True)
@@ -82,53 +152,41 @@ def _sums(values):
 
 
 def _sums_by_product(values):
-    # Faster without XLA, which is how CPUs compute bfloat16 (docs/PERFORMANCE.md); under XLA, which
-    # is for float32, no different.
+    # Faster without XLA, which CPUs do not use for bfloat16 (docs/PERFORMANCE.md); equally fast
+    # under XLA.
     return tf.matmul(tf.ones((1, values.shape[0])), values)  # (1, tokens)
 
 
-# KL(teacher || student): see `losses.kl_divergence`. Gradient softmax(z_s) - softmax(z_t).
+# KL(teacher || student): see `logits.kl_divergence`. Gradient softmax(z_s) - softmax(z_t).
 KL = TokenLoss(_kl)
-# -sum p_t log p_s: see `losses.soft_cross_entropy`. The KL's gradient.
+# -sum p_t log p_s: see `logits.soft_cross_entropy`. The gradient is that of the KL.
 SOFT_CROSS_ENTROPY = TokenLoss(_soft_cross_entropy)
-# The logarithm of the sum of all exponentials: a cross-entropy less the label's own logit.
+# Logarithm of the sum of all exponentials: a cross-entropy plus the label's logit.
 LOG_PARTITION = TokenLoss(_log_partition)
-# The logits' squared distance: see `losses.logits_mse`. Gradient 2 (z_s - z_t).
+# Squared distance of the logits: see `logits.logits_mse`. Gradient 2 (z_s - z_t).
 SQUARED_DISTANCE = TokenLoss(_squared_distance, exponentials=False)
 
 
 def chunk_for(vocabulary):
-    """Tokens that are worked on at a time, so that 150,000 words take the memory of 30,522."""
+    """Tokens in a chunk: with 150,000 words a chunk takes the memory of one with 30,522."""
     return min(CHUNK, max(SMALLEST_CHUNK, LARGEST_CHUNK // vocabulary))
 
 
 def vocabulary_loss(
-    *,
-    loss,
-    student,
-    weights,
-    teachers=(),
-    shares=(),
-    targets=(),
-    normalizer=None,
-    temperature=1.0,
-    chunk=None,
+    *, loss, student, weights, target=NO_TARGET, normalizer=None, temperature=1.0, chunk=None
 ):
-    """Mean over tokens of a loss of models' logits, without holding the logits.
+    """Mean over tokens of a loss of the logits, without holding the logits.
 
     Args:
         loss: a `TokenLoss`.
         student: (rows, kernel, bias): float (tokens, hidden), float32 (vocab, hidden), (vocab,);
             the logits are rows · kernelᵀ + bias. Gradients flow to all three. Products are bfloat16
-            where the student's rows are, else float32 (float16's sums would overflow).
+            where the student's rows are, else float32 (sums of float16 would overflow).
         weights: float (tokens,), 1 for a token that counts.
-        teachers: the same of the teacher, whose width may differ, where the loss needs one; of
-            several the mean of their softened probabilities is taken. No gradient.
-        shares: of several teachers, float each, which add up to 1.
-        targets: tensors (tokens, any) that a loss takes instead of teachers.
+        target: a `Target`.
         normalizer: float scalar that replaces the sum of `weights`.
         temperature: divides all logits.
-        chunk: the most tokens that are worked on at a time; None: `chunk_for` the vocabulary.
+        chunk: the most tokens in a chunk; None: `chunk_for` the vocabulary.
 
     Returns:
         A float32 scalar.
@@ -138,22 +196,18 @@ def vocabulary_loss(
         normalizer = tf.reduce_sum(weights)
     scales = tf.math.divide_no_nan(weights, normalizer)
     product_type = product_type_of(student[0])
-    student = softened(student, temperature)
-    teachers = [tuple(map(tf.stop_gradient, softened(each, temperature))) for each in teachers]
+    student, target = softened(student, temperature), target.softened(temperature)
 
     @tf.custom_gradient
     def summed(*student):
-        models = [
-            (tf.cast(rows, product_type), tf.cast(kernel, product_type), bias)
-            for rows, kernel, bias in (student, *teachers)
-        ]
+        models = _cast(student, product_type), target.cast(product_type)
 
         def walk(safe):
-            return lambda: _walk(loss, models, shares, targets, safe, scales, chunk)
+            return lambda: _walk(loss, *models, safe, scales, chunk)
 
         if loss.exponentials:
-            bound = tf.reduce_max([largest_logit(*model) for model in (student, *teachers)])
-            # Around the loop: inside, the branches would keep its operators from being fused.
+            bound = tf.reduce_max([largest_logit(*student), *target.largest_logits()])
+            # Around the loop: inside it, the branches would keep its operators from being fused.
             value, *gradients = tf.cond(bound < SAFE_EXPONENT, walk(True), walk(False))
         else:
             value, *gradients = walk(True)()
@@ -163,7 +217,7 @@ def vocabulary_loss(
 
 
 def cross_entropy(*, student, labels, weights, normalizer=None, chunk=None):
-    """Mean cross-entropy of the labels: `losses.masked_cross_entropy` without holding the logits.
+    """Mean cross-entropy of the labels: `labels.masked_cross_entropy` without holding the logits.
 
     Args:
         student, weights, normalizer, chunk: as for `vocabulary_loss`.
@@ -176,11 +230,11 @@ def cross_entropy(*, student, labels, weights, normalizer=None, chunk=None):
     options = dict(weights=weights, normalizer=normalizer)
     log_partition = vocabulary_loss(loss=LOG_PARTITION, student=student, chunk=chunk, **options)
     words = tf.gather(kernel, labels)  # (tokens, hidden)
-    if rows.dtype == tf.bfloat16:  # as the product takes them
+    if rows.dtype == tf.bfloat16:  # as in the product
         words = tf.cast(words, tf.bfloat16)
     products = tf.cast(rows, tf.float32) * tf.cast(words, tf.float32)
     own = tf.reduce_sum(products, axis=1)
-    if rows.dtype == tf.bfloat16:  # and as it gives them
+    if rows.dtype == tf.bfloat16:  # and in its result
         own = _rounded(own)
     own += tf.gather(bias, labels)
     return log_partition - mean_over(own, **options)
@@ -192,20 +246,20 @@ def _rounded(values):
 
 
 def product_type_of(rows):
-    """The type that a projection to the vocabulary is multiplied in (float16 would overflow)."""
+    """Type of the operands of a projection to the vocabulary (float16 would overflow)."""
     return tf.bfloat16 if rows.dtype == tf.bfloat16 else tf.float32
 
 
 def softened(model, temperature):
-    """The model whose logits are divided by the temperature, as float32."""
+    """(rows, kernel, bias) as float32, for logits that are divided by the temperature."""
     rows, kernel, bias = (tf.cast(part, tf.float32) for part in model)
     return rows / temperature, kernel, bias / temperature
 
 
 def largest_logit(rows, kernel, bias):
-    """A bound that no entry of rows · kernelᵀ + bias exceeds in size (Cauchy and Schwarz).
+    """An upper bound of the size of rows · kernelᵀ + bias (Cauchy and Schwarz).
 
-    The bias is added, not part of the product: log-frequencies of rare words are long.
+    The bias is added, not made part of the product: log-frequencies of rare words are large.
     """
     products = tf.reduce_max(tf.norm(rows, axis=1)) * tf.reduce_max(tf.norm(kernel, axis=1))
     return products + tf.reduce_max(tf.abs(bias))
@@ -215,14 +269,14 @@ def log_mixture(logits, shares, axis=0):
     """Logarithm of the mean of several models' probabilities.
 
     Args:
-        logits: list of float32 tensors, (vocab, tokens) for example, one of each model.
-        shares: float each, which add up to 1.
-        axis: that of the vocabulary.
+        logits: list with one float32 tensor for each model, such as (vocab, tokens).
+        shares: weights of the models, floats that sum to 1.
+        axis: axis of the vocabulary.
 
     Returns:
-        float32, the shape of one of `logits`.
+        float32, in the shape of one of `logits`.
     """
-    # In logarithms throughout: a probability that is 0 in float32 still has one.
+    # In logarithms: a probability that is 0 in float32 still has a logarithm.
     parts = []
     for each, share in zip(logits, shares, strict=True):
         each -= tf.reduce_max(each, axis=axis, keepdims=True)
@@ -232,62 +286,40 @@ def log_mixture(logits, shares, axis=0):
     return largest + tf.math.log(tf.add_n([tf.exp(part - largest) for part in parts]))
 
 
-def _walk(loss, models, shares, targets, safe, scales, chunk):
+def _walk(loss, student, target, safe, scales, chunk):
     """Sums the scaled loss of all chunks, and its gradients, in one sequential loop.
 
     Args:
         loss: a `TokenLoss`.
-        models: (rows, kernel, bias) of the student, and of the teachers where there are any.
-        shares: of several teachers.
-        targets: tensors (tokens, any).
-        safe: whether exponentials of the logits are.
-        scales: float32 (tokens,), the factor of each token's loss.
-        chunk: tokens.
+        student: (rows, kernel, bias).
+        target: a `Target`.
+        safe: whether exponentials of the logits are safe as they are.
+        scales: float32 (tokens,), factor of each token's loss.
+        chunk: the most tokens in a chunk.
 
     Returns:
         (loss, gradients to the student's rows, kernel and bias).
     """
-    rows, kernel, bias = models[0]
+    rows, kernel, bias = student
     tokens, width = rows.shape
     steps = -(-tokens // chunk)
-    # All of one shape, which fills up the last with as few rows that weigh nothing as can be.
+    # Chunks of one size, with as little padding as possible; padding has the scale 0.
     chunk = -(-tokens // steps)
-    models = [(_pad_rows(rows, steps * chunk), *rest) for rows, *rest in models]
-    targets = [_pad_rows(each, steps * chunk) for each in targets]
-    scales = _pad_rows(scales[:, None], steps * chunk)
-
+    tensors = [_pad_rows(each, steps * chunk) for each in (rows, scales[:, None], *target.tensors)]
     sums = _sums_by_product if kernel.dtype == tf.bfloat16 else _sums
 
-    def logits(part, kernel, bias):
-        return product(kernel, part, transpose_b=True) + bias[:, None]  # (vocab, chunk)
-
     def body(step, total, row_gradient, kernel_gradient, bias_gradient):
-        def part(whole):
-            return tf.slice(whole, [step * chunk, 0], [chunk, whole.shape[1]])
-
-        parts, scale = [part(rows) for rows, *_ in models], part(scales)
-        projections = zip(parts, models, strict=True)
-        ours, *theirs = (logits(each, *rest) for each, (_, *rest) in projections)
-        if targets:
-            said = tuple(part(each) for each in targets)
-        elif len(theirs) > 1:
-            said = log_mixture(theirs, shares)
-        else:
-            said = theirs[0] if theirs else None
-        value, gradient, factor = loss.compute(ours, said, safe, sums)
-        total += tf.reduce_sum(value * scale[:, 0])
-        narrow = tf.cast(gradient, kernel.dtype)  # (vocab, chunk)
-        # What scales a token goes to the narrow side of every product.
-        scale *= tf.reshape(factor, (-1, 1))  # (chunk, 1)
-        to_rows = tf.transpose(product(kernel, narrow, transpose_a=True)) * scale  # (chunk, width)
-        scaled = parts[0] * tf.cast(scale, parts[0].dtype)
-        return (
-            step + 1,
-            total,
-            row_gradient.write(step, to_rows),
-            kernel_gradient + product(narrow, scaled),
-            bias_gradient + tf.matmul(gradient, scale)[:, 0],
+        part, scale, *target_parts = (
+            tf.slice(each, [step * chunk, 0], [chunk, each.shape[1]]) for each in tensors
         )
+        compared = _logits(part, kernel, bias), target.of_chunk(target_parts)
+        value, gradient, factor = loss.compute(*compared, safe, sums)
+        total += tf.reduce_sum(value * scale[:, 0])
+        # The scales multiply the narrow side of every product.
+        scale *= tf.reshape(factor, (-1, 1))  # (chunk, 1)
+        to_rows, to_kernel, to_bias = _gradients(part, kernel, gradient, scale)
+        kernel_gradient, bias_gradient = kernel_gradient + to_kernel, bias_gradient + to_bias
+        return step + 1, total, row_gradient.write(step, to_rows), kernel_gradient, bias_gradient
 
     row_gradient = tf.TensorArray(tf.float32, size=steps, element_shape=(chunk, width))
     _, total, row_gradient, kernel_gradient, bias_gradient = tf.while_loop(
@@ -301,8 +333,25 @@ def _walk(loss, models, shares, targets, safe, scales, chunk):
     return total, row_gradient, kernel_gradient, bias_gradient
 
 
+def _gradients(rows, kernel, gradient, scale):
+    """Gradients to the rows, kernel and bias, from `gradient` (vocab, chunk) to the logits."""
+    narrow = tf.cast(gradient, kernel.dtype)
+    to_rows = tf.transpose(product(kernel, narrow, transpose_a=True)) * scale  # (chunk, width)
+    scaled = rows * tf.cast(scale, rows.dtype)
+    return to_rows, product(narrow, scaled), tf.matmul(gradient, scale)[:, 0]
+
+
+def _logits(rows, kernel, bias):
+    return product(kernel, rows, transpose_b=True) + bias[:, None]  # (vocab, chunk)
+
+
+def _cast(projection, dtype):
+    rows, kernel, bias = projection
+    return tf.cast(rows, dtype), tf.cast(kernel, dtype), bias
+
+
 def product(a, b, **transposed):
-    """Matrix product, as float32: what follows it must not round further."""
+    """Matrix product as float32, so that later operations do not round further."""
     return tf.cast(tf.matmul(a, b, **transposed), tf.float32)
 
 
