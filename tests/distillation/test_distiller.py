@@ -11,6 +11,7 @@ import tensorflow as tf
 from tfdistill.command_line.run_config import RunConfig
 from tfdistill.distillation.distiller import Distiller, StepOptions
 from tfdistill.distillation.phases import Phase, Term
+from tfdistill.models.layerdrop import draw_layers
 from tfdistill.run import plan
 from tfdistill.system.errors import UserError
 from tfdistill.training.optimizer import OptimizerSettings, build_optimizer
@@ -258,12 +259,11 @@ def test_dropout_depends_on_seed_and_step_alone(teacher, batch, tiny_model):
 
 
 def draws(student, seed, layerdrop, steps, compiled=False):
-    distiller = Distiller(
-        student, phase("mlm"), options=StepOptions(seed=seed, layerdrop=layerdrop)
-    )
+    """The layers that each step keeps: bool (steps, layers)."""
 
     def keep(step):
-        return distiller._draw_layers(step).keep
+        layers = student.config.num_hidden_layers
+        return draw_layers(layers, layerdrop, seed=seed, step=tf.cast(step, tf.int32)).keep
 
     @tf.function(jit_compile=compiled)
     def draw(steps):
@@ -282,10 +282,6 @@ def test_layerdrop_draws(student, layerdrop):
     np.testing.assert_allclose(1 - kept.mean(axis=0), layerdrop, atol=0.06)
     both = (~kept[:, 0] & ~kept[:, 1]).mean()  # layers fall independently of each other
     np.testing.assert_allclose(both, layerdrop**2, atol=0.06)
-
-
-def test_no_layerdrop_keeps_all_layers(student):
-    assert Distiller(student, phase("mlm"))._draw_layers(tf.constant(0)) is None
 
 
 def test_a_dropped_layer_gets_no_gradient(student, batch):

@@ -1,8 +1,8 @@
-"""Least squares on calibration text, from sums over batches, so that nothing is kept."""
+"""Least squares on calibration text, from sums over batches: no hidden states are stored."""
 
 import numpy as np
 
-# Of the mean variance of the inputs: directions without any variance keep their prior.
+# Relative to the mean variance of the inputs: directions without variance keep their prior.
 SMALLEST_VARIANCE = 1e-7
 
 
@@ -19,14 +19,14 @@ class Regression:
         self._sums = [0.0] * 4
 
     def add(self, inputs, targets):
-        """Takes rows in.
+        """Adds rows.
 
         Args:
             inputs: float32 (rows, in).
             targets: float32 (rows, out).
         """
         if not self.count:
-            # Near the means, for sums of float32 products that do not cancel.
+            # Shifts the rows to near their means, so that sums of float32 products do not cancel.
             self._origins = inputs.mean(axis=0), targets.mean(axis=0)
         self.count += len(inputs)
         inputs, targets = inputs - self._origins[0], targets - self._origins[1]
@@ -50,7 +50,7 @@ class Regression:
         return self._sums[2] / self.count - np.outer(shift, shift)
 
     def solve(self, prior, shrinkage):
-        """The kernel and bias of least squares.
+        """Computes the kernel and bias of least squares.
 
         Args:
             prior: (in, out), K0.
@@ -75,8 +75,8 @@ def fit_norm(norm, inputs, targets):
 
     Args:
         norm: `LayerNormalization`.
-        inputs: iterable of float32 (rows, size), what the norm gets.
-        targets: iterable of float32 (rows, size), what should come out.
+        inputs: iterable of float32 (rows, size), inputs of the norm.
+        targets: iterable of float32 (rows, size), wanted outputs.
     """
 
     def normal(rows):
@@ -90,9 +90,9 @@ def fit_scale(norm, inputs, targets):
     """Sets a scale and a shift to the least squares of each dimension.
 
     Args:
-        norm: layer with variables gamma and beta.
-        inputs: iterable of float32 (rows, size), what is scaled.
-        targets: iterable of float32 (rows, size), what should come out.
+        norm: layer with the variables gamma and beta.
+        inputs: iterable of float32 (rows, size), inputs of the scale.
+        targets: iterable of float32 (rows, size), wanted outputs.
     """
     sums, count = [0.0] * 4, 0
     for rows, wanted in zip(inputs, targets, strict=True):
@@ -102,7 +102,7 @@ def fit_scale(norm, inputs, targets):
         count += len(rows)
     mean, target_mean, square, product = (total / count for total in sums)
     variance = square - mean**2
-    # Dimensions without any variance have nothing to scale.
+    # Dimensions without variance get a finite scale.
     variance = np.maximum(variance, SMALLEST_VARIANCE * max(variance.mean(), SMALLEST_VARIANCE))
     scale = (product - mean * target_mean) / variance
     norm.gamma.assign(scale)

@@ -1,4 +1,4 @@
-"""What a run remembers, so that it can be stopped at any instant and go on where it was."""
+"""Checkpoints: the state of a training on disk, so that it can stop and resume at any step."""
 
 import dataclasses
 import json
@@ -14,43 +14,43 @@ KEPT_CHECKPOINTS = 2
 
 @dataclasses.dataclass
 class Unlogged:
-    """What was measured since the last logged point.
+    """Losses since the last logged point.
 
     Args:
-        steps: how many there were.
-        losses: list of dicts of numbers, each the sum over one step or a few.
+        steps: number of steps.
+        losses: list of dicts of numbers, each the sum over one or several steps.
     """
 
     steps: int = 0
     losses: list = dataclasses.field(default_factory=list)
 
     def add(self, losses, steps):
-        """Adds the sums over a number of steps."""
+        """Adds the sums of losses over a number of steps."""
         self.losses.append(losses)
         self.steps += steps
 
     def to_json(self):
-        """As text, which holds each float32 number exactly."""
+        """Returns JSON text, which stores float32 numbers exactly."""
         losses = [{name: float(v) for name, v in each.items()} for each in self.losses]
         return json.dumps({"steps": self.steps, "losses": losses})
 
     @classmethod
     def from_json(cls, text):
-        """The opposite of `to_json`."""
+        """Makes an `Unlogged` from the text of `to_json`."""
         return cls(**json.loads(text))
 
 
 class StageState:
-    """Checkpoints and logged points of one stretch of training.
+    """Checkpoints and logged points of one stage of training.
 
     Args:
-        directory: folder for both.
-        name: the stretch's name.
+        directory: folder that holds a folder for each stage.
+        name: name of the stage.
 
     Attributes:
-        rows: the logged points.
-        unlogged: an `Unlogged`; a stop between two points keeps it, so that the next point is that
-            of a stretch that was never stopped.
+        rows: list of the logged points, dicts with `step`.
+        unlogged: `Unlogged`. Checkpoints hold it, so that a stop between two logged points does not
+            change the next point.
     """
 
     def __init__(self, directory, name):
@@ -68,7 +68,7 @@ class StageState:
         """
         from safetensors.numpy import save
 
-        # A counter's value is a NumPy scalar, which safetensors does not take.
+        # The value of a counter is a NumPy scalar, which safetensors does not accept.
         arrays = {name: np.asarray(variable.numpy()) for name, variable in variables.items()}
         facts = {"step": str(step), "seconds": str(seconds), "unlogged": self.unlogged.to_json()}
         self._write_log()
@@ -77,13 +77,16 @@ class StageState:
             old.unlink()
 
     def restore(self, variables):
-        """Loads the last checkpoint, if there is one, and forgets points logged after it.
+        """Loads the last checkpoint, if there is one, and drops points that were logged after it.
 
         Args:
             variables: dict of names to Keras variables, as given to `save`.
 
         Returns:
             (steps done, seconds of training so far).
+
+        Raises:
+            UserError: the checkpoint has other variables or shapes.
         """
         from safetensors import safe_open
 
@@ -93,32 +96,32 @@ class StageState:
         with safe_open(found[-1], framework="np") as file:
             stored = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
             if stored != {name: tuple(variable.shape) for name, variable in variables.items()}:
-                raise UserError(f"{found[-1]} is of another model: start over with --force")
+                raise UserError(f"{found[-1]} belongs to another model: start over with `force`")
             for name, variable in variables.items():
                 variable.assign(file.get_tensor(name))
             facts = file.metadata()
         step, seconds = int(facts["step"]), float(facts["seconds"])
-        if "unlogged" in facts:  # older ones were of logged steps alone
+        if "unlogged" in facts:  # old checkpoints were made at logged points only
             self.unlogged = Unlogged.from_json(facts["unlogged"])
         rows = [json.loads(line) for line in self._log_file.read_text().splitlines()]
         self.rows = [row for row in rows if row["step"] <= step]
         return step, seconds
 
     def has_checkpoint(self):
-        """Whether there is one to `restore`."""
+        """Whether there is a checkpoint to `restore`."""
         return bool(self._checkpoints())
 
     def close(self):
-        """Keeps the logged points of a stretch that is at its end."""
+        """Stores the logged points at the end of the stage."""
         self._write_log()
 
     def delete_checkpoints(self):
-        """Deletes what nobody will go on from, once the result of the stretch is stored."""
+        """Deletes the checkpoints; call it when the result of the stage is stored."""
         for checkpoint in self._checkpoints():
             checkpoint.unlink()
 
     def load_rows(self):
-        """Points logged by a stretch that is done: list of dicts with `step`."""
+        """Logged points of a finished stage: list of dicts with `step`."""
         if not self._log_file.exists():
             return []
         return [json.loads(line) for line in self._log_file.read_text().splitlines()]
