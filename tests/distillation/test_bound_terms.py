@@ -1,4 +1,4 @@
-"""Terms between two models: which layers meet, what is projected, what cannot be compared."""
+"""Terms between two models: compared layers, projections, and refusals."""
 
 import dataclasses
 
@@ -42,8 +42,8 @@ def batch(tiny_batch):
 
 
 @pytest.fixture(scope="module")
-def insides(student, narrow, teacher, batch):
-    """What each model shows of the batch, all of it, from the models themselves."""
+def signals(student, narrow, teacher, batch):
+    """All signals of each model for the batch, from the models themselves."""
     taps = {"hidden_states", "embeddings", "attention_scores", "queries", "keys", "values"}
     models = {"student": student, "narrow": narrow, "teacher": teacher}
     return {name: model.encode(batch, taps=taps) for name, model in models.items()}
@@ -66,22 +66,22 @@ def value_of(term, student, teacher, batch):
         (((-1, -1), (0, -3)), [(1, 3), (0, 1)]),
     ],
 )
-def test_the_layers_that_meet(student, teacher, insides, batch, layers, pairs):
-    """Attention and hidden states of a layer have the same number; the loss is their sum."""
+def test_layer_maps_decide_the_compared_layers(student, teacher, signals, batch, layers, pairs):
+    """Attention and hidden states of a layer have the same number; the loss is the sum."""
     mask = batch["attention_mask"]
     expected = {
         "attention_scores": sum(
             attention_scores_mse(
-                student_scores=insides["student"]["attention_scores"][s],
-                teacher_scores=insides["teacher"]["attention_scores"][t],
+                student_scores=signals["student"]["attention_scores"][s],
+                teacher_scores=signals["teacher"]["attention_scores"][t],
                 mask=mask,
             )
             for s, t in pairs
         ),
         "hidden": sum(
             hidden_mse(
-                student_hidden=insides["student"]["hidden_states"][s + 1],
-                teacher_hidden=insides["teacher"]["hidden_states"][t + 1],
+                student_hidden=signals["student"]["hidden_states"][s + 1],
+                teacher_hidden=signals["teacher"]["hidden_states"][t + 1],
                 mask=mask,
             )
             for s, t in pairs
@@ -92,12 +92,12 @@ def test_the_layers_that_meet(student, teacher, insides, batch, layers, pairs):
         np.testing.assert_allclose(found, value, rtol=1e-5)
 
 
-def test_patient_distance_leaves_the_last_layer_out(student, teacher, insides, batch):
-    """The mean over the layers that are left, as in PKD; here it is one."""
+def test_patient_distance_leaves_the_last_layer_out(student, teacher, signals, batch):
+    """The mean over the other layers, as in PKD; here there is one."""
     term = Term("patient", 100.0, {"over_width": "sum"}, layers="skip")
     expected = patient_distance(
-        student_hidden=insides["student"]["hidden_states"][1],
-        teacher_hidden=insides["teacher"]["hidden_states"][2],
+        student_hidden=signals["student"]["hidden_states"][1],
+        teacher_hidden=signals["teacher"]["hidden_states"][2],
         mask=batch["attention_mask"],
         over_width="sum",
     )
@@ -112,12 +112,12 @@ def test_patient_distance_is_a_mean_over_layers(tiny_model, teacher, batch):
     np.testing.assert_allclose(both, np.mean(each), rtol=1e-5)
 
 
-def test_relations_of_any_width(narrow, teacher, insides, batch):
-    """8 and 12 wide: four relation heads, the sum over queries, keys and values."""
+def test_relations_of_any_width(narrow, teacher, signals, batch):
+    """Widths 8 and 12: four relation heads, the sum over queries, keys and values."""
     expected = sum(
         relation_kl(
-            student_vectors=insides["narrow"][name][1],
-            teacher_vectors=insides["teacher"][name][3],
+            student_vectors=signals["narrow"][name][1],
+            teacher_vectors=signals["teacher"][name][3],
             mask=batch["attention_mask"],
             relation_heads=4,
         )
@@ -128,7 +128,7 @@ def test_relations_of_any_width(narrow, teacher, insides, batch):
 
 
 @pytest.mark.parametrize(("projection", "count"), [("none", 0), ("shared", 1), ("per_layer", 2)])
-def test_projections(student, teacher, insides, batch, projection, count):
+def test_projections(student, teacher, signals, batch, projection, count):
     term = Term("hidden", 1.0, layers="uniform", projection=projection)
     distiller, value = value_of(term, student, teacher, batch)
     projections = distiller.state_variables[len(student.variables) :]
@@ -136,16 +136,16 @@ def test_projections(student, teacher, insides, batch, projection, count):
     assert distiller.trained_variables[len(student.trainable_variables) :] == projections
     expected = 0.0
     for number, (s, t) in enumerate([(0, 1), (1, 3)]):
-        hidden = insides["student"]["hidden_states"][s + 1].numpy()
+        hidden = signals["student"]["hidden_states"][s + 1].numpy()
         if count:
             kernel, bias = projections[2 * min(number, count - 1) :][:2]
             hidden = hidden @ kernel.numpy() + bias.numpy()
-        squares = (hidden - insides["teacher"]["hidden_states"][t + 1].numpy()) ** 2
+        squares = (hidden - signals["teacher"]["hidden_states"][t + 1].numpy()) ** 2
         expected += squares.mean(axis=-1)[batch["attention_mask"].numpy() > 0].mean()
     np.testing.assert_allclose(value, expected, rtol=1e-5)
 
 
-def test_projections_learn_and_have_a_seed(narrow, teacher, batch):
+def test_projections_are_trained_and_seeded(narrow, teacher, batch):
     terms = (
         Term("hidden", 1.0, layers="uniform", projection="per_layer"),
         Term("embedding", 1.0, projection="shared"),
@@ -166,8 +166,8 @@ def test_projections_learn_and_have_a_seed(narrow, teacher, batch):
 
 
 @pytest.mark.parametrize(("projection", "count"), [("shared", 1), ("per_layer", 2)])
-def test_projections_start_at_the_least_squares(narrow, teacher, tiny_batch, projection, count):
-    """Of the real tokens of all batches and of all layers that share one; nothing else moves."""
+def test_projections_start_at_a_least_squares_fit(narrow, teacher, tiny_batch, projection, count):
+    """Fitted on the real tokens of all batches; the student's variables do not change."""
     batches = [tiny_batch((10, 9, 8, 9), seed=seed) for seed in (1, 2)]
     term = Term("hidden", 1.0, layers="uniform", projection=projection)
     distiller = Distiller(narrow, Phase("test", (term, Term("mlm", 1.0))), teacher)
@@ -193,8 +193,8 @@ def test_projections_start_at_the_least_squares(narrow, teacher, tiny_batch, pro
         assert np.mean(found**2) < 0.95 * np.mean((targets - targets.mean(axis=0)) ** 2)
 
 
-def test_a_fixed_projection_stays(narrow, teacher, batch):
-    """It is shared, it is fitted and kept in checkpoints, and it does not learn."""
+def test_a_fixed_projection_is_not_trained(narrow, teacher, batch):
+    """It is shared by all layers, fitted, and stored in checkpoints."""
     phase = Phase("test", (Term("hidden", 1.0, layers="uniform", projection="fixed"),))
     distiller = Distiller(narrow, phase, teacher)
     projections = distiller.state_variables[len(narrow.variables) :]
@@ -235,7 +235,7 @@ def test_projections_are_fitted_on_few_rows_at_a_time(narrow, teacher, tiny_batc
 
 
 @pytest.mark.parametrize("tokens", [(), (0, 0), (1,)])
-def test_no_text_to_fit_projections_on_leaves_them(narrow, teacher, tiny_batch, tokens):
+def test_projections_stay_random_without_tokens_to_fit(narrow, teacher, tiny_batch, tokens):
     phase = Phase("test", (Term("embedding", 1.0, projection="shared"),))
     distiller = Distiller(narrow, phase, teacher)
     before = distiller.state_variables[-2].numpy()
@@ -288,13 +288,13 @@ def test_schedules_run_over_the_phase(student, teacher, batch):
         expected = Distiller(student, Phase("test", (fixed,)), teacher).gradients(batch, step)[1]
         np.testing.assert_allclose(losses["loss"], expected["loss"], rtol=1e-5)
         np.testing.assert_allclose(losses["loss_ce"], expected["loss_ce"], rtol=1e-5)
-    beyond = distiller.gradients(batch, 9)[1]  # as Keras's fit may go on
+    beyond = distiller.gradients(batch, 9)[1]  # as Keras's fit may continue
     np.testing.assert_allclose(beyond["loss"], distiller.gradients(batch, 4)[1]["loss"])
     with pytest.raises(ValueError, match="needs the number of its steps"):
         Distiller(student, phase, teacher)
 
 
-def test_parts_that_learn(student, tiny_model, batch):
+def test_trainable_parts(student, tiny_model, batch):
     whole = Distiller(student, Phase("test", (Term("mlm", 1.0),)))
     head = Distiller(student, Phase("test", (Term("mlm", 1.0),), trainable=("head",)))
     paths = [variable.path for variable in head.trained_variables]
@@ -322,26 +322,26 @@ def test_parts_that_learn(student, tiny_model, batch):
 
 
 @pytest.mark.parametrize("part", ["haed", "below"])
-def test_a_rate_of_nothing(student, part):
+def test_a_rate_of_an_unknown_part(student, part):
     phase = Phase("test", (Term("mlm", 1.0),), rates=((part, 0.1),))
     with pytest.raises(UserError, match=f"names '{part}' in rates, but"):
         rates_of(phase, student.trainable_variables, student.config.num_hidden_layers)
 
 
 @pytest.mark.parametrize("recipe", ["minilm", "minilm_v1"])
-def test_the_end_of_minilm_trains_what_its_loss_does_not_reach(student, teacher, batch, recipe):
+def test_the_last_phase_of_minilm_trains_the_remaining_parts(student, teacher, batch, recipe):
     relations, end = recipes.get(recipe).phases
     first = Distiller(student, relations, teacher)
     gradients = zip(first.trained_variables, first.gradients(batch, 0)[0], strict=True)
     sizes = {variable.path: np.abs(gradient).max() for variable, gradient in gradients}
     unreached = {path for path, size in sizes.items() if size < 1e-6 * max(sizes.values())}
-    # A constant added to all keys shifts every score of a query alike: what no loss could teach.
+    # A constant added to all keys shifts all scores of a query equally: no loss sees it.
     unreached -= {path for path in unreached if path.endswith("attention/key/bias")}
     second = Distiller(student, end)
     assert {variable.path for variable in second.trained_variables} == unreached
 
 
-# -- what cannot be compared
+# -- refusals
 
 
 @pytest.mark.parametrize(
@@ -386,13 +386,13 @@ def test_the_end_of_minilm_trains_what_its_loss_does_not_reach(student, teacher,
         (Term("hidden", 1.0), {}, "names none; add layers='uniform'"),
     ],
 )
-def test_what_cannot_be_compared(student, teacher, term, changes, complaint):
+def test_refused_terms(student, teacher, term, changes, complaint):
     config = dataclasses.replace(student.config, **changes)
     with pytest.raises(UserError, match=complaint):
         check_phase(Phase("test", (term,)), config, teacher.config)
 
 
-def test_a_student_that_is_deeper(tiny_model, teacher, batch):
+def test_a_student_deeper_than_its_teacher(tiny_model, teacher, batch):
     deep = tiny_model(num_hidden_layers=6)
     value = value_of(Term("hidden", 1.0, layers="uniform"), deep, teacher, batch)[1]
     assert value > 0
@@ -409,7 +409,7 @@ def test_two_terms_of_one_loss(student, teacher, batch):
         Phase("test", (terms[0], terms[0]))
 
 
-def test_phases_and_recipes_refuse_what_makes_no_sense():
+def test_invalid_terms_and_phases_are_refused():
     with pytest.raises(ValueError, match="a projection is one of"):
         Term("hidden", 1.0, projection="two")
     for wrong in ((2, 5), ((0, 1, 2),), (("a", 1),)):
@@ -421,8 +421,8 @@ def test_phases_and_recipes_refuse_what_makes_no_sense():
         Phase("test", (Term("mlm", 1.0),), trainable="head")
 
 
-def test_a_headless_teacher_beside_masked_lm(tiny_model, student, batch):
-    """It is asked for what its own terms compare, not for the student's logits."""
+def test_a_teacher_without_head_with_masked_lm(tiny_model, student, batch):
+    """The teacher computes the signals of its own terms only, no logits."""
     headless = tiny_model(seed=1, with_head=False)
     phase = Phase("test", (Term("mlm", 1.0), Term("cos", 1.0)))
     losses = Distiller(student, phase, headless).gradients(batch, 0)[1]

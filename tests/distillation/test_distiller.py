@@ -1,4 +1,4 @@
-"""The training step: its terms, its gradients, its randomness, and what it must not touch."""
+"""The training step: terms, gradients, randomness, and variables that it must not change."""
 
 import dataclasses
 import types
@@ -79,7 +79,7 @@ def log_softmax(logits):
 
 
 def expected_losses(student, teacher, batch):
-    """Every term in float64, from what the two models answer for the whole batch."""
+    """Every term in float64, from the outputs of the two models for the whole batch."""
     inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
     answers = [model(inputs) for model in (student, teacher)]
     z_s, z_t = (answer["logits"].numpy().astype(np.float64) for answer in answers)
@@ -124,7 +124,7 @@ def test_the_loss_is_the_weighted_sum_of_its_terms(student, teacher, batch, name
         np.testing.assert_allclose(found, expected[name], rtol=1e-5, err_msg=name)
 
 
-def test_terms_of_weight_zero_cost_nothing(student, batch):
+def test_terms_of_weight_zero_are_left_out(student, batch):
     terms = (*phase("mlm").terms, dataclasses.replace(TERMS["cos"], weight=0.0))
     losses = losses_of(Distiller(student, Phase("test", terms)), batch)  # and no teacher either
     assert set(losses) == {"loss", "loss_mlm"}
@@ -162,8 +162,8 @@ def test_a_batch_without_a_masked_token(student, teacher, tiny_batch):
     assert all(np.isfinite(gradient).all() for gradient in gradients)
 
 
-def test_the_teacher_never_drops_nor_moves(student, teacher, batch, tiny_model):
-    """Its dropout is 0.1; the student's 0: only the teacher could make two steps differ."""
+def test_the_teacher_has_no_dropout_and_is_not_trained(student, teacher, batch, tiny_model):
+    """Its dropout is 0.1, the student's 0: only the teacher's could make two steps differ."""
     before = [variable.numpy() for variable in teacher.variables]
     distiller = Distiller(student, ALL, teacher)
     assert losses_of(distiller, batch, step=0) == losses_of(distiller, batch, step=1)
@@ -179,13 +179,13 @@ def test_the_teacher_never_drops_nor_moves(student, teacher, batch, tiny_model):
     assert not set(map(id, teacher.variables)) & set(map(id, dropping.trainable_variables))
 
 
-def test_a_copy_of_the_teacher_loses_nothing_unless_layers_are_dropped(teacher, batch, tiny_model):
+def test_a_copy_of_the_teacher_has_no_loss_without_layerdrop(teacher, batch, tiny_model):
     copy = tiny_model(seed=1)
     whole = losses_of(Distiller(copy, phase("ce", "cos"), teacher), batch)
     assert abs(whole["loss"]) < 1e-5
     dropped = Distiller(copy, phase("ce", "cos"), teacher, options=StepOptions(layerdrop=0.9))
     assert losses_of(dropped, batch)["loss_cos"] > 0.01
-    # Inference knows nothing of it.
+    # Inference has no LayerDrop.
     np.testing.assert_array_equal(copy(batch)["logits"], teacher(batch)["logits"])
 
 
@@ -217,7 +217,7 @@ def test_micro_batches_give_the_gradient_of_the_whole_batch(teacher, batch, tiny
 
 
 def test_two_devices_add_up_to_the_whole_batch(teacher, batch, tiny_model):
-    """Each with its rows, its first row's number, and the counts of the global batch."""
+    """Each computes its rows, with its first row's index and the counts of the global batch."""
     pupil = tiny_model(seed=2, dropout=0.1)
     distiller = Distiller(pupil, ALL, teacher, options=StepOptions(layerdrop=0.3))
     expected, expected_losses = distiller.gradients(batch, 5)
@@ -323,7 +323,7 @@ def build(student, **changes):
     ],
     ids=lambda flags: "+".join(flags),
 )
-def test_frozen_embeddings_stay_and_all_else_learns(teacher, batch, tiny_model, flags):
+def test_frozen_embeddings_are_not_trained(teacher, batch, tiny_model, flags):
     pupil = tiny_model(seed=2)
     plan.freeze(pupil, RunConfig(**flags))
     distiller = Distiller(pupil, ALL, teacher)
@@ -342,7 +342,7 @@ def test_frozen_embeddings_stay_and_all_else_learns(teacher, batch, tiny_model, 
     }
     assert len(before) == len(pupil.variables)
     assert {path.rsplit("/", 1)[-1] for path in unchanged} == {names[flag] for flag in flags}
-    # Without the flags everything is free again.
+    # Without the settings everything is trainable again.
     plan.freeze(pupil, RunConfig())
     assert len(pupil.trainable_variables) == len(pupil.variables)
 
@@ -375,14 +375,14 @@ def test_keras_fit_makes_the_same_steps(tiny_model, tiny_batch):
         np.testing.assert_allclose(variable, true_variable, atol=1e-4)
 
 
-def test_keras_fit_knows_one_device_alone(student, batch, monkeypatch):
+def test_keras_fit_refuses_several_devices(student, batch, monkeypatch):
     two = types.SimpleNamespace(num_replicas_in_sync=2)
     monkeypatch.setattr(tf.distribute, "get_strategy", lambda: two)
     with pytest.raises(ValueError, match="TrainStep"):
         Distiller(student, phase("mlm")).train_step(batch)
 
 
-# -- what cannot be computed
+# -- refusals
 
 
 def test_every_weight_zero(student, teacher):

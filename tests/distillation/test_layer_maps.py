@@ -29,7 +29,7 @@ def test_published_and_hand_made_maps(name, teacher_layers, student_layers, expe
 
 
 @pytest.mark.parametrize("name", ["every_other", "first", "last", "spaced"])
-def test_maps_rise_and_equal_depths_keep_every_layer(name):
+def test_maps_increase_and_equal_depths_keep_every_layer(name):
     for teacher_layers in range(1, 25):
         for student_layers in range(1, teacher_layers + 1):
             layers = depth_map(name, teacher_layers, student_layers)
@@ -57,7 +57,7 @@ def test_maps_rise_and_equal_depths_keep_every_layer(name):
         ("", 12, 3, "unknown"),
     ],
 )
-def test_what_does_not_fit_is_refused(name, teacher_layers, student_layers, complaint):
+def test_depth_maps_that_do_not_fit_are_refused(name, teacher_layers, student_layers, complaint):
     with pytest.raises(UserError, match=complaint):
         depth_map(name, teacher_layers, student_layers)
 
@@ -82,7 +82,7 @@ def test_what_does_not_fit_is_refused(name, teacher_layers, student_layers, comp
         ("1,1,0", 2, 3, (1, 1, 0)),
     ],
 )
-def test_layers_that_are_compared(name, teacher_layers, student_layers, expected):
+def test_layer_maps(name, teacher_layers, student_layers, expected):
     assert layer_map(name, teacher_layers, student_layers) == expected
 
 
@@ -98,6 +98,6 @@ def test_layers_that_are_compared(name, teacher_layers, student_layers, expected
         ("", 12, 3, "unknown"),
     ],
 )
-def test_comparisons_that_do_not_fit_are_refused(name, teacher_layers, student_layers, complaint):
+def test_layer_maps_that_do_not_fit_are_refused(name, teacher_layers, student_layers, complaint):
     with pytest.raises(UserError, match=complaint):
         layer_map(name, teacher_layers, student_layers)

@@ -42,7 +42,7 @@ def test_shrinkage_pulls_towards_the_prior():
     np.testing.assert_array_equal(found.solve(prior, math.inf)[0], prior.astype(np.float64))
 
 
-def test_what_never_varies_keeps_the_prior():
+def test_constant_inputs_keep_the_prior():
     inputs = random(50, 4)
     inputs[:, 2] = 3
     kernel, _ = regression(inputs, random(50, 1, seed=1)).solve(np.full((4, 1), 0.7), 0.0)
@@ -62,7 +62,7 @@ def test_a_norm_finds_its_scale_and_shift():
     np.testing.assert_allclose(norm.beta, wide.beta, atol=1e-5)
 
 
-def test_score_maps_lose_least():
+def test_score_maps_are_optimal():
     queries, keys = random(500, 6) @ random(6, 6, seed=1), random(400, 6, seed=2)
     keys = keys @ random(6, 6, seed=3)
     keys -= keys.mean(axis=0)
@@ -73,7 +73,7 @@ def test_score_maps_lose_least():
     np.testing.assert_allclose(error, np.sum(singular[3:] ** 2), rtol=1e-3)
 
 
-def test_value_maps_lose_least():
+def test_value_maps_are_optimal():
     contexts, output = random(300, 6) @ random(6, 6, seed=1), random(6, 9, seed=2)
     to_value, behind = value_maps(contexts.T @ contexts / 300, output, 2)
     written = contexts @ output
@@ -82,8 +82,8 @@ def test_value_maps_lose_least():
     np.testing.assert_allclose(error, np.sum(singular[2:] ** 2), rtol=1e-3)
 
 
-def test_narrow_heads_relate_as_wide_ones():
-    """Where half of the dimensions carry nearly all, x x^T is nearly kept, of all three."""
+def test_narrow_heads_have_the_relations_of_wide_ones():
+    """If half of the dimensions carry most of the variance, x x^T of all three is almost the same."""
     few = random(8, 4, seed=4)
     spread = np.concatenate([few, 0.01 * random(8, 4, seed=5)], axis=1) @ random(8, 8, seed=6)
     queries, keys = random(500, 8, seed=1) @ spread.T, random(400, 8, seed=2) @ spread.T
@@ -95,15 +95,15 @@ def test_narrow_heads_relate_as_wide_ones():
         assert np.linalg.norm(wide - narrow) < 0.1 * np.linalg.norm(wide)
 
 
-def test_heads_that_carry_nothing_end_in_zeros():
+def test_heads_without_variance_become_zeros():
     some, none = np.eye(6), np.zeros((6, 6))
     for moments in ((none, some), (some, none), (none, none)):
         assert all(not each.any() and each.shape == (6, 3) for each in score_maps(*moments, 3))
 
 
 @pytest.mark.parametrize("rank", [1, 2])
-def test_heads_that_carry_little_are_no_trouble(rank):
-    """More dimensions are kept than carry anything, as of a head that was pruned."""
+def test_heads_of_low_rank(rank):
+    """More dimensions are kept than have variance, as in a pruned head."""
     queries, keys = random(200, rank) @ random(rank, 6, seed=2), random(200, 6, seed=1)
     for rows, others in ((queries, keys), (keys, queries), (queries, queries)):
         maps = score_maps(rows.T @ rows / 200, others.T @ others / 200, 3)
@@ -112,7 +112,7 @@ def test_heads_that_carry_little_are_no_trouble(rank):
         np.testing.assert_allclose(narrow, wide, atol=3e-3 * np.abs(wide).max(initial=1e-9))
 
 
-def test_directions_without_variance_are_no_trouble():
+def test_directions_without_variance():
     queries, keys = random(200, 6), random(200, 6, seed=1)
     queries[:, 3:] = keys[:, 3:] = 0
     to_query, to_key = score_maps(queries.T @ queries / 200, keys.T @ keys / 200, 3)

@@ -1,4 +1,4 @@
-"""Training in sixteen bits: what is rounded, what is not, and by how much."""
+"""Training in sixteen bits: which tensors are rounded, and by how much."""
 
 import keras
 import numpy as np
@@ -43,7 +43,9 @@ def gradients(precision, tiny_model, batch, recipe, micro_batches=1, loss_scale=
 
 @pytest.mark.parametrize("precision", TOLERANCES)
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_gradients_are_those_of_float32_but_for_rounding(precision, recipe, tiny_model, tiny_batch):
+def test_gradients_equal_those_of_float32_within_rounding(
+    precision, recipe, tiny_model, tiny_batch
+):
     batch = tiny_batch(ROWS)
     expected, losses = gradients("float32", tiny_model, batch, recipe)
     found, rounded = gradients(precision, tiny_model, batch, recipe)
@@ -65,7 +67,7 @@ def test_gradients_are_scaled_and_losses_are_not(tiny_model, tiny_batch):
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-def test_what_stays_float32(precision, tiny_model, tiny_batch):
+def test_tensors_that_stay_float32(precision, tiny_model, tiny_batch):
     batch = tiny_batch(ROWS)
     with devices.numerics(choice(precision)):
         model = tiny_model()
@@ -92,7 +94,7 @@ def test_layerdrop_and_dropout_in_bfloat16(tiny_model, tiny_batch):
 
 
 def test_keras_fit_scales_by_keras_own_loss_scale(tiny_model, tiny_batch):
-    """`fit` under mixed_float16 wraps the optimizer, which unscales what it is given."""
+    """`fit` under mixed_float16 wraps the optimizer, which divides the gradients by the scale."""
     seen = []
     with devices.numerics(choice("float16")):
         student = tiny_model(seed=2)

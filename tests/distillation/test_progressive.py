@@ -1,4 +1,4 @@
-"""Phases of one layer each: what they compare, what learns, and how fast."""
+"""Progressive phases: compared layers, trained parts, and learning rates."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def test_one_phase_for_each_layer():
     assert recipe.phases[3].trainable == ()
 
 
-def test_what_stands_below_can_stay():
+def test_lower_layers_can_be_frozen():
     recipe = unfold(recipes.get("mobilebert_pkt", lower_rate=0.0), 2, 2)
     assert [phase.trainable for phase in recipe.phases[:2]] == [
         ("encoder/layer_0",),
@@ -39,7 +39,7 @@ def test_what_stands_below_can_stay():
     assert recipe.phases[1].rates == ()
 
 
-def test_other_recipes_stay_as_they_are():
+def test_other_recipes_are_unchanged():
     for name in ("distilbert", "mobilebert_akt", "mobilebert_jkt", "tinybert"):
         assert unfold(recipes.get(name), 3, 6) == recipes.get(name)
 
@@ -83,8 +83,8 @@ def test_rates_of_parts(tiny_model):
 
 
 @pytest.mark.parametrize("micro_batches", [1, 3])
-def test_the_padding_that_real_tokens_read_does_not_learn(batch, micro_batches):
-    """It has a gradient, from the trigrams beside it and from the decoder, and keeps its place."""
+def test_trigram_padding_is_not_trained(batch, micro_batches):
+    """Its embedding has gradients from trigrams and the decoder, which are set to zero."""
     from tfdistill.models.configs.config_files import named_config
     from tfdistill.models.model import MaskedLanguageModel
 

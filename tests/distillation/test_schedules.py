@@ -26,11 +26,11 @@ def test_values(shape, progress, expected):
     assert float(value_at(schedule, tf.constant(progress))) == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_float_stays_what_it_is():
+def test_a_float_is_constant():
     assert value_at(2.5, tf.constant(0.3)) == 2.5
 
 
-def test_what_is_left_of_one():
+def test_one_minus_a_schedule():
     assert 1.0 - Schedule(0.25, 1.0, "cosine") == Schedule(0.75, 0.0, "cosine")
 
 
@@ -55,7 +55,7 @@ def test_arithmetic_of_recipes(function, shape):
         assert float(function(alpha).at(progress)) == pytest.approx(expected, abs=1e-6)
 
 
-def test_what_is_not_linear_is_refused():
+def test_nonlinear_arithmetic_is_refused():
     alpha = Schedule(0.25, 1.5)
     for function in (lambda: alpha * alpha, lambda: 1 / alpha, lambda: alpha**2):
         with pytest.raises(TypeError, match="Schedule"):
@@ -78,6 +78,6 @@ def test_parse():
 @pytest.mark.parametrize(
     "text", ["alpha_ce", "alpha_ce=5", "alpha_ce=linear:5", "alpha_ce=square:5:1", "a=linear:x:1"]
 )
-def test_what_is_no_schedule(text):
+def test_invalid_schedules(text):
     with pytest.raises(UserError, match="schedules: .* is not NAME=SHAPE:BEGIN:END"):
         parse_schedules(text)

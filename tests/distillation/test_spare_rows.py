@@ -1,4 +1,4 @@
-"""Tables that are longer than the vocabulary: what is compared, how a student starts."""
+"""Tables with more rows than the vocabulary has tokens: comparisons and starts of students."""
 
 import dataclasses
 
@@ -29,7 +29,7 @@ def batch(tiny_batch):
 
 
 def shifted(model):
-    """The model with spare rows that it holds likely, as no checkpoint's are."""
+    """The model with likely spare rows; in real checkpoints they are unlikely."""
     bias = model.head.bias.numpy()
     bias[WORDS:] += 3
     model.head.bias.assign(bias)
@@ -47,7 +47,7 @@ def all_logits(model, batch):
 
 
 def expected(name, student, teacher, batch):
-    """The loss of the ids that both have, by its formula."""
+    """The loss over the ids that both models have, by its formula."""
     ours, theirs = all_logits(student, batch), all_logits(teacher, batch)
     if name == "soft_ce":
         places = batch["masked_positions"].numpy()[..., None]
@@ -67,7 +67,7 @@ def expected(name, student, teacher, batch):
 
 @pytest.mark.parametrize("name", TERMS)
 @pytest.mark.parametrize("rows", [(WORDS, WORDS + 6), (WORDS + 6, WORDS)])
-def test_the_ids_that_both_have_are_compared(name, rows, tiny_model, batch):
+def test_common_ids_are_compared(name, rows, tiny_model, batch):
     student, teacher = (shifted(tiny_model(i, vocab_size=n)) for i, n in enumerate(rows))
     distiller = Distiller(student, Phase("test", (TERMS[name],)), teacher)
     gradients, losses = distiller.gradients(batch, 0)
@@ -81,7 +81,7 @@ def test_the_ids_that_both_have_are_compared(name, rows, tiny_model, batch):
     assert np.abs(of_bias[:WORDS]).min() > 0 and not np.any(of_bias[WORDS:])
 
 
-def test_of_tables_of_one_length_every_row_is_compared(tiny_model, batch):
+def test_tables_of_one_length_are_compared_as_a_whole(tiny_model, batch):
     models = [shifted(tiny_model(i, vocab_size=WORDS + 6)) for i in range(2)]
     distiller = Distiller(models[0], Phase("test", (TERMS["ce"],)), models[1])
     loss = float(distiller.gradients(batch, 0)[1]["loss_ce"])

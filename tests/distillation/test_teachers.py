@@ -49,7 +49,7 @@ def test_kl_to_the_mean_of_softened_probabilities(temperature, scale):
     np.testing.assert_allclose(tape.gradient(found, student)[2], slope, atol=1e-6)
 
 
-def test_alike_teachers_are_one_teacher():
+def test_equal_teachers_count_as_one():
     student, teacher = projection(0, 5), projection(1, 6)
     options = dict(loss=KL, student=student, weights=tf.ones(TOKENS), temperature=2.0)
     one = vocabulary_loss(target=TeacherLogits([teacher]), **options)
@@ -58,7 +58,7 @@ def test_alike_teachers_are_one_teacher():
     np.testing.assert_allclose(one, three, rtol=1e-5)
 
 
-def test_a_mixture_adds_up_to_one_even_far_from_the_likeliest():
+def test_the_mean_of_probabilities_is_exact_for_unlikely_tokens():
     logits = [tf.constant([[200.0], [0.0]]), tf.constant([[0.0], [200.0]])]
     mixed = log_mixture(logits, (0.25, 0.75))
     np.testing.assert_allclose(mixed, np.log([[0.25], [0.75]]), rtol=1e-6)
@@ -80,7 +80,7 @@ def distil(student, teachers, batch, weights=(), **options):
 
 
 def test_a_distiller_of_two_teachers(tiny_model, tiny_batch):
-    """Of other widths and depths; layers are compared with the first alone."""
+    """Their widths and depths differ; layers are compared with the first only."""
     batch = tiny_batch([10, 7, 1])
     student, first = tiny_model(0), tiny_model(1)
     second = tiny_model(2, hidden_size=16, num_hidden_layers=3)
@@ -88,12 +88,12 @@ def test_a_distiller_of_two_teachers(tiny_model, tiny_batch):
     both = distil(student, [first, second], batch, (3.0, 1.0))
     np.testing.assert_allclose(both["loss_cos"], one["loss_cos"], rtol=1e-6)
     assert abs(both["loss_ce"] - one["loss_ce"]) > 1e-3
-    # The second weighs next to nothing.
+    # The second has almost no weight.
     almost = distil(student, [first, second], batch, (1.0, 1e-7))
     np.testing.assert_allclose(almost["loss_ce"], one["loss_ce"], rtol=1e-4)
 
 
-def test_several_teachers_are_scored_as_one(tiny_model, tiny_batch):
+def test_scores_of_several_teachers(tiny_model, tiny_batch):
     teachers, batch = [tiny_model(1), tiny_model(2)], tiny_batch([10, 7])
     found = Teachers(teachers, (1.0, 3.0))(batch)["logits"]
     parts = [tf.nn.softmax(teacher(batch)["logits"]).numpy() for teacher in teachers]
@@ -108,6 +108,6 @@ def test_several_teachers_are_scored_as_one(tiny_model, tiny_batch):
         ({}, dict(alpha_mse=1.0), "'mse'"),
     ],
 )
-def test_teachers_that_have_no_mean(tiny_model, tiny_batch, change, options, match):
+def test_refused_teachers(tiny_model, tiny_batch, change, options, match):
     with pytest.raises(UserError, match=match):
         distil(tiny_model(0), [tiny_model(1), tiny_model(2, **change)], tiny_batch([4]), **options)

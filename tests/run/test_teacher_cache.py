@@ -1,4 +1,4 @@
-"""Runs with several teachers, and runs that keep what their teachers say."""
+"""Runs with several teachers, and runs with a teacher cache."""
 
 import fcntl
 import json
@@ -26,7 +26,7 @@ from tfdistill.training.checkpoints import StageState
 
 @pytest.fixture(scope="module")
 def teachers(tmp_path_factory, tiny_text, tiny_model):
-    """Folders of two teachers of the tiny text's words, and of one of other words."""
+    """Folders of two teachers with the tiny text's vocabulary, and of one with another."""
     tokenizer = load_tokenizer(str(tiny_text / "vocabulary"))
     shape = dict(hidden_size=16, intermediate_size=64, vocab_size=tokenizer.vocab_size)
     models = {
@@ -87,7 +87,7 @@ def models(path):
     return json.loads((path / "metrics.json").read_text())["models"]
 
 
-def test_a_second_seed_finds_what_the_first_kept(train, tmp_path):
+def test_a_second_seed_reads_the_cache_of_the_first(train, tmp_path):
     flags = dict(teacher_cache=tmp_path / "cache", n_epoch=1, steps=None, batch_size=64)
     code, said, first = train("first", **flags)
     assert " 0 of" in said and "bytes a token" in said, said
@@ -128,7 +128,7 @@ def test_a_batch_has_the_cached_signals_of_its_rows_and_masks(tmp_path, tiny_mod
             np.testing.assert_allclose(cached[name], value, rtol=2e-3, err_msg=name)
 
 
-def test_another_recipe_finds_what_it_shares(train, tmp_path):
+def test_another_recipe_reads_the_signals_it_shares(train, tmp_path):
     flags = dict(teacher_cache=tmp_path / "cache")
     train("first", **flags)
     _, said, _ = train("cosine", alpha_ce=0.0, **flags)
@@ -144,8 +144,8 @@ def test_another_recipe_finds_what_it_shares(train, tmp_path):
     assert len(list((tmp_path / "cache").iterdir())) == 2
 
 
-def test_a_fill_that_is_stopped_goes_on(train, tmp_path):
-    """And ends with the same bytes as one that was left alone."""
+def test_a_stopped_fill_resumes(train, tmp_path):
+    """And its student equals that of a run that was not stopped."""
     write = RowStore.write
 
     def stopping(patch):
@@ -168,8 +168,8 @@ def test_a_fill_that_is_stopped_goes_on(train, tmp_path):
     assert same(weights(path), weights(alone))
 
 
-def test_a_fill_that_is_asked_to_stop_loses_nothing(train, tmp_path):
-    """By SIGINT in the midst of an asking, whose rows are kept with all before them."""
+def test_sigint_in_a_fill_loses_no_row(train, tmp_path):
+    """The rows of the forward pass in progress are stored, too."""
     write = RowStore.write
 
     def stopping(patch):
@@ -194,7 +194,7 @@ def test_a_fill_that_is_asked_to_stop_loses_nothing(train, tmp_path):
     assert "32 of 64 rows are there" in said
 
 
-def test_another_recipe_changes_nothing_that_is_there(train, tmp_path):
+def test_another_recipe_does_not_change_stored_arrays(train, tmp_path):
     flags = dict(teacher_cache=tmp_path / "cache")
     train("masked", restrict_ce_to_mask=True, **flags)
     (folder,) = (tmp_path / "cache").iterdir()
@@ -204,7 +204,7 @@ def test_another_recipe_changes_nothing_that_is_there(train, tmp_path):
     assert len(after) > len(before) and before == {name: after[name] for name in before}
 
 
-def test_training_that_is_stopped_goes_on_with_what_was_kept(train, tmp_path):
+def test_stopped_training_resumes_with_the_cache(train, tmp_path):
     def stopping(patch):
         save = StageState.save
 
@@ -217,7 +217,7 @@ def test_training_that_is_stopped_goes_on_with_what_was_kept(train, tmp_path):
     flags = dict(teacher_cache=tmp_path / "cache", cached_mask_epochs=2)
     path = train("stopped", patch=stopping, **flags)[2]
     assert not (path / "student").exists()
-    # The folder moved meanwhile: where it lies decides nothing.
+    # The cache has moved; its place does not matter.
     (tmp_path / "cache").rename(tmp_path / "moved")
     _, said, _ = train("stopped", **(flags | dict(teacher_cache=tmp_path / "moved")))
     assert "64 of 64 rows are there" in said
@@ -225,14 +225,14 @@ def test_training_that_is_stopped_goes_on_with_what_was_kept(train, tmp_path):
     assert same(weights(path), weights(alone))
 
 
-def test_phases_bring_what_they_read(train, tmp_path):
-    """In masked LM's phase the teacher is asked for nothing."""
+def test_each_phase_has_the_signals_it_reads(train, tmp_path):
+    """The phase of masked LM has none."""
     flags = dict(recipe="hybrid", mlm_share=0.75, teacher_cache=tmp_path / "cache")
     _, said, path = train("hybrid", **flags)
     assert "0 of 16 rows are there" in said and (path / "student").exists()
 
 
-def test_a_folder_that_cannot_be(train, tmp_path):
+def test_a_file_in_place_of_the_cache(train, tmp_path):
     (tmp_path / "file").write_text("no folder")
     code, said, path = train("refused", teacher_cache=tmp_path / "file")
     assert code and f"--teacher_cache={tmp_path / 'file'} is a file" in said
@@ -240,8 +240,8 @@ def test_a_folder_that_cannot_be(train, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_waits_for_the_one_that_fills(train, tmp_path):
-    """And one that finds all it needs does not."""
+def test_a_run_waits_while_another_fills_the_cache(train, tmp_path):
+    """A run that finds all signals does not wait."""
     flags = dict(teacher_cache=tmp_path / "cache")
     train("first", **flags)
     (folder,) = (tmp_path / "cache").iterdir()
@@ -289,14 +289,14 @@ def test_several_teachers(train, tmp_path):
     kept = load_model(path / "checkpoints" / "teacher_2")
     assert kept.config.hidden_size == 8
     assert not same(weights(path), weights(train("one")[2]))
-    # With what is kept of both, in a folder of their own.
+    # A cache of both teachers has its own directory.
     cached = dict(flags, teacher_cache=tmp_path / "cache")
     train("cached", **cached)
     train("other", **dict(cached, teacher_weights="1,1"))
     assert len(list((tmp_path / "cache").iterdir())) == 2
 
 
-def test_a_run_of_several_goes_on_without_them(train, teachers, tmp_path):
+def test_a_run_resumes_without_the_original_teachers(train, teachers, tmp_path):
     def stop(patch):
         patch.setattr("tfdistill.run.stages.start.Start.run", interrupt)
 
@@ -312,6 +312,6 @@ def test_a_run_of_several_goes_on_without_them(train, teachers, tmp_path):
         aside.rename(teachers["second"])
 
 
-def test_teachers_of_other_words(train):
+def test_teachers_with_different_vocabularies(train):
     code, said, path = train("foreign", teacher="first+foreign")
     assert code and "their vocabularies differ" in said and not path.exists()

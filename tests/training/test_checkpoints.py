@@ -1,4 +1,4 @@
-"""Checkpoints and logged points of one stretch of training."""
+"""Checkpoints and logged points of one stage of training."""
 
 import keras
 import numpy as np
@@ -43,7 +43,7 @@ def test_nothing_to_restore(tmp_path):
     assert_equal(values(variables), before)
 
 
-def test_the_last_checkpoint_comes_back(tmp_path):
+def test_the_last_checkpoint_is_restored(tmp_path):
     state = StageState(tmp_path, "student")
     for step in (90, 100, 9000):
         state.rows.append({"step": step, "loss": 1 / step})
@@ -61,7 +61,7 @@ def test_stages_do_not_share_checkpoints(tmp_path):
     assert StageState(tmp_path, "student").restore(make_variables(0)) == (0, 0.0)
 
 
-def test_points_logged_after_the_checkpoint_are_forgotten(tmp_path):
+def test_points_after_the_checkpoint_are_dropped(tmp_path):
     state = StageState(tmp_path, "student")
     state.rows = [{"step": 10}, {"step": 20}]
     state.save(20, make_variables(20), 0.0)
@@ -72,8 +72,8 @@ def test_points_logged_after_the_checkpoint_are_forgotten(tmp_path):
     assert fresh.rows == [{"step": 10}, {"step": 20}]
 
 
-def test_what_was_not_logged_yet_comes_back(tmp_path):
-    """The losses of steps since the last point, to the last bit."""
+def test_unlogged_losses_are_restored(tmp_path):
+    """Losses since the last logged point, to the last bit."""
     state = StageState(tmp_path, "student")
     values = np.float32(1 / 3), np.float32(1e-30)
     losses = [{"loss": value, "skipped": 1.0} for value in values]
@@ -86,7 +86,7 @@ def test_what_was_not_logged_yet_comes_back(tmp_path):
     assert fresh.unlogged.losses == [{k: float(v) for k, v in each.items()} for each in losses]
 
 
-def test_the_end_keeps_the_curve_alone(tmp_path):
+def test_the_end_of_a_stage_keeps_only_the_curve(tmp_path):
     state = StageState(tmp_path, "student")
     state.rows.append({"step": 10, "loss": 0.5})
     state.save(10, make_variables(0), 0.0)
@@ -126,7 +126,7 @@ def test_a_failed_write_leaves_the_checkpoint_before(tmp_path, monkeypatch, call
     assert StageState(tmp_path, "student").restore(variables) == (20, 3.0)
 
 
-def test_a_leftover_of_a_killed_write_is_not_read(tmp_path):
+def test_the_file_of_a_killed_write_is_ignored(tmp_path):
     state = StageState(tmp_path, "student")
     state.save(10, make_variables(10), 0.0)
     (tmp_path / "student" / "step-00000020.safetensors.tmp").write_bytes(b"\x00" * 9)
@@ -142,7 +142,7 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path):
 
 
 def test_a_checkpoint_of_other_shapes_is_refused(tmp_path):
-    """The same flags may name a file whose content has changed."""
+    """The same settings may name a file whose content has changed."""
     StageState(tmp_path, "student").save(10, make_variables(10), 0.0)
     wider = make_variables(0)
     wider["model/weights"] = keras.Variable(np.zeros((3, 5), np.float32), name="weights")

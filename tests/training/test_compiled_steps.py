@@ -1,4 +1,4 @@
-"""Steps compiled by XLA are those that are not, with dropout and LayerDrop."""
+"""Steps compiled by XLA equal other steps, with dropout and LayerDrop."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ STEPS = 20
 
 
 def trained(tiny_model, batches, jit_compile):
-    """What 20 steps leave: (weights by name, losses)."""
+    """Trains 20 steps; returns (weights by name, losses)."""
     student = tiny_model(seed=2, dropout=0.1)
     phase = recipes.get("mlm").phases[0]
     distiller = Distiller(student, phase, options=StepOptions(seed=3, layerdrop=0.3))

@@ -1,4 +1,4 @@
-"""The loss scale goes down at an overflow, and up again."""
+"""The loss scale halves at an overflow, and grows again."""
 
 import numpy as np
 import pytest
@@ -20,8 +20,8 @@ def test_only_float16_needs_one():
     assert float(loss_scale_for("float16").value) == 2.0**15
 
 
-def test_its_variables_lie_on_the_gpu_with_the_others():
-    """TensorFlow keeps int32 variables on the CPU, where a step that XLA compiles cannot reach."""
+def test_its_variables_can_be_on_a_gpu():
+    """TensorFlow keeps int32 variables on the CPU, where XLA on a GPU cannot read them."""
     assert {variable.dtype for variable in LossScale().variables} == {"float32"}
 
 
@@ -34,7 +34,7 @@ def test_down_at_an_overflow_and_up_after_many_good_steps():
     assert found == [15, 15, 14, 14, 14, 15, 15, 14, 13]
 
 
-def test_it_stays_between_its_ends():
+def test_it_stays_between_its_limits():
     scale = LossScale(steps_to_grow=1)
     for _ in range(15):
         assert not scale.update(tf.constant(False))
@@ -90,7 +90,7 @@ def test_a_step_that_overflows_changes_nothing(make_step, tiny_batch):
     assert int(optimizer.iterations) == 16 - overflows
 
 
-def test_the_scale_is_gone_from_what_is_applied(make_step, tiny_batch):
+def test_applied_gradients_are_unscaled(make_step, tiny_batch):
     batch = {name: tf.constant(part) for name, part in tiny_batch([10, 7, 9, 4]).items()}
     results = []
     for first_scale in (2.0**4, 2.0**8):
@@ -103,7 +103,7 @@ def test_the_scale_is_gone_from_what_is_applied(make_step, tiny_batch):
         np.testing.assert_allclose(weight, other, atol=5e-3)
 
 
-def test_numbers_that_no_scale_mends_are_not_hidden(make_step, tiny_batch):
+def test_overflows_at_scale_one_are_reported(make_step, tiny_batch):
     step, student, _ = make_step(1.0)
     student.head.bias.assign(np.full(student.head.bias.shape, np.nan, np.float32))
     batch = {name: tf.constant(part) for name, part in tiny_batch([10, 7]).items()}

@@ -41,8 +41,8 @@ def test_the_shortest_schedules_learn(steps):
     assert (rates(1.0, round(0.05 * steps), steps) > 0).all()
 
 
-def test_each_variable_has_its_part_of_the_rate():
-    """Of the step and of the decay; a part of 0 stays as it is."""
+def test_each_variable_has_its_factor_of_the_rate():
+    """It applies to the step and to the decay; with a factor of 0 a variable is unchanged."""
     plain, scaled = make_variables(), make_variables()
     before = [variable.numpy() for variable in plain]
     parts = [1.0, 0.0, 0.1, 0.5]
@@ -54,12 +54,12 @@ def test_each_variable_has_its_part_of_the_rate():
         assert np.abs(whole - start).max() > 1e-3
 
 
-def test_after_the_end_nothing_is_learnt():
+def test_the_rate_after_the_end_is_zero():
     schedule = WarmupLinearDecay(1.0, 2, 10)
     assert float(schedule(10)) == 0.0 and float(schedule(11)) == 0.0
 
 
-def test_a_schedule_is_remade_from_its_config():
+def test_a_schedule_is_made_from_its_config():
     schedule = WarmupLinearDecay(0.3, 2, 9)
     assert float(WarmupLinearDecay.from_config(schedule.get_config())(1)) == float(schedule(1))
 
@@ -164,7 +164,7 @@ def test_adamw_for_a_hundred_steps(tied, scale, jit_compile):
 
 
 def test_a_step_is_one_operator_per_variable():
-    """And one more, its decay, for the two that decay."""
+    """And one more, for the weight decay of two variables."""
     variables = make_variables()
     optimizer = build_optimizer(variables, SETTINGS)
 
@@ -183,8 +183,8 @@ def test_a_step_is_one_operator_per_variable():
     assert not {"Pack", "IsFinite", "Einsum"} & set(operators)
 
 
-def test_it_goes_on_from_what_it_saved():
-    """Through Keras's own interface: its config, and its variables by their names."""
+def test_it_continues_from_saved_variables():
+    """With Keras's interface: its config, and its variables by name."""
     variables, store = make_variables(), {}
     optimizer = build_optimizer(variables, SETTINGS)
     for step in range(3):
@@ -202,7 +202,7 @@ def test_it_goes_on_from_what_it_saved():
         np.testing.assert_array_equal(variable, copy)
 
 
-def test_other_variables_than_it_was_built_with_are_refused():
+def test_other_variables_are_refused():
     variables = make_variables()
     optimizer = build_optimizer(variables, SETTINGS)
     with pytest.raises(ValueError, match="built with"):
@@ -242,7 +242,7 @@ def test_no_decay_of_a_models_biases_and_norms(tiny_model):
     assert names == {"kernel", "word_embeddings", "position_embeddings", "token_type_embeddings"}
 
 
-def test_an_optimizer_that_takes_over_goes_on_like_one_that_never_stopped():
+def test_taken_over_moments_continue_the_steps():
     generator = np.random.default_rng(0)
     start = generator.normal(size=(2, 3, 4)).astype(np.float32)
     gradients = generator.normal(size=(4, 3, 4)).astype(np.float32)

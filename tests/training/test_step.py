@@ -1,4 +1,4 @@
-"""A step on several devices is the step on one."""
+"""A step on several devices equals the step on one."""
 
 import subprocess
 import sys
@@ -34,7 +34,7 @@ def train(devices, output, jit_compile=False, remat=False, precision="float32", 
     ids=["graph", "xla", "remat", "losses of layers", "two teachers", "cached signals"],
 )
 def test_two_devices_give_the_weights_of_one(form, tmp_path):
-    """With dropout, LayerDrop, a clip that bites, and halves of unequal weight."""
+    """With dropout, LayerDrop, gradients that are clipped, and halves of unequal weight."""
     one = train(1, tmp_path / "one.npz", **form)
     two = train(2, tmp_path / "two.npz", **form)
     assert one.keys() == two.keys()
@@ -45,7 +45,7 @@ def test_two_devices_give_the_weights_of_one(form, tmp_path):
 
 @pytest.mark.slow
 def test_two_devices_in_bfloat16(tmp_path):
-    """Their products are rounded alike; sums over rows, which differ, only a little."""
+    """Products are rounded the same way; only sums over rows differ, by little."""
     one = train(1, tmp_path / "one.npz", precision="bfloat16")
     two = train(2, tmp_path / "two.npz", precision="bfloat16")
     np.testing.assert_allclose(two["losses"][:, 0], one["losses"][:, 0], rtol=0.01)
@@ -53,7 +53,7 @@ def test_two_devices_in_bfloat16(tmp_path):
 
 @pytest.mark.slow
 def test_two_devices_skip_the_steps_that_overflow(tmp_path):
-    """In half of a batch sums are half as large: they overflow as often, or once less."""
+    """Sums over half a batch are half as large: they overflow as often, or once less."""
     one = train(1, tmp_path / "one.npz", precision="float16")
     two = train(2, tmp_path / "two.npz", precision="float16")
     skipped = [(found["losses"][:, 1] == 0).sum() for found in (one, two)]

@@ -208,7 +208,7 @@ def padding_of(array, mask):
 
 
 @pytest.mark.parametrize("size", [50.0, 1e12])
-def test_what_stands_in_padding_is_not_seen(case, mask, size):
+def test_values_of_padding_do_not_count(case, mask, size):
     call, student, teacher, expected = case
     padding = padding_of(student, mask)
     student, teacher = np.where(padding, size, student), np.where(padding, -size, teacher)
@@ -246,7 +246,7 @@ def test_zero_when_the_student_is_the_teacher(case):
     np.testing.assert_allclose(call(student, student), 0.0, atol=1e-6)
 
 
-def test_nothing_valid_is_zero(case):
+def test_the_loss_is_zero_without_valid_elements(case):
     call, student, teacher, _ = case
     assert float(call(student, teacher, mask=np.zeros((BATCH, LENGTH), np.int32))) == 0.0
 

@@ -119,13 +119,13 @@ def test_weights_may_be_integers_as_attention_masks_are(pair):
         assert whole[name][0] == real[name][0]
 
 
-def test_weights_weigh(pair):
+def test_weights_are_factors(pair):
     weights = WEIGHTS * np.array([[0.5, 2, 1, 1, 1]], np.float32)
     for name, (value, tokens) in between(*pair, weights=weights).items():
         np.testing.assert_allclose(value, average(tokens, weights), rtol=2e-6, err_msg=name)
 
 
-def test_nothing_valid_is_zero(pair):
+def test_the_loss_is_zero_without_valid_elements(pair):
     nothing = np.zeros_like(WEIGHTS)
     for value, _ in between(*pair, weights=nothing).values():
         assert value == 0.0
@@ -135,7 +135,7 @@ def test_nothing_valid_is_zero(pair):
 
 
 @pytest.mark.parametrize("wrong", [np.inf, -np.inf, np.nan])
-def test_what_is_not_valid_may_be_infinite(pair, wrong):
+def test_elements_of_weight_zero_may_be_infinite(pair, wrong):
     expected = between(*pair, weights=WEIGHTS)
     broken = [np.where(WEIGHTS[..., None] > 0, part, np.float32(wrong)) for part in pair]
     with np.errstate(all="ignore"):
@@ -149,7 +149,7 @@ def test_what_is_not_valid_may_be_infinite(pair, wrong):
     )
 
 
-def test_equal_models_lose_nothing(pair):
+def test_equal_models_have_no_loss(pair):
     for name, (value, _) in between(pair[1], pair[1], weights=WEIGHTS).items():
         if name == "soft":  # whose least value is the teacher's entropy
             continue
@@ -168,7 +168,7 @@ def test_low_precision_is_computed_in_float32(pair):
         np.testing.assert_allclose(value, average(tokens, WEIGHTS), rtol=2e-6, err_msg=name)
 
 
-def test_cosine_of_opposites_and_of_nothing():
+def test_cosine_of_opposite_and_of_zero_vectors():
     hidden = np.array([[3.0, -4.0], [0.0, 0.0]], np.float32)
     for row, expected in enumerate((2.0, 1.0)):
         value = cosine_distance(

@@ -1,4 +1,4 @@
-"""Losses against the likeliest words of a teacher, against NumPy and automatic differentiation."""
+"""Losses against a teacher's likeliest tokens, compared with NumPy and autodiff."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def softmax(model):
 
 
 def merged(own, taught, k):
-    """Both distributions over the teacher's k likeliest words and all others as one."""
+    """Both distributions over the teacher's k likeliest tokens and the sum of all others."""
     order = np.argsort(-taught, axis=-1)[:, :k]
     parts = []
     for shares in (own, taught):
@@ -59,7 +59,7 @@ def value_and_gradients(loss, student, targets, chunk=4):
 
 @pytest.mark.parametrize("k", [1, 5, VOCAB - 1])
 @pytest.mark.parametrize("scale", [1.0, 6.0])  # and where exponentials are not safe
-def test_value_is_that_of_the_merged_distributions(k, scale):
+def test_value_equals_that_of_the_merged_distributions(k, scale):
     student = projection(0, 6, scale)
     targets = top_k_of([TEACHER], (1.0,), TEMPERATURE, k, chunk=4)
     own, taught = merged(softmax(student), softmax(TEACHER), k)
@@ -72,8 +72,8 @@ def test_value_is_that_of_the_merged_distributions(k, scale):
     np.testing.assert_allclose(value, np.average(cross, weights=WEIGHTS), rtol=3e-4)
 
 
-def test_gradient_is_that_of_the_formula():
-    """Written out in TensorFlow's own operators, and differentiated by it."""
+def test_gradient_equals_that_of_the_formula():
+    """The formula in plain TensorFlow, with automatic differentiation."""
     k = 5
     ids, logs = top_k_of([TEACHER], (1.0,), TEMPERATURE, k, chunk=TOKENS)
     with tf.GradientTape() as tape:
@@ -93,20 +93,20 @@ def test_gradient_is_that_of_the_formula():
 @pytest.mark.parametrize(
     "small, full", [(TOP_K_KL, KL), (TOP_K_SOFT_CROSS_ENTROPY, SOFT_CROSS_ENTROPY)]
 )
-def test_at_most_the_loss_of_all_words(small, full):
+def test_at_most_the_loss_of_the_whole_vocabulary(small, full):
     options = dict(student=STUDENT, weights=tf.constant(WEIGHTS), temperature=TEMPERATURE)
     whole = vocabulary_loss(loss=full, target=TeacherLogits([TEACHER]), **options)
     values = [
         value_and_gradients(small, STUDENT, top_k_of([TEACHER], (1.0,), TEMPERATURE, k, 4))[0]
         for k in (1, 3, 10, VOCAB - 1)
     ]
-    assert np.all(np.diff(values) > -1e-6)  # merging words loses information
+    assert np.all(np.diff(values) > -1e-6)  # merging tokens loses information
     assert max(values) <= whole + 1e-5
-    np.testing.assert_allclose(values[-1], whole, rtol=1e-4)  # one word is the rest
+    np.testing.assert_allclose(values[-1], whole, rtol=1e-4)  # all others are one token
 
 
-def test_a_sure_student_and_an_unsure_teacher():
-    """The student's rest is far below what float32 leaves of 1 less a sum near it."""
+def test_a_confident_student_and_an_unsure_teacher():
+    """The student's rest is far below the rounding error of 1 minus the other probabilities."""
     ids = np.tile(np.arange(3, dtype=np.int32), (TOKENS, 1))
     logs = np.log(np.tile([0.2, 0.2, 0.1, 0.5], (TOKENS, 1))).astype(np.float32)
     bias = np.where(np.arange(VOCAB) < 3, 14.0, -14.0 + 0.1 * np.arange(VOCAB))
@@ -128,7 +128,7 @@ def test_equal_models_have_no_distance_and_no_gradient():
     assert max(np.abs(gradient).max() for gradient in gradients) < 1e-6
 
 
-def test_float16_of_the_answers_costs_little():
+def test_float16_probabilities_change_little():
     ids, logs = top_k_of([TEACHER], (1.0,), TEMPERATURE, 6, chunk=4)
     exact, slopes = value_and_gradients(TOP_K_KL, STUDENT, (ids, logs))
     rounded = tf.cast(tf.cast(logs, tf.float16), tf.float32)
@@ -138,7 +138,7 @@ def test_float16_of_the_answers_costs_little():
         np.testing.assert_allclose(gradient, slope, atol=2e-3 * np.abs(slope).max())
 
 
-def test_compiled_alike():
+def test_xla_gives_the_same():
     targets = top_k_of([TEACHER], (1.0,), TEMPERATURE, 4, chunk=4)
     compiled = tf.function(
         lambda: value_and_gradients(TOP_K_KL, STUDENT, targets), autograph=False, jit_compile=True
@@ -151,7 +151,7 @@ def test_compiled_alike():
         np.testing.assert_allclose(found, true, atol=1e-6)
 
 
-def test_the_likeliest_of_a_mean_of_teachers():
+def test_the_likeliest_tokens_of_a_mean_of_teachers():
     other = projection(5, 4)
     ids, logs = top_k_of([TEACHER, other], (0.75, 0.25), TEMPERATURE, 4, chunk=4)
     mean = 0.75 * softmax(TEACHER) + 0.25 * softmax(other)

@@ -124,7 +124,7 @@ def assert_same(found, expected):
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 4, 5, TOKENS, 1000])
-def test_value_and_gradients_are_those_of_the_plain_loss(both, chunk):
+def test_value_and_gradients_equal_those_of_the_plain_loss(both, chunk):
     kind, plain = both
     found = value_and_gradients(chunked(kind, TEACHER, chunk=chunk), STUDENT)
     assert_same(found, value_and_gradients(whole(plain, TEACHER), STUDENT))
@@ -148,7 +148,7 @@ def test_compiled(jit_compile):
         assert_same(result, value_and_gradients(whole(plain, TEACHER), STUDENT))
 
 
-def test_the_gradient_is_scaled_by_what_follows():
+def test_the_upstream_gradient_is_a_factor():
     loss = chunked(chunked_kl(2.0), TEACHER)
     _, once = value_and_gradients(loss, STUDENT)
     _, thrice = value_and_gradients(lambda student: 3.0 * loss(student), STUDENT)
@@ -156,7 +156,7 @@ def test_the_gradient_is_scaled_by_what_follows():
         np.testing.assert_allclose(triple, 3.0 * single, rtol=1e-6)
 
 
-def test_nothing_reaches_the_teacher():
+def test_the_teacher_gets_no_gradient():
     with tf.GradientTape() as tape:
         tape.watch((STUDENT, TEACHER))
         value = chunked(chunked_kl(1.0), TEACHER)(STUDENT)
@@ -172,21 +172,21 @@ def test_padding_rows_weigh_nothing(both):
     student = (STUDENT[0] + junk, *STUDENT[1:])
     teacher = (TEACHER[0] - junk, *TEACHER[1:])
     junk_value, junk_gradients = value_and_gradients(chunked(kind, teacher), student)
-    # Not to the last bit: large junk makes the exponentials be taken less the largest logit.
+    # Not to the last bit: with large values the largest logit is subtracted from the exponents.
     np.testing.assert_allclose(value, junk_value, rtol=1e-6)
     for gradient, junk_gradient in zip(gradients, junk_gradients, strict=True):
         np.testing.assert_allclose(gradient, junk_gradient, atol=1e-7)
     assert not gradients[0].numpy()[WEIGHTS == 0].any()
 
 
-def test_nothing_valid_is_zero(both):
+def test_the_loss_is_zero_without_valid_tokens(both):
     loss = chunked(both[0], TEACHER, weights=np.zeros(TOKENS, np.float32))
     value, gradients = value_and_gradients(loss, STUDENT)
     assert value == 0.0
     assert not any(gradient.numpy().any() for gradient in gradients)
 
 
-def test_equal_models_lose_nothing(both):
+def test_equal_models_have_no_loss(both):
     value, gradients = value_and_gradients(chunked(both[0], STUDENT), STUDENT)
     if both[0] is not chunked_soft_cross_entropy:  # whose least value is the teacher's entropy
         assert abs(float(value)) < 1e-6
@@ -195,7 +195,7 @@ def test_equal_models_lose_nothing(both):
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
 def test_large_logits(temperature):
-    """Logits of hundreds, where the probabilities of most words are 0 in float32."""
+    """Logits of hundreds: the probabilities of most words are 0 in float32."""
     student, teacher = projection(3, 8, scale=12.0), projection(4, 8, scale=12.0)
     assert np.ptp(logits_of(teacher)) > 300
     kind, plain = chunked_kl(temperature), plain_kl(temperature)
@@ -205,7 +205,7 @@ def test_large_logits(temperature):
 
 @pytest.mark.parametrize("size", [0.99, 1.01])
 def test_logits_on_both_sides_of_the_safe_exponent(size):
-    """The largest exponentials that are taken without a shift, and the smallest taken with one."""
+    """The largest exponents that are used without a shift, and the smallest with one."""
 
     def grown(parts):
         rows, kernel, bias = parts
@@ -277,14 +277,14 @@ def test_cross_entropy_of_large_logits(scale):
     assert_same(found, value_and_gradients(plain_cross_entropy(), student))
 
 
-def test_cross_entropy_of_nothing_is_zero():
+def test_cross_entropy_is_zero_without_valid_tokens():
     loss = chunked_cross_entropy(weights=np.zeros(TOKENS, np.float32))
     value, gradients = value_and_gradients(loss, STUDENT)
     assert value == 0.0 and not any(np.any(tf.convert_to_tensor(g)) for g in gradients)
 
 
-def test_cross_entropy_in_bfloat16_is_never_less_than_nothing():
-    """A label that is certain: its own logit is rounded as it is in the sum."""
+def test_cross_entropy_in_bfloat16_is_not_negative():
+    """A certain label: its logit is rounded as in the sum over the vocabulary."""
     rows, kernel, bias = STUDENT
     kernel = tf.tensor_scatter_nd_update(kernel, [[3]], 9.0 * rows[:1])
     one = np.eye(TOKENS, dtype=np.float32)[0]
@@ -308,7 +308,7 @@ def test_a_real_vocabulary_is_as_exact(sums, safe, jit_compile):
     log_p, log_q = wide - np.log(np.exp(wide).sum(axis=-1, keepdims=True))
     expected = np.sum(np.exp(log_p) * (log_p - log_q), axis=-1)
     assert 0 < expected.max() < 0.0025
-    # Sums of 30,522 float32 terms, each good to a few millionths.
+    # Sums of 30,522 float32 terms, each exact to a few millionths.
     np.testing.assert_allclose(loss, expected, atol=1e-5)
     slopes, most = np.exp(log_q) - np.exp(log_p), np.exp(log_p).max()
     np.testing.assert_allclose((gradient * factor).numpy().T, slopes, atol=1e-5 * most)
@@ -318,5 +318,5 @@ def test_a_real_vocabulary_is_as_exact(sums, safe, jit_compile):
 @pytest.mark.parametrize(
     "vocabulary, tokens", [(70, 320), (30_522, 320), (119_547, 81), (10**6, 64)]
 )
-def test_a_larger_vocabulary_takes_fewer_tokens_at_a_time(vocabulary, tokens):
+def test_a_larger_vocabulary_has_smaller_chunks(vocabulary, tokens):
     assert chunk_for(vocabulary) == tokens
