@@ -83,7 +83,7 @@ def test_value_maps_are_optimal():
 
 
 def test_narrow_heads_have_the_relations_of_wide_ones():
-    """If half of the dimensions carry most of the variance, x x^T of all three is almost the same."""
+    """If half of the dimensions carry most of the variance, x x^T of all three is nearly equal."""
     few = random(8, 4, seed=4)
     spread = np.concatenate([few, 0.01 * random(8, 4, seed=5)], axis=1) @ random(8, 8, seed=6)
     queries, keys = random(500, 8, seed=1) @ spread.T, random(400, 8, seed=2) @ spread.T
