@@ -1,0 +1,81 @@
+"""Distillation of models whose heads have few outputs: losses read the signal "logits"."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfdistill.distillation.distiller import Distiller
+from tfdistill.distillation.losses import LOSSES, Loss, register
+from tfdistill.distillation.losses.means import mean_over
+from tfdistill.distillation.phases import Phase, Term
+from tfdistill.distillation.signals import LOGITS
+from tfdistill.distillation.teachers import Teachers
+from tfdistill.models.encoder import Encoder
+from tfdistill.models.heads.small import SmallHead
+from tfdistill.models.model import Model
+from tfdistill.system.errors import UserError
+
+
+@pytest.fixture(autouse=True)
+def class_distance():
+    """Registers a loss of the logits of classes, for one test."""
+
+    @register
+    class ClassDistance(Loss):
+        name = "class_distance"
+        description = "squared distance of the logits of classes"
+        needs_head = True
+
+        def signals(self):
+            return (LOGITS,)
+
+        def count(self, batch):
+            return tf.cast(tf.shape(batch["input_ids"])[0], tf.float32)
+
+        def compute(self, comparison):
+            teachers = [signals[LOGITS] for signals in comparison.teachers.signals]
+            weighted = zip(comparison.teachers.shares, teachers, strict=True)
+            mean = tf.add_n([share * logits for share, logits in weighted])
+            distance = tf.reduce_sum((comparison.student[LOGITS] - mean) ** 2, axis=-1)  # (batch,)
+            return mean_over(distance, tf.ones_like(distance), comparison.normalizer)
+
+    yield
+    LOSSES.pop("class_distance")
+
+
+@pytest.fixture
+def classifier(tiny_model):
+    """A function of a seed to a model of 3 classes."""
+
+    def make(seed):
+        config = tiny_model().config
+        return Model(Encoder(config), SmallHead(config, outputs=3), seed=seed)
+
+    return make
+
+
+PHASE = Phase("classes", (Term("class_distance", 2.0),))
+
+
+def test_logits_of_two_teachers(classifier, tiny_batch):
+    arrays = tiny_batch([10, 7, 4])
+    batch = {name: tf.constant(arrays[name]) for name in ("input_ids", "attention_mask")}
+    student, first, second = (classifier(seed) for seed in range(3))
+    distiller = Distiller(student, PHASE, Teachers([first, second], weights=(3.0, 1.0)))
+    gradients, losses = distiller.gradients(batch, 0)
+    logits = [model(batch)["logits"].numpy() for model in (student, first, second)]
+    expected = ((logits[0] - 0.75 * logits[1] - 0.25 * logits[2]) ** 2).sum(axis=-1).mean()
+    np.testing.assert_allclose(losses["loss_class_distance"], expected, rtol=1e-5)
+    paths = [variable.path for variable in distiller.trained_variables]
+    (kernel,) = (index for index, path in enumerate(paths) if path.endswith("head/dense/kernel"))
+    assert np.abs(gradients[kernel]).max() > 0
+
+
+def test_a_masked_lm_loss_needs_a_vocabulary(classifier):
+    with pytest.raises(UserError, match="student_config: the model has no masked-LM head"):
+        Distiller(classifier(0), Phase("text", (Term("mlm", 1.0),)))
+
+
+def test_a_model_without_a_head(classifier, tiny_model):
+    with pytest.raises(UserError, match="teacher: the model has no head"):
+        Distiller(classifier(0), PHASE, tiny_model(with_head=False))
