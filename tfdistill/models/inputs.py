@@ -114,7 +114,7 @@ def _require_fit(batch, config):
     if shape[1] > config.max_position_embeddings:
         raise UserError(
             f"rows of {shape[1]} tokens are longer than the model's "
-            f"{config.max_position_embeddings} positions: cut them (--length)"
+            f"{config.max_position_embeddings} positions: cut them (`length`)"
         )
     for name in ("attention_mask", "token_type_ids"):
         other = _shape(batch[name]) if name in batch else None

@@ -5,7 +5,7 @@ from tfdistill.system.errors import UserError
 
 
 def student_of(config):
-    """Folder of the student of the run in `--output_dir`.
+    """Returns the folder of the student of the run in `output_dir`.
 
     Args:
         config: a `RunConfig`.
