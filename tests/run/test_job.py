@@ -294,7 +294,8 @@ def test_stages_are_run_up_to_a_named_one(tmp_path, train, tiny_flags, capfd):
     train(flags, stop_at=("teacher", 4))
     assert list(path.rglob("step-*.safetensors")) and from_text in capfd.readouterr().out
     assert train(flags, stop_after="teacher")["teacher"] == 3
-    assert from_text not in capfd.readouterr().out
+    out = capfd.readouterr().out
+    assert from_text not in out and "stopped after teacher, as requested" in out
     assert (path / "teacher" / "config.json").is_file() and not (path / "student").exists()
     assert list(finished(path)) == ["prepare", "teacher"]
     assert "teacher" not in train(flags, stop_after="start")

@@ -55,7 +55,10 @@ class MainJob:
             self.console.say(f"{self.directory.path} is finished; `force` would start it over")
         else:
             self._run_stages(stop_after)
-        return self._results() if self.is_finished else (None, None)
+        if self.is_finished:
+            return self._results()
+        self.console.say(f"stopped after {stop_after}, as requested")
+        return None, None
 
     def _run_stages(self, stop_after):
         choice = machine.for_training(self.config, self.console)  # before TensorFlow is imported
