@@ -11,7 +11,7 @@ from tfdistill.command_line.run_config import RunConfig
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.distillation.phases import Phase
 from tfdistill.run import plan, sources
-from tfdistill.run.checks import split_steps
+from tfdistill.run.checks import require_even_batches, split_steps
 from tfdistill.run.early_plan import deciding_settings
 from tfdistill.system.errors import UserError
 
@@ -414,6 +414,6 @@ def test_learning_rate_of_the_teacher(teacher, rate, expected):
 
 
 def test_a_batch_must_split_over_the_gpus():
-    plan.require_even_batches(RunConfig(batch_size=6), 3)
+    require_even_batches(RunConfig(batch_size=6), 3)
     with pytest.raises(UserError, match="batch_size=6 .*4 GPUs.*CUDA_VISIBLE_DEVICES"):
-        plan.require_even_batches(RunConfig(batch_size=6), 4)
+        require_even_batches(RunConfig(batch_size=6), 4)

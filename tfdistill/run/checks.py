@@ -6,6 +6,7 @@ import math
 from tfdistill import recipes
 from tfdistill.distillation.phases import rates_of, trained_by
 from tfdistill.distillation.schedules import parse_schedules
+from tfdistill.run.baselines import BOTH, baselines_of
 from tfdistill.settings.settings import options_of
 from tfdistill.system.errors import UserError
 from tfdistill.system.options import Option
@@ -54,26 +55,55 @@ def check_recipe(recipe, student_config, teacher_config, freeze):
         rates_of(phase, trained_by(phase, skeleton), student_config.num_hidden_layers)
 
 
-def recipes_without_head(config):
-    """Lists the built-in recipes that need no masked-LM head of the teacher.
+def check_masking(config, tokenizer):
+    """Checks that whole words can be masked.
 
     Args:
-        config: a `RunConfig`; its options apply to the recipes.
+        config: a `RunConfig`.
+        tokenizer: the `Tokenizer`.
 
-    Returns:
-        list of names.
+    Raises:
+        UserError: no token of the vocabulary continues a word.
     """
-    from tfdistill.distillation.losses import LOSSES  # needs TensorFlow
+    if config.whole_word_masking and not tokenizer.ids.continues.any():
+        raise UserError(
+            "`whole_word_masking` finds no words to mask: the tokenizer's vocabulary has no pieces "
+            "(##…) that continue one; leave it out"
+        )
 
-    options = dataclasses.asdict(config) | {"schedules": ""}
-    found = []
-    for name in recipes.names():
-        terms = [t for phase in recipes.get(name, **options).phases for t in phase.active_terms]
-        losses = [LOSSES[term.loss] for term in terms]
-        asking = [loss for loss in losses if loss.needs_teacher]
-        if asking and not any(loss.needs_head for loss in asking):
-            found.append(name)
-    return found
+
+def check_baselines(config, teacher_config):
+    """Checks that every baseline differs from the student.
+
+    Args:
+        config: a `RunConfig`.
+        teacher_config: `EncoderConfig`, or None.
+
+    Raises:
+        UserError: a baseline would repeat a student that has no teacher.
+    """
+    if teacher_config is None and set(baselines_of(config.baseline)) & set(BOTH):
+        raise UserError(
+            f"`baseline`={config.baseline} would train the student a second time: it has no "
+            "teacher, and starts at random; leave it out, or give text"
+        )
+
+
+def require_even_batches(config, replicas):
+    """Checks that each batch can be divided among the GPUs.
+
+    Args:
+        config: a `RunConfig`.
+        replicas: GPUs that share each batch.
+
+    Raises:
+        UserError: `batch_size` is not a multiple of their number.
+    """
+    if config.batch_size % replicas:
+        raise UserError(
+            f"`batch_size`={config.batch_size} cannot be split over {replicas} GPUs: take a "
+            f"multiple of {replicas}, or show fewer of them with CUDA_VISIBLE_DEVICES"
+        )
 
 
 def check_own_defaults(config):

@@ -3,6 +3,7 @@
 import json
 
 from tfdistill.run import machine, sources
+from tfdistill.run.checks import require_even_batches
 from tfdistill.run.directory import STAGES
 from tfdistill.run.early_plan import begin_plan, check_settings, open_directory
 from tfdistill.system import devices
@@ -81,7 +82,7 @@ class MainJob:
         from tfdistill.run.loaded_models import LoadedModels
 
         config, early = self.config, self._early
-        plan.require_even_batches(config, choice.replicas)
+        require_even_batches(config, choice.replicas)
         names = early.teacher_names
         teachers = [describe_model(name) for name in names]
         tokenizer = early.tokenizer or sources.load_tokenizer_of(config, names)
