@@ -31,13 +31,13 @@ def adopt_settings(flag_values):
     Raises:
         UserError: the file holds a wrong value.
     """
-    file = Path(flag_values.output_dir).expanduser() / "flags.txt"
-    if not file.is_file():
-        return
     from absl import flags
 
-    from tfdistill.run.directory import stored_folder
+    from tfdistill.run.directory import RunPaths, stored_folder
 
+    file = RunPaths(Path(flag_values.output_dir).expanduser()).flags
+    if not file.is_file():
+        return
     stored = parse_flag_lines(file.read_text().splitlines())
     folder = stored_folder(file.parent)
     for name in OF_RUN:
