@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+import tfdistill
 from tfdistill.models.hugging_face.checkpoint import load_model
 from tfdistill.run import stages
 from tfdistill.run.directory import STAGES, RunPaths
 from tfdistill.system.errors import UserError
+from tfdistill.train import COMMAND
 from tfdistill.training.paired_bootstrap import load_row_sums, paired_errors
 
 pytestmark = pytest.mark.tf218
@@ -300,6 +302,12 @@ def test_stages_are_run_up_to_a_named_one(tmp_path, train, tiny_flags, capfd):
     assert list(finished(path)) == ["prepare", "teacher"]
     assert "teacher" not in train(flags, stop_after="start")
     assert list(finished(path)) == ["prepare", "teacher", "start"]
+
+
+def test_stop_after_a_stage_from_python(tmp_path, tiny_flags):
+    config = COMMAND.config(tiny_flags(output_dir=tmp_path / "run", seed=3))
+    assert tfdistill.train_model(config, stop_after="prepare") is None
+    assert list(finished(tmp_path / "run")) == ["prepare"]
 
 
 def test_an_unknown_stage(tmp_path, tiny_flags, train):
