@@ -1,4 +1,4 @@
-"""Every train step there is runs on Metal without a heavy operator on the CPU."""
+"""The train steps of all recipes run on Metal without a heavy operator on the CPU."""
 
 import pytest
 import tensorflow as tf
@@ -26,7 +26,7 @@ def findings(function, kernels, *shapes):
 
 
 def steps():
-    """Every step; those that differ from another in their student or their form are slow."""
+    """All steps; those that differ from another one only in the student or the form are slow."""
     types = ("/bert", "/mobilebert", "/mobilebert_with_norms", "/ib_bert")
     forms = ("pre-training with LayerDrop, remat", "mlm/mlm/bert, gelu_new, bfloat16")
     forms += ("mobilebert_akt/distil/mobilebert, float16", "pkd/distil/bert, cached")
@@ -42,13 +42,13 @@ def test_train_steps_are_clean(name, kernels):
     graph = train_steps.trace(name, train_steps.build(name))
     found = metal_audit.audit(graph, kernels)
     assert not found, "\n" + metal_audit.format_findings(found)
-    kinds = {operation.type for operation in metal_audit._operations(graph)}
+    kinds = {operation.type for operation in metal_audit.operations(graph)}
     assert {"ResourceApplyAdam", "MatMul", "StatelessRandomUniformFullIntV2"} <= kinds  # all of it
     assert ("Erf" in kinds) == (not name.endswith(tuple(train_steps.ACTIVATIONS)))
 
 
-def test_layerdrop_as_it_is_elsewhere_is_not_clean(kernels, monkeypatch):
-    """What `on_metal` is for: else the gradient of a branch keeps what was computed in it."""
+def test_layerdrop_without_on_metal_is_not_clean(kernels, monkeypatch):
+    """The usual gradient of a branch stores its results with operators that Metal lacks."""
     real = train_steps.Distiller
     monkeypatch.setattr(
         train_steps,
@@ -74,7 +74,7 @@ def test_a_clean_graph(kernels):
         ("Cumsum", lambda x: tf.cumsum(x)),
     ],
 )
-def test_what_metal_lacks_is_found(operator, function, kernels):
+def test_operators_that_metal_lacks_are_found(operator, function, kernels):
     assert (operator, "no") in findings(function, kernels, (9, 9))
 
 
@@ -89,11 +89,11 @@ def test_what_metal_lacks_is_found(operator, function, kernels):
     ],
     ids=["if", "while", "nested functions"],
 )
-def test_functions_are_walked(wrap, kernels):
+def test_functions_inside_a_graph_are_searched(wrap, kernels):
     assert ("Pack", "no") in findings(wrap, kernels, (9, 9))
 
 
-def test_what_nobody_reads_does_not_count(kernels):
+def test_unused_operators_do_not_count(kernels):
     def function(x):
         tf.stack([x, x])
         return x + 1.0
@@ -117,15 +117,15 @@ def test_the_faulty_fusion_is_found(kernels):
     assert not findings(safe_layer, kernels, *shapes)
 
 
-def test_types_decide(kernels):
+def test_kernels_are_found_by_type(kernels):
     assert metal_audit.has_kernel("Erf", {"T": "float32"}, kernels)
     assert not metal_audit.has_kernel("Erf", {"T": "float64"}, kernels)
     assert not metal_audit.has_kernel("StatelessRandomUniformV2", {"dtype": "bfloat16"}, kernels)
     assert not metal_audit.has_kernel("Einsum", {"T": "float32"}, kernels)
 
 
-def test_metal_draws_integers_and_makes_floats_of_them(kernels):
-    """The audit looks at floats; the only large integers are those that dropout draws."""
+def test_metal_draws_integers_and_casts_them_to_floats(kernels):
+    """The audit checks floats; the only large integers are those that dropout draws."""
     graph = tf.function(lambda seed: draw([9, 8], seed=seed, site=1)).get_concrete_function(
         tf.TensorSpec((2,), tf.int32)
     )
@@ -135,6 +135,6 @@ def test_metal_draws_integers_and_makes_floats_of_them(kernels):
         assert metal_audit.has_kernel(operation.type, types, kernels), operation.type
 
 
-def test_the_table_names_what_was_found():
+def test_the_table_names_the_operators():
     finding = metal_audit.Finding("Pack", ("T=float32",), 3, "no kernel", "a/b")
     assert "Pack" in metal_audit.format_findings([finding]).splitlines()[1]

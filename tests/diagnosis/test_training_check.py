@@ -25,7 +25,7 @@ def names(**changes):
     return [way.name for way in ways(dataclasses.replace(PLAIN, **changes))]
 
 
-def test_what_there_is_to_compare():
+def test_ways_to_compare():
     assert names() == ["cpu, plain"]
     assert names(jit_compile=True) == ["cpu, plain", "cpu, XLA"]
     assert names(precision="bfloat16") == ["cpu, plain", "cpu, bfloat16"]
@@ -51,8 +51,8 @@ def course(losses, norms=None):
         (course([10.0] * 10 + [10.1] * 10), "its loss differs by 1.00%"),
         (course([10.0] * 10 + [9.9] * 10), "its loss differs by 1.00%"),
         (course([10.0] * 20, [1.0] * 10 + [1.5] * 10), "its gradient norm differs by 50.00%"),
-        (course([10.0] * 19 + [math.nan]), "numbers that are none"),
-        (course([10.0] * 20, [1.0] * 19 + [math.inf]), "numbers that are none"),
+        (course([10.0] * 19 + [math.nan]), "NaN or infinite"),
+        (course([10.0] * 20, [1.0] * 19 + [math.inf]), "NaN or infinite"),
     ],
 )
 def test_a_course_that_differs(found, problem):
@@ -105,8 +105,8 @@ def test_ways_agree(small, expected, change):
         assert comparison.loss > 0  # it is computed otherwise indeed
 
 
-def test_a_faulty_device_is_found_out(small, monkeypatch):
-    """An activation that is a little wrong, as the plugin's fusions are; trained as on Metal."""
+def test_a_faulty_device_is_detected(small, monkeypatch):
+    """Its activation is a little wrong, like the Metal plugin's fusions."""
     same = workloads.without_draws(small[0]), small[1]
     expected = train(*same, Way("plain", PLAIN), 12)
     gelu = ACTIVATIONS["gelu"]

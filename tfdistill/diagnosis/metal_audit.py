@@ -1,8 +1,8 @@
-"""Which operators of a graph have no kernel in Apple's Metal plugin, and would run on the CPU.
+"""Finds operators of a graph that have no kernel in Apple's Metal plugin and would run on the CPU.
 
-The inventory (assets/metal) holds the kernels that tensorflow-metal 1.2.0 registers ("GPU") and
-TensorFlow's own that work on every device ("DEFAULT"). One operator without a kernel in the middle
-of a step costs a copy to the CPU and back; so do scalars, but those are small.
+The inventory (assets/metal) lists the kernels that tensorflow-metal 1.2.0 registers ("GPU") and
+TensorFlow's kernels for every device ("DEFAULT"). An operator without a kernel costs a copy to the
+CPU and back. Small tensors such as scalars are ignored.
 """
 
 import collections
@@ -11,22 +11,22 @@ import json
 from pathlib import Path
 
 INVENTORY = Path(__file__).parents[1] / "assets" / "metal" / "kernels_1.2.0.json"
-SMALL = 8  # elements up to which a tensor's trip to the CPU does not count
+SMALL = 8  # elements; copies of tensors up to this size are ignored
 FLOATS = ("float32", "float16", "bfloat16", "float64")
-# The plugin fuses these wrongly in graph mode: errors of tens of units.
+# The plugin fuses this sequence wrongly in graph mode: errors of tens of units.
 FAULTY_FUSION = ("MatMul", "BatchMatMul", "BatchMatMulV2"), "BiasAdd", "Relu"
 
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """Operators of one kind that are wrong on Metal.
+    """Operators of one type with a problem on Metal.
 
     Args:
-        operator: its type.
-        types: its type attributes, such as ("T=float32",).
-        count: how many there are.
-        reason: what is wrong with them.
-        example: the name of one.
+        operator: type of the operators.
+        types: their type attributes, such as ("T=float32",).
+        count: number of them.
+        reason: the problem.
+        example: name of one of them.
     """
 
     operator: str
@@ -37,7 +37,7 @@ class Finding:
 
 
 def load_inventory(file=INVENTORY):
-    """Reads the kernels: {operator: [{type attribute: types it takes}]}.
+    """Reads an inventory of kernels: {operator: [{type attribute: accepted types}]}.
 
     Args:
         file: a JSON file with the keys GPU and DEFAULT.
@@ -59,11 +59,11 @@ def load_inventory(file=INVENTORY):
 
 
 def has_kernel(operator, types, kernels):
-    """Whether one kernel takes an operator of these types.
+    """Whether there is a kernel for an operator with these types.
 
     Args:
-        operator: its type.
-        types: dict of its type attributes to names of types.
+        operator: type of the operator.
+        types: dict of type attributes to names of types.
         kernels: see `load_inventory`.
 
     Returns:
@@ -76,7 +76,7 @@ def has_kernel(operator, types, kernels):
 
 
 def audit(graph, kernels):
-    """Finds what is wrong on Metal in a graph and in all functions that it calls.
+    """Finds the problems on Metal in a graph and in all functions that it calls.
 
     Args:
         graph: a `tf.Graph`, traced without XLA.
@@ -86,7 +86,7 @@ def audit(graph, kernels):
         A list of `Finding`s, empty for a clean graph.
     """
     found = collections.defaultdict(list)
-    for operation in _operations(graph):
+    for operation in operations(graph):
         types = _types(operation)
         key = operation.type, tuple(f"{name}={value}" for name, value in sorted(types.items()))
         if _ends_faulty_fusion(operation):
@@ -103,13 +103,17 @@ def audit(graph, kernels):
 
 
 def count(graph):
-    """How many operators a graph and its functions have, and how many of them are heavy."""
-    heavy = [_is_heavy(operation) for operation in _operations(graph)]
+    """Counts the operators of a graph and its functions: (all, heavy ones)."""
+    heavy = [_is_heavy(operation) for operation in operations(graph)]
     return len(heavy), sum(heavy)
 
 
-def _operations(graph):
-    """All operations of a graph and, down to the last, of the functions that they call."""
+def operations(graph):
+    """Yields all operations of a graph and, recursively, of the functions that it calls.
+
+    Args:
+        graph: a `tf.Graph`.
+    """
     seen, graphs = set(), [graph]
     while graphs:
         graph = graphs.pop()
@@ -135,7 +139,7 @@ def _types(operation):
 
 
 def _is_heavy(operation):
-    """It reads or writes floats, or 64-bit integers, of more than a few elements."""
+    """Whether it reads or writes floats or 64-bit integers of more than `SMALL` elements."""
     return any(
         tensor.dtype.base_dtype.name in (*FLOATS, "int64")
         and (tensor.shape.num_elements() is None or tensor.shape.num_elements() > SMALL)
@@ -144,7 +148,7 @@ def _is_heavy(operation):
 
 
 def _is_unused(operation):
-    """Nobody reads what it makes: it is taken out before a graph runs."""
+    """Whether no operation reads its outputs: TensorFlow prunes it before a graph runs."""
     if not operation.outputs or operation.op_def.is_stateful:
         return False
     results = {tensor.name for tensor in operation.graph.outputs}
@@ -162,8 +166,8 @@ def _ends_faulty_fusion(operation):
 
 
 def format_findings(findings):
-    """Writes findings as a table for people."""
-    lines = [f"{'operator':<30}{'count':>6}  {'types':<52}why"]
+    """Writes findings as a table."""
+    lines = [f"{'operator':<30}{'count':>6}  {'types':<52}reason"]
     for finding in findings:
         types = " ".join(finding.types)
         lines.append(f"{finding.operator:<30}{finding.count:>6}  {types:<52}{finding.reason}")

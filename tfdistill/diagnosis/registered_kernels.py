@@ -1,12 +1,12 @@
-"""Which kernels the installed TensorFlow and its GPU plugin really register."""
+"""The kernels that the installed TensorFlow and its GPU plugin register."""
 
 import collections
 
-GROUPS = ("GPU", "DEFAULT")  # the plugin's own, and TensorFlow's that work on every device
+GROUPS = ("GPU", "DEFAULT")  # kernels of the plugin; TensorFlow's kernels for every device
 
 
 def registered():
-    """The kernels by group and operator, in the form of the bundled inventory.
+    """Lists the kernels by group and operator, in the format of the bundled inventory.
 
     Returns:
         {"GPU" or "DEFAULT": {operator: [{"types": {attribute: [types]}, "host": [arguments]}]}}.
@@ -27,7 +27,7 @@ def registered():
 
 
 def missing(expected, found):
-    """Kernels of one list that another has not.
+    """Lists the kernels that are expected but not found.
 
     Args:
         expected, found: {operator: [{"types": …}]}.
@@ -42,7 +42,7 @@ def _texts(kernels):
     texts = set()
     for operator, entries in kernels.items():
         for entry in entries:
-            # One for every combination that is named: an entry may list several types.
+            # An entry may list several types: one text for each combination.
             combinations = [operator]
             for name, types in sorted(entry["types"].items()):
                 types = [types] if isinstance(types, str) else types

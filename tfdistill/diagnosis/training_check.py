@@ -1,4 +1,4 @@
-"""The same training computed in two ways: whether they agree, and how fast each is."""
+"""Trains the same model in two ways and compares the losses, gradients and speed."""
 
 import dataclasses
 import math
@@ -8,13 +8,13 @@ import time
 from tfdistill.system import devices
 
 STEPS = 50
-NO_NUMBERS = "it computes numbers that are none"
-# How far two ways may part: (loss, gradient norm), as shares. Rounding grows with every step, and
-# sixteen bits round a thousand times as much as float32 does.
+NOT_FINITE = "it produces NaN or infinite values"
+# Largest accepted relative differences of (loss, gradient norm). Rounding errors grow with every
+# step, and those of 16-bit types are a thousand times as large as those of float32.
 TOLERANCES = {"float32": (0.001, 0.02), "bfloat16": (0.01, 0.1), "float16": (0.01, 0.1)}
-# Low enough for no step to overflow: where one is skipped, all later ones differ.
+# Low enough that no step overflows: after a skipped step, all later steps differ.
 LOSS_SCALE = 2.0**8
-SMOOTHED = 10  # steps: the single ones of a batch size this small jump about
+SMOOTHED = 10  # steps in a mean: the losses of single small batches are noisy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Way:
     """How steps are computed.
 
     Args:
-        name: for people.
+        name: name in the output.
         choice: a `devices.Choice`.
     """
 
@@ -32,12 +32,12 @@ class Way:
 
 @dataclasses.dataclass(frozen=True)
 class Course:
-    """What a training left.
+    """Losses, gradient norms and speed of a training.
 
     Args:
-        losses: floats, by step.
-        gradient_norms: floats, by step.
-        tokens_per_second: median of the second half of the steps.
+        losses: floats, one per step.
+        gradient_norms: floats, one per step.
+        tokens_per_second: median over the second half of the steps.
     """
 
     losses: tuple
@@ -46,7 +46,7 @@ class Course:
 
     @property
     def is_finite(self):
-        """Whether all of it are numbers."""
+        """Whether all losses and gradient norms are finite."""
         return all(map(math.isfinite, (*self.losses, *self.gradient_norms)))
 
 
@@ -55,9 +55,9 @@ class Comparison:
     """How two courses differ.
 
     Args:
-        loss: largest difference of the losses, as a share.
-        gradient_norm: the same of the gradient norms.
-        problem: what is wrong, for people; "" when nothing is.
+        loss: largest relative difference of the losses.
+        gradient_norm: largest relative difference of the gradient norms.
+        problem: text that says what is wrong; "" if nothing is.
     """
 
     loss: float
@@ -66,13 +66,14 @@ class Comparison:
 
 
 def ways(choice):
-    """What there is to compare on a machine.
+    """The ways of training to compare on a machine.
 
     Args:
         choice: the `devices.Choice` of this machine.
 
     Returns:
-        A list of `Way`s: the reference, plain float32 steps on the CPU, first; the chosen one last.
+        A list of `Way`s: first the reference, plain float32 steps on the CPU, then the chosen way
+        if it differs.
     """
     plain = devices.Choice("cpu", "float32", False, False, 1, "the reference")
     found = [Way("cpu, plain", plain)]
@@ -87,14 +88,14 @@ def ways(choice):
 
 
 def train(workload, batches, way, steps, progress=lambda step: None):
-    """Takes some steps.
+    """Trains for some steps.
 
     Args:
         workload: a `Workload`.
         batches: its `TrainingBatches`.
         way: a `Way`.
-        steps: how many, 2 or more.
-        progress: called with the steps done, from the second on.
+        steps: number of steps, at least 2.
+        progress: function that is called with the number of steps done, from the second step on.
 
     Returns:
         A `Course`.
@@ -115,23 +116,23 @@ def train(workload, batches, way, steps, progress=lambda step: None):
             batch = {name: tf.constant(part) for name, part in batches.at(index).items()}
             started = time.perf_counter()
             row = step(batch, index)
-            losses.append(float(row["loss"]))  # waits for the device
+            losses.append(float(row["loss"]))  # reading it waits for the device
             norms.append(float(row["gradient_norm"]))
             seconds.append(time.perf_counter() - started)
-            if index:  # the first compiles: its pace says nothing of the rest
+            if index:  # the first step includes compilation
                 progress(index + 1)
-    pace = statistics.median(seconds[steps // 2 :])
+    step_seconds = statistics.median(seconds[steps // 2 :])
     tokens = workload.rows * workload.length
-    return Course(tuple(losses), tuple(norms), tokens / pace)
+    return Course(tuple(losses), tuple(norms), tokens / step_seconds)
 
 
 def compare(reference, other, precision):
-    """Holds a course against the reference.
+    """Compares a course with the reference.
 
     Args:
-        reference: the `Course` to be right.
+        reference: the `Course` of the reference.
         other: a `Course`.
-        precision: that of the other.
+        precision: precision of the other.
 
     Returns:
         A `Comparison`.
@@ -141,7 +142,7 @@ def compare(reference, other, precision):
     loss_tolerance, norm_tolerance = TOLERANCES[precision]
     problem = ""
     if not other.is_finite:
-        problem = NO_NUMBERS
+        problem = NOT_FINITE
     elif not loss <= loss_tolerance:
         problem = f"its loss differs by {loss:.2%}, more than {loss_tolerance:.1%}"
     elif not norm <= norm_tolerance:

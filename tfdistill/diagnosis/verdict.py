@@ -1,4 +1,4 @@
-"""The doctor's results as text."""
+"""The doctor's tables and its verdict, as text."""
 
 import math
 
@@ -6,19 +6,19 @@ from tfdistill.diagnosis.batch_memory import SHARE
 from tfdistill.diagnosis.workloads import BASE, MINI
 
 LENGTHS = {workload.name: workload.length for workload in (MINI, BASE)}
-CLEARLY = 0.9  # a smaller difference in pace may be chance
+CLEARLY = 0.9  # ratio of speeds; a smaller difference may be noise
 USUAL_BATCH = {workload.name: workload.rows for workload in (MINI, BASE)}
 
 
 def format_courses(courses, comparison):
-    """Writes a table of trainings.
+    """Writes losses, gradient norms and speed of the trainings as a table.
 
     Args:
         courses: dict of names to `Course`s, the reference first.
-        comparison: a `Comparison` of the last with the first, or None for one alone.
+        comparison: `Comparison` of the last with the first, or None for a single training.
 
     Returns:
-        Lines.
+        str, several lines.
     """
     lines = [f"{'':<24}{'loss':>16}{'gradient norm':>16}{'tokens/s':>12}"]
     for name, course in courses.items():
@@ -29,13 +29,21 @@ def format_courses(courses, comparison):
     if comparison:
         lines.append(
             f"{'difference':<24}{comparison.loss:>16.1e}{comparison.gradient_norm:>16.1e}"
-            f"   {comparison.problem or 'right'}"
+            f"   {comparison.problem or 'agrees'}"
         )
     return "\n".join(lines)
 
 
 def format_batch(name, rows, fixed, per_row):
-    """Writes the largest batch of a workload: see `batch_memory.largest_batch`."""
+    """Writes the largest batch of a workload.
+
+    Args:
+        name: of the workload.
+        rows, fixed, per_row: as `batch_memory.largest_batch` returns.
+
+    Returns:
+        str, a line.
+    """
     length = LENGTHS[name]
     return (
         f"{name:<24}{rows:>7,} rows of {length:<4} ({fixed / 1e9:.1f} GB and {per_row / 1e6:.1f} "
@@ -44,43 +52,50 @@ def format_batch(name, rows, fixed, per_row):
 
 
 def verdict(choice, courses, comparison, largest):
-    """Judges the machine.
+    """Judges whether training works on this machine.
 
     Args:
         choice: the `devices.Choice`.
         courses: dict of names to `Course`s, the chosen way last.
         comparison: a `Comparison`, or None.
-        largest: dict of workloads to (rows, …); those that could not be measured are missing.
+        largest: dict of workloads to (rows, …), without those that could not be measured.
 
     Returns:
-        (whether training on this machine is correct, text for users).
+        (bool, whether training works; str, some sentences, with settings in backquotes).
     """
     *_, (name, course) = courses.items()
     if comparison and comparison.problem:
-        cure = "Use `device`=cpu" if choice.device == "gpu" else "Use `precision`=float32"
-        if choice.on_metal:
-            cure += ", as `device`=auto does here"
-        if (choice.device, choice.precision) == ("cpu", "float32"):
-            cure = "XLA is at fault: report it with this output"
-        return False, f"do not train with {name}: {comparison.problem}. {cure}."
+        return False, f"do not train with {name}: {comparison.problem}. {_remedy(choice)}."
     if not all(map(math.isfinite, course.losses)) or course.losses[-1] >= course.losses[0]:
         return False, f"do not train here: with {name} the loss does not fall."
-    sentences = [f"{name} trains right, mini at {course.tokens_per_second:,.0f} tokens/s."]
+    sentences = [f"{name} trains correctly, mini at {course.tokens_per_second:,.0f} tokens/s."]
     plain = next(iter(courses.values())).tokens_per_second
     if course.tokens_per_second < CLEARLY * plain:
-        sentences.append(f"It is slower than plain steps on the CPU ({plain:,.0f}).")
-        if choice.on_metal:
-            sentences.append("For models of this size `device`=auto takes the CPU.")
-        elif choice.device == "gpu":
-            sentences.append("Models of this size train faster with `device`=cpu.")
-    for workload, (rows, *_) in largest.items():
-        batch = f"batches of {min(rows, USUAL_BATCH[workload])} rows of {LENGTHS[workload]}"
-        if rows >= USUAL_BATCH[workload]:
-            sentences.append(f"{workload} fits with {batch}.")
-        elif rows:
-            sentences.append(
-                f"{workload} fits with {batch}; use `gradient_accumulation_steps` for larger ones."
-            )
-        else:
-            sentences.append(f"{workload} does not fit; `remat` needs less memory.")
+        sentences += _slower(choice, plain)
+    sentences += [_fit(workload, rows) for workload, (rows, *_) in largest.items()]
     return True, " ".join(sentences)
+
+
+def _remedy(choice):
+    if (choice.device, choice.precision) == ("cpu", "float32"):
+        return "XLA is at fault: report it with this output"
+    remedy = "Use `device`=cpu" if choice.device == "gpu" else "Use `precision`=float32"
+    return f"{remedy}, as `device`=auto does here" if choice.on_metal else remedy
+
+
+def _slower(choice, plain):
+    sentences = [f"It is slower than plain steps on the CPU ({plain:,.0f})."]
+    if choice.on_metal:
+        sentences.append("For models of this size `device`=auto chooses the CPU.")
+    elif choice.device == "gpu":
+        sentences.append("Models of this size train faster with `device`=cpu.")
+    return sentences
+
+
+def _fit(workload, rows):
+    batch = f"batches of {min(rows, USUAL_BATCH[workload])} rows of {LENGTHS[workload]}"
+    if rows >= USUAL_BATCH[workload]:
+        return f"{workload} fits with {batch}."
+    if rows:
+        return f"{workload} fits with {batch}; use `gradient_accumulation_steps` for larger ones."
+    return f"{workload} does not fit; `remat` needs less memory."

@@ -1,4 +1,4 @@
-"""LayerDrop: a layer that is not kept in a step is not computed (Fan et al., 2019, section 3.1)."""
+"""LayerDrop: layers that are skipped in a training step (Fan et al., 2019, section 3.1)."""
 
 import dataclasses
 
@@ -7,18 +7,18 @@ import tensorflow as tf
 from tfdistill.models.draws import draw, threshold
 from tfdistill.models.remat import recomputed
 
-STREAM = 0x1D  # keeps these draws apart from those of dropout
+STREAM = 0x1D  # combined with the seed: other draws than those of dropout
 
 
 @dataclasses.dataclass(frozen=True)
 class LayerDraws:
-    """Which layers a training step keeps, for the whole batch.
+    """The layers that a training step runs, for the whole batch.
 
     Args:
         keep: bool (layers,).
-        recompute: take the gradient by computing the layer once more, which spares memory.
-            TensorFlow's own gradient of a branch keeps what was computed in it, by operators that
-            Metal does not have.
+        recompute: whether to compute each layer again for its gradient, which needs less memory.
+            Otherwise TensorFlow stores the results of a branch, with operators that Metal does
+            not have.
     """
 
     keep: tf.Tensor
@@ -26,12 +26,12 @@ class LayerDraws:
 
 
 def draw_layers(layers, rate, *, seed, step, recompute=False):
-    """Draws which layers a step keeps, each by itself; the same on every device.
+    """Draws the layers that a step runs, independently and equally on every device.
 
     Args:
-        layers: int, how many there are.
-        rate: float in [0, 1), the chance that a layer is skipped.
-        seed: int, the run's.
+        layers: int, number of layers.
+        rate: float in [0, 1), the probability that a layer is skipped.
+        seed: int, the run's seed.
         step: int32 scalar, the global step.
         recompute: see `LayerDraws`.
 
@@ -43,12 +43,12 @@ def draw_layers(layers, rate, *, seed, step, recompute=False):
 
 
 def run_or_skip(draws, index, block, hidden):
-    """Runs one layer, or hands its input on.
+    """Runs one layer, or returns its input.
 
     Args:
         draws: `LayerDraws`.
-        index: which layer.
-        block: the layer; called with `hidden`, it returns (hidden, taps).
+        index: int, index of the layer.
+        block: function of `hidden` to (hidden, taps), the layer.
         hidden: float (batch, length, hidden).
 
     Returns:
@@ -60,5 +60,5 @@ def run_or_skip(draws, index, block, hidden):
 
     if draws.recompute:
         return recomputed(run, hidden, draws.keep[index])
-    # A true branch, with and without XLA.
+    # A branch, so that a skipped layer is not computed, with and without XLA.
     return tf.cond(draws.keep[index], lambda: run(hidden), lambda: hidden)

@@ -1,20 +1,20 @@
-"""Layers that are computed twice, so that what their gradient needs is not kept in between."""
+"""Rematerialization: layers are computed again for their gradient, to store fewer activations."""
 
 import tensorflow as tf
 
 
 def recomputed(run, hidden, keep=None):
-    """Runs a layer, and once more for its gradient (Chen et al., 2016, section 3).
+    """Runs a layer, and runs it again for its gradient (Chen et al., 2016, section 3).
 
     Args:
-        run: function of `hidden` to a nest of tensors; it uses the same variables and gives the
-            same result whenever it is called.
+        run: function of `hidden` to a nest of tensors, which returns the same result whenever it
+            is called.
         hidden: float tensor.
-        keep: bool scalar, whether to run it at all; without, `run` gives a tensor like `hidden`,
-            which is handed on. None: it always runs.
+        keep: bool scalar, whether to run the layer. If false, the result is `hidden`, and `run`
+            must return a single tensor like it. None: the layer always runs.
 
     Returns:
-        What `run` returns.
+        The result of `run`, or `hidden`.
     """
 
     @tf.custom_gradient
@@ -45,10 +45,10 @@ def recomputed(run, hidden, keep=None):
 
 
 def _after(upstream, hidden):
-    """The tensor as it is, but not before the gradient that arrives has been computed.
+    """Returns `hidden` unchanged, but dependent on the incoming gradient.
 
-    Compilers merge two equal computations, and keep the results of the first for the second; this
-    makes them unequal, by an addend that is 0 and nobody can know to be.
+    Compilers merge two equal computations and store the results of the first for the second. The
+    addend, a 0 that the compiler cannot prove to be 0, makes the two differ.
     """
     first = tf.reshape(upstream[0], (-1,))[0]
     return hidden + tf.cast(tf.where(first == first, 0.0, 1.0), hidden.dtype)

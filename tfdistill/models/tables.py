@@ -1,4 +1,4 @@
-"""Vocabulary tables of other lengths: spare rows given to a model, or taken from it."""
+"""Adds spare rows to the vocabulary tables of a model, or removes them."""
 
 import numpy as np
 
@@ -6,14 +6,14 @@ from tfdistill.models.model import MaskedLanguageModel
 
 
 def with_rows(model, config):
-    """A model with another number of rows in its table.
+    """Copies a model with another number of rows in its vocabulary tables.
 
-    Rows that the model does not have are zeros with the smallest bias there is, so that nothing
-    that is read changes and they hardly weigh in the softmax.
+    New rows are zeros, with the smallest bias of the model: the embeddings of all tokens stay the
+    same, and the new rows have little weight in the softmax.
 
     Args:
         model: a `MaskedLanguageModel`.
-        config: its EncoderConfig but for `vocab_size`.
+        config: EncoderConfig that differs from the model's in `vocab_size` only.
 
     Returns:
         A `MaskedLanguageModel`.

@@ -1,7 +1,7 @@
-import errno
+import contextlib
 import json
 import re
-from pathlib import Path
+import resource
 
 import ml_dtypes
 import numpy as np
@@ -22,7 +22,7 @@ WEIGHTS = "model.safetensors"
 
 @pytest.fixture
 def model(config):
-    """A model in which no two variables are alike, so that no mix-up goes unseen."""
+    """A model whose variables all differ, so that a mix-up is detected."""
     model = MaskedLanguageModel(config)
     generator = np.random.default_rng(0)
     for variable in model.weights:
@@ -37,7 +37,7 @@ def saved(model, tmp_path):
 
 
 def rewrite(directory, change):
-    """Pass the checkpoint's tensors through a function and write back what it returns."""
+    """Rewrites a checkpoint with the result of a function of its tensors."""
     tensors = load_file(directory / WEIGHTS)
     save_file(change(tensors), directory / WEIGHTS)
 
@@ -88,7 +88,7 @@ def test_a_model_without_head_stays_without(config, tmp_path):
     assert architectures == [names[config.model_type]]
 
 
-def test_old_names_and_missing_prefixes_are_understood(model, saved):
+def test_old_names_and_missing_prefixes_are_read(model, saved):
     def change(tensors):
         renamed = {}
         for name, value in tensors.items():
@@ -103,7 +103,7 @@ def test_old_names_and_missing_prefixes_are_understood(model, saved):
     assert_equal(load_model(saved), model)
 
 
-def test_the_decoder_may_be_stored_when_it_is_the_table(model, saved):
+def test_a_stored_decoder_must_be_the_word_embeddings(model, saved):
     decoder = {"distilbert": "vocab_projector"}
     name = decoder.get(model.config.model_type, "cls.predictions.decoder") + ".weight"
     table = model.encoder.embeddings.word_embeddings.numpy()
@@ -125,7 +125,7 @@ def test_the_bias_of_bert_may_be_stored_with_the_decoder(model, saved):
 
 
 def test_one_tensor_under_two_names_must_be_one(model, saved):
-    """The head's bias with its decoder, a norm under its old name, a part without its prefix."""
+    """The head's bias as part of the decoder, a norm's old name, and a name without prefix."""
     first = "vocab_projector.bias" if head_prefix(model) == "vocab_" else "cls.predictions.bias"
     norm = f"{model.config.model_type}.embeddings.LayerNorm"
     pairs = {
@@ -152,7 +152,7 @@ def test_one_tensor_under_two_names_must_be_one(model, saved):
         ("net.", r"there is net\."),
     ],
 )
-def test_prefixes_of_others_are_named(saved, prefix, cure):
+def test_prefixes_of_wrappers_are_named(saved, prefix, cure):
     rewrite(saved, lambda tensors: {prefix + name: value for name, value in tensors.items()})
     with pytest.raises(UserError, match=cure):
         load_model(saved)
@@ -224,7 +224,7 @@ def test_a_missing_tensor_is_named(saved):
         load_model(saved)
 
 
-def test_a_head_that_is_not_whole_is_refused(model, saved):
+def test_an_incomplete_head_is_refused(model, saved):
     drop = "transform.dense.weight" if head_prefix(model) == "cls." else "vocab_transform.weight"
     rewrite(saved, lambda ts: {name: t for name, t in ts.items() if not name.endswith(drop)})
     with pytest.raises(UserError, match="is missing"):
@@ -258,13 +258,10 @@ def test_an_incomplete_directory_is_refused(saved):
         load_model(saved)
 
 
-@pytest.mark.parametrize("name", ["/no/such/directory", "./missing", "a/b/c", ""])
-def test_a_missing_directory_is_refused_without_asking_the_hub(name, monkeypatch):
-    import huggingface_hub
-
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: pytest.fail("asked"))
-    with pytest.raises(UserError):
-        resolve_directory(name or "no such name")
+@pytest.mark.parametrize("name", ["/no/such/directory", "./missing", "a/b/c", "no such name"])
+def test_a_missing_directory_is_refused_without_a_download(name):
+    with pytest.raises(UserError, match="^no such directory"):
+        resolve_directory(name)
 
 
 def test_a_file_is_not_a_directory(saved):
@@ -288,15 +285,11 @@ def test_hub_names_are_downloaded_without_pickles(saved, model, monkeypatch, nam
 
 
 def test_an_unreachable_hub_is_one_line(monkeypatch):
-    """The real client, sent to a port where nobody listens."""
+    """The real client, offline."""
     from huggingface_hub import constants
 
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setattr(
-        constants, "HUGGINGFACE_CO_URL_TEMPLATE", "http://127.0.0.1:9/{repo_id}/{filename}"
-    )
-    with pytest.raises(UserError, match="hub") as caught:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(UserError, match="could not be downloaded from the hub") as caught:
         load_model("nobody/no-such-model")
     assert "\n" not in str(caught.value)
 
@@ -310,18 +303,22 @@ def test_saving_again_replaces_the_model_and_keeps_other_files(model, saved):
     assert [path.name for path in saved.parent.iterdir()] == ["saved"]
 
 
-def test_a_write_that_fails_leaves_the_old_model_and_no_debris(model, saved, monkeypatch):
+@contextlib.contextmanager
+def largest_file(size):
+    """Files cannot grow over a size in bytes inside: the system refuses, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_failed_write_leaves_the_old_model_and_no_other_files(model, saved):
     before = (saved / WEIGHTS).read_bytes()
-    write = Path.write_bytes
-
-    def full_disk(path, data):
-        write(path, data[: len(data) // 2])
-        raise OSError(errno.ENOSPC, "No space left on device", str(path))
-
-    monkeypatch.setattr(Path, "write_bytes", full_disk)
     model.encoder.embeddings.word_embeddings.assign(model.encoder.embeddings.word_embeddings * 2)
     for directory in (saved, saved.parent / "new"):
-        with pytest.raises(OSError, match="No space"):
+        with pytest.raises(OSError, match=WEIGHTS), largest_file(len(before) // 2):
             save_model(model, directory)
     assert (saved / WEIGHTS).read_bytes() == before
     assert [path.name for path in saved.parent.iterdir()] == ["saved"]

@@ -1,4 +1,4 @@
-"""What a model computes on calibration text, part by part."""
+"""Runs the parts of a model on calibration text."""
 
 import contextlib
 
@@ -7,14 +7,14 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-# Tokens to predict are 15 of 100, and a masked-LM's loss looks at nothing else: six times each,
-# they weigh about half.
+# Only the masked tokens, 15 of 100, enter the loss of a masked LM. Counted six times each, they
+# have about half of the weight.
 PREDICTED_AGAIN = 5
 
 
 @contextlib.contextmanager
 def full_precision():
-    """Models made inside compute in float32, which means and regressions need."""
+    """Models that are made inside compute in float32, which means and regressions need."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
     try:
@@ -24,7 +24,7 @@ def full_precision():
 
 
 class Text:
-    """Calibration text, as the parts of a model take it.
+    """Calibration text, in the form that the parts of a model take.
 
     Args:
         batches: list of dicts of arrays: input_ids, optional attention_mask and token_type_ids,
@@ -51,19 +51,19 @@ class Text:
         ]
 
     def rows(self, stream):
-        """The real tokens of a stream, batch by batch, those to predict several times.
+        """Yields the real tokens of a stream, with masked tokens repeated.
 
         Args:
-            stream: iterable of (batch, length, size).
+            stream: iterable of (batch, length, size), one per batch.
 
         Yields:
-            float32 (rows, size).
+            float32 (rows, size), one per batch.
         """
         for taken, values in zip(self._taken, stream, strict=True):
             yield np.asarray(values).reshape(-1, values.shape[-1])[taken]
 
     def contexts(self, attention, stream):
-        """What the heads of a `SelfAttention` bring together, before its output kernel.
+        """The concatenated outputs of the attention heads, before the output kernel.
 
         Args:
             attention: `SelfAttention`.
@@ -94,11 +94,11 @@ class Text:
 
 
 def _taken(batch, real):
-    """Flat indices of the tokens that `Text.rows` takes: int (rows,)."""
+    """Flat indices of the tokens that `Text.rows` yields: int (rows,)."""
     indices = np.flatnonzero(real)
     if "masked_positions" not in batch:
         return indices
     starts = np.arange(len(real))[:, None] * real.shape[1]
     flat = starts + np.asarray(batch["masked_positions"])  # (batch, masked)
-    asked = flat[np.asarray(batch["masked_weights"]) > 0]
-    return np.concatenate([indices, np.tile(asked, PREDICTED_AGAIN)])
+    masked = flat[np.asarray(batch["masked_weights"]) > 0]
+    return np.concatenate([indices, np.tile(masked, PREDICTED_AGAIN)])

@@ -1,4 +1,4 @@
-"""How much a model's units matter: first-order importance of heads, neurons and dimensions."""
+"""First-order importance of a model's heads, neurons and dimensions."""
 
 import dataclasses
 
@@ -8,7 +8,7 @@ import tensorflow as tf
 
 @dataclasses.dataclass(frozen=True)
 class LayerImportance:
-    """What the units of one layer matter; all float64.
+    """Importance of the units of one layer, as float64 arrays.
 
     Attributes:
         heads: (heads,).
@@ -26,14 +26,16 @@ class LayerImportance:
 def unit_importance(model, text, seed):
     """First-order importance of every unit (Michel et al., 2019, equation 2).
 
-    A unit's importance is |dL/dg| for a gate g = 1 on its output, summed over the batches. As
-    what leaves a gate only meets one kernel, that is |sum w dL/dw| over the weights that read the
-    unit (DynaBERT, Hou et al., 2020, section 2.1): rows of the attention's output kernel for heads
-    and value dimensions, of the feed-forward output kernel for neurons; a column of the query
-    kernel with its bias makes a query dimension; scale and shift of all norms of the encoder make
-    a dimension of the stream. L is the masked-LM loss. A model without a head has none: there
-    L = sum(r h) / sqrt(tokens) over the last hidden states h of real tokens, r drawn from
-    N(0, 1); the expectation of the squared derivative is then how far the hidden states move.
+    A unit's importance is |dL/dg| for a gate g = 1 on its output, summed over the batches. As one
+    kernel alone reads the gate, this is |sum w dL/dw| over the weights that read the unit
+    (DynaBERT, Hou et al., 2020, section 2.1): rows of the attention's output kernel for heads and
+    value dimensions, and of the feed-forward output kernel for neurons. For a query dimension the
+    weights that write it are summed instead, a column of the query kernel with its bias; for a
+    dimension of the stream, the scales and shifts of all norms of the encoder.
+
+    L is the masked-LM loss. For a model without a head, L = sum(r h) / sqrt(tokens) over the last
+    hidden states h of real tokens, with r drawn from N(0, 1): the expected squared derivative then
+    measures how far the hidden states move.
 
     Args:
         model: `MaskedLanguageModel`.
@@ -41,7 +43,8 @@ def unit_importance(model, text, seed):
         seed: int, of r.
 
     Returns:
-        (float64 (hidden,), list of a `LayerImportance` for each layer).
+        (float64 (hidden,), importance of the dimensions of the stream; list of a
+        `LayerImportance` per layer).
     """
     loss = _masked_lm_loss if model.head is not None else _hidden_state_loss
     generator = np.random.default_rng(seed)
@@ -72,7 +75,7 @@ def _hidden_state_loss(model, batch, real, generator):
 
 
 def _gates(model, tape, loss):
-    """Derivatives by the gates: of the stream, then of each layer's four kinds of units."""
+    """Derivatives by the gates of the stream, then of the four kinds of units of each layer."""
     config = model.config
     by_head = (config.num_attention_heads, config.head_size)
     norms = [model.encoder.embeddings.layer_norm]
@@ -88,7 +91,7 @@ def _gates(model, tape, loss):
         )
     ]
     variables = [v for norm in norms for v in (norm.gamma, norm.beta)] + kernels
-    # Several replicas have one copy each, and the first is what was read here.
+    # Each replica has a copy of its own; the tape recorded reads of the first.
     copies = tf.distribute.get_strategy().experimental_local_results
     sources = [copies(variable.value)[0] for variable in variables]
     products = [
@@ -106,5 +109,5 @@ def _gates(model, tape, loss):
 
 
 def block_norms(block):
-    """The two norms of a `TransformerLayer`, in the order they run."""
+    """The two norms of a `TransformerLayer`, in the order in which they run."""
     return block.attention_norm, block.output_norm

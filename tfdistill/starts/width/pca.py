@@ -1,14 +1,14 @@
-"""A narrow model in the principal components of a wide one's hidden states.
+"""Makes a narrow model from the principal components of a wide model's hidden states.
 
-The stream of hidden states x, which the residual connections keep in one basis, becomes
-(x - c) P: c is the mean of x at that place, and P a basis of the k - 1 leading principal components
-in the k dimensions of the narrow stream, turned so that the coordinates of x sum to zero. A norm,
-which takes the mean over the dimensions away, then takes away nothing. (SliceGPT, Ashkboos et al.,
-2024, section 3, does this without means, for norms whose scale can be folded into what reads
-them; here each norm is followed by a residual, so its scale and shift are fitted instead.)
+The residual connections keep the stream of hidden states x in one basis. It becomes (x - c) P: c is
+the mean of x at this point of the network, and P a basis of the k - 1 leading principal components
+in the k dimensions of the narrow stream, rotated so that the coordinates of x sum to zero. The mean
+that a norm subtracts is then zero. (SliceGPT, Ashkboos et al., 2024, section 3, does this without
+means, for norms whose scale can be folded into the next kernels. Here a residual connection follows
+each norm, so that its scale and shift are fitted instead.)
 
-Everything is fitted from the bottom up, by ridge regressions on what the narrow model itself
-computes so far. The heads and neurons that are kept are those whose output varies most.
+All layers are fitted from the bottom up, by ridge regressions on the outputs of the narrow model so
+far. The heads and neurons with the largest variance of their output are selected.
 """
 
 import numpy as np
@@ -25,16 +25,16 @@ from tfdistill.starts.width.stream import (
 )
 from tfdistill.starts.width.vocabulary import fit_head
 
-# Of ridge regressions towards the projected kernel: for what reads the stream, and what writes it.
+# Of ridge regressions towards the projected kernels that read the stream and that write to it.
 READ_SHRINKAGE = 1e-4
 WRITE_SHRINKAGE = 1e-2
 
-# Of a norm's mean scale: smaller ones are not divided by.
+# Share of a norm's mean scale; smaller scales are raised to it before a division.
 SMALLEST_SCALE = 0.2
 
 
 def narrow_by_components(wide, narrow, text):
-    """Fills a narrow model.
+    """Fills a narrow model with the principal components of a wide one.
 
     Args:
         wide, narrow: `MaskedLanguageModel` in float32, of equal depth.
@@ -42,7 +42,7 @@ def narrow_by_components(wide, narrow, text):
     """
     same = narrow.config.hidden_size == wide.config.hidden_size
     centres, covariance = stream_moments(wide.encoder, text)
-    if same:  # Nothing to project: the fit below then starts from exact copies.
+    if same:  # No projection: the fit starts from exact copies.
         centres, basis = np.zeros_like(centres), np.eye(len(covariance), dtype=np.float32)
     else:
         basis = residual_basis(covariance, narrow.config.hidden_size)
@@ -67,9 +67,9 @@ def narrow_by_components(wide, narrow, text):
 
 
 class _Fit:
-    """The parts of a narrow model, fitted one after the other.
+    """Fits the parts of a narrow model, one after the other.
 
-    Streams are lists of (batch, length, size), the wide model's first.
+    Streams are lists of (batch, length, size).
 
     Args:
         text: `Text`.
@@ -82,14 +82,14 @@ class _Fit:
 
     def embeddings(self, theirs, ours, hidden, centre):
         """Projects the tables with the scale of their norm folded in, and fits the norm."""
-        # Rows are centred, scaled, projected: a linear map, so the sum of tables may be too.
+        # Centering, scaling and projecting is linear, so that it applies to each table.
         fold = np.asarray(theirs.layer_norm.gamma)[:, None] * self.basis
         fold = fold - fold.mean(axis=0)
         for name in ("word_embeddings", "position_embeddings", "token_type_embeddings"):
             table = getattr(theirs, name)
             if table is not None:
                 getattr(ours, name).assign(np.asarray(table) @ fold)
-        # Scale 1 and shift 0 as made: the norm of a normalised row is that row again.
+        # The fresh norm has scale 1 and shift 0: its output is the normalized row.
         normal = self.text.rows(self.text.embed(ours))
         fit_norm(ours.layer_norm, normal, self._projected(hidden, centre))
 
@@ -102,7 +102,7 @@ class _Fit:
             centre: float32 (wide,), the mean after the wide one's norm.
 
         Returns:
-            (wide stream, narrow stream), what both layers make of them.
+            (wide stream, narrow stream), after this half of both layers.
         """
         text, config, size = self.text, ours.config, theirs.config.head_size
         contexts = text.contexts(theirs.attention, hidden)
@@ -116,7 +116,7 @@ class _Fit:
         if config.head_size < size:
             context = context[np.ix_(columns, columns)]
             read, output = _smaller_heads(stream, read, context, output, config)
-        # Scores, and relations of queries and the like, are divided by the root of the head size.
+        # Scores, and the relations of queries, keys and values, are divided by sqrt(head size).
         scale = (config.head_size / size) ** 0.25
         readers = ours.attention.query, ours.attention.key, ours.attention.value
         for dense, (kernel, bias) in zip(readers, read, strict=True):
@@ -150,17 +150,18 @@ class _Fit:
         return ((rows - centre) @ self.basis for rows in self.text.rows(stream))
 
     def _read(self, hidden, narrow_hidden, layers, columns):
-        """What wide kernels make of the narrow stream, of which a regression makes the wide one.
+        """Kernels for the narrow stream that approximate the outputs of wide kernels.
 
-        Regressions of the kernels' own outputs would give the same: both are linear.
+        A regression predicts the wide stream from the narrow one; the wide kernels follow. As all
+        of it is linear, regressions of the outputs themselves would give the same.
 
         Args:
             hidden, narrow_hidden: the streams.
             layers: Dense layers of the wide model.
-            columns: int (out,), those of their outputs that are kept.
+            columns: int (out,), the selected outputs.
 
         Returns:
-            (the `Regression`, list of a (kernel, bias) for each layer).
+            (the `Regression`, list of a (kernel, bias) per layer).
         """
         regression = Regression()
         parts = zip(self.text.rows(narrow_hidden), self.text.rows(hidden), strict=True)
@@ -174,21 +175,21 @@ class _Fit:
         return regression, read
 
     def _write(self, dense, norm, output, features, narrow_hidden, sums, after, centre):
-        """Fits a kernel that writes to the stream, and the norm behind it.
+        """Fits a kernel that writes to the stream, and the norm that follows it.
 
         Args:
-            dense, norm: the narrow model's.
+            dense, norm: layers of the narrow model.
             output: (in, narrow), the projected kernel.
-            features: list of (batch, length, in), what `dense` gets.
-            narrow_hidden: the narrow stream that its output is added to.
-            sums, after: the wide stream before and after its own norm.
+            features: list of (batch, length, in), the input of `dense`.
+            narrow_hidden: the narrow stream that the output of `dense` is added to.
+            sums, after: the wide stream before and after its norm.
             centre: float32 (wide,), the mean of `after`.
         """
         text = self.text
         projected = [rows @ self.basis for rows in text.rows(sums)]
         targets = list(self._projected(after, centre))
         fit_norm(norm, projected, targets)
-        # What the norm should get for its targets to come out, as large as the wide model's.
+        # The input of the norm that gives its targets, with the standard deviation of the wide one.
         scale, shift = np.asarray(norm.gamma), np.asarray(norm.beta)
         smallest = SMALLEST_SCALE * np.abs(scale).mean()
         scale = np.copysign(np.maximum(np.abs(scale), smallest), scale)
@@ -205,7 +206,7 @@ class _Fit:
 
 
 def _head_energies(context, output, size):
-    """Variance of what each head writes to the stream, the trace of O^T C O: float64 (heads,)."""
+    """Variance of each head's output, the trace of O^T C O: float64 (heads,)."""
     heads = [slice(at, at + size) for at in range(0, len(output), size)]
     return np.array([np.sum((context[head, head] @ output[head]) * output[head]) for head in heads])
 
@@ -220,7 +221,7 @@ def _variances(parts):
 
 
 def _smaller_heads(stream, read, context, output, config):
-    """Makes heads smaller, each for itself.
+    """Makes heads smaller, each separately.
 
     Args:
         stream: `Regression` whose inputs are the narrow stream.
@@ -230,7 +231,7 @@ def _smaller_heads(stream, read, context, output, config):
         config: EncoderConfig of the narrow model.
 
     Returns:
-        (list like `read`, float64 (heads * head size, narrow)), of the smaller heads.
+        (list like `read`, float64 (heads * head size, narrow)), for the smaller heads.
     """
     size, covariance, mean = config.head_size, stream.covariance, stream.mean
     smaller, outputs = ([], [], []), []

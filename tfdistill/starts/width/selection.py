@@ -1,4 +1,4 @@
-"""A narrow model out of some of a wide one's heads, neurons and dimensions."""
+"""Copies selected heads, neurons and dimensions of a wide model to a narrow one."""
 
 import dataclasses
 import math
@@ -8,12 +8,12 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class LayerUnits:
-    """The units of one layer that are kept, as indices in rising order.
+    """Selected units of one layer, as indices in rising order.
 
     Attributes:
         heads: int (heads,).
-        query_dims: int (heads, head size), of each kept head.
-        value_dims: int (heads, head size), of each kept head.
+        query_dims: int (heads, head size), of each selected head.
+        value_dims: int (heads, head size), of each selected head.
         neurons: int (intermediate,).
     """
 
@@ -24,7 +24,7 @@ class LayerUnits:
 
 
 def first_units(config):
-    """The first units of every kind (AutoTinyBERT, Yin et al., 2021, figure 3).
+    """Selects the first units of every kind (AutoTinyBERT, Yin et al., 2021, figure 3).
 
     Args:
         config: EncoderConfig of the narrow model.
@@ -39,11 +39,11 @@ def first_units(config):
 
 
 def largest_units(config, stream, layers):
-    """The units that matter most.
+    """Selects the most important units.
 
     Args:
         config: EncoderConfig of the narrow model.
-        stream, layers: what `unit_importance` returned.
+        stream, layers: result of `unit_importance`.
 
     Returns:
         As `first_units`.
@@ -61,19 +61,19 @@ def largest_units(config, stream, layers):
 
 
 def largest(scores, count):
-    """Indices of the `count` largest scores in rising order; of equal ones the first."""
+    """Indices of the `count` largest scores, in rising order; of equal scores the first."""
     return np.sort(np.argsort(-scores, kind="stable")[:count])
 
 
 def copy_units(source, target, stream, layers):
-    """Fills a narrow model with the chosen units of a wide one.
+    """Fills a narrow model with the selected units of a wide one.
 
     Attention scores are divided by the square root of the head size: queries are scaled by
-    sqrt(narrow / wide head size), so that a kept dimension adds to the scores what it did.
+    sqrt(narrow / wide head size), so that a dimension contributes to the scores as before.
 
     Args:
         source, target: `MaskedLanguageModel`, of equal depth.
-        stream, layers: the kept units, as of `first_units`.
+        stream, layers: the selected units, as `first_units` returns.
     """
     ours, theirs = target.encoder, source.encoder
     copy_embeddings(theirs.embeddings, ours.embeddings, stream)
@@ -84,7 +84,7 @@ def copy_units(source, target, stream, layers):
 
 
 def copy_embeddings(source, target, stream):
-    """Copies the kept dimensions of `Embeddings`; `stream` as of `first_units`."""
+    """Copies the selected dimensions of `Embeddings`; `stream` as `first_units` returns."""
     for name in ("word_embeddings", "position_embeddings", "token_type_embeddings"):
         table = getattr(source, name)
         if table is not None:
@@ -93,7 +93,7 @@ def copy_embeddings(source, target, stream):
 
 
 def copy_head(source, target, stream):
-    """Copies the kept dimensions of a `MaskedLanguageModelHead`; its decoder is a table above."""
+    """Copies the selected dimensions of a `MaskedLanguageModelHead` without the tied decoder."""
     _copy_dense(source.dense, target.dense, stream, stream)
     _copy_norm(source.layer_norm, target.layer_norm, stream)
     target.bias.assign(source.bias)

@@ -1,4 +1,4 @@
-"""The stream of hidden states of a model, and the basis that a narrower one takes for it."""
+"""The stream of hidden states of a model, and a basis for a narrower stream."""
 
 import numpy as np
 
@@ -7,10 +7,10 @@ from tfdistill.starts.width.selection import largest
 
 
 def add_up(dense, inputs, stream):
-    """What a norm gets: a stream with what a kernel writes to it.
+    """The input of a norm: a residual stream plus the output of a Dense layer.
 
     Args:
-        dense: the Dense layer that writes.
+        dense: the Dense layer.
         inputs: list of (batch, length, in).
         stream: list of (batch, length, hidden).
 
@@ -26,7 +26,7 @@ def fire(block, stream):
 
 
 def moments(parts):
-    """A `Regression` without targets, for the mean and covariance of its inputs.
+    """A `Regression` without targets, which has the mean and covariance of its inputs.
 
     Args:
         parts: iterable of float32 (rows, size).
@@ -38,15 +38,15 @@ def moments(parts):
 
 
 def stream_moments(encoder, text):
-    """Means and covariance of the stream on calibration text.
+    """Means and covariance of the stream, measured on calibration text.
 
     Args:
         encoder: `Encoder`.
         text: `Text`.
 
     Returns:
-        (float32 (2 layers + 1, hidden), the means after every norm; float64 (hidden, hidden), the
-        sum of the covariances there).
+        (float32 (2 layers + 1, hidden), the mean after each norm; float64 (hidden, hidden), the sum
+        of the covariances after the norms).
     """
     places = []
 
@@ -68,13 +68,13 @@ def stream_moments(encoder, text):
 
 
 def residual_basis(covariance, size):
-    """Principal components, turned within their span towards some of the wide dimensions.
+    """Principal components, rotated within their span towards some of the wide dimensions.
 
-    A norm scales every dimension by itself, which in the narrow stream is the same kind of scale
-    only where a narrow dimension is close to a wide one. Of all turns R with R 1 = 0, this one
-    brings P = Q R closest to the k wide dimensions that lie most within the span, less their mean:
-    with U S V the singular value decomposition of Q^T times them, R = U V (orthogonal Procrustes,
-    Schoenemann, 1966).
+    A norm scales every dimension separately. In the narrow stream this has the same effect only if
+    a narrow dimension is close to a wide one. Of all rotations R with R 1 = 0, this one brings
+    P = Q R closest to the k wide dimensions that lie most within the span, minus their mean: with
+    U S V the singular value decomposition of Q^T times these dimensions, R = U V (orthogonal
+    Procrustes problem, Schoenemann, 1966).
 
     Args:
         covariance: float64 (wide, wide).

@@ -1,4 +1,4 @@
-"""A narrow model out of a wide one, by one of three methods."""
+"""Makes a narrow model from a wide one, by one of three methods."""
 
 from tfdistill.models.model import MaskedLanguageModel
 from tfdistill.starts.width.calibration import Text
@@ -12,16 +12,16 @@ def narrowed(wide, config, method, calibration, seed):
 
     Args:
         wide: `MaskedLanguageModel` in float32.
-        config: EncoderConfig: `wide`'s own but for the width of the stream, the heads, their size
-            and the intermediate size, none of them larger.
-        method: one of `compatibility.WIDTHS`: "slice", the first units; "importance", those that
-            matter most to the loss; "pca", the principal components of the hidden states (see
-            `width_pca`).
-        calibration: list of training batches (see `Text`); "slice" needs none.
-        seed: int, of what the importance draws where `wide` has no head.
+        config: EncoderConfig of the narrow model. Compared with `wide`, the hidden size, the number
+            and size of heads and the intermediate size may be smaller.
+        method: one of `compatibility.WIDTHS`: "slice", the first units; "importance", the units
+            that matter most to the loss; "pca", principal components of the hidden states (see
+            `width.pca`).
+        calibration: list of training batches (see `Text`); not used by "slice".
+        seed: int, for "importance" without a head.
 
     Returns:
-        `MaskedLanguageModel`, with a head where `wide` has one.
+        `MaskedLanguageModel`, with a head if `wide` has one.
     """
     narrow = MaskedLanguageModel(config, with_head=wide.head is not None, seed=None)
     if method == "slice":
