@@ -43,7 +43,11 @@ def test_train_steps_are_clean(name, kernels):
     found = metal_audit.audit(graph, kernels)
     assert not found, "\n" + metal_audit.format_findings(found)
     kinds = {operation.type for operation in metal_audit.operations(graph)}
-    assert {"ResourceApplyAdam", "MatMul", "StatelessRandomUniformFullIntV2"} <= kinds  # all of it
+    assert {
+        "ResourceApplyAdam",
+        "MatMul",
+        "StatelessRandomUniformFullIntV2",
+    } <= kinds  # complete
     assert ("Erf" in kinds) == (not name.endswith(tuple(train_steps.ACTIVATIONS)))
 
 

@@ -1,4 +1,4 @@
-"""Two ways to compute one training agree, and a wrong one is found out."""
+"""Two ways of training agree, and a faulty one is detected."""
 
 import dataclasses
 import math
@@ -47,7 +47,7 @@ def course(losses, norms=None):
     "found, problem",
     [
         (course([10.0] * 20), ""),
-        (course([10.0] * 19 + [10.05]), ""),  # one step jumps, ten do not
+        (course([10.0] * 19 + [10.05]), ""),  # a single step may differ
         (course([10.0] * 10 + [10.1] * 10), "its loss differs by 1.00%"),
         (course([10.0] * 10 + [9.9] * 10), "its loss differs by 1.00%"),
         (course([10.0] * 20, [1.0] * 10 + [1.5] * 10), "its gradient norm differs by 50.00%"),
@@ -55,7 +55,7 @@ def course(losses, norms=None):
         (course([10.0] * 20, [1.0] * 19 + [math.inf]), "NaN or infinite"),
     ],
 )
-def test_a_course_that_differs(found, problem):
+def test_differences_of_courses(found, problem):
     comparison = compare(course([10.0] * 20), found, "float32")
     assert problem in comparison.problem and bool(problem) == bool(comparison.problem)
 
@@ -78,7 +78,7 @@ def small():
 
 @pytest.fixture(scope="module")
 def expected(small):
-    """What plain steps leave of it."""
+    """The course of plain steps."""
     return train(*small, Way("plain", PLAIN), 12)
 
 
@@ -93,7 +93,7 @@ def expected(small):
     ids=str,
 )
 def test_ways_agree(small, expected, change):
-    """With dropout and LayerDrop, whose draws are the same."""
+    """With dropout and LayerDrop, whose draws are equal."""
     assert small[0].student.hidden_dropout_prob and small[0].layerdrop
     done = []
     found = train(*small, Way("other", dataclasses.replace(PLAIN, **change)), 12, done.append)
@@ -102,7 +102,7 @@ def test_ways_agree(small, expected, change):
     comparison = compare(expected, found, change.get("precision", "float32"))
     assert not comparison.problem
     if "precision" in change:
-        assert comparison.loss > 0  # it is computed otherwise indeed
+        assert comparison.loss > 0  # the other precision is used indeed
 
 
 def test_a_faulty_device_is_detected(small, monkeypatch):
@@ -119,7 +119,7 @@ def read_flagfile(name):
     return Command("", ()).config([f"--flagfile={CONFIGS / name}"])
 
 
-def test_mini_is_what_its_flagfile_says():
+def test_mini_has_the_settings_of_its_flagfile():
     config = read_flagfile("mini.flags")
     recipe = recipes.get(config.recipe, **vars(config))
     mini = workloads.of_run(config, plan.make_plan(config, recipe, [], load_tokenizer()))

@@ -131,8 +131,8 @@ def test_missing_kernels_are_listed():
 
 
 @pytest.mark.tf218
-def test_the_inventory_holds_what_its_tensorflow_registers():
-    """Its DEFAULT kernels were read from TensorFlow 2.18, the one of the macOS Metal set."""
+def test_the_inventory_has_the_kernels_of_its_tensorflow():
+    """Its DEFAULT kernels are those of TensorFlow 2.18, which the macOS Metal set has."""
     bundled = json.loads(metal_audit.INVENTORY.read_text())
     found = registered_kernels.registered()
     assert found["DEFAULT"]["Reshape"]

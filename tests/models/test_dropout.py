@@ -12,7 +12,7 @@ def key(seed=5, step=3, row=0):
 
 
 def dropped(x, rate=0.3, site=2, compiled=False, **parts):
-    """The function on tensors, never folded into a constant, with or without XLA."""
+    """Dropout with its arguments as tensors, so that nothing is folded into a constant."""
 
     @tf.function(jit_compile=compiled)
     def run(x, dropout_key):
@@ -23,7 +23,7 @@ def dropped(x, rate=0.3, site=2, compiled=False, **parts):
 
 @pytest.mark.parametrize("compiled", COMPILED)
 @pytest.mark.parametrize("shape", [(6, 8), (6, 7), (6, 5, 9), (6, 1)])
-def test_parts_of_a_batch_draw_what_the_whole_batch_draws(shape, compiled):
+def test_parts_of_a_batch_have_the_masks_of_the_whole_batch(shape, compiled):
     x = tf.ones(shape)
     whole = dropped(x, compiled=compiled)
     parts = [dropped(x[:2], compiled=compiled), dropped(x[2:], row=2, compiled=compiled)]
@@ -32,8 +32,8 @@ def test_parts_of_a_batch_draw_what_the_whole_batch_draws(shape, compiled):
 
 @pytest.mark.parametrize("shape", [(6, 8), (5, 7), (3, 2, 9, 9)])
 @pytest.mark.parametrize("dtype", [tf.float32, tf.bfloat16])
-def test_xla_draws_what_is_drawn_without_it(shape, dtype):
-    """Seed, step and row are arguments: XLA computes the draws, and folds no constant."""
+def test_masks_are_equal_with_and_without_xla(shape, dtype):
+    """Seed, step and row are arguments, so that XLA computes the draws."""
     x = tf.ones(shape, dtype)
     runs = [
         tf.function(lambda x, k: stateless_dropout(x, 0.3, k, 2), jit_compile=compiled)
@@ -71,13 +71,13 @@ def test_the_mask_is_repeated_exactly():
     np.testing.assert_array_equal(dropped(x), stateless_dropout(x, 0.3, key(), 2).numpy())
 
 
-def test_without_rate_or_key_the_tensor_itself_comes_back():
+def test_without_rate_or_key_the_tensor_is_returned():
     x = tf.ones((2, 3))
     assert stateless_dropout(x, 0.0, key(), 1) is x
     assert stateless_dropout(x, 0.5, None, 1) is x
 
 
-def test_the_gradient_passes_where_the_value_does():
+def test_the_gradient_has_the_mask_of_the_value():
     x = tf.random.normal((3, 11))
     with tf.GradientTape() as tape:
         tape.watch(x)

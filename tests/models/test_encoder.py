@@ -16,7 +16,7 @@ def softmax(x):
     return x / x.sum(-1, keepdims=True)
 
 
-def test_taps_have_the_promised_shapes(config, batch):
+def test_taps_have_the_documented_shapes(config, batch):
     out = MaskedLanguageModel(config).encode(batch, taps=TAPS)
     layers, heads, size = config.num_hidden_layers, config.num_attention_heads, config.head_size
     assert set(out) == TAPS | {"last_hidden_state"}
@@ -30,7 +30,7 @@ def test_taps_have_the_promised_shapes(config, batch):
     np.testing.assert_array_equal(out["last_hidden_state"], out["hidden_states"][-1])
 
 
-def test_untapped_insides_are_not_returned(config, batch):
+def test_only_tapped_tensors_are_returned(config, batch):
     assert set(MaskedLanguageModel(config).encode(batch)) == {"last_hidden_state"}
 
 
@@ -42,7 +42,7 @@ def test_scores_are_scaled_and_come_before_the_mask(config, batch):
     padding = (1 - batch["attention_mask"])[:, None, None, :]
     probs = softmax(scores - 1e9 * padding)
     np.testing.assert_allclose(out["attention_probs"][1], probs, atol=1e-6)
-    assert np.abs(out["attention_scores"][1][2, :, :, 1:]).max() < 50  # No mask in there.
+    assert np.abs(out["attention_scores"][1][2, :, :, 1:]).max() < 50  # without the mask
     assert values.shape == queries.shape
 
 
@@ -66,7 +66,7 @@ def test_a_missing_mask_means_all_ones_and_missing_types_mean_zeros(config, batc
     np.testing.assert_allclose(plain, given, atol=1e-6)
 
 
-def test_token_types_matter_but_to_distilbert(config, batch):
+def test_token_types_have_an_effect_except_in_distilbert(config, batch):
     model = MaskedLanguageModel(config)
     plain = model.encode(batch)["last_hidden_state"]
     typed = model.encode({**batch, "token_type_ids": np.ones_like(batch["input_ids"])})
@@ -76,10 +76,10 @@ def test_token_types_matter_but_to_distilbert(config, batch):
 
 @pytest.mark.parametrize("garbage", [0, 30])
 def test_padding_changes_no_real_token(config, batch, garbage):
-    """Rows of 9, 5 and 1 tokens alone give what they give beside padding, whatever its ids."""
+    """Rows of 9, 5 and 1 tokens have the same hidden states with padding and without."""
     model = MaskedLanguageModel(config)
     if garbage and config.model_type == "mobilebert":
-        pytest.skip("the last token reads the id beside it, as in Hugging Face's model")
+        pytest.skip("the last token reads the next id, as in Hugging Face's model")
     ids, mask = batch["input_ids"], batch["attention_mask"]
     padded = model.encode({**batch, "input_ids": np.where(mask, ids, garbage).astype("int32")})
     for row, length in enumerate(mask.sum(1)):
@@ -87,7 +87,7 @@ def test_padding_changes_no_real_token(config, batch, garbage):
         np.testing.assert_allclose(padded["last_hidden_state"][row, :length], alone[0], atol=2e-6)
 
 
-def test_a_row_of_padding_alone_gives_finite_numbers(config):
+def test_a_row_of_padding_alone_has_finite_logits(config):
     empty = {name: np.zeros((2, 6), "int32") for name in ("input_ids", "attention_mask")}
     out = MaskedLanguageModel(config)(empty)
     assert np.isfinite(out["logits"]).all()
@@ -127,7 +127,7 @@ def test_layerdrop_skips_layers_and_their_gradients(bert_config, batch, compiled
         return loss_and_gradients(keep_layers=LayerDraws(keep, recompute))
 
     operations = dropping.get_concrete_function().graph.get_operations()
-    # A branch, so that skipped work is not done.
+    # A branch, so that skipped layers are not computed.
     assert {op.type for op in operations} & {"If", "StatelessIf"}
     for layers in ((0, 1, 2), (0, 2), (1,), ()):
         dropped = dropping(tf.constant([index in layers for index in range(3)]))
@@ -137,7 +137,7 @@ def test_layerdrop_skips_layers_and_their_gradients(bert_config, batch, compiled
 
 
 @pytest.mark.parametrize("compiled", [False, True])
-def test_layers_that_stay_keep_their_dropout(bert_config, batch, compiled):
+def test_layers_that_run_keep_their_dropout(bert_config, batch, compiled):
     model = MaskedLanguageModel(bert_config)
 
     @tf.function(jit_compile=compiled)
@@ -172,7 +172,7 @@ def test_a_recomputed_layer_draws_the_same_dropout(bert_config, batch):
 
 @pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_remat_changes_no_loss_and_no_gradient(config, batch, compiled):
-    """With dropout, through the last hidden state and through everything that can be tapped."""
+    """With dropout, through the last hidden state and all taps."""
     model = MaskedLanguageModel(config)
     variables = [variable.value for variable in model.encoder.trainable_variables]
 
@@ -190,7 +190,7 @@ def test_remat_changes_no_loss_and_no_gradient(config, batch, compiled):
         np.testing.assert_allclose(mine, expected, atol=2e-3, rtol=1e-4)
 
 
-def test_layerdrop_gives_hidden_states_but_refuses_the_insides_of_layers(config, batch):
+def test_layerdrop_returns_hidden_states_and_refuses_taps_of_layers(config, batch):
     model = MaskedLanguageModel(config)
     keep = LayerDraws(tf.constant([True, False, True]))
     out = model.encode(batch, keep_layers=keep, taps={"hidden_states", "embeddings"})
@@ -208,7 +208,7 @@ def test_dropout_is_off_without_a_key_and_repeats_with_one(config, batch):
     assert np.abs(plain[0] - noisy[0]).max() > 0.1
 
 
-def test_each_place_has_its_own_dropout_site(config):
+def test_dropout_sites_are_unique(config):
     encoder = Encoder(config)
     sites = [encoder.embeddings.site]
     for block in encoder.blocks:
@@ -233,5 +233,5 @@ def test_gradients_reach_every_variable(config, batch):
     gradients = tape.gradient(loss, [variable.value for variable in variables])
     for variable, gradient in zip(variables, gradients, strict=True):
         largest = np.abs(tf.convert_to_tensor(gradient)).max()
-        # A constant added to all keys shifts every score of a query alike: no effect.
+        # A constant added to all keys shifts all scores of a query equally, without effect.
         assert largest > 1e-6 or variable.path.endswith("key/bias"), variable.path

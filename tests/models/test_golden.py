@@ -1,4 +1,4 @@
-"""The encoder against files made once from PyTorch models (scripts/make_golden.py)."""
+"""Compares the encoder with stored outputs of PyTorch models (scripts/make_golden.py)."""
 
 import json
 from pathlib import Path
@@ -47,7 +47,7 @@ def test_golden_files_are_small_and_all_tested():
     assert max(files.values()) < 300_000
 
 
-def test_golden_cases_differ_where_it_matters():
+def test_golden_cases_cover_the_options():
     configs = []
     for name in NAMES:
         with safe_open(DIRECTORY / f"{name}.safetensors", "np") as file:

@@ -35,7 +35,7 @@ def tanh_gelu(x):
 def test_activations_follow_their_formulas(name, reference):
     expected = [reference(float(x)) for x in POINTS]
     np.testing.assert_allclose(ACTIVATIONS[name](POINTS), expected, atol=1e-6)
-    points = tf.constant(POINTS[POINTS != 0.0])  # where the rectifier has no slope
+    points = tf.constant(POINTS[POINTS != 0.0])  # where ReLU has no derivative
     with tf.GradientTape() as tape:
         tape.watch(points)
         values = ACTIVATIONS[name](points)
@@ -46,7 +46,7 @@ def test_activations_follow_their_formulas(name, reference):
 
 @pytest.mark.parametrize("recompute", [False, True])
 @pytest.mark.parametrize("compiled", [{}, {"jit_compile": False}, {"jit_compile": True}])
-def test_gelu_in_bfloat16_is_the_formulas_as_far_as_its_digits_go(recompute, compiled):
+def test_gelu_in_bfloat16_follows_its_formula_within_its_precision(recompute, compiled):
     def differentiated(points):
         with tf.GradientTape() as tape:
             tape.watch(points)

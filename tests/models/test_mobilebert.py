@@ -1,4 +1,4 @@
-"""MobileBERT's own parts, against NumPy, and its shapes."""
+"""Compares the parts of MobileBERT with NumPy; shapes by name."""
 
 import dataclasses
 import json
@@ -20,7 +20,7 @@ def make(name=f"{SHAPE}_OPT", **changes):
     model = MaskedLanguageModel(config)
     generator = np.random.default_rng(1)
     for variable in model.weights:
-        if len(variable.shape) == 1:  # not ones and zeros, which hide what is missing
+        if len(variable.shape) == 1:  # ones and zeros would hide a missing one
             variable.assign(variable.numpy() + generator.normal(0, 0.2, variable.shape))
     return model
 
@@ -38,7 +38,7 @@ def norm(layer, rows, epsilon):
 
 @pytest.mark.parametrize("name", [SHAPE, f"{SHAPE}_OPT"])
 def test_embeddings_are_trigrams(name):
-    """Of the token after, the token, and the token before, with zeros beyond the ends."""
+    """The next token, the token and the previous one, with zeros beyond the ends."""
     embeddings = make(name).encoder.embeddings
     ids = np.array([[7, 5, 9, 11]], "int32")
     table = embeddings.word_embeddings.numpy()
@@ -61,7 +61,7 @@ def test_embeddings_are_trigrams(name):
 
 @pytest.mark.parametrize("bottleneck_attention", [False, True])
 def test_a_layer_of_one_token(bottleneck_attention):
-    """Where attention hands the values on: figure 1c step by step, with ReLU and no norm."""
+    """Attention returns the values of the token: figure 1c step by step, with ReLU and NoNorm."""
     model = make(use_bottleneck_attention=bottleneck_attention)
     block = model.encoder.blocks[1]
     hidden = np.random.default_rng(2).normal(size=(1, 1, 12)).astype("float32")
@@ -90,7 +90,7 @@ def test_queries_and_keys_share_a_bottleneck_of_their_own():
 
 
 def test_published_sizes():
-    """25.3 million with the head, the paper's table; 24.6 are Hugging Face's without it."""
+    """The paper has 25.3 million parameters with the head; Hugging Face 24.6 without it."""
     config = named_config("mobilebert", "mobilebert")
     assert parameters(MaskedLanguageModel(config, with_head=False, seed=None))["total"] == 24581888
     assert config == MobileBertConfig()
@@ -102,7 +102,7 @@ def test_published_sizes():
     assert teacher.num_feedforward_networks == 1 and teacher.key_query_shared_bottleneck
 
 
-def test_names_that_are_none():
+def test_unknown_names_are_refused():
     for name in ("base", "L-4_H-128_A-2", "L-4_H-128_B-512_A-3_F-4", "L-4_H-8_B-4_A-2_F-0"):
         with pytest.raises(UserError):
             named_config(name, "mobilebert")
@@ -122,7 +122,7 @@ def test_names_that_are_none():
         ({"key_query_shared_bottleneck": False}, "must be true"),
     ],
 )
-def test_shapes_that_are_refused(values, words):
+def test_unsupported_configs_are_refused(values, words):
     with pytest.raises(UserError, match=words):
         config_of({"model_type": "mobilebert", **values}, "config.json")
 

@@ -68,7 +68,7 @@ def test_a_small_head_reads_the_first_token(config, batch):
     np.testing.assert_allclose(out["logits"], first @ head.dense.kernel.numpy(), atol=1e-5)
 
 
-def test_gather_takes_rows_and_gives_them_their_gradient():
+def test_gather_selects_rows_and_their_gradients():
     model = MaskedLanguageModel(named_config("L-1_H-4_A-1", vocab_size=8))
     hidden = tf.reshape(tf.range(24, dtype=tf.float32), (2, 4, 3))
     with tf.GradientTape() as tape:
@@ -79,7 +79,7 @@ def test_gather_takes_rows_and_gives_them_their_gradient():
     np.testing.assert_array_equal(gradient[:, :, 0], [[0, 0, 0, 2], [1, 1, 0, 0]])
 
 
-def test_equal_seeds_give_equal_weights_and_others_do_not(config):
+def test_only_equal_seeds_give_equal_weights(config):
     first, again, other = (weights(MaskedLanguageModel(config, seed=seed)) for seed in (4, 4, 5))
     for ours, theirs in zip(first, again, strict=True):
         np.testing.assert_array_equal(ours, theirs)

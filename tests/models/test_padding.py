@@ -1,4 +1,4 @@
-"""Padding weighs exactly nothing, however large the attention scores are."""
+"""Padding has no effect, however large the attention scores are."""
 
 import functools
 
@@ -11,12 +11,12 @@ from tfdistill import recipes
 from tfdistill.distillation.distiller import Distiller
 
 LENGTH, TOKENS = 16, 7
-# Query kernels times so much: how far logits may differ, as a share of the largest one.
+# Factor of the query kernels: largest difference of logits, as a share of the largest logit.
 TOLERANCES = {1: 1e-5, 30: 1e-4, 1000: 3e-3}
 
 
 def make_batch(tokens):
-    """Rows of so many real tokens each, some of which are to be predicted."""
+    """Rows with the given numbers of real tokens, some of them masked."""
     ids = np.random.default_rng(8).integers(5, 50, (len(tokens), LENGTH))
     tokens = np.array(tokens)[:, None]
     mask, positions = np.arange(LENGTH) < tokens, np.array([[1, 4]] * len(tokens))
@@ -27,7 +27,7 @@ def make_batch(tokens):
 
 
 def cut(batch):
-    """The same rows without the padding that all of them have."""
+    """The same rows without common padding."""
     return {
         name: array[:, :TOKENS] if name in ("input_ids", "attention_mask") else array
         for name, array in batch.items()
@@ -35,7 +35,7 @@ def cut(batch):
 
 
 @pytest.mark.parametrize("compiled", [False, True], ids=["graph", "XLA"])
-def test_logits_are_those_of_the_row_without_padding(scored_model, compiled):
+def test_padding_does_not_change_logits(scored_model, compiled):
     model, scale = scored_model()
     call = functools.partial(model, taps={"attention_probs"})
     batch, compiled_call = make_batch([TOKENS] * 6), tf.function(call, jit_compile=compiled)
@@ -48,8 +48,8 @@ def test_logits_are_those_of_the_row_without_padding(scored_model, compiled):
             assert not np.any(probs[..., TOKENS:])
 
 
-def test_gradients_are_those_of_the_rows_without_padding(scored_model):
-    """In training, with a row of padding alone beside them."""
+def test_padding_does_not_change_gradients(scored_model):
+    """In training, with another row that is only padding."""
     model, scale = scored_model()
     scale(1000)
     distiller = Distiller(model, recipes.get("mlm").phases[0])
@@ -62,7 +62,7 @@ def test_gradients_are_those_of_the_rows_without_padding(scored_model):
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
-def test_a_row_of_padding_alone_is_finite_forwards_and_backwards(tiny_model, policy):
+def test_a_row_of_padding_alone_has_finite_outputs_and_gradients(tiny_model, policy):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:

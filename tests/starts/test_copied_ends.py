@@ -1,4 +1,4 @@
-"""A student between its teacher's embeddings and head."""
+"""Students with their teacher's embeddings and head."""
 
 import dataclasses
 
@@ -56,8 +56,8 @@ def test_embeddings_and_head_are_copied_and_layers_are_fresh(teacher, text):
         assert_same(ours, theirs)
 
 
-def test_another_norm_is_fitted(teacher, text):
-    """No scale and shift without a norm comes closer to the teacher's LayerNorm on this text."""
+def test_a_different_norm_is_fitted(teacher, text):
+    """No other scale and shift of NoNorm comes closer to the teacher's LayerNorm on this text."""
     student = initialize_student(teacher, shape(f"{STUDENT}_OPT"), "embeddings", calibration=text)
 
     def distance():
@@ -94,7 +94,7 @@ def test_embeddings_of_other_shapes_are_refused(teacher):
         choose_layers(teacher.config, shape(STUDENT), "embeddings:pca")
 
 
-def test_layers_are_taken_from_a_teacher_of_the_same_shape(teacher):
+def test_layers_are_copied_from_a_teacher_of_the_same_shape(teacher):
     student = initialize_student(teacher, shape(TEACHER, num_hidden_layers=2), "spaced")
     assert_same(student.encoder.embeddings, teacher.encoder.embeddings)
     assert_same(student.head, teacher.head)
@@ -104,7 +104,7 @@ def test_layers_are_taken_from_a_teacher_of_the_same_shape(teacher):
         choose_layers(teacher.config, shape(STUDENT), "spaced")
 
 
-def test_bert_may_take_its_ends_too():
+def test_embeddings_of_bert_can_be_copied_too():
     config = named_config("L-2_H-16_A-2", vocab_size=40)
     teacher = MaskedLanguageModel(config, seed=1)
     other = dataclasses.replace(config, num_attention_heads=4)

@@ -44,7 +44,7 @@ TYPES = list(itertools.product(("bert", "distilbert"), repeat=2))
 
 
 @pytest.mark.parametrize(("teacher_type", "student_type"), TYPES)
-def test_a_cut_student_computes_what_its_teachers_layers_compute(teacher_type, student_type, batch):
+def test_a_student_computes_the_function_of_the_copied_layers(teacher_type, student_type, batch):
     teacher = make_teacher(teacher_type)
     student = initialize_student(teacher, make_config(student_type, 2), init="every_other")
     expected = teacher(batch, layers=(0, 2), taps={"hidden_states"})
@@ -54,14 +54,14 @@ def test_a_cut_student_computes_what_its_teachers_layers_compute(teacher_type, s
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
-def test_bert_to_bert_keeps_its_token_types(batch):
+def test_bert_to_bert_copies_token_types(batch):
     teacher = make_teacher("bert")
     student = initialize_student(teacher, make_config("bert", 4), init="first")
     typed = {**batch, "token_type_ids": np.ones_like(batch["input_ids"])}
     np.testing.assert_array_equal(student(typed)["logits"], teacher(typed)["logits"])
 
 
-def test_fewer_positions_are_cut(batch):
+def test_a_student_with_fewer_positions(batch):
     teacher = make_teacher("bert")
     config = make_config("bert", 2, max_position_embeddings=8)
     student = initialize_student(teacher, config, init="0,3")
@@ -78,7 +78,7 @@ def test_the_student_is_a_copy_not_a_view(batch):
     np.testing.assert_array_equal(teacher(batch)["logits"], before)
 
 
-def test_without_a_head_in_the_teacher_the_student_has_none():
+def test_a_teacher_without_a_head():
     teacher = make_teacher("bert", with_head=False)
     assert initialize_student(teacher, make_config("bert", 2)).head is None
 
@@ -95,7 +95,7 @@ def test_random_students_follow_the_seed_and_not_the_teacher():
 
 
 @pytest.mark.parametrize("init", ["every_other", "random", "search"])
-def test_no_start_fits_another_vocabulary(init):
+def test_another_vocabulary_is_refused(init):
     config = dataclasses.replace(make_config("bert", 2), vocab_size=300)
     with pytest.raises(UserError, match="^student_config: the vocabularies differ"):
         initialize_student(make_teacher("bert"), config, init=init, validation_loss=sum)
@@ -112,7 +112,7 @@ def test_no_start_fits_another_vocabulary(init):
         ({"type_vocab_size": 3}, "type_vocab_size is 3"),
     ],
 )
-def test_what_cannot_be_copied_can_still_start_fresh(changes, named):
+def test_shapes_that_cannot_be_copied_can_start_at_random(changes, named):
     config = dataclasses.replace(make_config("bert", 2), **changes)
     with pytest.raises(UserError, match=named):
         initialize_student(make_teacher("bert"), config)
@@ -130,11 +130,11 @@ def test_search_finds_the_best_subset_exhaustively():
     assert len(tried) == 20
 
 
-def test_search_goes_backwards_where_there_are_many_subsets():
+def test_search_removes_layers_if_there_are_many_subsets():
     tried = []
 
     def loss(layers):
-        """Layers are worth their distance from the middle: the best six are the outer ones."""
+        """The outer layers are the best."""
         tried.append(layers)
         return -sum(abs(2 * layer - 11) for layer in layers)
 
@@ -142,7 +142,7 @@ def test_search_goes_backwards_where_there_are_many_subsets():
     assert len(tried) == sum(range(7, 13))
 
 
-def test_search_measures_the_teacher_with_its_other_layers_skipped(batch):
+def test_search_skips_the_other_layers_of_the_teacher(batch):
     teacher = make_teacher("bert")
     target = teacher(batch, layers=(1, 3))["logits"].numpy()
 

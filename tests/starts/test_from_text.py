@@ -1,4 +1,4 @@
-"""Starts from counts: against a dense reference, and on a text whose structure is known."""
+"""Starts from counts, compared with a dense reference, and on a text of known structure."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ VOCABULARY = 50
 
 
 def reference_matrix(ids, vocabulary, special):
-    """Positive mutual information by double loop, from the formula."""
+    """Positive pointwise mutual information from the formula, in a double loop."""
     counts = np.zeros((vocabulary, vocabulary))
     for i, token in enumerate(ids):
         for distance in range(1, 6):
@@ -28,7 +28,7 @@ def reference_matrix(ids, vocabulary, special):
 
 @pytest.fixture(scope="module")
 def text():
-    """Two topics that share no token, in turn, with a separator (2) after each stretch."""
+    """Two alternating topics without common tokens, with a separator (2) after each part."""
     generator = np.random.default_rng(0)
     parts = []
     for stretch in range(60):
@@ -37,7 +37,7 @@ def text():
     return np.array(parts, np.uint16)
 
 
-def test_all_factors_give_the_positive_part_of_the_matrix_back(text):
+def test_all_factors_reproduce_the_positive_part_of_the_matrix(text):
     expected = reference_matrix(text.astype(int), VOCABULARY, [2])
     values, vectors = np.linalg.eigh(expected)
     positive = (vectors * np.maximum(values, 0)) @ vectors.T
@@ -45,13 +45,13 @@ def test_all_factors_give_the_positive_part_of_the_matrix_back(text):
     np.testing.assert_allclose(found @ found.T, positive, atol=1e-4)
 
 
-def test_few_factors_are_the_largest(text):
+def test_the_largest_factors_are_kept(text):
     values = np.linalg.eigvalsh(reference_matrix(text.astype(int), VOCABULARY, [2]))
     found = cooccurrence_embeddings(text, VOCABULARY, 4, [2])
     np.testing.assert_allclose(np.sort((found**2).sum(axis=0)), values[-4:], rtol=1e-4)
 
 
-def test_tokens_of_one_topic_are_alike(text):
+def test_tokens_of_one_topic_are_similar(text):
     found = cooccurrence_embeddings(text, VOCABULARY, 2, [2])
     found /= np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
     cosines = found @ found.T
@@ -64,13 +64,13 @@ def test_tokens_that_do_not_occur_are_zero(text):
 
 
 @pytest.mark.parametrize("ids", [[], [7], [2, 2, 2], [7, 7, 7], [7, 8]])
-def test_hardly_any_text(ids):
+def test_a_text_of_few_tokens(ids):
     found = cooccurrence_embeddings(np.array(ids, np.int64), VOCABULARY, 4, [2])
     assert found.shape == (VOCABULARY, 4) and np.isfinite(found).all()
 
 
 @pytest.mark.parametrize("ids", [[], [7], [2, 2, 2], [7, 7, 7], [7, 8]])
-def test_a_start_from_hardly_any_text_is_finite(ids, tiny_model):
+def test_a_start_from_few_tokens_is_finite(ids, tiny_model):
     model = tiny_model(vocab_size=VOCABULARY)
     ids = np.array(ids, np.int64)
     start_from_text(model, ids, np.bincount(ids, minlength=VOCABULARY), [2], seed=0)
@@ -78,7 +78,7 @@ def test_a_start_from_hardly_any_text_is_finite(ids, tiny_model):
     assert model.decoder_kernel.numpy()[5:].std(axis=1).min() > 0
 
 
-def test_a_long_text_is_sampled_from_all_over(text):
+def test_samples_are_spread_over_a_long_text(text):
     sampled = from_text.sample_tokens(np.arange(100_000), most=1000)
     assert len(sampled) == 1000 and sampled[0] == 0 and sampled[-1] == 99_999
 
@@ -96,7 +96,7 @@ def test_a_model_knows_the_topic_before_it_is_trained(text):
 
 
 @pytest.mark.parametrize(("width", "heads"), [(32, 4), (15, 3), (8, 1)])
-def test_heads_start_with_their_neighbours(width, heads):
+def test_heads_start_at_their_neighbors(width, heads):
     query = np.random.default_rng(0).standard_normal((width, width))
     key = from_text.neighbor_keys(query, heads)
     places = from_text.sinusoids(np.arange(40), width)
@@ -106,7 +106,7 @@ def test_heads_start_with_their_neighbours(width, heads):
         np.testing.assert_allclose(theirs[10 + distance], ours[10], rtol=1e-5, atol=1e-5)
 
 
-def test_attention_is_highest_at_the_neighbours(text):
+def test_attention_is_highest_at_the_neighbors(text):
     model = MaskedLanguageModel(named_config("L-1_H-64_A-2", vocab_size=VOCABULARY), seed=0)
     start_from_text(model, text, np.bincount(text, minlength=VOCABULARY), [2], seed=0)
     ids = text[None, :30].astype(np.int32)
@@ -117,7 +117,7 @@ def test_attention_is_highest_at_the_neighbours(text):
         assert np.argmax(by_distance) - 5 == distance
 
 
-def test_equal_seeds_start_equal(tiny_model, text):
+def test_equal_seeds_give_equal_starts(tiny_model, text):
     counts = np.bincount(text, minlength=VOCABULARY)
     models = [tiny_model(vocab_size=VOCABULARY) for _ in range(3)]
     for model, seed in zip(models, (4, 4, 5), strict=True):

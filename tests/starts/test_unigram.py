@@ -1,4 +1,4 @@
-"""Token frequencies, by hand and in a head."""
+"""Token frequencies, computed by hand and in a head."""
 
 import numpy as np
 
@@ -16,11 +16,11 @@ def test_counts_beyond_float32_add_up_to_one():
     np.testing.assert_allclose(np.exp(unigram_log_probabilities(counts)).sum(), 1.0, rtol=1e-12)
 
 
-def test_nothing_counted_is_uniform():
+def test_zero_counts_give_a_uniform_distribution():
     np.testing.assert_allclose(unigram_log_probabilities(np.zeros(8)), -np.log(8), rtol=1e-12)
 
 
-def test_a_model_that_knows_nothing_else_predicts_the_frequencies(tiny_model, tiny_batch):
+def test_a_fresh_model_predicts_the_frequencies(tiny_model, tiny_batch):
     model = tiny_model()
     model.decoder_kernel.assign(np.zeros(model.decoder_kernel.shape, np.float32))
     counts = np.random.default_rng(0).integers(0, 1000, 50)

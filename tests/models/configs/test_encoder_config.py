@@ -10,7 +10,7 @@ from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.system.errors import UserError
 
 
-def test_named_sizes_are_those_of_the_miniatures():
+def test_named_sizes():
     config = named_config("mini")
     assert (config.num_hidden_layers, config.hidden_size) == (4, 256)
     assert (config.num_attention_heads, config.intermediate_size) == (4, 1024)
@@ -18,7 +18,7 @@ def test_named_sizes_are_those_of_the_miniatures():
     assert named_config("L-4_H-256_A-4") == config
 
 
-def test_a_written_out_shape_may_give_the_intermediate_size():
+def test_a_shape_with_an_intermediate_size():
     config = named_config("L-3_H-48_A-6_I-100", model_type="distilbert", vocab_size=99)
     assert (config.num_hidden_layers, config.num_attention_heads) == (3, 6)
     assert (config.intermediate_size, config.vocab_size, config.type_vocab_size) == (100, 99, 0)
@@ -30,7 +30,7 @@ def test_impossible_names_are_refused(name):
         named_config(name)
 
 
-def test_distilbert_is_read_and_written_under_its_own_names():
+def test_distilbert_is_read_and_written_with_its_own_keys():
     values = {"model_type": "distilbert", "dim": 64, "n_heads": 4, "activation": "relu"}
     config = EncoderConfig.from_hugging_face(values)
     assert (config.hidden_size, config.num_attention_heads, config.hidden_act) == (64, 4, "relu")
@@ -42,8 +42,8 @@ def test_distilbert_is_read_and_written_under_its_own_names():
     assert EncoderConfig.from_hugging_face(written) == config
 
 
-def test_of_a_distilbert_only_what_hugging_face_reads_is_read():
-    """Checked with transformers 5.23: the three names that it maps win, BERT's others are lost."""
+def test_distilbert_keys_that_hugging_face_ignores_are_ignored():
+    """Checked with transformers 5.23: three of BERT's keys are read and win, others are ignored."""
     own = {"dim": 64, "n_heads": 4, "n_layers": 2, "hidden_dim": 100, "activation": "relu"}
     stray = {"type_vocab_size": 2, "layer_norm_eps": 1e-5, "position_embedding_type": "relative"}
     stray |= {"intermediate_size": 77, "hidden_act": "gelu", "hidden_dropout_prob": 0.5}
@@ -58,7 +58,7 @@ def test_of_a_distilbert_only_what_hugging_face_reads_is_read():
     assert (config.num_hidden_layers, config.intermediate_size) == (3, 100)
 
 
-def test_a_distilbert_that_somebody_wrote_down_keeps_what_it_says(tmp_path):
+def test_ignored_keys_of_a_student_are_refused(tmp_path):
     path = tmp_path / "student.json"
     path.write_text(json.dumps({"dim": 24, "n_heads": 2, "hidden_act": "gelu"}))
     assert read_config(path, "distilbert").hidden_act == "gelu"
@@ -102,11 +102,11 @@ def test_read_config_takes_names_files_and_directories(tmp_path):
     assert read_config(str(tmp_path), "bert") == config
 
 
-def test_read_config_takes_the_type_from_the_flag_when_the_file_has_none(tmp_path):
+def test_read_config_takes_the_given_type_if_the_file_has_none(tmp_path):
     path = tmp_path / "student.json"
     path.write_text(json.dumps({"dim": 24, "n_heads": 2, "n_layers": 2}))
     assert read_config(path, "distilbert").hidden_size == 24
-    with pytest.raises(UserError, match="dim"):  # Not silently a BERT of 768.
+    with pytest.raises(UserError, match="dim"):  # not silently a BERT of width 768
         read_config(path, "bert")
 
 

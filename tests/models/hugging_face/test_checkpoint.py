@@ -124,7 +124,7 @@ def test_the_bias_of_bert_may_be_stored_with_the_decoder(model, saved):
     assert_equal(load_model(saved), model)
 
 
-def test_one_tensor_under_two_names_must_be_one(model, saved):
+def test_two_names_of_one_tensor_must_have_equal_values(model, saved):
     """The head's bias as part of the decoder, a norm's old name, and a name without prefix."""
     first = "vocab_projector.bias" if head_prefix(model) == "vocab_" else "cls.predictions.bias"
     norm = f"{model.config.model_type}.embeddings.LayerNorm"
@@ -243,7 +243,7 @@ def test_a_config_of_another_type_is_refused(saved):
         load_model(saved)
 
 
-def test_pickles_are_refused_with_a_cure(saved):
+def test_pickles_are_refused(saved):
     (saved / WEIGHTS).rename(saved / "pytorch_model.bin")
     with pytest.raises(UserError, match="safetensors"):
         load_model(saved)

@@ -55,8 +55,8 @@ def test_importance_is_the_derivative_by_a_gate(tiny_model, batches):
     np.testing.assert_allclose(stream[4], reference(everywhere, 4), rtol=0.02, atol=2e-4)
 
 
-def test_without_a_head_it_is_how_far_the_hidden_states_move(tiny_model, tiny_batch):
-    """Along random directions, one for each real token."""
+def test_without_a_head_importance_is_the_change_of_hidden_states(tiny_model, tiny_batch):
+    """In random directions, one for each real token."""
     model, batch = tiny_model(with_head=False), tiny_batch([10, 6, 3])
     real = batch["attention_mask"] > 0
     _, layers = unit_importance(model, Text([batch]), seed=3)
@@ -71,7 +71,7 @@ def test_without_a_head_it_is_how_far_the_hidden_states_move(tiny_model, tiny_ba
         np.testing.assert_allclose(layers[0].neurons[neuron], expected, rtol=0.02, atol=1e-3)
 
 
-def test_padding_moves_nothing(tiny_model, tiny_batch):
+def test_padding_has_no_effect(tiny_model, tiny_batch):
     model, batch = tiny_model(), tiny_batch([6, 4])
     other = {**batch, "input_ids": np.where(batch["attention_mask"], batch["input_ids"], 9)}
     first, second = (unit_importance(model, Text([each]), seed=0)[0] for each in (batch, other))

@@ -17,7 +17,7 @@ def batches(tiny_batch):
 
 
 def widened(model):
-    """A wide model whose stream is a narrow one's, turned: it lives in NARROW - 1 dimensions.
+    """A wide model whose stream is a rotated narrow one, with NARROW - 1 dimensions.
 
     With C the centring, M of orthonormal rows that each sum to zero, and a = sqrt(WIDE / NARROW),
     every stream x becomes x C M a: its mean over the dimensions is zero, and its variance x's own.
@@ -67,20 +67,20 @@ def norms_of(model):
     return norms
 
 
-def test_a_stream_of_few_dimensions_is_found_again(tiny_model, tiny_batch, batches):
+def test_a_low_dimensional_stream_is_recovered(tiny_model, tiny_batch, batches):
     narrow = tiny_model(hidden_size=NARROW, with_head=False)
     teacher = widened(narrow)
     unseen = tiny_batch([10, 8, 10], seed=99)
     taps = {"attention_probs", "hidden_states"}
     wide, original = (model(unseen, taps=taps) for model in (teacher, narrow))
     for ours, theirs in zip(original["attention_probs"], wide["attention_probs"], strict=True):
-        np.testing.assert_allclose(ours, theirs, atol=1e-4)  # the teacher is what it should be
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)  # the same function
 
     student = initialize_student(teacher, narrow.config, init="first:pca", calibration=batches)
     found = student(unseen, taps=taps)
     for ours, theirs in zip(found["attention_probs"], wide["attention_probs"], strict=True):
         np.testing.assert_allclose(ours, theirs, atol=0.01)
-    # Up to its mean the stream is the teacher's in the basis of its components.
+    # Up to its mean, the stream is the teacher's in the basis of principal components.
     centres, covariance = stream_moments(teacher.encoder, Text(batches))
     basis = residual_basis(covariance, NARROW)
     states = zip(found["hidden_states"], wide["hidden_states"], centres[::2], strict=True)
@@ -101,8 +101,8 @@ def test_the_basis_spans_the_components_and_sums_to_zero():
     np.testing.assert_allclose(basis @ basis.T, components @ components.T, atol=1e-5)
 
 
-def test_the_basis_turns_towards_dimensions():
-    """Where the components lie in some of the dimensions, it is those, less their mean."""
+def test_the_basis_rotates_towards_dimensions():
+    """Components within some of the dimensions give these dimensions, minus their mean."""
     centred = np.diag([1.0, 0, 1, 1, 0, 1])[:, [0, 2, 3, 5]] @ (np.eye(4) - 0.25)
     covariance = centred @ np.diag([5.0, 4, 3, 2]) @ centred.T
     basis = residual_basis(covariance, 4)
@@ -111,8 +111,8 @@ def test_the_basis_turns_towards_dimensions():
     np.testing.assert_allclose(basis, expected, atol=1e-4)
 
 
-def test_fewer_neurons_alone_keep_the_stream(tiny_model, batches):
-    """A neuron that writes nothing is dropped without a trace; the rest is copied."""
+def test_fewer_neurons_only(tiny_model, batches):
+    """A neuron without output is removed without effect; the rest is copied."""
     teacher = tiny_model()
     for block in teacher.encoder.blocks:
         kernel = block.output_dense.kernel.numpy()
@@ -141,9 +141,9 @@ def explained(teacher, student, batches):
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_it_keeps_more_of_the_teacher_than_the_first_units_or_none(seed, tiny_model, batches):
+def test_it_explains_more_of_the_teacher_than_other_starts(seed, tiny_model, batches):
     teacher = tiny_model(seed=seed)
-    # As in trained models, a few directions of the stream carry most of it.
+    # As in trained models, a few directions of the stream have most of the variance.
     turned = np.linalg.qr(np.random.default_rng(seed).normal(size=(WIDE, WIDE)))[0]
     tables = [teacher.encoder.embeddings.word_embeddings]
     for block in teacher.encoder.blocks:

@@ -37,7 +37,7 @@ def silence(variable, *index):
     variable.assign(array)
 
 
-def test_the_first_units_are_those_of_every_head(tiny_model):
+def test_the_first_units_of_every_head_are_selected(tiny_model):
     model = tiny_model()
     narrow = narrow_copy(model, first_units, hidden_size=8, intermediate_size=15)
     wide, block = model.encoder.blocks[1], narrow.encoder.blocks[1]
@@ -54,7 +54,7 @@ def test_the_first_units_are_those_of_every_head(tiny_model):
     np.testing.assert_array_equal(narrow.decoder_kernel, model.decoder_kernel[:, :8])
 
 
-def test_a_model_without_some_neurons_keeps_the_others_function(tiny_model, batches):
+def test_removing_silent_neurons_keeps_the_function(tiny_model, batches):
     model = tiny_model()
     dropped = [0, 3, 4, 11, 19]
     for block in model.encoder.blocks:
@@ -64,8 +64,8 @@ def test_a_model_without_some_neurons_keeps_the_others_function(tiny_model, batc
     np.testing.assert_allclose(narrow(batch)["logits"], model(batch)["logits"], atol=1e-5)
 
 
-def test_dimensions_that_carry_nothing_are_dropped(tiny_model, batches):
-    """Kept dimensions that sum to zero leave the norms' means; a variance is over 8 instead of 12.
+def test_silent_dimensions_are_removed(tiny_model, batches):
+    """Selected dimensions sum to zero, so that means stay; the variance is over 8, not 12.
 
     Scales that make up for it, sqrt(8 / 12), are all that a narrow copy then lacks.
     """
@@ -103,8 +103,8 @@ def test_dimensions_that_carry_nothing_are_dropped(tiny_model, batches):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_fewer_smaller_heads_keep_the_others_scores_and_values(tiny_model, batches):
-    """Silent head dimensions are dropped without a trace, the stream as wide as it was."""
+def test_removing_silent_heads_keeps_scores_and_values(tiny_model, batches):
+    """Silent head dimensions are removed without effect; the stream keeps its width."""
     model = tiny_model(hidden_size=12, num_attention_heads=2)
     for block in model.encoder.blocks:
         for dense in (block.attention.query, block.attention.key, block.attention.value):
@@ -117,7 +117,7 @@ def test_fewer_smaller_heads_keep_the_others_scores_and_values(tiny_model, batch
             np.testing.assert_array_equal(dims, [[0, 2, 3, 5], [0, 1, 4, 5]])
     narrow = narrow_copy(model, lambda config: (stream, layers), hidden_size=8)
     attention, wide = narrow.encoder.blocks[0].attention, model.encoder.blocks[0].attention
-    # A stream of which only the kept dimensions differ from zero gives both the same scores.
+    # With only the selected dimensions of the stream not zero, both have the same scores.
     hidden = np.random.default_rng(5).normal(size=(2, 5, 8)).astype("float32")
     spread = np.zeros((2, 5, 12), "float32")
     spread[..., stream] = hidden
@@ -129,7 +129,7 @@ def test_fewer_smaller_heads_keep_the_others_scores_and_values(tiny_model, batch
     np.testing.assert_allclose(output, expected.numpy()[..., stream], atol=1e-5)
 
 
-def test_a_silent_head_is_the_one_to_go(tiny_model, batches):
+def test_a_silent_head_is_removed(tiny_model, batches):
     model = tiny_model(hidden_size=12, num_attention_heads=3)
     for block, head in zip(model.encoder.blocks, (0, 2), strict=True):
         silence(block.attention.output_dense.kernel, slice(4 * head, 4 * head + 4))
@@ -139,5 +139,5 @@ def test_a_silent_head_is_the_one_to_go(tiny_model, batches):
     assert [list(layer.heads) for layer in layers] == [[1, 2], [0, 1]]
 
 
-def test_of_equal_scores_the_first_are_kept():
+def test_equal_scores_select_the_first():
     np.testing.assert_array_equal(largest(np.array([1.0, 3.0, 1.0, 3.0, 1.0]), 3), [0, 1, 3])

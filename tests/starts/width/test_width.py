@@ -50,7 +50,7 @@ def test_every_narrower_shape_can_be_made(changes, width, tiny_model, batches):
     assert all(np.isfinite(array).all() for array in weights(student).values())
 
 
-def test_the_default_width_is_used_where_none_is_named(tiny_model, batches):
+def test_the_default_width_method(tiny_model, batches):
     teacher = tiny_model()
     config = dataclasses.replace(teacher.config, hidden_size=8)
     named, unnamed = (
@@ -60,7 +60,7 @@ def test_the_default_width_is_used_where_none_is_named(tiny_model, batches):
     assert_equal(named, unnamed)
 
 
-def test_a_search_for_the_depth_goes_with_a_width(tiny_model):
+def test_a_layer_search_can_have_a_width_method(tiny_model):
     teacher = tiny_model(num_hidden_layers=3)
     config = dataclasses.replace(teacher.config, num_hidden_layers=1, hidden_size=8)
     loss = {(0,): 3.0, (1,): 1.0, (2,): 2.0}.get
@@ -71,8 +71,8 @@ def test_a_search_for_the_depth_goes_with_a_width(tiny_model):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_a_narrow_distilbert_takes_the_teachers_token_type_in(width, tiny_model, batches):
-    """A BERT student's sum of position and type 0 is the DistilBERT student's position."""
+def test_a_narrow_distilbert_adds_token_type_0_to_its_positions(width, tiny_model, batches):
+    """The DistilBERT student's positions are a BERT student's positions plus token type 0."""
     teacher = tiny_model()
     bert = dataclasses.replace(teacher.config, hidden_size=8)
     distilbert = dataclasses.replace(bert, model_type="distilbert", type_vocab_size=0)
@@ -84,7 +84,7 @@ def test_a_narrow_distilbert_takes_the_teachers_token_type_in(width, tiny_model,
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_a_headless_teachers_student_can_get_a_fresh_head(width, tiny_model, batches):
+def test_a_fresh_head_for_the_student_of_a_teacher_without_head(width, tiny_model, batches):
     teacher = tiny_model(with_head=False)
     config = dataclasses.replace(teacher.config, hidden_size=8)
     start = dict(init=f"first:{width}", calibration=batches)
@@ -96,7 +96,7 @@ def test_a_headless_teachers_student_can_get_a_fresh_head(width, tiny_model, bat
     np.testing.assert_allclose(kernel.std(), config.initializer_range, rtol=0.4)
 
 
-def test_a_head_can_be_left_out_and_a_copy_can_get_a_fresh_one(tiny_model):
+def test_students_with_and_without_head(tiny_model):
     teacher = tiny_model()
     assert initialize_student(teacher, teacher.config, with_head=False).head is None
     assert initialize_student(teacher, teacher.config, init="random", with_head=False).head is None
@@ -111,7 +111,7 @@ def test_a_head_can_be_left_out_and_a_copy_can_get_a_fresh_one(tiny_model):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_the_student_is_fitted_in_float32_whatever_it_computes_in(width, tiny_model, batches):
+def test_the_student_is_fitted_in_float32(width, tiny_model, batches):
     teacher = tiny_model()
     config = dataclasses.replace(teacher.config, hidden_size=8)
     start = dict(init=f"first:{width}", calibration=batches)
@@ -127,7 +127,7 @@ def test_the_student_is_fitted_in_float32_whatever_it_computes_in(width, tiny_mo
 
 
 @pytest.mark.parametrize("init", ["first", "first:importance", "first:pca"])
-def test_what_measures_the_teacher_needs_text(init, tiny_model):
+def test_methods_that_measure_the_teacher_need_text(init, tiny_model):
     teacher = tiny_model()
     config = dataclasses.replace(teacher.config, hidden_size=8)
     assert choose_layers(teacher.config, config, init) == (0, 1)
