@@ -51,15 +51,10 @@ def test_train_steps_are_clean(name, kernels):
     assert ("Erf" in kinds) == (not name.endswith(tuple(train_steps.ACTIVATIONS)))
 
 
-def test_layerdrop_without_on_metal_is_not_clean(kernels, monkeypatch):
+def test_layerdrop_without_on_metal_is_not_clean(kernels):
     """The usual gradient of a branch stores its results with operators that Metal lacks."""
-    real = train_steps.Distiller
-    monkeypatch.setattr(
-        train_steps,
-        "Distiller",
-        lambda *args, on_metal, **options: real(*args, on_metal=False, **options),
-    )
-    graph = train_steps.trace(train_steps.PRE_TRAINING, train_steps.build(train_steps.PRE_TRAINING))
+    step = train_steps.build(train_steps.PRE_TRAINING, on_metal=False)
+    graph = train_steps.trace(train_steps.PRE_TRAINING, step)
     found = {finding.operator for finding in metal_audit.audit(graph, kernels)}
     assert found and all(operator.startswith("Optional") for operator in found)
 

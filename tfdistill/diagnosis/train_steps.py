@@ -1,4 +1,4 @@
-"""The real train steps of every recipe, at a tiny size, whose graphs can be looked at."""
+"""The train steps of all recipes at a tiny size, for an audit of their graphs."""
 
 import functools
 
@@ -19,11 +19,11 @@ from tfdistill.training.loss_scale import loss_scale_for
 from tfdistill.training.optimizer import OptimizerSettings, build_optimizer
 from tfdistill.training.step import TrainStep
 
-# A micro-batch has more tokens, and more masked ones, than the vocabulary loss takes at once.
+# A micro-batch has more tokens, and more masked tokens, than a chunk of the vocabulary loss.
 ROWS, LENGTH, MASKED, VOCABULARY = 32, 40, 36, 70
 KINDS = ("bert", "distilbert")
 DEPTH = 2
-# Of these, student and teacher are MobileBERTs, the one without norms, the other inverted.
+# Recipes with a MobileBERT without norms as student, and an inverted-bottleneck teacher.
 MOBILEBERT = ("mobilebert_akt", "mobilebert_jkt", "mobilebert_pkt")
 PRE_TRAINING = "pre-training with LayerDrop"
 OF_MOBILEBERT = (f"{PRE_TRAINING}/ib_bert", "mobilebert_akt/distil/mobilebert_with_norms")
@@ -42,7 +42,7 @@ VARIANTS = {
     "pkd": {"": {}, " summed": dict(pt_over_width="sum", projection="shared")},
     "tinybert": {"": {}, " per layer": dict(projection="per_layer")},
 }
-# Settings that change every graph, and which are looked at for steps that have all parts.
+# Settings that change every graph; they are audited for steps that have all parts.
 FORMS = {
     "whole batches": {"micro_batches": 1},
     "remat": {"remat": True},
@@ -64,10 +64,13 @@ ACTIVATIONS = {
 
 
 def names():
-    """All steps: "RECIPE AND VARIANT/PHASE/STUDENT TYPE", and the teacher's own, with LayerDrop.
+    """Names of all train steps: "RECIPE AND VARIANT/PHASE/STUDENT TYPE", and `PRE_TRAINING`.
 
-    In float32, two micro-batches and with gelu; some with others of `FORMS` and `ACTIVATIONS`
-    after a comma. A phase that several recipes have (masked LM, the head's) is named once.
+    By default a step has float32, two micro-batches and gelu; one of `FORMS` or `ACTIVATIONS` may
+    follow after a comma. A phase of several recipes (masked LM, the head) has one name.
+
+    Returns:
+        list of str.
     """
     found, known = [PRE_TRAINING], []
     for recipe in recipes.names():
@@ -86,11 +89,12 @@ def names():
     return found + [f"mlm/mlm/bert, {activation}" for activation in ACTIVATIONS]
 
 
-def build(name):
-    """Makes one of `names` as it is on Metal, with dropout.
+def build(name, on_metal=True):
+    """Makes a train step as on Metal, with dropout.
 
     Args:
-        name: see `names`.
+        name: one of `names`.
+        on_metal: whether to use only operators that Metal has.
 
     Returns:
         A `TrainStep`.
@@ -98,7 +102,9 @@ def build(name):
     name, _, form = name.partition(", ")
     settings = _settings(form)
     choice = devices.Choice("gpu", settings["precision"], False, True, 1, "an audit")
-    metal = dict(on_metal=True, micro_batches=settings["micro_batches"], remat=settings["remat"])
+    metal = dict(
+        on_metal=on_metal, micro_batches=settings["micro_batches"], remat=settings["remat"]
+    )
     model = functools.partial(_model, hidden_act=settings["hidden_act"])
     with devices.numerics(choice):
         if name.startswith(PRE_TRAINING):
@@ -119,11 +125,14 @@ def build(name):
 
 
 def trace(name, step):
-    """The graph of a step: a `tf.Graph`.
+    """Traces a train step.
 
     Args:
-        name: see `names`.
-        step: what `build` made of it.
+        name: one of `names`.
+        step: the result of `build`.
+
+    Returns:
+        `tf.Graph`.
     """
     row, masked = (ROWS, LENGTH), (ROWS, MASKED)
     batch = {

@@ -6,38 +6,6 @@ from tfdistill.system.errors import UserError
 _DISTILBERT = (0, 2, 4, 7, 9, 11)
 
 
-def depth_map(name, teacher_layers, student_layers):
-    """The teacher's layers that a shallower student starts from, in order of its layers.
-
-    Args:
-        name: "every_other": floor(i N / r) for i < r, which is 0, 2, 4, … where N = 2r (Fan et
-            al., 2019, section 3.2, and evenly spread for other depths); "first"; "last";
-            "spaced": the first and the last, and between them evenly rounded; "distilbert": 0, 2,
-            4, 7, 9, 11 of 12; or an explicit list like "0,2,4".
-        teacher_layers: int, N.
-        student_layers: int, r.
-
-    Returns:
-        tuple of r teacher layer indices.
-
-    Raises:
-        UserError: the map is unknown or does not fit these depths, or the student is deeper than
-            its teacher.
-    """
-    _refuse_deeper(teacher_layers, student_layers)
-    if name[:1].isdigit():
-        layers = _explicit("student_init", name, teacher_layers, student_layers)
-        if any(later <= earlier for earlier, later in zip(layers, layers[1:], strict=False)):
-            raise UserError(f"`student_init`: the layers {name} must increase, each named once")
-        return layers
-    if name not in _STARTS:
-        raise UserError(
-            f"`student_init`: unknown depth map {name!r}; use one of {', '.join(_STARTS)}, search, "
-            "random, or a list like 0,2,4"
-        )
-    return _named("student_init", name, _STARTS, teacher_layers, student_layers)
-
-
 def layer_map(name, teacher_layers, student_layers):
     """The teacher's layers that the student's layers are compared with, in order of its layers.
 
@@ -45,7 +13,8 @@ def layer_map(name, teacher_layers, student_layers):
         name: "uniform": (i + 1) N / r with halves rounded up, less 1: last to last
             (Jiao et al., 2020, TinyBERT, section 4.3: 3, 6, 9, 12 of 12, counted from 1); "skip":
             every floor(N / r)-th (Sun et al., 2019, PKD, section 3.2: 2, 4, 6, … of 12); "first",
-            "last", "spaced", "distilbert": as for `depth_map`; or a list like "2,5,8,11", from 0.
+            "last", "spaced", "distilbert": as for `starts.depth_maps.depth_map`; or a list like
+            "2,5,8,11", from 0.
         teacher_layers: int, N.
         student_layers: int, r; more than N with "uniform" or a list alone.
 
@@ -56,18 +25,26 @@ def layer_map(name, teacher_layers, student_layers):
         UserError: the map is unknown or does not fit these depths.
     """
     if name[:1].isdigit():
-        return _explicit("layer_map", name, teacher_layers, student_layers)
-    if name not in _COMPARISONS:
+        return listed_layers("layer_map", name, teacher_layers, student_layers)
+    if name not in LAYER_MAPS:
         raise UserError(
-            f"`layer_map`: unknown layer map {name!r}; use one of {', '.join(_COMPARISONS)}, or a "
+            f"`layer_map`: unknown layer map {name!r}; use one of {', '.join(LAYER_MAPS)}, or a "
             "list like 2,5,8,11"
         )
     if name != "uniform":
-        _refuse_deeper(teacher_layers, student_layers)
-    return _named("layer_map", name, _COMPARISONS, teacher_layers, student_layers)
+        refuse_deeper(teacher_layers, student_layers)
+    return named_layers("layer_map", name, LAYER_MAPS, teacher_layers, student_layers)
 
 
-def _refuse_deeper(teacher_layers, student_layers):
+def refuse_deeper(teacher_layers, student_layers):
+    """Refuses a student that is deeper than its teacher.
+
+    Args:
+        teacher_layers, student_layers: int.
+
+    Raises:
+        UserError: it is deeper.
+    """
     if student_layers > teacher_layers:
         raise UserError(
             f"`student_config`: a student of {student_layers} layers is deeper than its teacher of "
@@ -76,17 +53,27 @@ def _refuse_deeper(teacher_layers, student_layers):
         )
 
 
-def _named(setting, name, maps, teacher_layers, student_layers):
+def named_layers(setting, name, maps, teacher_layers, student_layers):
+    """The layers of a named map.
+
+    Args:
+        setting: setting that names the map, for the error message.
+        name: key of `maps`.
+        maps: dict of names to functions of (teacher layers, student layers).
+        teacher_layers, student_layers: int.
+
+    Returns:
+        tuple of teacher layer indices.
+
+    Raises:
+        UserError: the map does not fit these depths.
+    """
     if name == "distilbert" and (teacher_layers, student_layers) != (12, 6):
         raise UserError(
             f"`{setting}`=distilbert maps 6 layers to a teacher of 12, not {student_layers} to "
             f"{teacher_layers}; use spaced"
         )
     return maps[name](teacher_layers, student_layers)
-
-
-def _every_other(teacher_layers, student_layers):
-    return tuple(index * teacher_layers // student_layers for index in range(student_layers))
 
 
 def _first(teacher_layers, student_layers):
@@ -119,17 +106,29 @@ def _skip(teacher_layers, student_layers):
     return tuple(step * index - 1 for index in range(1, student_layers + 1))
 
 
-_EITHER = {
+COMMON_MAPS = {
     "first": _first,
     "last": _last,
     "spaced": _spaced,
     "distilbert": lambda teacher_layers, student_layers: _DISTILBERT,
 }
-_STARTS = {"every_other": _every_other, **_EITHER}
-_COMPARISONS = {"uniform": _uniform, "skip": _skip, **_EITHER}
+LAYER_MAPS = {"uniform": _uniform, "skip": _skip, **COMMON_MAPS}
 
 
-def _explicit(setting, text, teacher_layers, student_layers):
+def listed_layers(setting, text, teacher_layers, student_layers):
+    """The layers of an explicit list.
+
+    Args:
+        setting: setting that holds the list, for the error message.
+        text: such as "0,2,4".
+        teacher_layers, student_layers: int.
+
+    Returns:
+        tuple of teacher layer indices.
+
+    Raises:
+        UserError: the text is not a list of one teacher layer per student layer.
+    """
     parts = text.split(",")
     if not all(part.strip().isdecimal() for part in parts):
         raise UserError(f"`{setting}`: {text!r} is not a list of layers like 0,2,4")

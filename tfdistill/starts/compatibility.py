@@ -1,8 +1,8 @@
 """Which starts the configs of a teacher and a student allow. Imports no TensorFlow."""
 
 from tfdistill.data.spare_rows import alike
-from tfdistill.distillation.layer_maps import depth_map
 from tfdistill.models.configs.model_types import get_model_type
+from tfdistill.starts.depth_maps import depth_map
 from tfdistill.starts.layer_search import search_layers
 from tfdistill.system.errors import UserError
 
