@@ -1,4 +1,4 @@
-"""Distillations whose steps are run to learn something of the machine."""
+"""Distillations for training checks and memory measurements."""
 
 import dataclasses
 import itertools
@@ -15,7 +15,7 @@ from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.models.model import MaskedLanguageModel
 from tfdistill.training.optimizer import OptimizerSettings, build_optimizer
 
-LINES = 2_000  # of the bundled text: enough for the batches of a check
+LINES = 2_000  # of the bundled text, enough for the batches of a check
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,15 +23,15 @@ class Workload:
     """Shapes and losses of a distillation.
 
     Args:
-        name: for people.
-        recipe: name of the recipe; the phase with the most terms is what runs.
-        options: flags of the recipe.
-        teacher: `EncoderConfig`, or None where the recipe needs none.
+        name: name in the output.
+        recipe: name of the recipe; its phase with the most terms runs.
+        options: options of the recipe.
+        teacher: `EncoderConfig`, or None for a recipe without a teacher.
         student: `EncoderConfig`.
         rows: rows in a batch.
         length: tokens in a row.
-        layerdrop: chance that a layer of the student is skipped in a step.
-        remat: compute the student's layers twice, to keep less.
+        layerdrop: probability that a layer of the student is skipped in a step.
+        remat: whether to compute the student's layers again for their gradients.
     """
 
     name: str
@@ -45,8 +45,7 @@ class Workload:
     remat: bool = False
 
 
-# configs/mini.flags, but with dropout and LayerDrop, so that both are checked; and what most people
-# come for.
+# configs/mini.flags with dropout and LayerDrop, so that both are checked; and the most common use.
 MINI = Workload(
     name="mini",
     recipe="distilbert",
@@ -69,7 +68,7 @@ BASE = Workload(
 
 
 def of_run(config, plan):
-    """The distillation that a run will do.
+    """The distillation of a run.
 
     Args:
         config: a `RunConfig`.
@@ -93,8 +92,8 @@ def of_run(config, plan):
 def without_draws(workload):
     """The same `Workload` without dropout and LayerDrop.
 
-    So it is compared on Metal, whose plugin has a generator of its own; TensorFlow draws the same
-    with XLA and without.
+    Comparisons with Metal need it, because the Metal plugin draws other random numbers. TensorFlow
+    draws the same numbers with XLA and without.
     """
     return dataclasses.replace(
         workload,
