@@ -7,6 +7,7 @@ A model whose parts are trained as models of their own is a super-student (AutoT
 import dataclasses
 
 from tfdistill.models.configs.model_types import get_model_type
+from tfdistill.models.inputs import as_batch
 
 
 def run_subnet(whole, part, layers, inputs, **options):
@@ -57,7 +58,8 @@ def run_subnet(whole, part, layers, inputs, **options):
         [values[id(variable)] for variable in variables]
         for variables in (part.trainable_variables, part.non_trainable_variables)
     )
-    return part.stateless_call(trained, others, inputs, **options)[0]
+    batch = as_batch(inputs, part.config)
+    return part.stateless_call(trained, others, batch, **options)[0]
 
 
 def _check_configs(whole, part):
