@@ -143,7 +143,7 @@ def test_a_model_takes_ids_in_any_container(model):
         ([[101, 103], [101]], "rows of different lengths: pad them"),
         ([[101.5]], "numbers of type float64: give integers"),
         ([[101, 200]], "input_ids has the value 200, but the model has 0 to 199"),
-        ([[-1]], "input_ids holds -1"),
+        ([[-1]], "input_ids has the value -1"),
         ([[101] * 65], "length=65 is over the model's 64 positions"),
         ({"ids": IDS}, "have no input_ids, only ids"),
         ({}, "have no input_ids, only nothing"),
@@ -157,7 +157,7 @@ def test_a_model_takes_ids_in_any_container(model):
             {"input_ids": IDS, "masked_positions": [[4], [0]]},
             "masked_positions has the value 4, but rows have the positions 0 to 3",
         ),
-        ({"input_ids": IDS, "masked_positions": [[-1], [0]]}, "masked_positions holds -1"),
+        ({"input_ids": IDS, "masked_positions": [[-1], [0]]}, "masked_positions has the value -1"),
         ({"input_ids": IDS, "masked_positions": [[1]]}, "masked_positions has 1 rows"),
     ],
 )
