@@ -7,20 +7,16 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-import ml_dtypes  # noqa: F401  (registers bfloat16 with NumPy, which safetensors needs)
 import numpy as np
-import safetensors
 import safetensors.numpy
 
 from tfdistill.models.configs.config_files import config_of, read_json
 from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.models.configs.model_types import get_model_type
+from tfdistill.models.hugging_face.tensors import WEIGHTS, WEIGHTS_INDEX, CheckpointTensors
 from tfdistill.models.model import MaskedLanguageModel
 from tfdistill.system.errors import UserError
-from tfdistill.system.files import refuse_lfs_pointer
 
-WEIGHTS = "model.safetensors"
-WEIGHTS_INDEX = "model.safetensors.index.json"
 TOKENIZER_FILES = (
     "vocab.txt",
     "tokenizer.json",
@@ -30,14 +26,6 @@ TOKENIZER_FILES = (
 )
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
-_FLOATS = ("F64", "F32", "F16", "BF16")
-# Old names of the parts of norms.
-_OLD_NORM_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
-# Prefixes of tensor names that wrappers add: the wrapper, and its attribute that is the model.
-_WRAPPERS = {
-    "module.": ("torch.nn.DataParallel", "module"),
-    "_orig_mod.": ("torch.compile", "_orig_mod"),
-}
 
 
 def load_model(path_or_hub_name):
@@ -62,7 +50,7 @@ def load_model(path_or_hub_name):
     """
     directory = resolve_directory(path_or_hub_name)
     config = _config(directory)
-    tensors = _Tensors(directory, config.model_type)
+    tensors = CheckpointTensors(directory, config.model_type)
     model = MaskedLanguageModel(config, with_head=_has_head(config, tensors), seed=None)
     encoder, head = _named_variables(model)
     for name, (variable, transposed) in (encoder | head).items():
@@ -97,7 +85,7 @@ def describe_model(path_or_hub_name):
     """
     directory = resolve_directory(path_or_hub_name)
     config = _config(directory)
-    tensors = _Tensors(directory, config.model_type)
+    tensors = CheckpointTensors(directory, config.model_type)
     return ModelDescription(config, "masked_lm" if _has_head(config, tensors) else None)
 
 
@@ -185,122 +173,6 @@ def resolve_directory(path_or_hub_name):
             f"{name!r} is not a directory, and could not be downloaded from the hub: {reason} "
             "(check the name and the network, or give a directory)"
         ) from error
-
-
-class _Tensors:
-    """The tensors of a checkpoint, by canonical names.
-
-    A canonical name has no model prefix, and parts of norms are called weight and bias.
-
-    Args:
-        directory: `Path`.
-        model_type: str.
-    """
-
-    def __init__(self, directory, model_type):
-        self.directory = directory
-        self._prefix = f"{model_type}."
-        self._renamed = get_model_type(model_type).hugging_face.renamed_tensors
-        self._keys = {}  # canonical name -> (file, name in the file)
-        for path in self._files():
-            with _opened(path) as file:
-                _refuse_other_writers(path, file)
-                for key in file.keys():
-                    self._add(path, key)
-
-    @property
-    def names(self):
-        return self._keys.keys()
-
-    def _add(self, path, key):
-        """Registers a tensor; two tensors with one canonical name must be equal."""
-        name = self._canonical(key)
-        first = self._keys.setdefault(name, (path, key))
-        if first != (path, key) and not np.array_equal(_array(*first), _array(path, key)):
-            raise UserError(
-                f"{self.directory}: {first[1]} and {key} are two names of one tensor, but their "
-                "values differ: save the model again with one of them"
-            )
-
-    def _canonical(self, key):
-        name = key.removeprefix(self._prefix)
-        for old, new in _OLD_NORM_NAMES.items():
-            name = name.replace(old, new)
-        return self._renamed.get(name, name)
-
-    def _files(self):
-        single, index = self.directory / WEIGHTS, self.directory / WEIGHTS_INDEX
-        if single.is_file():
-            return [single]
-        if index.is_file():
-            weight_map = read_json(index).get("weight_map")
-            if not isinstance(weight_map, dict) or not weight_map:
-                raise UserError(f"{index} has no weight_map: download the checkpoint again")
-            return [self.directory / name for name in sorted(set(weight_map.values()))]
-        if (self.directory / "pytorch_model.bin").is_file():
-            raise UserError(
-                f"{self.directory} has only pytorch_model.bin, a pickle, which is not read: save "
-                "it as safetensors with transformers' save_pretrained"
-            )
-        raise UserError(
-            f"{self.directory} has no {WEIGHTS}: give a complete Hugging Face directory"
-        )
-
-    def read(self, name, shape, transposed=False):
-        """Reads a float32 array of the given shape, which the file may hold transposed."""
-        if name not in self._keys:
-            similar = next((key for key in self._keys if key.endswith(f".{name}")), None)
-            found = f" (there is {similar}, whose prefix is not Hugging Face's)" if similar else ""
-            raise UserError(
-                f"{self.directory}: the tensor {name} is missing{found}: the checkpoint is "
-                "incomplete, or its config.json belongs to another model"
-            )
-        path, key = self._keys[name]
-        expected = list(reversed(shape)) if transposed else list(shape)
-        with _opened(path) as file:
-            view = file.get_slice(key)
-            if view.get_shape() != expected:
-                raise UserError(
-                    f"{path}: {key} has shape {view.get_shape()}, but config.json requires "
-                    f"{expected}: they do not belong together"
-                )
-            if view.get_dtype() not in _FLOATS:
-                raise UserError(
-                    f"{path}: {key} is {view.get_dtype()}, a quantized type: use the model's "
-                    "float checkpoint"
-                )
-            array = file.get_tensor(key).astype(np.float32)
-        return array.T if transposed else array
-
-
-def _opened(path):
-    try:
-        refuse_lfs_pointer(path)
-        return safetensors.safe_open(path, framework="np")
-    except (OSError, safetensors.SafetensorError) as error:
-        raise UserError(f"cannot read {path}: {error}: download or save it again") from error
-
-
-def _array(path, key):
-    with _opened(path) as file:
-        return file.get_tensor(key)
-
-
-def _refuse_other_writers(path, file):
-    """Refuses files of other frameworks and of wrapped models, whose tensor names differ."""
-    written_by = (file.metadata() or {}).get("format")
-    if written_by in ("tf", "flax"):
-        raise UserError(
-            f"{path} was written by {written_by}, with its own names and layouts: load it into "
-            f"PyTorch (from_pretrained(…, from_{written_by}=True) in transformers 4) and save that"
-        )
-    for prefix, (wrapper, attribute) in _WRAPPERS.items():
-        wrapped = next((key for key in file.keys() if key.startswith(prefix)), None)
-        if wrapped:
-            raise UserError(
-                f"{path} holds the tensors of a {wrapper} wrapper, such as {wrapped}: save the "
-                f"model inside it, model.{attribute}, with save_pretrained"
-            )
 
 
 def _check_tied(model, tensors):
