@@ -1,11 +1,19 @@
 """The structure of the package: rooms, and the direction of the imports between them."""
 
+import ast
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
 
+from tfdistill.command_line.run_config import RunConfig
+from tfdistill.settings.settings import options_of
+
 ROOT = Path(__file__).resolve().parent.parent
+ROOMS_WITHOUT_DASHES = frozenset(
+    "settings recipes system diagnosis distillation starts training models".split()
+)
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +34,19 @@ def test_only_commands_stand_at_the_top(house):
 
 def test_commands_are_short(house):
     assert house(ROOT / "tfdistill").long_commands() == []
+
+
+def test_messages_name_settings_without_dashes(house):
+    """Below the command line; Python users set `length`, not --length."""
+    names = "|".join(options_of(RunConfig))
+    flag = re.compile(rf"--(?:no)?(?:{names})\b")
+    package, found = ROOT / "tfdistill", []
+    for path, (_, tree) in house(package).trees.items():
+        if path.relative_to(package).parts[0] in ROOMS_WITHOUT_DASHES:
+            texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+            texts = [node for node in texts if isinstance(node.value, str)]
+            found += [f"{path}:{node.lineno}" for node in texts if flag.search(node.value)]
+    assert found == []
 
 
 def test_number_of_rooms_and_arrows(house):
