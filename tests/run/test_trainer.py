@@ -5,6 +5,7 @@ import pytest
 from tfdistill import recipes
 from tfdistill.command_line.console import Console
 from tfdistill.command_line.run_config import RunConfig
+from tfdistill.distillation.teachers import Teachers
 from tfdistill.run.trainer import StageTrainer, TrainingStage
 from tfdistill.system.devices import Choice
 
@@ -53,7 +54,7 @@ def test_projections_are_fitted_on_the_first_batches_of_their_phase(
             config, tmp_path, console, validation_loss=lambda score: 0.0, machine=machine
         )
         try:
-            trainer.train(stage, student, [teacher], batches)
+            trainer.train(stage, student, Teachers([teacher]), batches)
         finally:
             steps.append(batches.steps)
 
