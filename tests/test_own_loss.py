@@ -47,7 +47,7 @@ def recipe_file(tmp_path):
     path = tmp_path / "my_recipes.py"
     path.write_text(RECIPE_FILE)
     yield path
-    LOSSES.pop("absolute", None)
+    LOSSES.pop("absolute", None)  # registered when the file was run
 
 
 def event_descriptions(folder):
@@ -78,6 +78,33 @@ def test_a_loss_of_a_recipe_file(recipe_file, tmp_path, run_command, tiny_flags)
     description = "absolute distance of the last hidden states"
     assert f"absolute: {description}." in (path / "report.html").read_text()
     assert event_descriptions(path / "tensorboard" / "student")["loss_absolute"] == description
+
+
+TEXT_LOSS = """
+from tfdistill.distillation.losses.labels import MaskedLanguageModelling
+from tfdistill.distillation.losses import register
+from tfdistill.distillation.phases import Phase, Recipe, Term
+
+
+@register
+class HalfCrossEntropy(MaskedLanguageModelling):
+    name = "absolute"
+    description = "half the cross-entropy of the masked tokens"
+
+    def compute(self, comparison):
+        return 0.5 * super().compute(comparison)
+
+
+half = Recipe("half", (Phase("text", (Term("absolute", 1.0),)),), source="my own")
+"""
+
+
+def test_a_loss_without_a_teacher(recipe_file, tmp_path, train, tiny_flags):
+    """The run makes no teacher."""
+    recipe_file.write_text(TEXT_LOSS)
+    path = tmp_path / "run"
+    train(tiny_flags(recipe=f"{recipe_file}:half", output_dir=path), stop_after="start")
+    assert not (path / "teacher").exists()
 
 
 def test_a_name_belongs_to_one_loss():

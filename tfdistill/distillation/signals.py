@@ -50,7 +50,7 @@ class TeacherSignals:
 
 @dataclasses.dataclass(frozen=True)
 class RowSizes:
-    """Sizes of what is cached for one row of text.
+    """Sizes that determine the arrays of one row of text.
 
     Args:
         length: tokens.
@@ -142,7 +142,7 @@ class CachedTopK:
 
 
 def compute_signals(model, batch, names, **options):
-    """Runs a model once and returns the signals that are asked for.
+    """Runs a model once and returns the requested signals.
 
     Args:
         model: a `Model`.

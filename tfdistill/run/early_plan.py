@@ -8,7 +8,7 @@ from tfdistill.data.corpus import Corpus
 from tfdistill.data.tokenizer import Tokenizer
 from tfdistill.distillation.phases import TEXT_ALONE, Recipe, require_loss
 from tfdistill.models.configs.config_files import config_of, read_json
-from tfdistill.recipes.recipe_file import fingerprint
+from tfdistill.recipes.recipe_file import fingerprint, is_recipe_file
 from tfdistill.run import sources
 from tfdistill.run.baselines import baselines_of, canonical
 from tfdistill.run.checks import check_own_defaults, check_schedules
@@ -128,6 +128,14 @@ def _tokenizer_and_shapes(config, recipe, names):
             return None, None
         teacher = config_of(read_json(file), file)
     tokenizer = sources.load_tokenizer_of(config, names)
-    terms = [term for phase in recipe.phases for term in phase.active_terms]
-    reads_teacher = any(term.loss not in TEXT_ALONE for term in terms)
-    return tokenizer, plan_shapes(config, reads_teacher, teacher, tokenizer)
+    return tokenizer, plan_shapes(config, _reads_teacher(config, recipe), teacher, tokenizer)
+
+
+def _reads_teacher(config, recipe):
+    losses = {term.loss for phase in recipe.phases for term in phase.active_terms}
+    if losses <= set(TEXT_ALONE) or not is_recipe_file(config.recipe):
+        return not losses <= set(TEXT_ALONE)
+    # The file may bring losses of its own. Imported late: it imports TensorFlow.
+    from tfdistill.distillation.losses import LOSSES
+
+    return any(name not in LOSSES or LOSSES[name].needs_teacher for name in losses)

@@ -52,7 +52,7 @@ class StageTrainer:
         config: a `RunConfig`.
         path: `Path` of the run.
         console: a `Console`.
-        validation_loss: called with a scorer; returns nats.
+        validation_loss: function of a scorer that returns the loss in nats.
         machine: a `devices.Choice`.
     """
 
@@ -112,15 +112,15 @@ class StageTrainer:
         return before
 
     def has_checkpoint(self, stage):
-        """Whether a stage was begun, and goes on from what it had."""
+        """Whether a stage has a checkpoint to resume from."""
         return self._state(stage).has_checkpoint()
 
     def delete_checkpoints(self, stage):
-        """Deletes what only a stopped stage needs."""
+        """Deletes the checkpoints of a finished stage."""
         self._state(stage).delete_checkpoints()
 
     def rows(self, stage):
-        """What a stage logged: a list of dicts."""
+        """Logged points of a stage: a list of dicts."""
         return self._state(stage).load_rows()
 
     def _state(self, stage):
@@ -128,7 +128,7 @@ class StageTrainer:
 
     def _optimizer(self, distiller, stage):
         config = self._config
-        # Let go before another is made: it holds two moments of every weight.
+        # Released before the new one is made: an optimizer holds two moments of every weight.
         previous, self._previous = self._previous, None
         if distiller.phase.fresh_optimizer:
             previous = None
@@ -162,7 +162,7 @@ class StageTrainer:
         )
 
     def _observers(self, stage, writer, score):
-        # The last validation loss is shown beside the training loss, which is a weighted sum.
+        # Progress lines show the last validation loss, too: the training loss is a weighted sum.
         line, validation, steps = None, "", stage.steps
 
         def restored(first, rows):
@@ -190,6 +190,6 @@ class StageTrainer:
             progress,
             restored,
             validate=lambda: self._validation_loss(score),
-            stepped=lambda step: step < steps and line(step),  # the last one is logged, too
+            stepped=lambda step: step < steps and line(step),  # the last step is logged
             doing=lambda text: line.note(text),
         )

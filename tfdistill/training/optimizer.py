@@ -101,8 +101,8 @@ class AdamW(keras.optimizers.Optimizer):
             # By values, not by a branch: in one, devices cannot agree on the counter of steps.
             grads = [tf.where(finite, grad, tf.zeros_like(grad)) for grad in grads]
             learning_rate, beta_1, beta_2 = (
-                tf.where(finite, value, kept)
-                for value, kept in ((learning_rate, 0.0), (beta_1, 1.0), (beta_2, 1.0))
+                tf.where(finite, value, neutral)
+                for value, neutral in ((learning_rate, 0.0), (beta_1, 1.0), (beta_2, 1.0))
             )
         grads = clip(grads, self.global_clipnorm)
         # Once per step, not once per variable. Cast first: Metal has no int64 arithmetic.
@@ -148,9 +148,9 @@ class AdamW(keras.optimizers.Optimizer):
     def get_config(self):
         """The arguments of the constructor."""
         inherited = super().get_config()
-        kept = ("learning_rate", "weight_decay", "global_clipnorm", "name")
+        names = ("learning_rate", "weight_decay", "global_clipnorm", "name")
         own = {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
-        return {name: inherited[name] for name in kept} | own
+        return {name: inherited[name] for name in names} | own
 
 
 def global_norm(gradients):

@@ -18,7 +18,7 @@ def mean_over(values, weights, normalizer=None):
     weights = tf.cast(weights, tf.float32)
     if normalizer is None:
         normalizer = tf.reduce_sum(weights)
-    # where, not only a product: what is not valid may be infinite, and 0 * inf is not 0.
+    # By `where`, not only by a product: invalid values may be infinite, and 0 * inf is NaN.
     values = tf.where(weights > 0, tf.cast(values, tf.float32), 0.0)
     return tf.math.divide_no_nan(tf.reduce_sum(values * weights), normalizer)
 
