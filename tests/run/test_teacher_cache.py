@@ -20,8 +20,8 @@ from tfdistill.distillation.signals import TOKEN_ROWS, CachedStates, CachedTopK
 from tfdistill.distillation.teachers import Teachers
 from tfdistill.models.hugging_face.checkpoint import load_model, save_model
 from tfdistill.run.teacher_cache import LOCK, TeacherCache
-from tfdistill.system.stopping import HANDLED
-from tfdistill.training.checkpoints import StageState
+from tfdistill.system.errors import UserError
+from tfdistill.system.stopping import Stopped
 
 
 @pytest.fixture(scope="module")
@@ -47,32 +47,27 @@ def teachers(tmp_path_factory, tiny_text, tiny_model):
 
 
 @pytest.fixture
-def train(tiny_flags, run_command, teachers, tmp_path, capsys):
-    """A function of a run's name and flags to (exit code, what it printed, its folder).
+def run(train, tiny_flags, teachers, tmp_path, capsys):
+    """A function of a run's name and settings to (the error that ended it, its output, its folder).
 
-    It ends when its student is trained, with the code of a stop, unless `results` are asked for.
+    It ends after its student, after the stage `stop_after`, or at `stop_at` (see `train`). `patch`
+    is called with a `MonkeyPatch` before it.
     """
 
-    def train(name, teacher="first", patch=None, results=False, **flags):
+    def run(name, teacher="first", patch=None, stop_after="student", stop_at=None, **flags):
         named = ",".join(str(teachers[each]) for each in teacher.split("+"))
-        path = tmp_path / name
-
-        def patched(monkeypatch):
-            if not results:
-                monkeypatch.setattr("tfdistill.run.stages.evaluate.Evaluate.run", interrupt)
+        flags = dict(teacher=named, tokenizer=None, output_dir=tmp_path / name) | flags
+        error = None
+        with pytest.MonkeyPatch.context() as monkeypatch:
             if patch:
                 patch(monkeypatch)
+            try:
+                train(tiny_flags(**flags), stop_after=stop_after, stop_at=stop_at)
+            except (UserError, Stopped, KeyboardInterrupt) as ended:
+                error = ended
+        return error, capsys.readouterr().out, tmp_path / name
 
-        flags = dict(teacher=named, tokenizer=None) | flags
-        code = run_command("train", *tiny_flags(output_dir=path, **flags), patch=patched)
-        out = capsys.readouterr()
-        return code, out.out + out.err, path
-
-    return train
-
-
-def interrupt(*_):
-    raise KeyboardInterrupt
+    return run
 
 
 def weights(path):
@@ -87,17 +82,17 @@ def models(path):
     return json.loads((path / "metrics.json").read_text())["models"]
 
 
-def test_a_second_seed_reads_the_cache_of_the_first(train, tmp_path):
+def test_a_second_seed_reads_the_cache_of_the_first(run, tmp_path):
     flags = dict(teacher_cache=tmp_path / "cache", n_epoch=1, steps=None, batch_size=64)
-    code, said, first = train("first", **flags)
-    assert " 0 of" in said and "bytes a token" in said, said
+    _, output, first = run("first", **flags)
+    assert " 0 of" in output and "bytes a token" in output, output
     (folder,) = (tmp_path / "cache").iterdir()
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["length"] == 16 and len(manifest["teachers"]) == 1
     rows = len(np.load(folder / "mask-0" / "last_hidden_state.npy", mmap_mode="r"))
     kept = {file.name: file.read_bytes() for file in (folder / "mask-0").iterdir()}
-    _, said, second = train("second", seed=5, **flags)
-    assert f"{rows:,} of {rows:,} rows are there" in said, said
+    _, output, second = run("second", seed=5, **flags)
+    assert f"{rows:,} of {rows:,} rows are there" in output, output
     assert kept == {file.name: file.read_bytes() for file in (folder / "mask-0").iterdir()}
     assert not same(weights(first), weights(second))
 
@@ -128,23 +123,23 @@ def test_a_batch_has_the_cached_signals_of_its_rows_and_masks(tmp_path, tiny_mod
             np.testing.assert_allclose(cached[name], value, rtol=2e-3, err_msg=name)
 
 
-def test_another_recipe_reads_the_signals_it_shares(train, tmp_path):
+def test_another_recipe_reads_the_signals_it_shares(run, tmp_path):
     flags = dict(teacher_cache=tmp_path / "cache")
-    train("first", **flags)
-    _, said, _ = train("cosine", alpha_ce=0.0, **flags)
-    assert "0 rows" not in said and " 64 of 64 rows are there" in said, said
+    run("first", **flags)
+    _, output, _ = run("cosine", alpha_ce=0.0, **flags)
+    assert "0 rows" not in output and " 64 of 64 rows are there" in output, output
     (folder,) = (tmp_path / "cache").iterdir()
-    _, said, _ = train("cooler", temperature=1.0, **flags)
-    assert "0 of 64 rows" in said
+    _, output, _ = run("cooler", temperature=1.0, **flags)
+    assert "0 of 64 rows" in output
     assert {file.stem for file in (folder / "mask-0").glob("*.npy")} == {
         "last_hidden_state",
         *(f"token_rows-{t}-{part}" for t in ("1.0", "2.0") for part in ("ids", "logs")),
     }
-    train("shorter", length=12, **flags)
+    run("shorter", length=12, **flags)
     assert len(list((tmp_path / "cache").iterdir())) == 2
 
 
-def test_a_stopped_fill_resumes(train, tmp_path):
+def test_a_stopped_fill_resumes(run, tmp_path):
     """And its student equals that of a run that was not stopped."""
     write = RowStore.write
 
@@ -160,15 +155,15 @@ def test_a_stopped_fill_resumes(train, tmp_path):
         patch.setattr(RowStore, "write", write_some)
 
     flags = dict(teacher_cache=tmp_path / "cache")
-    code, said, path = train("stopped", patch=stopping, **flags)
-    assert code and "rows are there" in said
-    _, said, path = train("stopped", **flags)
-    assert "24 of 64 rows are there" in said
-    alone = train("alone", **(flags | dict(teacher_cache=tmp_path / "other")))[2]
+    error, output, path = run("stopped", patch=stopping, **flags)
+    assert isinstance(error, KeyboardInterrupt) and "rows are there" in output
+    _, output, path = run("stopped", **flags)
+    assert "24 of 64 rows are there" in output
+    alone = run("alone", **(flags | dict(teacher_cache=tmp_path / "other")))[2]
     assert same(weights(path), weights(alone))
 
 
-def test_sigint_in_a_fill_loses_no_row(train, tmp_path):
+def test_sigint_in_a_fill_loses_no_row(run, tmp_path):
     """The rows of the forward pass in progress are stored, too."""
     write = RowStore.write
 
@@ -183,67 +178,53 @@ def test_sigint_in_a_fill_loses_no_row(train, tmp_path):
         patch.setattr(RowStore, "write", write_and_signal)
 
     flags = dict(teacher_cache=tmp_path / "cache")
-    before = {signum: signal.getsignal(signum) for signum in HANDLED}
-    try:
-        code, said, _ = train("stopped", patch=stopping, **flags)
-    finally:  # a command that was stopped leaves them to the system
-        for signum, handler in before.items():
-            signal.signal(signum, handler)
-    assert code == 130 and "stopped; the same command goes on after what is done: " in said
-    _, said, _ = train("stopped", **flags)
-    assert "32 of 64 rows are there" in said
+    error, _, _ = run("stopped", patch=stopping, **flags)
+    assert isinstance(error, Stopped)
+    _, output, _ = run("stopped", **flags)
+    assert "32 of 64 rows are there" in output
 
 
-def test_another_recipe_does_not_change_stored_arrays(train, tmp_path):
+def test_another_recipe_does_not_change_stored_arrays(run, tmp_path):
     flags = dict(teacher_cache=tmp_path / "cache")
-    train("masked", restrict_ce_to_mask=True, **flags)
+    run("masked", restrict_ce_to_mask=True, **flags)
     (folder,) = (tmp_path / "cache").iterdir()
     before = {file.name: file.read_bytes() for file in (folder / "mask-0").iterdir()}
-    train("all", **flags)
+    run("all", **flags)
     after = {file.name: file.read_bytes() for file in (folder / "mask-0").iterdir()}
     assert len(after) > len(before) and before == {name: after[name] for name in before}
 
 
-def test_stopped_training_resumes_with_the_cache(train, tmp_path):
-    def stopping(patch):
-        save = StageState.save
-
-        def save_and_stop(self, *args):
-            save(self, *args)
-            raise KeyboardInterrupt
-
-        patch.setattr(StageState, "save", save_and_stop)
-
+def test_stopped_training_resumes_with_the_cache(run, tmp_path):
     flags = dict(teacher_cache=tmp_path / "cache", cached_mask_epochs=2)
-    path = train("stopped", patch=stopping, **flags)[2]
+    path = run("stopped", stop_at=("student", 4), **flags)[2]  # after the checkpoint of step 3
     assert not (path / "student").exists()
     # The cache has moved; its place does not matter.
     (tmp_path / "cache").rename(tmp_path / "moved")
-    _, said, _ = train("stopped", **(flags | dict(teacher_cache=tmp_path / "moved")))
-    assert "64 of 64 rows are there" in said
-    alone = train("alone", **(flags | dict(teacher_cache=tmp_path / "other")))[2]
+    _, output, _ = run("stopped", **(flags | dict(teacher_cache=tmp_path / "moved")))
+    assert "64 of 64 rows are there" in output
+    alone = run("alone", **(flags | dict(teacher_cache=tmp_path / "other")))[2]
     assert same(weights(path), weights(alone))
 
 
-def test_each_phase_has_the_signals_it_reads(train, tmp_path):
+def test_each_phase_has_the_signals_it_reads(run, tmp_path):
     """The phase of masked LM has none."""
     flags = dict(recipe="hybrid", mlm_share=0.75, teacher_cache=tmp_path / "cache")
-    _, said, path = train("hybrid", **flags)
-    assert "0 of 16 rows are there" in said and (path / "student").exists()
+    _, output, path = run("hybrid", **flags)
+    assert "0 of 16 rows are there" in output and (path / "student").exists()
 
 
-def test_a_file_in_place_of_the_cache(train, tmp_path):
+def test_a_file_in_place_of_the_cache(run, tmp_path):
     (tmp_path / "file").write_text("no folder")
-    code, said, path = train("refused", teacher_cache=tmp_path / "file")
-    assert code and f"--teacher_cache={tmp_path / 'file'} is a file" in said
+    error, _, path = run("refused", teacher_cache=tmp_path / "file")
+    assert f"teacher_cache={tmp_path / 'file'} is a file" in str(error)
     assert not (path / "teacher").exists()
 
 
 @pytest.mark.slow
-def test_a_run_waits_while_another_fills_the_cache(train, tmp_path):
+def test_a_run_waits_while_another_fills_the_cache(run, tmp_path):
     """A run that finds all signals does not wait."""
     flags = dict(teacher_cache=tmp_path / "cache")
-    train("first", **flags)
+    run("first", **flags)
     (folder,) = (tmp_path / "cache").iterdir()
     held = open(folder / LOCK, "ab")  # noqa: SIM115  (let go when the run says that it waits)
     fcntl.flock(held, fcntl.LOCK_EX)
@@ -257,61 +238,58 @@ def test_a_run_waits_while_another_fills_the_cache(train, tmp_path):
 
         patch.setattr(Console, "say", spy)
 
-    _, said, path = train("second", **flags)
-    assert "waiting" not in said and (path / "student").exists()
-    _, said, path = train("third", temperature=1.0, patch=release, **flags)
-    assert held.closed and "another run fills it; waiting" in said and (path / "student").exists()
+    _, output, path = run("second", **flags)
+    assert "waiting" not in output and (path / "student").exists()
+    _, output, path = run("third", temperature=1.0, patch=release, **flags)
+    assert held.closed and "another run fills it; waiting" in output and (path / "student").exists()
 
 
-def test_no_room(train, tmp_path, monkeypatch):
+def test_no_room(run, tmp_path):
     usage = type("Usage", (), {"free": 1000})
-    code, said, path = train(
+    error, _, _ = run(
         "full",
         teacher_cache=tmp_path / "cache",
         patch=lambda patch: patch.setattr("shutil.disk_usage", lambda folder: usage),
     )
-    assert code and "GB, and 0.0 GB are free" in said and "Traceback" not in said
+    assert "GB, and 0.0 GB are free" in str(error)
 
 
-def test_a_refusal_comes_before_any_work(train, tmp_path):
-    code, said, path = train("refused", recipe="minilm", teacher_cache=tmp_path / "cache")
-    assert code and "--teacher_cache cannot serve the loss 'relations'" in said
+def test_a_refusal_comes_before_any_work(run, tmp_path):
+    error, _, path = run("refused", recipe="minilm", teacher_cache=tmp_path / "cache")
+    assert "teacher_cache cannot serve the loss 'relations'" in str(error)
     assert not path.exists() and not (tmp_path / "cache").exists()
 
 
-def test_several_teachers(train, tmp_path):
+def test_several_teachers(run, tmp_path):
     flags = dict(teacher="first+second", teacher_weights="3,1")
-    code, said, path = train("both", results=True, **flags)
-    assert not code and "all teachers" in said
+    error, output, path = run("both", stop_after=None, **flags)
+    assert not error and "all teachers" in output
     found = models(path)
     assert found["teachers"]["parameters"] > found["teacher"]["parameters"]
     assert found["teachers"]["loss"] != found["teacher"]["loss"]
     kept = load_model(path / "checkpoints" / "teacher_2")
     assert kept.config.hidden_size == 8
-    assert not same(weights(path), weights(train("one")[2]))
+    assert not same(weights(path), weights(run("one")[2]))
     # A cache of both teachers has its own directory.
     cached = dict(flags, teacher_cache=tmp_path / "cache")
-    train("cached", **cached)
-    train("other", **dict(cached, teacher_weights="1,1"))
+    run("cached", **cached)
+    run("other", **dict(cached, teacher_weights="1,1"))
     assert len(list((tmp_path / "cache").iterdir())) == 2
 
 
-def test_a_run_resumes_without_the_original_teachers(train, teachers, tmp_path):
-    def stop(patch):
-        patch.setattr("tfdistill.run.stages.start.Start.run", interrupt)
-
+def test_a_run_resumes_without_the_original_teachers(run, teachers, tmp_path):
     flags = dict(teacher="first+second")
-    path = train("stopped", patch=stop, **flags)[2]
+    path = run("stopped", stop_after="teacher", **flags)[2]
     assert not (path / "student").exists()
     aside = teachers["second"].with_name("aside")
     teachers["second"].rename(aside)
     try:
-        train("stopped", **flags)
+        run("stopped", **flags)
         assert (path / "student").exists()
     finally:
         aside.rename(teachers["second"])
 
 
-def test_teachers_with_different_vocabularies(train):
-    code, said, path = train("foreign", teacher="first+foreign")
-    assert code and "their vocabularies differ" in said and not path.exists()
+def test_teachers_with_different_vocabularies(run):
+    error, _, path = run("foreign", teacher="first+foreign")
+    assert "their vocabularies differ" in str(error) and not path.exists()
