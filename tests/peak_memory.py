@@ -9,12 +9,8 @@ import tensorflow as tf
 
 from tfdistill import recipes
 from tfdistill.distillation.distiller import Distiller, StepOptions
-from tfdistill.distillation.losses.vocabulary import (
-    KL,
-    TeacherLogits,
-    cross_entropy,
-    vocabulary_loss,
-)
+from tfdistill.distillation.losses.projected_logits import TeacherLogits
+from tfdistill.distillation.losses.vocabulary import KL, cross_entropy, vocabulary_loss
 from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.models.model import MaskedLanguageModel
 from tfdistill.system import hardware

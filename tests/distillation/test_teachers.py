@@ -6,7 +6,8 @@ import tensorflow as tf
 
 from tfdistill import recipes
 from tfdistill.distillation.distiller import Distiller
-from tfdistill.distillation.losses.vocabulary import KL, TeacherLogits, log_mixture, vocabulary_loss
+from tfdistill.distillation.losses.projected_logits import TeacherLogits, log_mixture
+from tfdistill.distillation.losses.vocabulary import KL, vocabulary_loss
 from tfdistill.distillation.teachers import Teachers, shares_of
 from tfdistill.system.errors import UserError
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tfdistill.data.spare_rows import alike
 from tfdistill.distillation.losses import LOSSES
-from tfdistill.distillation.losses.vocabulary import log_mixture
+from tfdistill.distillation.losses.projected_logits import log_mixture
 from tfdistill.distillation.signals import HEAD_SIGNALS, TeacherSignals, compute_signals
 from tfdistill.system.errors import UserError
 

@@ -4,13 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfdistill.distillation.losses.projected_logits import TeacherLogits
 from tfdistill.distillation.losses.top_k import TOP_K_KL, TOP_K_SOFT_CROSS_ENTROPY, TopK, top_k_of
-from tfdistill.distillation.losses.vocabulary import (
-    KL,
-    SOFT_CROSS_ENTROPY,
-    TeacherLogits,
-    vocabulary_loss,
-)
+from tfdistill.distillation.losses.vocabulary import KL, SOFT_CROSS_ENTROPY, vocabulary_loss
 
 TOKENS, VOCAB, TEMPERATURE = 9, 31, 2.0
 WEIGHTS = np.array([1, 1, 0, 1, 0, 1, 1, 1, 1], np.float32)

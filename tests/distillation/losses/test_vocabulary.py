@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdistill.distillation.losses import vocabulary as vocabulary_loss_module
 from tfdistill.distillation.losses.labels import masked_cross_entropy
 from tfdistill.distillation.losses.logits import kl_divergence, logits_mse, soft_cross_entropy
+from tfdistill.distillation.losses.projected_logits import TeacherLogits, largest_logit
 from tfdistill.distillation.losses.vocabulary import (
     KL,
     SAFE_EXPONENT,
     SOFT_CROSS_ENTROPY,
     SQUARED_DISTANCE,
-    TeacherLogits,
     chunk_for,
     cross_entropy,
-    largest_logit,
+    sums_by_product,
+    sums_by_reduction,
     vocabulary_loss,
 )
 
@@ -295,9 +295,7 @@ def test_cross_entropy_in_bfloat16_is_not_negative():
 
 @pytest.mark.parametrize("jit_compile", [False, True], ids=["graph", "xla"])
 @pytest.mark.parametrize("safe", [True, False], ids=["as they are", "less the largest"])
-@pytest.mark.parametrize(
-    "sums", [vocabulary_loss_module._sums, vocabulary_loss_module._sums_by_product]
-)
+@pytest.mark.parametrize("sums", [sums_by_reduction, sums_by_product])
 def test_a_real_vocabulary_is_as_exact(sums, safe, jit_compile):
     generator = np.random.default_rng(5)
     logits = generator.normal(0, 1.5, (2, 4, 30522)).astype(np.float32)

@@ -8,12 +8,12 @@ import tensorflow as tf
 
 from tfdistill.distillation.losses.loss import MASKED, TOKENS, Loss, register
 from tfdistill.distillation.losses.means import mean_over, total
+from tfdistill.distillation.losses.projected_logits import TeacherLogits
 from tfdistill.distillation.losses.top_k import TOP_K_KL, TOP_K_SOFT_CROSS_ENTROPY, TopK
 from tfdistill.distillation.losses.vocabulary import (
     KL,
     SOFT_CROSS_ENTROPY,
     SQUARED_DISTANCE,
-    TeacherLogits,
     vocabulary_loss,
 )
 from tfdistill.distillation.schedules import Schedule

@@ -9,14 +9,14 @@ stored as float16 and q has a lower limit.
 
 import tensorflow as tf
 
-from tfdistill.distillation.losses.vocabulary import (
+from tfdistill.distillation.losses.projected_logits import (
     Target,
-    TokenLoss,
     log_mixture,
     product,
     product_type_of,
     softened,
 )
+from tfdistill.distillation.losses.vocabulary import TokenLoss
 
 SMALLEST_REST = 1e-7  # lower limit of r and q: smaller ones have logarithms without information
 

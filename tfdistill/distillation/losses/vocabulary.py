@@ -10,12 +10,20 @@ compilers vectorise, and the largest product of the gradient needs no transposed
 """
 
 import dataclasses
-import functools
 from collections.abc import Callable
 
 import tensorflow as tf
 
 from tfdistill.distillation.losses.means import mean_over
+from tfdistill.distillation.losses.projected_logits import (
+    NO_TARGET,
+    cast_products,
+    largest_logit,
+    logits_of,
+    product,
+    product_type_of,
+    softened,
+)
 
 CHUNK = 320  # tokens: 39 MB of float32 logits at 30,522 words; smaller products are slower
 LARGEST_CHUNK = CHUNK * 30_522  # logits: with a larger vocabulary a chunk has fewer tokens
@@ -40,75 +48,6 @@ class TokenLoss:
 
     compute: Callable
     exponentials: bool = True
-
-
-class Target:
-    """What the student's logits are compared with; this one is empty, for a loss without a target.
-
-    Attributes:
-        tensors: list of tensors (tokens, any), which are cut into chunks.
-    """
-
-    tensors = ()
-
-    def softened(self, temperature):
-        """The target with all logits divided by the temperature."""
-        return self
-
-    def largest_logits(self):
-        """Upper bounds of the size of the logits, a list of float32 scalars."""
-        return []
-
-    def cast(self, dtype):
-        """The target with the operands of its products in another type."""
-        return self
-
-    def of_chunk(self, parts):
-        """What `TokenLoss.compute` gets for a chunk.
-
-        Args:
-            parts: list of chunks of `tensors`.
-        """
-        return None
-
-
-NO_TARGET = Target()
-
-
-class TeacherLogits(Target):
-    """Logits of one teacher, or of the mean of several teachers' softened probabilities.
-
-    Args:
-        projections: list with one (rows, kernel, bias) for each teacher; the logits are
-            rows · kernelᵀ + bias. No gradient flows into them. Widths may differ.
-        shares: weights of several teachers in the mean, floats that sum to 1.
-    """
-
-    def __init__(self, projections, shares=()):
-        self._projections, self._shares = list(projections), shares
-
-    @property
-    def tensors(self):
-        return [rows for rows, *_ in self._projections]
-
-    def softened(self, temperature):
-        projections = [softened(each, temperature) for each in self._projections]
-        projections = [tuple(map(tf.stop_gradient, each)) for each in projections]
-        return TeacherLogits(projections, self._shares)
-
-    def largest_logits(self):
-        return [largest_logit(*each) for each in self._projections]
-
-    def cast(self, dtype):
-        return TeacherLogits([_cast(each, dtype) for each in self._projections], self._shares)
-
-    def of_chunk(self, parts):
-        """The logits (vocab, tokens) of the teacher, or logarithms of the mean of probabilities."""
-        logits = [
-            _logits(rows, kernel, bias)
-            for rows, (_, kernel, bias) in zip(parts, self._projections, strict=True)
-        ]
-        return logits[0] if len(logits) == 1 else log_mixture(logits, self._shares)
 
 
 def _kl(student_logits, teacher_logits, safe, sums):
@@ -147,11 +86,13 @@ def _exponentials(logits, safe, sums):
     return logits, exponentials, sums(exponentials), largest
 
 
-def _sums(values):
+def sums_by_reduction(values):
+    """Sums over the vocabulary of (vocab, tokens): (1, tokens)."""
     return tf.reduce_sum(values, axis=0, keepdims=True)  # (1, tokens)
 
 
-def _sums_by_product(values):
+def sums_by_product(values):
+    """The same sums as a matrix product."""
     # Faster without XLA, which CPUs do not use for bfloat16 (docs/PERFORMANCE.md); equally fast
     # under XLA.
     return tf.matmul(tf.ones((1, values.shape[0])), values)  # (1, tokens)
@@ -200,7 +141,7 @@ def vocabulary_loss(
 
     @tf.custom_gradient
     def summed(*student):
-        models = _cast(student, product_type), target.cast(product_type)
+        models = cast_products(student, product_type), target.cast(product_type)
 
         def walk(safe):
             return lambda: _walk(loss, *models, safe, scales, chunk)
@@ -245,47 +186,6 @@ def _rounded(values):
     return tf.cast(tf.cast(values, tf.bfloat16), tf.float32), lambda upstream: upstream
 
 
-def product_type_of(rows):
-    """Type of the operands of a projection to the vocabulary (float16 would overflow)."""
-    return tf.bfloat16 if rows.dtype == tf.bfloat16 else tf.float32
-
-
-def softened(model, temperature):
-    """(rows, kernel, bias) as float32, for logits that are divided by the temperature."""
-    rows, kernel, bias = (tf.cast(part, tf.float32) for part in model)
-    return rows / temperature, kernel, bias / temperature
-
-
-def largest_logit(rows, kernel, bias):
-    """An upper bound of the size of rows · kernelᵀ + bias (Cauchy and Schwarz).
-
-    The bias is added, not made part of the product: log-frequencies of rare words are large.
-    """
-    products = tf.reduce_max(tf.norm(rows, axis=1)) * tf.reduce_max(tf.norm(kernel, axis=1))
-    return products + tf.reduce_max(tf.abs(bias))
-
-
-def log_mixture(logits, shares, axis=0):
-    """Logarithm of the mean of several models' probabilities.
-
-    Args:
-        logits: list with one float32 tensor for each model, such as (vocab, tokens).
-        shares: weights of the models, floats that sum to 1.
-        axis: axis of the vocabulary.
-
-    Returns:
-        float32, in the shape of one of `logits`.
-    """
-    # In logarithms: a probability that is 0 in float32 still has a logarithm.
-    parts = []
-    for each, share in zip(logits, shares, strict=True):
-        each -= tf.reduce_max(each, axis=axis, keepdims=True)
-        total = tf.reduce_sum(tf.exp(each), axis=axis, keepdims=True)
-        parts.append(each - tf.math.log(total / share))
-    largest = functools.reduce(tf.maximum, parts)
-    return largest + tf.math.log(tf.add_n([tf.exp(part - largest) for part in parts]))
-
-
 def _walk(loss, student, target, safe, scales, chunk):
     """Sums the scaled loss of all chunks, and its gradients, in one sequential loop.
 
@@ -306,13 +206,13 @@ def _walk(loss, student, target, safe, scales, chunk):
     # Chunks of one size, with as little padding as possible; padding has the scale 0.
     chunk = -(-tokens // steps)
     tensors = [_pad_rows(each, steps * chunk) for each in (rows, scales[:, None], *target.tensors)]
-    sums = _sums_by_product if kernel.dtype == tf.bfloat16 else _sums
+    sums = sums_by_product if kernel.dtype == tf.bfloat16 else sums_by_reduction
 
     def body(step, total, row_gradient, kernel_gradient, bias_gradient):
         part, scale, *target_parts = (
             tf.slice(each, [step * chunk, 0], [chunk, each.shape[1]]) for each in tensors
         )
-        compared = _logits(part, kernel, bias), target.of_chunk(target_parts)
+        compared = logits_of(part, kernel, bias), target.of_chunk(target_parts)
         value, gradient, factor = loss.compute(*compared, safe, sums)
         total += tf.reduce_sum(value * scale[:, 0])
         # The scales multiply the narrow side of every product.
@@ -339,20 +239,6 @@ def _gradients(rows, kernel, gradient, scale):
     to_rows = tf.transpose(product(kernel, narrow, transpose_a=True)) * scale  # (chunk, width)
     scaled = rows * tf.cast(scale, rows.dtype)
     return to_rows, product(narrow, scaled), tf.matmul(gradient, scale)[:, 0]
-
-
-def _logits(rows, kernel, bias):
-    return product(kernel, rows, transpose_b=True) + bias[:, None]  # (vocab, chunk)
-
-
-def _cast(projection, dtype):
-    rows, kernel, bias = projection
-    return tf.cast(rows, dtype), tf.cast(kernel, dtype), bias
-
-
-def product(a, b, **transposed):
-    """Matrix product as float32, so that later operations do not round further."""
-    return tf.cast(tf.matmul(a, b, **transposed), tf.float32)
 
 
 def _pad_rows(matrix, rows):
