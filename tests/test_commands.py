@@ -283,7 +283,7 @@ WRONG_FLAGS = {
         ["--force", "--output_dir={}", "--teacher={}/teacher"],
         ["--force", "--teacher={}/teacher"],
     ),
-    "no loss": (["--alpha_ce=0", "--alpha_mlm=0", "--alpha_cos=0"], ["--alpha_"]),
+    "no loss": (["--alpha_ce=0", "--alpha_mlm=0", "--alpha_cos=0"], ["--recipe", "alpha"]),
     "folder of something else": (["--output_dir={}"], ["--output_dir={}"]),
     "no folder": (["--output_dir={}/empty.txt/run"], ["{}/empty.txt/run"]),
 }
