@@ -17,7 +17,7 @@ from tfdistill import recipes  # noqa: E402
 from tfdistill.distillation.distiller import Distiller  # noqa: E402
 from tfdistill.models.configs.encoder_config import EncoderConfig  # noqa: E402
 from tfdistill.models.model import MaskedLanguageModel  # noqa: E402
-from tfdistill.training.evaluation import scorer  # noqa: E402
+from tfdistill.tasks.masked_lm import MaskedLM  # noqa: E402
 from tfdistill.training.optimizer import OptimizerSettings, build_optimizer  # noqa: E402
 from tfdistill.training.step import TrainStep  # noqa: E402
 
@@ -56,8 +56,8 @@ def step(jit_compile):
 
 
 def evaluation():
-    score = scorer(model())
-    return lambda: [result.numpy() for result in score(BATCH)]
+    score = MaskedLM().scorer(model())
+    return lambda: [result.numpy() for result in score(BATCH).values()]
 
 
 CALLED = {

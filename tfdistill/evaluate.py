@@ -7,8 +7,8 @@ Without --model it measures every model of the run in --output_dir, on the run's
 length unless others are given, and repeats the verdict with the sizes and latencies that the run
 measured. With --model it measures that model, and --teacher for comparison. The tokenizer is the
 model's own unless --tokenizer is given. "unigram" always predicts the training split's token
-frequencies. With --json: {"corpus", "split", "models", "differences"}, and for a run "verdict",
-"conclusion" and "teacher_answers".
+frequencies. With --json: {"task", "corpus", "split", "models", "differences"}, and for a run
+"verdict", "conclusion" and "teacher_answers".
 """
 
 import json
@@ -20,7 +20,7 @@ from tfdistill.settings.text import Corpus
 
 COMMAND = Command(
     __doc__,
-    (Corpus, "model", "teacher", "length", "output_dir", "device", "json"),
+    (Corpus, "task", "model", "teacher", "length", "output_dir", "device", "json"),
     help=HELP
     | {
         "model": "Hugging Face directory or hub name; empty: the models of the run in "

@@ -18,7 +18,7 @@ from tfdistill.settings.text import Corpus
 
 COMMAND = Command(
     __doc__,
-    (Corpus, "model", "length", "output_dir", "force", "device", "json"),
+    (Corpus, "task", "model", "length", "output_dir", "force", "device", "json"),
     help=HELP
     | {
         "model": "Hugging Face directory or hub name; empty: the student of the run in "

@@ -17,11 +17,12 @@ from tfdistill.settings.distillation import Distillation
 from tfdistill.settings.models import Student, Teacher
 from tfdistill.settings.optimizer import Optimizer
 from tfdistill.settings.run import Run
+from tfdistill.settings.task import TaskChoice
 from tfdistill.settings.text import Corpus, Rows
 
 COMMAND = Command(
     __doc__,
-    (Corpus, Rows, Teacher, Student, Distillation, RecipeOptions, Optimizer, Run),
+    (TaskChoice, Corpus, Rows, Teacher, Student, Distillation, RecipeOptions, Optimizer, Run),
 )
 
 

@@ -19,8 +19,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as tf  # noqa: F401  as in a run, whose preparation follows the import
 
-from tfdistill.data.batches import Rows, TrainingBatches, as_dataset, taken_ahead
+from tfdistill.data.batches import TrainingBatches
 from tfdistill.data.corpus import open_corpus
+from tfdistill.data.masking import training_masking
+from tfdistill.data.pipeline import as_dataset, taken_ahead
+from tfdistill.data.rows import Rows
 from tfdistill.data.shards import prepare
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.diagnosis import workloads
@@ -76,7 +79,8 @@ def time_batches(corpus, tokenizer):
         for size in BATCHES:
             rates = []
             for seed in range(ROUNDS):
-                dataset = iter(as_dataset(TrainingBatches(rows, size, seed), 0, ROWS // size + 1))
+                batches = TrainingBatches(rows, size, seed, training_masking(rows))
+                dataset = iter(as_dataset(batches, 0, ROWS // size + 1))
                 next(dataset)
                 taken = seconds(lambda dataset=dataset: [None for _ in dataset])
                 rates.append(ROWS // size * size / taken)

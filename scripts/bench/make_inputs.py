@@ -10,8 +10,10 @@ import numpy as np
 from settings import LENGTH, VOCABULARY, WORKS
 
 from tfdistill.data import shards
-from tfdistill.data.batches import Rows, TrainingBatches
+from tfdistill.data.batches import TrainingBatches
 from tfdistill.data.corpus import open_corpus
+from tfdistill.data.masking import training_masking
+from tfdistill.data.rows import Rows
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.models.hugging_face.checkpoint import save_model
@@ -42,7 +44,8 @@ def make_batches(work, folder, count):
     """Writes `count` masked batches: each key's arrays of int32 or float32, (count, batch, ...)."""
     tokenizer = load_tokenizer()
     prepared = shards.prepare(open_corpus("sample"), tokenizer, folder / "shards")
-    batches = TrainingBatches(Rows(prepared.shard("train"), LENGTH, tokenizer), work.rows, seed=0)
+    rows = Rows(prepared.shard("train"), LENGTH, tokenizer)
+    batches = TrainingBatches(rows, work.rows, 0, training_masking(rows))
     batches = [batches.at(step) for step in range(count)]
     stacked = {key: np.stack([batch[key] for batch in batches]) for key in batches[0]}
     np.savez(folder / "batches.npz", **stacked)

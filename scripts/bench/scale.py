@@ -110,8 +110,10 @@ def time_corpus(texts):
     """
     import tensorflow as tf  # noqa: F401  as in a run, which then has the faster tokenizer
 
-    from tfdistill.data.batches import Rows, TrainingBatches
+    from tfdistill.data.batches import TrainingBatches
     from tfdistill.data.corpus import open_corpus
+    from tfdistill.data.masking import training_masking
+    from tfdistill.data.rows import Rows
     from tfdistill.data.shards import prepare
     from tfdistill.data.tokenizer import load_tokenizer
 
@@ -135,7 +137,7 @@ def time_corpus(texts):
         seconds = time.perf_counter() - started
         tokens = sum(facts["tokens"] for facts in prepared.statistics.values())
         rows = Rows(prepared.shard("train"), 128, tokenizer)
-        batches = TrainingBatches(rows, BATCH_ROWS, seed=0)
+        batches = TrainingBatches(rows, BATCH_ROWS, 0, training_masking(rows))
         for step in range(len(rows) // BATCH_ROWS):
             batches.at(step)
     return tokens / seconds

@@ -21,8 +21,11 @@ import tensorflow as tf
 
 from tfdistill import recipes
 from tfdistill.command_line.console import Console
-from tfdistill.data.batches import Rows, TrainingBatches, as_dataset
+from tfdistill.data.batches import TrainingBatches
 from tfdistill.data.corpus import open_corpus
+from tfdistill.data.masking import training_masking
+from tfdistill.data.pipeline import as_dataset
+from tfdistill.data.rows import Rows
 from tfdistill.data.shards import prepare
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.distillation.cached_signals import signals_to_cache
@@ -91,7 +94,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         prepared = prepare(open_corpus("sample"), tokenizer, folder)
         rows = Rows(prepared.shard("train"), LENGTH, tokenizer)
-        plain = TrainingBatches(rows, ROWS, 0, mask_epochs=1)
+        plain = TrainingBatches(rows, ROWS, 0, training_masking(rows), draws_per_row=1)
         for name, flags in {"all tokens": {}, "masked": {"restrict_ce_to_mask": True}}.items():
             recipe = recipes.get("distilbert", **flags)
             student = load_model(options.student).config

@@ -185,7 +185,7 @@ def test_wrong_arguments_of_functions(model, user_folder, monkeypatch):
         (lambda: tfdistill.train_model({"steps": 3}), "takes a tfdistill.RunConfig, not dict"),
         (lambda: tfdistill.train_model(tfdistill.RunConfig(recipe="none")), "recipe=none"),
         (lambda: tfdistill.evaluate_model("gone"), "gone"),
-        (lambda: tfdistill.evaluate_model(headless), "no masked-LM head"),
+        (lambda: tfdistill.evaluate_model(headless), "no head for task=masked_lm"),
         (lambda: tfdistill.evaluate_model(model, None, own, length=65), "length=65"),
         (lambda: tfdistill.fill_masks(headless, "[MASK]"), "no masked-LM head"),
         (lambda: tfdistill.fill_masks(model, "no gap", tokenizer=own), "no [MASK]"),

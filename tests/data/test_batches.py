@@ -11,8 +11,11 @@ import pytest
 
 from tfdistill import recipes
 from tfdistill.command_line.run_config import RunConfig
-from tfdistill.data.batches import EvaluationBatches, Rows, TrainingBatches, as_dataset, taken_ahead
+from tfdistill.data.batches import EvaluationBatches, TrainingBatches
 from tfdistill.data.corpus import open_corpus
+from tfdistill.data.masking import evaluation_masking, training_masking
+from tfdistill.data.pipeline import as_dataset, taken_ahead
+from tfdistill.data.rows import Rows
 from tfdistill.data.shards import Shard, prepare
 from tfdistill.data.tokenizer import SPECIAL_TOKENS, load_tokenizer
 from tfdistill.run import plan
@@ -29,8 +32,18 @@ def numbered_rows(tokenizer, count, length=8):
     return Rows(shard_of(1000 + np.arange(count * (length - 2))), length, tokenizer)
 
 
+def training(rows, batch_size, seed, draws_per_row=0, **options):
+    """Masked training batches; the options are those of `training_masking`."""
+    masking = training_masking(rows, **options)
+    return TrainingBatches(rows, batch_size, seed, masking, draws_per_row)
+
+
+def evaluation(rows, batch_size, **options):
+    return EvaluationBatches(rows, batch_size, evaluation_masking(rows), **options)
+
+
 def row_numbers(rows, batch):
-    """Which rows a batch of `numbered_rows` holds, read from its unmasked tokens and labels."""
+    """Numbers of the rows in a batch of `numbered_rows`, from unmasked tokens and labels."""
     ids = batch["input_ids"].copy()
     np.put_along_axis(ids, batch["masked_positions"], batch["masked_labels"], axis=1)
     return (ids[:, 1] - 1000) // (rows.length - 2)
@@ -73,7 +86,7 @@ def test_rows_of_the_sample_are_its_text(sample, tokenizer):
 @pytest.mark.parametrize("count, batch_size", [(10, 4), (7, 7), (3, 8), (64, 16)])
 def test_every_row_once_an_epoch(tokenizer, count, batch_size):
     rows = numbered_rows(tokenizer, count)
-    batches = TrainingBatches(rows, batch_size, seed=3)
+    batches = training(rows, batch_size, seed=3)
     assert batches.steps_per_epoch == -(-count // batch_size)
     numbers = np.concatenate([row_numbers(rows, batches.at(step)) for step in range(3 * count)])
     epochs = numbers[: len(numbers) // count * count].reshape(-1, count)
@@ -85,28 +98,28 @@ def test_every_row_once_an_epoch(tokenizer, count, batch_size):
 @pytest.mark.parametrize("whole_words", [False, True])
 def test_a_batch_depends_on_seed_and_step_alone(sample, tokenizer, whole_words):
     rows = Rows(sample.shard("train"), 32, tokenizer)
-    options = dict(mlm_smoothing=0.7, whole_words=whole_words)
-    batches = TrainingBatches(rows, 8, seed=3, **options)
+    options = dict(smoothing=0.7, whole_words=whole_words)
+    batches = training(rows, 8, seed=3, **options)
     far = 5 * batches.steps_per_epoch + 1
     forward = {step: batches.at(step) for step in (0, 1, 2, far)}
-    fresh = TrainingBatches(rows, 8, seed=3, **options)
+    fresh = training(rows, 8, seed=3, **options)
     for step in (far, 2, 0, 1):
         assert same(fresh.at(step), forward[step])
     assert not same(forward[0], forward[1])
-    other = TrainingBatches(rows, 8, seed=4, **options)
+    other = training(rows, 8, seed=4, **options)
     assert not same(other.at(0), forward[0])
 
 
 def test_masks_are_drawn_anew_each_epoch(tokenizer):
     rows = numbered_rows(tokenizer, 1, length=64)
-    batches = TrainingBatches(rows, 1, seed=0)
+    batches = training(rows, 1, seed=0)
     chosen = {tuple(sorted(batches.at(step)["masked_positions"][0])) for step in range(20)}
     assert len(chosen) == 20
 
 
 def test_masks_and_orders_do_not_share_their_randomness(tokenizer):
     rows = numbered_rows(tokenizer, 1000)
-    a, b = (TrainingBatches(rows, 1000, seed=seed).at(0) for seed in (0, 1))
+    a, b = (training(rows, 1000, seed=seed).at(0) for seed in (0, 1))
     assert (row_numbers(rows, a) == row_numbers(rows, b)).mean() < 0.01
 
 
@@ -115,7 +128,7 @@ def test_smoothing_reaches_the_batches(sample, tokenizer):
     counts = sample.shard("train").counts
     frequencies = []
     for smoothing in (0.0, 0.7):
-        batches = TrainingBatches(rows, 64, seed=0, mlm_smoothing=smoothing)
+        batches = training(rows, 64, seed=0, smoothing=smoothing)
         labels = np.concatenate([batches.at(step)["masked_labels"].ravel() for step in range(10)])
         frequencies.append(np.median(counts[labels]))
     assert frequencies[1] < 0.5 * frequencies[0]
@@ -124,9 +137,9 @@ def test_smoothing_reaches_the_batches(sample, tokenizer):
 @pytest.mark.parametrize("smoothing", [0.0, 0.7])
 def test_whole_words_of_the_sample(sample, tokenizer, smoothing):
     rows = Rows(sample.shard("train"), 128, tokenizer)
-    options = dict(seed=0, mlm_smoothing=smoothing)
-    single = TrainingBatches(rows, 64, **options)
-    whole = TrainingBatches(rows, 64, whole_words=True, **options)
+    options = dict(seed=0, smoothing=smoothing)
+    single = training(rows, 64, **options)
+    whole = training(rows, 64, whole_words=True, **options)
     tokens = masked = several = 0
     for step in range(5):
         batch = whole.at(step)
@@ -159,7 +172,7 @@ def test_whole_words_need_pieces(tmp_path):
 
 def test_evaluation_masks_every_chosen_position_and_pads_the_last_batch(sample, tokenizer):
     rows = Rows(sample.shard("test"), 64, tokenizer)
-    batches = EvaluationBatches(rows, 50)
+    batches = evaluation(rows, 50)
     everything = list(batches)
     assert len(batches) == len(everything) == -(-len(rows) // 50)
     seen = []
@@ -184,16 +197,16 @@ def test_evaluation_masks_do_not_depend_on_the_batch_size(sample, tokenizer, len
     rows = Rows(sample.shard("test"), length, tokenizer)
     parts = []
     for batch_size in (7, 32):
-        batches = EvaluationBatches(rows, batch_size)
+        batches = evaluation(rows, batch_size)
         first = [batches.at(number) for number in range(-(-64 // batch_size))]
         parts.append({name: np.concatenate([b[name] for b in first])[:64] for name in first[0]})
     assert same(*parts)
-    assert not same(EvaluationBatches(rows, 7).at(0), EvaluationBatches(rows, 7, seed=1).at(0))
+    assert not same(evaluation(rows, 7).at(0), evaluation(rows, 7, seed=1).at(0))
 
 
 def test_a_corpus_of_one_token(tokenizer):
     rows = Rows(shard_of([1996, tokenizer.sep_id]), 16, tokenizer)
-    batch = TrainingBatches(rows, 4, seed=0).at(2)
+    batch = training(rows, 4, seed=0).at(2)
     assert (batch["masked_labels"][batch["masked_weights"] > 0] == 1996).all()
     assert batch["masked_weights"].sum(axis=1).tolist() == [1, 1, 1, 1]
     assert batch["attention_mask"].sum(axis=1).tolist() == [4, 4, 4, 4]
@@ -202,7 +215,7 @@ def test_a_corpus_of_one_token(tokenizer):
 @pytest.mark.parametrize("kind", [TrainingBatches, EvaluationBatches])
 def test_a_dataset_gives_the_same_batches(sample, tokenizer, kind):
     rows = Rows(sample.shard("validation"), 32, tokenizer)
-    batches = kind(rows, 8, seed=5)
+    batches = kind(rows, 8, seed=5, transform=training_masking(rows))
     dataset = as_dataset(batches, 3, 9)
     for name, spec in dataset.element_spec.items():
         assert spec.shape.is_fully_defined() and spec.dtype == batches.at(0)[name].dtype
@@ -213,8 +226,8 @@ def test_a_dataset_gives_the_same_batches(sample, tokenizer, kind):
         assert same(batch, batches.at(number))
 
 
-def test_the_next_batch_is_made_meanwhile_and_none_twice(tokenizer):
-    batches = TrainingBatches(numbered_rows(tokenizer, 10), 4, seed=0)
+def test_the_next_batch_is_made_meanwhile_and_no_batch_twice(tokenizer):
+    batches = training(numbered_rows(tokenizer, 10), 4, seed=0)
     made, make = [], batches.at
     second = threading.Event()
 
@@ -227,11 +240,11 @@ def test_the_next_batch_is_made_meanwhile_and_none_twice(tokenizer):
     batches.at = at
     iterator = as_dataset(batches, 0, 4).as_numpy_iterator()
     next(iterator)
-    assert second.wait(30)  # nobody has asked for it
+    assert second.wait(30)  # it has not been requested
     assert len(list(iterator)) == 3 and made == [0, 1, 2, 3]
 
 
-def test_what_is_taken_ahead_is_what_the_iterator_gives():
+def test_batches_taken_ahead_are_those_of_the_iterator():
     taken = threading.Event()
 
     def numbers():
@@ -242,11 +255,11 @@ def test_what_is_taken_ahead_is_what_the_iterator_gives():
 
     batches = taken_ahead(numbers())
     assert next(batches) == 0
-    assert taken.wait(30)  # nobody has asked for it
+    assert taken.wait(30)  # it has not been requested
     assert list(batches) == [1, 2, 3, 4] and list(taken_ahead(iter([]))) == []
 
 
-def test_an_error_ahead_is_raised_where_its_batch_is_asked_for():
+def test_an_error_ahead_is_raised_when_its_batch_is_requested():
     batches = taken_ahead(iter([10, 5, 0][i] // (2 - i) for i in range(3)))
     assert [next(batches), next(batches)] == [5, 5]
     with pytest.raises(ZeroDivisionError):
@@ -255,14 +268,18 @@ def test_an_error_ahead_is_raised_where_its_batch_is_asked_for():
 
 ABANDONED = """
 import numpy as np
-from tfdistill.data.batches import Rows, TrainingBatches, as_dataset, taken_ahead
+from tfdistill.data.batches import TrainingBatches
+from tfdistill.data.masking import evaluation_masking, training_masking
+from tfdistill.data.pipeline import as_dataset, taken_ahead
+from tfdistill.data.rows import Rows
 from tfdistill.data.shards import Shard
 from tfdistill.data.tokenizer import load_tokenizer
 
 stream = np.random.default_rng(0).integers(1000, 30000, 600_000).astype(np.uint16)
 rows = Rows(Shard(stream, None, None), 128, load_tokenizer())
 # Large batches: when the process ends the next one is still being made.
-iterator = WAY(iter(as_dataset(TrainingBatches(rows, 8192, 0), 0, 1000)))
+batches = TrainingBatches(rows, 8192, 0, training_masking(rows))
+iterator = WAY(iter(as_dataset(batches, 0, 1000)))
 print(len(next(iterator)), flush=True)
 """
 
@@ -280,11 +297,11 @@ def test_a_process_ends_with_datasets_half_read(way):
     assert "RuntimeError" not in process.stderr
 
 
-# -- masks of a row's own, for what is kept of its teacher
+# -- draws that depend on the row, for cached outputs of teachers
 
 
 def by_row(rows, batch):
-    """(row, its ids) to how often the batch holds it."""
+    """dict of (row, its ids) to its labels."""
     return {
         (int(number), tuple(ids)): tuple(labels)
         for number, ids, labels in zip(
@@ -296,8 +313,8 @@ def by_row(rows, batch):
 @pytest.mark.parametrize("whole_words, smoothing", [(False, 0.0), (True, 0.7)])
 def test_a_rows_mask_depends_on_its_number_and_epoch_alone(tokenizer, whole_words, smoothing):
     rows = numbered_rows(tokenizer, 12, length=16)
-    options = dict(mask_epochs=2, whole_words=whole_words, mlm_smoothing=smoothing)
-    one, other = (TrainingBatches(rows, s, seed, **options) for s, seed in ((4, 0), (6, 9)))
+    options = dict(draws_per_row=2, whole_words=whole_words, smoothing=smoothing)
+    one, other = (training(rows, s, seed, **options) for s, seed in ((4, 0), (6, 9)))
 
     def epoch(batches, number):
         count = 12 // batches.batch_size
@@ -313,13 +330,13 @@ def test_a_rows_mask_depends_on_its_number_and_epoch_alone(tokenizer, whole_word
 
 
 def test_masks_of_rows_are_those_of_any_mask(tokenizer):
-    """15 % of the tokens, 80 % of them [MASK]; alone and in a batch alike."""
+    """15 % of the tokens, 80 % of these [MASK]; the same alone and in a batch."""
     rows = numbered_rows(tokenizer, 200, length=128)
-    batches = TrainingBatches(rows, 200, 0, mask_epochs=3)
-    whole = batches.with_row_masks(np.arange(200), np.full(200, 2))
+    batches = training(rows, 200, 0, draws_per_row=3)
+    whole = batches.with_row_draws(np.arange(200), np.full(200, 2))
     chosen = whole["masked_weights"].sum()
     assert chosen == 200 * 19
     shown = np.take_along_axis(whole["input_ids"], whole["masked_positions"], axis=1)
     assert 0.77 < (shown == tokenizer.mask_id).mean() < 0.83
-    alone = batches.with_row_masks(np.array([17]), np.array([2]))
+    alone = batches.with_row_draws(np.array([17]), np.array([2]))
     assert all(np.array_equal(alone[name][0], whole[name][17]) for name in whole)

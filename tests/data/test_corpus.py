@@ -1,4 +1,4 @@
-"""What --corpus may name, and which text it gives."""
+"""The values of the setting `corpus`, and the text that each gives."""
 
 import bz2
 import gzip
@@ -164,10 +164,10 @@ def test_the_column_is_named(tmp_path):
     spec = str(tmp_path / "a.jsonl")
     assert read(open_corpus(spec, text_column="content"))["train"] == [["body of it"]]
     assert read(open_corpus(spec, text_column="url"))["train"] == [["u"]]
-    with pytest.raises(UserError, match="a.jsonl, row 1: .*'text'.*content.*--text_column"):
+    with pytest.raises(UserError, match="a.jsonl, row 1: .*'text'.*content.*text_column"):
         open_corpus(spec)
     write(tmp_path, a_json='[{"content": "b"}]')
-    with pytest.raises(UserError, match="a.json, row 1: .*'text'.*content.*--text_column"):
+    with pytest.raises(UserError, match="a.json, row 1: .*'text'.*content.*text_column"):
         read(open_corpus(str(tmp_path / "a.json")))
     columns = {open_corpus(spec, text_column=name).fingerprint for name in ("content", "url")}
     assert len(columns) == 2
@@ -190,7 +190,7 @@ def test_a_mixed_folder_reads_each_file_in_its_way(tmp_path):
 
 
 def test_the_fingerprint_tells_how_text_is_read(tmp_path):
-    """Text that had another layout to older versions is not taken for theirs; other text is."""
+    """Text whose layout is detected differently than by older versions has another fingerprint."""
     write(tmp_path, a_txt=sentences(SENTENCES), b_txt=LONG)
     layouts = {}
     for name in "ab":
@@ -262,7 +262,7 @@ def test_one_wikitext_is_not_taken_for_the_other(tmp_path, offline):
     for word in ("train", "valid", "test"):
         write(folder, **{f"wiki_{word}_tokens": "text"})
     assert read(open_corpus("wikitext-103", str(folder)))["test"] == [["text"]]
-    with pytest.raises(UserError, match="--data_dir"):
+    with pytest.raises(UserError, match="data_dir"):
         read(open_corpus("wikitext-2", str(folder)))
 
 
@@ -274,7 +274,7 @@ def test_wikitext_2_has_its_articles(shared_data):
 
 @pytest.fixture
 def offline(monkeypatch):
-    """No hub, whatever the machine."""
+    """The hub is not reachable, whatever the machine."""
     datasets = pytest.importorskip("datasets")
     import huggingface_hub.constants
 
@@ -291,13 +291,13 @@ def test_an_unreachable_hub(offline, monkeypatch, tmp_path, spec):
     with pytest.raises(UserError) as caught:
         read(corpus)
     message = str(caught.value)
-    assert "--corpus" in message and "\n" not in message
-    assert ("--data_dir" in message) == (spec == "wikitext-103")
+    assert "corpus" in message and "\n" not in message
+    assert ("data_dir" in message) == (spec == "wikitext-103")
 
 
 @pytest.fixture
 def hub_set(monkeypatch, tmp_path):
-    """Makes a data set that `datasets` itself loads, from JSON lines on the disk."""
+    """Makes a data set that `datasets` loads from JSON lines on the disk."""
     datasets = pytest.importorskip("datasets")
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
 
@@ -345,7 +345,7 @@ def test_hub_sets_without_a_training_split(hub_set):
 def test_the_column_of_a_hub_set_is_named(hub_set):
     spec = hub_set(train=[{"text": "a", "summary": "b"}])
     assert read(open_corpus(spec, text_column="summary"))["train"] == [["b"]]
-    with pytest.raises(UserError, match="'body'.*text.*summary.*--text_column"):
+    with pytest.raises(UserError, match="'body'.*text_column.*text.*summary"):
         read(open_corpus(spec, text_column="body"))
     assert open_corpus(spec).fingerprint != open_corpus(spec, text_column="summary").fingerprint
 

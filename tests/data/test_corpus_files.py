@@ -1,4 +1,4 @@
-"""Which files of a corpus are read, and which of them are splits."""
+"""The files of a corpus that are read, and their splits."""
 
 import gzip
 
@@ -15,7 +15,7 @@ def touch(folder, *names, text="text"):
 
 
 def splits(folder, *names):
-    """What files of these names are: dict of splits to sets of names."""
+    """Splits of files with these names: dict of splits to sets of names."""
     touch(folder, *names)
     named = name_splits(find_files(str(folder)).folders)
     return {
@@ -120,7 +120,7 @@ def test_folders_of_splits_that_are_named_themselves(tmp_path, spec):
 
 
 def test_one_folder_of_a_split_beside_others_is_text(tmp_path):
-    """A book may lie in a folder that is called test."""
+    """A book may be in a folder named test."""
     touch(tmp_path, "test/1.txt", "more/2.txt")
     named = name_splits(find_files(f"{tmp_path}/test,{tmp_path}/more").folders)
     assert named == {"train": [tmp_path / "test" / "1.txt", tmp_path / "more" / "2.txt"]}

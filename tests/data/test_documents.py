@@ -29,7 +29,7 @@ def documents_of(lines):
 
 
 def numbered(lengths):
-    """A source of documents whose lines are all different: document.line."""
+    """A source of documents with distinct lines: document.line."""
     return lambda: ((f"{i}.{j}" for j in range(n)) for i, n in enumerate(lengths))
 
 

@@ -1,11 +1,11 @@
-"""Which tokens are chosen, and what they are replaced by."""
+"""The tokens that are chosen, and their replacements."""
 
 import itertools
 
 import numpy as np
 import pytest
 
-from tfdistill.data.masking import mask_rows, masked_per_row, smoothed_weights
+from tfdistill.data.masking import Masking, smoothed_weights
 from tfdistill.data.tokenizer import TokenIds
 
 PAD, UNK, CLS, SEP, MASK, UNUSED, FIRST = range(7)
@@ -26,16 +26,16 @@ def text_rows(batch, length, vocabulary, seed=0):
 
 
 def mask(rows, vocabulary, seed=1, probability=0.15, pieces=0, **options):
-    options = dict(probability=probability, ids=token_ids(vocabulary, pieces)) | options
-    return mask_rows(rows, np.random.default_rng(seed), **options)
+    masking = Masking(token_ids(vocabulary, pieces), probability, **options)
+    return masking(rows, np.random.default_rng(seed))
 
 
-def test_shapes_types_and_what_is_not_touched():
+def test_shapes_types_and_unchanged_tokens():
     rows = text_rows(5, 32, 100)
     before = rows.copy()
     batch = mask(rows, 100)
     np.testing.assert_array_equal(rows, before)
-    assert masked_per_row(32, 0.15) == 4
+    assert Masking(token_ids(100), 0.15).masked_per_row(32) == 4
     expected = {
         "input_ids": ((5, 32), np.int32),
         "attention_mask": ((5, 32), np.int32),
@@ -116,7 +116,7 @@ def test_shares_can_be_extreme(share):
 
 
 def exact_inclusion(weights, draws):
-    """Chance of each item to be among `draws` drawn one by one without replacement."""
+    """Probability that an item is among `draws` drawn one by one without replacement."""
     chances = np.zeros(len(weights))
     for drawn in itertools.permutations(range(len(weights)), draws):
         left, chance = sum(weights), 1.0
@@ -225,7 +225,7 @@ def words_of(row):
 
 
 def fill_one_by_one(row, times, probability, token_weights=None):
-    """The places chosen in a row, in their order: words as drawn, those that fit."""
+    """The places chosen in a row, in order: words as drawn, if they fit."""
     words, tokens = words_of(row), sum(map(len, words_of(row)))
     budget = min(max(round(probability * tokens), 1), tokens)
 
@@ -291,7 +291,7 @@ def test_words_of_one_piece_are_masked_as_tokens():
 
 
 def always(row, **options):
-    """The places of a row that are masked, as they are found in 200 draws."""
+    """The sets of places of a row that are masked in 200 draws."""
     batch = mask_words(np.tile(np.array([row], np.int32), (200, 1)), **options)
     found = zip(batch["masked_positions"], batch["masked_weights"] > 0, strict=True)
     return {tuple(sorted(places[valid].tolist())) for places, valid in found}

@@ -1,4 +1,4 @@
-"""Arrays on the disk that fill up row by row."""
+"""Arrays on disk that are filled row by row."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def test_two_writers_of_one_file(make):
 
 
 def test_an_entry_is_marked_after_it_is_written(make, monkeypatch):
-    """What a full disk cuts off is not there."""
+    """Rows that a full disk cuts off are not marked."""
     store = make()
 
     class Full:
@@ -68,7 +68,7 @@ def test_an_entry_is_marked_after_it_is_written(make, monkeypatch):
 def test_what_float16_cannot_hold_is_not_kept(make):
     store, entries = make(), np.ones((2, 3, 2), np.float32)
     entries[1, 0, 0] = 1e5
-    with pytest.raises(UserError, match="--teacher_cache: .*hidden are too large for the float16"):
+    with pytest.raises(UserError, match="teacher_cache: .*hidden are too large for the float16"):
         store.write(np.array([0, 1]), entries)
 
 
@@ -84,5 +84,5 @@ def test_what_float16_cannot_hold_is_not_kept(make):
 def test_a_damaged_file_is_named(make, tmp_path, damage):
     make()
     damage(tmp_path / "mask-0" / "hidden.npy", tmp_path / "mask-0" / "hidden.there")
-    with pytest.raises(UserError, match=r"--teacher_cache: .*hidden.npy is damaged"):
+    with pytest.raises(UserError, match=r"teacher_cache: .*hidden.npy is damaged"):
         make()

@@ -1,4 +1,4 @@
-"""Prepared corpora: what is in them, and what an interruption leaves."""
+"""Prepared corpora: their content, and interrupted preparations."""
 
 import json
 import os
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def corpus_of(documents, name="small"):
-    """A corpus whose splits are all the same documents."""
+    """A corpus with the same documents in all splits."""
     return Corpus(name, "fingerprint", {split: lambda: iter(documents) for split in SPLITS}, None)
 
 
@@ -31,7 +31,7 @@ def visible(folder):
 
 
 class Unused:
-    """Stands for a tokenizer that must not be asked to tokenise."""
+    """A tokenizer that must not be used."""
 
     def __init__(self, tokenizer):
         self.hash = tokenizer.hash
@@ -58,7 +58,7 @@ def test_held_out_text_too_short_to_measure_on_gets_a_warning(tokenizer, tmp_pat
     warnings = prepare(corpus_of([["whale " * tokens]]), tokenizer, tmp_path).warnings
     expected = (
         "warning: validation has 499, test has 499 tokens, fewer than 500: too little text to "
-        "measure a model on; add text to --corpus"
+        "measure a model on; add text to `corpus`"
     )
     assert warnings == ([expected] if few else [])
 
@@ -70,8 +70,8 @@ def test_a_text_of_unknown_words_gets_a_warning(tokenizer, tmp_path, words, unkn
     warnings = [warning for warning in found if "[UNK]" in warning]
     assert len(warnings) == (unknown > 5)
     for warning in warnings:
-        assert warning.startswith("warning: [UNK] stands for 6.0% of train, 6.0% of validation")
-        assert "name another --tokenizer" in warning and "\n" not in warning
+        assert warning.startswith("warning: [UNK] is 6.0% of train, 6.0% of validation")
+        assert "set `tokenizer`" in warning and "\n" not in warning
 
 
 def test_ids_beyond_16_bits(tokenizer, tmp_path, monkeypatch):
@@ -87,14 +87,18 @@ def test_ids_beyond_16_bits(tokenizer, tmp_path, monkeypatch):
     assert shard.ids.dtype == np.int32 and shard.ids.tolist() == [65_536, 3, 69_999]
 
 
-def test_batches_of_lines_change_nothing(tokenizer, tmp_path, monkeypatch):
-    documents = [[f"line {i} of {n}" for i in range(n)] for n in (1, 7, 30, 2)]
-    whole = prepare(corpus_of(documents), tokenizer, tmp_path / "a")
-    monkeypatch.setattr(shards, "CHARACTERS_AT_ONCE", 40)
-    parts = prepare(corpus_of(documents), tokenizer, tmp_path / "b")
-    assert parts.statistics == whole.statistics
-    for name in whole.manifest["files"]:
-        assert (parts.directory / name).read_bytes() == (whole.directory / name).read_bytes()
+def test_text_that_is_tokenised_in_parts(tokenizer, tmp_path):
+    documents = [
+        [f"{word} {i} " * 2000 for i in range(n)] for word, n in (("whale", 50), ("sea", 9))
+    ]
+    shard = prepare(corpus_of(documents), tokenizer, tmp_path).shard("train")
+    assert sum(len(line) for lines in documents for line in lines) > shards.CHARACTERS_AT_ONCE
+    expected = [
+        [i for ids in tokenizer.encode_lines(lines) for i in ids] + [tokenizer.sep_id]
+        for lines in documents
+    ]
+    assert shard.offsets.tolist() == [0, len(expected[0])]
+    np.testing.assert_array_equal(shard.ids, np.concatenate(expected))
 
 
 def test_prepared_once(tokenizer, tmp_path):
@@ -177,40 +181,58 @@ def test_progress_reaches_the_size_of_the_text_once(tokenizer, tmp_path, ending)
     assert 0 < seen[0][2] < 2000 <= seen[-1][2]
 
 
+class Failing(Unused):
+    """A tokenizer that fails at the second split."""
+
+    def __init__(self, tokenizer, error):
+        super().__init__(tokenizer)
+        self.tokenizer, self.error, self.calls = tokenizer, error, 0
+        self.vocab_size, self.sep_id = tokenizer.vocab_size, tokenizer.sep_id
+        self.unk_id = tokenizer.unk_id
+
+    def corpus_encoder(self, size):
+        def encode(lines):
+            self.calls += 1
+            if self.calls == 2:
+                raise self.error
+            return self.tokenizer.encode_flat(lines)
+
+        return encode
+
+
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, OSError(28, "disk full")])
-def test_an_exception_leaves_nothing(tokenizer, tmp_path, monkeypatch, error):
+def test_an_exception_leaves_nothing(tokenizer, tmp_path, error):
     corpus = corpus_of([["one two three"]])
-    append, calls = shards._append, []
-
-    def fail(*arguments):
-        calls.append(arguments)
-        if len(calls) == 4:
-            raise error
-        return append(*arguments)
-
-    monkeypatch.setattr(shards, "_append", fail)
     with pytest.raises(error if isinstance(error, type) else OSError):
-        prepare(corpus, tokenizer, tmp_path)
+        prepare(corpus, Failing(tokenizer, error), tmp_path)
     assert visible(tmp_path) == []
-    monkeypatch.undo()
     assert prepare(corpus, tokenizer, tmp_path).statistics["train"]["tokens"] == 3
 
 
 SLOW = """
 import sys, time
-from tfdistill.data import shards
 from tfdistill.data.corpus import open_corpus
+from tfdistill.data.shards import prepare
 from tfdistill.data.tokenizer import load_tokenizer
 
-append = shards._append
-def slow(*arguments):
-    count = append(*arguments)
-    arguments[0].flush()
-    print("written", flush=True)
-    time.sleep(60)
-    return count
-shards._append = slow
-shards.prepare(open_corpus("sample"), load_tokenizer(), sys.argv[1])
+class Slow:
+    def __init__(self, tokenizer):
+        self.tokenizer, self.calls = tokenizer, 0
+
+    def __getattr__(self, name):
+        return getattr(self.tokenizer, name)
+
+    def corpus_encoder(self, size):
+        return self.encode
+
+    def encode(self, lines):
+        self.calls += 1
+        if self.calls == 2:
+            print("written", flush=True)
+            time.sleep(60)
+        return self.tokenizer.encode_flat(lines)
+
+prepare(open_corpus("sample"), Slow(load_tokenizer()), sys.argv[1])
 """
 
 

@@ -142,15 +142,18 @@ def test_only_entities_are_decoded():
 @pytest.mark.parametrize(
     "text, words",
     [
-        ('{"text": "a"}\n\n{"text": "b"', ["line 3", "no JSON"]),
-        ('{\n "text": "a"\n}', ["line 1", "an object a line"]),
-        ('[{"text": "a"}, {"text"]', ["no JSON", "list of objects"]),
-        ('{"text": "a"}\n{"url": "b", "body": "c"}', ["row 2", "'text'", "url, body", "--text_co"]),
-        ("{}", ["row 1", "'text'", "--text_column"]),
-        ('["a", "b"]', ["row 1", "no JSON object"]),
-        ("a\tb\n", ["line 1", "no JSON"]),
-        ('{"text": ["a", "b"]}', ["row 1", "holds list", "--text_column"]),
-        ("[" * 100_000, ["no JSON"]),
+        ('{"text": "a"}\n\n{"text": "b"', ["line 3", "not JSON"]),
+        ('{\n "text": "a"\n}', ["line 1", "one object per line"]),
+        ('[{"text": "a"}, {"text"]', ["not JSON", "list of objects"]),
+        (
+            '{"text": "a"}\n{"url": "b", "body": "c"}',
+            ["row 2", "'text'", "url, body", "text_column"],
+        ),
+        ("{}", ["row 1", "'text'", "text_column"]),
+        ('["a", "b"]', ["row 1", "not a JSON object"]),
+        ("a\tb\n", ["line 1", "not JSON"]),
+        ('{"text": ["a", "b"]}', ["row 1", "holds list", "text_column"]),
+        ("[" * 100_000, ["not JSON"]),
     ],
 )
 def test_json_without_that_text_is_refused_in_one_line(tmp_path, text, words):

@@ -1,4 +1,4 @@
-"""BERT's tokenizer: bundled, from folders, saved for others."""
+"""BERT's tokenizer: bundled, loaded and saved."""
 
 import json
 

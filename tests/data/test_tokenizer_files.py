@@ -1,4 +1,4 @@
-"""Folders of tokenizers: read as transformers reads them, written so that it gives the same ids."""
+"""Folders of tokenizers are read and written with the same ids as in transformers."""
 
 import json
 import random
@@ -25,7 +25,7 @@ PIECES = [
 
 
 def lines():
-    """The fuzz set: made lines, the same every time, and a few that somebody wrote."""
+    """A fuzz set: generated lines, the same every time, and a few handwritten ones."""
     generator = random.Random(0)
     made = ["".join(generator.choices(PIECES, k=generator.randrange(1, 25))) for _ in range(400)]
     return [*made, "Hello naïve covid19 a!", "[unused1] hello COVID19s", "covid19covid19", ""]
@@ -45,7 +45,7 @@ def as_json(words=WORDS, added=(), special=(), normalizer=None, splitter=None, l
 
 
 def parts():
-    """A normalizer of parts, as many sentence encoders have it."""
+    """A normalizer made of parts, as in many sentence encoders."""
     kinds = [normalizers.NFD(), normalizers.Lowercase(), normalizers.StripAccents()]
     return dict(normalizer=normalizers.Sequence(kinds), splitter=pre_tokenizers.Whitespace())
 
@@ -188,18 +188,18 @@ def test_ids_of_transformers(files, tmp_path):
         assert saved.mask_token_id == ours.mask_id and saved.model_max_length == 64
 
 
-CAPITALS = "its words look cased, but no file says do_lower_case: text is lower-cased"
-SAID = {
+CAPITALS = "its words look cased, but no file sets do_lower_case: text is lower-cased"
+NOTES = {
     "vocab alone": [CAPITALS],
     "json alone": [],
     "parts, Bert": [
-        "tokenizer.json splits text otherwise than a BertTokenizer with do_lower_case true, "
-        "strip_accents null, tokenize_chinese_chars true: these settings were taken",
+        "tokenizer.json splits text differently from a BertTokenizer with do_lower_case true, "
+        "strip_accents null, tokenize_chinese_chars true: these settings were used",
         CAPITALS,
     ],
-    "no normalizer, Bert": ["tokenizer.json splits text otherwise than a BertTokenizer"],
+    "no normalizer, Bert": ["tokenizer.json splits text differently from a BertTokenizer"],
     "cased settings beside json": ["with do_lower_case false"],
-    "cased settings, no class": ["disagree on do_lower_case: tokenizer.json was taken"],
+    "cased settings, no class": ["disagree on do_lower_case: tokenizer.json was used"],
     "added, left out": [CAPITALS, "covid19 is added by one file and missing in added_tokens_dec"],
     "doubled word": ["vocab.txt has 'hello' in line 578 and again in line 584", CAPITALS],
     "empty lines": ["vocab.txt has '' in line 584 and again in line 585", CAPITALS],
@@ -207,15 +207,15 @@ SAID = {
 }
 
 
-@pytest.mark.parametrize("case", SAID)
-def test_a_line_says_what_was_taken(case, tmp_path):
+@pytest.mark.parametrize("case", NOTES)
+def test_files_that_disagree_are_noted(case, tmp_path):
     notes = load_tokenizer(str(write(tmp_path / "source", FOLDERS[case]))).notes
-    assert len(notes) == len(SAID[case])
-    for note, said in zip(notes, SAID[case], strict=True):
-        assert said in note and note.startswith(f"tokenizer {tmp_path}") and "\n" not in note
+    assert len(notes) == len(NOTES[case])
+    for note, text in zip(notes, NOTES[case], strict=True):
+        assert text in note and note.startswith(f"tokenizer {tmp_path}") and "\n" not in note
 
 
-def test_the_bundled_tokenizer_has_no_such_line_and_is_saved_as_it_is(tokenizer, tmp_path):
+def test_the_bundled_tokenizer_has_no_notes_and_is_saved_unchanged(tokenizer, tmp_path):
     assert not tokenizer.notes
     tokenizer.save(tmp_path)
     assert load_tokenizer(str(tmp_path)).max_length == tokenizer.max_length == 512
@@ -233,7 +233,7 @@ REFUSED = {
     "RobertaTokenizerFast is not BERT's": dict(
         tokenizer=as_json(), tokenizer_config={"tokenizer_class": "RobertaTokenizerFast"}
     ),
-    "model of type roberta.*tokenizer_class": dict(
+    "model type is roberta.*tokenizer_class": dict(
         vocab=vocabulary(), config={"model_type": "roberta"}
     ),
     "TokenizersBackend needs a tokenizer.json": dict(
@@ -242,17 +242,19 @@ REFUSED = {
     "do_lower_case must be true or false, not 'yes'": dict(
         vocab=vocabulary(), tokenizer_config={**BERT, "do_lower_case": "yes"}
     ),
-    "mask_token is <mask>, and BERT's is": dict(
+    "mask_token is <mask>, but BERT's is": dict(
         vocab=vocabulary(), tokenizer_config={**BERT, "mask_token": "<mask>"}
     ),
-    "'covid19' the id 700, but .* comes 592": dict(
+    "'covid19' the id 700, but .* is 592": dict(
         vocab=vocabulary(), tokenizer_config=BERT, added_tokens={"covid19": 700}
     ),
     "'covid19' and 'straße' have the same id, 591": dict(
         vocab=with_lines("Fox", "hello"), tokenizer_config=BERT, added_tokens={"covid19": 591}
     ),
     "damaged .tokenizer_config.json": dict(vocab=vocabulary(), tokenizer_config="{"),
-    "tokenizer_config.json holds no object": dict(vocab=vocabulary(), tokenizer_config="[]"),
+    "tokenizer_config.json does not hold an object": dict(
+        vocab=vocabulary(), tokenizer_config="[]"
+    ),
     "holds no WordPiece vocabulary": dict(
         tokenizer={"model": {"vocab": [["a", 0.0]]}}, tokenizer_config=BERT
     ),
@@ -282,7 +284,7 @@ def test_a_chinese_vocabulary_is_lower_cased(tmp_path):
 
 
 def test_capitals_of_a_student_are_no_unknown_words(tmp_path):
-    """The saved files of a tokenizer of parts once said BertTokenizer, do_lower_case: false."""
+    """Older versions saved a tokenizer made of parts as BertTokenizer with do_lower_case: false."""
     source = write(tmp_path / "source", FOLDERS["parts alone"])
     load_tokenizer(str(source)).save(tmp_path)
     saved = theirs(tmp_path)

@@ -1,4 +1,4 @@
-"""tensorflow-text and `tokenizers` give the same ids wherever the former is used."""
+"""tensorflow-text gives the same ids as `tokenizers` for all lines that it tokenises."""
 
 import json
 import sys
@@ -7,11 +7,16 @@ import numpy as np
 import pytest
 
 from tfdistill.data import tokenizer as tokenizer_module
-from tfdistill.data import wordpiece
 from tfdistill.data.corpus import open_corpus
 from tfdistill.data.shards import prepare
 from tfdistill.data.tokenizer import load_tokenizer
-from tfdistill.data.wordpiece import FastWordPiece, fast_wordpiece
+from tfdistill.data.wordpiece import (
+    FastWordPiece,
+    compared,
+    fast_wordpiece,
+    installed_versions,
+    splits_like_bert,
+)
 
 pytest.importorskip("tensorflow_text")
 pytestmark = pytest.mark.tf218
@@ -85,11 +90,11 @@ def pair(request, tmp_path_factory):
         (folder / "vocab.txt").write_bytes(source.read_bytes())
         (folder / "tokenizer_config.json").write_text('{"do_lower_case": false}')
         tokenizer = load_tokenizer(str(folder))
-    return tokenizer, fast_wordpiece(tokenizer._text_state)
+    return tokenizer, fast_wordpiece(tokenizer.text_state)
 
 
 def both(tokenizer):
-    """What a large corpus is tokenised by."""
+    """The encoder of a large corpus."""
     encode = tokenizer.corpus_encoder(10**9)
     assert encode is not tokenizer.encode_flat
     return encode
@@ -112,7 +117,7 @@ def test_single_bits(pair):
 
 
 def test_bits_together(pair):
-    """A fuzz set: up to eight bits with or without spaces between."""
+    """A fuzz set: lines of up to eight pieces, with or without spaces between them."""
     generator = np.random.default_rng(0)
     lines = []
     for _ in range(4000):
@@ -123,7 +128,7 @@ def test_bits_together(pair):
 
 
 def test_characters_that_the_table_names(pair):
-    """Alone, within a word and beside another of them."""
+    """A character alone, within a word and beside another one."""
     tokenizer, fast = pair
     codes = np.flatnonzero(fast._alike)
     codes = codes[(codes != ord("\n")) & (codes > 0x7E)]
@@ -146,7 +151,7 @@ def test_lines_of_both_kinds_keep_their_order(pair):
 
 
 def test_a_line_break_within_a_line(pair):
-    """Rows of hub data sets may hold some; they are spaces."""
+    """Rows of hub data sets may hold line breaks; they count as spaces."""
     lines = ["one\ntwo", "three", "fo\nür\n", "five"]
     assert pair[1].alike(lines).tolist() == [False, True, False, True]
     assert_same(both(pair[0]), pair[0], lines)
@@ -160,7 +165,7 @@ def test_the_bundled_text(pair):
 
 
 def test_all_of_wikitext_2(shared_data, tmp_path, monkeypatch):
-    """The shards are the same, whichever made them."""
+    """Both tokenizers give the same shards."""
     tokenizer = load_tokenizer()
     corpus = open_corpus("wikitext-2", str(shared_data))
     encode, taken = FastWordPiece.encode, []
@@ -192,10 +197,8 @@ def test_nor_is_tensorflow_imported_for_it(monkeypatch):
 @pytest.mark.parametrize(
     "versions", [{"tokenizers": "0.23.3"}, {"tensorflow-text": "9.9.9", "tokenizers": "0.23.3"}]
 )
-def test_without_tensorflow_text_or_with_one_never_compared(versions, monkeypatch):
-    monkeypatch.setattr(wordpiece, "_versions", lambda: versions)
-    tokenizer = load_tokenizer()
-    assert tokenizer.corpus_encoder(None) == tokenizer.encode_flat
+def test_versions_that_were_never_compared(versions):
+    assert not compared(versions) and compared(installed_versions())
 
 
 def test_a_tensorflow_text_that_does_not_load(monkeypatch):
@@ -204,24 +207,22 @@ def test_a_tensorflow_text_that_does_not_load(monkeypatch):
     assert tokenizer.corpus_encoder(None) == tokenizer.encode_flat
 
 
-def test_ids_with_holes_stay_with_their_own(monkeypatch):
-    monkeypatch.setattr(wordpiece, "FastWordPiece", lambda *_, **__: "made")
-    state = json.loads(json.dumps(load_tokenizer()._text_state))
+def test_ids_with_holes_are_not_supported():
+    state = json.loads(json.dumps(load_tokenizer().text_state))
     state["model"]["vocab"]["more"] = len(state["model"]["vocab"]) + 1
-    assert fast_wordpiece(state) is None
+    assert not splits_like_bert(state)
 
 
 @pytest.mark.parametrize("token", ["a b", " a", "a\u00a0b", ""])
-def test_tokens_with_spaces_stay_with_their_own(token, monkeypatch):
-    monkeypatch.setattr(wordpiece, "FastWordPiece", lambda *_, **__: "made")
-    state = json.loads(json.dumps(load_tokenizer()._text_state))
+def test_tokens_with_spaces_are_not_supported(token):
+    state = json.loads(json.dumps(load_tokenizer().text_state))
     state["model"]["vocab"][token] = len(state["model"]["vocab"])
-    assert fast_wordpiece(state) is None
+    assert not splits_like_bert(state)
 
 
 def test_these_versions_were_compared():
-    """Else every corpus is tokenised slowly, and nobody is told."""
-    assert fast_wordpiece(load_tokenizer()._text_state)
+    """Otherwise every corpus would be tokenised slowly, without a message."""
+    assert fast_wordpiece(load_tokenizer().text_state)
 
 
 @pytest.mark.parametrize(
@@ -238,22 +239,20 @@ def test_these_versions_were_compared():
     ],
     ids=str,
 )
-def test_other_tokenizers_stay_with_their_own(part, change, monkeypatch):
-    monkeypatch.setattr(wordpiece, "FastWordPiece", lambda *_, **__: "made")
-    state = json.loads(json.dumps(load_tokenizer()._text_state))
-    assert fast_wordpiece(state) == "made"
+def test_other_tokenizers_are_not_supported(part, change):
+    state = json.loads(json.dumps(load_tokenizer().text_state))
+    assert splits_like_bert(state)
     state[part].update(change)
-    assert fast_wordpiece(state) is None
+    assert not splits_like_bert(state)
 
 
 @pytest.mark.parametrize("option", ["single_word", "lstrip", "normalized"])
-def test_so_do_those_with_another_unknown_token(option, monkeypatch):
-    monkeypatch.setattr(wordpiece, "FastWordPiece", lambda *_, **__: "made")
-    state = json.loads(json.dumps(load_tokenizer()._text_state))
+def test_another_unknown_token_is_not_supported(option):
+    state = json.loads(json.dumps(load_tokenizer().text_state))
     state["added_tokens"][0][option] = True
-    assert fast_wordpiece(state) is None
+    assert not splits_like_bert(state)
     state["added_tokens"] = []
-    assert fast_wordpiece(state) is None
+    assert not splits_like_bert(state)
 
 
 def test_a_vocabulary_that_knows_the_first_ideographs():

@@ -1,4 +1,4 @@
-"""A tiny vocabulary, tiny models with strong weights, and held-out batches with every edge."""
+"""A tiny vocabulary, tiny models with large weights, and held-out batches with edge cases."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ LENGTH = 16
 
 @pytest.fixture(scope="session")
 def vocabulary():
-    """120 tokens: special ones, words, and letters for the rest."""
+    """120 tokens: special tokens, words, letters, pieces and numbers."""
     letters = [chr(code) for code in range(ord("b"), ord("z") + 1)]
     pieces = [f"##{letter}" for letter in ["a", *letters]]
     numbers = [str(number) for number in range(45)]
@@ -28,7 +28,7 @@ def tokenizer(vocabulary, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def make_model(vocabulary):
-    """A function of model type (and other sizes) that returns a model with trained-like weights."""
+    """A function of model type and sizes that returns a model with weights like trained ones."""
     from tfdistill.models.configs.encoder_config import EncoderConfig
     from tfdistill.models.model import MaskedLanguageModel
 
@@ -104,7 +104,7 @@ def exported(exports, request):
 
 @pytest.fixture(scope="session")
 def batches():
-    """Two batches: full rows, padded rows, a text of one token, and a row of nothing."""
+    """Two batches: full rows, padded rows, a text of one token, and an empty row."""
     generator = np.random.default_rng(5)
     made = []
     for tokens in ([LENGTH, 9, 3, LENGTH], [LENGTH, LENGTH, 6, 0]):

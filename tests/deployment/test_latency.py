@@ -4,6 +4,7 @@ import pytest
 
 from tfdistill.deployment.latency import measure_latency
 from tfdistill.deployment.tflite import LiteModel
+from tfdistill.tasks.masked_lm import MaskedLM
 
 
 @pytest.fixture(scope="module")
@@ -15,27 +16,29 @@ def paths(exports, whole_vocabulary):
     }
 
 
-@pytest.mark.parametrize("held_out", ["a batch", "no batch", "no masks"])
-def test_a_larger_model_takes_longer(paths, batches, held_out):
-    batch = {**batches[0]} if held_out != "no batch" else None
-    if held_out == "no masks":
-        batch["masked_weights"] = 0 * batch["masked_weights"]
-    latency = measure_latency(paths, runs=30, batch=batch)
-    assert set(latency) == set(paths)
-    assert 0 < 2 * latency["small"] < latency["large"] < 1000
+def test_a_larger_model_takes_longer(paths, batches):
+    for rows in ((), MaskedLM().rows_to_time(batches[0])):
+        latency = measure_latency(paths, rows, runs=30)
+        assert set(latency) == set(paths)
+        assert 0 < 2 * latency["small"] < latency["large"] < 1000
 
 
-def test_files_take_turns_on_the_rows_of_the_batch(paths, batches, monkeypatch):
+def test_rows_to_time_are_those_with_something_to_predict(batches):
+    rows = MaskedLM().rows_to_time(batches[1])
+    assert [int(row["attention_mask"].sum()) for row in rows] == [16, 16, 6]
+    assert [row["masked_positions"].tolist() for row in rows] == [[1], [1], [1]]
+
+
+def test_files_take_turns_on_the_rows(paths, batches):
     seen = []
-    logits = LiteModel.logits
 
-    def record(self, input_ids, attention_mask, position):
-        seen.append((self.vocab_size, int(attention_mask.sum())))
-        return logits(self, input_ids, attention_mask, position)
+    class Recorder(LiteModel):
+        def logits(self, inputs):
+            seen.append((self.outputs, int(inputs["attention_mask"].sum())))
+            return super().logits(inputs)
 
-    monkeypatch.setattr(LiteModel, "logits", record)
-    measure_latency(paths, runs=4, batch=batches[1])
+    rows = MaskedLM().rows_to_time(batches[1])
+    measure_latency(paths, rows, runs=4, open_file=Recorder)
     timed = seen[-8:]
-    assert [vocab_size for vocab_size, _ in timed] == [120, 30522] * 4
-    # The row of nothing has no masked position and is not run.
+    assert [outputs for outputs, _ in timed] == [120, 30522] * 4
     assert [tokens for _, tokens in timed[::2]] == [16, 16, 6, 16]

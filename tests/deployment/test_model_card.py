@@ -1,4 +1,4 @@
-"""The model card tells what it should, and its example runs as it stands."""
+"""The model card states the facts, and its example runs unchanged."""
 
 import re
 import subprocess
@@ -8,6 +8,9 @@ import pytest
 
 from tfdistill.deployment.model_card import write_model_card
 from tfdistill.deployment.predictor import Predictor
+from tfdistill.tasks.masked_lm import MaskedLM
+
+TASK = MaskedLM()
 
 METRICS = {
     "corpus": "novels",
@@ -49,7 +52,7 @@ EXPORT = {
 @pytest.fixture
 def folder(exported):
     model, folder = exported
-    write_model_card(folder / "model_card.md", model.config, EXPORT, METRICS)
+    write_model_card(TASK, folder / "model_card.md", model.config, EXPORT, METRICS)
     return folder
 
 
@@ -60,7 +63,7 @@ def test_the_example_runs(folder):
 
 
 def test_the_example_takes_a_text_that_is_longer_than_the_file(folder):
-    """It then takes a part of the text, here the last 14 tokens, that has the hidden word."""
+    """It takes a part of the text with the hidden word, here the last 14 tokens."""
     words = ["the", "whale", "ship", "sea", "captain"] * 6
     words = [*words, "sank", "[MASK]", "boat"]
     code = example(folder).replace(SENTENCE, " ".join(words))
@@ -84,18 +87,18 @@ def run(code, folder):
 
 
 def filled(folder, text):
-    (found,) = Predictor.open(str(folder / "student_int8.tflite")).fill(text)
+    (found,) = Predictor.open(str(folder / "student_int8.tflite"), TASK).predict(text)
     return str([token for token, _ in found])
 
 
-def test_what_it_says(folder):
+def test_facts(folder):
     card = (folder / "model_card.md").read_text()
     for fact in (
         "novels",
         "2 layers",
         "3.456",
-        "38.7% ± 0.5%",
-        "| the same start without a teacher | 3.500 | 38.1% |",
+        "| 38.7 ± 0.5 |",
+        "| the same start without a teacher | 3.500 | 38.1 |",
         "Gain from the teacher's outputs: +0.6 ± 0.4 points of top-1 (not shown).",
         "71.2%",
         "98.7% of 512",
@@ -103,7 +106,7 @@ def test_what_it_says(folder):
         "0.05",
         "| `student.tflite` | float32 | 0.12 | 1.23 | 3.455 | 37.1% |",
         "| `student_int8.tflite` | int8, a scale per row | 0.05 | 0.57 | 3.489 | 36.2% |",
-        "The student is what\n`student.tflite` holds",
+        "`student.tflite` holds the student",
         "| `logits` |",
     ):
         assert fact in card
@@ -116,5 +119,5 @@ def test_what_it_says(folder):
 
 
 def test_a_model_without_a_run(folder, bert):
-    write_model_card(folder / "card.md", bert.config, EXPORT)
+    write_model_card(TASK, folder / "card.md", bert.config, EXPORT)
     assert "Not measured." in (folder / "card.md").read_text()

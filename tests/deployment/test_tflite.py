@@ -1,15 +1,21 @@
-"""TFLite files hold what the model holds, in the bytes it should take, and say the same."""
+"""TFLite files: weights, size, and predictions equal to the model's."""
 
 import os
 
 import numpy as np
 import pytest
 
-from tfdistill.deployment import tflite
 from tfdistill.deployment.parity import check_parity
 from tfdistill.deployment.saved_model import write_archive
-from tfdistill.deployment.tflite import DYNAMIC_INT8, LiteModel, export_tflite
+from tfdistill.deployment.tflite import (
+    DYNAMIC_INT8,
+    LiteModel,
+    convert,
+    export_tflite,
+    require_weights,
+)
 from tfdistill.system.errors import UserError
+from tfdistill.tasks.masked_lm import MaskedLM
 
 pytestmark = pytest.mark.tf218
 
@@ -18,7 +24,7 @@ LENGTH = 16
 
 def test_float32_equals_the_model(exported, batches):
     model, folder = exported
-    result = check_parity(model, folder / "student.tflite", batches, limit=100)
+    result = check_parity(MaskedLM(), model, folder / "student.tflite", batches, limit=100)
     assert result.positions == 15
     assert result.max_abs_difference < 1e-4 * result.largest_logit
     assert result.agreement == 1.0
@@ -28,7 +34,7 @@ def test_float32_equals_the_model(exported, batches):
 def test_int8_keeps_the_loss(exported, batches):
     model, folder = exported
     result = check_parity(
-        model, folder / "student_int8.tflite", batches, limit=100, kind=DYNAMIC_INT8
+        MaskedLM(), model, folder / "student_int8.tflite", batches, limit=100, kind=DYNAMIC_INT8
     )
     # int8 is another model, though a close one.
     assert 1e-4 < result.max_abs_difference / result.largest_logit < 0.2
@@ -40,7 +46,7 @@ def test_inputs_and_output_by_name(exported):
     lite = LiteModel(folder / "student.tflite")
     token_types = {"token_type_ids"} if model.config.model_type == "bert" else set()
     assert lite.input_names == {"input_ids", "attention_mask", "masked_positions"} | token_types
-    assert (lite.length, lite.vocab_size) == (LENGTH, model.config.vocab_size)
+    assert (lite.length, lite.outputs) == (LENGTH, model.config.vocab_size)
 
 
 def test_int8_file_stores_the_tied_table_once(exported):
@@ -63,24 +69,28 @@ def test_int8_file_stores_the_tied_table_once(exported):
 
 
 def test_sharing_the_table_brings_int8_closer_to_the_model(exports, batches, tmp_path):
-    """The converter's lookup table has one scale for all rows, ours one for each."""
+    """The converter's lookup table has one scale for all rows, ours has one for each."""
     model, folder = exports["bert"]
-    write_archive(model, tmp_path / "saved", batch=1, length=LENGTH, masked=1)
+    write_archive(model, tmp_path / "saved", batch=1, length=LENGTH, columns=1)
     plain = tmp_path / "plain.tflite"
-    plain.write_bytes(tflite._convert(str(tmp_path / "saved"), DYNAMIC_INT8))
+    plain.write_bytes(convert(str(tmp_path / "saved"), DYNAMIC_INT8))
 
     def error(path):
         lite, batch = LiteModel(path), batches[0]
         exact = np.asarray(model({**batch})["logits"])[:, 0]
-        rows = zip(batch["input_ids"], batch["attention_mask"], strict=True)
-        return np.sqrt(np.mean((np.stack([lite.logits(*row, 1) for row in rows]) - exact) ** 2))
+        rows = [
+            {"input_ids": ids, "attention_mask": mask, "masked_positions": [1]}
+            for ids, mask in zip(batch["input_ids"], batch["attention_mask"], strict=True)
+        ]
+        found = np.concatenate([lite.logits(row) for row in rows])
+        return np.sqrt(np.mean((found - exact) ** 2))
 
     assert error(folder / "student_int8.tflite") < error(plain)
     assert (folder / "student_int8.tflite").stat().st_size < plain.stat().st_size
 
 
 def test_a_table_whose_rows_have_one_scale(make_model, tmp_path):
-    """Both copies then have the same bytes, and the file has one from the start."""
+    """Both copies of the table then have the same bytes, and the converter stores one."""
     model = make_model("bert")
     table = model.decoder_kernel.numpy().copy()
     table[:, 0] = np.abs(table).max()
@@ -88,10 +98,10 @@ def test_a_table_whose_rows_have_one_scale(make_model, tmp_path):
     path = tmp_path / "student.tflite"
     export_tflite(model, path, "dynamic_int8", LENGTH)
     ids, mask = np.arange(1, LENGTH + 1) % 30, np.ones(LENGTH)
-    found = LiteModel(path).logits(ids, mask, 3)
-    inputs = {"input_ids": ids[None], "attention_mask": mask[None], "masked_positions": [[3]]}
-    expected = model({name: np.asarray(value, np.int32) for name, value in inputs.items()})
-    expected = expected["logits"].numpy().reshape(-1)
+    row = {"input_ids": ids, "attention_mask": mask, "masked_positions": [3]}
+    found = LiteModel(path).logits(row)
+    expected = model({name: np.asarray([value], np.int32) for name, value in row.items()})
+    expected = expected["logits"].numpy()[0]
     assert np.abs(found - expected).max() < 0.1 * np.abs(expected).max()
 
 
@@ -101,28 +111,16 @@ def test_bytes_of_a_model_with_the_whole_vocabulary(whole_vocabulary):
     assert 4.3e6 < os.path.getsize(whole_vocabulary / "student_int8.tflite") < 5.1e6
 
 
-def test_a_file_without_weights_is_refused(bert, tmp_path, monkeypatch):
-    path = tmp_path / "model.tflite"
-    path.write_bytes(b"the file of before")
-    monkeypatch.setattr(tflite, "write_archive", lambda *_, **__: None)
-    monkeypatch.setattr(tflite, "_convert", lambda *_: b"x" * 30_000)
+def test_a_file_without_weights_is_refused(bert):
     with pytest.raises(UserError, match="loses weights"):
-        export_tflite(bert, path, length=LENGTH)
-    assert path.read_bytes() == b"the file of before"
-
-
-def test_a_write_that_fails_is_an_os_error(bert, tmp_path, monkeypatch):
-    monkeypatch.setattr(tflite, "write_archive", lambda *_, **__: None)
-    monkeypatch.setattr(tflite, "_convert", lambda *_: b"x" * 1_000_000)
-    (tmp_path / "folder").write_text("not a folder")
-    with pytest.raises(OSError, match="folder"):
-        export_tflite(bert, tmp_path / "folder" / "model.tflite", length=LENGTH)
+        require_weights(b"x" * 30_000, bert, None, LENGTH)
+    require_weights(b"x" * 1_000_000, bert, None, LENGTH)
 
 
 def test_refused_models(make_model, bert, tmp_path):
-    with pytest.raises(UserError, match="no masked-LM head"):
+    with pytest.raises(UserError, match="no head to export"):
         export_tflite(make_model(with_head=False), tmp_path / "x.tflite", length=LENGTH)
-    with pytest.raises(UserError, match="--length=25 is more than the model's 24 positions"):
+    with pytest.raises(UserError, match="length=25 is more than the model's 24 positions"):
         export_tflite(bert, tmp_path / "x.tflite", length=25)
     with pytest.raises(ValueError, match="int4"):
         export_tflite(bert, tmp_path / "x.tflite", quantize="int4")
@@ -151,7 +149,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
     tf.saved_model.save(module, str(tmp_path / "saved"), {"serving_default": double})
     content = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "saved")).convert()
     (tmp_path / "other.tflite").write_bytes(content)
-    with pytest.raises(UserError, match="no masked-LM file"):
+    with pytest.raises(UserError, match="not written by tfdistill.export"):
         LiteModel(tmp_path / "other.tflite")
 
 
@@ -173,7 +171,7 @@ def matrices_of(path):
 
 
 def is_same(matrix, kernel):
-    """But for int8's rounding, and for a row's scale, which may be that of what follows."""
+    """Equal except for rounding to int8 and for the scale of each row."""
     largest = np.abs(kernel).argmax(axis=1)[:, None]
     matrix, kernel = (each / np.take_along_axis(each, largest, axis=1) for each in (matrix, kernel))
     return np.abs(matrix - kernel).max() < 0.02
@@ -181,7 +179,7 @@ def is_same(matrix, kernel):
 
 @pytest.mark.parametrize("model_type", ["bert", "distilbert", "mobilebert"])
 def test_an_int8_file_holds_the_models_own_kernels(make_model, exports, model_type, tmp_path):
-    """Not their products with the scales of the norms before them, which are rounded worse."""
+    """Their products with the scales of the norms before them would have larger rounding errors."""
     if model_type in exports:
         model, folder = exports[model_type]
     else:
@@ -198,7 +196,7 @@ def test_an_int8_file_holds_the_models_own_kernels(make_model, exports, model_ty
 
 
 def make_mobilebert():
-    """Without LayerNorms, whose place a scale and a shift take."""
+    """A MobileBERT with scales and shifts in place of LayerNorms."""
     from tfdistill.models.configs.config_files import named_config
     from tfdistill.models.model import MaskedLanguageModel
 

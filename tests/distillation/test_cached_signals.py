@@ -198,7 +198,7 @@ def test_micro_batches_take_their_own_rows_of_cached_signals(tiny_model, tiny_ba
 class Numbered:
     """Batches whose input ids are the numbers of their rows."""
 
-    mask_epochs = 2
+    draws_per_row = 2
 
     def rows_of(self, step):
         places = np.arange(4 * step, 4 * step + 4)

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tfdistill import recipes
+from tfdistill import recipes, tasks
 from tfdistill.command_line.run_config import RunConfig
 from tfdistill.distillation.layer_maps import layer_map
 from tfdistill.distillation.losses import LOSSES
-from tfdistill.distillation.phases import TEXT_ALONE, Phase, Term
+from tfdistill.distillation.phases import Phase, Term
 from tfdistill.distillation.schedules import Schedule
 from tfdistill.models.configs.config_files import named_config
 from tfdistill.recipes.recipe_file import fingerprint
@@ -338,6 +338,6 @@ def test_the_fingerprint_changes_with_the_file(own):
     assert fingerprint(f"{own}:angles") != before
 
 
-def test_losses_without_a_teacher_are_known_without_tensorflow():
+def test_losses_without_a_teacher_are_the_hard_losses_of_tasks():
     alone = {name for name, loss in LOSSES.items() if not loss.needs_teacher}
-    assert alone == set(TEXT_ALONE)
+    assert alone == {tasks.Task.hard_loss, tasks.get("masked_lm").hard_loss}

@@ -1,4 +1,4 @@
-"""The results of an imagined run, with every part that a run may have."""
+"""Results of an invented run, with every part that a run may have."""
 
 import copy
 
@@ -45,7 +45,7 @@ MODELS = {
 
 
 def difference(top1, loss):
-    """Of (value, standard error) each."""
+    """A difference of top-1 and loss, each as (value, standard error)."""
     pair = "value", "standard_error"
     return {
         "top1": dict(zip(pair, top1, strict=True)),
@@ -170,7 +170,7 @@ def metrics():
 
 
 def curve(steps, start, end, terms=()):
-    """Rows of a loss that falls from start to end, as a training loop logs them."""
+    """Logged rows of a loss that falls from start to end."""
     rows = []
     for step in range(20, steps + 1, 20):
         loss = end + (start - end) * 0.985 ** (step / 8)

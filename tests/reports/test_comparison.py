@@ -1,4 +1,4 @@
-"""Which runs are one row, what the row says, and what is drawn of it."""
+"""Comparisons of runs: groups, rows, differences and plots."""
 
 import re
 
@@ -21,6 +21,7 @@ from tfdistill.reports.comparison_page import (
 )
 from tfdistill.reports.table import WIDTH
 from tfdistill.system.errors import UserError
+from tfdistill.tasks.masked_lm import MaskedLM
 from tfdistill.training.paired_bootstrap import RowSums
 
 FLAGS = {"length": "64", "student_init": "first", "recipe": "mlm", "seed": "0", "baseline": "none"}
@@ -207,7 +208,8 @@ def scored(run):
         def sums(share):
             words = np.full(40, predictions)
             right = generator.binomial(words, 0.4) + share * words
-            return RowSums(words * generator.normal(5, 1, 40), right, words)
+            loss = words * generator.normal(5, 1, 40)
+            return RowSums({"loss": loss, "top1": right}, words)
 
         made["row_sums"] = {"student": sums(top1)}
         if baseline is not None:
@@ -257,7 +259,7 @@ def test_other_text(run, key, value):
 
 
 @pytest.mark.parametrize(
-    "flags, reason", [({"length": 32}, "--length=64 and --length=32"), ({}, "corpus was changed")]
+    "flags, reason", [({"length": 32}, "length=64 and length=32"), ({}, "corpus was changed")]
 )
 def test_other_hidden_words_of_the_same_corpus(run, flags, reason):
     runs = [run("a"), run("b", **flags)]
@@ -301,24 +303,26 @@ def test_each_group_has_its_line_and_its_runs_thin_ones():
         return [path for path in re.findall(r"<path [^>]*>", svg) if colour in path]
 
     one, two = plots.GROUP_COLOURS[:2]
-    svg = plots.overlaid_curves([("one", [curve(5, 4), curve(4, 3)]), ("two", [curve(5, 2)])])
+    svg = plots.overlaid_curves(
+        [("one", [curve(5, 4), curve(4, 3)]), ("two", [curve(5, 2)])], MaskedLM()
+    )
     strong = {colour: [p for p in lines(svg, colour) if "1.8" in p] for colour in (one, two)}
     thin = {colour: [p for p in lines(svg, colour) if "0.8" in p] for colour in (one, two)}
     assert {colour: len(found) for colour, found in thin.items()} == {one: 2, two: 0}
     assert len(strong[one]) == len(strong[two]) > 0
     assert ">one</text>" in svg and ">two</text>" in svg and "Training" not in svg
-    assert plots.overlaid_curves([("one", [[]])]) == ""
+    assert plots.overlaid_curves([("one", [[]])], MaskedLM()) == ""
 
 
 def test_the_mean_of_runs_logged_at_other_steps():
-    steps, losses = plots._mean_line([([0, 10, 20], [4.0, 2.0, 0.0]), ([5, 15], [2.0, 0.0])])
+    steps, losses = plots.mean_line([([0, 10, 20], [4.0, 2.0, 0.0]), ([5, 15], [2.0, 0.0])])
     assert steps == [5, 10, 15]
     np.testing.assert_allclose(losses, [2.5, 1.5, 0.5])
 
 
 def test_a_start_far_above_the_others_leaves_the_plot():
     usual = [([0, 50, 100], [5.0, 4.5, 4.0])] * 2
-    low, high = plots._visible([*usual, ([0, 50, 100], [11.0, 5.5, 5.2])])
+    low, high = plots.visible_range([*usual, ([0, 50, 100], [11.0, 5.5, 5.2])])
     assert 3.5 < low < 4.0 and 5.5 < high < 6.0
-    low, high = plots._visible([([100], [4.0])])
+    low, high = plots.visible_range([([100], [4.0])])
     assert low < 4.0 < high

@@ -1,4 +1,4 @@
-"""The page stands alone, holds the numbers, and escapes what it did not write."""
+"""The page is self-contained, holds the numbers, and escapes text from outside."""
 
 import html
 import re
@@ -184,7 +184,7 @@ def test_missing_parts(path, metrics, curves, examples, missing):
     assert not any(word in " ".join(page.text) for word in ("None", "nan", "KeyError"))
 
 
-def test_a_loaded_teacher_is_called_so(path, metrics, curves, examples):
+def test_the_origin_of_the_teacher(path, metrics, curves, examples):
     write_report(path, metrics, curves, examples)
     assert "was trained here" in path.read_text()
     metrics["made_from"] = {"recipe": "distilbert", "teacher": "some/teacher"}
@@ -194,7 +194,7 @@ def test_a_loaded_teacher_is_called_so(path, metrics, curves, examples):
     write_report(path, metrics, curves, examples)
     assert "was loaded, and a student" in path.read_text()
     assert "learned from it" in path.read_text()
-    metrics["made_from"]["recipe"] = "mlm"
+    metrics["made_from"]["reads_teacher"] = False
     write_report(path, metrics, curves, examples)
     assert "learned on its own" in path.read_text()
 

@@ -1,4 +1,4 @@
-"""Event files hold each point once, after a resume too."""
+"""Event files hold each point once, also after a resume."""
 
 import time
 
@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tfdistill.reports.tensorboard import RunWriter, markdown_table
+from tfdistill.reports.tensorboard import RunWriter, examples_table, markdown_table
 
 ROWS = [{"step": step, "loss": 10.0 - step, "validation_loss": 1.0} for step in (1, 2, 3)]
 
@@ -62,7 +62,7 @@ def test_a_resumed_run_has_no_point_twice(tmp_path, closed):
 
 
 def test_a_resumed_run_keeps_the_times_of_its_points(tmp_path):
-    """Points of yesterday stay yesterday's; one without a time is of now."""
+    """Recorded points keep their times; a point without a time gets the current one."""
     rows = [row | {"wall_time": 1.7e9 + 60 * row["step"]} for row in ROWS]
     writer = RunWriter(tmp_path)
     writer.replay(rows[:2])
@@ -120,3 +120,13 @@ def test_a_folder_that_cannot_be_made_is_an_os_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
         RunWriter(tmp_path / "file" / "stage").row({"step": 1, "loss": 1.0})
+
+
+def test_examples_for_tensorboard():
+    example = {"text": "the [MASK] sank", "truth": "ship", "student": [("ship", 0.5), ("a", 0.25)]}
+    lines = examples_table([example], "hidden").splitlines()
+    assert lines[0].split("|")[1:-1] == [" text ", " hidden ", " teacher ", " student "]
+    assert lines[2] == "| the [MASK] sank | ship |  | ship 50%, a 25% |"
+    example = {"text": "a | [MASK] b", "truth": "c", "student": [("|", 0.5)]}
+    row = examples_table([example], "hidden").splitlines()[2]
+    assert row.count("|") == 5  # those between the cells alone

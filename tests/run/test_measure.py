@@ -5,10 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from tfdistill.data.batches import EvaluationBatches, Rows
+from tfdistill.data.rows import Rows
 from tfdistill.data.shards import Shard
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.run import measure
+from tfdistill.tasks.masked_lm import MaskedLM
+
+TASK = MaskedLM()
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +44,7 @@ def measured(tiny_model, tokenizer, make_rows):
         ("baseline", tiny_model(seed=3, with_head=False, **shape)),
     ]
     rows = make_rows(200, length=16)
-    return measure.evaluate_models(models, rows.counts, EvaluationBatches(rows, 8))
+    return measure.evaluate_models(TASK, models, rows, TASK.evaluation_batches(rows))
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +78,7 @@ def test_errors_of_measures_and_differences(measured):
     models, sums = measured
     assert sums.keys() == {"unigram", "teacher", "student_start", "student"}  # the others' head
     models = {key: dict(model) for key, model in models.items()}
-    differences = measure.add_errors(models, sums)
+    differences = measure.add_errors(TASK, models, sums)
     pairs = {"teacher-unigram", "student-unigram", "student-teacher", "student-student_start"}
     assert differences.keys() == pairs
     for name, found in differences.items():

@@ -11,8 +11,10 @@ from safetensors.numpy import load_file
 
 from tfdistill import recipes
 from tfdistill.command_line.console import Console
-from tfdistill.data.batches import Rows, TrainingBatches
+from tfdistill.data.batches import TrainingBatches
+from tfdistill.data.masking import training_masking
 from tfdistill.data.row_store import RowStore
+from tfdistill.data.rows import Rows
 from tfdistill.data.shards import Shard
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.distillation.distiller import Distiller
@@ -107,7 +109,8 @@ def test_a_batch_has_the_cached_signals_of_its_rows_and_masks(tmp_path, tiny_mod
     ids = np.concatenate([ids for ids in tokenizer.encode_lines(lines) if ids])[:100]
     counts = np.bincount(ids, minlength=tokenizer.vocab_size)
     shard = Shard(ids.astype(np.uint16), np.zeros(1, np.int64), counts)
-    batches = TrainingBatches(Rows(shard, 12, tokenizer), 4, seed=7, mask_epochs=2)
+    rows = Rows(shard, 12, tokenizer)
+    batches = TrainingBatches(rows, 4, 7, training_masking(rows), draws_per_row=2)
     teacher, student = (tiny_model(seed, vocab_size=tokenizer.vocab_size) for seed in (1, 2))
     signals = [
         CachedStates("last_hidden_state"),

@@ -44,13 +44,13 @@ API = """
 import sys, tfdistill
 model = tfdistill.load_model(sys.argv[1])
 import numpy as np
-from tfdistill.training.evaluation import scorer
+from tfdistill.tasks.masked_lm import MaskedLM
 arrays = {"input_ids": [[1, 2, 3]], "attention_mask": [[1, 1, 1]], "masked_positions": [[1]],
           "masked_labels": [[2]]}
 batch = {name: np.array(array, np.int32) for name, array in arrays.items()}
 model(batch)
 for _ in range(8):  # one model after the other, one batch each
-    scorer(model)(batch)
+    MaskedLM().scorer(model)(batch)
 """
 
 

@@ -7,7 +7,7 @@ import pytest
 @pytest.fixture(scope="session")
 def make_rows(tiny_text):
     """A function of a first token, a number of tokens and a length to `Rows` of the tiny text."""
-    from tfdistill.data.batches import Rows
+    from tfdistill.data.rows import Rows
     from tfdistill.data.shards import Shard
     from tfdistill.data.tokenizer import load_tokenizer
 

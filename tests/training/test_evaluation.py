@@ -7,37 +7,40 @@ import pytest
 import tensorflow as tf
 
 from tfdistill.data.batches import EvaluationBatches
+from tfdistill.data.masking import evaluation_masking
 from tfdistill.starts.unigram import set_unigram_bias
-from tfdistill.training.evaluation import (
-    agreement,
-    evaluate,
-    evaluate_unigram,
-    metrics_from,
-    scorer,
-)
+from tfdistill.tasks.masked_lm import MaskedLM
+from tfdistill.training.evaluation import agreement
 
 pytestmark = pytest.mark.tf218
 
 VOCABULARY = 200  # of the tiny text
+TASK = MaskedLM()
 
 
 @pytest.fixture(scope="module")
 def batches(make_rows):
     """Held-out rows; the last batch has one row of text, which is short, and seven of padding."""
-    made = list(EvaluationBatches(make_rows(3000, 14 * 16 + 5, length=16), 8))
+    rows = make_rows(3000, 14 * 16 + 5, length=16)
+    made = list(EvaluationBatches(rows, 8, evaluation_masking(rows)))
     assert len(made) == 3 and (made[-1]["attention_mask"].sum(axis=1) > 0).sum() == 1
     assert made[-1]["masked_weights"].sum() < 2
     return made
 
 
 @pytest.fixture(scope="module")
-def counts(make_rows):
-    return make_rows(0, 3000).counts
+def source(make_rows):
+    return make_rows(0, 3000)
+
+
+@pytest.fixture(scope="module")
+def counts(source):
+    return source.counts
 
 
 @pytest.fixture(scope="module")
 def model(tiny_model, counts):
-    """It knows the frequencies of the text, and so is right at times."""
+    """A model that knows the frequencies of the text, and so is right at times."""
     model = tiny_model(vocab_size=VOCABULARY, dropout=0.1, initializer_range=0.1)
     set_unigram_bias(model, counts)
     return model
@@ -46,8 +49,8 @@ def model(tiny_model, counts):
 @pytest.fixture(scope="module")
 def scored(model, batches):
     """(score function, metrics, predictions) of the model."""
-    score = scorer(model)
-    found = evaluate(score, batches)
+    score = TASK.scorer(model)
+    found = TASK.evaluate(score, batches)
     return score, found.metrics, found.predictions
 
 
@@ -97,7 +100,7 @@ def test_padding_rows_and_positions_do_not_count(scored, batches):
         batch["input_ids"][batch["attention_mask"] == 0] = 9
         batch["masked_labels"][batch["masked_weights"] == 0] = 9
         junk.append(batch)
-    found, junk_predictions, _ = evaluate(score, junk)
+    found, junk_predictions, _ = TASK.evaluate(score, junk)
     np.testing.assert_array_equal(junk_predictions, predictions)
     for name in metrics:
         np.testing.assert_allclose(found[name], metrics[name], rtol=1e-6)
@@ -105,19 +108,19 @@ def test_padding_rows_and_positions_do_not_count(scored, batches):
 
 def test_a_model_has_no_dropout_here(scored, batches):
     score, metrics, predictions = scored
-    again, same, _ = evaluate(score, batches)
+    again, same, _ = TASK.evaluate(score, batches)
     assert again == metrics
     np.testing.assert_array_equal(same, predictions)
 
 
 def test_some_layers_only(model, batches):
-    _, first, _ = evaluate(scorer(model, layers=(0,)), batches[:1])
+    _, first, _ = TASK.evaluate(TASK.scorer(model, layers=(0,)), batches[:1])
     logits = model(batches[0], layers=(0,))["logits"].numpy()[batches[0]["masked_weights"] > 0]
     np.testing.assert_array_equal(first, logits.argmax(axis=-1))
 
 
-def test_unigram(counts, batches):
-    metrics, predictions, _ = evaluate_unigram(counts, batches)
+def test_unigram(source, counts, batches):
+    metrics, predictions, _ = TASK.floor(source, batches)
     log_probabilities = np.log((counts + 1) / (counts + 1).sum())
     labels = np.concatenate([b["masked_labels"][b["masked_weights"] > 0] for b in batches])
     everywhere = np.broadcast_to(log_probabilities, (len(labels), VOCABULARY))
@@ -131,50 +134,51 @@ def test_unigram(counts, batches):
 
 
 def test_metrics_of_a_hopeless_model_are_finite():
-    metrics = metrics_from(np.array([2000.0, 1.0]), np.array([56, 0]))
+    metrics = TASK.summarise({"loss": np.array([2000.0, 1.0]), "rank": np.array([56, 0])})
     assert metrics["loss"] == 1000.5 and metrics["pseudo_perplexity"] == math.exp(700)
     assert metrics["top1"] == 0.5 and metrics["top5"] == 0.5
 
 
 def test_ranks():
-    metrics = metrics_from(np.zeros(6), np.array([0, 1, 4, 5, 0, 56]))
+    metrics = TASK.summarise({"loss": np.zeros(6), "rank": np.array([0, 1, 4, 5, 0, 56])})
     assert metrics["top1"] == 2 / 6 and metrics["top5"] == 4 / 6 and metrics["predictions"] == 6
 
 
-def test_a_model_of_nothing_but_nan_is_not_right(model, batches):
+def test_a_model_that_returns_nan_is_not_right(model, batches):
     def broken(batch):
         shape = batch["masked_labels"].shape
         return {"logits": tf.fill((*shape, VOCABULARY), float("nan"))}
 
-    metrics, _, _ = evaluate(scorer(lambda batch, layers: broken(batch)), batches[:1])
+    metrics, _, _ = TASK.evaluate(TASK.scorer(lambda batch, layers: broken(batch)), batches[:1])
     assert math.isnan(metrics["loss"]) and metrics["top1"] == 0.0 and metrics["top5"] == 0.0
 
 
-def test_a_model_that_says_the_same_of_every_token_is_not_right(batches):
+def test_a_model_with_equal_scores_for_all_tokens_is_not_right(batches):
     def level(batch, layers):
         return {"logits": tf.zeros((*batch["masked_labels"].shape, VOCABULARY))}
 
-    metrics, _, _ = evaluate(scorer(level), batches[:1])
+    metrics, _, _ = TASK.evaluate(TASK.scorer(level), batches[:1])
     np.testing.assert_allclose(metrics["loss"], math.log(VOCABULARY), rtol=1e-6)
     assert metrics["top1"] == 0.0 and metrics["top5"] == 0.0
 
 
-def test_sums_of_rows_are_those_of_their_positions(scored, counts, model, batches):
-    """A row without predictions, such as one of padding, is left out."""
+def test_row_sums(scored, source, model, batches):
+    """Rows without predictions, such as padding, are left out."""
     score = scored[0]
     texts = sum(int((batch["masked_weights"].sum(axis=1) > 0).sum()) for batch in batches)
-    for found in (evaluate(score, batches), evaluate_unigram(counts, batches)):
+    for found in (TASK.evaluate(score, batches), TASK.floor(source, batches)):
         sums, metrics = found.sums, found.metrics
-        assert len(sums.loss) == len(sums.top1) == len(sums.predictions) == texts
+        assert list(sums.values) == ["top1", "loss"]
+        assert {len(each) for each in (*sums.values.values(), sums.predictions)} == {texts}
         assert sums.predictions.min() > 0 and sums.predictions.sum() == metrics["predictions"]
         for name in ("loss", "top1"):
-            mean = getattr(sums, name).sum() / sums.predictions.sum()
+            mean = sums.values[name].sum() / sums.predictions.sum()
             np.testing.assert_allclose(mean, metrics[name], rtol=1e-6)
     log_probabilities, labels = answers(model, batches[:1])
-    sums = evaluate(score, batches[:1]).sums
+    sums = TASK.evaluate(score, batches[:1]).sums
     first = sums.predictions[0]
     losses = -log_probabilities[np.arange(first), labels[:first]]
-    np.testing.assert_allclose(sums.loss[0], losses.sum(), rtol=1e-5)
+    np.testing.assert_allclose(sums.values["loss"][0], losses.sum(), rtol=1e-5)
 
 
 def test_agreement():

@@ -10,18 +10,21 @@ import numpy as np
 import pytest
 
 from tfdistill import recipes
-from tfdistill.data.batches import EvaluationBatches, TrainingBatches, as_dataset
+from tfdistill.data.batches import EvaluationBatches, TrainingBatches
+from tfdistill.data.masking import evaluation_masking, training_masking
+from tfdistill.data.pipeline import as_dataset
 from tfdistill.distillation.distiller import Distiller, StepOptions
 from tfdistill.system import devices
 from tfdistill.system.errors import UserError
 from tfdistill.system.stopping import Stopped
+from tfdistill.tasks.masked_lm import MaskedLM
 from tfdistill.training.checkpoints import StageState
-from tfdistill.training.evaluation import evaluate, scorer
 from tfdistill.training.loop import Intervals, Observers, TrainingLoop
 from tfdistill.training.loss_scale import LossScale
 from tfdistill.training.optimizer import OptimizerSettings, build_optimizer
 from tfdistill.training.step import TrainStep
 
+TASK = MaskedLM()
 pytestmark = pytest.mark.tf218
 
 STEPS, LOG, CHECKPOINT, VALIDATION = 12, 2, 5, 6
@@ -85,12 +88,12 @@ class Training:
 
     def run(self, data, log, validate=None, steps=STEPS):
         """Runs the loop from the last checkpoint; returns what it returns."""
-        batches = TrainingBatches(data[0], 4, seed=7)
+        batches = TrainingBatches(data[0], 4, 7, training_masking(data[0]))
         if self.kind.validates and not validate:
-            score = scorer(self.model)
+            score = TASK.scorer(self.model)
 
             def validate():
-                return evaluate(score, data[1])[0]["loss"]
+                return TASK.evaluate(score, data[1])[0]["loss"]
 
         loop = TrainingLoop(
             self.step,
@@ -113,7 +116,8 @@ class Training:
 @pytest.fixture(scope="module")
 def data(make_rows):
     """(rows of the training split, fixed batches of the validation split)."""
-    return make_rows(0, 2000), list(EvaluationBatches(make_rows(2000, 150), 8))
+    held_out = make_rows(2000, 150)
+    return make_rows(0, 2000), list(EvaluationBatches(held_out, 8, evaluation_masking(held_out)))
 
 
 @pytest.fixture(scope="module")
@@ -413,7 +417,7 @@ def test_the_learning_rate_of_the_curve(plain_run):
 
 def test_the_validation_loss_is_of_the_model_in_training(plain_run, data):
     rows, model = plain_run
-    loss = evaluate(scorer(model), data[1])[0]["loss"]
+    loss = TASK.evaluate(TASK.scorer(model), data[1])[0]["loss"]
     np.testing.assert_allclose(rows[-1]["validation_loss"], loss, rtol=1e-6)
 
 

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from tfdistill.training import paired_bootstrap
 from tfdistill.training.paired_bootstrap import (
     RowSums,
     load_row_sums,
@@ -20,7 +19,7 @@ def sums():
     predictions = generator.integers(4, 10, 700)
 
     def model(top1, loss):
-        return RowSums(loss * 1.0, top1 * 1.0, predictions)
+        return RowSums({"top1": top1 * 1.0, "loss": loss * 1.0}, predictions)
 
     top1, other = (generator.binomial(predictions, 0.2) for _ in range(2))
     loss = predictions * generator.normal(5, 1, 700)
@@ -35,7 +34,7 @@ def test_values_are_differences_of_the_measures(sums):
     assert differences.keys() == {"student-teacher"}
     total = sums["student"].predictions.sum()
     for metric in ("top1", "loss"):
-        one, two = (getattr(sums[name], metric).sum() / total for name in ("student", "teacher"))
+        one, two = (sums[name].values[metric].sum() / total for name in ("student", "teacher"))
         assert differences["student-teacher"][metric].keys() == {"value", "standard_error"}
         assert differences["student-teacher"][metric]["value"] == pytest.approx(one - two)
 
@@ -50,7 +49,7 @@ def test_errors_are_those_of_a_ratio_of_sums(sums):
         return np.sqrt(np.sum(rest**2)) / predictions.sum()
 
     for metric in ("top1", "loss"):
-        one, two = (getattr(sums[name], metric) for name in ("student", "other"))
+        one, two = (sums[name].values[metric] for name in ("student", "other"))
         found = differences["student-other"][metric]["standard_error"]
         assert found == pytest.approx(error(one - two), rel=0.08)
         assert own["student"][metric] == pytest.approx(error(one), rel=0.08)
@@ -64,17 +63,18 @@ def test_pairs_are_closer_than_their_models(sums):
     assert found["loss"]["value"] == pytest.approx(-0.03)
 
 
-def test_equal_runs_have_equal_errors_however_many_rows_fit(sums, monkeypatch):
-    columns = np.stack([sums["student"].loss, sums["other"].loss], axis=1)
+def test_equal_runs_have_equal_errors_for_any_number_of_draws_at_once(sums):
+    columns = np.stack([sums[name].values["loss"] for name in ("student", "other")], axis=1)
     found = standard_errors(columns, sums["student"].predictions)
     assert standard_errors(columns, sums["student"].predictions) == found
-    monkeypatch.setattr(paired_bootstrap, "MOST_DRAWS", 5 * 700 + 1)
-    np.testing.assert_allclose(standard_errors(columns, sums["student"].predictions), found)
+    few = standard_errors(columns, sums["student"].predictions, most_draws=5 * 700 + 1)
+    np.testing.assert_allclose(few, found)
 
 
 def test_one_row_has_no_error(sums):
     one = {
-        name: RowSums(*(array[:1] for array in vars(each).values())) for name, each in sums.items()
+        name: RowSums({m: array[:1] for m, array in each.values.items()}, each.predictions[:1])
+        for name, each in sums.items()
     }
     own, differences = paired_errors(one, [("student", "teacher")])
     assert own["student"] == {"top1": None, "loss": None}
@@ -89,5 +89,7 @@ def test_row_sums_on_the_disk(sums, tmp_path):
     found = load_row_sums(file)
     assert found.keys() == sums.keys()
     for name, each in sums.items():
-        for key, array in vars(each).items():
-            np.testing.assert_array_equal(getattr(found[name], key), array)
+        np.testing.assert_array_equal(found[name].predictions, each.predictions)
+        assert found[name].values.keys() == each.values.keys()
+        for metric, array in each.values.items():
+            np.testing.assert_array_equal(found[name].values[metric], array)

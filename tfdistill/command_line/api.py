@@ -2,6 +2,7 @@
 
 import numbers
 
+from tfdistill import tasks
 from tfdistill.command_line.console import Console
 from tfdistill.command_line.run_config import RunConfig
 from tfdistill.run import machine
@@ -117,13 +118,15 @@ def fill_masks(model, text, top_k=5, tokenizer=None, device="auto"):
         machine.for_looking(RunConfig(device=device))
     from tfdistill.deployment.predictor import Predictor
 
+    task = tasks.get("masked_lm")
     if hasattr(model, "config"):
         if model.head is None:
             raise UserError("the model has no masked-LM head: give one with a head")
-        return Predictor.of_model(model, _tokenizer(tokenizer)).fill(text, top_k)
-    predictor = Predictor.open(at_home(str(model)), tokenizer)
+        predictor = Predictor.of_model(model, _tokenizer(tokenizer), task)
+        return predictor.predict(text, top_k=top_k)
+    predictor = Predictor.open(at_home(str(model)), task, tokenizer)
     Console(flags=False).warn(predictor.notes)
-    return predictor.fill(text, top_k)
+    return predictor.predict(text, top_k=top_k)
 
 
 def _tokenizer(given):

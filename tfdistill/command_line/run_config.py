@@ -9,6 +9,7 @@ from tfdistill.settings.models import Student, Teacher
 from tfdistill.settings.optimizer import Optimizer
 from tfdistill.settings.run import Run
 from tfdistill.settings.settings import options_of, recipe_settings
+from tfdistill.settings.task import TaskChoice
 from tfdistill.settings.text import Corpus, Rows
 from tfdistill.settings.tools import Compare, Doctor, Model
 
@@ -21,7 +22,7 @@ _RECIPE = dataclasses.replace(_RECIPE, help=_RECIPE.help.format(recipes=", ".joi
 @dataclasses.dataclass(frozen=True)
 class RunConfig(
     *(Compare, Doctor, Model, Run, Optimizer, RecipeOptions),
-    *(Distillation, Student, Teacher, Rows, Corpus),
+    *(Distillation, Student, Teacher, Rows, Corpus, TaskChoice),
 ):
     """All settings of a command; the names of the fields are those of the flags.
 

@@ -10,7 +10,7 @@ from tfdistill.system.errors import UserError
 from tfdistill.system.paths import seen_from
 
 # Settings that are the run's own unless they or --model are given.
-OF_RUN = ("corpus", "data_dir", "text_column", "length", "shards_dir")
+OF_RUN = ("task", "corpus", "data_dir", "text_column", "length", "shards_dir")
 # Help of the commands that measure models.
 HELP = {
     "device": "Device: auto (CUDA, then Metal if the run used it, then the CPU), cpu or gpu.",

@@ -1,1 +1,1 @@
-"""Text to batches: corpora, the tokenizer, shards on disk, and masked-LM batches from them."""
+"""From text to batches: corpora, the tokenizer, shards on disk, rows, masking and batches."""

@@ -1,4 +1,4 @@
-"""The tokens that a tokenizer's files add to its words, given to it as transformers 5 does."""
+"""Added tokens: the tokens that a tokenizer's files add to its words, as in transformers 5."""
 
 import collections
 
@@ -26,12 +26,12 @@ def add_tokens(files, backend, kind):
     """Adds the tokens that the files of a folder declare, in transformers' order.
 
     Args:
-        files: its `TokenizerFiles`, whose notes name what was left out.
-        backend: a `tokenizers.Tokenizer`, to which they are added.
+        files: the `TokenizerFiles`; a note is added for tokens that are left out.
+        backend: a `tokenizers.Tokenizer`, changed in place.
         kind: the class that reads the folder, for messages.
 
     Raises:
-        UserError: a special token is another than BERT's or missing, or ids contradict each other.
+        UserError: a special token is missing or not BERT's, or ids contradict each other.
     """
     settings = dict(files.settings)
     if _DECODER not in settings:
@@ -39,15 +39,15 @@ def add_tokens(files, backend, kind):
     for role, usual in _ROLES.items():
         if settings.get(role) and _content(settings[role]) != usual:
             raise files.error(
-                f"its {role} is {_content(settings[role])}, and BERT's is {usual}: name another "
-                "with --tokenizer"
+                f"its {role} is {_content(settings[role])}, but BERT's is {usual}: set `tokenizer` "
+                "to another one"
             )
     with_role, extra = _special_tokens(settings)
     declared = _declared(files, settings, {_content(token) for token in (*with_role, *extra)})
     words = {token.content for token in declared.values()}
     lost = [t for t in SPECIAL_TOKENS if backend.token_to_id(t) is None and t not in words]
     if lost:
-        raise files.error(f"no {', '.join(lost)}, which BERT needs: choose another --tokenizer")
+        raise files.error(f"no {', '.join(lost)}, which BERT needs: set `tokenizer` to another one")
     there = backend.get_added_tokens_decoder().values()
     known = {repr(token) for token in there}
     new = [token for _, token in sorted(declared.items()) if repr(token) not in known]
@@ -65,7 +65,7 @@ def add_tokens(files, backend, kind):
 
 
 def _special_tokens(settings):
-    """(Tokens that have a role, extra special ones), as they stand in `tokenizer_config.json`."""
+    """(tokens with a role, extra special tokens), as written in `tokenizer_config.json`."""
     extra = settings.get("extra_special_tokens") or settings.get("additional_special_tokens") or ()
     roles = [settings.get(role) for role in (*_OTHER_ROLES, *_ROLES)]
     named = [token for key, token in settings.items() if key.endswith("_token")]
@@ -76,7 +76,7 @@ def _special_tokens(settings):
 
 
 def _declared(files, settings, special):
-    """dict of ids to `AddedToken`s of the files that transformers looks into."""
+    """dict of ids to the `AddedToken`s in the files that transformers reads."""
     if _DECODER in settings:
         return {int(i): _added_token(token) for i, token in settings[_DECODER].items()}
     found = {}
@@ -92,8 +92,8 @@ def _check_ids(files, backend, declared):
         given = backend.token_to_id(token.content)
         if given != i:
             raise files.error(
-                f"its files give {token.content!r} the id {i}, but after the words before it comes "
-                f"{given}: mend the files, or name another with --tokenizer"
+                f"its files give {token.content!r} the id {i}, but the next free id is {given}: "
+                "correct the files, or set `tokenizer` to another one"
             )
     words = collections.defaultdict(list)
     for word, i in backend.get_vocab().items():
@@ -101,13 +101,13 @@ def _check_ids(files, backend, declared):
     for i, same in words.items():
         if len(same) > 1:
             raise files.error(
-                f"{' and '.join(map(repr, sorted(same)))} have the same id, {i}: mend the files, "
-                "or name another with --tokenizer"
+                f"{' and '.join(map(repr, sorted(same)))} have the same id, {i}: correct the "
+                "files, or set `tokenizer` to another one"
             )
 
 
 def _name_left_out(files, backend, kind):
-    """Says which words one file adds and transformers does not read."""
+    """Notes the words that a file adds but transformers does not read."""
     words = [token["content"] for token in files.state.get("added_tokens", ())]
     added = {token.content for token in backend.get_added_tokens_decoder().values()}
     left_out = [word for word in (*words, *files.read(ADDED)) if word not in added]

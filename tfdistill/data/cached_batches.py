@@ -1,15 +1,15 @@
-"""Training batches that bring along what was kept of their rows."""
+"""Training batches with cached arrays, such as the outputs of a teacher."""
 
 import numpy as np
 
 
 class CachedBatches:
-    """Batches with the entries of their rows out of stores.
+    """Batches with the stored arrays of their rows.
 
     Args:
-        batches: `TrainingBatches` whose rows have masks of their own (`mask_epochs`).
-        stores: function of a mask's number to a dict of names to `RowStore`.
-        prefix: of the names in a batch.
+        batches: `TrainingBatches` whose rows have draws of their own (`draws_per_row`).
+        stores: function of the number of a row's draw to a dict of names to `RowStore`.
+        prefix: prefix of the stored arrays' names in a batch.
     """
 
     def __init__(self, batches, stores, prefix):
@@ -22,7 +22,7 @@ class CachedBatches:
         """
         batch = self._batches.at(step)
         rows, epochs = self._batches.rows_of(step)
-        numbers = epochs % self._batches.mask_epochs
+        numbers = epochs % self._batches.draws_per_row
         for number in np.unique(numbers):
             here = numbers == number
             for name, store in self._stores(number).items():

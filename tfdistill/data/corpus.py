@@ -1,4 +1,4 @@
-"""From the word after --corpus to streams of documents for training, validation and test."""
+"""Corpora: from the setting `corpus` to streams of documents for the three splits."""
 
 import dataclasses
 import functools
@@ -26,8 +26,8 @@ from tfdistill.data.text_files import check_file, read_column, read_lines
 from tfdistill.system.errors import UserError
 
 SAMPLE = Path(__file__).parent.parent / "assets" / "sample"
-TEXT_COLUMN = "text"  # unless --text_column names another
-# How WikiText's files are named; text that is not cut to a vocabulary (raw) comes first.
+TEXT_COLUMN = "text"  # the default of the setting `text_column`
+# Names of WikiText's files, in the order of preference: raw text, without a cut vocabulary, first.
 WIKITEXT_FILES = ("wiki.{}.raw", "{}.raw", "wiki.{}.tokens", "{}.tokens", "{}.txt")
 WIKITEXT_HUB = {
     "wikitext-2": ("Salesforce/wikitext", "wikitext-2-raw-v1"),
@@ -41,13 +41,13 @@ class Corpus:
 
     Attributes:
         name: short name, fit for a file name.
-        fingerprint: hexadecimal digest of what the corpus holds: equal for equal text.
+        fingerprint: hexadecimal digest of the content: equal for equal text.
         splits: for "train", "validation" and "test" a function that opens the stream of documents;
-            a document is an iterable of lines, used up when the next document is asked for.
-        size: bytes of all the text, or None where that is not known.
-        files: dict of the splits that have files of their own to lists of `Path`s; the others are
-            cut from "train". Empty for a data set of the hub.
-        left_out: dict of the `Path`s that the folders hold beside these to why they are not read.
+            a document is an iterable of lines, exhausted when the next document is read.
+        size: bytes of all the text, or None if unknown.
+        files: dict of the splits with files of their own to lists of `Path`s; other splits are cut
+            from "train". Empty for a data set of the hub.
+        left_out: dict of the other `Path`s in the folders to the reason why they are not read.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Corpus:
 
 
 def is_named(spec):
-    """Whether what `open_corpus` takes is the name of a corpus, not a path."""
+    """Whether the argument of `open_corpus` is the name of a corpus, not a path."""
     return spec == "sample" or spec in WIKITEXT_HUB
 
 
@@ -69,17 +69,17 @@ def open_corpus(spec, data_dir="", text_column=TEXT_COLUMN):
     Args:
         spec: "sample" (bundled), "wikitext-2", "wikitext-103", "hf:NAME[:CONFIG]" (a text data set
             of the hub, or a folder that `datasets` reads), or files, folders and globs of text
-            separated by commas, of which `corpus_files` tells which are read and which are splits.
-            Splits that are missing are cut from the training text.
+            separated by commas; `corpus_files` chooses the files that are read and the splits.
+            Missing splits are cut from the training text.
         data_dir: folder that may hold WikiText's files.
-        text_column: the column of JSON files and of hub data sets that holds the text. A hub data
-            set with one column of strings needs no "text".
+        text_column: the column with the text, for JSON files and hub data sets. The name does not
+            matter for a hub data set with a single column of strings.
 
     Returns:
         A `Corpus`.
 
     Raises:
-        UserError: when a file is missing or not text, or its first row has no such column.
+        UserError: a file is missing or not text, or its first row has no such column.
     """
     if spec == "sample":
         files = {split: [SAMPLE / f"{split}.txt"] for split in SPLITS}
@@ -104,8 +104,8 @@ def _from_files(name, files, column):
             checked = check_file(path)
             layout = ROWS if holds_json(path) else marked_layout(checked)
             if layout == ROWS and not checked.head.lstrip().startswith("["):  # a list is one line
-                next(read_column(path, column), None)  # a wrong column shows at once
-            # What the digest of the text does not tell: how it is read.
+                next(read_column(path, column), None)  # fails early for a wrong column
+            # The digest of the text does not cover how the text is read.
             reading = [layout, column] if layout == ROWS else [layout] if layout else []
             contents.append([split, checked.digest, *reading])
             layouts[path] = layout
@@ -128,7 +128,7 @@ def _from_files(name, files, column):
 
 
 def _from_hub(name, hub_name, config, spec, column):
-    """Makes a corpus of a hub data set, which is not loaded before its documents are asked for."""
+    """Makes a corpus of a hub data set, which is loaded when its documents are first read."""
     load = functools.cache(lambda: _load_hub_splits(hub_name, config, spec))
 
     def texts_of(rows):
@@ -142,7 +142,7 @@ def _from_hub(name, hub_name, config, spec, column):
         return _complete(sources)[split]()
 
     splits = {split: functools.partial(stream, split) for split in SPLITS}
-    # A folder is known by its content, a data set of the hub by its name.
+    # A folder is identified by its content, a data set of the hub by its name.
     facts = ["hub", hub_name, config]
     if os.path.isdir(hub_name):
         facts = ["folder", _folder_digest(Path(hub_name)), config]
@@ -156,23 +156,24 @@ def _load_hub_splits(hub_name, config, spec):
         import datasets
     except ImportError:
         raise UserError(
-            f"--corpus={spec}: needs the datasets package: pip install datasets"
+            f"`corpus`={spec}: needs the datasets package: pip install datasets"
         ) from None
-    hub_log = logging.getLogger("huggingface_hub")  # tells of every attempt
+    hub_log = logging.getLogger("huggingface_hub")  # logs every attempt
     level = hub_log.level
     try:
         hub_log.setLevel(logging.ERROR)
         loaded = datasets.load_dataset(hub_name, config or None)
-    except Exception as error:  # datasets has dozens of types for what may go wrong on the way
+    except Exception as error:  # datasets raises dozens of types
         reason = " ".join(str(error).split())
-        cure = "check the name and the network, or give --corpus text files"
+        cure = "check the name and the network, or set `corpus` to text files"
         if spec in WIKITEXT_HUB:
-            cure += ", or name the folder of its files with --data_dir"
-        raise UserError(f"--corpus={spec}: not to be had from the hub ({reason}): {cure}") from None
+            cure += ", or set `data_dir` to the folder of its files"
+        message = f"`corpus`={spec}: could not be downloaded from the hub ({reason}): {cure}"
+        raise UserError(message) from None
     finally:
         hub_log.setLevel(level)
     if "train" not in loaded:
-        raise UserError(f"--corpus={spec}: no train split, only {', '.join(loaded)}")
+        raise UserError(f"`corpus`={spec}: no train split, only {', '.join(loaded)}")
     return {split: loaded[split] for split in SPLITS if split in loaded}
 
 
@@ -182,7 +183,7 @@ def _column_texts(rows, column, spec):
     strings = [name for name, kind in types.items() if kind in ("string", "large_string")]
     if column not in strings and (column != TEXT_COLUMN or len(strings) != 1):
         raise UserError(
-            f"--corpus={spec}: no column {column!r} of text: name one of {strings} by --text_column"
+            f"`corpus`={spec}: no column {column!r} of text: set `text_column` to one of {strings}"
         )
     column = column if column in strings else strings[0]
     for batch in rows.select_columns([column]).iter(batch_size=ROWS_LOOKED_AT):
@@ -197,7 +198,7 @@ def _complete(sources):
 def _wikitext_files(name, data_dir):
     """Looks for WikiText's three files in `data_dir/NAME*` and `data_dir`."""
     if not data_dir.is_dir():
-        raise UserError(f"--data_dir={data_dir}: no such folder")
+        raise UserError(f"`data_dir`={data_dir}: no such folder")
     folders = sorted(folder for folder in data_dir.glob(f"{name}*") if folder.is_dir())
     other = data_dir.resolve().name.startswith("wikitext-")  # perhaps of the other WikiText
     if not other or data_dir.resolve().name.startswith(name):
@@ -224,7 +225,7 @@ def _file_name(text):
 
 
 def _folder_digest(folder):
-    """Digest of the names and contents of a folder's files, but hidden ones."""
+    """Digest of the names and contents of a folder's files, except hidden ones."""
     facts = []
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)

@@ -1,6 +1,6 @@
-"""Which files --corpus names, which of them are splits, and what is left out.
+"""The files of a corpus: which ones `corpus` names, which are splits, and which are left out.
 
-docs/CORPORA.md has the rules in a user's words.
+docs/CORPORA.md explains the rules for users.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ SPLIT_WORDS = {
     "dev": "validation",
     "test": "test",
 }
-# What a file is left out for.
+# Reasons to leave a file out.
 HIDDEN, GONE, ABOUT = "hidden", "no file", "about the data"
 SUFFIX, NO_TEXT, NO_ROWS = "no suffix of text", "no text", "one JSON object, no rows"
 PACKED_COPY = "also there unpacked"
@@ -45,10 +45,11 @@ class FoundFiles:
     """The files of a corpus.
 
     Attributes:
-        folders: dict of the `Path` of each file to read, in their order, to the folder that it was
-            found in, below which folders named for splits count; None for a file named itself.
-        left_out: dict of the `Path` of what is not read to the reason. Of a hidden folder it
-            holds the folder alone.
+        folders: dict of the `Path` of each file to read, in order, to the folder in which it was
+            found; folders below that one may be named for splits. None for a file that was named
+            itself.
+        left_out: dict of the `Path`s that are not read to the reason; a hidden folder has a single
+            entry.
     """
 
     folders: dict
@@ -59,23 +60,23 @@ def find_files(spec):
     """Finds the text files that a list of files, folders and globs names.
 
     Args:
-        spec: str, the value of --corpus, separated by commas.
+        spec: str, the value of `corpus`, separated by commas.
 
     Returns:
         `FoundFiles`.
 
     Raises:
-        UserError: when a name leads to no file, a folder cannot be read or holds no text, or a
-            file is named that is markup or a table.
+        UserError: there is no such file, a folder cannot be read or holds no text, or a named
+            file is markup or a table.
     """
     if not spec.strip(", "):
-        raise UserError("--corpus is empty: name a text, or 'sample' for the bundled one")
+        raise UserError("`corpus` is empty: name a text, or sample for the bundled one")
     folders, left_out, known = {}, {}, set()
     for item in [spec] if os.path.exists(spec) else filter(None, map(str.strip, spec.split(","))):
         found, others = _find(item)
         left_out |= others
         for path, folder in found.items():
-            real = os.path.realpath(path)  # what is named twice is read once
+            real = os.path.realpath(path)  # a file that is named twice is read once
             if real not in known:
                 known.add(real)
                 folders[path] = folder
@@ -83,22 +84,22 @@ def find_files(spec):
 
 
 def name_splits(folders):
-    """Tells which files are splits, by their names.
+    """Assigns files to splits, by their names.
 
-    A split's file is named train, valid, validation, val, dev or test, with suffixes and a shard's
-    number, or has something before or behind the word that files of two splits in its folder share;
-    or it lies in a folder named so, below the one that --corpus names or, where it names folders of
-    two splits, in one of these. All others are training text, and so is every file where else none
-    would be.
+    The file of a split is named train, valid, validation, val, dev or test, with suffixes and the
+    number of a shard. Text before or behind that word is allowed if files of two splits in the
+    folder share it. Files in a folder with such a name belong to that split, too: a folder below
+    the one that `corpus` names or, if `corpus` names folders of two splits, one of these. All other
+    files are training text, and so are all files if there would be no training text otherwise.
 
     Args:
         folders: `FoundFiles.folders`.
 
     Returns:
-        dict of "train" and the other splits that are there to lists of `Path`s.
+        dict of "train" and the other splits that were found to lists of `Path`s.
     """
     names = {path: _SPLIT_NAME.fullmatch(path.name.lower()) for path in folders}
-    seen = {}  # splits by what stands around their words
+    seen = {}  # splits by the text around their words
     for path, match in names.items():
         if match:
             split = SPLIT_WORDS[match["word"]]
@@ -117,15 +118,15 @@ def name_splits(folders):
 
 
 def holds_json(path):
-    """Whether a file's name says that it holds JSON, packed or not."""
+    """Whether a file is JSON by its name, packed or not."""
     return _suffix(path) in JSON_SUFFIXES
 
 
 def _find(item):
-    """Finds the files of a file, folder or glob: those to read, and those that are left out."""
+    """Finds the files of a file, folder or glob: files to read, and files that are left out."""
     matches = [item] if os.path.exists(item) else sorted(glob.glob(item, recursive=True))
     if not matches:
-        raise UserError(f"--corpus={item}: no such file or folder")
+        raise UserError(f"`corpus`={item}: no such file or folder")
     found, left_out = {}, {}
     for path in map(Path, matches):
         if path.is_dir():
@@ -137,8 +138,8 @@ def _find(item):
                     found.setdefault(file, path)
         elif _suffix(path) in MARKUP_SUFFIXES:
             raise UserError(
-                f"{path}: a table or markup, not text: make it a .jsonl file, whose column "
-                "--text_column names, or rename it to .txt to read all its characters"
+                f"{path}: a table or markup, not text: convert it to a .jsonl file and set "
+                "`text_column` to its column, or rename it to .txt to read all its characters"
             )
         else:
             found[path] = None
@@ -146,15 +147,15 @@ def _find(item):
         named = [f"{file.name} ({why})" for file, why in itertools.islice(left_out.items(), 3)]
         there = f", only {', '.join(named)}"
         raise UserError(
-            f"--corpus={item}: no text in this folder{there * bool(left_out)}: name a folder with "
+            f"`corpus`={item}: no text in this folder{there * bool(left_out)}: name a folder with "
             f"{', '.join(TEXT_SUFFIXES)} files, or the files themselves"
         )
     return found, left_out
 
 
 def _walk(folder):
-    """Returns what lies in a folder and the folders below it: dict of `Path`s to why they are left
-    out, "" for what is read."""
+    """Lists a folder and the folders below it: dict of `Path`s to the reason to leave them out, ""
+    for files to read."""
 
     def fail(error):
         raise UserError(f"{error.filename}: cannot be read: {error.strerror}")
@@ -172,7 +173,7 @@ def _walk(folder):
 
 
 def _why_left_out(path, there):
-    """Why a file of a folder is not read; "" for one that is.
+    """The reason why a file of a folder is not read; "" for a file that is read.
 
     Args:
         path: its `Path`.
@@ -203,7 +204,7 @@ def _suffix(path):
 
 
 def _around(path, match, folder):
-    """(place, what stands before the word in a file's name, and behind it but known suffixes)."""
+    """(folder, text before the word in a file's name, text behind it without known suffixes)."""
     parts = match["suffix"].split(".")[1:]
     known = {suffix[1:] for suffix in (*TEXT_SUFFIXES, *PACKED)}
     behind = ".".join(part for part in parts if part not in known and not part.isdigit())
@@ -211,9 +212,9 @@ def _around(path, match, folder):
 
 
 def _split_of_folder(path, folder, itself):
-    """The split that a folder below the one named, or with `itself` that one, is called.
+    """The split that a folder above a file is named for: below `folder`, or with `itself` that one.
 
-    "train" where none is.
+    "train" if there is no such folder.
     """
     inside = path.relative_to(folder).parts[:-1] if folder else ()
     outermost = [_last_part(folder)] if folder and itself else []

@@ -1,7 +1,7 @@
-"""Text as streams of documents: how documents follow one another in it, and cutting into splits.
+"""Text as streams of documents: the layouts of text files, and cutting documents into splits.
 
-A document is an iterable of its lines without blank ones. It is read lazily, so that a document may
-be larger than the memory, and is used up when the next one is asked for.
+A document is an iterable of its lines, without blank lines. It is read lazily, so that it may be
+larger than the memory, and is exhausted when the next document is read.
 """
 
 import functools
@@ -12,21 +12,21 @@ import re
 from tfdistill.data.text_files import decode_entities
 
 SPLITS = ("train", "validation", "test")
-UNKNOWN = "[UNK]"  # stands in a line for a word that the corpus itself does not know
+UNKNOWN = "[UNK]"  # in a line: a word that the corpus itself does not know
 PLAIN, WIKITEXT, WIKITEXT_DENSE = "plain", "wikitext", "wikitext without blank lines"
 EXTRACTED, SENTENCES, ROWS = "wikiextractor", "a sentence a line", "rows of JSON"
-ROWS_LOOKED_AT = 1000  # rows of a table that decide about the layout of its text
+ROWS_LOOKED_AT = 1000  # rows of a table from which the layout is detected
 
-# Splits cut by document: of every CYCLE documents one is held out for each missing split.
+# For each missing split, one of every CYCLE documents is held out.
 CYCLE = 20
 HELD_OUT = {"validation": CYCLE - 2, "test": CYCLE - 1}
 
-# Text has a sentence a line, with empty lines between documents, when at least this share of its
-# lines end as sentences do and documents have this many lines on average. Wrapped lines end so less
-# often than every second time where paragraphs have two lines or more, and text with a paragraph a
-# line and empty lines between them has one line between two of them.
+# Text has one sentence per line, with empty lines between documents, if at least this share of its
+# lines end like sentences and documents have at least this many lines on average. In wrapped text
+# with paragraphs of two lines or more, fewer than half of the lines end like sentences; and text
+# with one paragraph per line has a single line between two empty ones.
 SENTENCE_SHARE, LINES_OF_A_DOCUMENT = 0.7, 2
-WORDS_OF_A_NAME = 3  # at most, of a speaker in a play
+WORDS_OF_A_NAME = 3  # at most, in the name of a speaker of a play
 
 _HEADING = re.compile(r"= [^=]+ =")
 _WIKITEXT_MARKS = {" @-@ ": "-", " @,@ ": ",", " @.@ ": "."}
@@ -37,15 +37,15 @@ _CLOSERS = "\"'”’»)]」』） "
 
 
 def marked_layout(checked):
-    """Tells the layouts that a text gives away by its first lines.
+    """Detects layouts that can be recognised from the first lines.
 
     Args:
         checked: the `CheckedFile` of the text.
 
     Returns:
-        `ROWS` for JSON objects, one a line or in a list; `EXTRACTED` for the output of
-        WikiExtractor; `SENTENCES` for the format of BERT's pre-training data, a sentence a line
-        with empty lines between documents; else None: `detect_layout` tells which it is.
+        `ROWS` for JSON objects, one per line or in a list; `EXTRACTED` for the output of
+        WikiExtractor; `SENTENCES` for the format of BERT's pre-training data, one sentence per line
+        with empty lines between documents; else None, and `detect_layout` decides.
     """
     if _JSON.match(checked.head):
         return ROWS
@@ -69,17 +69,17 @@ def _are_sentences(lines):
 
 
 def _are_speakers(firsts):
-    """Whether the first lines of paragraphs are mostly a few names that come again, as in plays."""
+    """Whether the first lines of paragraphs are mostly a few repeated names, as in plays."""
     names = [line for line in firsts if len(line.split()) <= WORDS_OF_A_NAME]
     return len(names) > len(firsts) / 2 and len(set(names)) < len(names) / 2
 
 
 def detect_layout(lines):
-    """Tells WikiText's layout from plain text.
+    """Distinguishes WikiText's layout from plain text.
 
-    In WikiText a heading ` = Title = ` stands between blank lines, which sets it apart from lines
-    such as ` = Goals ; A = ` that its tables left behind. Where no heading stands so, the blank
-    lines may have been dropped, and every line of a heading's form counts.
+    In WikiText a heading ` = Title = ` is between blank lines, unlike lines such as
+    ` = Goals ; A = `, which are remains of tables. If no heading is between blank lines, these may
+    have been dropped, and every line with the form of a heading counts.
 
     Args:
         lines: an iterable of lines.
@@ -101,14 +101,14 @@ def split_documents(lines, layout):
 
     Args:
         lines: an iterable of lines.
-        layout: what `marked_layout` or `detect_layout` found, but not `ROWS`. Plain lines are all
+        layout: the result of `marked_layout` or `detect_layout`, but not `ROWS`. Plain lines are
             one document. In WikiText's layout headings start documents and are their first line,
             ` @-@ ` is undone, and `<unk>` becomes `UNKNOWN`. In WikiExtractor's output `<doc …>`
-            starts a document and `</doc>` ends it, both are left out, and entities such as `&lt;`
-            are decoded. Of sentences an empty line ends the document.
+            starts a document and `</doc>` ends it; both are left out, and entities such as `&lt;`
+            are decoded. In the layout with sentences, an empty line ends a document.
 
     Yields:
-        Documents; none without text.
+        Documents with text.
     """
     if layout == PLAIN:
         numbered = ((0, line) for line in map(str.strip, lines))
@@ -124,13 +124,13 @@ def split_documents(lines, layout):
 
 
 def row_documents(texts):
-    """Divides the texts of a table's rows into documents: a row each, or WikiText's articles.
+    """Divides the texts of a table's rows into documents: one per row, or WikiText's articles.
 
     Args:
         texts: function that opens the stream of the rows' texts.
 
     Yields:
-        Documents; none without text.
+        Documents with text.
     """
     layout = detect_layout(itertools.islice(texts(), ROWS_LOOKED_AT))
     if layout != PLAIN:

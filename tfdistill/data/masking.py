@@ -1,11 +1,10 @@
 """Dynamic masking for masked language modelling, for a whole batch at once, in NumPy."""
 
+import dataclasses
+
 import numpy as np
 
-
-def masked_per_row(length, probability):
-    """Returns K, the most positions that `mask_rows` chooses in a row of `length` tokens."""
-    return max(1, round(probability * (length - 2)))
+from tfdistill.data.tokenizer import TokenIds
 
 
 def smoothed_weights(counts, smoothing):
@@ -21,83 +20,169 @@ def smoothed_weights(counts, smoothing):
     return np.maximum(counts, 1).astype(np.float64) ** -smoothing
 
 
-def mask_rows(
-    rows,
-    generator,
-    *,
-    probability,
-    ids,
-    token_weights=None,
-    whole_words=False,
-    keep=0.1,
-    random=0.1,
-):
+@dataclasses.dataclass(frozen=True, eq=False)
+class Masking:
     """Chooses the tokens to predict and hides them (Devlin et al., 2019, section 3.1).
 
-    In each row round(probability * candidates) positions, at least one, are drawn among the
-    candidates: neither special tokens nor [UNK]. With `token_weights` they are drawn one after the
-    other without replacement, each with a chance in proportion to its weight; an exponential race
-    gives the same law at once (Efraimidis & Spirakis, 2006): the first to ring of alarms with
-    rates w_i. Of the chosen, a share `random` is replaced by a random ordinary token, a share
-    `keep` is left as it is, and the others become [MASK], each token for itself.
+    It is the transform of masked LM: call it with rows and a generator (see `__call__`).
 
-    With `whole_words` the pieces of a word are chosen together, as `do_whole_word_mask` has it in
-    BERT's create_pretraining_data.py and TinyBERT's pregenerate_training_data.py. Words are drawn
-    instead of tokens, a word's weight being the mean of its pieces'. One that would take more than
-    the row has left to choose is skipped; shorter ones after it may fit. If all words of a row are
-    longer than what it may choose, the first one drawn is cut to that. Rows whose words are all of
-    one piece are masked as without `whole_words`.
+    In each row round(probability * candidates) positions, at least one, are drawn among the
+    candidates: all tokens but special ones and [UNK]. With `token_weights` they are drawn one after
+    the other without replacement, each with a probability in proportion to its weight. An
+    exponential race draws them all at once by the same law (Efraimidis & Spirakis, 2006): every
+    candidate gets an exponential time with rate w_i, and the earliest are chosen. Of the chosen, a
+    share `random` is replaced by random ordinary tokens, a share `keep` is left as it is, and the
+    others become [MASK], each token for itself.
+
+    With `whole_words` the pieces of a word are chosen together, like `do_whole_word_mask` in BERT's
+    create_pretraining_data.py and in TinyBERT's pregenerate_training_data.py. Words are drawn
+    instead of tokens, with the mean weight of their pieces. A word with more pieces than the row
+    has left to choose is skipped; shorter ones after it may fit. If all words of a row are longer
+    than the number to choose, the first one drawn is cut to it. Rows whose words all have one piece
+    are masked as without `whole_words`.
 
     Args:
-        rows: int32 (batch, length), rows of ids that begin with [CLS] and may end with padding.
-        generator: a `numpy.random.Generator`; batch * length float64 are its first draws.
-        probability: share of the candidates to predict.
         ids: the tokenizer's `TokenIds`.
+        probability: share of the candidates to predict.
         token_weights: None, or positive float (vocab,).
-        whole_words: choose the pieces of a word (##…) together. A row that begins within a word has
-            the rest of it for a word.
-        keep: share of the chosen that stays.
-        random: share of the chosen that is replaced by random tokens.
+        whole_words: choose the pieces of a word (##…) together. In a row that begins within a word,
+            the rest of that word counts as a word.
+        keep: share of the chosen tokens that stay.
+        random: share of the chosen tokens that random tokens replace.
+    """
+
+    ids: TokenIds
+    probability: float = 0.15
+    token_weights: np.ndarray | None = None
+    whole_words: bool = False
+    keep: float = 0.1
+    random: float = 0.1
+
+    def __call__(self, rows, generator):
+        """Masks a batch of rows.
+
+        Args:
+            rows: int32 (batch, length), rows of ids that begin with [CLS] and may end with padding.
+            generator: a `numpy.random.Generator`; its first draws are batch * length float64.
+
+        Returns:
+            A dict of `input_ids` and `attention_mask`, int32 (batch, length); `masked_positions`
+            and `masked_labels`, int32 (batch, K); `masked_weights`, float32 (batch, K): 1 for a
+            chosen position, 0 where a row has fewer than K.
+        """
+        positions, valid = self._choose(rows, generator)
+        labels = np.take_along_axis(rows, positions, axis=1)
+        input_ids = rows.copy()
+        shown = self._shown(labels, valid, generator)
+        np.put_along_axis(input_ids, positions, shown.astype(rows.dtype), axis=1)
+        return {
+            "input_ids": input_ids,
+            "attention_mask": (rows != self.ids.pad).astype(np.int32),
+            "masked_positions": positions.astype(np.int32),
+            "masked_labels": labels,
+            "masked_weights": valid.astype(np.float32),
+        }
+
+    def masked_per_row(self, length):
+        """The largest number of positions that are chosen in a row of `length` tokens."""
+        return max(1, round(self.probability * (length - 2)))
+
+    def _choose(self, rows, generator):
+        """Draws positions, int64 (batch, K), and whether each counts, bool (batch, K)."""
+        most = self.masked_per_row(rows.shape[1])
+        candidates = self.ids.predictable.take(rows)  # (batch, length)
+        times = generator.random(rows.shape)
+        rates = None if self.token_weights is None else self.token_weights.take(rows)
+        if self.whole_words:
+            words = _find_words(rows, candidates, self.ids.continues, rates)
+        if rates is not None:
+            times = -np.log(1 - times) / rates
+        available = np.count_nonzero(candidates, axis=1)
+        chosen = np.minimum(np.maximum(np.rint(self.probability * available), 1), available)
+        if self.whole_words:
+            positions, chosen = _draw_words(words, times, chosen.astype(np.int64), most)
+        else:
+            times[~candidates] = np.inf
+            positions = times.argsort(axis=1)[:, :most]  # (batch, K)
+        valid = np.arange(most) < chosen[:, None]  # (batch, K)
+        return np.where(valid, positions, 0), valid  # the others point at [CLS], which stays
+
+    def _shown(self, labels, valid, generator):
+        """Ids that the model reads at the chosen positions: (batch, K)."""
+        fate = generator.random(labels.shape)
+        ordinary = self.ids.ordinary
+        strangers = ordinary[generator.integers(len(ordinary), size=labels.shape)]
+        shown = np.where(fate < self.random, strangers, self.ids.mask)
+        return np.where((fate >= 1 - self.keep) | ~valid, labels, shown)
+
+
+def training_masking(rows, *, probability=0.15, smoothing=0.0, whole_words=False):
+    """The transform of training batches: 80 % [MASK], 10 % random tokens, 10 % unchanged.
+
+    Args:
+        rows: `Rows` of the training split, whose token counts `smoothing` reads.
+        probability: share of the tokens to predict.
+        smoothing: tokens are drawn with weight count^-smoothing; 0: all alike.
+        whole_words: whether the pieces of a word are masked together.
 
     Returns:
-        A dict of `input_ids` and `attention_mask`, int32 (batch, length); `masked_positions` and
-        `masked_labels`, int32 (batch, K); `masked_weights`, float32 (batch, K): 1 for a position
-        that was chosen, 0 where a row has fewer than K.
+        `Masking`.
     """
-    batch, length = rows.shape
-    most = masked_per_row(length, probability)
-    candidates = ids.predictable.take(rows)  # (batch, length)
-    times = generator.random((batch, length))
-    rates = None if token_weights is None else token_weights.take(rows)
-    if whole_words:
-        words = _find_words(rows, candidates, ids.continues, rates)
-    if rates is not None:
-        times = -np.log(1 - times) / rates
+    weights = smoothed_weights(rows.counts, smoothing) if smoothing else None
+    return Masking(rows.ids, probability, weights, whole_words)
 
-    available = np.count_nonzero(candidates, axis=1)
-    chosen = np.minimum(np.maximum(np.rint(probability * available), 1), available)
-    if whole_words:
-        positions, chosen = _draw_words(words, times, chosen.astype(np.int64), most)
-    else:
-        times[~candidates] = np.inf
-        positions = times.argsort(axis=1)[:, :most]  # (batch, K)
-    valid = np.arange(most) < chosen[:, None]  # (batch, K)
-    positions = np.where(valid, positions, 0)  # the others point at [CLS], which stays
-    labels = np.take_along_axis(rows, positions, axis=1)
 
-    fate = generator.random((batch, most))
-    strangers = ids.ordinary[generator.integers(len(ids.ordinary), size=(batch, most))]
-    shown = np.where(fate < random, strangers, ids.mask)
-    shown = np.where((fate >= 1 - keep) | ~valid, labels, shown)
-    input_ids = rows.copy()
-    np.put_along_axis(input_ids, positions, shown.astype(rows.dtype), axis=1)
-    return {
-        "input_ids": input_ids,
-        "attention_mask": (rows != ids.pad).astype(np.int32),
-        "masked_positions": positions.astype(np.int32),
-        "masked_labels": labels,
-        "masked_weights": valid.astype(np.float32),
-    }
+def evaluation_masking(rows, *, probability=0.15):
+    """The transform of evaluation batches: every chosen token is shown as [MASK].
+
+    Args:
+        rows: `Rows` of a held-out split.
+        probability: share of the tokens to predict.
+
+    Returns:
+        `Masking`.
+    """
+    return Masking(rows.ids, probability, keep=0.0, random=0.0)
+
+
+class PackedWords:
+    """Encoding of the words of rows in int64, so that a plain sort draws them.
+
+    From the lowest bit up, an integer holds
+
+        size: the number of pieces of the word; 0 where no word begins
+        place: the index of its first piece in the row
+        time: the upper bits of the float64 at which the word is drawn
+        sign: 1 for words, so that they sort before the places where no word begins
+
+    Size and place have `length.bit_length()` bits each. As integers, the bits of positive floats
+    have the order of the floats, so sorting the integers sorts the words by time, in less than half
+    the time of an argsort.
+
+    Args:
+        length: tokens in a row.
+    """
+
+    def __init__(self, length):
+        self._length, self._bits = length, length.bit_length()
+        self._low = (1 << self._bits) - 1
+
+    def one_piece(self):
+        """Words of one piece at every place, without times: int64 (length,)."""
+        return np.iinfo(np.int64).min | np.arange(self._length) << self._bits | 1
+
+    def with_times(self, words, times):
+        """Adds times, float64 >= 0 of the same shape, to words."""
+        upper = np.iinfo(np.int64).max ^ (self._low << self._bits | self._low)
+        return times.view(np.int64) & upper | words
+
+    def sizes(self, words):
+        """Number of pieces of each word."""
+        return words & self._low
+
+    def places(self, words):
+        """Index of the first piece of each word."""
+        return words >> self._bits & self._low
 
 
 def _find_words(rows, candidates, continues, rates):
@@ -111,18 +196,14 @@ def _find_words(rows, candidates, continues, rates):
             by the mean of the word's.
 
     Returns:
-        int64 (batch, length). Where a word begins, its size in pieces stands in the lowest
-        `length.bit_length()` bits, its place in as many above them, and the highest bit is set;
-        elsewhere 0.
+        int64 (batch, length), `PackedWords` without times where a word begins; elsewhere 0.
     """
-    length = rows.shape[1]
     inside = continues.take(rows)  # a piece with one of the same word before it
     inside[:, 1:] &= candidates[:, :-1]
     goes_on = np.zeros_like(inside)  # a piece with one behind it
     goes_on[:, :-1] = inside[:, 1:]
-    of_one = np.iinfo(np.int64).min | np.arange(length) << length.bit_length() | 1
-    words = (candidates > inside) * of_one
-    # Those of more pieces, which are few, are told by where these begin and end.
+    words = (candidates > inside) * PackedWords(rows.shape[1]).one_piece()
+    # Words of several pieces are few: they are found by the begin and end of their pieces.
     begins, ends = np.flatnonzero(inside != goes_on).reshape(-1, 2).T
     more = ends - begins
     words.ravel()[begins] += more
@@ -138,27 +219,23 @@ def _draw_words(words, times, budget, most):
 
     Args:
         words: int64 (batch, length), of `_find_words`.
-        times: float64 (batch, length), not negative; those where a word begins count.
+        times: float64 (batch, length), not negative; only times where a word begins count.
         budget: int64 (batch,), the most tokens to choose in a row.
         most: K, which no budget exceeds.
 
     Returns:
-        `positions`, int64 (batch, K), of the chosen tokens, and `chosen`, int64 (batch,), how many
-        of them each row has.
+        `positions`, int64 (batch, K), of the chosen tokens, and `chosen`, int64 (batch,), their
+        number in each row.
     """
     batch, length = words.shape
-    bits = length.bit_length()
-    low = (1 << bits) - 1
-    # As integers, the bits of floats have the floats' order. The word takes the place of the last
-    # ones, so that a plain sort will do, in less than half of argsort's time. The highest bit makes
-    # an integer negative, so that words come first.
-    drawn = times.view(np.int64) & (np.iinfo(np.int64).max ^ (low << bits | low)) | words
+    packed = PackedWords(length)
+    drawn = packed.with_times(words, times)
     drawn.sort(axis=1)
 
     # The words before the first that does not fit, never more than K, fill most rows.
-    places, taken = drawn[:, :most] >> bits & low, drawn[:, :most] & low
+    places, taken = packed.places(drawn[:, :most]), packed.sizes(drawn[:, :most])
     taken *= taken.cumsum(axis=1) <= budget[:, None]
-    _fill_up(drawn, bits, budget, places, taken)
+    _fill_up(drawn, packed, budget, places, taken)
     none = ~taken.any(axis=1)
     taken[none, 0] = budget[none]
 
@@ -170,29 +247,32 @@ def _draw_words(words, times, budget, most):
     return positions, chosen
 
 
-def _fill_up(drawn, bits, budget, places, taken):
+def _fill_up(drawn, packed, budget, places, taken):
     """Goes on behind the first word that did not fit, in the rows that are not full.
 
     Args:
-        drawn: int64 (batch, length), the words in the order they were drawn: the size in the lowest
-            `bits`, 0 for what is no word, and the place in those above.
-        bits: int.
+        drawn: int64 (batch, length), the words in the order in which they were drawn.
+        packed: their `PackedWords`.
         budget: int64 (batch,), the most tokens to choose in a row.
-        places, taken: int64 (batch, K), of the words chosen so far; those found here are added.
+        places, taken: int64 (batch, K), places and sizes of the words chosen so far; the words
+            that are chosen here are added.
     """
-    low = (1 << bits) - 1
     left = budget - taken.sum(axis=1)
     rows = np.flatnonzero(left)
-    left, count, sizes = left[rows], np.count_nonzero(taken[rows], axis=1), drawn[rows] & low
+    left, count, sizes = (
+        left[rows],
+        np.count_nonzero(taken[rows], axis=1),
+        packed.sizes(drawn[rows]),
+    )
     never = sizes.shape[1]  # a size that fits nowhere
     sizes[(sizes == 0) | (np.arange(never) < count[:, None])] = never
     while len(rows):
-        # Of all that are left: one that was skipped for its size has not become shorter.
+        # A word that was skipped for its size stays too long.
         column = (sizes <= left[:, None]).argmax(axis=1)
         size = sizes[np.arange(len(rows)), column]
         fits = size <= left
         state = rows, left, count, sizes, column, size
         rows, left, count, sizes, column, size = (array[fits] for array in state)
-        places[rows, count], taken[rows, count] = drawn[rows, column] >> bits & low, size
+        places[rows, count], taken[rows, count] = packed.places(drawn[rows, column]), size
         sizes[np.arange(len(rows)), column] = never
         left, count = left - size, count + 1

@@ -1,4 +1,4 @@
-"""Arrays of one entry per row, on the disk, of which some are not there yet."""
+"""Arrays on disk with one entry per row, which are filled in any order."""
 
 import contextlib
 import os
@@ -10,19 +10,20 @@ from tfdistill.system.files import write_atomically
 
 
 class RowStore:
-    """One array (rows, ...) in a NumPy file, which fills up in any order.
+    """One array (rows, ...) in a NumPy file, whose rows are written in any order.
 
-    What is marked as there is on the disk: who is killed loses what was not marked, never more.
-    One process at a time may make or fill a store (see `files.locked`); any may read it.
+    Rows that are marked as written are on the disk: a process that is killed loses only rows that
+    were not marked. One process at a time may create or fill a store (see `files.locked`); any
+    number may read it.
 
     Args:
-        folder: `Path`; made when missing.
-        name: of the array: NAME.npy holds it, NAME.there one byte for each row.
+        folder: `Path`; created if missing.
+        name: name of the array: NAME.npy holds it, NAME.there one byte for each row.
         shape: (rows, ...).
-        dtype: of NumPy.
+        dtype: NumPy dtype.
 
     Raises:
-        UserError: a file that is there is no such array.
+        UserError: an existing file does not hold such an array.
     """
 
     def __init__(self, folder, name, shape, dtype):
@@ -43,13 +44,13 @@ class RowStore:
 
     @staticmethod
     def is_there(folder, name):
-        """Whether such a store was made."""
+        """Whether such a store exists."""
         return (folder / f"{name}.npy").exists()
 
     def _make(self, shape, dtype):
         np.zeros(shape[0], np.uint8).tofile(self._marks)
         aside = self._data.with_suffix(".tmp")
-        # A hole in the file takes no room; `write` fills it, and a full disk is an error there.
+        # A sparse file: `write` fills it, and raises an error if the disk is full.
         with open(aside, "wb") as file:
             header = dict(descr=np.lib.format.dtype_to_descr(np.dtype(dtype)), fortran_order=False)
             np.lib.format.write_array_header_2_0(file, header | {"shape": tuple(shape)})
@@ -57,32 +58,32 @@ class RowStore:
         os.replace(aside, self._data)
 
     def _damaged(self, why):
-        return UserError(f"--teacher_cache: {self._data} is damaged ({why}): delete its folder")
+        return UserError(f"`teacher_cache`: {self._data} is damaged ({why}): delete its folder")
 
     @property
     def there(self):
-        """Which rows are there: bool (rows,)."""
+        """Which rows are written and marked: bool (rows,)."""
         return np.fromfile(self._marks, np.uint8) != 0
 
     def read(self, rows):
-        """The entries of `rows`, int (batch,), as they were written."""
+        """The entries of `rows`, int (batch,)."""
         return self._array[rows]
 
     def write(self, rows, entries):
-        """Writes entries (batch, ...) of `rows`, int (batch,), which `mark` marks as there.
+        """Writes entries (batch, ...) of `rows`, int (batch,); `mark` then marks them as written.
 
         Raises:
-            UserError: float16 cannot hold them.
+            UserError: they are too large for float16.
             OSError: the disk is full.
         """
         with np.errstate(over="ignore"):
             entries = np.ascontiguousarray(entries, self._array.dtype)
         if entries.dtype.kind == "f" and not np.isfinite(entries).all():
             raise UserError(
-                f"--teacher_cache: the teacher's {self._data.stem} are too large for the float16 "
-                "that they are kept in; leave the flag out"
+                f"`teacher_cache`: the teacher's {self._data.stem} are too large for the float16 "
+                "in which they are stored; leave the setting out"
             )
-        # By write, not through the map: there a full disk would be a signal that kills.
+        # Not through the memory map: there, a full disk would kill the process by a signal.
         size = self._array[:1].nbytes
         with self._opened() as file:
             for row, entry in zip(rows, entries, strict=True):
@@ -91,7 +92,7 @@ class RowStore:
         self._written.extend(rows)
 
     def mark(self):
-        """Marks what was written, once it is on the disk."""
+        """Marks the written rows, once they are on the disk."""
         with self._opened() as file:
             os.fsync(file.fileno())
         there = self.there

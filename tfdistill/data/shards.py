@@ -1,11 +1,11 @@
-"""Tokenised text on disk: prepared once per corpus and tokenizer, then memory-mapped.
+"""Shards: tokenised text on disk, prepared once per corpus and tokenizer, then memory-mapped.
 
 A prepared corpus is a folder with three files for each split and a manifest:
 
     SPLIT.ids.bin       token ids of the documents one after the other, [SEP] after each document
     SPLIT.offsets.bin   int64, where each document starts in the ids
     SPLIT.counts.bin    int64 (vocab,), how often each id occurs
-    manifest.json       what was prepared from what, the statistics, and the sizes of the files
+    manifest.json       corpus and tokenizer, the statistics, and the sizes of the files
 
 The folder is written under another name and renamed when it is complete.
 """
@@ -30,8 +30,8 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 CHARACTERS_AT_ONCE = 500_000  # of lines tokenised together
 MUCH_UNKNOWN = 0.05  # share of [UNK] in a split's tokens
-FEW_TOKENS = 500  # of held-out text: some 75 predictions, a standard error of about 5 points
-THREADS = 2  # that tokenise; a third reads
+FEW_TOKENS = 500  # of held-out text: about 75 predictions, a standard error of about 5 points
+THREADS = 2  # for tokenising; a third one reads
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,16 +63,16 @@ class PreparedCorpus:
 
     @property
     def statistics(self):
-        """A dict from each split to its "documents", "tokens", "bytes" and "unk_share".
+        """dict of splits to dicts of "documents", "tokens", "bytes" and "unk_share".
 
-        Tokens are those of the text, without the [SEP] after each document; bytes are the text's,
-        as it was tokenised; unk_share is the share of [UNK] in the tokens.
+        "tokens" leaves out the [SEP] after each document; "bytes" counts the text that was
+        tokenised; "unk_share" is the share of [UNK] in the tokens.
         """
         return self.manifest["splits"]
 
     @property
     def warnings(self):
-        """Lines about what a run on this text would suffer from: a list."""
+        """Warnings about text that makes a run useless: a list of lines."""
         return [*self._unknown_words(), *self._little_held_out_text()]
 
     def _unknown_words(self):
@@ -82,8 +82,8 @@ class PreparedCorpus:
             return []
         where = ", ".join(f"{share:.1%} of {split}" for split, share in many.items())
         return [
-            f"warning: {UNKNOWN} stands for {where}: the tokenizer does not know this text's words "
-            "or letters; name another --tokenizer (or --teacher), or another --corpus"
+            f"warning: {UNKNOWN} is {where}: the tokenizer does not know the words or letters of "
+            "this text; set `tokenizer` (or `teacher`) or `corpus` to another one"
         ]
 
     def _little_held_out_text(self):
@@ -93,7 +93,7 @@ class PreparedCorpus:
             return []
         return [
             f"warning: {', '.join(few)} tokens, fewer than {FEW_TOKENS:,}: too little text to "
-            "measure a model on; add text to --corpus"
+            "measure a model on; add text to `corpus`"
         ]
 
     def shard(self, split):
@@ -107,25 +107,25 @@ class PreparedCorpus:
 
 
 def prepare(corpus, tokenizer, shards_dir, progress=None, begin=lambda: None):
-    """Tokenises a corpus into shards, unless that was done before.
+    """Tokenises a corpus into shards, unless they exist.
 
-    Whoever else prepares the same at the same time is waited for. When the preparation is
-    interrupted nothing of it is ever taken for a prepared corpus.
+    If another process prepares the same corpus, this one waits for it. An interrupted preparation
+    leaves nothing that could be taken for a prepared corpus.
 
     Args:
-        corpus: what `open_corpus` returned.
+        corpus: a `Corpus`.
         tokenizer: a `Tokenizer`.
-        shards_dir: folder of all prepared corpora; made when missing.
-        progress: called with the bytes of text done, the bytes in all (None: not known), and the
+        shards_dir: folder of all prepared corpora; created if missing.
+        progress: called with the bytes of text done, the bytes in total (None if unknown), and the
             tokens written.
-        begin: called before the work, when there is some.
+        begin: called before the work, if there is any.
 
     Returns:
         A `PreparedCorpus`.
 
     Raises:
-        UserError: when the corpus cannot be read, or a split of it has no text.
-        OSError: when the shards cannot be written.
+        UserError: the corpus cannot be read, or one of its splits has no text.
+        OSError: the shards cannot be written.
     """
     identity = {
         "format": FORMAT,
@@ -140,7 +140,7 @@ def prepare(corpus, tokenizer, shards_dir, progress=None, begin=lambda: None):
     directory.parent.mkdir(parents=True, exist_ok=True)
     _remove_stale(directory.parent)
     with locked(_lock_file(directory)):
-        if prepared := _reuse(directory, identity):  # by someone else, while we waited
+        if prepared := _reuse(directory, identity):  # another process made it meanwhile
             return prepared
         partial = directory.with_name(f".{directory.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
@@ -157,7 +157,7 @@ def prepare(corpus, tokenizer, shards_dir, progress=None, begin=lambda: None):
 
 
 def _reuse(directory, identity):
-    """Returns the `PreparedCorpus` in a folder if it is complete and the one meant, else None."""
+    """Returns the `PreparedCorpus` of a folder, or None if it is incomplete or another."""
     try:
         manifest = json.loads((directory / MANIFEST).read_text("utf-8"))
         sizes = {name: (directory / name).stat().st_size for name in manifest["files"]}
@@ -180,19 +180,19 @@ def _write(folder, corpus, tokenizer, identity, progress):
         progress(min(done, corpus.size or done), corpus.size, tokens)
 
     statistics, encode = {}, tokenizer.corpus_encoder(corpus.size)
-    for split in reversed(SPLITS):  # the small ones first: what is wrong shows early
+    for split in reversed(SPLITS):  # small splits first, so that errors come early
         statistics[split] = _write_split(
             folder, split, corpus.splits[split](), encode, tokenizer, dtype, report
         )
         if not statistics[split]["tokens"]:
             raise UserError(
-                f"corpus {corpus.name}: no text for its {split} split: give --corpus more text, or "
-                "files named train, validation and test"
+                f"corpus {corpus.name}: no text for its {split} split: add text to `corpus`, or "
+                "name its files train, validation and test"
             )
         if statistics[split]["unk_share"] == 1:
             raise UserError(
-                f"corpus {corpus.name}: the tokenizer knows no word of its {split} split: name "
-                "another --tokenizer or --corpus"
+                f"corpus {corpus.name}: the tokenizer knows no word of its {split} split: set "
+                "`tokenizer` or `corpus` to another one"
             )
     manifest = {
         **identity,
@@ -218,7 +218,7 @@ def _write_split(folder, split, documents, encode, tokenizer, dtype, report):
         for numbers, batch, (ids, lengths) in _encoded(_batched(lines), encode):
             starts, current_after = _document_starts(np.array(numbers), lengths, current)
             is_open, current = current >= 0, current_after
-            # What is open ends where the next begins.
+            # An open document ends where the next one begins.
             ends = starts if is_open else starts[1:]
             offsets.append(written + starts + np.arange(len(starts)) + is_open)
             new = _append(file, np.insert(ids, ends, tokenizer.sep_id), dtype, counts)
@@ -243,7 +243,7 @@ def _write_split(folder, split, documents, encode, tokenizer, dtype, report):
 
 
 def _encoded(batches, encode):
-    """Adds to (numbers, lines) what `encode` makes of the lines, in order; reads on meanwhile."""
+    """Yields (numbers, lines, result of `encode`), in order; reads ahead meanwhile."""
     pool = concurrent.futures.ThreadPoolExecutor(THREADS)
     ahead = collections.deque()
     try:
@@ -254,16 +254,16 @@ def _encoded(batches, encode):
                 yield *batch, future.result()
         for *batch, future in ahead:
             yield *batch, future.result()
-    finally:  # where something went wrong, nobody waits for the rest
+    finally:  # after an error, the rest is not needed
         pool.shutdown(cancel_futures=True)
 
 
 def _document_starts(numbers, lengths, current):
-    """Where documents begin in the ids of some lines, and which one is open at their end.
+    """Finds where documents begin in the ids of some lines, and the one that is open at their end.
 
     Args:
         numbers: int (lines,), the document of each line.
-        lengths: int (lines,), its ids; a document begins with its first line that has some.
+        lengths: int (lines,), number of ids; a document begins with its first line that has ids.
         current: the document that was open before; -1 for none.
 
     Returns:
@@ -278,14 +278,14 @@ def _document_starts(numbers, lengths, current):
 
 
 def _append(file, ids, dtype, counts):
-    """Writes ids at the file's end, adds them to the counts and returns how many they are."""
+    """Appends ids to a file, adds them to the counts and returns their number."""
     file.write(ids.astype(dtype).tobytes())
     counts += np.bincount(ids, minlength=len(counts))
     return len(ids)
 
 
 def _batched(lines):
-    """Yields (document numbers, lines) of about `CHARACTERS_AT_ONCE` of the given pairs."""
+    """Yields (document numbers, lines) with about `CHARACTERS_AT_ONCE` characters."""
     numbers, batch, size = [], [], 0
     for number, line in lines:
         numbers.append(number)
@@ -300,7 +300,7 @@ def _batched(lines):
 
 @contextlib.contextmanager
 def _synced(path):
-    """Opens a file for writing that is on the disk, not only in its cache, when it is closed."""
+    """Opens a file for writing; when it is closed, its content is on the disk, not in a cache."""
     try:
         with open(path, "wb") as file:
             yield file
@@ -316,7 +316,7 @@ def _lock_file(directory):
 
 
 def _remove_stale(shards_dir):
-    """Removes what preparations that were killed have left behind."""
+    """Removes the folders that killed preparations left behind."""
     for partial in shards_dir.glob(".*.partial"):
         lock = _lock_file(shards_dir / partial.name[1:].removesuffix(".partial"))
         with contextlib.suppress(BlockingIOError), locked(lock, wait=False):

@@ -1,4 +1,4 @@
-"""How many rows a model's vocabulary table may have beyond the ids of its tokenizer.
+"""Spare rows: rows of a model's vocabulary table beyond the ids of its tokenizer.
 
 Many checkpoints have tables that are padded to a multiple of 8, 64 or 128 rows. As in transformers
 the spare rows take part in the softmax; no text has their ids, so they are never targets.
@@ -10,18 +10,18 @@ SHARE = 1 / 8  # of the tokens
 
 
 def fits(rows, tokens):
-    """Whether a table can be that of a tokenizer, and not that of another.
+    """Whether a table has the right length for a tokenizer.
 
     Args:
-        rows: of the table.
-        tokens: of the tokenizer, its largest id and one.
+        rows: number of rows of the table.
+        tokens: number of ids of the tokenizer, its largest id plus one.
 
     Returns:
-        bool: it has a row for each, and few enough beyond them to be padding.
+        bool: whether the table has a row for each id, and at most as many more as padding adds.
     """
     return tokens <= rows <= tokens + max(ALWAYS, min(MOST, int(SHARE * tokens)))
 
 
 def alike(one, other):
-    """Whether two tables can be those of one tokenizer, by their numbers of rows: bool."""
+    """Whether two tables, by their numbers of rows, can belong to one tokenizer: bool."""
     return fits(max(one, other), min(one, other))

@@ -1,6 +1,6 @@
 """Text files: unpacking, checking, and reading them as lines or as the rows of a JSON file.
 
-A packed file (.gz, .bz2, .xz) counts as the file inside it, everywhere.
+Packed files (.gz, .bz2, .xz) are treated like the files inside them.
 """
 
 import bz2
@@ -20,7 +20,7 @@ from tfdistill.system.files import refuse_lfs_pointer
 
 LONGEST_LINE = 20_000  # characters; longer lines are broken at a space
 PACKED = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-HEAD = 1 << 16  # characters of a file that decide what kind of text it is
+HEAD = 1 << 16  # characters at the beginning of a file from which its layout is detected
 ENTITY = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]*|#[0-9]+|#[xX][0-9A-Fa-f]+);")
 
 _EMPTY_LINE = re.compile(r"\n[ \t\r]*\n")
@@ -30,12 +30,12 @@ _READ_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError)
 
 
 class CheckedFile(NamedTuple):
-    """What `check_file` learned of a text file.
+    """Facts about a text file.
 
     Attributes:
         digest: SHA-256 of the text as a hexadecimal string.
         size: bytes of the text.
-        head: str, its first characters, up to `HEAD`, without a byte order mark.
+        head: str, the first `HEAD` characters, without a byte order mark.
         empty_lines: whether it has an empty line after another line.
     """
 
@@ -46,7 +46,7 @@ class CheckedFile(NamedTuple):
 
 
 def check_file(path):
-    """Reads a text file once and makes sure that it is text.
+    """Reads a text file once and checks that it is text.
 
     Args:
         path: a `Path`; packed files are unpacked.
@@ -55,7 +55,7 @@ def check_file(path):
         A `CheckedFile`.
 
     Raises:
-        UserError: when the file cannot be read, is binary, or is not UTF-8.
+        UserError: the file cannot be read, is binary, or is not UTF-8.
     """
     digest = hashlib.sha256()
     decoder = codecs.getincrementaldecoder("utf-8")()
@@ -68,7 +68,9 @@ def check_file(path):
                     raise UserError(f"{path}: UTF-16, as Windows writes it: convert it to UTF-8")
                 if 0 in chunk:
                     place = size + chunk.index(0)
-                    raise UserError(f"{path}: a binary file (NUL at byte {place}), text is needed")
+                    raise UserError(
+                        f"{path}: a binary file (NUL at byte {place}): a text file is needed"
+                    )
                 waiting = len(decoder.getstate()[0])  # first bytes of a character cut in two
                 try:
                     text = decoder.decode(chunk, final=not chunk)
@@ -89,7 +91,7 @@ def check_file(path):
 
 
 def looks_like_text(path):
-    """Whether a file begins with UTF-8 text; False also where it cannot be read.
+    """Whether a file begins with UTF-8 text; False if it cannot be read.
 
     Args:
         path: a `Path`; packed files are unpacked.
@@ -102,10 +104,10 @@ def looks_like_text(path):
 
 
 def is_one_object(path):
-    """Whether a file begins with a JSON object over several lines, so that it has no rows.
+    """Whether a file begins with a JSON object over several lines, and so has no rows.
 
     Args:
-        path: a `Path`; packed files are unpacked. One that cannot be read counts as rows.
+        path: a `Path`; packed files are unpacked. An unreadable file counts as rows.
     """
     try:
         first, end, _ = _first_bytes(path).removeprefix(codecs.BOM_UTF8).lstrip().partition(b"\n")
@@ -121,7 +123,7 @@ def read_lines(path):
         path: a `Path`; packed files are unpacked.
 
     Yields:
-        Lines; those longer than `LONGEST_LINE` characters in pieces.
+        Lines; lines longer than `LONGEST_LINE` characters in pieces.
     """
     with _open(path, "rt", encoding="utf-8-sig") as stream:
         rest = ""
@@ -137,34 +139,34 @@ def read_lines(path):
 
 
 def read_column(path, column):
-    """Reads the text of each row of a JSON file: an object a line, or one list of objects.
+    """Reads the text of each row of a JSON file: one object per line, or one list of objects.
 
-    A list is held in memory as a whole; lines are read one by one. In what WikiExtractor wrote with
-    --json, entities such as `&lt;` are decoded.
+    A list is held in memory as a whole; lines are read one by one. In WikiExtractor's JSON output,
+    entities such as `&lt;` are decoded.
 
     Args:
         path: a `Path`; packed files are unpacked.
         column: name of the column that holds the text.
 
     Yields:
-        str, one for each row; "" where the text is null.
+        str, one for each row; "" if the text is null.
 
     Raises:
-        UserError: when the file is not such JSON, or a row has no text under that name.
+        UserError: the file is not such JSON, or a row has no text in that column.
     """
     for number, row in _rows(path):
         if not isinstance(row, dict):
-            raise UserError(f"{path}, row {number}: no JSON object: rows need a column of text")
+            raise UserError(f"{path}, row {number}: not a JSON object: rows need a column of text")
         if column not in row:
             raise UserError(
                 f"{path}, row {number}: no column {column!r}, only {', '.join(row) or 'none'}: "
-                "name the one with the text by --text_column"
+                "set `text_column` to the one with the text"
             )
         text = row[column] if row[column] is not None else ""
         if not isinstance(text, str):
             raise UserError(
-                f"{path}, row {number}: column {column!r} holds {type(text).__name__}, no text: "
-                "name another by --text_column"
+                f"{path}, row {number}: column {column!r} holds {type(text).__name__}, not "
+                "text: set `text_column` to another one"
             )
         if "curid=" in str(row.get("url")):  # WikiExtractor's addresses
             text = decode_entities(text)
@@ -172,7 +174,7 @@ def read_column(path, column):
 
 
 def decode_entities(text):
-    """Decodes HTML's entities; an ampersand that begins none stays.
+    """Decodes HTML entities; other ampersands stay.
 
     Example:
         >>> decode_entities("a &lt; b &amp; AT&T")
@@ -182,7 +184,7 @@ def decode_entities(text):
 
 
 def _rows(path):
-    """Yields (number, JSON value) of a list's items, or of lines that are not empty."""
+    """Yields (number, JSON value) for the items of a list, or for lines that are not empty."""
     with _open(path, "rt", encoding="utf-8-sig") as stream:
         numbered = ((number, line) for number, line in enumerate(stream, 1) if line.strip())
         first = next(numbered, (0, ""))
@@ -199,8 +201,8 @@ def _parse(path, place, text):
     except (ValueError, RecursionError) as error:
         reason = getattr(error, "msg", None) or error
         raise UserError(
-            f"{path}{place}: no JSON ({reason}): a JSON file needs an object a line, or one list "
-            "of objects"
+            f"{path}{place}: not JSON ({reason}): a JSON file needs one object per line, or one "
+            "list of objects"
         ) from None
 
 

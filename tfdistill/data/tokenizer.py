@@ -1,4 +1,4 @@
-"""BERT's tokenizer as it is: loaded, never retrained, and saved beside the models that use it."""
+"""BERT's tokenizer: loaded, never retrained, and saved beside the models that use it."""
 
 import dataclasses
 import functools
@@ -20,26 +20,25 @@ from tfdistill.data.wordpiece import fast_wordpiece
 from tfdistill.system.errors import UserError
 
 BUNDLED = Path(__file__).parent.parent / "assets" / "bert-base-uncased"
-# Bytes of text: of less, the slower tokenizer is done before the other has started, which takes
-# two seconds where TensorFlow is there already.
+# Bytes of text from which the fast tokenizer pays: it takes two seconds to start, even if
+# TensorFlow is imported already.
 WORTH_STARTING = 8_000_000
-# A longer model_max_length is how transformers writes that none is known.
+# transformers writes a longer model_max_length if the length is unknown.
 LONGEST = 1_000_000
-# In a corpus they are words of the text. [UNK] keeps its meaning, for words that the corpus itself
-# does not know, and so do tokens that somebody added.
+# In a corpus, these are words of the text. [UNK] keeps its meaning, for words that the corpus
+# itself does not know, and so do added tokens.
 FRAME = frozenset((PAD, CLS, SEP, MASK))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TokenIds:
-    """What the ids of a vocabulary are good for.
+    """The kinds of ids in a vocabulary.
 
     Attributes:
         pad, unk, cls, sep, mask: ids of the special tokens.
-        predictable: bool (vocab,), whether an id may be a masked-LM target: not the special ones,
-            [UNK] among them, and no id without a token.
-        ordinary: int32 (n,), the ids that stand for text: neither special nor, unless somebody
-            added it as a token, [unused...].
+        predictable: bool (vocab,), whether an id may be predicted: special tokens, such as [UNK],
+            and ids without a token may not.
+        ordinary: int32 (n,), ids of text: neither special nor [unused…], except for added tokens.
         continues: bool (vocab,), whether an id is a piece (##…) that continues a word.
     """
 
@@ -59,14 +58,15 @@ class Tokenizer:
     Args:
         backend: a `tokenizers.Tokenizer`.
         settings: dict of the `tokenizer_config.json` that came with it.
-        notes: lines that say what was taken where its files disagree.
+        notes: lines about files that disagree, and the choice that was made.
 
     Attributes:
-        vocab_size: rows that a model's table needs: the largest id and one.
-        special_ids: sorted ids of all special tokens, the five and those that were added.
-        hash: equal for tokenizers that give a corpus equal ids, whatever else their files say.
-        max_length: most tokens of a text, [CLS] and [SEP] included; None where no file says it.
+        vocab_size: rows that a model's table needs: the largest id plus one.
+        special_ids: sorted ids of all special tokens, the five and the added ones.
+        hash: equal for tokenizers that give a corpus the same ids, whatever else their files say.
+        max_length: most tokens of a text, [CLS] and [SEP] included; None if no file says it.
         notes: the lines.
+        text_state: the content of a tokenizer.json that tokenises the text of a corpus.
     """
 
     def __init__(self, backend, settings=None, notes=()):
@@ -84,24 +84,24 @@ class Tokenizer:
         self._added = backend.get_added_tokens_decoder()
         added = [i for i, token in self._added.items() if token.special]
         self.special_ids = tuple(sorted({*ids, *added}))
-        self._text_state = _state_for_text(json.loads(backend.to_str()))
-        self._text_tokenizer = tokenizers.Tokenizer.from_str(json.dumps(self._text_state))
+        self.text_state = _state_for_text(json.loads(backend.to_str()))
+        self._text_tokenizer = tokenizers.Tokenizer.from_str(json.dumps(self.text_state))
         self.hash = hashlib.sha256(self._text_tokenizer.to_str().encode()).hexdigest()
 
     def require_table(self, rows, model):
-        """Refuses a model whose table is another tokenizer's, by its length.
+        """Refuses a model whose vocabulary table has the wrong length for this tokenizer.
 
         Args:
-            rows: of the table; it may have spare ones (see `data.spare_rows`).
-            model: what messages call it.
+            rows: number of rows of the table; it may have spare rows (see `data.spare_rows`).
+            model: name of the model in messages.
 
         Raises:
-            UserError: there are fewer rows than ids, or more than padding explains.
+            UserError: there are fewer rows than ids, or too many for padding.
         """
         if not fits(rows, self.vocab_size):
             raise UserError(
-                f"--tokenizer: {self.vocab_size} tokens, but {model} has {rows}: their "
-                "vocabularies differ; name the tokenizer that the model was trained with"
+                f"`tokenizer`: {self.vocab_size} tokens, but {model} has {rows}: their "
+                "vocabularies differ; use the tokenizer that the model was trained with"
             )
 
     def encode_lines(self, lines):
@@ -131,21 +131,21 @@ class Tokenizer:
         return np.fromiter(ids, np.int32, lengths.sum()), lengths
 
     def corpus_encoder(self, size):
-        """What tokenises a corpus of some size soonest, with TensorFlow where that is imported.
+        """The fastest function to tokenise a corpus; it may use TensorFlow if that is imported.
 
         Args:
-            size: bytes of its text; None where that is not known.
+            size: bytes of its text; None if unknown.
 
         Returns:
-            A function like `encode_flat`, which gives the same.
+            A function like `encode_flat`, with the same results.
         """
         fast = None
         if "tensorflow" in sys.modules and (size is None or size >= WORTH_STARTING):
-            fast = fast_wordpiece(self._text_state)
+            fast = fast_wordpiece(self.text_state)
         return functools.partial(_encode_by_both, fast, self) if fast else self.encode_flat
 
     def encode(self, text, length):
-        """Tokenises one text as a model's input.
+        """Tokenises one text as input of a model.
 
         Args:
             text: a string, which may hold special tokens such as [MASK].
@@ -188,12 +188,12 @@ class Tokenizer:
         return TokenIds(*special, predictable, ordinary, continues)
 
     def save(self, directory, model_type=None, max_length=None):
-        """Writes the files that transformers reads, and which give it the same ids.
+        """Writes files with which transformers gives the same ids.
 
         Args:
             directory: an existing folder.
-            model_type: that of the model beside it ("bert", "distilbert", "mobilebert"), which
-                decides about token types; None: as in the files that were loaded.
+            model_type: type of the model beside it ("bert", "distilbert", "mobilebert"), which
+                decides whether there are token types; None: as in the files that were loaded.
             max_length: most tokens of a text, [CLS] and [SEP] included; None: as loaded.
 
         Example:
@@ -207,7 +207,7 @@ class Tokenizer:
 
 
 def load_tokenizer(source=""):
-    """Loads a tokenizer, with the ids that transformers 5 gives it.
+    """Loads a tokenizer, with the same ids as transformers 5.
 
     Args:
         source: a directory with tokenizer.json or vocab.txt, and perhaps tokenizer_config.json,
@@ -218,8 +218,8 @@ def load_tokenizer(source=""):
         A `Tokenizer`.
 
     Raises:
-        UserError: when it is missing, damaged or not BERT's WordPiece, or when it lacks one of
-            BERT's special tokens.
+        UserError: it is missing, damaged or not BERT's WordPiece, or lacks one of BERT's special
+            tokens.
 
     Example:
         import tfdistill
@@ -236,7 +236,7 @@ def load_tokenizer(source=""):
 
 
 def _encode_by_both(fast, slow, lines):
-    """Every line by the `FastWordPiece` that may go there, the others by the `Tokenizer`."""
+    """Tokenises with the `FastWordPiece` where it gives the same ids, else with the `Tokenizer`."""
     alike = fast.alike(lines)
     if alike.all():
         return fast.encode(lines)
@@ -257,7 +257,7 @@ def _state_for_text(state):
     """The content of a `tokenizer.json`, without the tokens that only frame a text."""
     added = [token for token in state["added_tokens"] if token["content"] not in FRAME]
     words = state["model"]["vocab"]
-    if isinstance(words, dict):  # the ids of added tokens count on from its length
+    if isinstance(words, dict):  # ids of added tokens start at its length
         framing = [token for token in state["added_tokens"] if token["content"] in FRAME]
         words = words | {token["content"]: token["id"] for token in framing}
     state = {**state, "added_tokens": added, "post_processor": None}
@@ -269,8 +269,9 @@ def _download(name):
 
     try:
         return Path(huggingface_hub.snapshot_download(name, allow_patterns=list(FILES)))
-    except Exception as error:  # its own errors, its HTTP library's, and the system's
+    except Exception as error:  # the hub's, the HTTP library's or the system's
         reason = " ".join(str(error).split())
         raise UserError(
-            f"tokenizer {name}: no such folder, and not to be had from the hub ({reason})"
+            f"tokenizer {name}: no such folder, and it could not be downloaded from the hub "
+            f"({reason})"
         ) from None

@@ -1,4 +1,4 @@
-"""The files of a tokenizer's folder, as they are: JSON objects, and lines about what they say."""
+"""The files of a tokenizer's folder: their JSON objects, and notes about them."""
 
 import json
 from pathlib import Path
@@ -14,18 +14,18 @@ FILES = (VOCABULARY, SERIALISED, SETTINGS, ADDED, SPECIAL_MAP, MODEL)
 
 
 class TokenizerFiles:
-    """A folder with tokenizer.json or vocab.txt, and perhaps the others of `FILES`.
+    """A folder with tokenizer.json or vocab.txt, and perhaps other files of `FILES`.
 
     Args:
         directory: `Path` of the folder.
-        name: what messages call it.
+        name: name of the tokenizer in messages.
 
     Attributes:
-        settings: the content of tokenizer_config.json; {} where there is none.
-        config: that of config.json.
-        state: that of tokenizer.json.
+        settings: the content of tokenizer_config.json; {} if there is none.
+        config: the content of config.json; {} if there is none.
+        state: the content of tokenizer.json; {} if there is none.
         vocabulary: the `Path` of vocab.txt, or None.
-        notes: lines that say what was taken where the files disagree or leave something open.
+        notes: lines about files that disagree or leave something open, and the choice made.
 
     Raises:
         UserError: a file is damaged, or neither tokenizer.json nor vocab.txt is there.
@@ -40,10 +40,10 @@ class TokenizerFiles:
         if self.vocabulary:
             refuse_lfs_pointer(path)
         if not self.state and not self.vocabulary:
-            raise self.error(f"neither {SERIALISED} nor {VOCABULARY} there")
+            raise self.error(f"it has neither {SERIALISED} nor {VOCABULARY}")
 
     def read(self, file):
-        """The object in a JSON file: a dict, {} where there is no such file."""
+        """The object in a JSON file: a dict, {} if there is no such file."""
         path = self._directory / file
         if not path.is_file():
             return {}
@@ -53,7 +53,7 @@ class TokenizerFiles:
         except (UnicodeDecodeError, json.JSONDecodeError) as error:
             raise self.damaged(f"{file}: {error}") from None
         if not isinstance(found, dict):
-            raise self.damaged(f"{file} holds no object")
+            raise self.damaged(f"{file} does not hold an object")
         return found
 
     def note(self, what):
@@ -65,5 +65,5 @@ class TokenizerFiles:
         return UserError(f"tokenizer {self._name}: {what}")
 
     def damaged(self, error):
-        """A `UserError` about files that are not what they should be."""
-        return self.error(f"damaged ({error}): name another with --tokenizer")
+        """A `UserError` about damaged files."""
+        return self.error(f"damaged ({error}): set `tokenizer` to another one")

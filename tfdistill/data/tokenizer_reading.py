@@ -1,8 +1,8 @@
-"""The tokenizer that a folder's files describe, as transformers reads them.
+"""Reads the tokenizer in a folder as transformers 5 does.
 
-transformers 5 takes only the words and the added tokens of `tokenizer.json` for BERT's classes; how
-text is lower-cased and split follows from `tokenizer_config.json`. Model-agnostic classes keep
-everything that `tokenizer.json` says.
+For BERT's classes, transformers 5 takes only the words and the added tokens from `tokenizer.json`;
+`tokenizer_config.json` decides how text is lower-cased and split. Model-agnostic classes take
+everything from `tokenizer.json`.
 """
 
 import collections
@@ -22,15 +22,15 @@ from tfdistill.data.tokenizer_files import (
     TokenizerFiles,
 )
 
-# Names may end in "Fast". The others of transformers split text in ways of their own.
+# Names may end in "Fast". Other classes of transformers split text in other ways.
 BERT_CLASSES = frozenset(
     ("BertTokenizer", "DistilBertTokenizer", "MobileBertTokenizer", "ElectraTokenizer")
 )
-AGNOSTIC = "PreTrainedTokenizer"  # or "TokenizersBackend": what tokenizer.json says
+AGNOSTIC = "PreTrainedTokenizer"  # or "TokenizersBackend": as in tokenizer.json
 AGNOSTIC_CLASSES = frozenset((AGNOSTIC, "TokenizersBackend", "PythonBackend"))
-# Models whose tokenizer is BERT's where no file names a class.
+# Model types whose tokenizer is BERT's if no file names a class.
 BERT_MODELS = frozenset(("bert", "distilbert", "mobilebert", "electra"))
-# Of words: from here on a vocabulary looks like that of a model which tells capitals apart.
+# Share of words with capitals from which a vocabulary counts as cased.
 CASED_SHARE = 0.05
 
 _CASING = ("do_lower_case", "strip_accents", "tokenize_chinese_chars")
@@ -44,11 +44,11 @@ def read_folder(directory, name):
     Args:
         directory: `Path` of a folder with tokenizer.json or vocab.txt, and perhaps
             tokenizer_config.json, added_tokens.json, special_tokens_map.json and config.json.
-        name: what messages call it.
+        name: name of the tokenizer in messages.
 
     Returns:
-        (`tokenizers.Tokenizer`, dict of tokenizer_config.json, list of lines that say what was
-        taken where the files disagree or leave something open).
+        (`tokenizers.Tokenizer`, dict of tokenizer_config.json, list of lines about files that
+        disagree or leave something open).
 
     Raises:
         UserError: the files are damaged, name another kind of tokenizer, or contradict each other.
@@ -66,21 +66,21 @@ def read_folder(directory, name):
         pair=f"{CLS}:0 $A:0 {SEP}:0 $B:1 {SEP}:1",
         special_tokens=[(token, backend.token_to_id(token)) for token in (CLS, SEP)],
     )
-    # A sentence encoder's file may ask to cut and pad every text.
+    # Files of sentence encoders may request truncation and padding.
     backend.no_truncation()
     backend.no_padding()
     return backend, files.settings, files.notes
 
 
 def bert_settings(state):
-    """The settings of a tokenizer that is BERT's own.
+    """The settings of a tokenizer that splits text like BERT's.
 
     Args:
         state: the content of a `tokenizer.json`.
 
     Returns:
-        dict of do_lower_case, strip_accents and tokenize_chinese_chars; None where text is split
-        in any other way than BERT's.
+        dict of do_lower_case, strip_accents and tokenize_chinese_chars; None if text is split in
+        another way.
     """
     model, normalizer = state["model"], state.get("normalizer") or {}
     found = {
@@ -105,15 +105,15 @@ def _class_of(files):
         kind = str(named).removesuffix("Fast")
         if kind not in BERT_CLASSES | AGNOSTIC_CLASSES:
             raise files.error(
-                f"its class {named} is not BERT's WordPiece, and would give other ids than are "
-                "read here: name another with --tokenizer"
+                f"its class {named} is not BERT's WordPiece and would give other ids: set "
+                "`tokenizer` to another one"
             )
         return kind
     model = files.config.get("model_type")
     if model and model not in BERT_MODELS:
         raise files.error(
-            f"that of a model of type {model}, and no file says that it is BERT's WordPiece: name "
-            'another with --tokenizer, or write "tokenizer_class": "BertTokenizer" into its '
+            f"its model type is {model}, and no file says that it is BERT's WordPiece: set "
+            '`tokenizer` to another one, or write "tokenizer_class": "BertTokenizer" into its '
             f"{SETTINGS}"
         )
     # transformers does not load a vocab.txt alone; its BertTokenizer does.
@@ -121,7 +121,7 @@ def _class_of(files):
 
 
 def _bert(files, kind):
-    """The words of the folder, split BERT's way with the folder's settings."""
+    """A tokenizer with the folder's words and settings that splits text like BERT."""
     casing = dict(zip(_CASING, _DEFAULTS, strict=True))
     for key, usual in casing.items():
         casing[key] = files.settings.get(key, usual)
@@ -129,41 +129,41 @@ def _bert(files, kind):
             raise files.error(f"{SETTINGS}: {key} must be true or false, not {casing[key]!r}")
     words = files.state["model"]["vocab"] if files.state else _read_vocabulary(files)
     if not isinstance(words, dict):
-        raise files.error(f"{SERIALISED} holds no WordPiece vocabulary, which {kind} reads")
+        raise files.error(f"{SERIALISED} holds no WordPiece vocabulary, but {kind} needs one")
     backend = tokenizers.Tokenizer(models.WordPiece(words, unk_token=UNK))
     _split_as_bert(backend, casing)
     if files.state and _effect(bert_settings(files.state)) != _effect(casing):
-        said = ", ".join(f"{key} {json.dumps(value)}" for key, value in casing.items())
+        shown = ", ".join(f"{key} {json.dumps(value)}" for key, value in casing.items())
         files.note(
-            f"{SERIALISED} splits text otherwise than a {kind} with {said}: these settings were "
-            f"taken, as transformers 5 does; the class PreTrainedTokenizerFast in {SETTINGS} would "
-            f"take {SERIALISED}'s way"
+            f"{SERIALISED} splits text differently from a {kind} with {shown}: these settings were "
+            f"used, as in transformers 5; the class PreTrainedTokenizerFast in {SETTINGS} would "
+            f"use {SERIALISED}"
         )
     if "do_lower_case" not in files.settings and _looks_cased(words):
         files.note(
-            "its words look cased, but no file says do_lower_case: text is lower-cased, as "
-            f'transformers does; to keep capitals, write "do_lower_case": false into {SETTINGS}'
+            "its words look cased, but no file sets do_lower_case: text is lower-cased, as in "
+            f'transformers; to keep capitals, write "do_lower_case": false into {SETTINGS}'
         )
     return backend
 
 
 def _agnostic(files, kind):
-    """What tokenizer.json says."""
+    """The tokenizer of tokenizer.json."""
     if not files.state:
-        raise files.error(f"its class {kind} needs a {SERIALISED}, and there is none")
+        raise files.error(f"its class {kind} needs a {SERIALISED}, but there is none")
     try:
         backend = tokenizers.Tokenizer.from_str(json.dumps(files.state))
     except Exception as error:  # the type that tokenizers raises
         raise files.damaged(error) from None
-    said = {key: files.settings[key] for key in _CASING if key in files.settings}
+    given = {key: files.settings[key] for key in _CASING if key in files.settings}
     own = bert_settings(files.state)
     if own:
         _split_as_bert(backend, own)
-    if said and (own is None or _effect({**own, **said}) != _effect(own)):
+    if given and (own is None or _effect({**own, **given}) != _effect(own)):
         files.note(
-            f"{SETTINGS} and {SERIALISED} disagree on {', '.join(said)}: {SERIALISED} was taken, "
-            f'as transformers 5 does; "tokenizer_class": "BertTokenizer" in {SETTINGS} would take '
-            "the settings"
+            f"{SETTINGS} and {SERIALISED} disagree on {', '.join(given)}: {SERIALISED} was used, "
+            f'as in transformers 5; "tokenizer_class": "BertTokenizer" in {SETTINGS} would use the '
+            "settings"
         )
     return backend
 
@@ -192,30 +192,30 @@ def _read_vocabulary(files):
             where = ", ".join(map(str, numbers[:-1]))
             files.note(
                 f"{VOCABULARY} has {word!r} in line {where} and again in line {numbers[-1]}: the "
-                "last counts, as in transformers, and nothing has the ids of the others"
+                "last one counts, as in transformers, and the other ids have no word"
             )
     return words
 
 
 def _compare_words(files, backend):
-    """Says so where vocab.txt is not what tokenizer.json holds."""
+    """Adds a note if vocab.txt and tokenizer.json hold different words."""
     if not files.state or not files.vocabulary:
         return
     try:
         words = models.WordPiece.read_file(str(files.vocabulary))
-    except Exception:  # a file that nobody reads
+    except Exception:  # this file is not used
         words = {}
     known = backend.get_vocab(with_added_tokens=False)
     added = {token["content"]: token["id"] for token in files.state.get("added_tokens", ())}
     if not known.items() <= words.items() <= {**added, **known}.items():
         files.note(
-            f"{VOCABULARY} and {SERIALISED} hold different words: {SERIALISED} was taken, as "
-            "transformers does"
+            f"{VOCABULARY} and {SERIALISED} hold different words: {SERIALISED} was used, as in "
+            "transformers"
         )
 
 
 def _effect(casing):
-    """What settings come to: where nothing is said of accents, they go with the capitals."""
+    """The effect of settings: accents are stripped with lower-casing, unless set otherwise."""
     if casing is None:
         return None
     lower, accents, chinese = casing.values()
@@ -223,6 +223,6 @@ def _effect(casing):
 
 
 def _looks_cased(words):
-    """Some vocabularies without capitals hold <S> or [CLS]; those with them, one word in three."""
+    """Whether words have capitals: one word in three of a cased vocabulary does."""
     words = [word for word in words if word[:1] not in ("[", "<")]
     return sum(word != word.lower() for word in words) > CASED_SHARE * len(words)

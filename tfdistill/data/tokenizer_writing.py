@@ -1,8 +1,8 @@
-"""A tokenizer written as Hugging Face files that give the same ids in all versions of transformers.
+"""Writes a tokenizer as Hugging Face files with the same ids in all versions of transformers.
 
-transformers 5 reads the settings, transformers 4 the pipeline in `tokenizer.json`: here both say
-the same. A tokenizer that BERT's settings cannot describe is written with the class that keeps
-what `tokenizer.json` says.
+transformers 5 reads the settings, transformers 4 the pipeline in `tokenizer.json`: both are written
+with the same content. A tokenizer that BERT's settings cannot describe gets the class that reads
+`tokenizer.json` alone.
 """
 
 import json
@@ -15,18 +15,18 @@ _FLAGS = ("content", "single_word", "lstrip", "rstrip", "normalized", "special")
 
 
 def write_folder(backend, directory, *, token_types, max_length):
-    """Writes tokenizer.json, tokenizer_config.json and, where it says the same, vocab.txt.
+    """Writes tokenizer.json, tokenizer_config.json and, if it is equivalent, vocab.txt.
 
     Args:
         backend: a `tokenizers.Tokenizer`.
         directory: an existing folder.
         token_types: whether the model reads token types; DistilBERT does not.
-        max_length: most tokens of a text, [CLS] and [SEP] included; None: not known.
+        max_length: most tokens of a text, [CLS] and [SEP] included; None if unknown.
     """
     directory, text = Path(directory), backend.to_str(pretty=True)
     state = json.loads(text)
     casing, words = bert_settings(state), _lines(state["model"]["vocab"])
-    # Not by its own save, whose exception for a full disk is no OSError.
+    # Its own save raises another exception than OSError for a full disk.
     (directory / SERIALISED).write_text(text, "utf-8")
     if casing is not None and words is not None:
         (directory / VOCABULARY).write_text("".join(f"{word}\n" for word in words), "utf-8")
@@ -43,7 +43,7 @@ def write_folder(backend, directory, *, token_types, max_length):
     more = [token for token in special if token not in SPECIAL_TOKENS]
     if more:
         settings["additional_special_tokens"] = more
-    # Where this is there, transformers looks into no other file for added tokens.
+    # With this key, transformers reads added tokens from no other file.
     settings["added_tokens_decoder"] = {
         str(token["id"]): {flag: token[flag] for flag in _FLAGS} for token in state["added_tokens"]
     }
@@ -57,7 +57,7 @@ def _class(casing, token_types):
 
 
 def _lines(words):
-    """The words by id; None where they do not fill the ids from 0 on, or not with lines."""
+    """The words by id; None if ids are missing, or a word does not fit into one line."""
     if not isinstance(words, dict) or sorted(words.values()) != list(range(len(words))):
         return None
     found = sorted(words, key=words.get)

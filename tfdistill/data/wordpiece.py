@@ -1,7 +1,7 @@
 """BERT's WordPiece at the speed of tensorflow-text, with the ids of `tokenizers`.
 
-The two differ in some characters (tensorflow-text folds those that only look alike) and in very
-long words. Lines without either, nearly all, go to tensorflow-text; the rest does not.
+The two differ in some characters (tensorflow-text folds look-alike characters) and in very long
+words. Nearly all lines have neither and go to tensorflow-text; the others go to `tokenizers`.
 """
 
 import contextlib
@@ -15,14 +15,14 @@ from tfdistill.data.documents import UNKNOWN
 from tfdistill.system.quiet import quiet_native_output
 
 TABLES = Path(__file__).parents[1] / "assets" / "wordpiece" / "characters.json"
-# Longer words are [UNK]: to one by their characters, to the other by their bytes.
+# Longer words are [UNK]: one library counts characters, the other bytes.
 LONGEST_WORD = 100
 LONGEST_CHARACTER = 4  # bytes
 IDEOGRAPHS = frozenset(map(chr, range(0x4E00, 0xA000)))
 
 
 class FastWordPiece:
-    """Tokenises lines by tensorflow-text, where that gives the ids of `tokenizers`.
+    """Tokenises lines with tensorflow-text, if it gives the same ids as `tokenizers`.
 
     Args:
         tokens: list of the vocabulary's tokens, by id.
@@ -40,14 +40,14 @@ class FastWordPiece:
         tables = json.loads(TABLES.read_text())["uncased" if lowercase else "cased"]
         self._alike, self._separators = (_table(tables[k]) for k in ("alike", "separators"))
         known = set(tokens)
-        # A character that is a word of its own, and one that nobody knows.
+        # A character that is a word by itself, and is not in the vocabulary.
         self._stand_in = min(c for c in IDEOGRAPHS - known if self._separators[ord(c)])
 
     def encode(self, lines):
         """Tokenises lines.
 
         Args:
-            lines: list of strings, all of which `alike` takes.
+            lines: list of strings for which `alike` is True.
 
         Returns:
             (ids int32 (tokens,), lengths int64 (lines,)).
@@ -59,7 +59,7 @@ class FastWordPiece:
         return ragged.flat_values.numpy(), np.diff(ragged.row_splits.numpy())
 
     def alike(self, lines):
-        """Which lines have the same ids from both.
+        """Finds the lines to which both libraries give the same ids.
 
         Args:
             lines: list of strings.
@@ -95,27 +95,36 @@ class FastWordPiece:
 
 
 def fast_wordpiece(state):
-    """A `FastWordPiece` for a tokenizer, or None where there is none.
+    """Makes a `FastWordPiece` for a tokenizer, if that is possible.
 
     Args:
         state: the content of a `tokenizer.json` whose only added token is [UNK].
 
     Returns:
-        None where tensorflow-text is missing, does not load, or was never compared with the
-        installed `tokenizers`; and for tokenizers that are not BERT's own.
+        `FastWordPiece`; None if tensorflow-text is missing, does not load, or was never compared
+        with the installed `tokenizers`, and for tokenizers that do not split text like BERT's.
     """
-    if _versions() not in json.loads(TABLES.read_text())["made_with"] or not _is_bert(state):
+    if not (compared(installed_versions()) and splits_like_bert(state)):
         return None
     vocabulary = state["model"]["vocab"]
     tokens = sorted(vocabulary, key=vocabulary.get)
     try:
         return FastWordPiece(tokens, lowercase=state["normalizer"]["lowercase"])
-    except Exception:  # what a library raises that was built for another TensorFlow
+    except Exception:  # raised by a library that was built for another TensorFlow
         return None
 
 
-def _versions():
-    """Of the packages whose ids the table compares; None for one that is missing."""
+def compared(versions):
+    """Whether the ids of these versions were compared.
+
+    Args:
+        versions: dict of package names to versions.
+    """
+    return versions in json.loads(TABLES.read_text())["made_with"]
+
+
+def installed_versions():
+    """Installed versions of the packages that the table compares: a dict."""
     found = {}
     for name in ("tensorflow-text", "tokenizers"):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -123,7 +132,12 @@ def _versions():
     return found
 
 
-def _is_bert(state):
+def splits_like_bert(state):
+    """Whether a tokenizer splits text like BERT's, so that tensorflow-text can replace it.
+
+    Args:
+        state: as for `fast_wordpiece`.
+    """
     model, normalizer = state["model"], state["normalizer"] or {}
     wanted = {
         "type": "WordPiece",
@@ -147,12 +161,12 @@ def _is_bert(state):
 
 
 def _is_strange(token):
-    """It holds a space or nothing, so that only one of the two can find it."""
+    """Whether a token is empty or holds a space: only one of the libraries can find it."""
     return len(token.split()) != 1 or token != token.strip()
 
 
 def _plain(token):
-    """An added token that is found wherever it stands, as it stands; else None."""
+    """The content of an added token that matches anywhere, unchanged; None for other tokens."""
     options = ("single_word", "lstrip", "rstrip", "normalized")
     return None if any(token[option] for option in options) else token["content"]
 

@@ -1,6 +1,4 @@
-"""The folder that ships: every exported file of a model, each checked before any is put there."""
-
-import dataclasses
+"""The folder that ships: all exported files of a model, written once every file has passed."""
 
 from tfdistill.deployment.latency import measure_latency
 from tfdistill.deployment.parity import FLOAT32, ParityError, check_parity
@@ -9,28 +7,29 @@ from tfdistill.deployment.tflite import DYNAMIC_INT8, export_tflite_files
 from tfdistill.system.files import folder_aside
 
 FLOAT32_FILE, INT8_FILE, SAVED_MODEL = "student.tflite", "student_int8.tflite", "saved_model"
-PARITY_POSITIONS = 512  # masked positions of held-out text that each file must pass
+PREDICTIONS = 512  # on held-out text, on which each file is compared with the model
 
 
-def export_bundle(model, directory, length, tokenizer, batches, doing=lambda text: None):
+def export_bundle(task, model, directory, length, tokenizer, batches, doing=lambda text: None):
     """Writes both TFLite files, the SavedModel and the tokenizer of a model.
 
     Args:
-        model: a `MaskedLanguageModel` with a head.
+        task: the model's `Task`.
+        model: a `Model` with a head.
         directory: folder to write; an existing one is replaced, once all files have passed.
         length: tokens in a row, [CLS] and [SEP] included.
         tokenizer: the model's `Tokenizer`.
         batches: evaluation batches with rows of that length, to compare the files with the model
             (see `check_parity`) and to time them; iterated over twice.
-        doing: called with what is being done, before each part of the work.
+        doing: called with a description of each part of the work, before it begins.
 
     Returns:
-        (facts, failure): dict of the TFLite files' names to dicts: the fields of `ParityResult`,
-        `bytes`, and `latency_ms`, the median of one text with one [MASK] on one thread; and the
-        `ParityError` of an int8 file that costs too much, which is then left out, or None.
+        (facts, failure): dict of the TFLite files' names to dicts: `ParityResult.facts`, `bytes`,
+        and `latency_ms`, the median of one text on one thread; and the `ParityError` of an int8
+        file that costs too much, which is then left out, or None.
 
     Raises:
-        ParityError: the float32 file does not say what the model says.
+        ParityError: the float32 file does not predict what the model predicts.
         UserError: the model cannot be exported.
         OSError: a write failed.
     """
@@ -43,16 +42,18 @@ def export_bundle(model, directory, length, tokenizer, batches, doing=lambda tex
             kind = quantize or FLOAT32
             doing(f"comparing {name} with the model")
             try:
-                parity = check_parity(model, aside / name, batches, PARITY_POSITIONS, kind)
+                parity = check_parity(task, model, aside / name, batches, PREDICTIONS, kind)
             except ParityError as error:
                 if not quantize:
                     raise
                 failure = error
                 (aside / name).unlink()
                 continue
-            facts[name] = {**dataclasses.asdict(parity), "bytes": (aside / name).stat().st_size}
+            size = (aside / name).stat().st_size
+            facts[name] = parity.facts(task.primary.key) | {"bytes": size}
         doing("timing the files")
-        latency = measure_latency({name: aside / name for name in facts}, batch=next(iter(batches)))
+        rows = task.rows_to_time(next(iter(batches)))
+        latency = measure_latency({name: aside / name for name in facts}, rows)
         for name, milliseconds in latency.items():
             facts[name]["latency_ms"] = milliseconds
         doing(f"writing {SAVED_MODEL}")

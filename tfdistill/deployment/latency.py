@@ -1,4 +1,4 @@
-"""How long exported files take for one [MASK], measured in turn."""
+"""Latency of exported files, which run in turn."""
 
 import statistics
 import time
@@ -8,20 +8,23 @@ import numpy as np
 from tfdistill.deployment.tflite import LiteModel
 
 WARM_UP_RUNS = 5
+LOWEST_IDS = 100  # every vocabulary has these ids; which ids are read takes no time
+TOKEN_INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 
 
-def measure_latency(paths, runs=50, threads=1, batch=None):
+def measure_latency(paths, rows=(), runs=50, threads=1, open_file=LiteModel):
     """Times the files in LiteRT, one run of each after the other, round after round.
 
-    Taking turns spreads what else the machine does over all of them; the median ignores its
-    spikes. A run goes from token ids to the logits of one masked position.
+    Taking turns spreads the machine's other work over all files, and the median ignores its
+    spikes. A run goes from token ids to the logits of one prediction.
 
     Args:
         paths: dict of names to .tflite files.
+        rows: list of inputs for `LiteModel.logits`, with rows of the files' length, which are run
+            in turn; when empty, a row of random tokens without padding.
         runs: timed runs of each file.
         threads: CPU threads of each file.
-        batch: an evaluation batch whose rows, of the files' length, are run in turn; without
-            one, or where it masks nothing, a row of random tokens without padding.
+        open_file: function of a path and threads to a `LiteModel`.
 
     Returns:
         dict of the names to their median milliseconds.
@@ -29,27 +32,20 @@ def measure_latency(paths, runs=50, threads=1, batch=None):
     Raises:
         UserError: a file cannot be run.
     """
-    models = {name: LiteModel(path, threads) for name, path in paths.items()}
-    rows = {name: _rows(model, batch) for name, model in models.items()}
+    models = {name: open_file(path, threads) for name, path in paths.items()}
+    rows = {name: rows or [_random_row(model)] for name, model in models.items()}
     times = {name: [] for name in models}
     for run in range(-WARM_UP_RUNS, runs):
         for name, model in models.items():
             row = rows[name][run % len(rows[name])]
             started = time.perf_counter()
-            model.logits(*row)
+            model.logits(row)
             if run >= 0:
                 times[name].append(time.perf_counter() - started)
     return {name: 1000 * statistics.median(seconds) for name, seconds in times.items()}
 
 
-def _rows(model, batch):
-    """List of (input_ids, attention_mask, masked position)."""
-    rows = [] if batch is None else np.flatnonzero(batch["masked_weights"][:, 0] > 0)
-    if len(rows):
-        names = ("input_ids", "attention_mask")
-        return [
-            (*(batch[name][row] for name in names), batch["masked_positions"][row, 0])
-            for row in rows
-        ]
-    ids = np.random.default_rng(0).integers(0, model.vocab_size, model.length)
-    return [(ids, np.ones(model.length, np.int32), model.length // 2)]
+def _random_row(model):
+    ids = np.random.default_rng(0).integers(0, LOWEST_IDS, model.length)
+    row = {"input_ids": ids, "attention_mask": np.ones(model.length, np.int32)}
+    return {name: [model.length // 2] for name in model.input_names - TOKEN_INPUTS} | row

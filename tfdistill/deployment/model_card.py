@@ -9,12 +9,10 @@ MEANINGS = {
     "input_ids": "token ids, [CLS] … [SEP], padded with [PAD]",
     "attention_mask": "1 for tokens, 0 for padding",
     "token_type_ids": "all 0",
-    "masked_positions": "index of the token to predict",
 }
 
 # Rows of the table, by their keys in metrics.json.
 MODELS = {
-    "unigram": "token frequencies",
     "teacher": "teacher",
     "student": "student",
     "baseline_start": "the same start without a teacher",
@@ -24,7 +22,7 @@ MODELS = {
 
 PAGE = """# {title}
 
-A masked language model for the phone: given a text with one hidden word, it predicts the word.
+{description}
 {provenance} {shape}
 
 ## Files
@@ -42,7 +40,7 @@ Signature `serving_default`; give inputs by name, their order in the file is not
 | | name | type | shape | meaning |
 |---|---|---|---|---|
 {inputs}
-| output | `logits` | float32 | (1, 1, {vocab_size}) | one score per token of the vocabulary |
+| output | `logits` | float32 | {output_shape} | {output} |
 
 ## Run it
 
@@ -61,32 +59,16 @@ Signature `serving_default`; give inputs by name, their order in the file is not
 text and of the teacher that they come from.*
 """
 
-EXAMPLE = """\
-import numpy as np
-from ai_edge_litert.interpreter import Interpreter
-from tokenizers import Tokenizer
 
-tokenizer = Tokenizer.from_file("tokenizer.json")
-tokenizer.enable_padding(length={length})
-tokenizer.enable_truncation({length}, stride={stride})  # a longer text comes in parts
-text = tokenizer.encode("The whale [MASK] the ship.")
-text = next(part for part in [text, *text.overflowing] if "[MASK]" in part.tokens)
-run = Interpreter("{file}").get_signature_runner("serving_default")
-inputs = dict(input_ids=text.ids, attention_mask=text.attention_mask{token_types})
-inputs["masked_positions"] = [text.tokens.index("[MASK]")]
-logits = run(**{{name: np.array([x], np.int32) for name, x in inputs.items()}})["logits"][0, 0]
-print([word for i in np.argsort(-logits) if (word := tokenizer.id_to_token(i))][:5])
-"""
-
-
-def write_model_card(path, config, export, metrics=None):
+def write_model_card(task, path, config, export, metrics=None):
     """Writes the model card.
 
     Args:
+        task: the model's `Task`.
         path: the file to write, in the folder of the exported files.
         config: the model's `EncoderConfig`.
-        export: what `export_bundle` returned: dict of the TFLite files' names to measurements.
-            The example runs the last one.
+        export: facts of `export_bundle`: dict of the TFLite files' names to measurements. The
+            example runs the last one.
         metrics: the content of a run's metrics.json, or None for a model without a run.
 
     Raises:
@@ -94,22 +76,24 @@ def write_model_card(path, config, export, metrics=None):
         OSError: the write failed.
     """
     *_, shipped = export
-    lite = LiteModel(Path(path).parent / shipped)
+    lite, words = LiteModel(Path(path).parent / shipped), task.words
     card = PAGE.format(
+        description=words.card,
         title=f"{config.model_type} student, {config.num_hidden_layers} layers of width "
         f"{config.hidden_size}",
         provenance=_provenance(metrics),
         shape=_shape(config, lite.length),
-        files=_files(export),
-        inputs=_inputs(lite),
-        vocab_size=lite.vocab_size,
-        example=EXAMPLE.format(
+        files=_files(task, export),
+        inputs=_inputs(words, lite),
+        output_shape=lite.output_shape,
+        output=words.output,
+        example=words.code.format(
             length=lite.length,
             stride=lite.length // 4,  # tokens that neighbouring parts share
             file=shipped,
             token_types=", token_type_ids=text.type_ids" * ("token_type_ids" in lite.input_names),
         ),
-        quality=_quality(metrics),
+        quality=_quality(task, metrics),
     )
     write_atomically(path, card)
 
@@ -133,51 +117,54 @@ def _shape(config, length):
     )
 
 
-def _files(export):
+def _files(task, export):
+    metric, words = task.primary, task.words
     lines = [
-        "| file | weights | MB | latency (ms) | loss | top-1 | same likeliest word as the Keras "
-        "model |"
+        f"| file | weights | MB | latency (ms) | loss | {metric.name} | {words.agreement} as the "
+        "Keras model |"
     ]
     lines.append("|---|---|---:|---:|---:|---:|---:|")
     for name, facts in export.items():
         weights = "int8, a scale per row" if "int8" in name else "float32"
         lines.append(
             f"| `{name}` | {weights} | {facts['bytes'] / 1e6:.2f} | {facts['latency_ms']:.2f} "
-            f"| {facts['loss_lite']:.3f} | {facts['top1_lite']:.1%} "
+            f"| {facts['loss_lite']:.3f} | {metric.text({metric.key: facts[f'{metric.key}_lite']})}"
+            f"{metric.unit} "
             f"| {facts['agreement']:.1%} of {facts['positions']:,} |"
         )
-    lines += ["", "Latency: one text with one [MASK], median, LiteRT, 1 thread."]
-    lines.append("Loss (nats per hidden token) and top-1: of the file itself, at the hidden tokens")
-    lines.append("of held-out text that the last column counts.")
+    lines += ["", f"Latency: {words.one_input}, median, LiteRT, 1 thread."]
+    lines.append(f"Loss (nats) and {metric.name} are those of the file itself, for the")
+    lines.append(f"{words.predictions} of held-out text that the last column counts.")
     return "\n".join(lines)
 
 
-def _inputs(lite):
+def _inputs(words, lite):
     rows = []
-    for name, meaning in MEANINGS.items():
+    for name, meaning in {**MEANINGS, **words.inputs}.items():
         if name in lite.input_names:
-            shape = "(1, 1)" if name == "masked_positions" else f"(1, {lite.length})"
+            shape = "(1, 1)" if name in words.inputs else f"(1, {lite.length})"
             rows.append(f"| input | `{name}` | int32 | {shape} | {meaning} |")
     return "\n".join(rows)
 
 
-def _quality(metrics):
+def _quality(task, metrics):
     if metrics is None:
         return "Not measured."
     where = f"the {metrics['split']} split of `{metrics['corpus']}`"
-    lines = [f"Float32 models on the whole of {where}, words hidden at random. The student is what"]
-    lines += ["`student.tflite` holds; each file's own numbers are in the table of files.", ""]
-    lines.append("| model | loss (nats per hidden token) | top-1 | top-5 | agrees with teacher |")
-    lines.append("|---|---:|---:|---:|---:|")
-    for key, name in MODELS.items():
+    lines = [f"Float32 models on the whole of {where}. `student.tflite` holds the student;"]
+    lines += ["each file's own numbers are in the table of files.", ""]
+    measures = [metric for metric in task.metrics if metric.in_summaries]
+    names = [
+        f"{metric.name} ({metric.unit})" if metric.unit else metric.name for metric in measures
+    ]
+    lines.append(f"| model | {' | '.join(names)} | agrees with teacher |")
+    lines.append("|---|" + "---:|" * (len(measures) + 1))
+    for key, name in ({task.floor_key: task.words.floor} | MODELS).items():
         model = metrics["models"].get(key, {})
-        if "loss" in model:  # a teacher without masked-LM head has none
-            agreement = f"{model['agreement']:.1%}" if "agreement" in model else "–"
-            error = model.get("standard_errors", {}).get("top1")
-            top1 = f"{model['top1']:.1%}" + ("" if error is None else f" ± {error:.1%}")
-            lines.append(
-                f"| {name} | {model['loss']:.3f} | {top1} | {model['top5']:.1%} | {agreement} |"
-            )
+        if "loss" in model:  # a teacher without a head of the task has no metrics
+            cells = [metric.text(model, metric is task.primary) for metric in measures]
+            cells.append(f"{model['agreement']:.1%}" if "agreement" in model else "–")
+            lines.append(f"| {name} | {' | '.join(cells)} |")
     if any("standard_errors" in model for model in metrics["models"].values()):
         lines += ["", "±: standard error, by bootstrap over the rows of the split."]
     if metrics.get("teacher_answers"):

@@ -1,4 +1,4 @@
-"""Fills [MASK] in text, from a Hugging Face directory or from a TFLite file."""
+"""Predicts for texts, with a Hugging Face directory or with a TFLite file."""
 
 from pathlib import Path
 
@@ -12,27 +12,34 @@ TOKENIZER_FILES = ("tokenizer.json", "vocab.txt")
 
 
 class Predictor:
-    """A masked language model with its tokenizer; make one with `Predictor.open`.
+    """A model with its tokenizer and its task; make one with `Predictor.open`.
 
     Args:
-        predict: from (input_ids, attention_mask), int32 (length,), and positions, int (masked,),
-            to logits, float32 (masked, vocab).
+        run: function of a dict of inputs, int32 arrays of one row, to their logits, float32,
+            without the batch's axis.
         tokenizer: a `Tokenizer`.
+        task: the model's `Task`.
         length: most tokens in a text, [CLS] and [SEP] included.
-        padded: whether `predict` needs all `length` tokens, padding included.
+        padded: whether `run` needs all `length` tokens, with padding, and one column of further
+            inputs; else it takes any number of both.
+
+    Attributes:
+        tokenizer: the `Tokenizer`.
+        length: as above.
+        notes: tuple of str, warnings about the tokenizer's files.
     """
 
-    def __init__(self, predict, tokenizer, length, padded):
-        self._predict, self._tokenizer = predict, tokenizer
-        self.notes = tokenizer.notes  # what was taken where the tokenizer's files disagree
-        self._length, self._padded = length, padded
+    def __init__(self, run, tokenizer, task, length, padded):
+        self._run, self._task, self._padded = run, task, padded
+        self.tokenizer, self.length, self.notes = tokenizer, length, tokenizer.notes
 
     @classmethod
-    def open(cls, path_or_hub_name, tokenizer=None):
+    def open(cls, path_or_hub_name, task, tokenizer=None):
         """Opens a model.
 
         Args:
             path_or_hub_name: Hugging Face directory or hub name, or a .tflite file.
+            task: the model's `Task`.
             tokenizer: directory or hub name of the tokenizer; None: the model's own. That of a
                 .tflite file is looked for beside it, then in `../student`.
 
@@ -40,43 +47,44 @@ class Predictor:
             A `Predictor`.
 
         Raises:
-            UserError: there is no such model, it has no masked-LM head, no tokenizer was found,
-                or the tokenizer's vocabulary is another.
+            UserError: there is no such model, it has no head for the task, no tokenizer was found,
+                or the tokenizer does not fit the model.
         """
         if str(path_or_hub_name).endswith(".tflite"):
-            return cls._open_tflite(Path(path_or_hub_name), tokenizer)
-        return cls._open_keras(str(path_or_hub_name), tokenizer)
+            return cls._open_tflite(Path(path_or_hub_name), task, tokenizer)
+        return cls._open_keras(str(path_or_hub_name), task, tokenizer)
 
     @classmethod
-    def _open_tflite(cls, path, tokenizer):
+    def _open_tflite(cls, path, task, tokenizer):
         model = LiteModel(path)
+        if missing := task.words.inputs.keys() - model.input_names:
+            raise UserError(
+                f"{path} has no input {', '.join(sorted(missing))}: it was exported for another "
+                f"task than {task.name}"
+            )
         tokenizer = load_tokenizer(tokenizer or _tokenizer_beside(path))
-        tokenizer.require_table(model.vocab_size, path)
-
-        def predict(input_ids, attention_mask, positions):
-            rows = [model.logits(input_ids, attention_mask, position) for position in positions]
-            return np.stack(rows)  # (masked, vocab)
-
-        return cls(predict, tokenizer, model.length, padded=True)
+        if task.outputs_are_tokens:
+            tokenizer.require_table(model.outputs, path)
+        return cls(model.logits, tokenizer, task, model.length, padded=True)
 
     @classmethod
-    def _open_keras(cls, name, tokenizer):
-        from tfdistill.models.hugging_face.checkpoint import load_model, resolve_directory
+    def _open_keras(cls, name, task, tokenizer):
+        from tfdistill.models.hugging_face.checkpoint import resolve_directory
 
         directory = resolve_directory(name)
-        model = load_model(directory)
+        model = task.load(directory)
         if model.head is None:
-            raise UserError(f"--model={name} has no masked-LM head: name a model with one")
-        tokenizer = load_tokenizer(tokenizer or str(directory))
-        return cls.of_model(model, tokenizer)
+            raise UserError(f"`model`={name} has no head for the task {task.name}: use another")
+        return cls.of_model(model, load_tokenizer(tokenizer or str(directory)), task)
 
     @classmethod
-    def of_model(cls, model, tokenizer):
+    def of_model(cls, model, tokenizer, task):
         """Wraps a model that is in memory.
 
         Args:
-            model: a `MaskedLanguageModel` with a head.
+            model: a `Model` with a head.
             tokenizer: a `Tokenizer`.
+            task: the model's `Task`.
 
         Returns:
             A `Predictor`.
@@ -86,53 +94,73 @@ class Predictor:
         """
         tokenizer.require_table(model.config.vocab_size, "the model")
 
-        def predict(input_ids, attention_mask, positions):
-            arrays = (input_ids, attention_mask, positions)
-            names = ("input_ids", "attention_mask", "masked_positions")
-            batch = {
-                name: np.asarray(array, np.int32)[None]
-                for name, array in zip(names, arrays, strict=True)
-            }
-            return np.asarray(model(batch)["logits"])[0]  # (masked, vocab)
+        def run(inputs):
+            batch = {name: np.asarray(row, np.int32)[None] for name, row in inputs.items()}
+            return np.asarray(model(batch)["logits"])[0]
 
-        return cls(predict, tokenizer, model.config.max_position_embeddings, padded=False)
+        return cls(run, tokenizer, task, model.config.max_position_embeddings, padded=False)
 
-    def fill(self, text, top_k=5):
-        """Predicts the words behind the [MASK] tokens of a text, each with the others unseen.
-
-        Args:
-            text: str with one or more [MASK].
-            top_k: words to return for each.
-
-        Returns:
-            For each [MASK], in order, a list of (token, probability), the likeliest first;
-            probabilities are those of a softmax over the model's whole table, spare rows too.
+    def predict(self, text, **options):
+        """Predicts for a text: arguments and result as `predict` of the task.
 
         Raises:
-            UserError: no [MASK] in the text, or more tokens than the model takes.
-        """
-        # One token more than fits, so that a text that was cut gives itself away.
-        input_ids, attention_mask = self._tokenizer.encode(text, self._length + 1)
-        tokens = int(attention_mask.sum())
-        if tokens > self._length:
-            raise UserError(
-                f"the text has more than {self._length - 2} tokens, the model's limit: shorten it"
-            )
-        positions = np.flatnonzero(input_ids == self._tokenizer.mask_id)
-        if not len(positions):
-            raise UserError("the text has no [MASK]: write [MASK] for the word to predict")
-        kept = self._length if self._padded else tokens
-        logits = self._predict(input_ids[:kept], attention_mask[:kept], positions)
-        return [self._likeliest(row, top_k) for row in logits]
+            UserError: the text does not fit.
 
-    def _likeliest(self, logits, top_k):
-        logits = logits.astype(np.float64)  # (vocab,)
-        probabilities = np.exp(logits - logits.max())
-        probabilities /= probabilities.sum()
-        known = self._tokenizer.known
-        order = np.argsort(-probabilities[: len(known)], kind="stable")
-        order = order[known[order]][:top_k]
-        return [(self._tokenizer.id_to_token(i), float(probabilities[i])) for i in order]
+        Example:
+            from tfdistill import tasks
+            from tfdistill.deployment.predictor import Predictor
+
+            predictor = Predictor.open("runs/mini/student", tasks.get("masked_lm"))
+            predictor.predict("The whale [MASK] the ship.", top_k=3)
+        """
+        return self._task.predict(self, text, **options)
+
+    def encode(self, text):
+        """Tokenizes a text for the model.
+
+        Args:
+            text: str.
+
+        Returns:
+            (inputs, ids): dict of `input_ids` and `attention_mask`, int32 (length,), and the ids of
+            the text without padding, with [CLS] and [SEP].
+
+        Raises:
+            UserError: the text has more tokens than the model takes.
+        """
+        # With room for one more token than fits, a text that is too long can be recognised.
+        input_ids, attention_mask = self.tokenizer.encode(text, self.length + 1)
+        tokens = int(attention_mask.sum())
+        if tokens > self.length:
+            raise UserError(
+                f"the text has more than {self.length - 2} tokens, the model's limit: shorten it"
+            )
+        end = self.length if self._padded else tokens
+        inputs = {"input_ids": input_ids[:end], "attention_mask": attention_mask[:end]}
+        return inputs, input_ids[:tokens]
+
+    def logits(self, inputs):
+        """Runs the model on one row of inputs: float32, without the batch's axis.
+
+        Args:
+            inputs: of `encode`, perhaps with further inputs of the head.
+        """
+        return self._run(inputs)
+
+    def logits_at(self, inputs, name, values):
+        """Runs the model for several values of a further input of the head.
+
+        Args:
+            inputs: of `encode`.
+            name: of the further input, such as "masked_positions".
+            values: int (values,).
+
+        Returns:
+            float32 (values, outputs).
+        """
+        if not self._padded:
+            return self._run({**inputs, name: values})
+        return np.concatenate([self._run({**inputs, name: [value]}) for value in values])
 
 
 def _tokenizer_beside(path):
@@ -141,6 +169,6 @@ def _tokenizer_beside(path):
         if any((folder / name).is_file() for name in TOKENIZER_FILES):
             return str(folder)
     raise UserError(
-        f"no {' or '.join(TOKENIZER_FILES)} in {folders[0]} or {folders[1]}: name its folder "
-        "with --tokenizer"
+        f"no {' or '.join(TOKENIZER_FILES)} in {folders[0]} or {folders[1]}: set `tokenizer` to "
+        "its folder"
     )

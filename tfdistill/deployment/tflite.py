@@ -16,13 +16,14 @@ DYNAMIC_INT8 = "dynamic_int8"
 
 
 def export_tflite(model, path, quantize=None, length=128):
-    """Writes a TFLite file of built-in operators that predicts one [MASK] of one text.
+    """Writes a TFLite file of built-in operators that predicts for one text.
 
     Its inputs are int32: `input_ids`, `attention_mask` and, for BERT, `token_type_ids`
-    (1, length), and `masked_positions` (1, 1). Its output `logits` is float32 (1, 1, vocab).
+    (1, length), and the head's further inputs: for masked LM `masked_positions` (1, 1), one
+    [MASK]. Its output `logits` is float32, for masked LM (1, 1, vocab).
 
     Args:
-        model: a `MaskedLanguageModel` with a head.
+        model: a `Model` with a head.
         path: the file to write; an existing one is replaced when the new one is complete.
         quantize: None for float32 weights, or "dynamic_int8": int8 weights with one scale per
             row, activations quantised as they come (dynamic-range quantisation). The embedding
@@ -48,7 +49,7 @@ def export_tflite_files(model, files, length):
     """Writes several TFLite files of one model, which is traced once (see `export_tflite`).
 
     Args:
-        model: a `MaskedLanguageModel` with a head.
+        model: a `Model` with a head.
         files: dict of paths to their `quantize`.
         length: tokens in a row, [CLS] and [SEP] included.
 
@@ -59,16 +60,25 @@ def export_tflite_files(model, files, length):
         if quantize not in (None, DYNAMIC_INT8):
             raise ValueError(f"quantize must be None or {DYNAMIC_INT8!r}, not {quantize!r}")
     with tempfile.TemporaryDirectory() as directory:
-        write_archive(model, directory, batch=1, length=length, masked=1)
+        write_archive(model, directory, batch=1, length=length, columns=1)
         for path, quantize in files.items():
-            content = _convert(directory, quantize)
+            content = convert(directory, quantize)
             if quantize:
                 content = share_tied_table(content)
-            _require_weights(content, model, quantize, length)
+            require_weights(content, model, quantize, length)
             write_atomically(path, content)
 
 
-def _convert(saved_model, quantize):
+def convert(saved_model, quantize):
+    """Converts a SavedModel with TensorFlow's converter.
+
+    Args:
+        saved_model: its folder.
+        quantize: as for `export_tflite`.
+
+    Returns:
+        bytes of a TFLite file.
+    """
     import tensorflow as tf
 
     with quiet_native_output():
@@ -79,10 +89,19 @@ def _convert(saved_model, quantize):
         return converter.convert()
 
 
-def _require_weights(content, model, quantize, length):
-    """Converters have been seen to write files without weights, and say nothing."""
+def require_weights(content, model, quantize, length):
+    """Refuses a file without weights, which some converters write without an error.
+
+    Args:
+        content: bytes of the file.
+        model: the `Model`.
+        quantize, length: as for `export_tflite`.
+
+    Raises:
+        UserError: the file is smaller than its weights.
+    """
     config = model.config
-    # Matrices alone: a bias of zeros or a gamma of ones may be optimised away.
+    # Only matrices: the converter may remove a bias of zeros or a gamma of ones.
     shapes = [variable.shape for variable in model.variables if len(variable.shape) == 2]
     parameters = sum(map(math.prod, shapes))
     parameters -= (config.max_position_embeddings - length) * config.hidden_size  # cut by tracing
@@ -103,11 +122,12 @@ class LiteModel:
 
     Attributes:
         length: tokens in a row.
-        vocab_size: tokens in the vocabulary.
+        output_shape: shape of `logits`, a tuple.
+        outputs: number of logits of a prediction; for masked LM the tokens in the vocabulary.
         input_names: frozenset of the names of the inputs.
 
     Raises:
-        UserError: the file is missing, damaged, or of another kind of model.
+        UserError: the file is missing, damaged, or was not written by `export_tflite`.
     """
 
     def __init__(self, path, threads=1):
@@ -126,41 +146,31 @@ class LiteModel:
             raise UserError(f"{path} is no readable TFLite file: export it again") from error
         inputs, outputs = self._run.get_input_details(), self._run.get_output_details()
         self.input_names = frozenset(inputs)
-        if not {"input_ids", "attention_mask", "masked_positions"} <= set(inputs) or set(
-            outputs
-        ) != {"logits"}:
-            raise UserError(f"{path} is no masked-LM file of tfdistill.export: export it again")
+        if not {"input_ids", "attention_mask"} <= set(inputs) or set(outputs) != {"logits"}:
+            raise UserError(f"{path} was not written by tfdistill.export: export it again")
         self.length = int(inputs["input_ids"]["shape"][1])
-        self.vocab_size = int(outputs["logits"]["shape"][-1])
+        self.output_shape = tuple(map(int, outputs["logits"]["shape"]))
+        self.outputs = self.output_shape[-1]
 
-    def logits(self, input_ids, attention_mask, masked_position):
-        """Predicts one position of one text.
+    def logits(self, inputs):
+        """Predicts for one text.
 
         Args:
-            input_ids: int (length,).
-            attention_mask: int (length,), 1 for real tokens, 0 for padding.
-            masked_position: int, index of the token to predict.
+            inputs: dict of the inputs' names to int arrays of one row, such as `input_ids` and
+                `attention_mask` (length,); `token_type_ids` are 0 when left out.
 
         Returns:
-            float32 (vocab,).
+            float32, the logits without the batch's axis, such as (1, vocab) for masked LM.
 
         Raises:
             UserError: LiteRT cannot run the file.
         """
-        inputs = {
-            "input_ids": _row(input_ids),
-            "attention_mask": _row(attention_mask),
-            "masked_positions": _row([masked_position]),
-        }
+        inputs = {name: np.asarray(row, np.int32).reshape(1, -1) for name, row in inputs.items()}
         if "token_type_ids" in self.input_names:
-            inputs["token_type_ids"] = np.zeros((1, self.length), np.int32)
+            inputs.setdefault("token_type_ids", np.zeros((1, self.length), np.int32))
         try:
-            return self._run(**inputs)["logits"].reshape(-1)  # (vocab,)
+            return self._run(**inputs)["logits"][0]
         except (ValueError, RuntimeError) as error:
             raise UserError(f"{self.path} does not run in LiteRT ({error}): export it again") from (
                 error
             )
-
-
-def _row(values):
-    return np.asarray(values, np.int32).reshape(1, -1)

@@ -6,8 +6,10 @@ import itertools
 import numpy as np
 
 from tfdistill import recipes
-from tfdistill.data.batches import Rows, TrainingBatches
+from tfdistill.data.batches import TrainingBatches
 from tfdistill.data.corpus import open_corpus
+from tfdistill.data.masking import training_masking
+from tfdistill.data.rows import Rows
 from tfdistill.data.shards import Shard
 from tfdistill.distillation.distiller import Distiller, StepOptions
 from tfdistill.models.configs.config_files import named_config
@@ -118,7 +120,8 @@ def batches(workload, tokenizer):
     ids = np.fromiter(itertools.chain.from_iterable(tokenizer.encode_lines(lines)), np.int32)
     counts = np.bincount(ids, minlength=tokenizer.vocab_size)
     shard = Shard(ids, np.zeros(1, np.int64), counts)
-    return TrainingBatches(Rows(shard, workload.length, tokenizer), workload.rows, seed=0)
+    rows = Rows(shard, workload.length, tokenizer)
+    return TrainingBatches(rows, workload.rows, 0, training_masking(rows))
 
 
 def make(workload, steps, on_metal):

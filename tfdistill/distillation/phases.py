@@ -9,8 +9,6 @@ from tfdistill.distillation.schedules import Schedule
 from tfdistill.system.errors import UserError
 
 NONE, SHARED, PER_LAYER, FIXED = PROJECTIONS = ("none", "shared", "per_layer", "fixed")
-# Losses without a teacher; known before TensorFlow is imported, for early checks of a command.
-TEXT_ALONE = ("mlm",)
 # As `relation_heads` of the loss "relations": the models' own attention heads, not split again.
 ATTENTION_HEADS = "attention"
 

@@ -73,6 +73,14 @@ class Model(keras.Model):
         """Encodes a batch: arguments and result as `Encoder.call`."""
         return self.encoder(inputs, **options)
 
+    @property
+    def decoder_kernel(self):
+        """(vocab, hidden): the head's projection to the vocabulary; else the word embeddings."""
+        embeddings, head = self.encoder.embeddings, self.head
+        if head is None or not head.has_vocabulary:
+            return embeddings.word_embeddings
+        return head.decoder_kernel(embeddings)
+
     def logits(self, hidden, inputs):
         """Computes the logits of the head.
 
@@ -120,12 +128,6 @@ class MaskedLanguageModel(Model):
         encoder = Encoder(config)
         head = get_model_type(config.model_type).parts().head(config) if with_head else None
         super().__init__(encoder, head, seed, name="masked_language_model")
-
-    @property
-    def decoder_kernel(self):
-        """(vocab, hidden): the word embeddings, which are the decoder too, or a part of it."""
-        embeddings = self.encoder.embeddings
-        return self.head.decoder_kernel(embeddings) if self.head else embeddings.word_embeddings
 
     def gather(self, hidden, positions):
         """Selects hidden states: see `gather_rows`."""

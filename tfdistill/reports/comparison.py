@@ -1,8 +1,8 @@
-"""Runs side by side: which of them are one group of seeds, and the numbers of each group.
+"""Runs side by side: groups of runs that differ in their seed, and the numbers of each group.
 
 A run is a dict: `folder`; `flags`, names to text; `metrics`, the content of its metrics.json;
 `start_loss`, its student's validation loss before training, or None; `curves`, models to rows as
-`join_phases` gives them; and `row_sums`, models to `RowSums`, where the run stored them.
+`join_phases` returns them; and `row_sums`, models to `RowSums`, where the run stored them.
 """
 
 import dataclasses
@@ -13,6 +13,8 @@ from pathlib import Path
 from tfdistill.reports.row_differences import differences_between
 from tfdistill.reports.table import ABSENT
 from tfdistill.system.errors import UserError
+from tfdistill.tasks import Task, task_of
+from tfdistill.tasks.metrics import LOSS
 
 # The spread is over seeds; and a baseline beside the student does not change it.
 WITHIN_A_GROUP = frozenset({"seed", "baseline"})
@@ -43,15 +45,22 @@ class Measure:
     digits: str
 
 
-MEASURES = (
-    Measure("loss", "loss", "nats", ".3f"),
-    Measure("top1", "top-1", "%", ".1f"),
-    Measure("agreement", "agree", "%", ".1f"),
-    Measure("start", "at start", "nats, val.", ".3f"),
-    Measure("minutes", "training", "min", ".1f"),
-    Measure("memory", "memory", "GB", ".2f"),
-    Measure("steps", "steps", "to target", ",.0f"),
-)
+def measures(task):
+    """Columns of the table: a list of `Measure`s.
+
+    Args:
+        task: the runs' `Task`.
+    """
+    loss, primary = LOSS, task.primary
+    return [
+        Measure(loss.key, loss.name, loss.unit, f".{loss.digits}f"),
+        Measure(primary.key, primary.name, primary.unit, f".{primary.digits}f"),
+        Measure("agreement", "agree", "%", ".1f"),
+        Measure("start", "at start", "nats, val.", ".3f"),
+        Measure("minutes", "training", "min", ".1f"),
+        Measure("memory", "memory", "GB", ".2f"),
+        Measure("steps", "steps", "to target", ",.0f"),
+    ]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +68,7 @@ class Group:
     """Runs that differ in their seed alone.
 
     Args:
-        name: what sets the group apart.
+        name: the flags and values that distinguish the group.
         flags: the flags in which the groups differ, with this group's values.
         runs: list of runs.
     """
@@ -71,7 +80,7 @@ class Group:
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One kind of model, from each run that made it anew.
+    """One kind of model, from each run that trained its own.
 
     Args:
         name: shown in the first column.
@@ -87,21 +96,25 @@ class Row:
 
     @property
     def folders(self):
-        """Of the runs: list of str."""
+        """Folders of the runs: list of str."""
         return [run["folder"] for run in self.runs]
 
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """What the table and the page show.
+    """The content of the table and the page.
 
     Args:
+        task: the runs' `Task`.
         groups: list of `Group`s.
         rows: list of `Row`s: the groups' students, then the models beside them.
         differences: dict of `differences_between`.
-        target: validation loss whose first step is told; None where no run has a curve.
+        target: validation loss; the table shows the first step that reaches it. None where no run
+            has a curve.
         target_is_given: whether the user named it.
     """
+
+    task: Task
 
     groups: list
     rows: list
@@ -126,33 +139,40 @@ def compare_runs(runs, without_effect=frozenset(), target_loss=0.0):
     """
     for run in runs[1:]:
         _require_same_text(runs[0], run)
+    task = task_of(runs[0]["metrics"])
     left_out = WITHIN_A_GROUP | without_effect
     groups = group_runs(runs, left_out)
     target = target_loss or highest_end(runs)
     rows = [_row(group.name, "student", group.runs, target) for group in groups]
     for model in BESIDE:
         rows += _rows_beside(model, groups, left_out, target)
-    if "unigram" in runs[0]["metrics"]["models"]:  # the text's, so the same in all runs
-        rows.append(_row("token frequencies", "unigram", runs[:1], target))
-    return Comparison(groups, rows, differences_between(rows), target, bool(target_loss))
+    if task.floor_key in runs[0]["metrics"]["models"]:  # the same in all runs with this text
+        rows.append(_row(task.words.floor, task.floor_key, runs[:1], target))
+    differences = differences_between(rows, task)
+    return Comparison(task, groups, rows, differences, target, bool(target_loss))
 
 
 def _require_same_text(run, other):
-    """Losses on other hidden words say nothing of each other."""
+    """Refuses runs whose losses were measured on different examples."""
     pair = run, other
+    task = task_of(run["metrics"])
+    if task is not task_of(other["metrics"]):
+        raise UserError(
+            f"{run['folder']} and {other['folder']} have different tasks: compare runs of one task"
+        )
     differ = [
         f"{key} {run['metrics'][key]!r} and {other['metrics'][key]!r}"
         for key in ("corpus", "split")
         if run["metrics"][key] != other["metrics"][key]
     ]
-    words = [each["metrics"]["models"].get("unigram", {}) for each in pair]
-    losses = [measured.get("loss", 0.0) for measured in words]
-    counts = [measured.get("predictions") for measured in words]
+    floors = [each["metrics"]["models"].get(task.floor_key, {}) for each in pair]
+    losses = [measured.get("loss", 0.0) for measured in floors]
+    counts = [measured.get("predictions") for measured in floors]
     if not differ and (counts[0] != counts[1] or not math.isclose(*losses, rel_tol=1e-6)):
-        # Equal names, and yet other text.
+        # The names are equal, but the text is not.
         values = [(name, *(each["flags"].get(name) for each in pair)) for name in run["flags"]]
         differ = [
-            f"--{name}={one} and --{name}={two}"
+            f"`{name}`={one} and `{name}`={two}"
             for name, one, two in values
             if name in ("tokenizer", "length", "teacher") and one != two
         ] or ["the corpus was changed between them"]
@@ -187,17 +207,17 @@ def _deciding(run, left_out):
 
 
 def _differences(sets, left_out):
-    """For each set of runs, the flags that are alike within all sets but not between them."""
+    """For each set of runs, the flags that are equal within all sets but not between them."""
     sets = [[_deciding(run, left_out) for run in runs] for runs in sets]
-    told = [
+    shown = [
         name
         for name in dict.fromkeys(name for runs in sets for flags in runs for name in flags)
         if all(len({flags.get(name) for flags in runs}) == 1 for runs in sets)
-        # Not every recipe takes it.
+        # Not every recipe takes every flag.
         and len({runs[0][name] for runs in sets if name in runs[0]}) > 1
     ]
-    told.sort(key=lambda name: name != "recipe")  # which says the most
-    return [{name: runs[0][name] for name in told if name in runs[0]} for runs in sets]
+    shown.sort(key=lambda name: name != "recipe")  # the recipe says the most
+    return [{name: runs[0][name] for name in shown if name in runs[0]} for runs in sets]
 
 
 def _words(flags):
@@ -210,14 +230,14 @@ def _folder_name(runs):
 
 
 def _rows_beside(model, groups, left_out, target):
-    """Rows of a model that runs made beside the student; one that groups share stands there once.
+    """Rows of a model that runs trained beside the student; a shared model has one row.
 
-    Groups share it when any of their runs found the same: then they made it in the same way.
+    Groups share a model when any of their runs measured the same: they trained it in the same way.
     """
-    sets = []  # of (what was found to the run that found it, all the runs)
+    sets = []  # of (dict of identities to the run that measured them, all the runs)
     for group in groups:
         runs = [run for run in group.runs if "loss" in run["metrics"]["models"].get(model, {})]
-        distinct = {_identity(run["metrics"]["models"][model]): run for run in runs}
+        distinct = {_identity(run["metrics"], model): run for run in runs}
         for known in [known for known in sets if known[0].keys() & distinct.keys()]:
             sets.remove(known)
             distinct, runs = distinct | known[0], known[1] + runs
@@ -231,24 +251,25 @@ def _rows_beside(model, groups, left_out, target):
     return rows
 
 
-def _identity(model):
-    return model["loss"], model["top1"], model.get("parameters")
+def _identity(metrics, model):
+    own = metrics["models"][model]
+    return own["loss"], own[task_of(metrics).primary.key], own.get("parameters")
 
 
 def _row(name, model, runs, target):
     found = [_numbers(run, model, target) for run in runs]
-    values = {measure.key: [each[measure.key] for each in found] for measure in MEASURES}
+    values = {key: [each[key] for each in found] for key in found[0]}
     return Row(name, model, runs, values)
 
 
 def _numbers(run, model, target):
     metrics = run["metrics"]
-    own = metrics["models"][model]
-    # The process's highest mark when the student was done: later ones are not of its training.
+    own, primary = metrics["models"][model], task_of(metrics).primary
+    # The peak of the process when the student was done; later peaks are not of its training.
     peak = run.get("peak") if model == "student" else None
     return {
         "loss": own.get("loss"),
-        "top1": _scaled(own.get("top1"), 100),
+        primary.key: _scaled(own.get(primary.key), primary.scale),
         "agreement": _scaled(own.get("agreement"), 100),
         "start": run["start_loss"] if model in ("student", "baseline_start") else None,
         "minutes": _scaled(_seconds(metrics, model), 1 / 60),
@@ -258,10 +279,10 @@ def _numbers(run, model, target):
 
 
 def _seconds(metrics, model):
-    """Of a model's training; for the student, of asking the teacher beforehand as well."""
+    """Seconds of a model's training; the student's include the filling of the teacher cache."""
     seconds = metrics.get("seconds", {})
-    asking = seconds.get("cache", 0) if model == "student" else 0
-    return seconds[model] + asking if model in seconds else None
+    cache = seconds.get("cache", 0) if model == "student" else 0
+    return seconds[model] + cache if model in seconds else None
 
 
 def _scaled(value, factor):
@@ -273,8 +294,8 @@ def join_phases(phases, start_loss=None):
 
     Args:
         phases: list of lists of rows, dicts with `step`, which counts from the phase's start.
-        start_loss: validation loss before the first step, if it was measured; for curves that do
-            not begin with it, as older runs left them.
+        start_loss: validation loss before the first step, if it was measured; it is put before
+            curves that do not begin with it.
 
     Returns:
         list of rows whose steps count on.
@@ -307,7 +328,7 @@ def highest_end(runs):
 
 
 def mean_and_deviation(values):
-    """What several runs come to.
+    """Mean and standard deviation over several runs.
 
     Args:
         values: list of numbers, None where a run has none.

@@ -4,45 +4,46 @@ import textwrap
 from html import escape
 
 from tfdistill.reports import plots
-from tfdistill.reports.comparison import MEASURES, mean_and_deviation
+from tfdistill.reports.comparison import mean_and_deviation, measures
 from tfdistill.reports.page import figure, note, page, section, table
 from tfdistill.reports.table import (
     ABSENT,
-    DIFFERENCE_COLUMNS,
-    MINUS,
     WIDTH,
     Column,
+    difference_columns,
     format_models,
 )
+from tfdistill.tasks.metrics import MINUS
 from tfdistill.training.paired_bootstrap import RESAMPLES
 
 TITLE = "Comparison of runs"
-COLUMNS = (
-    Column("n", "", lambda row: str(len(row.folders))),
-    *(
-        Column(measure.name, measure.unit, lambda row, measure=measure: _cell(row, measure))
-        for measure in MEASURES
-    ),
-)
 NOTES = (
-    "n: models that the row tells of; of several, the numbers are mean ± standard deviation "
-    "(sample, n-1). 2 of 3: only so many have the number.",
-    "loss, top-1, agree: on the {split} split; masked-LM cross-entropy per masked token, share of "
-    "masked tokens whose true word is the likeliest, share with the same likeliest word as the "
-    "run's own teacher.",
+    "n: number of models in the row; for several, the numbers are mean ± standard deviation "
+    "(sample, n-1). 2 of 3: only two of three models have the number.",
+    "On the {split} split: {metrics}",
     "at start: validation loss before the first step of training. training: time of the model's "
     "own training, on the machine of its run; a teacher's comes on top of its student's. memory: "
     "the run's peak until its student was done.",
 )
 DIFFERENCES_NOTE = (
-    "differences: the first less the second, of several seeds their means; ±: paired standard "
-    f"error, by bootstrap over the rows of the split ({RESAMPLES:,} resamples, fixed seed): of the "
-    "text, not of the seeds."
+    "differences: the first minus the second, for several seeds their means; ±: paired standard "
+    f"error, by bootstrap over the rows of the split ({RESAMPLES:,} resamples, fixed seed). It "
+    "measures the influence of the text, not of the seeds."
 )
 BESIDE_NOTE = (
     "no teacher: trained beside a student of the runs, in its shape and for its steps. A model "
     "that several runs made alike is counted once."
 )
+
+
+def _columns(comparison):
+    return [
+        Column("n", "", lambda row: str(len(row.folders))),
+        *(
+            Column(measure.name, measure.unit, lambda row, measure=measure: _cell(row, measure))
+            for measure in measures(comparison.task)
+        ),
+    ]
 
 
 def _cell(row, measure):
@@ -56,20 +57,20 @@ def _cell(row, measure):
 
 
 def _metrics(comparison):
-    """Of one of the runs: corpus and split are those of all."""
+    """The metrics of the first run; corpus and split are the same in all."""
     return comparison.groups[0].runs[0]["metrics"]
 
 
 def _notes(comparison):
-    split = _metrics(comparison)["split"]
+    words = dict(split=_metrics(comparison)["split"], metrics=comparison.task.words.metrics)
     beside = any(row.model.startswith("baseline") for row in comparison.rows)
-    notes = [*(text.format(split=split) for text in NOTES), *[BESIDE_NOTE] * beside]
+    notes = [*(text.format(**words) for text in NOTES), *[BESIDE_NOTE] * beside]
     notes += [DIFFERENCES_NOTE] * bool(comparison.differences)
     return [*notes, target_note(comparison)]
 
 
 def target_note(comparison):
-    """Says which loss the column of steps is about.
+    """Explains the column of steps: which loss is the target.
 
     Args:
         comparison: a `Comparison`.
@@ -80,14 +81,14 @@ def target_note(comparison):
     if comparison.target is None:
         return "steps to target: none of the folders holds a validation curve."
     chosen = (
-        "--target_loss"
+        "the setting target_loss"
         if comparison.target_is_given
-        else ("the highest that a student ends with; --target_loss sets another")
+        else ("the highest that a student ends with; target_loss sets another")
     )
     return (
         f"steps to target: the first point of the validation curve at {comparison.target:.4f} nats "
         f"or less ({chosen}); points lie at most "
-        "--validation_interval steps apart."
+        "validation_interval steps apart."
     )
 
 
@@ -106,9 +107,14 @@ def format_comparison(comparison):
         folders = ", ".join(run["folder"] for run in group.runs)
         seeds = ", ".join(run["flags"].get("seed", ABSENT) for run in group.runs)
         lines += _wrap(f"{group.name}: {folders} (seed {seeds})")
-    lines += ["", *_table_lines({row.name: row for row in comparison.rows}, COLUMNS), ""]
+    lines += [
+        "",
+        *_table_lines({row.name: row for row in comparison.rows}, _columns(comparison)),
+        "",
+    ]
     if comparison.differences:
-        lines += [*_table_lines(_named_differences(comparison), DIFFERENCE_COLUMNS), ""]
+        of_pairs = difference_columns(comparison.task)
+        lines += [*_table_lines(_named_differences(comparison), of_pairs), ""]
     for text in _notes(comparison):
         lines += _wrap(text)
     return "\n".join(lines)
@@ -121,7 +127,7 @@ def _wrap(text):
 
 
 def _table_lines(rows, columns):
-    """The table; where its lines would be too long, names stand on lines of their own."""
+    """The table; where its lines would be too long, the names are on lines of their own."""
     lines = format_models(rows, columns)
     if max(map(len, lines)) <= WIDTH:
         return lines
@@ -138,7 +144,7 @@ def _named_differences(comparison):
 
 
 def comparison_json(comparison):
-    """What a program reads.
+    """The comparison for programs.
 
     Args:
         comparison: a `Comparison`.
@@ -165,13 +171,13 @@ def comparison_json(comparison):
             measured[key] = {"mean": mean, "sd": deviation, "values": values}
         rows.append({"name": row.name, "model": row.model, "runs": row.folders, **measured})
     metrics = _metrics(comparison)
-    told = {key: metrics[key] for key in ("corpus", "split")}
+    found_in_all = {key: metrics[key] for key in ("corpus", "split")}
     differences = [
         {"name": name, "less": other, **found}
         for (name, other), found in comparison.differences.items()
     ]
     found = {"groups": groups, "rows": rows, "differences": differences}
-    return told | {"target_loss": comparison.target, **found}
+    return found_in_all | {"target_loss": comparison.target, **found}
 
 
 def comparison_page(comparison):
@@ -189,7 +195,7 @@ def comparison_page(comparison):
         for part in (
             _header(comparison),
             section(f"Results on the {split} split", _results(comparison)),
-            section("The students' training", _curves(comparison.groups)),
+            section("The students' training", _curves(comparison)),
             section("How the runs differ", _runs(comparison)),
         )
         if part
@@ -219,8 +225,9 @@ def _header(comparison):
 
 def _results(comparison):
     rows = comparison.rows
-    head = [("model", ""), *((column.name, column.unit) for column in COLUMNS)]
-    cells = [[row.name, *(column.write(row) for column in COLUMNS)] for row in rows]
+    of_models = _columns(comparison)
+    head = [("model", ""), *((column.name, column.unit) for column in of_models)]
+    cells = [[row.name, *(column.write(row) for column in of_models)] for row in rows]
     classes = ["" if row.model == "student" else "other" for row in rows]
     notes = "".join(map(note, _notes(comparison)))
     results = f'<div class="named">{table(head, cells, classes)}</div>'
@@ -230,41 +237,44 @@ def _results(comparison):
 def _differences(comparison):
     if not comparison.differences:
         return ""
-    head = [("difference", ""), *((column.name, column.unit) for column in DIFFERENCE_COLUMNS)]
+    of_pairs = difference_columns(comparison.task)
+    head = [("difference", ""), *((column.name, column.unit) for column in of_pairs)]
     cells = [
-        [name, *(column.write(found) for column in DIFFERENCE_COLUMNS)]
+        [name, *(column.write(found) for column in of_pairs)]
         for name, found in _named_differences(comparison).items()
     ]
     return f'<div class="named">{table(head, cells)}</div>'
 
 
-def _curves(groups):
+def _curves(comparison):
+    task = comparison.task
     curves = [
-        (group.name, [run["curves"].get("student", []) for run in group.runs]) for group in groups
+        (group.name, [run["curves"].get("student", []) for run in group.runs])
+        for group in comparison.groups
     ]
     return figure(
-        plots.overlaid_curves(curves),
-        "Mean cross-entropy of the hidden words; less is better. Strong lines: the mean of a "
-        "group; thin ones: its runs. The phases of a recipe follow each other, and the validation "
-        "loss begins with the student before training; a curve that begins far above the others "
-        "leaves the plot. In training, rare words may be hidden more often (--mlm_smoothing), and "
-        "a phase without the masked-LM loss has no curve.",
+        plots.overlaid_curves(curves, task),
+        f"{task.words.loss_note} Strong lines: the mean of a group; thin lines: its runs. The "
+        "phases of a recipe follow each other, and the validation loss begins with the student "
+        "before training; a curve that begins far above the others leaves the plot. A phase "
+        f"without the {task.words.loss_name} has no training curve.",
     )
 
 
 def _runs(comparison):
     students = [row for row in comparison.rows if row.model == "student"]
-    told = [measure for measure in MEASURES if measure.key in ("loss", "top1", "steps")]
+    primary = comparison.task.primary.key
+    shown = [m for m in measures(comparison.task) if m.key in ("loss", primary, "steps")]
     flags = list(dict.fromkeys(name for group in comparison.groups for name in group.flags))
     head = [(name, "") for name in ["run", *flags, "seed"]]
-    head += [(measure.name, measure.unit) for measure in told]
+    head += [(measure.name, measure.unit) for measure in shown]
     rows = []
     for group, row in zip(comparison.groups, students, strict=True):
         for number, run in enumerate(group.runs):
-            numbers = [(row.values[measure.key][number], measure.digits) for measure in told]
+            numbers = [(row.values[measure.key][number], measure.digits) for measure in shown]
             cells = [ABSENT if value is None else f"{value:{digits}}" for value, digits in numbers]
             values = [group.flags.get(name) or ABSENT for name in flags]
             rows.append([run["folder"], *values, run["flags"].get("seed", ABSENT), *cells])
     return f'<div class="named">{table(head, rows)}</div>' + note(
-        "Flags that are alike in all runs are not shown; the flags.txt of a run holds them."
+        "Flags with the same value in all runs are not shown; the flags.txt of a run has them."
     )

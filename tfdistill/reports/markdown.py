@@ -1,19 +1,19 @@
 """results.md: a run's table in Markdown, for a README or an issue."""
 
 from tfdistill.reports.table import (
-    DIFFERENCE_COLUMNS,
     FILE_COLUMNS,
     HEADINGS,
+    difference_columns,
     file_rows,
     format_criterion,
+    metric_column,
     notes,
     state_of,
-    top1_text,
 )
+from tfdistill.tasks import task_of
 
-# Names that need no legend, in the order of the rows.
+# Names that need no legend, in the order of the rows; the floor's, from the task, is the first.
 NAMES = {
-    "unigram": "token frequencies",
     "teacher": "teacher",
     "teachers": "all teachers",
     "student_start": "student before distillation",
@@ -22,14 +22,26 @@ NAMES = {
     "baseline_text": "a start from text, the same steps, no teacher",
     "baseline": "random start, the same steps, no teacher",
 }
-HEAD = (
-    *("model", "layers × width", "loss (nats)", "top-1 %", "top-5 %"),
-    *("student minus this model: top-1, points", "loss, nats"),
-)
+
+
+def head(task):
+    """Headings of the models' table: a list of str.
+
+    Args:
+        task: the run's `Task`.
+    """
+    units = {"": "", "%": " %"}
+    metrics = [
+        f"{metric.name}{units.get(metric.unit, f' ({metric.unit})')}"
+        for metric in task.metrics
+        if metric.in_summaries
+    ]
+    first, *others = [f"{metric.name}, {metric.difference_unit}" for metric in task.compared]
+    return ["model", "layers × width", *metrics, f"student minus this model: {first}", *others]
 
 
 def results_markdown(metrics):
-    """Writes the models' table, the files' table, the verdict and what the columns are.
+    """Writes the models' table, the files' table, the verdict and notes on the columns.
 
     Args:
         metrics: dict, the content of a run's metrics.json.
@@ -38,20 +50,21 @@ def results_markdown(metrics):
         str.
     """
     models, differences = metrics["models"], metrics.get("differences", {})
-    rows = []
-    for key, name in NAMES.items():
+    task, rows = task_of(metrics), []
+    measures = [metric_column(task, metric) for metric in task.metrics if metric.in_summaries]
+    for key, name in ({task.floor_key: task.words.floor} | NAMES).items():
         if "loss" not in models.get(key, {}):
             continue
         model = models[key]
         shape = f"{model['layers']} × {model['width']}" if "layers" in model else ""
-        measured = f"{model['loss']:.3f}", top1_text(model), f"{100 * model['top5']:.1f}"
         lead = differences.get(f"student-{key}")
-        rows.append([name, shape, *measured, *_cells(lead, DIFFERENCE_COLUMNS)])
-    parts = [f"{metrics['corpus']}, {metrics['split']} split", _table(HEAD, rows)]
+        cells = _cells(model, measures) + _cells(lead, difference_columns(task))
+        rows.append([name, shape, *cells])
+    parts = [f"{metrics['corpus']}, {metrics['split']} split", _table(head(task), rows)]
     if files := file_rows(metrics):
-        head = "TFLite file", *(f"{column.name}, {column.unit}" for column in FILE_COLUMNS)
+        names = ["TFLite file", *(f"{column.name}, {column.unit}" for column in FILE_COLUMNS)]
         rows = [[name, *_cells(facts, FILE_COLUMNS)] for name, facts in files.items()]
-        parts.append(_table(head, rows))
+        parts.append(_table(names, rows))
     judged = [
         "- {} **{}**: {} ({}); {}".format(name, state_of(c), *format_criterion(name, c))
         for name, c in metrics.get("verdict", {}).items()
@@ -69,6 +82,6 @@ def _cells(facts, columns):
     return [column.write(facts) if facts else "" for column in columns]
 
 
-def _table(head, rows):
-    lines = [head, ["---"] * len(head), *rows]
+def _table(names, rows):
+    lines = [names, ["---"] * len(names), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

@@ -1,5 +1,6 @@
 """The report's plots, as SVG elements that stand in the page itself."""
 
+import functools
 import io
 import itertools
 import re
@@ -15,6 +16,7 @@ COLOURS = {
     "baseline_start": "#a98b3d",
     "baseline_text": "#6c9a8b",
     "unigram": "#c3cad3",
+    "floor": "#c3cad3",
 }
 GROUP_COLOURS = (
     *("#2c5f8d", "#d3562a", "#1f7a4d", "#8a4fa3", "#c79a1b", "#35a3a8"),
@@ -41,19 +43,20 @@ _STYLE = {
 }
 
 
-def loss_curves(curves, labels):
-    """Masked-LM loss in training and on the validation split, all models on one scale.
+def loss_curves(curves, labels, task):
+    """The loss of the labels in training and on the validation split, all models on one scale.
 
     Args:
         curves: dict of stage names to lists of rows, dicts with `step`, `loss`, and where they
-            were measured `loss_mlm` and `validation_loss`, nats.
+            were measured `loss_<hard loss of the task>` and `validation_loss`, nats.
         labels: dict of stage names to the names in the legend.
+        task: the `Task`.
 
     Returns:
         An `<svg>` element; "" when there is nothing to draw.
     """
     panels = [
-        ("Training", _masked_lm_loss),
+        ("Training", functools.partial(_hard_loss, task)),
         ("Validation", lambda row: row.get("validation_loss")),
     ]
     lines = [
@@ -84,18 +87,19 @@ def loss_curves(curves, labels):
                     marker=mark,
                     ms=3.5,
                 )
-            axes.set(title=f"{title}: masked-LM loss (nats)", xlabel="step")
+            axes.set(title=f"{title}: {task.words.loss_name} (nats)", xlabel="step")
             axes.grid(axis="y")
         grid[0].legend()
 
-    return _svg(draw, 10, 3.6, "Masked-LM loss by training step")
+    return _svg(draw, 10, 3.6, f"{task.words.loss_name} by training step")
 
 
-def term_curves(curves):
-    """What distillation adds to the masked-LM loss: one panel for each term.
+def term_curves(curves, task):
+    """The terms that distillation adds to the loss of the labels: one panel for each.
 
     Args:
         curves: as for `loss_curves`; the terms are the keys `loss_<term>`.
+        task: the `Task`.
 
     Returns:
         An `<svg>` element; "" when no curve has such a term.
@@ -103,7 +107,7 @@ def term_curves(curves):
     found = {}
     for name, rows in curves.items():
         for term in sorted({key for row in rows for key in row if key.startswith("loss_")}):
-            if term != "loss_mlm":
+            if term != f"loss_{task.hard_loss}":
                 found[name, term] = _points(rows, lambda row, term=term: row.get(term))
     if not found:
         return ""
@@ -123,16 +127,17 @@ def term_curves(curves):
     return _svg(draw, 10, 2.6 * rows, "Terms of the distillation loss by training step")
 
 
-def overlaid_curves(groups):
-    """Masked-LM loss of groups of runs: each run a thin line, the mean of a group a strong one.
+def overlaid_curves(groups, task):
+    """The loss of groups of runs: each run a thin line, the mean of a group a strong one.
 
     Args:
         groups: list of (name, list of the runs' curves: lists of rows as for `loss_curves`).
+        task: the `Task`.
 
     Returns:
         An `<svg>` element; "" when there is nothing to draw.
     """
-    panels = [("Validation", "validation_loss"), ("Training", "loss_mlm")]
+    panels = [("Validation", "validation_loss"), ("Training", f"loss_{task.hard_loss}")]
     drawn = []
     for title, key in panels:
         lines = [
@@ -152,14 +157,14 @@ def overlaid_curves(groups):
         for axes, (title, lines) in zip(grid, drawn, strict=True):
             for number, group in enumerate(lines):
                 _draw_group(axes, group, number)
-            axes.set(title=f"{title}: masked-LM loss (nats)", xlabel="step")
-            axes.set_ylim(*_visible([line for group in lines for line in group]))
+            axes.set(title=f"{title}: {task.words.loss_name} (nats)", xlabel="step")
+            axes.set_ylim(*visible_range([line for group in lines for line in group]))
             axes.grid(axis="y")
         marks = [figure.axes[0].plot([], [], **_group_line(n))[0] for n in range(len(names))]
         figure.legend(marks, names, loc="outside lower left", ncols=columns)
 
     height = 3.8 + 0.22 * -(-len(names) // columns)
-    return _svg(draw, 10, height, "Masked-LM loss of the groups by training step")
+    return _svg(draw, 10, height, f"{task.words.loss_name} of the groups by training step")
 
 
 def _draw_group(axes, lines, number):
@@ -168,17 +173,17 @@ def _draw_group(axes, lines, number):
         for steps, losses in lines:
             axes.plot(steps, losses, **style | {"lw": 0.8, "alpha": 0.45})
     if lines:
-        steps, losses = _mean_line(lines)
+        steps, losses = mean_line(lines)
         axes.plot(steps, losses, marker="o" if len(steps) < 30 else None, ms=3.5, **style)
 
 
 def _group_line(number):
-    """Beyond the colours that can be told apart, the dashes tell."""
+    """A colour for each group; dashes tell groups apart once all colours are used."""
     turn, colour = divmod(number, len(GROUP_COLOURS))
     return {"color": GROUP_COLOURS[colour], "ls": ("-", "--", ":")[turn % 3], "lw": 1.8}
 
 
-def _mean_line(lines):
+def mean_line(lines):
     """The mean of several lines, at all steps that lie within every one of them."""
     import numpy as np
 
@@ -187,7 +192,7 @@ def _mean_line(lines):
     return at, np.mean([np.interp(at, *line) for line in lines], axis=0)
 
 
-def _visible(lines):
+def visible_range(lines):
     """Limits of the losses: lines that begin far above most others do not flatten them."""
     late = [
         loss
@@ -231,10 +236,10 @@ def bars(panels):
     return _svg(draw, 10, 0.8 + 0.36 * tallest, "; ".join(title for title, _, _ in panels))
 
 
-def _masked_lm_loss(row):
-    """None in a phase that has other terms and not this one."""
+def _hard_loss(task, row):
+    """The loss of the labels; None in a phase without it."""
     terms = any(key.startswith("loss_") for key in row)
-    return row.get("loss_mlm" if terms else "loss")
+    return row.get(f"loss_{task.hard_loss}" if terms else "loss")
 
 
 def _points(rows, measure):
@@ -244,7 +249,7 @@ def _points(rows, measure):
 
 
 def _colour(name):
-    """That of the model; phases of one model ("student-distil") share it."""
+    """The colour of a model; phases of one model ("student-distil") share it."""
     return COLOURS.get(name.split("-")[0], SOFT)
 
 

@@ -1,4 +1,4 @@
-"""report.html: one page, complete in itself, that tells a stranger what a run did and found."""
+"""report.html: one self-contained page that explains a run and its results."""
 
 from html import escape
 
@@ -7,19 +7,22 @@ from tfdistill.reports import plots
 from tfdistill.reports.page import figure, note, page, section, table
 from tfdistill.reports.run_section import run_section
 from tfdistill.reports.table import (
-    COLUMNS,
-    DIFFERENCE_COLUMNS,
+    ABSENT,
     FILE_COLUMNS,
     HEADINGS,
     MODEL_NAMES,
+    columns,
+    difference_columns,
     difference_rows,
     file_rows,
     format_criterion,
+    model_names,
     model_rows,
     notes,
     state_of,
 )
 from tfdistill.system.files import write_atomically
+from tfdistill.tasks import task_of
 
 MARKS = {"passed": "✓", "failed": "✗", "not shown": "?"}
 
@@ -30,17 +33,17 @@ def write_report(path, metrics, curves, examples):
     Args:
         path: the file to write.
         metrics: dict, the content of a run's metrics.json.
-        curves: dict of stage names ("teacher", "student", keys of baselines, or a name and a
-            phase: "student-distil") to lists of rows: dicts with `step`, `loss` and where
+        curves: dict of names of training stages ("teacher", "student", keys of baselines, or a name
+            and a phase: "student-distil") to lists of rows: dicts with `step`, `loss` and where
             measured `loss_<term>` and `validation_loss`. May be empty.
-        examples: list of dicts with `text` (str with one [MASK]), `student` and, where there is
-            one, `teacher`: lists of (token, probability); and perhaps `truth`, the hidden word.
-            May be empty.
+        examples: list of dicts with `text`, `student` and, where there is one, `teacher`: lists of
+            (label, probability); and perhaps `truth`, the right answer. May be empty.
 
     Raises:
         OSError: the write failed.
     """
     title = f"Distillation report: {metrics['corpus']}"
+    task = task_of(metrics)
     body = "\n".join(
         part
         for part in (
@@ -48,9 +51,9 @@ def write_report(path, metrics, curves, examples):
             section("Verdict", _verdict(metrics)),
             section(f"Results on the {metrics['split']} split", _results(metrics)),
             section("Quality, size and latency", _bars(metrics)),
-            section("Training", *_curves(curves)),
-            section("Hidden words", _examples(examples)),
-            section("Exported files", _exports(metrics.get("export", {}))),
+            section("Training", *_curves(task, curves)),
+            section(task.words.examples, _examples(task.words, examples)),
+            section("Exported files", _exports(task, metrics.get("export", {}))),
             section("What was run", run_section(metrics)),
         )
         if part
@@ -59,37 +62,8 @@ def write_report(path, metrics, curves, examples):
 
 
 def _header(metrics, curves):
-    models = metrics["models"]
-    student = models["student"]
-    sentences = []
-    made_from = metrics.get("made_from", {})
-    if "teacher" in models:
-        made = "was trained here"
-        if made_from.get("teacher"):
-            made = "was loaded" + " and trained on" * bool(curves.get("teacher"))
-        learned = "learned from it" + " and from others" * ("teachers" in models)
-        if made_from.get("recipe") == "mlm":
-            learned = "that was cut from it learned on its own"
-        sentences.append(
-            f"A teacher of {_parameters(models['teacher'])} {made}, and a student of "
-            f"{_parameters(student)} {learned} to guess hidden words in text, on the corpus "
-            f"{metrics['corpus']!r}."
-        )
-    else:
-        sentences.append(
-            f"A student of {_parameters(student)} learned to guess hidden words in text, without a "
-            f"teacher, on the corpus {metrics['corpus']!r}."
-        )
-    sentences.append(
-        f"On held-out text (the {metrics['split']} split) the student's first guess is right for "
-        f"{_share(student)} of the hidden words"
-    )
-    if "top1" in models.get("teacher", {}):
-        sentences[-1] += f", the teacher's for {_share(models['teacher'])}"
-    if "unigram" in models:
-        share = models["unigram"]["top1"]
-        sentences[-1] += f"; always guessing the commonest word is right for {share:.1%}"
-    sentences[-1] += "."
+    sentences = [_what_was_trained(metrics, curves), _how_good(metrics)]
+    student = metrics["models"]["student"]
     if "bytes" in student:
         name = f", {student['file']}," if "file" in student else ""
         sentences.append(f"The file that ships{name} has {student['bytes'] / 1e6:.1f} MB.")
@@ -101,10 +75,40 @@ def _header(metrics, curves):
     )
 
 
-def _share(model):
-    """Top-1, with its standard error where that was measured."""
-    error = model.get("standard_errors", {}).get("top1")
-    return f"{model['top1']:.1%}" + ("" if error is None else f" (± {error:.1%})")
+def _what_was_trained(metrics, curves):
+    models, goal = metrics["models"], task_of(metrics).words.goal
+    student, corpus = _parameters(models["student"]), f"on the corpus {metrics['corpus']!r}"
+    if "teacher" not in models:
+        return f"A student of {student} learned {goal}, without a teacher, {corpus}."
+    made_from = metrics.get("made_from", {})
+    made = "was trained here"
+    if made_from.get("teacher"):
+        made = "was loaded" + " and trained on" * bool(curves.get("teacher"))
+    learned = "learned from it" + " and from others" * ("teachers" in models)
+    if not made_from.get("reads_teacher", True):
+        learned = "that was cut from it learned on its own"
+    teacher = _parameters(models["teacher"])
+    return f"A teacher of {teacher} {made}, and a student of {student} {learned} {goal}, {corpus}."
+
+
+def _how_good(metrics):
+    models, task = metrics["models"], task_of(metrics)
+    score = task.words.score.format(_primary(task, models["student"]))
+    sentence = f"On held-out text (the {metrics['split']} split) {score}"
+    if task.primary.key in models.get("teacher", {}):
+        sentence += f", the teacher's for {_primary(task, models['teacher'])}"
+    if task.floor_key in models:
+        floor = _primary(task, models[task.floor_key], error=False)
+        sentence += f"; {task.words.floor_score.format(floor)}"
+    return sentence + "."
+
+
+def _primary(task, model, error=True):
+    """The primary metric with its unit, and in brackets its standard error if it was measured."""
+    metric, unit = task.primary, task.primary.unit
+    found = model.get("standard_errors", {}).get(metric.key) if error else None
+    spread = "" if found is None else f" (± {metric.scale * found:.{metric.digits}f}{unit})"
+    return f"{metric.text(model)}{unit}{spread}"
 
 
 def _parameters(model):
@@ -132,14 +136,14 @@ def _verdict(metrics):
 
 
 def _results(metrics):
-    rows = model_rows(metrics)
-    head = [("model", ""), *((column.name, column.unit) for column in COLUMNS)]
+    rows, task = model_rows(metrics), task_of(metrics)
+    head = [("model", ""), *((column.name, column.unit) for column in columns(task))]
     cells = [[name, *cells] for _, name, cells in rows]
     lines = [*notes(metrics), *_start(metrics.get("start", {}))]
     beside = "".join(
-        _small_table(heading, found, columns)
-        for heading, found, columns in (
-            ("Differences", difference_rows(metrics), DIFFERENCE_COLUMNS),
+        _small_table(heading, found, of_rows)
+        for heading, found, of_rows in (
+            ("Differences", difference_rows(metrics), difference_columns(task)),
             ("Files", file_rows(metrics), FILE_COLUMNS),
         )
         if found
@@ -150,14 +154,14 @@ def _results(metrics):
     return "".join([*parts, *map(note, lines)])
 
 
-def _small_table(heading, rows, columns):
-    head = [("", ""), *((column.name, column.unit) for column in columns)]
-    cells = [[name, *(column.write(row) for column in columns)] for name, row in rows.items()]
+def _small_table(heading, rows, of_rows):
+    head = [("", ""), *((column.name, column.unit) for column in of_rows)]
+    cells = [[name, *(column.write(row) for column in of_rows)] for name, row in rows.items()]
     return f"<div><h3>{heading}</h3>{table(head, cells)}</div>"
 
 
 def _start(start):
-    """What the student's start was worth on the validation split."""
+    """The loss of the student's start on the validation split."""
     if "random_validation_loss" not in start:
         return []
     return [
@@ -167,13 +171,14 @@ def _start(start):
 
 
 def _bars(metrics):
-    models = metrics["models"]
-    top1 = [
-        (name, 100 * models[key]["top1"], key)
-        for key, name in MODEL_NAMES.items()
-        if "top1" in models.get(key, {})
+    models, task = metrics["models"], task_of(metrics)
+    metric, words = task.primary, task.words
+    primary = [
+        (name, metric.scale * models[key][metric.key], key)
+        for key, name in model_names(task).items()
+        if metric.key in models.get(key, {})
     ]
-    panels = [("Top-1 accuracy (%)", top1, "{:.1f}")]
+    panels = [(words.chart, primary, f"{{:.{metric.digits}f}}")]
     for key, title, scale, number in (
         ("bytes", "File (MB)", 1e-6, "{:.1f}"),
         ("latency_ms", "Latency (ms)", 1, "{:.2f}"),
@@ -185,41 +190,39 @@ def _bars(metrics):
         panels.append((title, values, number))
     return figure(
         plots.bars(panels),
-        "Top-1: share of hidden words whose true word is the first guess. File and latency: TFLite "
-        "files in LiteRT, one text with one hidden word, 1 thread, median.",
+        f"{words.chart_note} File and latency: TFLite files in LiteRT, {words.one_input}, 1 "
+        "thread, median.",
     )
 
 
-def _curves(curves):
+def _curves(task, curves):
     labels = {name: MODEL_NAMES[name] for name in curves if name.startswith("baseline")}
     return (
         figure(
-            plots.loss_curves(curves, labels),
-            "Mean cross-entropy of the hidden words, in nats; less is better. In training, rare "
-            "words may be hidden more often (--mlm_smoothing); the validation loss is measured "
-            "alike for all models.",
+            plots.loss_curves(curves, labels, task),
+            task.words.loss_note,
         ),
-        figure(plots.term_curves(curves), _explain_terms(curves)),
+        figure(plots.term_curves(curves, task), _explain_terms(task, curves)),
     )
 
 
-def _explain_terms(curves):
+def _explain_terms(task, curves):
     keys = {key for rows in curves.values() for row in rows for key in row}
     known = [
         f"{loss.name}: {loss.description}."
         for loss in LOSSES.values()
         if loss.needs_teacher and f"loss_{loss.name}" in keys
     ]
-    first, last = "What the student learns beside the masked-LM loss.", "Each before its weight."
+    first = f"What the student learns beside the {task.words.loss_name}."
+    last = "Each before its weight."
     return " ".join([first, *known, last])
 
 
-def _examples(examples):
+def _examples(words, examples):
     if not examples:
         return ""
-    explained = note("Probabilities over the whole vocabulary; ## continues a word.")
-    return explained + "\n".join(
-        f'<div class="example"><p>{_with_mark(example["text"])}{_truth(example)}</p>'
+    return note(words.examples_note) + "\n".join(
+        f'<div class="example"><p>{_with_mark(words, example["text"])}{_truth(words, example)}</p>'
         + '<div class="guesses">'
         + "".join(_guesses(of, example[of]) for of in ("teacher", "student") if of in example)
         + "</div></div>"
@@ -227,12 +230,15 @@ def _examples(examples):
     )
 
 
-def _with_mark(text):
-    return escape(text).replace("[MASK]", "<mark>[MASK]</mark>")
+def _with_mark(words, text):
+    mark = escape(words.mark)
+    return escape(text).replace(mark, f"<mark>{mark}</mark>") if mark else escape(text)
 
 
-def _truth(example):
-    return f" <small>hidden: {escape(example['truth'])}</small>" if "truth" in example else ""
+def _truth(words, example):
+    if "truth" not in example:
+        return ""
+    return f" <small>{words.truth}: {escape(example['truth'])}</small>"
 
 
 def _guesses(of, guesses):
@@ -244,14 +250,19 @@ def _guesses(of, guesses):
     return f"<div><h3>{of}</h3>\n{lines}</div>"
 
 
-def _exports(export):
+def _exports(task, export):
     if not export:
         return ""
-    columns = (
+    words = task.words
+    of_files = (
         ("file", "", lambda name, facts: name),
         ("size", "MB", lambda name, facts: f"{facts['bytes'] / 1e6:.2f}"),
         ("latency", "ms", lambda name, facts: f"{facts['latency_ms']:.2f}"),
-        ("same first guess", "% of words", lambda name, facts: f"{100 * facts['agreement']:.1f}"),
+        (
+            words.agreement,
+            f"% of {words.predictions}",
+            lambda name, facts: f"{100 * facts['agreement']:.1f}",
+        ),
         ("loss, Keras", "nats", lambda name, facts: f"{facts['loss_keras']:.4f}"),
         ("loss, file", "nats", lambda name, facts: f"{facts['loss_lite']:.4f}"),
         (
@@ -259,15 +270,15 @@ def _exports(export):
             "of largest logit",
             lambda name, facts: f"{facts['max_abs_difference'] / facts['largest_logit']:.1e}",
         ),
-        ("compared", "words", lambda name, facts: f"{facts['positions']:,}"),
+        ("compared", words.predictions, lambda name, facts: f"{facts['positions']:,}"),
     )
     rows = [
-        [_write_or_absent(write, name, facts) for _, _, write in columns]
+        [_write_or_absent(write, name, facts) for _, _, write in of_files]
         for name, facts in export.items()
     ]
-    return table([(name, unit) for name, unit, _ in columns], rows) + note(
+    return table([(name, unit) for name, unit, _ in of_files], rows) + note(
         "Each TFLite file was run in LiteRT against the Keras model on held-out text. Allowed: "
-        "float32 may differ by 1e-4 of the largest logit, int8 may raise the loss by 1 %."
+        f"float32 may differ by 1e-4 of the largest logit, int8 may have {words.int8_limit}."
     )
 
 
@@ -275,4 +286,4 @@ def _write_or_absent(write, name, facts):
     try:
         return write(name, facts)
     except KeyError:
-        return "–"
+        return ABSENT

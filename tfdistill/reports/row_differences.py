@@ -7,23 +7,25 @@ from tfdistill.training.paired_bootstrap import RowSums, paired_errors
 SAME_START = "baseline_start"
 
 
-def differences_between(rows):
-    """Each student less the first, and less its own same start without a teacher.
+def differences_between(rows, task):
+    """Each student minus the first, and minus its own same start without a teacher.
 
-    Of several seeds the mean is subtracted: the error is that of the text alone; how much seeds
-    differ is the spread in the table.
+    For several seeds their means are subtracted: the error is that of the text alone; the spread
+    over seeds is in the table.
 
     Args:
         rows: list of `Row`s, the first a student's.
+        task: the runs' `Task`.
 
     Returns:
-        dict of (name, other name) to dicts of "top1" and "loss" to {"value", "standard_error"}; of
-        rows whose runs stored what they scored in each row of text, and stored the same rows.
+        dict of (name, other name) to dicts of the compared metrics to {"value", "standard_error"},
+        for rows whose runs stored their scores of each row of text, and the same rows.
     """
     sums, names, pairs = {}, {}, []
     for number, row in enumerate(row for row in rows if row.model == "student"):
         own, beside = str(number), f"{number} {SAME_START}"
-        sums |= {own: _mean(row.runs, "student"), beside: _mean(row.runs, SAME_START)}
+        sums[own] = _mean(row.runs, "student", task)
+        sums[beside] = _mean(row.runs, SAME_START, task)
         names |= {own: row.name, beside: "its same start without a teacher"}
         pairs += [(own, "0")] * (number > 0) + [(own, beside)]
     sums = {key: each for key, each in sums.items() if each is not None}
@@ -37,13 +39,16 @@ def differences_between(rows):
     return {tuple(names[key] for key in pair.split("-")): each for pair, each in found.items()}
 
 
-def _mean(runs, model):
-    """The mean of what runs scored; None where one stored nothing, or other rows."""
+def _mean(runs, model, task):
+    """The mean of the runs' scores; None where a run stored none, or other rows."""
     found = [run.get("row_sums", {}).get(model) for run in runs]
     if any(each is None for each in found):
         return None
     predictions = found[0].predictions
     if not all(np.array_equal(each.predictions, predictions) for each in found):
         return None
-    loss, top1 = (np.mean([getattr(e, key) for e in found], axis=0) for key in ("loss", "top1"))
-    return RowSums(loss, top1, predictions)
+    values = {
+        metric.key: np.mean([each.values[metric.key] for each in found], axis=0)
+        for metric in task.compared
+    }
+    return RowSums(values, predictions)

@@ -1,4 +1,4 @@
-"""The part of the report that says what was run: command, settings, text, machine, time."""
+"""The section of the report about the run: command, settings, text, machine, time."""
 
 from html import escape
 
@@ -7,13 +7,13 @@ from tfdistill.reports.table import MODEL_NAMES
 
 
 def run_section(metrics):
-    """Writes it.
+    """Writes the section.
 
     Args:
-        metrics: dict, the content of a run's metrics.json; what it lacks is left out.
+        metrics: dict, the content of a run's metrics.json; missing facts are left out.
 
     Returns:
-        HTML; "" where it says nothing of the run.
+        HTML; "" without facts about the run.
     """
     run = metrics.get("run", {})
     groups = [

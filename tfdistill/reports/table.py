@@ -1,18 +1,21 @@
-"""The table of a run, for the terminal; its cells serve the page as well."""
+"""The table of a run for the terminal; the page shows the same cells.
+
+The columns of the metrics come from the run's task.
+"""
 
 import dataclasses
-import math
 import textwrap
 from collections.abc import Callable
 
+from tfdistill.tasks import task_of
+from tfdistill.tasks.metrics import MINUS
 from tfdistill.training.paired_bootstrap import RESAMPLES
 
 WIDTH = 100
-ABSENT, MINUS = "–", "−"
+ABSENT = "–"
 
 HEADINGS = {"conclusion": "verdict", "teacher_answers": "gain from the teacher's outputs"}
 MODEL_NAMES = {
-    "unigram": "unigram",
     "teacher": "teacher",
     "teachers": "all teachers",
     "student_start": "student before",
@@ -25,12 +28,12 @@ MODEL_NAMES = {
 
 @dataclasses.dataclass(frozen=True)
 class Column:
-    """One measure.
+    """A column of a table.
 
     Args:
         name: its heading.
         unit: shown below the heading.
-        write: from a model's dict of metrics to the cell; a missing key leaves the cell empty.
+        write: function of a row's dict to the cell; a missing key leaves the cell empty.
     """
 
     name: str
@@ -38,72 +41,77 @@ class Column:
     write: Callable
 
 
-def _perplexity(model):
-    value = math.exp(min(model["loss"], 99.0))
-    return f"{value:.1f}" if value < 1e6 else f"{value:.1e}"
-
-
-def _percent(key):
-    return lambda model: f"{100 * model[key]:.1f}"
-
-
-def top1_text(model):
-    """Top-1 in percent, with its standard error where that was measured: "20.1 ± 0.5"."""
-    error = model.get("standard_errors", {}).get("top1")
-    spread = "" if error is None else f" ± {100 * error:.1f}"
-    return f"{100 * model['top1']:.1f}{spread}"
-
-
-def _with_error(difference, scale, digits):
-    value, error = difference["value"], difference["standard_error"]
-    spread = "" if error is None else f" ± {scale * error:.{digits}f}"
-    return f"{scale * value:+.{digits}f}{spread}".replace("-", MINUS)
-
-
 def _millions(key):
     return lambda model: f"{model[key] / 1e6:.2f}"
 
 
-COLUMNS = (
-    Column("loss", "nats", lambda model: f"{model['loss']:.3f}"),
-    Column("pseudo-ppl", "", _perplexity),
-    Column("top-1", "%", lambda model: top1_text(model)),
-    Column("top-5", "%", _percent("top5")),
-    Column("agree", "%", _percent("agreement")),
-    Column("params", "million", _millions("parameters")),
-    Column("no embed.", "million", _millions("parameters_without_embeddings")),
-)
-DIFFERENCE_COLUMNS = (
-    Column("top-1", "points", lambda pair: _with_error(pair["top1"], 100, 1)),
-    Column("loss", "nats", lambda pair: _with_error(pair["loss"], 1, 3)),
-)
+def metric_column(task, metric):
+    """The `Column` of a task's `Metric`; the primary one has its standard error."""
+    error = metric is task.primary
+    return Column(metric.name, metric.unit, lambda model: metric.text(model, error))
+
+
+def columns(task):
+    """Columns of the models' table: a list of `Column`s.
+
+    Args:
+        task: the run's `Task`.
+    """
+    return [
+        *(metric_column(task, metric) for metric in task.metrics),
+        Column("agree", "%", lambda model: f"{100 * model['agreement']:.1f}"),
+        Column("params", "million", _millions("parameters")),
+        Column("no embed.", "million", _millions("parameters_without_embeddings")),
+    ]
+
+
+def difference_columns(task):
+    """Columns of the differences' table: a list of `Column`s.
+
+    Args:
+        task: the run's `Task`.
+    """
+    return [
+        Column(
+            metric.name,
+            metric.difference_unit,
+            lambda pair, metric=metric: metric.difference_text(pair[metric.key]),
+        )
+        for metric in task.compared
+    ]
+
+
+def model_names(task):
+    """Names of the rows by their keys in metrics.json: a dict, in the order of the rows.
+
+    Args:
+        task: the run's `Task`.
+    """
+    return {task.floor_key: task.words.floor_column, **MODEL_NAMES}
+
+
 FILE_COLUMNS = (
     Column("size", "MB", lambda file: f"{file['bytes'] / 1e6:.1f}"),
     Column("latency", "ms", lambda file: f"{file['latency_ms']:.2f}"),
 )
 
-NOTES = (
-    "loss: masked-LM cross-entropy per masked token; pseudo-ppl (pseudo-perplexity): exp(loss). "
-    "top-1, top-5: share of masked tokens whose true word is the likeliest, among the five "
-    "likeliest. agree: share with the same likeliest word as the teacher.",
-    "no embed.: parameters without the word, position and token-type tables.",
-)
+PARAMETERS_NOTE = "no embed.: parameters without the word, position and token-type tables."
 DIFFERENCES_NOTE = (
-    "differences: the first model less the second. ±: a standard error, of a difference paired, by "
-    f"bootstrap over the rows of the split ({RESAMPLES:,} resamples, fixed seed)."
+    "differences: the first model minus the second. ±: standard error; for a difference it is "
+    f"paired, by bootstrap over the rows of the split ({RESAMPLES:,} resamples, fixed seed)."
 )
 FILES_NOTE = (
-    "files: TFLite, 1 MB = 1,000,000 bytes; latency: median of one text with one [MASK], LiteRT on "
-    "this machine, 1 thread."
+    "files: TFLite, 1 MB = 1,000,000 bytes; latency: median of {input}, LiteRT on this machine, 1 "
+    "thread."
 )
 TEACHERS_NOTE = (
-    "teacher: the first of several, from which the student starts; all teachers: the mean of "
-    "their probabilities, which it learns. agree and the verdict look at the first."
+    "teacher: the first of several teachers; the student starts from it. all teachers: the mean of "
+    "their probabilities, from which the student learns. agree and the verdict compare with the "
+    "first teacher."
 )
 BASELINE_NOTE = (
-    "baseline: the student's shape, batches and steps without a teacher; its weights "
-    "start where the student's did ('same start'), as those of a teacher made here do ('text "
-    "start'), or at random."
+    "baseline: the student's shape, batches and steps without a teacher. Its weights start like "
+    "the student's ('same start'), from the text like a teacher's ('text start'), or at random."
 )
 
 
@@ -114,11 +122,12 @@ def model_rows(metrics):
         metrics: dict, the content of a run's metrics.json.
 
     Returns:
-        list of (model's key, its name, list of cells in the order of `COLUMNS`).
+        list of (model's key, its name, list of cells in the order of `columns`).
     """
+    task = task_of(metrics)
     return [
-        (key, name, [_cell(column, metrics["models"][key]) for column in COLUMNS])
-        for key, name in MODEL_NAMES.items()
+        (key, name, [_cell(column, metrics["models"][key]) for column in columns(task)])
+        for key, name in model_names(task).items()
         if key in metrics["models"]
     ]
 
@@ -137,12 +146,12 @@ def difference_rows(metrics):
         metrics: as for `model_rows`.
 
     Returns:
-        dict of names to dicts of "top1" and "loss".
+        dict of names to dicts of metrics to `value` and `standard_error`.
     """
-    found = {}
+    found, names = {}, model_names(task_of(metrics))
     for pair, difference in metrics.get("differences", {}).items():
         one, two = pair.split("-")
-        found[f"{one} {MINUS} {MODEL_NAMES.get(two, two)}"] = difference
+        found[f"{one} {MINUS} {names.get(two, two)}"] = difference
     return found
 
 
@@ -157,7 +166,7 @@ def file_rows(metrics):
 
 
 def notes(metrics):
-    """Sentences that say what the columns are.
+    """Sentences that explain the columns.
 
     Args:
         metrics: as for `model_rows`.
@@ -165,14 +174,14 @@ def notes(metrics):
     Returns:
         list of str.
     """
-    models = metrics["models"]
+    models, words = metrics["models"], task_of(metrics).words
     chosen = (
         (DIFFERENCES_NOTE, metrics.get("differences")),
-        (FILES_NOTE, file_rows(metrics)),
+        (FILES_NOTE.format(input=words.one_input), file_rows(metrics)),
         (TEACHERS_NOTE, "teachers" in models),
         (BASELINE_NOTE, any(key.startswith("baseline") for key in models)),
     )
-    return [*NOTES, *(note for note, there in chosen if there)]
+    return [words.metrics, PARAMETERS_NOTE, *(note for note, there in chosen if there)]
 
 
 def format_criterion(name, criterion):
@@ -194,12 +203,16 @@ def format_criterion(name, criterion):
 
 
 def state_of(criterion):
-    """ "passed", "failed" or "not shown"; of the verdict of an older run, too."""
-    return criterion.get("state", "passed" if criterion["passed"] else "failed")
+    """The state of a criterion: "passed", "failed" or "not shown".
+
+    Args:
+        criterion: as for `format_criterion`.
+    """
+    return criterion["state"]
 
 
-def format_models(models, columns=COLUMNS):
-    """Writes models and their measures as aligned lines.
+def format_models(models, columns):
+    """Writes models and their metrics as aligned lines.
 
     Args:
         models: dict of names to dicts of metrics.
@@ -228,15 +241,15 @@ def format_table(metrics):
         Lines of at most 100 columns, as one str.
     """
     title = f"{metrics['corpus']}, {metrics['split']} split"
-    models = metrics["models"]
-    named = {name: models[key] for key, name in MODEL_NAMES.items() if key in models}
-    lines = [textwrap.shorten(title, WIDTH), "", *format_models(named)]
-    for rows, columns in (
-        (difference_rows(metrics), DIFFERENCE_COLUMNS),
+    models, task = metrics["models"], task_of(metrics)
+    named = {name: models[key] for key, name in model_names(task).items() if key in models}
+    lines = [textwrap.shorten(title, WIDTH), "", *format_models(named, columns(task))]
+    for rows, of_rows in (
+        (difference_rows(metrics), difference_columns(task)),
         (file_rows(metrics), FILE_COLUMNS),
     ):
         if rows:
-            lines += ["", *format_models(rows, columns)]
+            lines += ["", *format_models(rows, of_rows)]
     lines.append("")
     for name, criterion in metrics.get("verdict", {}).items():
         value, threshold, explanation = format_criterion(name, criterion)
@@ -253,7 +266,7 @@ def format_table(metrics):
 
 
 def format_statistics(statistics):
-    """Writes what is in a prepared corpus.
+    """Writes the sizes of a prepared corpus.
 
     Args:
         statistics: dict of splits to `documents`, `tokens`, `bytes` and `unk_share`.

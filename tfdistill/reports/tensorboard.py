@@ -1,4 +1,4 @@
-"""TensorBoard's event files of one stage; a resumed run writes them anew, no point twice."""
+"""TensorBoard's event files of one stage; a resumed run writes them again, without duplicates."""
 
 import numbers
 import os
@@ -116,3 +116,23 @@ def markdown_table(head, rows):
     """
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', '¦') for cell in line)} |" for line in lines)
+
+
+def examples_table(examples, truth):
+    """Writes examples of predictions as a Markdown table for a text panel.
+
+    Args:
+        examples: list of dicts as `write_report` takes them.
+        truth: heading of the right answers.
+
+    Returns:
+        str.
+    """
+    rows = []
+    for example in examples:
+        guesses = [
+            ", ".join(f"{label} {share:.0%}" for label, share in example.get(name, []))
+            for name in ("teacher", "student")
+        ]
+        rows.append([example["text"], example["truth"], *guesses])
+    return markdown_table(["text", truth, "teacher", "student"], rows)

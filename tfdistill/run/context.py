@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tfdistill.data.batches import EvaluationBatches, Rows, TrainingBatches
+from tfdistill.data.batches import EvaluationBatches, TrainingBatches
 from tfdistill.data.corpus import Corpus
 from tfdistill.data.tokenizer import Tokenizer
 from tfdistill.models.hugging_face.checkpoint import save_model
@@ -17,7 +17,7 @@ from tfdistill.run.loaded_models import LoadedModels
 from tfdistill.run.plan import Plan
 from tfdistill.run.trainer import StageTrainer
 from tfdistill.system import devices, hardware
-from tfdistill.training.evaluation import evaluate
+from tfdistill.tasks import Task
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,13 +25,13 @@ class RunText:
     """The text of a run, as rows of token ids.
 
     Args:
-        train: `Rows` of the training split.
+        train: source of the training split, such as `Rows`.
         train_ids: int (tokens,), the same text without rows.
         validation: list of evaluation batches, a part of the validation split.
         test: `EvaluationBatches` of the test split.
     """
 
-    train: Rows
+    train: Any
     train_ids: np.ndarray
     validation: list
     test: EvaluationBatches
@@ -50,7 +50,7 @@ class RunContext:
         tokenizer: the `Tokenizer`.
         models: the `LoadedModels`.
         corpus: the `Corpus`.
-        task: the task that the models learn.
+        task: the `Task` that the models learn.
         text: the `RunText`, once it is prepared.
     """
 
@@ -62,7 +62,7 @@ class RunContext:
     tokenizer: Tokenizer
     models: LoadedModels
     corpus: Corpus
-    task: Any = None
+    task: Task
     text: RunText | None = None
 
     @functools.cached_property
@@ -72,7 +72,7 @@ class RunContext:
             self.config,
             self.directory.path,
             self.console,
-            validation_loss=self.validation_loss,
+            validator=self.validator,
             machine=self.machine,
         )
 
@@ -80,28 +80,40 @@ class RunContext:
         """A context: models made inside train on the run's devices, in its precision."""
         return training_scope(self.machine)
 
-    def batches(self, seed, smoothing, mask_epochs=0):
-        """The `TrainingBatches` of the run's text (see there for the arguments)."""
-        config = self.config
-        return TrainingBatches(
-            self.text.train,
-            config.batch_size * config.gradient_accumulation_steps,
-            seed,
-            masked_lm_prob=config.masked_lm_prob,
-            mlm_smoothing=smoothing,
-            whole_words=config.whole_word_masking,
-            mask_epochs=mask_epochs,
-        )
+    def batches(self, seed, use, draws_per_row=0):
+        """Training batches of the run's text.
 
-    def validation_loss(self, score):
-        """The loss on the validation text, in nats; `score` is a scorer of `evaluation`."""
-        return evaluate(score, self.text.validation)[0]["loss"]
+        Args:
+            seed: seed of the order and of the transform's draws.
+            use: `tasks.task.TEACHER` or `STUDENT`.
+            draws_per_row: see `TrainingBatches`.
+
+        Returns:
+            `TrainingBatches`.
+        """
+        config, train = self.config, self.text.train
+        transform = self.task.transform(train, use, config)
+        rows = config.batch_size * config.gradient_accumulation_steps
+        return TrainingBatches(train, rows, seed, transform, draws_per_row)
+
+    def validator(self, model, layers=None):
+        """Compiles a model for the validation text.
+
+        Args:
+            model: a `Model`.
+            layers: indices of the encoder layers to run; None for all.
+
+        Returns:
+            A function without arguments that returns the loss on the validation text, in nats.
+        """
+        score = self.task.scorer(model, layers)
+        return lambda: self.task.evaluate(score, self.text.validation).metrics["loss"]
 
     def save(self, model, folder, length):
         """Writes a model and its tokenizer.
 
         Args:
-            model: a `MaskedLanguageModel`.
+            model: a `Model`.
             folder: where to.
             length: positions it was trained on; None: all that it has.
         """

@@ -73,6 +73,7 @@ def describe_sources(config, made):
         dict for metrics.json (see `verdict.verdict`).
     """
     return {
+        "task": config.task,
         "recipe": config.recipe,
         "teacher": config.teacher,
         "student_init": made.student_init,

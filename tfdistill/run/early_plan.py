@@ -3,10 +3,10 @@
 import dataclasses
 from pathlib import Path
 
-from tfdistill import recipes
+from tfdistill import recipes, tasks
 from tfdistill.data.corpus import Corpus
 from tfdistill.data.tokenizer import Tokenizer
-from tfdistill.distillation.phases import TEXT_ALONE, Recipe, require_loss
+from tfdistill.distillation.phases import Recipe, require_loss
 from tfdistill.models.configs.config_files import config_of, read_json
 from tfdistill.recipes.recipe_file import fingerprint, is_recipe_file
 from tfdistill.run import sources
@@ -50,6 +50,7 @@ def check_settings(config):
     Raises:
         UserError: one of them is impossible.
     """
+    tasks.get(config.task)
     sources.require_sources_outside(config)
     baselines_of(config.baseline)
     check_schedules(config)
@@ -133,8 +134,9 @@ def _tokenizer_and_shapes(config, recipe, names):
 
 def _reads_teacher(config, recipe):
     losses = {term.loss for phase in recipe.phases for term in phase.active_terms}
-    if losses <= set(TEXT_ALONE) or not is_recipe_file(config.recipe):
-        return not losses <= set(TEXT_ALONE)
+    labels_alone = losses <= {tasks.get(config.task).hard_loss}
+    if labels_alone or not is_recipe_file(config.recipe):
+        return not labels_alone
     # The file may bring losses of its own. Imported late: it imports TensorFlow.
     from tfdistill.distillation.losses import LOSSES
 

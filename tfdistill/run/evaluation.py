@@ -3,10 +3,12 @@
 import dataclasses
 import json
 
+from tfdistill import tasks
 from tfdistill.run import machine
 from tfdistill.run.held_out import student_of
 from tfdistill.system.errors import UserError
 from tfdistill.system.paths import at_home, require_shards
+from tfdistill.tasks import Task
 
 OF_FILES = "bytes", "latency_ms", "file", "files"  # facts of files, which the run has measured
 
@@ -18,15 +20,17 @@ class Evaluation:
     Args:
         config: a `RunConfig`.
         corpus: the `Corpus`.
-        models: dict of keys to `MaskedLanguageModel`s, the teacher first.
-        counts: int64 (vocab,), tokens of the training split.
+        task: the `Task`.
+        models: dict of keys to `Model`s, the teacher first.
+        train: the source of the training split.
         batches: `EvaluationBatches` of the test split.
     """
 
     config: object
     corpus: object
+    task: Task
     models: dict
-    counts: object
+    train: object
     batches: object
 
     def measure(self, progress=lambda key, done: None):
@@ -36,14 +40,15 @@ class Evaluation:
             progress: called with the key of a model and the batches done, over all models.
 
         Returns:
-            dict: "corpus", "split", "models" and "differences" as in metrics.json.
+            dict: "task", and "corpus", "split", "models" and "differences" as in metrics.json.
         """
         from tfdistill.run.measure import add_errors, evaluate_models
 
-        models, sums = evaluate_models(self.models.items(), self.counts, self.batches, progress)
-        differences = add_errors(models, sums)
-        facts = {"corpus": self.config.corpus, "split": "test"}
-        return facts | {"models": models, "differences": differences}
+        task, models = self.task, self.models.items()
+        found, sums = evaluate_models(task, models, self.train, self.batches, progress)
+        differences = add_errors(task, found, sums)
+        facts = {"task": task.name, "corpus": self.config.corpus, "split": "test"}
+        return facts | {"models": found, "differences": differences}
 
 
 def open_evaluation(config, sources, tokenizer, console):
@@ -51,8 +56,8 @@ def open_evaluation(config, sources, tokenizer, console):
 
     Args:
         config: a `RunConfig`: text, row length and device.
-        sources: dict of keys to models: a `MaskedLanguageModel`, a directory or a hub name. The
-            teacher is first; "model" or "student" must have a masked-LM head.
+        sources: dict of keys to models: a `Model`, a directory or a hub name. The teacher is
+            first; "model" or "student" must have a head for the task.
         tokenizer: a `Tokenizer`, directory or hub name; "" for the one of the model's directory,
             or the bundled one for a model in memory.
         console: a `Console`.
@@ -71,23 +76,24 @@ def open_evaluation(config, sources, tokenizer, console):
     from tfdistill.data.tokenizer import Tokenizer, load_tokenizer
     from tfdistill.run.held_out import open_held_out, require_fit
 
-    directories, models = _load(sources)
+    task = tasks.get(config.task)
+    directories, models = _load(task, sources)
     measured = "model" if "model" in models else "student"
     if models[measured].head is None:
         name = _name(measured, sources)
-        raise UserError(f"{name} has no masked-LM head: name a model with one")
+        raise UserError(f"{name} has no head for `task`={config.task}: name a model with one")
     if not isinstance(tokenizer, Tokenizer):
         own = directories.get(measured) or next(iter(directories.values()), "")
         tokenizer = load_tokenizer(at_home(str(tokenizer or own)))
     for key, model in models.items():
         require_fit(config, tokenizer, _name(key, sources), model)
-    counts, batches = open_held_out(config, tokenizer, corpus, console)
-    return Evaluation(config, corpus, models, counts, batches)
+    train, batches = open_held_out(task, config, tokenizer, corpus, console)
+    return Evaluation(config, corpus, task, models, train, batches)
 
 
-def _load(sources):
+def _load(task, sources):
     """Returns the directories of models that are not in memory, and all models, by key."""
-    from tfdistill.models.hugging_face.checkpoint import load_model, resolve_directory
+    from tfdistill.models.hugging_face.checkpoint import resolve_directory
 
     directories, models = {}, {}
     for key, source in sources.items():
@@ -95,7 +101,7 @@ def _load(sources):
             models[key] = source
         else:
             directories[key] = str(resolve_directory(at_home(str(source))))
-            models[key] = load_model(directories[key])
+            models[key] = task.load(directories[key])
     return directories, models
 
 
@@ -153,8 +159,9 @@ def judge_again(config, result):
     for key, model in models.items():
         facts = metrics["models"].get(key, {})
         model.update({name: facts[name] for name in OF_FILES if name in facts})
+    primary = tasks.get(config.task).primary.key
     judged = judge(models, result["differences"], metrics.get("made_from", {}))
-    if not judged["verdict"] and "top1" in models.get("teacher", {}):
+    if not judged["verdict"] and primary in models.get("teacher", {}):
         what = "is not finished (no metrics.json)"
         if file.is_file():
             what = "knows no sizes and latencies of both models' files"
@@ -187,5 +194,5 @@ def evaluate_and_show(config, console):
         result = judge_again(config, result)
     if files := format_files(opened.corpus):
         console.say(files)
-    console.say(format_evaluation(result, sources))
+    console.say(format_evaluation(opened.task, result, sources))
     return result

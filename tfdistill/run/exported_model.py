@@ -2,6 +2,7 @@
 
 import json
 
+from tfdistill import tasks
 from tfdistill.run import machine
 from tfdistill.run.directory import RunPaths
 from tfdistill.run.held_out import open_held_out, require_fit, student_of
@@ -31,20 +32,21 @@ def export_model(config, console):
     from tfdistill.data.tokenizer import load_tokenizer
     from tfdistill.deployment.bundle import export_bundle
     from tfdistill.deployment.model_card import write_model_card
-    from tfdistill.models.hugging_face.checkpoint import load_model, resolve_directory
+    from tfdistill.models.hugging_face.checkpoint import resolve_directory
     from tfdistill.reports.corpus_files import format_files
     from tfdistill.reports.evaluation import format_exported_files
 
     run, source = RunPaths(config.output_dir), resolve_directory(source)
-    model = load_model(source)
+    task, length = tasks.get(config.task), config.length
+    model = task.load(source)
     tokenizer = load_tokenizer(config.tokenizer or str(source))
     require_fit(config, tokenizer, f"`model`={source}", model)
-    _, batches = open_held_out(config, tokenizer, corpus, console)
+    _, batches = open_held_out(task, config, tokenizer, corpus, console)
     line = console.progress("export", None)
-    files, failure = export_bundle(model, run.export, config.length, tokenizer, batches, line.note)
+    files, failure = export_bundle(task, model, run.export, length, tokenizer, batches, line.note)
     measured = run.metrics.is_file() and not config.model
     metrics = json.loads(run.metrics.read_text()) if measured else None
-    write_model_card(run.model_card, model.config, files, metrics)
+    write_model_card(task, run.model_card, model.config, files, metrics)
     if corpus_files := format_files(corpus):
         console.say(corpus_files)
     console.say(f"{run.export}\n{format_exported_files(files)}")

@@ -43,25 +43,23 @@ def require_fit(config, tokenizer, flag, model):
         )
 
 
-def open_held_out(config, tokenizer, corpus, console):
+def open_held_out(task, config, tokenizer, corpus, console):
     """Opens the test split of a corpus, which is prepared if that was not done before.
 
     Args:
+        task: the `Task`.
         config: a `RunConfig`.
         tokenizer: the `Tokenizer`.
-        corpus: the `Corpus` that `--corpus` names.
-        console: a `Console`, which says what there is to say of the tokenizer and of the text.
+        corpus: the `Corpus` that `corpus` names.
+        console: a `Console`, for warnings about the tokenizer and the text.
 
     Returns:
-        (int64 (vocab,), `Rows.counts` of the training split; `EvaluationBatches` of the test split:
-        those of the main job's table).
+        (source of the training split, `EvaluationBatches` of the test split: those of the main
+        job's table).
     """
-    from tfdistill.data.batches import EvaluationBatches, Rows, evaluation_rows
     from tfdistill.data.shards import prepare
 
     prepared = prepare(corpus, tokenizer, config.shards_dir)
     console.warn((*tokenizer.notes, *prepared.warnings))
-    train, test = (
-        Rows(prepared.shard(split), config.length, tokenizer) for split in ("train", "test")
-    )
-    return train.counts, EvaluationBatches(test, evaluation_rows(config.length))
+    sources = task.read(prepared, tokenizer, config)
+    return sources["train"], task.evaluation_batches(sources["test"])

@@ -2,6 +2,7 @@
 
 import json
 
+from tfdistill import tasks
 from tfdistill.run import machine, sources
 from tfdistill.run.checks import require_even_batches
 from tfdistill.run.directory import STAGES
@@ -76,19 +77,19 @@ class MainJob:
             self.directory.release()
 
     def _context(self, choice):
-        from tfdistill.models.hugging_face.checkpoint import describe_model
         from tfdistill.run import plan
         from tfdistill.run.context import RunContext, training_scope
         from tfdistill.run.loaded_models import LoadedModels
 
         config, early = self.config, self._early
+        task = tasks.get(config.task)
         require_even_batches(config, choice.replicas)
         names = early.teacher_names
-        teachers = [describe_model(name) for name in names]
+        teachers = [task.describe(name) for name in names]
         tokenizer = early.tokenizer or sources.load_tokenizer_of(config, names)
         sources.require_same_vocabulary(config, names, tokenizer)
         made = plan.make_plan(config, early.recipe, teachers, tokenizer, early.shapes)
-        models = LoadedModels(self.directory, names, lambda: training_scope(choice))
+        models = LoadedModels(self.directory, names, lambda: training_scope(choice), task)
         if names and not self.directory.done("student"):
             models.load_teachers()  # damaged weights are found before the folder is taken
         return RunContext(
@@ -100,6 +101,7 @@ class MainJob:
             tokenizer,
             models,
             early.corpus,
+            task,
         )
 
     def _results(self):

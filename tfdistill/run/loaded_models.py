@@ -1,7 +1,5 @@
 """The models of a run in memory, each read from its folder when it is first needed."""
 
-from tfdistill.models.hugging_face.checkpoint import load_model
-
 SHARED = "teacher", "student"  # measured, exported and shown: read once for all three
 
 
@@ -16,10 +14,12 @@ class LoadedModels:
         teacher_names: list of folders or hub names that the teachers are loaded from; empty when
             the teacher is made in this run.
         training: function that returns the context in which models for training are made.
+        task: the `Task`, which loads models with its head.
     """
 
-    def __init__(self, directory, teacher_names, training):
+    def __init__(self, directory, teacher_names, training, task):
         self._directory, self._names, self._training = directory, teacher_names, training
+        self._load = task.load
         self._teachers = self._start = None
         self._saved = {}
 
@@ -40,14 +40,14 @@ class LoadedModels:
         if self._directory.done("teacher"):  # their origin may no longer exist
             names = self._directory.teachers(len(names) or 1)
         with self._training():
-            self._teachers = [load_model(name) for name in names]
+            self._teachers = [self._load(name) for name in names]
 
     @property
     def start(self):
         """The student before its first step, in the run's precision."""
         if self._start is None:
             with self._training():
-                self._start = load_model(self._directory.start)
+                self._start = self._load(self._directory.start)
         return self._start
 
     @start.setter
@@ -65,9 +65,9 @@ class LoadedModels:
             key: its key in metrics.json.
 
         Returns:
-            `MaskedLanguageModel`; teacher and student stay in memory.
+            `Model`; teacher and student stay in memory.
         """
-        model = self._saved.get(key) or load_model(self._directory.model(key))
+        model = self._saved.get(key) or self._load(self._directory.model(key))
         if key in SHARED:
             self._saved[key] = model
         return model
@@ -75,4 +75,4 @@ class LoadedModels:
     def saved_teachers(self, count):
         """All teachers in float32, as they are saved: a list."""
         others = self._directory.teachers(count)[1:]
-        return [self.saved("teacher"), *(load_model(folder) for folder in others)]
+        return [self.saved("teacher"), *(self._load(folder) for folder in others)]

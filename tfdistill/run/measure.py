@@ -1,41 +1,43 @@
-"""Measures the models of a run on held-out text: every model on the same masks."""
+"""Measures the models of a run on held-out text: every model on the same examples."""
 
 from tfdistill.models.model import parameters
-from tfdistill.training.evaluation import agreement, evaluate, evaluate_unigram, scorer
+from tfdistill.training.evaluation import agreement
 from tfdistill.training.paired_bootstrap import paired_errors
 
-# Whose measures are subtracted from whose; "model" is one that was named by hand.
+FLOOR = "floor"  # stands for the key of the task's floor
+# Pairs whose differences are measured; "model" is a model that the user named.
 PAIRS = (
-    ("teacher", "unigram"),
-    ("student", "unigram"),
+    ("teacher", FLOOR),
+    ("student", FLOOR),
     ("student", "teacher"),
     ("student", "teachers"),
     ("student", "student_start"),
     ("student", "baseline_start"),
     ("student", "baseline_text"),
     ("student", "baseline"),
-    ("model", "unigram"),
+    ("model", FLOOR),
     ("model", "teacher"),
 )
 
 
-def evaluate_models(models, counts, batches, progress=lambda key, done: None):
-    """Scores models on the same masks.
+def evaluate_models(task, models, train, batches, progress=lambda key, done: None):
+    """Scores models on the same examples.
 
     Args:
-        models: iterable of (key, `MaskedLanguageModel`); "teacher" stands before those that are
-            compared with it. Of one without a masked-LM head only the size is told.
-        counts: int64 (vocab,), tokens of the training split.
+        task: the `Task`.
+        models: iterable of (key, `Model`); "teacher" comes before the models that are compared with
+            it. Models without a head get sizes only.
+        train: the source of the training split, from which the floor is made.
         batches: iterable of evaluation batches, read once.
-        progress: called with the key of a model and the batches done, over all models.
+        progress: called with the key of a model and the number of batches done, over all models.
 
     Returns:
-        (models, sums): dict of "unigram" and the keys to the models' metrics and sizes; and dict of
-        those that were scored to their `RowSums`.
+        (models, sums): dict of the keys, the floor's first, to metrics and sizes; and dict of the
+        keys of scored models to their `RowSums`.
     """
     batches = list(batches)
-    unigram = evaluate_unigram(counts, batches)
-    found, sums = {"unigram": unigram.metrics}, {"unigram": unigram.sums}
+    floor = task.floor(train, batches)
+    found, sums = {task.floor_key: floor.metrics}, {task.floor_key: floor.sums}
     teacher_predictions = None
     done = 0
 
@@ -56,7 +58,7 @@ def evaluate_models(models, counts, batches, progress=lambda key, done: None):
         }
         if model.head is None:
             continue
-        metrics, predictions, sums[key] = evaluate(scorer(model), counted(key))
+        metrics, predictions, sums[key] = task.evaluate(task.scorer(model), counted(key))
         found[key].update(metrics)
         if key == "teacher":
             teacher_predictions = predictions
@@ -65,10 +67,11 @@ def evaluate_models(models, counts, batches, progress=lambda key, done: None):
     return found, sums
 
 
-def evaluate_together(teachers, batches):
+def evaluate_together(task, teachers, batches):
     """Scores the mean of several teachers as one model.
 
     Args:
+        task: the `Task`.
         teachers: `Teachers`.
         batches: iterable of evaluation batches.
 
@@ -76,7 +79,7 @@ def evaluate_together(teachers, batches):
         (dict of metrics and sizes, `RowSums`), as of one of `evaluate_models`.
     """
     sizes = [parameters(teacher) for teacher in teachers.models]
-    metrics, _, sums = evaluate(scorer(teachers), batches)
+    metrics, _, sums = task.evaluate(task.scorer(teachers), batches)
     metrics |= {
         "parameters": sum(size["total"] for size in sizes),
         "parameters_without_embeddings": sum(size["without_embeddings"] for size in sizes),
@@ -84,17 +87,19 @@ def evaluate_together(teachers, batches):
     return metrics, sums
 
 
-def add_errors(models, sums):
-    """Gives measures and their differences the sampling error of the held-out text.
+def add_errors(task, models, sums):
+    """Adds the sampling errors of the held-out text to metrics and their differences.
 
     Args:
+        task: the `Task`.
         models, sums: of `evaluate_models`; each model gets `standard_errors`.
 
     Returns:
-        dict of the `PAIRS` that were measured, as "student-teacher", to dicts of "top1" and "loss"
+        dict of the measured `PAIRS`, as "student-teacher", to dicts of the task's compared metrics
         to {"value", "standard_error"} (see `paired_errors`).
     """
-    errors, differences = paired_errors(sums, PAIRS)
+    pairs = [tuple(task.floor_key if key == FLOOR else key for key in pair) for pair in PAIRS]
+    errors, differences = paired_errors(sums, pairs)
     for key, error in errors.items():
         models[key]["standard_errors"] = error
     return differences

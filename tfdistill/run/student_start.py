@@ -1,39 +1,29 @@
-"""Where the student of a run starts, measured before it learns anything."""
+"""The start of the student: made, and measured before its first training step."""
 
 from tfdistill.data.batches import TrainingBatches
-from tfdistill.models.model import MaskedLanguageModel
-from tfdistill.starts.from_teacher import initialize_student
-from tfdistill.starts.from_text import start_from_text
 from tfdistill.starts.layer_search import search_size
-from tfdistill.starts.unigram import set_unigram_bias
-from tfdistill.training.evaluation import scorer
+from tfdistill.tasks.task import CALIBRATION
 
-CALIBRATION_BATCHES, CALIBRATION_ROWS = 8, 32  # to fit a narrower student
+CALIBRATION_BATCHES, CALIBRATION_ROWS = 8, 32  # on which a narrower student is fitted
 
 
-def make_start(config, plan, console, *, teacher, rows, validation_loss):
-    """Cuts the student from the teacher, or initializes it at random.
+def make_start(context, teacher):
+    """Cuts the student from the teacher, or makes it of random numbers.
 
     Args:
-        config: a `RunConfig`.
-        plan: its `Plan`.
-        console: a `Console`.
-        teacher: the `MaskedLanguageModel`; None for a random start.
-        rows: `Rows` of the training split.
-        validation_loss: called with a scorer; returns nats.
+        context: the `RunContext`.
+        teacher: the `Model`; None for a random start.
 
     Returns:
-        (`MaskedLanguageModel`, dict of its `validation_loss` and, if it was cut from the teacher,
-        the `random_validation_loss` of a student with random weights).
+        (`Model`, dict of its `validation_loss` and, for a student that was cut,
+        `random_validation_loss`).
     """
+    console, is_random = context.console, context.plan.student_init == "random"
     console.say("making the student's start")
-    if plan.student_init == "random":
-        start = random_student(config, plan, rows.counts)
-    else:
-        start = _cut_student(config, plan, console, teacher, rows, validation_loss)
-    facts, beside = {"validation_loss": validation_loss(scorer(start))}, ""
-    if plan.student_init != "random":
-        fresh = validation_loss(scorer(random_student(config, plan, rows.counts)))
+    start = random_student(context) if is_random else _cut_student(context, teacher)
+    facts, beside = {"validation_loss": context.validator(start)()}, ""
+    if not is_random:
+        fresh = context.validator(random_student(context))()
         facts["random_validation_loss"] = fresh
         beside = f" (random weights: {fresh:.3f})"
     loss = facts["validation_loss"]
@@ -41,60 +31,57 @@ def make_start(config, plan, console, *, teacher, rows, validation_loss):
     return start, facts
 
 
-def random_student(config, plan, counts):
-    """Makes a student with random weights; the head's bias is the tokens' log-frequencies.
+def random_student(context):
+    """A student of random numbers, with a head that knows the frequencies of the labels.
 
     Args:
-        config, plan: as for `make_start`.
-        counts: int64 (vocab,), tokens of the training split.
+        context: the `RunContext`.
 
     Returns:
-        A `MaskedLanguageModel`.
+        A `Model`.
     """
-    student = MaskedLanguageModel(plan.student_config, seed=config.seed + 1)
-    set_unigram_bias(student, counts)
+    student = context.task.model(context.plan.student_config, context.config.seed + 1)
+    context.task.set_prior(student, context.text.train)
     return student
 
 
-def student_from_text(config, plan, rows, ids, special_ids):
-    """Makes a student that starts from token counts of the text, as a teacher made here does.
+def student_from_text(context):
+    """A student that starts like a teacher made here: from statistics of the text.
 
     Args:
-        config, plan: as for `make_start`.
-        rows: `Rows` of the training split.
-        ids: int (tokens,), the text of the split.
-        special_ids: ids of the special tokens.
+        context: the `RunContext`.
 
     Returns:
-        A `MaskedLanguageModel`.
+        A `Model`.
     """
-    seed = config.seed + 1
-    student = MaskedLanguageModel(plan.student_config, seed=seed)
-    start_from_text(student, ids, rows.counts, special_ids, seed)
+    task, text, seed = context.task, context.text, context.config.seed + 1
+    student = task.model(context.plan.student_config, seed)
+    task.start_from_text(student, text.train_ids, text.train, context.tokenizer, seed)
     return student
 
 
-def _cut_student(config, plan, console, teacher, rows, validation_loss):
-    """Makes a student of the teacher's weights, with a fresh head if the teacher has none."""
-    calibration = TrainingBatches(rows, CALIBRATION_ROWS, config.seed)
+def _cut_student(context, teacher):
+    """A student made of the teacher's weights; a head that the teacher lacks is a fresh one."""
+    plan, task, train = context.plan, context.task, context.text.train
+    transform = task.transform(train, CALIBRATION)
+    calibration = TrainingBatches(train, CALIBRATION_ROWS, context.config.seed, transform)
     depths = teacher.config.num_hidden_layers, plan.student_config.num_hidden_layers
-    line, tried = console.progress("search", search_size(*depths)), []
+    line, tried = context.console.progress("search", search_size(*depths)), []
 
     def loss_of(layers):
         tried.append(layers)
-        found = validation_loss(scorer(teacher, layers))
+        found = context.validator(teacher, layers)()
         line(len(tried), f"layers {layers} alone: loss {found:.3f}")
         return found
 
-    start = initialize_student(
+    start = task.initialize_student(
         teacher,
         plan.student_config,
         init=plan.student_init,
         validation_loss=loss_of,
-        seed=config.seed + 1,
+        seed=context.config.seed + 1,
         calibration=[calibration.at(number) for number in range(CALIBRATION_BATCHES)],
-        with_head=True,
     )
     if teacher.head is None:
-        set_unigram_bias(start, rows.counts)
+        task.set_prior(start, train)
     return start

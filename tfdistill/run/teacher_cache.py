@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfdistill.data.batches import ROW_MASK_SEED
+from tfdistill.data.batches import ROW_SEED
 from tfdistill.data.cached_batches import CachedBatches
 from tfdistill.data.row_store import RowStore
 from tfdistill.distillation.cached_signals import CacheableSignals
@@ -42,15 +42,16 @@ class TeacherCache:
 
     Args:
         folder: `Path` of the directory for these teachers, rows and masks.
-        batches: `TrainingBatches` whose rows have masks of their own.
+        batches: `TrainingBatches` whose rows have draws of their own.
         teachers: `Teachers`.
         vocabulary: number of token ids that the student and the teachers have.
     """
 
     def __init__(self, folder, batches, teachers, vocabulary):
         self._folder, self._batches, self._teachers = folder, batches, teachers
-        rows, width = batches.rows, teachers.first.config.hidden_size
-        self._sizes = RowSizes(rows.length, batches.masked_per_row, width, vocabulary)
+        length, width = batches.source.length, teachers.first.config.hidden_size
+        masked = batches.transform.masked_per_row(length)
+        self._sizes = RowSizes(length, masked, width, vocabulary)
         # Limited: an open store holds a file open, and there may be thousands of masks.
         self._stores = functools.lru_cache(maxsize=OPEN_STORES)(self._open)
         self._compute = functools.cache(
@@ -95,11 +96,11 @@ class TeacherCache:
 
     def bytes_per_token(self, signals):
         """Bytes of some cached signals for one token of text."""
-        return sum(self._row_bytes(each) for each in signals) / self._batches.rows.length
+        return sum(self._row_bytes(each) for each in signals) / self._batches.source.length
 
     def _needed(self, demands):
         """Rows that the phases read: dict of (mask number, cached signal) to bool (rows,)."""
-        masks, rows = self._batches.mask_epochs, len(self._batches.rows)
+        masks, rows = self._batches.draws_per_row, len(self._batches.source)
         needed = {}
         for signals, first, end in demands:
             for step in range(first, end) if signals else ():
@@ -154,7 +155,7 @@ class TeacherCache:
         for count, start in enumerate(range(0, len(rows), size), 1):
             part = rows[start : start + size]
             full = np.resize(part, size)  # repeats rows to full size: one compiled graph
-            batch = self._batches.with_row_masks(full, np.full(size, number))
+            batch = self._batches.with_row_draws(full, np.full(size, number))
             arrays = self._compute(*signals)(batch)
             stop.unsaved = True
             for name, store in stores.items():
@@ -171,7 +172,7 @@ class TeacherCache:
         return {n: s for each in signals for n, s in self._stores(number, each).items()}
 
     def _open(self, number, signal):
-        folder, rows = self._folder / f"mask-{number}", len(self._batches.rows)
+        folder, rows = self._folder / f"mask-{number}", len(self._batches.source)
         return {
             name: RowStore(folder, name, (rows, *shape), dtype)
             for name, (shape, dtype) in signal.arrays(self._sizes).items()
@@ -220,7 +221,7 @@ def open_cache(config, batches, teachers, *, student, folders, precision):
 
     Args:
         config: a `RunConfig`.
-        batches: `TrainingBatches` whose rows have masks of their own.
+        batches: `TrainingBatches` whose rows have draws of their own.
         teachers: `Teachers`.
         student: `EncoderConfig`.
         folders: `Path`s of the teachers' checkpoints.
@@ -235,8 +236,8 @@ def open_cache(config, batches, teachers, *, student, folders, precision):
         "teachers": [_digest_of_model(folder) for folder in folders],
         "shares": teachers.shares,
         "top_k": TOP_K,
-        "rows": batches.rows.digest(),
-        "mask_seed": ROW_MASK_SEED,
+        "rows": batches.source.digest(),
+        "mask_seed": ROW_SEED,
         "precision": precision,
         **{name: getattr(config, name) for name in masks},
     }

@@ -3,13 +3,12 @@
 import contextlib
 import dataclasses
 
-from tfdistill.data.batches import as_dataset
+from tfdistill.data.pipeline import as_dataset
 from tfdistill.distillation.distiller import Distiller, StepOptions
 from tfdistill.distillation.losses import LOSSES
 from tfdistill.distillation.phases import Phase, rates_of
 from tfdistill.reports.tensorboard import RunWriter
 from tfdistill.training.checkpoints import StageState
-from tfdistill.training.evaluation import scorer
 from tfdistill.training.loop import Intervals, Observers, TrainingLoop
 from tfdistill.training.loss_scale import loss_scale_for
 from tfdistill.training.optimizer import OptimizerSettings, build_optimizer
@@ -52,13 +51,13 @@ class StageTrainer:
         config: a `RunConfig`.
         path: `Path` of the run.
         console: a `Console`.
-        validation_loss: function of a scorer that returns the loss in nats.
+        validator: function of a model to a function that returns its validation loss, in nats.
         machine: a `devices.Choice`.
     """
 
-    def __init__(self, config, path, console, *, validation_loss, machine):
+    def __init__(self, config, path, console, *, validator, machine):
         self._config, self._path, self._console = config, path, console
-        self._validation_loss, self._machine = validation_loss, machine
+        self._validator, self._machine = validator, machine
         self._previous = None
 
     def train(self, stage, model, teachers, batches):
@@ -101,7 +100,7 @@ class StageTrainer:
             steps=stage.steps,
             state=state,
             intervals=self._intervals(stage),
-            observers=self._observers(stage, writer, scorer(model)),
+            observers=self._observers(stage, writer, self._validator(model)),
             steps_per_execution=self._config.steps_per_execution,
             keep_end=stage.more_follows,
         )
@@ -161,7 +160,7 @@ class StageTrainer:
             validates_start=stage.first_step == 0,
         )
 
-    def _observers(self, stage, writer, score):
+    def _observers(self, stage, writer, validate):
         # Progress lines show the last validation loss, too: the training loss is a weighted sum.
         line, validation, steps = None, "", stage.steps
 
@@ -189,7 +188,7 @@ class StageTrainer:
         return Observers(
             progress,
             restored,
-            validate=lambda: self._validation_loss(score),
+            validate=validate,
             stepped=lambda step: step < steps and line(step),  # the last step is logged
             doing=lambda text: line.note(text),
         )

@@ -1,85 +1,91 @@
-"""The verdict: the student held against its teacher, and what the measured differences show.
+"""The verdict: the student compared with its teacher, and the gain from the teacher's outputs.
 
 A difference is shown when it is more than two paired standard errors from zero (see
-`training.paired_bootstrap`). Everything here is a function of what metrics.json holds.
+`training.paired_bootstrap`). Everything here is a function of the content of metrics.json; the
+primary metric, the floor and their words come from the run's task.
 """
+
+from tfdistill.tasks import task_of
 
 QUALITY, SPEED, SIZE = 0.9, 1.5, 0.6
 ERRORS = 2  # standard errors that a difference must exceed
 PASSED, FAILED, NOT_SHOWN = "passed", "failed", "not shown"
-TOO_SHORT = "the held-out text is too short for a standard error: give --corpus more text"
+TOO_SHORT = "the held-out text is too short for a standard error: add text to the corpus"
 
 
 def verdict(models, differences, made_from):
-    """Holds the student against its teacher by quality, speed and size.
+    """Compares the student with its teacher by quality, speed and size.
 
     Args:
         models: `models` of metrics.json; of teacher and student also `files`: dict of "float32" and
             "int8" to `bytes` and `latency_ms`, where there is such a file.
         differences: `differences` of metrics.json.
-        made_from: dict with `recipe`; `reads_teacher`, whether a loss of it does; and
-            `student_init`.
+        made_from: dict with `recipe`; `reads_teacher`, whether one of its losses does;
+            `student_init`; and `task`, its name.
 
     Returns:
         dict of `quality`, `speed` and `size` to dicts: `value` (None where it cannot be computed),
         `threshold`, `passed`, `state` ("passed", "failed" or "not shown"), `definition`, `beside`
         (dict of other ratios' definitions to their values) and, where it is not shown, `reason`.
-        Empty without a teacher whose answers and file were measured.
+        Empty without a teacher whose quality and file were measured.
     """
-    teacher = models.get("teacher", {})
-    if "top1" not in teacher or "float32" not in teacher.get("files", {}):
+    teacher, task = models.get("teacher", {}), task_of({"made_from": made_from})
+    if task.primary.key not in teacher or "float32" not in teacher.get("files", {}):
         return {}
     return {
-        "quality": _quality(models, differences, made_from),
-        "speed": _speed(models),
+        "quality": _quality(task, models, differences, made_from),
+        "speed": _speed(task, models),
         "size": _size(models),
     }
 
 
-def _quality(models, differences, made_from):
-    student, teacher, floor = (models[key]["top1"] for key in ("student", "teacher", "unigram"))
-    gain = teacher - floor
-    value = (student - floor) / gain if gain > 0 else None
-    reason = _why_not_shown(differences, made_from)
+def _quality(task, models, differences, made_from):
+    keys, metric = ("student", "teacher", task.floor_key), task.primary
+    student, teacher, floor = (models[key][metric.key] for key in keys)
+    gain = teacher - floor  # of a metric that is to be low, both gains are negative
+    better = gain > 0 if metric.higher_is_better else gain < 0
+    value = (student - floor) / gain if better else None
+    reason = _why_not_shown(task, differences, made_from)
     criterion = _criterion(
         value,
         QUALITY,
         value is not None and value >= QUALITY,
-        "share of the teacher's gain in top-1 over the token frequencies, held-out split",
-        {"student's top-1 / teacher's": student / teacher} if teacher else {},
+        f"share of the teacher's gain in {metric.name} over the {task.words.floor}, held-out split",
+        {f"student's {metric.name} / teacher's": student / teacher} if teacher else {},
     )
     if reason:
         criterion |= {"passed": False, "state": NOT_SHOWN, "reason": reason}
     return criterion
 
 
-def _why_not_shown(differences, made_from):
-    """Why the student's quality proves nothing of its distillation; "" where it does."""
+def _why_not_shown(task, differences, made_from):
+    """Why the student's quality says nothing about its distillation; "" if it does."""
     if not made_from.get("reads_teacher", True):
-        return f"no loss of --recipe={made_from.get('recipe')} reads the teacher's answers"
-    gain = differences.get("teacher-unigram", {}).get("top1")
+        return f"no loss of recipe={made_from.get('recipe')} reads the teacher's outputs"
+    metric, beside = task.primary, same_start(differences, made_from)
+    gain = differences.get(f"teacher-{task.floor_key}", {}).get(metric.key)
     if _lacks_error(gain):
         return TOO_SHORT
-    if not is_above(gain):
+    if _outcome(gain, metric) != "better":
         return (
-            "the teacher is not above the token frequencies by two standard errors"
-            f"{_in_brackets(gain)}"
+            f"the teacher is not above the {task.words.floor} by two standard errors"
+            f"{_in_brackets(gain, metric)}"
         )
-    lead = differences.get(f"student-{same_start(differences, made_from)}", {}).get("top1")
+    lead = differences.get(f"student-{beside}", {}).get(metric.key)
     if lead is None:
-        return "the same start without a teacher was not trained (--baseline=start)"
+        return "the same start without a teacher was not trained (baseline=start)"
     if _lacks_error(lead):
         return TOO_SHORT
-    if not is_above(lead):
+    if _outcome(lead, metric) != "better":
         return (
             "the student is not above the same start without a teacher by two standard errors"
-            f"{_in_brackets(lead)}"
+            f"{_in_brackets(lead, metric)}"
         )
     return ""
 
 
 def _lacks_error(difference):
-    """Whether the rows are too few: one, or a handful that all differ alike."""
+    """Whether there are too few rows: one, or a few with equal differences."""
     if difference is None:
         return False
     error = difference["standard_error"]
@@ -97,7 +103,7 @@ def same_start(differences, made_from):
     return "baseline_start"
 
 
-def _speed(models):
+def _speed(task, models):
     def ratio(kind):
         teacher, student = (models[key]["files"][kind] for key in ("teacher", "student"))
         return teacher["latency_ms"] / student["latency_ms"]
@@ -108,7 +114,8 @@ def _speed(models):
         value,
         SPEED,
         value >= SPEED,
-        "teacher's latency / student's, both float32 TFLite, LiteRT, 1 thread, one [MASK]",
+        "teacher's latency / student's, both float32 TFLite, LiteRT, 1 thread, "
+        f"{task.words.one_input}",
         beside,
     )
 
@@ -146,14 +153,14 @@ def _criterion(value, threshold, passed, definition, beside):
 
 
 def conclusion(criteria):
-    """What the criteria come to.
+    """Sums up the criteria.
 
     Args:
         criteria: what `verdict` returned.
 
     Returns:
-        dict of `state` and `text`, a sentence; empty without criteria. It is "not shown" where one
-        criterion is, for then the others say nothing of the distillation.
+        dict of `state` and `text`, a sentence; empty without criteria. The state is "not shown" if
+        one criterion is not shown: the others then say nothing about the distillation.
     """
     if not criteria:
         return {}
@@ -171,33 +178,35 @@ def conclusion(criteria):
 
 
 def teacher_answers(differences, made_from):
-    """Whether the teacher's answers were worth anything: the student beside the same start.
+    """The gain from the teacher's outputs: the student compared with the same start without them.
 
     Args:
         differences, made_from: as for `verdict`.
 
     Returns:
-        dict of `text`, a sentence, and where the same start was trained without a teacher `top1`
-        and `loss`, each "better", "worse" or "not shown"; empty where no loss reads a teacher.
+        dict of `text`, a sentence, and if the same start was trained without a teacher the keys of
+        the task's compared metrics, such as `top1` and `loss`, each "better", "worse" or "not
+        shown"; empty if no loss reads a teacher.
     """
     if not made_from.get("reads_teacher"):
         return {}
     lead = differences.get(f"student-{same_start(differences, made_from)}")
     if lead is None:
         return {"text": "not shown: the same start without a teacher was not trained"}
-    found = {
-        "top1": _outcome(lead["top1"], better=1),
-        "loss": _outcome(lead["loss"], better=-1),
-    }
+    metrics = task_of({"made_from": made_from}).compared
+    found = {metric.key: _outcome(lead[metric.key], metric) for metric in metrics}
     text = ", ".join(
-        f"{format_difference(lead[metric], metric)} ({outcome})"
-        for metric, outcome in found.items()
+        f"{metric.difference_sentence(lead[metric.key])} ({found[metric.key]})"
+        for metric in metrics
     )
     return {"text": f"{text}: the student minus the same start without a teacher", **found}
 
 
-def _outcome(difference, better):
-    signed = {**difference, "value": better * difference["value"]}
+def _outcome(difference, metric):
+    """Whether a difference of a metric is "better", "worse" or "not shown"; None is not shown."""
+    if difference is None:
+        return NOT_SHOWN
+    signed = {**difference, "value": difference["value"] * (1 if metric.higher_is_better else -1)}
     if is_above(signed):
         return "better"
     return "worse" if is_above({**signed, "value": -signed["value"]}) else NOT_SHOWN
@@ -210,30 +219,13 @@ def is_above(difference):
         difference: dict of `value` and `standard_error`, which may be None; or None.
 
     Returns:
-        bool; False where something is missing, and with an error of 0: a handful of rows that all
-        differ alike, of which no spread is known.
+        bool; False if something is missing, and with an error of 0: then all rows have the same
+        difference, and its spread is unknown.
     """
     if difference is None or not difference["standard_error"]:
         return False
     return difference["value"] > ERRORS * difference["standard_error"]
 
 
-def format_difference(difference, metric):
-    """Writes a difference with its error and unit: "+0.5 ± 0.4 points of top-1".
-
-    Args:
-        difference: dict of `value` and `standard_error`.
-        metric: "top1" or "loss".
-
-    Returns:
-        str.
-    """
-    scale, digits, unit = (100, 1, "points of top-1") if metric == "top1" else (1, 3, "nats")
-    value, error = difference["value"], difference["standard_error"]
-    spread = "" if error is None else f" ± {scale * error:.{digits}f}"
-    number = f"{scale * value:+.{digits}f}".replace("-", "−")
-    return f"{number}{spread} {unit}"
-
-
-def _in_brackets(difference):
-    return "" if difference is None else f" ({format_difference(difference, 'top1')})"
+def _in_brackets(difference, metric):
+    return "" if difference is None else f" ({metric.difference_sentence(difference)})"

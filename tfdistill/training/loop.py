@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Callable
 
-from tfdistill.data.batches import taken_ahead
+from tfdistill.data.pipeline import taken_ahead
 from tfdistill.system.errors import UserError
 from tfdistill.system.stopping import postponed
 from tfdistill.training.checkpoints import Unlogged

@@ -2,8 +2,8 @@
 
 Rows of text are drawn anew, with replacement, and everything is measured on the drawn rows (Efron
 and Tibshirani, 1993, chapter 6). All models are measured on the same draws, so that the errors of
-their differences are paired (Koehn, 2004). Whole rows are drawn, not words, because the hidden
-words of one row depend on each other.
+their differences are paired (Koehn, 2004). Whole rows are drawn, not single predictions, because
+the predictions within a row depend on each other.
 """
 
 import dataclasses
@@ -11,22 +11,19 @@ import dataclasses
 import numpy as np
 
 RESAMPLES, SEED = 1000, 20_041_021  # fixed, so that equal runs have equal errors
-METRICS = ("top1", "loss")
 MOST_DRAWS = 2**20  # held in memory at once
 
 
 @dataclasses.dataclass(frozen=True)
 class RowSums:
-    """What one model scored in each held-out row, over the row's hidden words.
+    """The scores of one model, summed over the predictions of each held-out row.
 
     Args:
-        loss: float64 (rows,), the sum of the cross-entropies, nats.
-        top1: float64 (rows,), hidden words whose true word is the likeliest.
-        predictions: int64 (rows,), hidden words; at least 1.
+        values: dict of metrics, whose means are measured, to float64 (rows,).
+        predictions: int64 (rows,), number of predictions in each row; at least 1.
     """
 
-    loss: np.ndarray
-    top1: np.ndarray
+    values: dict
     predictions: np.ndarray
 
 
@@ -35,23 +32,25 @@ def paired_errors(sums, pairs):
 
     Args:
         sums: dict of models' names to their `RowSums`, all of the same rows.
-        pairs: list of (name, other name); those that `sums` lacks are left out.
+        pairs: list of (name, other name); pairs of models that `sums` lacks are left out.
 
     Returns:
-        (errors, differences): dict of names to dicts of `METRICS` to standard errors; and dict of
-        "name-other" to dicts of `METRICS` to {"value": the first model's less the other's,
+        (errors, differences): dict of names to dicts of metrics to standard errors; and dict of
+        "name-other" to dicts of metrics to {"value": the first model's minus the other's,
         "standard_error"}. A standard error is None where there are fewer than two rows.
     """
+    if not sums:
+        return {}, {}
     pairs = [pair for pair in pairs if sums.keys() >= set(pair)]
     names = list(sums)
-    columns = [getattr(sums[name], metric) for name in names for metric in METRICS]
+    # In a fixed order: sums that were read from a file then give the same errors, bit for bit.
+    metrics = sorted(sums[names[0]].values, reverse=True)
+    columns = [sums[name].values[metric] for name in names for metric in metrics]
     columns += [
-        getattr(sums[name], metric) - getattr(sums[other], metric)
+        sums[name].values[metric] - sums[other].values[metric]
         for name, other in pairs
-        for metric in METRICS
+        for metric in metrics
     ]
-    if not names:
-        return {}, {}
     predictions = sums[names[0]].predictions
     columns = np.column_stack(columns)
     values = iter(columns.sum(axis=0) / predictions.sum())
@@ -60,19 +59,20 @@ def paired_errors(sums, pairs):
     def measured():
         return {"value": float(next(values)), "standard_error": next(errors)}
 
-    own = {name: {metric: measured()["standard_error"] for metric in METRICS} for name in names}
+    own = {name: {metric: measured()["standard_error"] for metric in metrics} for name in names}
     differences = {
-        f"{name}-{other}": {metric: measured() for metric in METRICS} for name, other in pairs
+        f"{name}-{other}": {metric: measured() for metric in metrics} for name, other in pairs
     }
     return own, differences
 
 
-def standard_errors(columns, predictions):
-    """Bootstrap standard errors of means over hidden words, the same draws for all columns.
+def standard_errors(columns, predictions, most_draws=MOST_DRAWS):
+    """Bootstrap standard errors of means over predictions, the same draws for all columns.
 
     Args:
-        columns: float (rows, measures), sums over each row's hidden words.
-        predictions: int (rows,), hidden words of each row.
+        columns: float (rows, measures), sums over each row's predictions.
+        predictions: int (rows,), number of predictions in each row.
+        most_draws: rows drawn at once; a limit of memory that changes no result.
 
     Returns:
         list of one float for each measure, the standard deviation of sum(column) /
@@ -83,7 +83,7 @@ def standard_errors(columns, predictions):
         return [None] * measures
     generator = np.random.default_rng(SEED)
     sums = np.column_stack([columns, predictions]).astype(np.float64)
-    means, at_once = [], max(1, MOST_DRAWS // rows)
+    means, at_once = [], max(1, most_draws // rows)
     for begin in range(0, RESAMPLES, at_once):
         count = min(at_once, RESAMPLES - begin)
         drawn = generator.integers(rows, size=(count, rows)) + rows * np.arange(count)[:, None]
@@ -107,11 +107,10 @@ def save_row_sums(path, sums):
 
     from tfdistill.system.files import write_atomically
 
-    arrays = {
-        f"{name}.{key}": np.asarray(array)
-        for name in sums
-        for key, array in vars(sums[name]).items()
-    }
+    arrays = {}
+    for name, each in sums.items():
+        columns = {**each.values, "predictions": each.predictions}
+        arrays |= {f"{name}.{key}": np.asarray(array) for key, array in columns.items()}
     write_atomically(path, save(arrays))
 
 
@@ -130,6 +129,8 @@ def load_row_sums(path):
         arrays = load(path.read_bytes())
     except SafetensorError as error:
         raise ValueError(f"{path.name}: {error}") from error
-    names = dict.fromkeys(name.rpartition(".")[0] for name in sorted(arrays))
-    keys = [field.name for field in dataclasses.fields(RowSums)]
-    return {name: RowSums(*(arrays[f"{name}.{key}"] for key in keys)) for name in names}
+    found = {}
+    for name, array in sorted(arrays.items()):
+        model, _, key = name.rpartition(".")
+        found.setdefault(model, {})[key] = array
+    return {model: RowSums(each, each.pop("predictions")) for model, each in found.items()}

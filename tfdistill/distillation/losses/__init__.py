@@ -4,7 +4,14 @@
 in one of these modules or in a user's recipe file.
 """
 
-from tfdistill.distillation.losses import attention, hidden, labels, logits, relations  # noqa: F401
+from tfdistill.distillation.losses import (  # noqa: F401
+    attention,
+    hidden,
+    labels,
+    logits,
+    relations,
+    small_logits,
+)
 from tfdistill.distillation.losses.loss import LOSSES, Comparison, Loss, register
 
 __all__ = ["LOSSES", "Comparison", "Loss", "register"]

@@ -125,6 +125,15 @@ class MaskedLanguageModelHead(keras.layers.Layer):
             hidden = gather_rows(hidden, inputs["masked_positions"])  # (batch, masked, hidden)
         return self.project(self.transform(hidden), embeddings)
 
+    def export_logits(self, hidden, inputs, embeddings):
+        """The same for exported models: rows of rank 2 all the way, one product in the file."""
+        positions = inputs["masked_positions"]
+        rows = gather_rows(hidden, positions)
+        rows = self.transform(tf.reshape(rows, (-1, self.config.hidden_size)))
+        logits = self.project(rows, embeddings)  # (batch * masked, vocab)
+        shape = tf.concat([tf.shape(positions), [self.config.vocab_size]], axis=0)
+        return tf.reshape(logits, shape)  # (batch, masked, vocab)
+
 
 class MobileBertHead(MaskedLanguageModelHead):
     """MobileBERT's head: only a part of its vocabulary projection is tied.

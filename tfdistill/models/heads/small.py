@@ -44,6 +44,10 @@ class SmallHead(keras.layers.Layer):
         """
         return ops.cast(self.dense(hidden[:, 0]), "float32")
 
+    def export_logits(self, hidden, inputs, embeddings):
+        """The same for exported models."""
+        return self.logits(hidden, inputs, embeddings)
+
     def tensors(self):
         """Names in a Hugging Face checkpoint.
 

@@ -13,8 +13,9 @@ import safetensors.numpy
 from tfdistill.models.configs.config_files import config_of, read_json
 from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.models.configs.model_types import get_model_type
+from tfdistill.models.encoder import Encoder
 from tfdistill.models.hugging_face.tensors import WEIGHTS, WEIGHTS_INDEX, CheckpointTensors
-from tfdistill.models.model import MaskedLanguageModel
+from tfdistill.models.model import MaskedLanguageModel, Model
 from tfdistill.system.errors import UserError
 
 TOKENIZER_FILES = (
@@ -28,15 +29,18 @@ TOKENIZER_FILES = (
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 
 
-def load_model(path_or_hub_name):
-    """Reads a model, with its masked-LM head if the checkpoint has one.
+def load_model(path_or_hub_name, head=None):
+    """Reads a model, with its head if the checkpoint has one.
 
     Args:
         path_or_hub_name: a Hugging Face directory (config.json and model.safetensors, sharded or
             not) of a BERT, DistilBERT or MobileBERT, or a name on the hub.
+        head: function of an EncoderConfig to a fresh small head, whose tensors are read; None for
+            the masked-LM head.
 
     Returns:
-        `MaskedLanguageModel`; its head is None if the checkpoint has none.
+        `MaskedLanguageModel`, or `Model` with a small head; its head is None if the checkpoint has
+        none.
 
     Raises:
         UserError: a file is missing, damaged or not supported.
@@ -51,9 +55,9 @@ def load_model(path_or_hub_name):
     directory = resolve_directory(path_or_hub_name)
     config = _config(directory)
     tensors = CheckpointTensors(directory, config.model_type)
-    model = MaskedLanguageModel(config, with_head=_has_head(config, tensors), seed=None)
-    encoder, head = _named_variables(model)
-    for name, (variable, transposed) in (encoder | head).items():
+    model = _fresh_model(config, head, tensors.names)
+    of_encoder, of_head = _named_variables(model)
+    for name, (variable, transposed) in (of_encoder | of_head).items():
         variable.assign(tensors.read(name, variable.shape, transposed))
     _check_tied(model, tensors)
     return model
@@ -64,18 +68,18 @@ class ModelDescription(NamedTuple):
 
     Args:
         config: `EncoderConfig`.
-        head: "masked_lm", or None for a checkpoint without a head.
+        head: "masked_lm" or "small"; None for a checkpoint without that head.
     """
 
     config: EncoderConfig
     head: str | None
 
 
-def describe_model(path_or_hub_name):
-    """Read the shape of a model; of its weights, only the names.
+def describe_model(path_or_hub_name, head=None):
+    """Reads the shape of a model; of its weights, only the names.
 
     Args:
-        path_or_hub_name: as for `load_model`.
+        path_or_hub_name, head: as for `load_model`.
 
     Returns:
         A `ModelDescription`.
@@ -86,7 +90,8 @@ def describe_model(path_or_hub_name):
     directory = resolve_directory(path_or_hub_name)
     config = _config(directory)
     tensors = CheckpointTensors(directory, config.model_type)
-    return ModelDescription(config, "masked_lm" if _has_head(config, tensors) else None)
+    kind = "masked_lm" if head is None else "small"
+    return ModelDescription(config, kind if _has_head(config, head, tensors.names) else None)
 
 
 def _config(directory):
@@ -94,9 +99,12 @@ def _config(directory):
     return config_of(read_json(path), path)
 
 
-def _has_head(config, tensors):
+def _has_head(config, head, names):
+    """Whether tensors of these names have those of a head (see `load_model`)."""
+    if head is not None:
+        return head(config).tensors().keys() <= names
     prefix = get_model_type(config.model_type).hugging_face.head_prefix
-    return any(name.startswith(prefix) for name in tensors.names)
+    return any(name.startswith(prefix) for name in names)
 
 
 def save_model(model, directory):
@@ -175,10 +183,18 @@ def resolve_directory(path_or_hub_name):
         ) from error
 
 
+def _fresh_model(config, head, names):
+    """A model to be filled, with a head if its tensors are among the names."""
+    with_head = _has_head(config, head, names)
+    if head is None:
+        return MaskedLanguageModel(config, with_head=with_head, seed=None)
+    return Model(Encoder(config), head(config) if with_head else None, seed=None)
+
+
 def _check_tied(model, tensors):
     """Refuses a decoder that differs from the word embeddings, to which heads are tied."""
     decoder = get_model_type(model.config.model_type).hugging_face.decoder
-    if model.head is None or decoder not in tensors.names:
+    if model.head is None or not model.head.has_vocabulary or decoder not in tensors.names:
         return
     table = model.encoder.embeddings.word_embeddings
     if not np.array_equal(tensors.read(decoder, table.shape), table.numpy()):

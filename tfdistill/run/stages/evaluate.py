@@ -22,14 +22,15 @@ class Evaluate(Stage):
         line = context.console.progress(self.name, len(keys) * len(text.test))
         line.note("loading the models")
         models, sums = measure.evaluate_models(
+            context.task,
             ((key, context.models.saved(key)) for key in keys),
-            text.train.counts,
+            text.train,
             text.test,
             progress=lambda key, done: line(done, f"batches of the test split: {key}"),
         )
         if len(context.plan.teacher_names) > 1:
             models["teachers"], sums["teachers"] = _evaluate_mean(context)
-        differences = measure.add_errors(models, sums)
+        differences = measure.add_errors(context.task, models, sums)
         save_row_sums(context.directory.row_sums, sums)
         context.finish(self.name, started, models=models, differences=differences)
 
@@ -38,4 +39,4 @@ def _evaluate_mean(context):
     context.console.say("measuring the mean of the teachers")
     models = context.models.saved_teachers(len(context.plan.teacher_names))
     teachers = Teachers(models, teacher_weights(context.config))
-    return measure.evaluate_together(teachers, context.text.test)
+    return measure.evaluate_together(context.task, teachers, context.text.test)

@@ -26,6 +26,7 @@ class Export(Stage):
         line = context.console.progress(self.name, None)
         length, text = context.config.length, context.text
         files, failure = export_bundle(
+            context.task,
             context.models.saved("student"),
             context.directory.export,
             length,
@@ -37,8 +38,9 @@ class Export(Stage):
         for name, facts in files.items():
             if "agreement" in facts:
                 context.console.say(
-                    f"{name}: the likeliest word is the model's in {facts['agreement']:.1%} of "
-                    f"{facts['positions']:,} places"
+                    f"{name}: {context.task.words.agreement} as the model for "
+                    f"{facts['agreement']:.1%} of {facts['positions']:,} "
+                    f"{context.task.words.predictions}"
                 )
         context.finish(self.name, started, files=files, failure=str(failure) if failure else "")
 
@@ -55,8 +57,8 @@ def _time_beside_teacher(context, files, note):
     paths = {name: directory.export / name for name in files}
     paths |= {path.name: path for path in by_path}
     note("timing all files")
-    batch = next(iter(context.text.test))
-    for name, milliseconds in measure_latency(paths, runs=LATENCY_RUNS, batch=batch).items():
+    rows = context.task.rows_to_time(next(iter(context.text.test)))
+    for name, milliseconds in measure_latency(paths, rows, runs=LATENCY_RUNS).items():
         size = paths[name].stat().st_size
         files[name] = files.get(name, {}) | {"bytes": size, "latency_ms": milliseconds}
     for name in teacher_files:

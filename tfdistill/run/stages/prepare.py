@@ -4,7 +4,6 @@ import dataclasses
 import os
 import time
 
-from tfdistill.data.batches import EvaluationBatches, Rows, evaluation_rows
 from tfdistill.data.shards import prepare
 from tfdistill.reports.corpus_files import format_files
 from tfdistill.reports.table import format_statistics
@@ -87,17 +86,13 @@ def _write_flags(context):
 
 
 def _open_text(context, prepared):
-    config = context.config
-    rows = {
-        split: Rows(prepared.shard(split), config.length, context.tokenizer)
-        for split in ("train", "validation", "test")
-    }
-    test = EvaluationBatches(rows["test"], evaluation_rows(config.length))
-    validation = EvaluationBatches(rows["validation"], test.batch_size)
+    task = context.task
+    sources = task.read(prepared, context.tokenizer, context.config)
+    validation = task.evaluation_batches(sources["validation"])
     count = min(len(validation), VALIDATION_BATCHES)
     return RunText(
-        train=rows["train"],
+        train=sources["train"],
         train_ids=prepared.shard("train").ids,
         validation=[validation.at(index) for index in range(count)],
-        test=test,
+        test=task.evaluation_batches(sources["test"]),
     )

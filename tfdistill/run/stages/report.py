@@ -7,9 +7,8 @@ from tfdistill.deployment.model_card import write_model_card
 from tfdistill.deployment.predictor import Predictor
 from tfdistill.reports.markdown import results_markdown
 from tfdistill.reports.report import write_report
-from tfdistill.reports.tensorboard import RunWriter
+from tfdistill.reports.tensorboard import RunWriter, examples_table
 from tfdistill.reports.units import duration
-from tfdistill.run import examples
 from tfdistill.run.baselines import baseline_keys
 from tfdistill.run.description import describe_run, describe_sources
 from tfdistill.run.directory import training_names
@@ -28,13 +27,12 @@ class Report(Stage):
         started, directory = time.perf_counter(), context.directory
         context.console.say("writing the report")
         metrics = _metrics(context)
-        filled = examples.fill_examples(
-            _predictors(context), context.tokenizer, context.text.test.rows
-        )
-        _write_examples(directory, filled)
+        task, text = context.task, context.text
+        shown = task.examples(context.tokenizer, text.test.source, _predictors(context))
+        _write_examples(context, shown)
         student = context.models.saved("student").config
-        write_model_card(directory.model_card, student, metrics["export"], metrics)
-        write_report(directory.report, metrics, _curves(context), filled)
+        write_model_card(task, directory.model_card, student, metrics["export"], metrics)
+        write_report(directory.report, metrics, _curves(context), shown)
         write_atomically(directory.results, results_markdown(metrics))
         write_atomically(directory.metrics, json.dumps(metrics, indent=1) + "\n")
         context.finish(self.name, started)
@@ -68,20 +66,21 @@ def _metrics(context):
 
 
 def _predictors(context):
-    """The models that fill the examples: dict of names to `Predictor`s."""
+    """The models whose predictions the report shows: dict of names to `Predictor`s."""
     keys = [key for key in ("teacher", "student") if context.directory.model(key).is_dir()]
     models = {key: context.models.saved(key) for key in keys}
     return {
-        key: Predictor.of_model(model, context.tokenizer)
+        key: Predictor.of_model(model, context.tokenizer, context.task)
         for key, model in models.items()
         if model.head is not None
     }
 
 
-def _write_examples(directory, filled):
-    writer = RunWriter(directory.tensorboard("examples"))
+def _write_examples(context, shown):
+    words = context.task.words
+    writer = RunWriter(context.directory.tensorboard("examples"))
     writer.replay([])  # an earlier start may have written them
-    writer.text("fill-mask", 0, examples.examples_markdown(filled))
+    writer.text(words.examples_panel, 0, examples_table(shown, words.truth))
     writer.close()
 
 

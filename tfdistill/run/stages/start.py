@@ -16,14 +16,7 @@ class Start(Stage):
         with context.training():
             started = time.perf_counter()
             teachers = context.models.teachers
-            start, facts = make_start(
-                context.config,
-                context.plan,
-                context.console,
-                teacher=teachers[0] if teachers else None,
-                rows=context.text.train,
-                validation_loss=context.validation_loss,
-            )
+            start, facts = make_start(context, teachers[0] if teachers else None)
             context.save(start, context.directory.start, context.config.length)
             context.models.start = start
             context.finish(self.name, started, **facts)

@@ -3,7 +3,6 @@
 import itertools
 import time
 
-from tfdistill import recipes
 from tfdistill.distillation.cached_signals import signals_to_cache
 from tfdistill.distillation.teachers import Teachers
 from tfdistill.run import plan
@@ -16,6 +15,7 @@ from tfdistill.run.student_start import random_student, student_from_text
 from tfdistill.run.teacher_cache import open_cache
 from tfdistill.run.trainer import TrainingStage
 from tfdistill.system.stopping import postponed
+from tfdistill.tasks.task import STUDENT
 
 
 class Student(Stage):
@@ -41,24 +41,22 @@ class Baselines(Stage):
         return all(context.directory.done(key) for key in baseline_keys(context.config))
 
     def run(self, context):
-        """Trains each with masked LM alone, for as many steps as the student."""
+        """Trains each with the labels alone, for as many steps as the student."""
         context.models.release_training()  # the start that was trained is the student now
         with context.training():
             for key in baseline_keys(context.config):
                 if not context.directory.done(key):
                     model = _start_of_baseline(context, key)
-                    _train(context, key, model, None, recipes.get("mlm").phases)
+                    _train(context, key, model, None, context.task.without_teacher().phases)
 
 
 def _start_of_baseline(context, key):
-    config, text = context.config, context.text
     if key == KEYS["start"]:
         return context.models.start
     if key == KEYS["random"] or context.trainer.has_checkpoint(key):
-        return random_student(config, context.plan, text.train.counts)
+        return random_student(context)
     context.console.say(f"making the start of {key} from the text")
-    special_ids = context.tokenizer.special_ids
-    return student_from_text(config, context.plan, text.train, text.train_ids, special_ids)
+    return student_from_text(context)
 
 
 @postponed()
@@ -92,12 +90,9 @@ def _train(context, key, student, teachers, phases):
 def _batches(context, teachers, shares):
     """The batches of each phase; with `teacher_cache`, they bring the teachers' signals."""
     config = context.config
-    batches = context.batches(
-        config.seed + 1,
-        config.mlm_smoothing,
-        # The baselines too learn from the same rows and masks.
-        mask_epochs=config.cached_mask_epochs if config.teacher_cache else 0,
-    )
+    # The baselines too learn from the same rows and draws.
+    draws_per_row = config.cached_mask_epochs if config.teacher_cache else 0
+    batches = context.batches(config.seed + 1, STUDENT, draws_per_row)
     if not (config.teacher_cache and teachers and teachers.models):
         return [batches] * len(shares)
     started = time.perf_counter()

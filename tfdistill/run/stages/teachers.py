@@ -2,13 +2,11 @@
 
 import time
 
-from tfdistill import recipes
-from tfdistill.models.model import MaskedLanguageModel
 from tfdistill.run import plan
 from tfdistill.run.stages.stage import Stage
 from tfdistill.run.trainer import TrainingStage
-from tfdistill.starts.from_text import start_from_text
 from tfdistill.system.stopping import postponed
+from tfdistill.tasks.task import TEACHER
 
 
 class Teachers(Stage):
@@ -38,26 +36,23 @@ class Teachers(Stage):
 
 
 def _train(context, teacher):
-    """Trains with masked LM alone; returns the seconds of training before the last stop."""
+    """Trains with the labels alone; returns the seconds of training before the last stop."""
     config = context.config
     training = TrainingStage(
         Teachers.name,
-        recipes.get("mlm").phases[0],
+        context.task.without_teacher().phases[0],
         context.plan.teacher_steps,
         plan.teacher_learning_rate(config),
         layerdrop=config.layerdrop,
     )
-    batches = context.batches(seed=config.seed, smoothing=0.0)
+    batches = context.batches(config.seed, TEACHER)
     return context.trainer.train(training, teacher, None, batches)
 
 
 def _fresh_teacher(context):
-    teacher = MaskedLanguageModel(context.plan.teacher_config, seed=context.config.seed)
+    task, seed, text = context.task, context.config.seed, context.text
+    teacher = task.model(context.plan.teacher_config, seed)
     if not context.trainer.has_checkpoint(Teachers.name):  # it would replace these weights
         context.console.say("making the teacher's start from the text")
-        text = context.text
-        special_ids = context.tokenizer.special_ids
-        start_from_text(
-            teacher, text.train_ids, text.train.counts, special_ids, context.config.seed
-        )
+        task.start_from_text(teacher, text.train_ids, text.train, context.tokenizer, seed)
     return teacher

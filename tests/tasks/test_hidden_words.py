@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from tfdistill.data.batches import Rows
+from tfdistill.data.rows import Rows
 from tfdistill.data.shards import Shard
 from tfdistill.data.tokenizer import load_tokenizer
-from tfdistill.run import examples
+from tfdistill.tasks.hidden_words import example_texts
+from tfdistill.tasks.task import EXAMPLES
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +32,8 @@ def make_rows(tokenizer, tiny_text):
 @pytest.mark.parametrize("length", [12, 32])
 def test_examples_hide_one_whole_word_of_a_held_out_text(tokenizer, make_rows, length):
     rows = make_rows(4000, length)
-    found = examples.example_texts(tokenizer, rows)
-    assert len(found) >= examples.EXAMPLES - 1
+    found = example_texts(tokenizer, rows)
+    assert len(found) >= EXAMPLES - 1
     texts = {tokenizer.decode(row[1:-1]) for row in rows.gather(np.arange(len(rows)))}
     for text, truth in found:
         assert text.count("[MASK]") == 1 and not text.startswith("##")
@@ -49,28 +50,18 @@ def test_examples_are_spread_over_the_split(tokenizer, make_rows):
     rows = make_rows(4000)
     texts = [tokenizer.decode(row[1:-1]) for row in rows.gather(np.arange(len(rows)))]
     places = []
-    for text, truth in examples.example_texts(tokenizer, rows):
+    for text, truth in example_texts(tokenizer, rows):
         places += [i for i, whole in enumerate(texts) if text.replace("[MASK]", truth) in whole][:1]
-    assert places == sorted(set(places)) and len(places) == examples.EXAMPLES
+    assert places == sorted(set(places)) and len(places) == EXAMPLES
     assert places[0] < len(rows) / 3 and places[-1] > len(rows) / 2
 
 
 def test_a_small_split_gives_no_example_twice(tokenizer, make_rows):
-    found = examples.example_texts(tokenizer, make_rows(150))
+    found = example_texts(tokenizer, make_rows(150))
     assert 0 < len(found) <= 5
     assert len({text for text, _ in found}) == len(found)
 
 
 @pytest.mark.parametrize("tokens", [1, 3])
 def test_a_split_too_short_for_examples(tokenizer, make_rows, tokens):
-    assert examples.example_texts(tokenizer, make_rows(tokens)) == []
-
-
-def test_examples_for_tensorboard():
-    example = {"text": "the [MASK] sank", "truth": "ship", "student": [("ship", 0.5), ("a", 0.25)]}
-    lines = examples.examples_markdown([example]).splitlines()
-    assert lines[0].split("|")[1:-1] == [" text ", " hidden ", " teacher ", " student "]
-    assert lines[2] == "| the [MASK] sank | ship |  | ship 50%, a 25% |"
-    example = {"text": "a | [MASK] b", "truth": "c", "student": [("|", 0.5)]}
-    row = examples.examples_markdown([example]).splitlines()[2]
-    assert row.count("|") == 5  # those between the cells alone
+    assert example_texts(tokenizer, make_rows(tokens)) == []

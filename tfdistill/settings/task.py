@@ -1,0 +1,22 @@
+"""The setting that names the task: what the models are trained for."""
+
+import dataclasses
+from typing import Annotated
+
+from tfdistill.settings.settings import Settings
+from tfdistill.system.options import STEP, Option
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskChoice(Settings):
+    """Task"""
+
+    group = "task"
+
+    task: Annotated[
+        str,
+        Option(
+            "Task of the models. masked_lm: predict hidden tokens of a text.",
+            effect=STEP,
+        ),
+    ] = "masked_lm"

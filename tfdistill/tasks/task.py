@@ -1,0 +1,429 @@
+"""The interface of a task: everything that a run must know about what its models are for.
+
+Modules that import TensorFlow are imported inside the methods, because reports read tasks, too.
+"""
+
+import numpy as np
+
+from tfdistill.tasks.metrics import LOSS, share
+from tfdistill.tasks.words import Words
+
+EXAMPLES = 6  # shown in reports
+INT8_LOSS = 0.01  # of the primary metric of an int8 file, compared with its model
+# Uses of batches: training of teachers made in a run, training of students, the fitting of a start,
+# and evaluation.
+TEACHER, STUDENT, CALIBRATION, EVALUATION = "teacher", "student", "calibration", "evaluation"
+
+
+class Task:
+    """Base class of the tasks. Its defaults suit the classification of rows of text.
+
+    A batch is a dict of arrays: the encoder's inputs (`input_ids`, `attention_mask`, int32 (batch,
+    length), and perhaps `token_type_ids`), the head's further inputs, labels and weights.
+
+    Attributes:
+        name: what the setting `task` takes.
+        hard_loss: name of the loss that compares the student with the labels alone.
+        labels: key of the labels in a batch: int32.
+        weights: key of their weights in a batch, float32 of the same shape: 1 for a label that
+            counts, 0 for padding. All means run over the labels that count.
+        metrics: tuple of `Metric`, in the order of the columns.
+        primary: the `Metric` that verdicts and charts look at.
+        compared: tuple of the `Metric`s whose differences between models are measured: means over
+            the labels, with sampling errors. The first is `primary`.
+        floor_key: key in metrics.json of the floor: a model that does not read the text.
+        outputs_are_tokens: whether the logits are scores of all tokens of the vocabulary.
+        words: `Words`.
+
+    Example:
+        import numpy as np
+
+        from tfdistill import tasks
+        from tfdistill.models.heads.small import SmallHead
+
+        class MentionsWhales(tasks.Task):
+            '''Whether a row of text contains the word "whale".'''
+
+            name = "mentions_whales"
+
+            def transform(self, source, use, settings=None):
+                def label(rows, generator):
+                    found = (rows == 13156).any(axis=1).astype(np.int32)
+                    return self.row_batch(rows, source.ids.pad, found)
+
+                return label
+
+            def head(self, config):
+                return SmallHead(config, outputs=2)
+
+        tasks.register(MentionsWhales())
+    """
+
+    name = ""
+    hard_loss = "cross_entropy"
+    labels, weights = "labels", "label_weights"
+    metrics = (LOSS, share("accuracy", "accuracy"))
+    primary = metrics[1]
+    compared = (primary, LOSS)
+    floor_key = "floor"
+    outputs_are_tokens = False
+    words = Words()
+
+    # -- data
+
+    def lengths(self, settings):
+        """Lengths that rows may have, the shortest first: a batch has one of them.
+
+        The training step is traced once for each.
+
+        Args:
+            settings: object with the run's settings, such as a `RunConfig`.
+
+        Returns:
+            tuple of int.
+        """
+        return (settings.length,)
+
+    def read(self, prepared, tokenizer, settings):
+        """Opens the examples of every split; by default the rows of a corpus.
+
+        Args:
+            prepared: the `PreparedCorpus`.
+            tokenizer: the `Tokenizer`.
+            settings: as for `lengths`.
+
+        Returns:
+            dict of "train", "validation" and "test" to sources (see `data.batches`).
+        """
+        from tfdistill.data.rows import Rows
+
+        (length,) = self.lengths(settings)
+        return {
+            split: Rows(prepared.shard(split), length, tokenizer)
+            for split in ("train", "validation", "test")
+        }
+
+    def transform(self, source, use, settings=None):
+        """What turns gathered examples into a batch.
+
+        Args:
+            source: the source of the split.
+            use: `TEACHER`, `STUDENT`, `CALIBRATION` or `EVALUATION`.
+            settings: as for `lengths`; None for calibration and evaluation, which do not depend on
+                them.
+
+        Returns:
+            Function of (gathered examples, `numpy.random.Generator`) to a batch.
+        """
+        raise NotImplementedError
+
+    def row_batch(self, rows, pad, labels):
+        """A batch of rows with one label each.
+
+        Args:
+            rows: int32 (batch, length).
+            pad: id of [PAD].
+            labels: int32 (batch,).
+
+        Returns:
+            dict of `input_ids`, `attention_mask`, and the labels and weights of the task.
+        """
+        mask = (rows != pad).astype(np.int32)
+        weights = mask.any(axis=1).astype(np.float32)
+        batch = {"input_ids": rows, "attention_mask": mask}
+        return batch | {self.labels: labels, self.weights: weights}
+
+    def evaluation_batches(self, source):
+        """`EvaluationBatches` of a source of held-out examples."""
+        from tfdistill.data.batches import EvaluationBatches, evaluation_rows
+
+        transform = self.transform(source, EVALUATION)
+        return EvaluationBatches(source, evaluation_rows(source.length), transform)
+
+    # -- models
+
+    def head(self, config):
+        """A fresh head.
+
+        Args:
+            config: `EncoderConfig` of the encoder.
+
+        Returns:
+            A head, such as `SmallHead`.
+        """
+        raise NotImplementedError
+
+    def model(self, config, seed):
+        """A fresh `Model` with the task's head.
+
+        Args:
+            config: `EncoderConfig`.
+            seed: int; None leaves the matrices at zero.
+        """
+        from tfdistill.models.encoder import Encoder
+        from tfdistill.models.model import Model
+
+        return Model(Encoder(config), self.head(config), seed)
+
+    def load(self, directory):
+        """Loads a `Model`; its head is None where the directory has no head of this task."""
+        from tfdistill.models.hugging_face.checkpoint import load_model
+
+        return load_model(directory, head=self._small_head)
+
+    def describe(self, directory):
+        """Reads the config of a directory, and whether it has the head: a `ModelDescription`."""
+        from tfdistill.models.hugging_face.checkpoint import describe_model
+
+        return describe_model(directory, head=self._small_head)
+
+    @property
+    def _small_head(self):
+        """The function that makes the head, if its tensors are its own; else None."""
+        return None if self.outputs_are_tokens else self.head
+
+    def initialize_student(self, teacher, config, **options):
+        """Cuts a student from a teacher; its head is fresh if the teacher's has other shapes.
+
+        Args:
+            teacher: a `Model`.
+            config: `EncoderConfig` of the student.
+            **options: of `starts.from_teacher.initialize_student`.
+
+        Returns:
+            A `Model`.
+        """
+        from tfdistill.models.model import Model
+        from tfdistill.starts.copied_ends import copy_weights
+        from tfdistill.starts.from_teacher import initialize_student
+
+        without_head = Model(teacher.encoder, seed=None)
+        cut = initialize_student(without_head, config, with_head=False, **options)
+        student = self.model(config, options["seed"])
+        copy_weights(cut.encoder, student.encoder)
+        if _shapes(teacher.head) == _shapes(student.head):
+            copy_weights(teacher.head, student.head)
+        return student
+
+    def start_from_text(self, model, ids, source, tokenizer, seed):
+        """Sets a fresh model to a start that is read from the text; by default it stays random.
+
+        Args:
+            model: a fresh `Model`.
+            ids: int (tokens,), the text of the training split.
+            source: the source of the training split.
+            tokenizer: the `Tokenizer`.
+            seed: int.
+        """
+
+    def without_teacher(self):
+        """The recipe that trains with the labels alone: a `Recipe` of one phase."""
+        from tfdistill.distillation.phases import Phase, Recipe, Term
+
+        phase = Phase("labels", (Term(self.hard_loss, 1.0),))
+        return Recipe("labels", (phase,), source="the labels alone")
+
+    def set_prior(self, model, source):
+        """Sets what a fresh head can know before training, such as frequencies of the labels.
+
+        Args:
+            model: a fresh `Model`.
+            source: the source of the training split.
+        """
+
+    # -- evaluation
+
+    def measure(self, logits, batch):
+        """Measures every prediction of a batch, in TensorFlow.
+
+        Args:
+            logits: float32, of the model.
+            batch: dict of tensors.
+
+        Returns:
+            dict of tensors of the shape of the labels: "loss"; "predictions", which are compared
+            with the teacher's; and what `summarise` and `sums` need.
+        """
+        from tfdistill.training.evaluation import softmax_measures
+
+        return softmax_measures(logits, batch[self.labels])
+
+    def summarise(self, measured):
+        """The metrics of a model.
+
+        Args:
+            measured: dict of `measure`, NumPy arrays of all predictions that count.
+
+        Returns:
+            dict with `loss` and the keys of `metrics`.
+        """
+        return {
+            "loss": float(np.mean(measured["loss"], dtype=np.float64)),
+            "accuracy": float(np.mean(self.sums(measured)["accuracy"])),
+        }
+
+    def sums(self, measured):
+        """Values of every prediction, whose means are the metrics of `compared`.
+
+        Args:
+            measured: as for `summarise`.
+
+        Returns:
+            dict of the metrics' keys, in the order of `compared`, to arrays.
+        """
+        right = (measured["rank"] < 1) & ~np.isnan(measured["loss"])
+        return {"accuracy": right, "loss": measured["loss"].astype(np.float64)}
+
+    def measure_one(self, logits, label):
+        """Measures one prediction in NumPy, for exported files.
+
+        Args:
+            logits: float32 (outputs,).
+            label: int.
+
+        Returns:
+            dict of "loss", the primary metric's key, and "predictions".
+        """
+        logits = logits.astype(np.float64)
+        top = logits.max()
+        loss = top + np.log(np.exp(logits - top).sum()) - logits[label]
+        best = logits.argmax()
+        return {"loss": loss, self.primary.key: best == label, "predictions": best}
+
+    def scorer(self, model, layers=None):
+        """Compiles a model for `evaluate`; see `training.evaluation.scorer`."""
+        from tfdistill.training.evaluation import scorer
+
+        return scorer(model, self.measure, layers)
+
+    def evaluate(self, score, batches):
+        """Scores a model on fixed batches: an `Evaluation`.
+
+        Args:
+            score: what `scorer` returned.
+            batches: iterable of evaluation batches.
+        """
+        from tfdistill.training.evaluation import evaluate
+
+        return evaluate(score, batches, self)
+
+    def floor(self, source, batches):
+        """Scores the floor, a model that does not read the text: an `Evaluation`.
+
+        By default it predicts the classes of the training split with their frequencies.
+
+        Args:
+            source: the source of the training split.
+            batches: list of evaluation batches.
+        """
+        from tfdistill.training.evaluation import constant_score, evaluate
+
+        transform = self.transform(source, EVALUATION)
+        labels = transform(source.gather(np.arange(len(source))), None)[self.labels]
+        largest = max(int(each[self.labels].max()) for each in batches)
+        counts = np.bincount(labels, minlength=largest + 1) + 1.0
+        return evaluate(constant_score(np.log(counts / counts.sum()), self.labels), batches, self)
+
+    # -- deployment
+
+    def single_inputs(self, batch):
+        """The predictions of a batch one by one, for exported files that take one row.
+
+        Args:
+            batch: dict of NumPy arrays.
+
+        Yields:
+            (inputs, index, of_one): dict of the names of inputs to arrays without the batch's axis;
+            the index of the prediction in the batch's labels and logits; and its index in the
+            logits of these inputs alone.
+        """
+        for row in np.flatnonzero(batch[self.weights] > 0):
+            names = ("input_ids", "attention_mask")
+            yield {name: batch[name][row] for name in names}, (row,), ()
+
+    def rows_to_time(self, batch):
+        """Inputs on which latencies are measured: a list, one for each row with a prediction.
+
+        Args:
+            batch: dict of NumPy arrays.
+        """
+        first = {}
+        for inputs, index, _ in self.single_inputs(batch):
+            first.setdefault(index[0], inputs)
+        return list(first.values())
+
+    def keeps_quality(self, result):
+        """Whether an int8 file predicts well enough; by default it may lose 1 point of the metric.
+
+        Args:
+            result: its `ParityResult`.
+        """
+        gain = result.primary_lite - result.primary_keras
+        return (gain if self.primary.higher_is_better else -gain) >= -INT8_LOSS
+
+    def predict(self, predictor, text, top_k=5):
+        """Predicts for one text.
+
+        Args:
+            predictor: a `Predictor`.
+            text: str.
+            top_k: predictions to return.
+
+        Returns:
+            list of (class, probability), the likeliest first.
+
+        Raises:
+            UserError: the text does not fit.
+        """
+        inputs, _ = predictor.encode(text)
+        probabilities = softmax(predictor.logits(inputs))
+        best = np.argsort(-probabilities, kind="stable")[:top_k]
+        return [(self.label_name(label), float(probabilities[label])) for label in best]
+
+    def label_name(self, label):
+        """The name of a class.
+
+        Args:
+            label: int.
+
+        Returns:
+            str.
+        """
+        return str(label)
+
+    # -- reports
+
+    def examples(self, tokenizer, source, predictors):
+        """Held-out examples and what the models predict for them.
+
+        Args:
+            tokenizer: the `Tokenizer`.
+            source: the source of the held-out split.
+            predictors: dict of "teacher" and "student" to `Predictor`s.
+
+        Returns:
+            list of dicts: `text`, `truth`, and for each predictor a list of (label, probability).
+        """
+        transform = self.transform(source, EVALUATION)
+        chosen = np.unique(np.linspace(0, len(source) - 1, EXAMPLES, dtype=np.int64))
+        batch = transform(source.gather(chosen), None)
+        found = []
+        for ids, label in zip(batch["input_ids"], batch[self.labels], strict=True):
+            text = tokenizer.decode([i for i in ids if i not in tokenizer.special_ids])
+            guesses = {
+                name: self.predict(predictor, text, top_k=3)
+                for name, predictor in predictors.items()
+            }
+            found.append({"text": text, "truth": self.label_name(label)} | guesses)
+        return found
+
+
+def _shapes(head):
+    return [tuple(variable.shape) for variable in head.weights] if head is not None else None
+
+
+def softmax(logits):
+    """Probabilities of logits, float64, over the last axis."""
+    wide = logits.astype(np.float64)
+    probabilities = np.exp(wide - wide.max(axis=-1, keepdims=True))
+    return probabilities / probabilities.sum(axis=-1, keepdims=True)
