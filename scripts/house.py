@@ -18,10 +18,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "tfdistill"
-COMMANDS = frozenset(
-    "train prepare evaluate export compare fill_mask predict benchmark search experiment advise "
-    "doctor".split()
-)
+
+
+def _commands():
+    """The commands that `tfdistill/__main__.py` lists, read as text."""
+    tree = ast.parse((ROOT / PACKAGE / "__main__.py").read_text("utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and node.targets[0].id == "COMMANDS":
+            return frozenset(ast.literal_eval(node.value))
+    raise SystemExit("tfdistill/__main__.py has no COMMANDS")
+
+
+COMMANDS = _commands()
 # From the top of the house down: a room may import from rooms below its own floor, and from its
 # neighbours on the same floor where that makes no circle.
 FLOORS = (

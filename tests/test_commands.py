@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import tfdistill
+from tfdistill.__main__ import COMMANDS
 from tfdistill.command_line import flagfile
 from tfdistill.command_line.run_config import RunConfig
 from tfdistill.data.tokenizer import load_tokenizer
@@ -25,7 +26,6 @@ from tfdistill.settings.flagfile import as_text as flagfile_text
 from tfdistill.settings.settings import groups_of, options_of
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = ("train", "prepare", "evaluate", "export", "fill_mask", "doctor", "compare")
 HEAVY = {"tensorflow", "keras", "numpy", "tokenizers", "transformers", "matplotlib"}
 OPTIONS = options_of(RunConfig)
 MOST_FLAGS = 30  # in the --help of a command
