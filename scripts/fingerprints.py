@@ -1,12 +1,11 @@
-"""Prints what short runs of every recipe give: SHA-256 of the weights, and the metrics.
+"""Prints fingerprints of short runs of every recipe: SHA-256 of the weights, and the metrics.
 
     python scripts/fingerprints.py --output=before.json
-    python scripts/fingerprints.py --compare=before.json   # after a change of no number
+    python scripts/fingerprints.py --compare=before.json   # after a change that moves no number
     python scripts/fingerprints.py --only=mini,pkd --compare=before.json
 
 Each flagfile of `configs/` that needs no download is cut to a few steps; one run is killed and
-resumed.
-The numbers are those of one machine and one set of versions: compare runs of the same machine only.
+resumed. Compare only runs of the same machine and versions, because the numbers depend on both.
 Times, sizes in memory, latencies and versions are left out. About 15 minutes on two cores.
 """
 

@@ -1,9 +1,9 @@
-"""Writes the golden files of tests/golden: tiny models of Hugging Face's PyTorch code, run once.
+"""Writes the golden files of tests/golden: inputs and outputs of tiny models of Hugging Face.
 
     python scripts/make_golden.py [directory]
 
-Each file holds the weights ("weights/…", under Hugging Face's names), the inputs ("inputs/…") and
-what PyTorch makes of them ("outputs/…"), with the config.json as metadata. Needs torch and
+Each file contains the weights ("weights/…", with Hugging Face's names), the inputs ("inputs/…") and
+PyTorch's outputs ("outputs/…"), with the config.json as metadata. The script needs torch and
 transformers; the tests that read the files need neither.
 """
 

@@ -4,9 +4,9 @@
 
 Reads the five `*.body.txt` files (plain text, wrapped lines, blank lines between paragraphs, no
 header or footer) and writes train.txt, validation.txt and test.txt in WikiText's layout: one
-paragraph a line, each chapter introduced by a line ` = Book : Chapter = `. Left out: title pages,
-tables of contents, and of Moby Dick the Etymology, the Extracts and the classification of whales in
-chapter 32 (the sample keeps below 3,000,000 bytes).
+paragraph per line, and a line ` = Book : Chapter = ` before each chapter. It omits title pages and
+tables of contents, and in Moby Dick the Etymology, the Extracts and the classification of whales in
+chapter 32, so that the sample stays below 3,000,000 bytes.
 """
 
 import argparse

@@ -1,13 +1,13 @@
 """Finds the characters that tensorflow-text's BERT tokenizer treats as `tokenizers` does.
 
-Writes tfdistill/assets/wordpiece/characters.json; to be run again when either package changes, and
-once more with --also under every further version that is to be used:
+Writes tfdistill/assets/wordpiece/characters.json. Run it again when one of the packages changes,
+and with --also for every other version that is supported:
 
     python scripts/make_wordpiece_tables.py
     .venv-tf2.18/bin/python scripts/make_wordpiece_tables.py --also
 
-Every assigned character is tokenised by both, alone and between letters, with a vocabulary that
-holds every character, so that no difference can hide behind [UNK]. Some minutes.
+Both packages tokenize every assigned character, alone and between letters. The vocabulary contains
+every character, so that [UNK] hides no difference. Takes some minutes.
 """
 
 import json

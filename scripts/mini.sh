@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Sets up .venv/ and runs the main job on the sample corpus: raw text in, runs/mini out.
-# Further flags go to the command, their paths seen from the repository: bash scripts/mini.sh --output_dir=runs/other
+# Sets up .venv/ and runs the main job on the bundled sample, from raw text to runs/mini.
+# Other flags are passed on; paths are relative to the repository: bash scripts/mini.sh --output_dir=runs/other
 set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# MobileBERT's transfers, shapes and norms side by side on WikiText-2: one inverted-bottleneck teacher, equal steps, two
-# seeds, and runs without a teacher from the same starts; then the tables.
+# Compares MobileBERT's knowledge transfers, shapes and norms on WikiText-2: one inverted-bottleneck teacher, equal
+# steps, two seeds, and runs without a teacher from the same starts. Prints the tables at the end.
 #
 #   bash scripts/mobilebert.sh DIR        DIR holds the files of WikiText-2
 #
-# About an hour on 2 cores. A run that is done is not done again.
+# About an hour on 2 cores. Finished runs are skipped.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
 
@@ -30,14 +30,14 @@ student() {  # name seed shape flags...
 }
 mobile=L-6_H-48_B-128_A-4_F-4
 for seed in 0 1; do
-  # Three ways to hand over the same student.
+  # Three kinds of knowledge transfer for the same student.
   student akt $seed ${mobile}_OPT --recipe=mobilebert_akt --baseline=start
   student jkt $seed ${mobile}_OPT --recipe=mobilebert_jkt
   student pkt $seed ${mobile}_OPT --recipe=mobilebert_pkt
-  # LayerNorm and GELU in place of NoNorm and ReLU.
+  # LayerNorm and GELU instead of NoNorm and ReLU.
   student norm $seed $mobile --recipe=mobilebert_pkt --baseline=start
-  # A wider bottleneck and more heads against more feed-forward parts. Other numbers of heads than the teacher's leave its
-  # attention out, here of all three.
+  # Bottleneck width and heads against feed-forward parts. The attention loss needs the teacher's number of heads, so it
+  # is omitted for all three shapes.
   shape() { student "$1" $seed "$2" --recipe=mobilebert_pkt --alpha_attention=0 "${@:3}"; }
   shape heads_6 L-6_H-72_B-128_A-6_F-1_I-360_OPT --baseline=start
   shape heads_4 ${mobile}_OPT  # without a teacher: the baseline of akt

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The recipes side by side on WikiText-2: one teacher, one student's shape, equal steps, two seeds; then the table.
+# Compares the recipes on WikiText-2: one teacher, one student shape, equal steps, two seeds. Prints a table at the end.
 #
-#   bash scripts/recipes.sh DIR [PRECISION]        DIR holds the files of WikiText-2; the same precision for all: float32, or
-#                                                  bfloat16, faster where a processor has units for it
+#   bash scripts/recipes.sh DIR [PRECISION]        DIR holds the files of WikiText-2. All runs use one precision: float32, or
+#                                                  bfloat16, which is faster on processors with units for it
 #
-# About an hour on 2 cores. The first teacher is runs/wikitext2/teacher, made when it is not there. A run that is done is not done
-# again.
+# About an hour on 2 cores. The first teacher is runs/wikitext2/teacher, which is trained if it does not exist. Finished
+# runs are skipped.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
 
@@ -17,12 +17,12 @@ train() { "$python" -m tfdistill.train --corpus=wikitext-2 --data_dir="$data_dir
 
 base=runs/wikitext2
 [[ -d $base/teacher ]] || train --flagfile=configs/wikitext2.flags
-# That teacher is not at its end yet: students without a teacher would soon be better than it.
+# The teacher's training is not finished: students without a teacher would soon be better than the teacher.
 teacher=runs/recipes/teacher
 train --flagfile=configs/wikitext2.flags --output_dir=$teacher --teacher=$base/teacher \
   --layerdrop_adapt_steps=1000 --teacher_learning_rate=1e-3 --steps=2 --baseline=none
 
-# The student's last layer is the teacher's, which minilm compares it with.
+# The student's last layer is copied from the teacher's last layer, because minilm compares these two.
 student() {  # name seed flags...
   local name=$1 seed=$2
   shift 2

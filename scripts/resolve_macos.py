@@ -1,6 +1,6 @@
-"""Proves from any machine that the macOS sets of constraints/ resolve; installs nothing.
+"""Checks on any machine that the macOS sets of constraints/ resolve; installs nothing.
 
-Run by resolve_macos.sh. Needs only pip: its resolver, and the `packaging` it brings along.
+resolve_macos.sh runs it. It needs only pip: its resolver, and the `packaging` that pip contains.
 """
 
 import configparser

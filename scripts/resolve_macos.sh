@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Proves from any machine that the pinned macOS sets resolve to wheels, exactly as pinned; installs nothing. A few
-# minutes. PYTHON names another Python with pip to run it; otherwise .venv's, then python3.
+# Checks on any machine that the pinned macOS sets resolve to wheels, exactly as pinned. Installs nothing; takes a few
+# minutes. PYTHON names a Python with pip that runs it; default: .venv's, then python3.
 set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
 

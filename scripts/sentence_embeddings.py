@@ -1,11 +1,11 @@
-"""How alike sentences are to models: rank correlations with a teacher and with people, on STS-B.
+"""Evaluates sentence embeddings on STS-B: rank correlations with a teacher and with human scores.
 
     python scripts/sentence_embeddings.py --pairs=STS-B/dev.tsv --teacher=DIR [NAME=DIR …]
 
-A sentence's embedding is the mean of its last hidden states; two sentences are as alike as the
-cosine of theirs. Printed for each model: Spearman's rank correlation of these with the teacher's,
-and with the scores that people gave. Models are Hugging Face directories; the texts are cut by the
-teacher's tokenizer.
+A sentence's embedding is the mean of its last hidden states; the similarity of two sentences is the
+cosine of their embeddings. For each model the script prints Spearman's rank correlation of its
+similarities with the teacher's, and with the human scores. Models are Hugging Face directories; the
+teacher's tokenizer reads the texts.
 """
 
 import argparse

@@ -12,8 +12,8 @@
 set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
 
-# Most of a test's time is Python's, in one thread. Files stay whole: their tests share what they set up. In their order, not
-# those with the fewest tests last: these are the whole runs, and one worker would wait for the other's.
+# Most of a test's time is Python code in one thread, so two workers run. The tests of a file share fixtures, so a file
+# is not split. Files keep their order: those with the fewest tests are whole runs, and should not run last.
 at_once=(-n 2 --dist loadfile --no-loadscope-reorder)
 check_style=yes
 case ${1:-} in

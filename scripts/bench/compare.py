@@ -1,12 +1,12 @@
-"""Runs the steps of tfdistill and the same steps of its peers in turn, and prints a table of each.
+"""Compares the training steps of tfdistill and its peers, and prints a table for each kind of step.
 
-Every run is a process of its own, from the same batches and (but for KerasHub) the same weights:
-float32, no dropout, a vocabulary of 30,522. Where the processor has units for bfloat16, tfdistill
-runs in that, too, against the same peers in float32. PyTorch runs as it comes and, because freeing
-and asking again for large blocks costs it most of its time on Linux, also with an allocator that
-keeps its memory. Ratios are of tfdistill to each peer, round by round. The peak is that of the
-process, measured from outside; `share` is that of the arithmetic which the step cannot do without
-in what a large matrix product of the same type reached in the same minutes.
+Runs take turns, each in a process of its own, with the same batches and (except for KerasHub) the
+same weights: float32, no dropout, a vocabulary of 30,522. If the processor has units for bfloat16,
+tfdistill also runs in bfloat16, beside the same float32 peers. PyTorch runs with its default
+allocator and with one that keeps freed memory, because on Linux it spends most of its time on
+freeing and allocating large blocks. Ratios of tfdistill to each peer are computed for each round.
+The peak memory is that of the process, measured from outside. `share` is the step's necessary
+FLOP/s, divided by the FLOP/s of a large matrix product of the same type in the same session.
 """
 
 import argparse

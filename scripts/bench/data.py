@@ -1,12 +1,12 @@
-"""Times the way of text into batches: preparation beside `tokenizers` alone, then the batches.
+"""Times the path from text to batches: preparation beside `tokenizers` alone, then the batches.
 
 Usage: python scripts/bench/data.py [--corpus=wikitext-2 --data_dir=DIR]    (two minutes)
 
-Preparation is from text files to shards on the disk; `tokenizers` gets the lines ready-made, and
-its encodings are thrown away. In turn, each with what it needs already loaded; the faster tokenizer
-is taken whatever the size of the corpus, where a run would not start it for a few megabytes.
-Batches are those of training, 128 tokens in a row, masked and handed over as tensors; what a step
-waits for them is measured on the distillation of configs/mini.flags.
+Preparation reads text files and writes shards to the disk. `tokenizers` gets lines in memory, and
+its encodings are discarded. Both run in turn with their packages already loaded. The faster
+tokenizer is used for any size of corpus; a run would not load it for a few megabytes. Batches are
+training batches of 128 tokens per row, masked, as tensors. The time that a step waits for them is
+measured on the distillation of configs/mini.flags.
 """
 
 import argparse

@@ -1,10 +1,10 @@
-"""What int8 costs a model's text vectors, with norms' scales multiplied into kernels and apart.
+"""Measures int8 rounding errors of text embeddings, with norms' scales in the kernels and separate.
 
     python scripts/bench/int8.py MODEL
 
-MODEL is a Hugging Face directory with its tokenizer. A vector is the mean of a text's last hidden
-states; printed for each file is its size, the median time of a text (one thread, files in turn),
-and the cosine distance of its vectors to the float model's. The texts are the bundled test split's.
+MODEL is a Hugging Face directory with its tokenizer. An embedding is the mean of a text's last
+hidden states. For each file the script prints its size, the median time per text (one thread, files
+in turn), and the cosine distance to the float model's embeddings, on the bundled test split.
 """
 
 import argparse

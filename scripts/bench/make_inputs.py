@@ -1,4 +1,4 @@
-"""Makes what all sides start from: models of random weights, and batches of the bundled text.
+"""Makes the inputs of all compared steps: models with random weights, and batches of bundled text.
 
 Usage: python make_inputs.py WORK FOLDER BATCHES
 """

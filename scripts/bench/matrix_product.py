@@ -1,7 +1,7 @@
-"""Times a large matrix product: what this machine can do at most. Prints GFLOP/s.
+"""Times a large matrix product, as the peak speed of this machine. Prints GFLOP/s.
 
-Usage: python matrix_product.py [TYPE]    (ten seconds; by TensorFlow, the better of with and
-    without XLA); TYPE is float32 or bfloat16
+Usage: python matrix_product.py [TYPE]    (ten seconds; in TensorFlow, the faster of with
+    and without XLA); TYPE is float32 or bfloat16
 """
 
 import sys

@@ -1,8 +1,8 @@
 """The steps in PyTorch, with the operations of Hugging Face's public scripts.
 
-Distillation: full logits of teacher and student for every token, the rows of real tokens picked by
-a boolean mask as wide as the logits, three losses, one clip, AdamW. Masked LM: the loss that
-`BertForMaskedLM` gives.
+Distillation: full logits of teacher and student for every token, real tokens selected by a boolean
+mask as wide as the logits, three losses, one clip, AdamW. Masked LM: the loss of
+`BertForMaskedLM`.
 
 Usage: python pytorch_step.py WORK FOLDER    (made by make_inputs.py); prints one JSON object
 """

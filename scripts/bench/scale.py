@@ -1,14 +1,14 @@
-"""Speed and memory as batch, length, vocabulary and corpus grow 1, 2, 4 and 8 times, and a plot.
+"""Measures and plots speed and memory as batch, length, vocabulary and corpus grow up to 8 times.
 
 Usage: python scripts/bench/scale.py [--plot=docs/scale.svg]    (ten minutes)
        python scripts/bench/scale.py --plot=docs/scale.svg --redraw
 
 The numbers of a plot are stored beside it (docs/scale.json), from which --redraw draws it again.
 
-The step distils 4 x 128 into 2 x 128 at all tokens, from 8 rows of 64 tokens and BERT's vocabulary
-on. The corpus is the bundled text, over and over; it is prepared, the tokenizer loaded already,
-and read from end to end by a training run's batches. Every point is a process of its own, whose
-peak is measured from outside.
+The step distils 4 x 128 into 2 x 128 at all tokens. The smallest size is 8 rows of 64 tokens with
+BERT's vocabulary. The corpus is the bundled text, repeated. It is prepared, with the tokenizer
+already loaded, and read from end to end in training batches. Every point is a process of its own,
+whose peak memory is measured from outside.
 """
 
 import argparse

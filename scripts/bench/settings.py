@@ -1,4 +1,4 @@
-"""The works that are compared, and what all sides do alike. Imported in every environment."""
+"""The training steps that are compared, and their settings. Imported in every environment."""
 
 import dataclasses
 

@@ -1,11 +1,11 @@
-"""What --teacher_cache costs, changes and spares, on real models and the bundled text.
+"""Measures the cost, effect and gain of --teacher_cache, on real models and the bundled text.
 
 Usage: python scripts/bench/teacher_cache.py --teacher=DIR --student=DIR    (five minutes)
 
-For the recipe distilbert at all tokens and at the masked ones: bytes a token; the KL and its
-gradient against the teacher's kept words beside those against all words, on the same batches and
-weights; seconds of an epoch with the teacher in the step, with its answers, and of asking it once;
-and what that makes over several epochs.
+For the recipe distilbert, at all tokens and at masked tokens, it measures bytes per token; the KL
+and its gradient with the teacher's stored tokens and with the whole vocabulary, on the same batches
+and weights; the seconds of an epoch with the teacher in the step, with cached outputs, and of
+filling the cache; and the resulting speed over several epochs.
 """
 
 import argparse
