@@ -12,7 +12,8 @@ from tfdistill.settings.settings import options_of
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS_WITHOUT_DASHES = frozenset(
-    "settings recipes system diagnosis distillation starts training models".split()
+    "settings recipes system diagnosis distillation starts training models data deployment "
+    "reports run tasks".split()
 )
 
 

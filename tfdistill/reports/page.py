@@ -3,7 +3,7 @@
 from html import escape
 
 STYLE = """
-:root { --ink: #1c2430; --soft: #5d6877; --line: #e3e7ec; --teacher: #2c5f8d; --student: #d3562a;
+:root { --ink: #1c2430; --soft: #5d6877; --line: #e3e7ec; --color-teacher: #2c5f8d; --color-student: #d3562a;
   --good: #1f7a4d; --bad: #b3261e; --unknown: #8a6d1a; --paper: #ffffff; --ground: #f4f6f8; }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--ink); line-height: 1.55;
@@ -55,8 +55,8 @@ svg text { font-family: system-ui, -apple-system, "Segoe UI", Roboto, sans-serif
 .guess span { overflow: hidden; text-overflow: ellipsis; } .guess b { font-weight: 400;
   text-align: right; color: var(--soft); }
 .bar { height: 9px; border-radius: 3px; background: var(--line); }
-.bar i { display: block; height: 100%; border-radius: 3px; background: var(--teacher); }
-.bar.student i { background: var(--student); }
+.bar i { display: block; height: 100%; border-radius: 3px; background: var(--color-teacher); }
+.bar.student i { background: var(--color-student); }
 .facts { display: grid; gap: 8px 40px; grid-template-columns: repeat(auto-fit, minmax(280px,
   1fr)); }
 .facts h3 { font-size: 14px; margin: 14px 0 2px; }
