@@ -3,7 +3,8 @@
 from html import escape
 
 STYLE = """
-:root { --ink: #1c2430; --soft: #5d6877; --line: #e3e7ec; --color-teacher: #2c5f8d; --color-student: #d3562a;
+:root { --ink: #1c2430; --soft: #5d6877; --line: #e3e7ec;
+  --color-teacher: #2c5f8d; --color-student: #d3562a;
   --good: #1f7a4d; --bad: #b3261e; --unknown: #8a6d1a; --paper: #ffffff; --ground: #f4f6f8; }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--ink); line-height: 1.55;
