@@ -66,7 +66,9 @@ KINDS = {
 }
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(
+    params=[*list(KINDS)[:-1], pytest.param("mobilebert, layer_norm", marks=pytest.mark.slow)]
+)
 def scored_model(request):
     """A function to a masked LM of each kind, and to one that scales its attention scores."""
     from tfdistill.models.configs.config_files import named_config

@@ -51,13 +51,8 @@ def facts(path):
     return json.loads((path / "checkpoints" / "state.json").read_text())["done"]
 
 
-@pytest.mark.parametrize(
-    "recipe",
-    [
-        "tinybert",
-        *(pytest.param(name, marks=pytest.mark.slow) for name in RUNS if name != "tinybert"),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", RUNS)
 def test_recipes_end_in_a_checked_file(recipe, teachers, tmp_path, run_command, tiny_flags, capfd):
     path = tmp_path / "run"
     flags = flags_of(recipe, tiny_flags, teacher=teachers["whole"], output_dir=path)

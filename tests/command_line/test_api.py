@@ -75,7 +75,12 @@ def example_of(thing):
     return textwrap.dedent(block.split("\n\nAttributes:")[0])
 
 
-@pytest.mark.parametrize("name", [*PUBLIC, "recipes.get"])
+WHOLE_RUN = pytest.param("train_model", marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(
+    "name", [*(WHOLE_RUN if name == "train_model" else name for name in PUBLIC), "recipes.get"]
+)
 def test_examples_run(name, user_folder, uncompiled, monkeypatch):
     thing = tfdistill
     for part in name.split("."):

@@ -109,7 +109,7 @@ def test_layers_runs_a_subset_in_order(config, batch):
 
 
 @pytest.mark.parametrize("recompute", [False, True], ids=["kept", "recomputed"])
-@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_layerdrop_skips_layers_and_their_gradients(bert_config, batch, compiled, recompute):
     model = MaskedLanguageModel(bert_config)
     variables = [variable.value for variable in model.encoder.trainable_variables]

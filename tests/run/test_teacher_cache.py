@@ -126,6 +126,7 @@ def test_a_batch_has_the_cached_signals_of_its_rows_and_masks(tmp_path, tiny_mod
             np.testing.assert_allclose(cached[name], value, rtol=2e-3, err_msg=name)
 
 
+@pytest.mark.slow
 def test_another_recipe_reads_the_signals_it_shares(run, tmp_path):
     flags = dict(teacher_cache=tmp_path / "cache")
     run("first", **flags)
@@ -263,6 +264,7 @@ def test_a_refusal_comes_before_any_work(run, tmp_path):
     assert not path.exists() and not (tmp_path / "cache").exists()
 
 
+@pytest.mark.slow
 def test_several_teachers(run, tmp_path):
     flags = dict(teacher="first+second", teacher_weights="3,1")
     error, output, path = run("both", stop_after=None, **flags)

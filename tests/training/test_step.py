@@ -24,7 +24,7 @@ def train(devices, output, jit_compile=False, remat=False, precision="float32", 
 @pytest.mark.parametrize(
     "form",
     [
-        {},
+        pytest.param({}, marks=pytest.mark.slow),
         pytest.param({"jit_compile": True}, marks=pytest.mark.slow),
         pytest.param({"remat": True}, marks=pytest.mark.slow),
         pytest.param({"losses": "insides"}, marks=pytest.mark.slow),
