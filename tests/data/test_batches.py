@@ -72,6 +72,7 @@ def test_rows_hold_the_stream_exactly_once(tokenizer, tokens):
     last = gathered[-1][gathered[-1] != tokenizer.pad_id]
     assert last[-1] == tokenizer.sep_id and len(last) == (tokens - 1) % 6 + 3
     np.testing.assert_array_equal(rows.gather(np.array([0, 0])), gathered[[0, 0]])
+    assert (rows.gather(np.array([0, -1]))[1] == tokenizer.pad_id).all()
 
 
 def test_rows_of_the_sample_are_its_text(sample, tokenizer):

@@ -59,7 +59,7 @@ class Rows:
         """
         rows = np.empty((len(indices), self.length), np.int32)
         rows[:, 0], rows[:, -1] = self.ids.cls, self.ids.sep
-        whole = indices < self._whole
+        whole = (indices >= 0) & (indices < self._whole)
         rows[whole, 1:-1] = self._body[indices[whole]]
         rows[~whole] = self._last
         rows[indices < 0] = self.ids.pad
