@@ -73,7 +73,7 @@ def test_warnings_of_tokenizer_and_text(tmp_path):
         assert result.returncode == 0
         note, warning = result.stderr.splitlines()
         assert note.startswith(f"tokenizer {tmp_path}: its words look cased")
-        assert warning.startswith("warning: [UNK] stands for 50.0% of train")
+        assert warning.startswith("warning: [UNK] is 50.0% of train")
 
 
 @pytest.mark.parametrize(

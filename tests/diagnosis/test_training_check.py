@@ -132,5 +132,5 @@ def test_batches_are_real_text(small):
     tokenizer = load_tokenizer()
     batch = small[1].at(0)
     assert batch["input_ids"].shape == (8, 16)
-    text = tokenizer.decode(small[1].rows.gather(np.array([0]))[0])
+    text = tokenizer.decode(small[1].source.gather(np.array([0]))[0])
     assert sum(letter.isalpha() for letter in text) > 20 and "[UNK]" not in text

@@ -8,6 +8,7 @@ import pytest
 from tfdistill import tasks
 from tfdistill.deployment.predictor import Predictor
 from tfdistill.models.heads.small import SmallHead
+from tfdistill.system.errors import UserError
 
 RECIPE = """
 from tfdistill.distillation.phases import Phase, Recipe, Term
@@ -62,6 +63,15 @@ def run(tiny_text, tiny_flags, run_command, tmp_path_factory):
     )
     assert run_command("train", *flags) == 0
     return folder / "run", json.loads((folder / "run" / "metrics.json").read_text()), task
+
+
+def test_recipes_and_settings_for_other_tasks_are_refused_at_once(run, tiny_flags, train, tmp_path):
+    flags = tiny_flags(task="mentions", output_dir=tmp_path / "run")
+    with pytest.raises(UserError, match="the loss 'ce' reads scores of all tokens"):
+        train(flags)
+    with pytest.raises(UserError, match="teacher_cache stores no signals for task=mentions"):
+        train([*flags, "--recipe=mlm", f"--teacher_cache={tmp_path}"])
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_student_learns(run):

@@ -13,6 +13,7 @@ from tfdistill.reports.table import (
     difference_columns,
     format_models,
 )
+from tfdistill.system.errors import write_settings
 from tfdistill.tasks.metrics import MINUS
 from tfdistill.training.paired_bootstrap import RESAMPLES
 
@@ -81,14 +82,14 @@ def target_note(comparison):
     if comparison.target is None:
         return "steps to target: none of the folders holds a validation curve."
     chosen = (
-        "the setting target_loss"
+        "the setting `target_loss`"
         if comparison.target_is_given
-        else ("the highest that a student ends with; target_loss sets another")
+        else ("the highest that a student ends with; `target_loss` sets another")
     )
     return (
         f"steps to target: the first point of the validation curve at {comparison.target:.4f} nats "
         f"or less ({chosen}); points lie at most "
-        "validation_interval steps apart."
+        "`validation_interval` steps apart."
     )
 
 
@@ -229,7 +230,7 @@ def _results(comparison):
     head = [("model", ""), *((column.name, column.unit) for column in of_models)]
     cells = [[row.name, *(column.write(row) for column in of_models)] for row in rows]
     classes = ["" if row.model == "student" else "other" for row in rows]
-    notes = "".join(map(note, _notes(comparison)))
+    notes = "".join(note(write_settings(text)) for text in _notes(comparison))
     results = f'<div class="named">{table(head, cells, classes)}</div>'
     return results + _differences(comparison) + notes
 

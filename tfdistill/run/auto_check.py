@@ -35,6 +35,8 @@ def problem(config, console, candidate, machine=None, check=None):
     Returns:
         A few words; "" if the candidate is correct and not slower than float32 on the CPU.
     """
+    if config.task != type(config).task:
+        return "it was compared for the default task only"
     config = dataclasses.replace(config, device=candidate.device, precision=candidate.precision)
     name = "Metal" if candidate.on_metal else candidate.precision
     options = options_of(config).items()

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from tfdistill import recipes
+from tfdistill import recipes, tasks
 from tfdistill.distillation.phases import rates_of, trained_by
 from tfdistill.distillation.schedules import parse_schedules
 from tfdistill.run.baselines import BOTH, baselines_of
@@ -120,7 +120,44 @@ def check_own_defaults(config):
         if usual not in ("", default):
             raise UserError(
                 f"`recipe`={config.recipe}: {name}={default!r} never counts there, for `{name}` "
-                f"fills it in: write {name}={usual!r} and set the flag, or choose another name"
+                f"fills it in: write {name}={usual!r} and set it in the run, or choose another name"
+            )
+
+
+def check_task(config):
+    """Refuses settings that the task does not take.
+
+    Args:
+        config: a `RunConfig`.
+
+    Raises:
+        UserError: there is no such task, or it cannot use the teacher cache.
+    """
+    task = tasks.get(config.task)
+    if config.teacher_cache and not task.outputs_are_tokens:
+        raise UserError(f"`teacher_cache` stores no signals for `task`={config.task}: leave it out")
+
+
+def check_losses(config, recipe):
+    """Refuses losses of token scores for models that have none.
+
+    Args:
+        config: a `RunConfig`.
+        recipe: the `Recipe`.
+
+    Raises:
+        UserError: a loss reads scores of all tokens, and the task's head gives none.
+    """
+    from tfdistill.distillation.losses import LOSSES  # needs TensorFlow
+    from tfdistill.distillation.signals import VOCABULARY_SIGNALS
+
+    if tasks.get(config.task).outputs_are_tokens:
+        return
+    for term in (term for phase in recipe.phases for term in phase.active_terms):
+        if VOCABULARY_SIGNALS & set(LOSSES[term.loss].signals(**term.options)):
+            raise UserError(
+                f"`recipe`={config.recipe}: the loss {term.loss!r} reads scores of all tokens, "
+                f"which models of `task`={config.task} do not give: use a recipe for that task"
             )
 
 

@@ -8,15 +8,18 @@ from tfdistill.data.corpus import Corpus
 from tfdistill.data.tokenizer import Tokenizer
 from tfdistill.distillation.phases import Recipe, require_loss
 from tfdistill.models.configs.config_files import config_of, read_json
+from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.recipes.recipe_file import fingerprint, is_recipe_file
 from tfdistill.run import sources
 from tfdistill.run.baselines import baselines_of, canonical
-from tfdistill.run.checks import check_own_defaults, check_schedules
+from tfdistill.run.checks import check_own_defaults, check_schedules, check_task
 from tfdistill.run.directory import RunDirectory
 from tfdistill.run.planned_shapes import Shapes, plan_shapes, read_shape
 from tfdistill.settings.settings import options_of
 from tfdistill.system.options import RESULT, STEP
 from tfdistill.system.paths import require_folder, require_shards
+
+ANY_FOLDER = "A_FOLDER"  # stored for every `teacher_cache`: where it lies does not matter
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +53,9 @@ def check_settings(config):
     Raises:
         UserError: one of them is impossible.
     """
-    tasks.get(config.task)
+    check_task(config)
+    get_model_type(config.teacher_type, "teacher_type")
+    get_model_type(config.student_type, "student_type")
     sources.require_sources_outside(config)
     baselines_of(config.baseline)
     check_schedules(config)
@@ -88,7 +93,7 @@ def deciding_settings(config):
     """
     values = dataclasses.asdict(config) | {"recipe": fingerprint(config.recipe)}
     values["baseline"] = canonical(config.baseline)
-    values["teacher_cache"] = bool(config.teacher_cache)  # its place does not matter
+    values["teacher_cache"] = ANY_FOLDER if config.teacher_cache else ""
     options = options_of(config)
     return {name: values[name] for name in options if options[name].effect in (RESULT, STEP)}
 

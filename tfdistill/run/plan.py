@@ -9,6 +9,7 @@ from tfdistill.distillation.progressive import unfold
 from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.run.checks import (
     check_baselines,
+    check_losses,
     check_masking,
     check_recipe,
     check_terms,
@@ -59,6 +60,7 @@ def make_plan(config, recipe, teachers, tokenizer, shapes=None):
     """
     check_masking(config, tokenizer)
     check_terms(recipe)
+    check_losses(config, recipe)
     losses = [LOSSES[term.loss] for phase in recipe.phases for term in phase.active_terms]
     reads_teacher = any(loss.needs_teacher for loss in losses)
     loaded = teachers[0].config if teachers else None
