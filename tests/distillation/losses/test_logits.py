@@ -5,9 +5,9 @@ import pytest
 import tensorflow as tf
 
 from tfdistill.distillation.losses.hidden import cosine_distance
-from tfdistill.distillation.losses.labels import masked_cross_entropy
-from tfdistill.distillation.losses.logits import kl_divergence, logits_mse, soft_cross_entropy
 from tfdistill.distillation.losses.means import mean_over
+from tfdistill.distillation.losses.whole_logits import cross_entropy as label_cross_entropy
+from tfdistill.distillation.losses.whole_logits import kl_divergence
 
 WEIGHTS = np.array([[1, 1, 0, 1, 0], [1, 0, 0, 0, 0]], np.float32)
 
@@ -32,10 +32,6 @@ def kl(student, teacher, temperature):
     """sum_v p_t (log p_t - log p_s) of Hinton et al., times T^2."""
     log_p, log_q = log_softmax(teacher / temperature), log_softmax(student / temperature)
     return temperature**2 * np.sum(np.exp(log_p) * (log_p - log_q), axis=-1)
-
-
-def squared_distance(student, teacher):
-    return np.sum((student - teacher) ** 2, axis=-1)
 
 
 def angle(student, teacher):
@@ -66,11 +62,6 @@ def between(student, teacher, **options):
             )
             for temperature in (1.0, 2.0, 4.0)
         },
-        "soft": (
-            soft_cross_entropy(temperature=2.0, **logits),
-            -(np.exp(log_softmax(t / 2.0)) * log_softmax(s / 2.0)).sum(axis=-1),
-        ),
-        "mse": (logits_mse(**logits), squared_distance(s, t)),
         "cos": (cosine_distance(**hidden), angle(s, t)),
     }
 
@@ -103,10 +94,10 @@ def test_gradients(pair):
 
 
 @pytest.mark.parametrize("normalizer", [None, 7.0])
-def test_masked_cross_entropy(pair, normalizer):
+def test_cross_entropy_with_labels(pair, normalizer):
     logits = pair[0]
     labels = np.random.default_rng(1).integers(0, 40, WEIGHTS.shape)
-    value = masked_cross_entropy(
+    value = label_cross_entropy(
         logits=logits, labels=labels, weights=WEIGHTS, normalizer=normalizer
     )
     expected = average(cross_entropy(logits, labels), WEIGHTS, normalizer)
@@ -130,7 +121,7 @@ def test_the_loss_is_zero_without_valid_elements(pair):
     for value, _ in between(*pair, weights=nothing).values():
         assert value == 0.0
     labels = np.zeros(nothing.shape, np.int32)
-    assert masked_cross_entropy(logits=pair[0], labels=labels, weights=nothing) == 0.0
+    assert label_cross_entropy(logits=pair[0], labels=labels, weights=nothing) == 0.0
     assert mean_over(pair[0], np.zeros_like(pair[0]), normalizer=0.0) == 0.0
 
 
@@ -144,15 +135,13 @@ def test_elements_of_weight_zero_may_be_infinite(pair, wrong):
         assert found[name][0] == expected[name][0], name
     labels = np.zeros(WEIGHTS.shape, np.int32)
     options = dict(labels=labels, weights=WEIGHTS)
-    assert masked_cross_entropy(logits=broken[0], **options) == masked_cross_entropy(
+    assert label_cross_entropy(logits=broken[0], **options) == label_cross_entropy(
         logits=pair[0], **options
     )
 
 
 def test_equal_models_have_no_loss(pair):
     for name, (value, _) in between(pair[1], pair[1], weights=WEIGHTS).items():
-        if name == "soft":  # whose least value is the teacher's entropy
-            continue
         assert abs(float(value)) < 1e-6, name
 
 

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdistill.distillation.losses.labels import masked_cross_entropy
-from tfdistill.distillation.losses.logits import kl_divergence, logits_mse, soft_cross_entropy
+from tfdistill.distillation.losses.means import mean_over
 from tfdistill.distillation.losses.projected_logits import TeacherLogits, largest_logit
 from tfdistill.distillation.losses.vocabulary import (
     KL,
@@ -18,6 +17,8 @@ from tfdistill.distillation.losses.vocabulary import (
     sums_by_reduction,
     vocabulary_loss,
 )
+from tfdistill.distillation.losses.whole_logits import cross_entropy as label_cross_entropy
+from tfdistill.distillation.losses.whole_logits import kl_divergence
 
 TOKENS, VOCAB = 10, 41
 WEIGHTS = np.array([1, 1, 0, 1, 0, 1, 1, 1, 0, 1], np.float32)
@@ -42,8 +43,17 @@ def chunked_soft_cross_entropy(**parts):
     return vocabulary_loss(loss=SOFT_CROSS_ENTROPY, temperature=2.0, **parts)
 
 
-def plain_soft_cross_entropy(**parts):
-    return soft_cross_entropy(temperature=2.0, **parts)
+def plain_soft_cross_entropy(*, student_logits, teacher_logits, weights, normalizer=None):
+    """Cross-entropy with the teacher's softened predictions (Jiao et al., 2020, equation 10)."""
+    student = tf.nn.log_softmax(tf.cast(student_logits, tf.float32) / 2.0)
+    teacher = tf.nn.softmax(tf.cast(teacher_logits, tf.float32) / 2.0)
+    return mean_over(-tf.reduce_sum(teacher * student, axis=-1), weights, normalizer)
+
+
+def plain_mse(*, student_logits, teacher_logits, weights, normalizer=None):
+    """Squared distance of the logits, as in DistilBERT's training code (`alpha_mse`)."""
+    difference = tf.cast(student_logits, tf.float32) - tf.cast(teacher_logits, tf.float32)
+    return mean_over(tf.reduce_sum(difference**2, axis=-1), weights, normalizer)
 
 
 def chunked_mse(**parts):
@@ -55,7 +65,7 @@ LOSSES = {
     "kl 2": (chunked_kl(2.0), plain_kl(2.0)),
     "kl 4": (chunked_kl(4.0), plain_kl(4.0)),
     "soft cross-entropy": (chunked_soft_cross_entropy, plain_soft_cross_entropy),
-    "mse": (chunked_mse, logits_mse),
+    "mse": (chunked_mse, plain_mse),
 }
 
 
@@ -128,6 +138,20 @@ def test_value_and_gradients_equal_those_of_the_plain_loss(both, chunk):
     kind, plain = both
     found = value_and_gradients(chunked(kind, TEACHER, chunk=chunk), STUDENT)
     assert_same(found, value_and_gradients(whole(plain, TEACHER), STUDENT))
+
+
+def test_values_equal_the_formulas_in_float64():
+    """The two losses whose plain form stands in this file alone."""
+    student, teacher = (logits_of(parts).numpy().astype(np.float64) for parts in (STUDENT, TEACHER))
+    exponentials = [np.exp(logits / 2.0) for logits in (student, teacher)]
+    p, q = (each / each.sum(axis=-1, keepdims=True) for each in exponentials)
+    values = {
+        chunked_soft_cross_entropy: -(q * np.log(p)).sum(axis=-1),
+        chunked_mse: ((student - teacher) ** 2).sum(axis=-1),
+    }
+    for kind, tokens in values.items():
+        expected = (WEIGHTS * tokens).sum() / WEIGHTS.sum()
+        np.testing.assert_allclose(chunked(kind, TEACHER)(STUDENT), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("normalizer", [None, 29.0])
@@ -250,7 +274,7 @@ def chunked_cross_entropy(weights=WEIGHTS, normalizer=None, chunk=4):
 
 def plain_cross_entropy(weights=WEIGHTS, normalizer=None):
     options = dict(labels=LABELS, weights=weights, normalizer=normalizer)
-    return lambda student: masked_cross_entropy(logits=logits_of(student), **options)
+    return lambda student: label_cross_entropy(logits=logits_of(student), **options)
 
 
 @pytest.mark.parametrize("normalizer", [None, 29.0])

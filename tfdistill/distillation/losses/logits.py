@@ -1,13 +1,13 @@
 """Losses that compare the logits of a student with those of its teachers.
 
-The plain functions take whole tensors of logits. The registered losses compute the same a chunk of
-tokens at a time (see `vocabulary`), because the logits of a whole batch would not fit in memory.
+They work on a chunk of tokens at a time (see `vocabulary`), because the logits of a whole batch
+would not fit in memory.
 """
 
 import tensorflow as tf
 
 from tfdistill.distillation.losses.loss import MASKED, TOKENS, Loss, register
-from tfdistill.distillation.losses.means import mean_over, total
+from tfdistill.distillation.losses.means import total
 from tfdistill.distillation.losses.projected_logits import TeacherLogits
 from tfdistill.distillation.losses.top_k import TOP_K_KL, TOP_K_SOFT_CROSS_ENTROPY, TopK
 from tfdistill.distillation.losses.vocabulary import (
@@ -19,59 +19,6 @@ from tfdistill.distillation.losses.vocabulary import (
 from tfdistill.distillation.schedules import Schedule
 from tfdistill.distillation.signals import MASKED_ROWS, TOKEN_ROWS, CachedTopK, decoder_of
 from tfdistill.system.errors import UserError
-
-
-def kl_divergence(*, student_logits, teacher_logits, weights, temperature, normalizer=None):
-    """T^2 KL(teacher || student) of the softened predictions (Hinton et al., 2015, section 2).
-
-    Args:
-        student_logits: float (..., vocab).
-        teacher_logits: float (..., vocab).
-        weights: float (...), 1 for a token that counts.
-        temperature: T, by which both logits are divided.
-        normalizer: see `mean_over`.
-
-    Returns:
-        A float32 scalar: summed over the vocabulary, averaged over the tokens, times T^2.
-    """
-    student = tf.nn.log_softmax(tf.cast(student_logits, tf.float32) / temperature)
-    teacher = tf.nn.log_softmax(tf.cast(teacher_logits, tf.float32) / temperature)
-    values = tf.reduce_sum(tf.exp(teacher) * (teacher - student), axis=-1)
-    return mean_over(values, weights, normalizer) * temperature**2
-
-
-def soft_cross_entropy(*, student_logits, teacher_logits, weights, temperature, normalizer=None):
-    """Cross-entropy with the teacher's softened predictions (Jiao et al., 2020, equation 10).
-
-    Args:
-        student_logits: float (..., vocab).
-        teacher_logits: float (..., vocab).
-        weights: float (...), 1 for a token that counts.
-        temperature: by which both logits are divided.
-        normalizer: see `mean_over`.
-
-    Returns:
-        A float32 scalar: summed over the vocabulary, averaged over the tokens. Not times T^2.
-    """
-    student = tf.nn.log_softmax(tf.cast(student_logits, tf.float32) / temperature)
-    teacher = tf.nn.softmax(tf.cast(teacher_logits, tf.float32) / temperature)
-    return mean_over(-tf.reduce_sum(teacher * student, axis=-1), weights, normalizer)
-
-
-def logits_mse(*, student_logits, teacher_logits, weights, normalizer=None):
-    """Squared distance of the logits, as in DistilBERT's training code (`alpha_mse`).
-
-    Args:
-        student_logits: float (..., vocab).
-        teacher_logits: float (..., vocab).
-        weights: float (...), 1 for a token that counts.
-        normalizer: see `mean_over`.
-
-    Returns:
-        A float32 scalar: summed over the vocabulary, averaged over the tokens.
-    """
-    difference = tf.cast(student_logits, tf.float32) - tf.cast(teacher_logits, tf.float32)
-    return mean_over(tf.reduce_sum(difference**2, axis=-1), weights, normalizer)
 
 
 class LogitsLoss(Loss):

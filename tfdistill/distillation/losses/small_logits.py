@@ -4,11 +4,10 @@ A batch has `labels`, int32, and `label_weights`, float32 of the same shape: 0 f
 logits have one more axis, the outputs.
 """
 
-import tensorflow as tf
-
 from tfdistill.distillation.losses.loss import Loss, register
-from tfdistill.distillation.losses.means import mean_over, total
+from tfdistill.distillation.losses.means import total
 from tfdistill.distillation.losses.projected_logits import log_mixture
+from tfdistill.distillation.losses.whole_logits import cross_entropy, kl_divergence
 from tfdistill.distillation.signals import LOGITS
 
 LABELS, LABEL_WEIGHTS = "labels", "label_weights"
@@ -28,22 +27,24 @@ class SmallLogitsLoss(Loss):
 
 @register
 class CrossEntropy(SmallLogitsLoss):
-    """Mean of -log softmax(logits)[label]."""
+    """`whole_logits.cross_entropy`."""
 
     name = "cross_entropy"
     description = "cross-entropy of the labels"
     needs_teacher = False
 
     def compute(self, comparison):
-        values = tf.nn.sparse_softmax_cross_entropy_with_logits(
-            labels=comparison.batch[LABELS], logits=comparison.student[LOGITS]
+        return cross_entropy(
+            logits=comparison.student[LOGITS],
+            labels=comparison.batch[LABELS],
+            weights=comparison.batch[LABEL_WEIGHTS],
+            normalizer=comparison.normalizer,
         )
-        return mean_over(values, comparison.batch[LABEL_WEIGHTS], comparison.normalizer)
 
 
 @register
 class LogitsKl(SmallLogitsLoss):
-    """T^2 KL(teacher || student) of the softened predictions (Hinton et al., 2015, section 2).
+    """`whole_logits.kl_divergence`.
 
     The teacher is the mean of all teachers' softened probabilities.
     """
@@ -54,9 +55,12 @@ class LogitsKl(SmallLogitsLoss):
 
     def compute(self, comparison, temperature=1.0):
         teachers = comparison.teachers
-        student = tf.nn.log_softmax(comparison.student[LOGITS] / temperature)
         softened = [signals[LOGITS] / temperature for signals in teachers.signals]
-        teacher = log_mixture(softened, teachers.shares, axis=-1)
-        values = tf.reduce_sum(tf.exp(teacher) * (teacher - student), axis=-1)
-        mean = mean_over(values, comparison.batch[LABEL_WEIGHTS], comparison.normalizer)
-        return temperature**2 * mean
+        mean = log_mixture(softened, teachers.shares, axis=-1)
+        return kl_divergence(
+            student_logits=comparison.student[LOGITS],
+            teacher_logits=temperature * mean,
+            weights=comparison.batch[LABEL_WEIGHTS],
+            temperature=temperature,
+            normalizer=comparison.normalizer,
+        )

@@ -98,13 +98,13 @@ def sums_by_product(values):
     return tf.matmul(tf.ones((1, values.shape[0])), values)  # (1, tokens)
 
 
-# KL(teacher || student): see `logits.kl_divergence`. Gradient softmax(z_s) - softmax(z_t).
+# KL(teacher || student): see `whole_logits.kl_divergence`. Gradient softmax(z_s) - softmax(z_t).
 KL = TokenLoss(_kl)
-# -sum p_t log p_s: see `logits.soft_cross_entropy`. The gradient is that of the KL.
+# -sum p_t log p_s (Jiao et al., 2020, equation 10). The gradient is that of the KL.
 SOFT_CROSS_ENTROPY = TokenLoss(_soft_cross_entropy)
 # Logarithm of the sum of all exponentials: a cross-entropy plus the label's logit.
 LOG_PARTITION = TokenLoss(_log_partition)
-# Squared distance of the logits: see `logits.logits_mse`. Gradient 2 (z_s - z_t).
+# Squared distance of the logits, as in DistilBERT's training code. Gradient 2 (z_s - z_t).
 SQUARED_DISTANCE = TokenLoss(_squared_distance, exponentials=False)
 
 
@@ -158,7 +158,7 @@ def vocabulary_loss(
 
 
 def cross_entropy(*, student, labels, weights, normalizer=None, chunk=None):
-    """Mean cross-entropy of the labels: `labels.masked_cross_entropy` without holding the logits.
+    """Mean cross-entropy of the labels: `whole_logits.cross_entropy` without holding the logits.
 
     Args:
         student, weights, normalizer, chunk: as for `vocabulary_loss`.
