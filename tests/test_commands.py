@@ -422,7 +422,7 @@ def test_errors_of_a_process_are_one_line(folder, tmp_path, tiny_flags):
 
 
 def test_a_full_disk(tmp_path, run_command, tiny_flags, capfd):
-    """While a checkpoint is written, then while the teacher is saved; stored steps are kept."""
+    """The disk is full while a checkpoint is written, then while the teacher is saved."""
     path = tmp_path / "run"
     flags = tiny_flags(output_dir=path, teacher_config="L-1_H-16_A-2")
     full = errno.ENOSPC, os.strerror(errno.ENOSPC)  # a failed write names no file

@@ -68,7 +68,7 @@ def seconds_of(step, batches):
 
 
 def compare_losses(student, teacher, options, plain, cached):
-    """(KL to all words, KL to the kept words, distance of their gradients as a share)."""
+    """(KL to all tokens, KL to the cached tokens, distance of their gradients as a share)."""
     (phase,) = recipes.get("distilbert", alpha_mlm=0.0, alpha_cos=0.0, **options).phases
     distiller, found = Distiller(load_model(student), phase, teacher), []
     for batches in (plain, cached):
@@ -114,10 +114,10 @@ def main():
             )
             print(
                 f"\n{name}: {cache.bytes_per_token(signals):,.0f} bytes a token; KL {live:.4f}, to "
-                f"the kept words {found:.4f} ({found / live - 1:+.1%}); gradients differ by "
+                f"the cached tokens {found:.4f} ({found / live - 1:+.1%}); gradients differ by "
                 f"{distance:.1%}\n"
-                f"step {1e3 * live_step:.0f} ms with the teacher, {1e3 * cached_step:.0f} with its "
-                f"answers, asking for a batch of them {1e3 * asked:.0f}"
+                f"step {1e3 * live_step:.0f} ms with the teacher, {1e3 * cached_step:.0f} ms with the "
+                f"cache; filling it with a batch {1e3 * asked:.0f} ms"
             )
             for epochs in EPOCHS:
                 ratio = epochs * live_step / (asked + epochs * cached_step)

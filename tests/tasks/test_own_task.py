@@ -18,7 +18,7 @@ kd = Recipe("kd", (Phase("kd", (Term("cross_entropy", 0.5), kl)),), source="a te
 """
 
 
-class Mentions(tasks.Task):
+class Mentions(tasks.RowClassification):
     """Whether a row of text contains one of a few words."""
 
     name = "mentions"

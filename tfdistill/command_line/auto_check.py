@@ -40,7 +40,7 @@ def find_problem(config, choice, train=None):
         train: takes the steps, as `training_check.train`; None: that function.
 
     Returns:
-        The reason against the candidate in a few words; "" if there is none.
+        The problem with the candidate, in a few words; "" if it is correct and fast enough.
     """
     from tfdistill import recipes
     from tfdistill.data.tokenizer import load_tokenizer

@@ -34,7 +34,7 @@ def requested_help(words, command):
     """
     for word in words[: words.index("--")] if "--" in words else words:
         name, _, group = word.partition("=")
-        if name in SHORT and group:
+        if name in SHORT and word != name:
             return group_help(group, command)
         if word in SHORT:
             return short_help(command)
@@ -86,6 +86,7 @@ def _flag(name, option, own_help):
     facts = [option.unit, f"default {as_text(default)}" if default != "" else ""]
     facts += [f"one of {', '.join(filter(None, option.choices))}" if option.choices else ""]
     facts += [bounds_of(option)]
+    facts += [f"also --{option.alias}" if option.alias else ""]
     facts += [f"recipes {', '.join(option.recipes)}" if option.recipes else ""]
     facts = "; ".join(filter(None, facts))
     head = f"{dashes}{name}" + (f"  ({facts})" if facts else "")

@@ -21,7 +21,7 @@ class TokenizerFiles:
         name: name of the tokenizer in messages.
 
     Attributes:
-        settings: the content of tokenizer_config.json; {} if there is none.
+        settings: dict, the content of tokenizer_config.json; {} if the file is missing.
         config: the content of config.json; {} if there is none.
         state: the content of tokenizer.json; {} if there is none.
         vocabulary: the `Path` of vocab.txt, or None.

@@ -18,7 +18,8 @@ class Corpus(Settings):
         Option(
             "Text: 'sample' (bundled), 'wikitext-2', 'wikitext-103', 'hf:NAME[:CONFIG]' (a data "
             "set of the Hugging Face hub), or files, folders and globs of text, separated by "
-            "commas. docs/CORPORA.md lists the file types and says how text is split.",
+            "commas: .txt, .tokens, .raw, .md, .jsonl, .json and WikiExtractor's output, each also "
+            "packed as .gz, .bz2 or .xz. docs/CORPORA.md says how text is split.",
             path=PATHS,
             source=True,
             first=True,

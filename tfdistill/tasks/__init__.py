@@ -1,10 +1,11 @@
 """Tasks: what models are trained for, by name.
 
-A new task is a subclass of `Task` in a module of its own; `register` adds it.
+A new task is a subclass of `Task`, or of `RowClassification`, in a module of its own; `register` adds it.
 """
 
 from tfdistill.system.errors import UserError
 from tfdistill.tasks.masked_lm import MaskedLM
+from tfdistill.tasks.row_classification import RowClassification
 from tfdistill.tasks.task import Task
 
 DEFAULT = "masked_lm"
@@ -74,4 +75,4 @@ def task_of(metrics):
 
 register(MaskedLM())
 
-__all__ = ["DEFAULT", "Task", "get", "names", "register", "task_of"]
+__all__ = ["DEFAULT", "RowClassification", "Task", "get", "names", "register", "task_of"]

@@ -5,9 +5,6 @@ Modules that import TensorFlow are imported inside the methods, because reports 
 
 import numpy as np
 
-from tfdistill.tasks.metrics import LOSS, share
-from tfdistill.tasks.words import Words
-
 EXAMPLES = 6  # shown in reports
 INT8_LOSS = 0.01  # of the primary metric of an int8 file, compared with its model
 # Uses of batches: training of teachers made in a run, training of students, the fitting of a start,
@@ -16,7 +13,7 @@ TEACHER, STUDENT, CALIBRATION, EVALUATION = "teacher", "student", "calibration",
 
 
 class Task:
-    """Base class of the tasks. Its defaults suit the classification of rows of text.
+    """Base class of the tasks: what every task has, and what each must say for itself.
 
     A batch is a dict of arrays: the encoder's inputs (`input_ids`, `attention_mask`, int32 (batch,
     length), and perhaps `token_type_ids`), the head's further inputs, labels and weights.
@@ -34,40 +31,15 @@ class Task:
         floor_key: key in metrics.json of the floor: a model that does not read the text.
         outputs_are_tokens: whether the logits are scores of all tokens of the vocabulary.
         words: `Words`.
-
-    Example:
-        import numpy as np
-
-        from tfdistill import tasks
-        from tfdistill.models.heads.small import SmallHead
-
-        class MentionsWhales(tasks.Task):
-            '''Whether a row of text contains the word "whale".'''
-
-            name = "mentions_whales"
-
-            def transform(self, source, use, settings=None):
-                def label(rows, generator):
-                    found = (rows == 13156).any(axis=1).astype(np.int32)
-                    return self.row_batch(rows, source.ids.pad, found)
-
-                return label
-
-            def head(self, config):
-                return SmallHead(config, outputs=2)
-
-        tasks.register(MentionsWhales())
     """
 
     name = ""
     hard_loss = "cross_entropy"
     labels, weights = "labels", "label_weights"
-    metrics = (LOSS, share("accuracy", "accuracy"))
-    primary = metrics[1]
-    compared = (primary, LOSS)
+    metrics = compared = ()
+    primary = words = None
     floor_key = "floor"
     outputs_are_tokens = False
-    words = Words()
 
     # -- data
 
@@ -116,22 +88,6 @@ class Task:
             Function of (gathered examples, `numpy.random.Generator`) to a batch.
         """
         raise NotImplementedError
-
-    def row_batch(self, rows, pad, labels):
-        """A batch of rows with one label each.
-
-        Args:
-            rows: int32 (batch, length).
-            pad: id of [PAD].
-            labels: int32 (batch,).
-
-        Returns:
-            dict of `input_ids`, `attention_mask`, and the labels and weights of the task.
-        """
-        mask = (rows != pad).astype(np.int32)
-        weights = mask.any(axis=1).astype(np.float32)
-        batch = {"input_ids": rows, "attention_mask": mask}
-        return batch | {self.labels: labels, self.weights: weights}
 
     def evaluation_batches(self, source):
         """`EvaluationBatches` of a source of held-out examples."""
@@ -257,10 +213,7 @@ class Task:
         Returns:
             dict with `loss` and the keys of `metrics`.
         """
-        return {
-            "loss": float(np.mean(measured["loss"], dtype=np.float64)),
-            "accuracy": float(np.mean(self.sums(measured)["accuracy"])),
-        }
+        raise NotImplementedError
 
     def sums(self, measured):
         """Values of every prediction, whose means are the metrics of `compared`.
@@ -271,8 +224,7 @@ class Task:
         Returns:
             dict of the metrics' keys, in the order of `compared`, to arrays.
         """
-        right = (measured["rank"] < 1) & ~np.isnan(measured["loss"])
-        return {"accuracy": right, "loss": measured["loss"].astype(np.float64)}
+        raise NotImplementedError
 
     def measure_one(self, logits, label):
         """Measures one prediction in NumPy, for exported files.
@@ -310,19 +262,11 @@ class Task:
     def floor(self, source, batches):
         """Scores the floor, a model that does not read the text: an `Evaluation`.
 
-        By default it predicts the classes of the training split with their frequencies.
-
         Args:
             source: the source of the training split.
             batches: list of evaluation batches.
         """
-        from tfdistill.training.evaluation import constant_score, evaluate
-
-        transform = self.transform(source, EVALUATION)
-        labels = transform(source.gather(np.arange(len(source))), None)[self.labels]
-        largest = max(int(each[self.labels].max()) for each in batches)
-        counts = np.bincount(labels, minlength=largest + 1) + 1.0
-        return evaluate(constant_score(np.log(counts / counts.sum()), self.labels), batches, self)
+        raise NotImplementedError
 
     # -- deployment
 
@@ -337,9 +281,7 @@ class Task:
             the index of the prediction in the batch's labels and logits; and its index in the
             logits of these inputs alone.
         """
-        for row in np.flatnonzero(batch[self.weights] > 0):
-            names = ("input_ids", "attention_mask")
-            yield {name: batch[name][row] for name in names}, (row,), ()
+        raise NotImplementedError
 
     def rows_to_time(self, batch):
         """Inputs on which latencies are measured: a list, one for each row with a prediction.
@@ -353,13 +295,12 @@ class Task:
         return list(first.values())
 
     def keeps_quality(self, result):
-        """Whether an int8 file predicts well enough; by default it may lose 1 point of the metric.
+        """Whether an int8 file predicts well enough.
 
         Args:
             result: its `ParityResult`.
         """
-        gain = result.primary_lite - result.primary_keras
-        return (gain if self.primary.higher_is_better else -gain) >= -INT8_LOSS
+        raise NotImplementedError
 
     def predict(self, predictor, text, top_k=5):
         """Predicts for one text.
@@ -370,26 +311,12 @@ class Task:
             top_k: predictions to return.
 
         Returns:
-            list of (class, probability), the likeliest first.
+            list of the predictions, the likeliest first.
 
         Raises:
             UserError: the text does not fit.
         """
-        inputs, _ = predictor.encode(text)
-        probabilities = softmax(predictor.logits(inputs))
-        best = np.argsort(-probabilities, kind="stable")[:top_k]
-        return [(self.label_name(label), float(probabilities[label])) for label in best]
-
-    def label_name(self, label):
-        """The name of a class.
-
-        Args:
-            label: int.
-
-        Returns:
-            str.
-        """
-        return str(label)
+        raise NotImplementedError
 
     # -- reports
 
@@ -404,18 +331,7 @@ class Task:
         Returns:
             list of dicts: `text`, `truth`, and for each predictor a list of (label, probability).
         """
-        transform = self.transform(source, EVALUATION)
-        chosen = np.unique(np.linspace(0, len(source) - 1, EXAMPLES, dtype=np.int64))
-        batch = transform(source.gather(chosen), None)
-        found = []
-        for ids, label in zip(batch["input_ids"], batch[self.labels], strict=True):
-            text = tokenizer.decode([i for i in ids if i not in tokenizer.special_ids])
-            guesses = {
-                name: self.predict(predictor, text, top_k=3)
-                for name, predictor in predictors.items()
-            }
-            found.append({"text": text, "truth": self.label_name(label)} | guesses)
-        return found
+        raise NotImplementedError
 
 
 def _shapes(head):
