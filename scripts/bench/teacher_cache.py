@@ -116,8 +116,9 @@ def main():
                 f"\n{name}: {cache.bytes_per_token(signals):,.0f} bytes a token; KL {live:.4f}, to "
                 f"the cached tokens {found:.4f} ({found / live - 1:+.1%}); gradients differ by "
                 f"{distance:.1%}\n"
-                f"step {1e3 * live_step:.0f} ms with the teacher, {1e3 * cached_step:.0f} ms with the "
-                f"cache; filling it with a batch {1e3 * asked:.0f} ms"
+                f"step {1e3 * live_step:.0f} ms with the teacher, "
+                f"{1e3 * cached_step:.0f} ms with the cache; "
+                f"filling it with a batch {1e3 * asked:.0f} ms"
             )
             for epochs in EPOCHS:
                 ratio = epochs * live_step / (asked + epochs * cached_step)

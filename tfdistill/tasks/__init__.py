@@ -1,6 +1,7 @@
 """Tasks: what models are trained for, by name.
 
-A new task is a subclass of `Task`, or of `RowClassification`, in a module of its own; `register` adds it.
+A new task is a subclass of `Task`, or of `RowClassification`, in a module of its own; `register`
+adds it.
 """
 
 from tfdistill.system.errors import UserError
