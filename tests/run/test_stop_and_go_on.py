@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 300.0  # seconds for what takes a few
 STEPS, INTERVAL = 300, 100
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
