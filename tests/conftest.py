@@ -137,6 +137,31 @@ def tiny_text(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def tiny_tokenizer(tiny_text):
+    """The tokenizer of the tiny text."""
+    from tfdistill.data.tokenizer import load_tokenizer
+
+    return load_tokenizer(str(tiny_text / "vocabulary"))
+
+
+@pytest.fixture(scope="session")
+def tiny_rows(tiny_tokenizer, tiny_text):
+    """A function of a number of tokens and a length to rows of the tiny text."""
+    from tfdistill.data.rows import Rows
+    from tfdistill.data.shards import Shard
+
+    lines = (tiny_text / "text.txt").read_text("utf-8").splitlines()
+    stream = np.concatenate([ids for ids in tiny_tokenizer.encode_lines(lines) if ids])
+
+    def make(tokens, length=32):
+        part = stream[:tokens].astype(np.uint16)
+        counts = np.bincount(part, minlength=tiny_tokenizer.vocab_size)
+        return Rows(Shard(part, np.zeros(1, np.int64), counts), length, tiny_tokenizer)
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def tiny_flags(tiny_text):
     """A function of flags' names and values to those of a run of seconds, as a list of words."""
 

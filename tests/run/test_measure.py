@@ -2,12 +2,8 @@
 
 import json
 
-import numpy as np
 import pytest
 
-from tfdistill.data.rows import Rows
-from tfdistill.data.shards import Shard
-from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.run import measure
 from tfdistill.tasks.masked_lm import MaskedLM
 
@@ -15,35 +11,16 @@ TASK = MaskedLM()
 
 
 @pytest.fixture(scope="module")
-def tokenizer(tiny_text):
-    return load_tokenizer(str(tiny_text / "vocabulary"))
-
-
-@pytest.fixture(scope="module")
-def make_rows(tokenizer, tiny_text):
-    """A function of a number of tokens and a length to rows of the tiny text."""
-    lines = (tiny_text / "text.txt").read_text("utf-8").splitlines()
-    stream = np.concatenate([ids for ids in tokenizer.encode_lines(lines) if ids])
-
-    def make(tokens, length=32):
-        part = stream[:tokens].astype(np.uint16)
-        counts = np.bincount(part, minlength=tokenizer.vocab_size)
-        return Rows(Shard(part, np.zeros(1, np.int64), counts), length, tokenizer)
-
-    return make
-
-
-@pytest.fixture(scope="module")
-def measured(tiny_model, tokenizer, make_rows):
+def measured(tiny_model, tiny_tokenizer, tiny_rows):
     """(metrics, row sums) of a teacher, its double, another student, and one without a head."""
-    shape = dict(vocab_size=tokenizer.vocab_size, num_hidden_layers=1)
+    shape = dict(vocab_size=tiny_tokenizer.vocab_size, num_hidden_layers=1)
     models = [
         ("teacher", tiny_model(seed=1, **shape)),
         ("student_start", tiny_model(seed=1, dropout=0.1, **shape)),
         ("student", tiny_model(seed=2, **shape)),
         ("baseline", tiny_model(seed=3, with_head=False, **shape)),
     ]
-    rows = make_rows(200, length=16)
+    rows = tiny_rows(200, length=16)
     return measure.evaluate_models(TASK, models, rows, TASK.evaluation_batches(rows))
 
 
@@ -63,8 +40,8 @@ def test_every_model_is_measured_on_the_same_masks(table):
     assert 0 <= table["student"]["agreement"] < 1
 
 
-def test_sizes(table, tokenizer):
-    tables = 12 * (tokenizer.vocab_size + 24 + 2)
+def test_sizes(table, tiny_tokenizer):
+    tables = 12 * (tiny_tokenizer.vocab_size + 24 + 2)
     for key in ("teacher", "student", "baseline"):
         sizes = table[key]
         assert sizes["parameters"] - sizes["parameters_without_embeddings"] == tables

@@ -14,8 +14,6 @@ from tfdistill.command_line.console import Console
 from tfdistill.data.batches import TrainingBatches
 from tfdistill.data.masking import training_masking
 from tfdistill.data.row_store import RowStore
-from tfdistill.data.rows import Rows
-from tfdistill.data.shards import Shard
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.distillation.distiller import Distiller
 from tfdistill.distillation.signals import TOKEN_ROWS, CachedStates, CachedTopK
@@ -99,24 +97,21 @@ def test_a_second_seed_reads_the_cache_of_the_first(run, tmp_path):
     assert not same(weights(first), weights(second))
 
 
-def test_a_batch_has_the_cached_signals_of_its_rows_and_masks(tmp_path, tiny_model, tiny_text):
+def test_a_batch_has_the_cached_signals_of_its_rows_and_masks(
+    tmp_path, tiny_model, tiny_rows, tiny_tokenizer
+):
     """Over two epochs with their own masks: losses with the cache equal those with the teacher.
 
     The cache holds 199 of 200 tokens, so that only rounding to float16 is lost.
     """
-    tokenizer = load_tokenizer(str(tiny_text / "vocabulary"))
-    lines = (tiny_text / "text.txt").read_text("utf-8").splitlines()
-    ids = np.concatenate([ids for ids in tokenizer.encode_lines(lines) if ids])[:100]
-    counts = np.bincount(ids, minlength=tokenizer.vocab_size)
-    shard = Shard(ids.astype(np.uint16), np.zeros(1, np.int64), counts)
-    rows = Rows(shard, 12, tokenizer)
+    rows, words = tiny_rows(100, 12), tiny_tokenizer.vocab_size
     batches = TrainingBatches(rows, 4, 7, training_masking(rows), draws_per_row=2)
-    teacher, student = (tiny_model(seed, vocab_size=tokenizer.vocab_size) for seed in (1, 2))
+    teacher, student = (tiny_model(seed, vocab_size=words) for seed in (1, 2))
     signals = [
         CachedStates("last_hidden_state"),
-        CachedTopK(TOKEN_ROWS, 2.0, most=tokenizer.vocab_size - 1),
+        CachedTopK(TOKEN_ROWS, 2.0, most=words - 1),
     ]
-    cache = TeacherCache(tmp_path, batches, Teachers([teacher]), tokenizer.vocab_size)
+    cache = TeacherCache(tmp_path, batches, Teachers([teacher]), words)
     cache.fill([(signals, 0, 5)], Console())
     distiller = Distiller(student, recipes.get("distilbert").phases[0], teacher)
     for step in range(5):
