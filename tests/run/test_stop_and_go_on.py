@@ -89,7 +89,7 @@ def stop_in(stage, signum, process, path):
     step = int(max(folder.glob("step-*.safetensors")).stem.removeprefix("step-"))
     if signum != signal.SIGKILL:
         last = f"stopped; the same command goes on from step {step} of {stage}\n"
-        assert err == f"{WAITS}{last}"
+        assert err.removeprefix(WAITS) == last  # without the first line if nothing is left to store
         assert process.returncode == CODES[signum]
     return step
 
