@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from tfdistill import recipes
+from tfdistill import recipes, tasks
 from tfdistill.command_line.run_config import RunConfig
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.distillation.phases import Phase
@@ -329,7 +329,7 @@ def test_settings_are_the_flags_that_decide():
     ],
 )
 def test_student_steps(flags, rows, steps):
-    assert plan.student_steps(RunConfig(**flags), rows) == steps
+    assert plan.student_steps(RunConfig(**flags), tasks.get("masked_lm"), range(rows)) == steps
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What the stages of a run share: settings, plan, folder, text and models."""
+"""What the stages of a run share: settings, plan, folder, data and models."""
 
 import contextlib
 import dataclasses
@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tfdistill.data.batches import EvaluationBatches, TrainingBatches
-from tfdistill.data.corpus import Corpus
+from tfdistill.data.batches import EvaluationBatches
 from tfdistill.data.tokenizer import Tokenizer
 from tfdistill.models.hugging_face.checkpoint import save_model
 from tfdistill.run.directory import RunDirectory
@@ -21,18 +20,18 @@ from tfdistill.tasks import Task
 
 
 @dataclasses.dataclass(frozen=True)
-class RunText:
-    """The text of a run, as rows of token ids.
+class RunSplits:
+    """The examples of a run, as token ids.
 
     Args:
         train: source of the training split, such as `Rows`.
-        train_ids: int (tokens,), the same text without rows.
+        train_ids: int (tokens,), the same text without rows; None for examples with labels.
         validation: list of evaluation batches, a part of the validation split.
         test: `EvaluationBatches` of the test split.
     """
 
     train: Any
-    train_ids: np.ndarray
+    train_ids: np.ndarray | None
     validation: list
     test: EvaluationBatches
 
@@ -49,9 +48,9 @@ class RunContext:
         plan: the `Plan`.
         tokenizer: the `Tokenizer`.
         models: the `LoadedModels`.
-        corpus: the `Corpus`.
+        data: what `Task.open_data` returned.
         task: the `Task` that the models learn.
-        text: the `RunText`, once it is prepared.
+        splits: the `RunSplits`, once the data are prepared.
     """
 
     config: Any
@@ -61,9 +60,9 @@ class RunContext:
     plan: Plan
     tokenizer: Tokenizer
     models: LoadedModels
-    corpus: Corpus
+    data: Any
     task: Task
-    text: RunText | None = None
+    splits: RunSplits | None = None
 
     @functools.cached_property
     def trainer(self):
@@ -81,33 +80,22 @@ class RunContext:
         return training_scope(self.machine)
 
     def batches(self, seed, use, draws_per_row=0):
-        """Training batches of the run's text.
-
-        Args:
-            seed: seed of the order and of the transform's draws.
-            use: `tasks.task.TEACHER` or `STUDENT`.
-            draws_per_row: see `TrainingBatches`.
-
-        Returns:
-            `TrainingBatches`.
-        """
-        config, train = self.config, self.text.train
-        transform = self.task.transform(train, use, config)
-        rows = config.batch_size * config.gradient_accumulation_steps
-        return TrainingBatches(train, rows, seed, transform, draws_per_row)
+        """Training batches of the run's data; see `Task.training_batches`."""
+        train = self.splits.train
+        return self.task.training_batches(train, use, seed, self.config, draws_per_row)
 
     def validator(self, model, layers=None):
-        """Compiles a model for the validation text.
+        """Compiles a model for the validation split.
 
         Args:
             model: a `Model`.
             layers: indices of the encoder layers to run; None for all.
 
         Returns:
-            A function without arguments that returns the loss on the validation text, in nats.
+            A function without arguments that returns the loss on the validation split.
         """
         score = self.task.scorer(model, layers)
-        return lambda: self.task.evaluate(score, self.text.validation).metrics["loss"]
+        return lambda: self.task.evaluate(score, self.splits.validation).metrics["loss"]
 
     def save(self, model, folder, length):
         """Writes a model and its tokenizer.

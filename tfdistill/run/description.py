@@ -20,14 +20,14 @@ SHAPE = (
 )
 
 
-def describe_run(config, made, *, rows, statistics, machine):
+def describe_run(config, made, *, steps, statistics, machine):
     """Describes a run: command, settings, shapes, text and machine.
 
     Args:
         config: a `RunConfig`.
         made: its `Plan`.
-        rows: number of rows of the training split.
-        statistics: dict of splits to `documents`, `tokens`, `bytes` and `unk_share`.
+        steps: optimizer steps of the student.
+        statistics: dict of splits to the facts of `PreparedData`.
         machine: the `devices.Choice`.
 
     Returns:
@@ -35,7 +35,6 @@ def describe_run(config, made, *, rows, statistics, machine):
     """
     flags = given_flags(config)
     words = ["python", "-m", "tfdistill.train", *(f"--{name}={flags[name]}" for name in flags)]
-    steps = plan.student_steps(config, rows)
     trained = {"student": (steps, config.learning_rate)}
     if made.teacher_steps:
         trained["teacher"] = made.teacher_steps, plan.teacher_learning_rate(config)

@@ -2,9 +2,9 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from tfdistill import recipes, tasks
-from tfdistill.data.corpus import Corpus
 from tfdistill.data.tokenizer import Tokenizer
 from tfdistill.distillation.phases import Recipe, require_loss
 from tfdistill.models.configs.config_files import config_of, read_json
@@ -29,14 +29,16 @@ class EarlyPlan:
     Args:
         recipe: the `Recipe`, as its file has it.
         teacher_names: list of the folders or hub names of teachers to load.
-        corpus: the `Corpus`.
+        task: the `Task`, bound to the classes of the data.
+        data: what `Task.open_data` returned.
         tokenizer: the `Tokenizer`; None while it must still be fetched from the hub.
         shapes: the `Shapes`; None while the teacher must still be fetched from the hub.
     """
 
     recipe: Recipe
     teacher_names: list
-    corpus: Corpus
+    task: tasks.Task
+    data: Any
     tokenizer: Tokenizer | None
     shapes: Shapes | None
 
@@ -99,7 +101,7 @@ def deciding_settings(config):
 
 
 def begin_plan(config, recipe, directory):
-    """Checks the folders, the shapes and the text of a run.
+    """Checks the folders, the shapes and the data of a run.
 
     Args:
         config: a `RunConfig`.
@@ -110,7 +112,7 @@ def begin_plan(config, recipe, directory):
         An `EarlyPlan`.
 
     Raises:
-        UserError: a folder cannot be written, the shapes do not fit, or there is no text.
+        UserError: a folder cannot be written, the shapes do not fit, or there is no data.
     """
     require_folder("output_dir", config.output_dir)
     require_shards(config.shards_dir)
@@ -120,7 +122,26 @@ def begin_plan(config, recipe, directory):
     if names and directory.done("teacher"):  # their origin may no longer exist
         names = [str(folder) for folder in directory.teachers(len(names))]
     tokenizer, shapes = _tokenizer_and_shapes(config, recipe, names)
-    return EarlyPlan(recipe, names, sources.open_text(config), tokenizer, shapes)
+    task, data = open_task(config)
+    return EarlyPlan(recipe, names, task, data, tokenizer, shapes)
+
+
+def open_task(config):
+    """Opens the data of a command.
+
+    Args:
+        config: a `RunConfig`.
+
+    Returns:
+        (`Task`, data): the task, bound to the classes of the data; and what `Task.open_data`
+        returned.
+
+    Raises:
+        UserError: there is no such task or no such data.
+    """
+    task = tasks.get(config.task)
+    data = task.open_data(config)
+    return task.bound(task.labels_of(data)), data
 
 
 def _tokenizer_and_shapes(config, recipe, names):

@@ -19,7 +19,7 @@ class Evaluation:
 
     Args:
         config: a `RunConfig`.
-        corpus: the `Corpus`.
+        data: what `Task.open_data` returned.
         task: the `Task`.
         models: dict of keys to `Model`s, the teacher first.
         train: the source of the training split.
@@ -27,7 +27,7 @@ class Evaluation:
     """
 
     config: object
-    corpus: object
+    data: object
     task: Task
     models: dict
     train: object
@@ -68,15 +68,14 @@ def open_evaluation(config, sources, tokenizer, console):
     Raises:
         UserError: there is no such text or model, or they do not fit each other.
     """
-    from tfdistill.run.sources import open_text
+    from tfdistill.run.early_plan import open_task
 
-    corpus = open_text(config)
+    task, data = open_task(config)
     require_shards(config.shards_dir)
     machine.for_looking(config)  # before anything imports TensorFlow
     from tfdistill.data.tokenizer import Tokenizer, load_tokenizer
     from tfdistill.run.held_out import open_held_out, require_fit
 
-    task = tasks.get(config.task)
     directories, models = _load(task, sources)
     measured = "model" if "model" in models else "student"
     if models[measured].head is None:
@@ -87,8 +86,8 @@ def open_evaluation(config, sources, tokenizer, console):
         tokenizer = load_tokenizer(at_home(str(tokenizer or own)))
     for key, model in models.items():
         require_fit(config, tokenizer, _name(key, sources), model)
-    train, batches = open_held_out(task, config, tokenizer, corpus, console)
-    return Evaluation(config, corpus, task, models, train, batches)
+    train, batches = open_held_out(task, config, tokenizer, data, console)
+    return Evaluation(config, data, task, models, train, batches)
 
 
 def _load(task, sources):
@@ -192,7 +191,7 @@ def evaluate_and_show(config, console):
     result = opened.measure(lambda key, done: line(done, f"batches: {key}"))
     if not config.model:
         result = judge_again(config, result)
-    if files := format_files(opened.corpus):
+    if files := format_files(opened.data):
         console.say(files)
     console.say(format_evaluation(opened.task, result, sources))
     return result

@@ -2,7 +2,6 @@
 
 import json
 
-from tfdistill import tasks
 from tfdistill.run import machine
 from tfdistill.run.directory import RunPaths
 from tfdistill.run.held_out import open_held_out, require_fit, student_of
@@ -25,9 +24,9 @@ def export_model(config, console):
         UserError: there is no such model or text, or files of a run would be replaced.
     """
     source = _source(config)
-    from tfdistill.run.sources import open_text
+    from tfdistill.run.early_plan import open_task
 
-    corpus = open_text(config)
+    task, data = open_task(config)
     machine.for_looking(config)  # before anything imports TensorFlow
     from tfdistill.data.tokenizer import load_tokenizer
     from tfdistill.deployment.bundle import export_bundle
@@ -37,17 +36,17 @@ def export_model(config, console):
     from tfdistill.reports.evaluation import format_exported_files
 
     run, source = RunPaths(config.output_dir), resolve_directory(source)
-    task, length = tasks.get(config.task), config.length
+    length = config.length
     model = task.load(source)
     tokenizer = load_tokenizer(config.tokenizer or str(source))
     require_fit(config, tokenizer, f"`model`={source}", model)
-    _, batches = open_held_out(task, config, tokenizer, corpus, console)
+    _, batches = open_held_out(task, config, tokenizer, data, console)
     line = console.progress("export", None)
     files, failure = export_bundle(task, model, run.export, length, tokenizer, batches, line.note)
     measured = run.metrics.is_file() and not config.model
     metrics = json.loads(run.metrics.read_text()) if measured else None
     write_model_card(task, run.model_card, model.config, files, metrics)
-    if corpus_files := format_files(corpus):
+    if corpus_files := format_files(data):
         console.say(corpus_files)
     console.say(f"{run.export}\n{format_exported_files(files)}")
     return {"directory": str(run.export), "files": files}, failure

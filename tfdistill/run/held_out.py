@@ -1,4 +1,4 @@
-"""Held-out text for the commands that measure a model which is there already."""
+"""Held-out data for the commands that measure a model which is there already."""
 
 from tfdistill.run.directory import RunPaths
 from tfdistill.system.errors import UserError
@@ -43,23 +43,20 @@ def require_fit(config, tokenizer, flag, model):
         )
 
 
-def open_held_out(task, config, tokenizer, corpus, console):
-    """Opens the test split of a corpus, which is prepared if that was not done before.
+def open_held_out(task, config, tokenizer, data, console):
+    """Opens the test split of data, which are prepared if that was not done before.
 
     Args:
         task: the `Task`.
         config: a `RunConfig`.
         tokenizer: the `Tokenizer`.
-        corpus: the `Corpus` that `corpus` names.
-        console: a `Console`, for warnings about the tokenizer and the text.
+        data: what `Task.open_data` returned.
+        console: a `Console`, for warnings about the tokenizer and the data.
 
     Returns:
         (source of the training split, `EvaluationBatches` of the test split: those of the main
         job's table).
     """
-    from tfdistill.data.shards import prepare
-
-    prepared = prepare(corpus, tokenizer, config.shards_dir)
+    prepared = task.prepare(data, tokenizer, config)
     console.warn((*tokenizer.notes, *prepared.warnings))
-    sources = task.read(prepared, tokenizer, config)
-    return sources["train"], task.evaluation_batches(sources["test"])
+    return prepared.sources["train"], task.evaluation_batches(prepared.sources["test"])

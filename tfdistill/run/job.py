@@ -2,7 +2,6 @@
 
 import json
 
-from tfdistill import tasks
 from tfdistill.run import machine, sources
 from tfdistill.run.checks import require_even_batches
 from tfdistill.run.directory import STAGES
@@ -82,7 +81,7 @@ class MainJob:
         from tfdistill.run.loaded_models import LoadedModels
 
         config, early = self.config, self._early
-        task = tasks.get(config.task)
+        task = early.task
         require_even_batches(config, choice.replicas)
         names = early.teacher_names
         teachers = [task.describe(name) for name in names]
@@ -100,7 +99,7 @@ class MainJob:
             made,
             tokenizer,
             models,
-            early.corpus,
+            early.data,
             task,
         )
 

@@ -1,7 +1,6 @@
 """The plan of a run: models, recipe and steps, checked before any long work begins."""
 
 import dataclasses
-import math
 
 from tfdistill.distillation.losses import LOSSES
 from tfdistill.distillation.phases import Recipe
@@ -85,18 +84,18 @@ def teacher_learning_rate(config):
     return config.teacher_learning_rate or (1e-4 if config.teacher else 1e-3)
 
 
-def student_steps(config, rows):
+def student_steps(config, task, train):
     """Optimizer steps of the student.
 
     Args:
         config: a `RunConfig`.
-        rows: rows of the training split.
+        task: the `Task`.
+        train: the source of the training split.
 
     Returns:
-        `steps`, or as many as `n_epoch` passes over the rows take.
+        `steps`, or as many as `n_epoch` passes over the split take.
     """
-    per_step = config.batch_size * config.gradient_accumulation_steps
-    return config.steps or max(1, math.ceil(config.n_epoch * rows / per_step))
+    return config.steps or task.training_steps(train, config)
 
 
 def freeze(student, config):

@@ -1,10 +1,9 @@
-"""The sources of a run: its text, its tokenizer, and teachers to load."""
+"""The sources of a run: its tokenizer, and teachers to load."""
 
 import glob
 import os
 from pathlib import Path
 
-from tfdistill.data.corpus import open_corpus
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.settings.settings import options_of
 from tfdistill.system.errors import UserError
@@ -100,27 +99,6 @@ def tokenizer_source(config, names):
 def load_tokenizer_of(config, names):
     """Loads the tokenizer of a run (see `tokenizer_source` for the arguments)."""
     return load_tokenizer(tokenizer_source(config, names))
-
-
-def open_text(config):
-    """Opens the text that the settings name; text on the hub is not downloaded yet.
-
-    Args:
-        config: a `RunConfig`.
-
-    Returns:
-        The `Corpus`.
-
-    Raises:
-        UserError: it does not exist, or holds no text.
-    """
-    corpus = open_corpus(config.corpus, config.data_dir, config.text_column)
-    if corpus.size is not None and next(iter(corpus.splits["train"]()), None) is None:
-        raise UserError(
-            f"corpus {corpus.name}: no text in `corpus`={config.corpus}: give it more, or name "
-            "another"
-        )
-    return corpus
 
 
 def teacher_names(config):

@@ -41,7 +41,7 @@ def random_student(context):
         A `Model`.
     """
     student = context.task.model(context.plan.student_config, context.config.seed + 1)
-    context.task.set_prior(student, context.text.train)
+    context.task.set_prior(student, context.splits.train)
     return student
 
 
@@ -54,15 +54,15 @@ def student_from_text(context):
     Returns:
         A `Model`.
     """
-    task, text, seed = context.task, context.text, context.config.seed + 1
+    task, splits, seed = context.task, context.splits, context.config.seed + 1
     student = task.model(context.plan.student_config, seed)
-    task.start_from_text(student, text.train_ids, text.train, context.tokenizer, seed)
+    task.start_from_text(student, splits.train_ids, splits.train, context.tokenizer, seed)
     return student
 
 
 def _cut_student(context, teacher):
     """A student made of the teacher's weights; a head that the teacher lacks is a fresh one."""
-    plan, task, train = context.plan, context.task, context.text.train
+    plan, task, train = context.plan, context.task, context.splits.train
     transform = task.transform(train, CALIBRATION)
     calibration = TrainingBatches(train, CALIBRATION_ROWS, context.config.seed, transform)
     depths = teacher.config.num_hidden_layers, plan.student_config.num_hidden_layers

@@ -3,7 +3,11 @@
 Modules that import TensorFlow are imported inside the methods, because reports read tasks, too.
 """
 
+import copy
+
 import numpy as np
+
+from tfdistill.tasks.prepared import SPLITS, open_text, prepare_text, steps_for
 
 EXAMPLES = 6  # shown in reports
 INT8_LOSS = 0.01  # of the primary metric of an int8 file, compared with its model
@@ -31,6 +35,11 @@ class Task:
         floor_key: key in metrics.json of the floor: a model that does not read the text.
         outputs_are_tokens: whether the logits are scores of all tokens of the vocabulary.
         words: `Words`.
+        kind: what an example with labels is: "text", "tags" or "spans"; None for a task that reads
+            a corpus.
+        labels_names: tuple of the classes' names, once the task is bound; () for a task without.
+        validation_batches: the most batches of the validation split that a point of the curve
+            reads; None for all.
     """
 
     name = ""
@@ -40,8 +49,59 @@ class Task:
     primary = words = None
     floor_key = "floor"
     outputs_are_tokens = False
+    kind = None
+    labels_names = ()
+    validation_batches = 16
 
     # -- data
+
+    def open_data(self, settings):
+        """Opens the data that the settings name, without TensorFlow; by default a corpus.
+
+        Args:
+            settings: object with the run's settings, such as a `RunConfig`.
+
+        Returns:
+            The data, for `labels_of` and `prepare`.
+
+        Raises:
+            UserError: there is no such data.
+        """
+        return open_text(settings)
+
+    def labels_of(self, data):
+        """The names of the classes in what `open_data` returned: a tuple, () by default."""
+        return ()
+
+    def bound(self, labels):
+        """The task with its classes.
+
+        Args:
+            labels: tuple of the classes' names, in the order of the logits.
+
+        Returns:
+            A copy with these `labels_names`; the task itself without labels.
+        """
+        if not labels:
+            return self
+        task = copy.copy(self)
+        task.labels_names = tuple(labels)
+        return task
+
+    def prepare(self, data, tokenizer, settings, progress=None):
+        """Tokenises the data; by default into rows of text, unless their shards exist.
+
+        Args:
+            data: what `open_data` returned.
+            tokenizer: the `Tokenizer`.
+            settings: as for `open_data`.
+            progress: function of the text's size in bytes to a function of (bytes done, bytes in
+                total, tokens done); None to show nothing.
+
+        Returns:
+            `PreparedData`.
+        """
+        return prepare_text(self, data, tokenizer, settings, progress)
 
     def lengths(self, settings):
         """Lengths that rows may have, the shortest first: a batch has one of them.
@@ -49,7 +109,7 @@ class Task:
         The training step is traced once for each.
 
         Args:
-            settings: object with the run's settings, such as a `RunConfig`.
+            settings: as for `open_data`.
 
         Returns:
             tuple of int.
@@ -62,7 +122,7 @@ class Task:
         Args:
             prepared: the `PreparedCorpus`.
             tokenizer: the `Tokenizer`.
-            settings: as for `lengths`.
+            settings: as for `open_data`.
 
         Returns:
             dict of "train", "validation" and "test" to sources (see `data.batches`).
@@ -70,10 +130,7 @@ class Task:
         from tfdistill.data.rows import Rows
 
         (length,) = self.lengths(settings)
-        return {
-            split: Rows(prepared.shard(split), length, tokenizer)
-            for split in ("train", "validation", "test")
-        }
+        return {split: Rows(prepared.shard(split), length, tokenizer) for split in SPLITS}
 
     def transform(self, source, use, settings=None):
         """What turns gathered examples into a batch.
@@ -81,13 +138,42 @@ class Task:
         Args:
             source: the source of the split.
             use: `TEACHER`, `STUDENT`, `CALIBRATION` or `EVALUATION`.
-            settings: as for `lengths`; None for calibration and evaluation, which do not depend on
-                them.
+            settings: as for `open_data`; None for calibration and evaluation, which do not depend
+                on them.
 
         Returns:
             Function of (gathered examples, `numpy.random.Generator`) to a batch.
         """
         raise NotImplementedError
+
+    def training_batches(self, source, use, seed, settings, draws_per_row=0):
+        """Endless batches for training.
+
+        Args:
+            source: the source of the training split.
+            use: `TEACHER`, `STUDENT` or `CALIBRATION`.
+            seed: seed of the order and of the transform's draws.
+            settings: as for `open_data`.
+            draws_per_row: see `TrainingBatches`.
+
+        Returns:
+            `TrainingBatches`, or an object like it: batch `at(step)` depends on seed and step
+            alone.
+        """
+        from tfdistill.data.batches import TrainingBatches
+
+        rows = settings.batch_size * settings.gradient_accumulation_steps
+        transform = self.transform(source, use, settings)
+        return TrainingBatches(source, rows, seed, transform, draws_per_row)
+
+    def training_steps(self, source, settings):
+        """Optimizer steps that `n_epoch` passes over the training split take, at least 1.
+
+        Args:
+            source: the source of the training split.
+            settings: as for `open_data`.
+        """
+        return steps_for(len(source), settings)
 
     def evaluation_batches(self, source):
         """`EvaluationBatches` of a source of held-out examples."""

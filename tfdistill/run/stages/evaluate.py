@@ -18,14 +18,14 @@ class Evaluate(Stage):
         """Measures one model after the other, and the mean of several teachers."""
         started = time.perf_counter()
         context.models.release_training()
-        text, keys = context.text, context.directory.models()
-        line = context.console.progress(self.name, len(keys) * len(text.test))
+        splits, keys = context.splits, context.directory.models()
+        line = context.console.progress(self.name, len(keys) * len(splits.test))
         line.note("loading the models")
         models, sums = measure.evaluate_models(
             context.task,
             ((key, context.models.saved(key)) for key in keys),
-            text.train,
-            text.test,
+            splits.train,
+            splits.test,
             progress=lambda key, done: line(done, f"batches of the test split: {key}"),
         )
         if len(context.plan.teacher_names) > 1:
@@ -39,4 +39,4 @@ def _evaluate_mean(context):
     context.console.say("measuring the mean of the teachers")
     models = context.models.saved_teachers(len(context.plan.teacher_names))
     teachers = Teachers(models, teacher_weights(context.config))
-    return measure.evaluate_together(context.task, teachers, context.text.test)
+    return measure.evaluate_together(context.task, teachers, context.splits.test)

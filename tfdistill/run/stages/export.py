@@ -24,14 +24,14 @@ class Export(Stage):
         """
         started = time.perf_counter()
         line = context.console.progress(self.name, None)
-        length, text = context.config.length, context.text
+        length, test = context.config.length, context.splits.test
         files, failure = export_bundle(
             context.task,
             context.models.saved("student"),
             context.directory.export,
             length,
             context.tokenizer,
-            text.test,
+            test,
             line.note,
         )
         _time_beside_teacher(context, files, line.note)
@@ -57,7 +57,7 @@ def _time_beside_teacher(context, files, note):
     paths = {name: directory.export / name for name in files}
     paths |= {path.name: path for path in by_path}
     note("timing all files")
-    rows = context.task.rows_to_time(next(iter(context.text.test)))
+    rows = context.task.rows_to_time(next(iter(context.splits.test)))
     for name, milliseconds in measure_latency(paths, rows, runs=LATENCY_RUNS).items():
         size = paths[name].stat().st_size
         files[name] = files.get(name, {}) | {"bytes": size, "latency_ms": milliseconds}

@@ -1,52 +1,44 @@
-"""Prepare: the text becomes shards, and the run takes its folder."""
+"""Prepare: the data are tokenised, and the run takes its folder."""
 
 import dataclasses
 import os
 import time
 
-from tfdistill.data.shards import prepare
 from tfdistill.reports.corpus_files import format_files
 from tfdistill.reports.table import format_statistics
 from tfdistill.reports.tensorboard import RunWriter, markdown_table
 from tfdistill.run import plan
 from tfdistill.run.checks import split_steps, without_meaning
-from tfdistill.run.context import RunText
+from tfdistill.run.context import RunSplits
 from tfdistill.run.stages.stage import Stage
 from tfdistill.settings.flagfile import flag_lines, parse_flag_lines
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import write_atomically
 
-VALIDATION_BATCHES = 16  # enough for a curve; the table uses the whole test split
-
 
 class Prepare(Stage):
-    """Tokenizes the text, and begins the run's folder once there is text."""
+    """Tokenizes the data, and begins the run's folder once there are some."""
 
     name = "prepare"
 
     def is_done(self, context):
-        """Always False: a run that continues needs its text, and checks that it is the same."""
+        """Always False: a run that continues needs its data, and checks that they are the same."""
         return False
 
     def run(self, context):
-        """Opens the text, which is tokenized only once; stores the facts of a new run."""
+        """Tokenizes the data, a corpus only once; stores the facts of a new run."""
         config, console = context.config, context.console
         _announce(context)
         started = time.perf_counter()
-        corpus = context.corpus
-        if files := format_files(corpus):
+        if files := format_files(context.data):
             console.say(files)
-        prepared = prepare(
-            corpus,
-            context.tokenizer,
-            config.shards_dir,
-            progress=console.preparation(corpus.size),
-        )
+        task, tokenizer = context.task, context.tokenizer
+        prepared = task.prepare(context.data, tokenizer, config, console.preparation)
         console.say(format_statistics(prepared.statistics))
-        console.warn((*context.tokenizer.notes, *prepared.warnings))
+        console.warn((*tokenizer.notes, *prepared.warnings))
         _begin(context, prepared, started)
-        context.text = _open_text(context, prepared)
-        steps = plan.student_steps(config, len(context.text.train))
+        context.splits = _splits(task, prepared)
+        steps = plan.student_steps(config, task, context.splits.train)
         split_steps(steps, context.plan.recipe.phases)
 
 
@@ -59,8 +51,8 @@ def _announce(context):
 
 
 def _begin(context, prepared, started):
-    """Takes the folder of the run. Only here, when there is text, an old run is deleted."""
-    directory, shards = context.directory, prepared.directory.name
+    """Takes the folder of the run. Only here, when there are data, an old run is deleted."""
+    directory, shards = context.directory, prepared.identity
     done = directory.done("prepare")
     if done and done["shards"] != shards:
         raise UserError(
@@ -85,14 +77,13 @@ def _write_flags(context):
     writer.close()
 
 
-def _open_text(context, prepared):
-    task = context.task
-    sources = task.read(prepared, context.tokenizer, context.config)
+def _splits(task, prepared):
+    sources = prepared.sources
     validation = task.evaluation_batches(sources["validation"])
-    count = min(len(validation), VALIDATION_BATCHES)
-    return RunText(
+    count = min(len(validation), task.validation_batches or len(validation))
+    return RunSplits(
         train=sources["train"],
-        train_ids=prepared.shard("train").ids,
+        train_ids=prepared.train_ids,
         validation=[validation.at(index) for index in range(count)],
         test=task.evaluation_batches(sources["test"]),
     )

@@ -9,6 +9,7 @@ from tfdistill.reports.markdown import results_markdown
 from tfdistill.reports.report import write_report
 from tfdistill.reports.tensorboard import RunWriter, examples_table
 from tfdistill.reports.units import duration
+from tfdistill.run import plan
 from tfdistill.run.baselines import baseline_keys
 from tfdistill.run.description import describe_run, describe_sources
 from tfdistill.run.directory import training_names
@@ -27,8 +28,8 @@ class Report(Stage):
         started, directory = time.perf_counter(), context.directory
         context.console.say("writing the report")
         metrics = _metrics(context)
-        task, text = context.task, context.text
-        shown = task.examples(context.tokenizer, text.test.source, _predictors(context))
+        task, test = context.task, context.splits.test
+        shown = task.examples(context.tokenizer, test.source, _predictors(context))
         _write_examples(context, shown)
         student = context.models.saved("student").config
         write_model_card(task, directory.model_card, student, metrics["export"], metrics)
@@ -53,7 +54,7 @@ def _metrics(context):
     run = describe_run(
         context.config,
         context.plan,
-        rows=len(context.text.train),
+        steps=plan.student_steps(context.config, context.task, context.splits.train),
         statistics=directory.done("prepare")["statistics"],
         machine=context.machine,
     )

@@ -65,7 +65,8 @@ def _train(context, key, student, teachers, phases):
     config, trainer = context.config, context.trainer
     if key in (Student.name, KEYS["start"]):  # fresh numbers must be trained
         plan.freeze(student, config)
-    shares = split_steps(plan.student_steps(config, len(context.text.train)), phases)
+    steps = plan.student_steps(config, context.task, context.splits.train)
+    shares = split_steps(steps, phases)
     batches = _batches(context, teachers, shares)
     started, before, done = time.perf_counter(), 0.0, 0
     stages = training_names(key, phases)

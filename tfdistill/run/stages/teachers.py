@@ -50,9 +50,9 @@ def _train(context, teacher):
 
 
 def _fresh_teacher(context):
-    task, seed, text = context.task, context.config.seed, context.text
+    task, seed, splits = context.task, context.config.seed, context.splits
     teacher = task.model(context.plan.teacher_config, seed)
     if not context.trainer.has_checkpoint(Teachers.name):  # it would replace these weights
         context.console.say("making the teacher's start from the text")
-        task.start_from_text(teacher, text.train_ids, text.train, context.tokenizer, seed)
+        task.start_from_text(teacher, splits.train_ids, splits.train, context.tokenizer, seed)
     return teacher
