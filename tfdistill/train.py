@@ -14,6 +14,7 @@ from tfdistill.command_line.console import Console
 from tfdistill.command_line.run_config import RecipeOptions
 from tfdistill.command_line.user_recipe import require_on_command_line
 from tfdistill.settings.distillation import Distillation
+from tfdistill.settings.fine_tuning import FineTuning
 from tfdistill.settings.models import Student, Teacher
 from tfdistill.settings.optimizer import Optimizer
 from tfdistill.settings.run import Run
@@ -22,7 +23,10 @@ from tfdistill.settings.text import Corpus, Rows
 
 COMMAND = Command(
     __doc__,
-    (TaskChoice, Corpus, Rows, Teacher, Student, Distillation, RecipeOptions, Optimizer, Run),
+    (
+        *(TaskChoice, Corpus, Rows, Teacher, Student, Distillation, FineTuning),
+        *(RecipeOptions, Optimizer, Run),
+    ),
 )
 
 

@@ -21,6 +21,8 @@ def test_given_flags():
     assert given_flags(RunConfig()) == {}
     given = RunConfig(seed=3, freeze_pos_embs=True)
     assert given_flags(given) == {"seed": "3", "freeze_pos_embs": "true"}
+    other = RunConfig(task="text_classification", n_epoch=3.0)
+    assert given_flags(other) == {"task": "text_classification", "n_epoch": "3.0"}
 
 
 def test_comments_are_skipped():

@@ -1,5 +1,6 @@
 """Settings: their types, bounds, paths and groups."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,22 @@ def test_groups_hold_all_settings():
 def test_settings_are_read_only():
     with pytest.raises(AttributeError):
         RunConfig().length = 5
+
+
+def test_defaults_depend_on_the_task():
+    usual, other = RunConfig(), RunConfig(task="text_classification")
+    assert (usual.recipe, usual.baseline, usual.n_epoch) == ("distilbert", "none", 3.0)
+    assert (other.recipe, other.baseline, other.n_epoch) == ("kd", "start", 6.0)
+    assert other.learning_rate < usual.learning_rate and other.batch_size == usual.batch_size
+    # A given value counts, also where it is the default of masked LM.
+    assert RunConfig(task="text_classification", baseline="none").baseline == "none"
+    assert dataclasses.replace(other, seed=3).recipe == "kd"
+    with pytest.raises(TypeError, match="no setting wrong"):
+        RunConfig(wrong=1)
+
+
+def test_defaults_of_a_task_have_the_type_and_range_of_the_setting():
+    for name, option in OPTIONS.items():
+        if option.fine_tuning is not None:
+            assert type(option.fine_tuning) is types_of(RunConfig)[name]
+            RunConfig(**{name: option.fine_tuning})

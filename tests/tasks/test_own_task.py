@@ -66,7 +66,7 @@ def run(tiny_text, tiny_flags, run_command, tmp_path_factory):
 
 
 def test_recipes_and_settings_for_other_tasks_are_refused_at_once(run, tiny_flags, train, tmp_path):
-    flags = tiny_flags(task="mentions", output_dir=tmp_path / "run")
+    flags = tiny_flags(task="mentions", recipe="distilbert", output_dir=tmp_path / "run")
     with pytest.raises(UserError, match="the loss 'ce' reads scores of all tokens"):
         train(flags)
     with pytest.raises(UserError, match="teacher_cache stores no signals for task=mentions"):

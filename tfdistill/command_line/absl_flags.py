@@ -40,4 +40,7 @@ def config_from(flag_values):
     Returns:
         A `RunConfig`.
     """
-    return RunConfig(**{name: flag_values[name].value for name in options_of(RunConfig)})
+    found = {name: flag_values[name] for name in options_of(RunConfig)}
+    # Some defaults depend on the task, so the others are left to `RunConfig`.
+    given = {n: f.value for n, f in found.items() if f.present or f.value != f.default}
+    return RunConfig(**given)

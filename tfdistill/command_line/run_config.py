@@ -5,10 +5,11 @@ from typing import Annotated
 
 from tfdistill import recipes
 from tfdistill.settings.distillation import Distillation
+from tfdistill.settings.fine_tuning import FineTuning
 from tfdistill.settings.models import Student, Teacher
 from tfdistill.settings.optimizer import Optimizer
 from tfdistill.settings.run import Run
-from tfdistill.settings.settings import options_of, recipe_settings
+from tfdistill.settings.settings import defaults_of, options_of, recipe_settings
 from tfdistill.settings.task import TaskChoice
 from tfdistill.settings.text import Corpus, Rows
 from tfdistill.settings.tools import Compare, Doctor, Model
@@ -19,15 +20,15 @@ _RECIPE = dataclasses.replace(_RECIPE, help=_RECIPE.help.format(recipes=", ".joi
 
 
 # Fields are in the order of the bases, the last one first.
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, init=False)
 class RunConfig(
     *(Compare, Doctor, Model, Run, Optimizer, RecipeOptions),
-    *(Distillation, Student, Teacher, Rows, Corpus, TaskChoice),
+    *(FineTuning, Distillation, Student, Teacher, Rows, Corpus, TaskChoice),
 ):
     """All settings of a command; the names of the fields are those of the flags.
 
     `python -m tfdistill.train --helpfull` lists the fields with their units, defaults and bounds.
-    Paths may be `pathlib.Path`s, and `~` is the home folder.
+    Some defaults depend on `task`. Paths may be `pathlib.Path`s, and `~` is the home folder.
 
     Raises:
         UserError: a value is out of range or of another type; the message names the setting.
@@ -39,3 +40,11 @@ class RunConfig(
     """
 
     recipe: Annotated[str, _RECIPE] = Distillation.recipe
+
+    def __init__(self, **settings):
+        defaults = defaults_of(RunConfig, settings.get("task", RunConfig.task) != RunConfig.task)
+        if unknown := settings.keys() - defaults.keys():
+            raise TypeError(f"RunConfig has no setting {', '.join(sorted(unknown))}")
+        for name, value in (defaults | settings).items():
+            object.__setattr__(self, name, value)
+        self.__post_init__()

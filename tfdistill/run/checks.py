@@ -116,7 +116,7 @@ def check_own_defaults(config):
         UserError: a default differs from that of the setting of the same name.
     """
     for name, default in recipes.own_defaults(config.recipe).items():
-        usual = getattr(type(config), name) if name in options_of(config) else ""
+        usual = getattr(type(config)(task=config.task), name, "")
         if usual not in ("", default):
             raise UserError(
                 f"`recipe`={config.recipe}: {name}={default!r} never counts there, for `{name}` "
@@ -192,7 +192,8 @@ def without_meaning(config):
     """
     known = recipes.options_of(config.recipe, config.then)
     of_recipes = [name for name, option in options_of(config).items() if option.recipes]
-    given = [name for name in of_recipes if getattr(config, name) != getattr(type(config), name)]
+    usual = type(config)(task=config.task)
+    given = [name for name in of_recipes if getattr(config, name) != getattr(usual, name)]
     return [name for name in given if name not in known]
 
 

@@ -80,7 +80,10 @@ def open_directory(config):
     Raises:
         UserError: the folder holds something else, or a run with other settings.
     """
-    settings, defaults = deciding_settings(config), deciding_settings(type(config)())
+    settings, defaults = (
+        deciding_settings(config),
+        deciding_settings(type(config)(task=config.task)),
+    )
     return RunDirectory(config.output_dir, settings, force=config.force, defaults=defaults)
 
 

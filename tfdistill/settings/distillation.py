@@ -21,6 +21,7 @@ class Distillation(Settings):
             path=PATH,
             effect=STEP,
             first=True,
+            fine_tuning="kd",
         ),
     ] = "distilbert"
     schedules: Annotated[
@@ -44,7 +45,11 @@ class Distillation(Settings):
     n_epoch: Annotated[
         float,
         Option(
-            "Passes of the student over the training split.", unit="epochs", minimum=0.0, first=True
+            "Passes of the student over the training split.",
+            unit="epochs",
+            minimum=0.0,
+            first=True,
+            fine_tuning=6.0,
         ),
     ] = 3.0
     baseline: Annotated[
@@ -55,6 +60,7 @@ class Distillation(Settings):
             "text (a start from counts of the text); both means random,start. The verdict needs "
             "start.",
             first=True,
+            fine_tuning="start",
         ),
     ] = "none"
     mlm_smoothing: Annotated[

@@ -18,8 +18,10 @@ def flag_lines(config):
 
 def given_flags(config):
     """Returns the settings in `flag_lines` that differ from their defaults, as text: dict."""
-    lines, defaults = flag_lines(config), set(flag_lines(type(config)()))
-    return parse_flag_lines([line for line in lines if line not in defaults])
+    usual = parse_flag_lines(flag_lines(type(config)(task=config.task)))
+    usual["task"] = type(config).task
+    given = parse_flag_lines(flag_lines(config))
+    return {name: value for name, value in given.items() if value != usual[name]}
 
 
 def parse_flag_lines(lines):

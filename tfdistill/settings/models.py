@@ -85,7 +85,7 @@ class Teacher(Settings):
         float,
         Option(
             "Peak learning rate of the teacher; 0: 1e-3 for one pre-trained here, 1e-4 for a "
-            "loaded one.",
+            "loaded one, and for one that is fine-tuned on labels 5e-5, or 1e-4 for tags.",
             minimum=0.0,
         ),
     ] = 0.0
@@ -115,6 +115,17 @@ class Student(Settings):
 
     group = "student"
 
+    student: Annotated[
+        str,
+        Option(
+            "Hugging Face directory or hub name of the student before its training, such as one "
+            "that was distilled for masked LM; empty: `student_config` and `student_init` make it.",
+            path=PATH,
+            source=True,
+            effect=STEP,
+            first=True,
+        ),
+    ] = ""
     student_type: Annotated[
         str,
         Option(

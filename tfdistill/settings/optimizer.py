@@ -26,7 +26,8 @@ class Optimizer(Settings):
         ),
     ] = 1
     learning_rate: Annotated[
-        float, Option("Peak learning rate of the student.", minimum=0.0, first=True)
+        float,
+        Option("Peak learning rate of the student.", minimum=0.0, first=True, fine_tuning=2e-4),
     ] = 5e-4
     warmup_prop: Annotated[
         float,
@@ -35,13 +36,17 @@ class Optimizer(Settings):
             "0.",
             minimum=0.0,
             maximum=1.0,
+            fine_tuning=0.1,
         ),
     ] = 0.05
     adam_beta1: Annotated[float, Option("AdamW's beta 1.", minimum=0.0, maximum=0.999999)] = 0.9
     adam_beta2: Annotated[float, Option("AdamW's beta 2.", minimum=0.0, maximum=0.999999)] = 0.98
     adam_epsilon: Annotated[float, Option("AdamW's epsilon.", minimum=0.0)] = 1e-6
     weight_decay: Annotated[
-        float, Option("AdamW's weight decay; biases and norms are not decayed.", minimum=0.0)
+        float,
+        Option(
+            "AdamW's weight decay; biases and norms are not decayed.", minimum=0.0, fine_tuning=0.01
+        ),
     ] = 0.0
     max_grad_norm: Annotated[
         float, Option("The global norm of the gradients is clipped to this.", minimum=1e-6)

@@ -59,6 +59,24 @@ def options_of(settings):
     return _annotations(settings if isinstance(settings, type) else type(settings))[0]
 
 
+def defaults_of(settings, fine_tuning=False):
+    """Collects the defaults of settings.
+
+    Args:
+        settings: a `Settings` class.
+        fine_tuning: whether the task is another than masked LM.
+
+    Returns:
+        dict of names to values.
+    """
+    found = {name: getattr(settings, name) for name in options_of(settings)}
+    if fine_tuning:
+        options = options_of(settings).items()
+        own = {name: option.fine_tuning for name, option in options}
+        found |= {name: value for name, value in own.items() if value is not None}
+    return found
+
+
 def types_of(settings):
     """Returns the types of the fields of settings: read-only dict of names to types."""
     return _annotations(settings if isinstance(settings, type) else type(settings))[1]

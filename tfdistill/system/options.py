@@ -36,6 +36,7 @@ class Option:
         alias: second name of the flag; "" for none.
         scheduled: for a number of a recipe, whether it may change during a phase.
         default: for a parameter without a default, the default of the setting that fills it in.
+        fine_tuning: default of the setting for tasks other than masked LM; None: the same.
         recipes: names of the recipes that take the setting; empty for settings of every run.
     """
 
@@ -52,6 +53,7 @@ class Option:
     alias: str = ""
     scheduled: bool = True
     default: object = None
+    fine_tuning: object = None
     recipes: tuple = ()
 
     @property
