@@ -409,7 +409,6 @@ def test_errors_of_a_process_are_one_line(folder, tmp_path, tiny_flags):
     cases = [
         ("train", ["--teacher=nobody/no-such-model"], "'nobody/no-such-model'"),
         ("evaluate", [f"--model={folder / 'truncated'}"], "truncated/model.safetensors"),
-        ("prepare", ["--corpus=hf:nobody/no-such-text"], "--corpus=hf:nobody/no-such-text"),
     ]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
     for command, wrong, word in cases:

@@ -407,6 +407,7 @@ def test_an_adapted_teacher_and_a_distilbert_student(run, tmp_path, train, tiny_
     assert (path / "export" / "student.tflite").is_file() and (path / "report.html").is_file()
 
 
+@pytest.mark.slow
 def test_a_run_in_bfloat16_that_is_stopped(run, tmp_path, train, run_command, tiny_flags, capfd):
     """It keeps its precision; its saved models are float32, as those of any run."""
     path = tmp_path / "run"

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 300.0  # seconds for what takes a few
-STEPS, INTERVAL = 300, 100
+STEPS, INTERVAL = 200, 60
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 WAITS = "stopping after the checkpoint is written; a second Ctrl-C stops at once\n"
 AS_IT_IS = ["-m", "tfdistill.train"]
@@ -135,6 +135,16 @@ def assert_equal_runs(broken, whole, process, exact=True):
     assert (broken / "metrics.json").is_file() and (broken / "report.html").is_file()
 
 
+def test_stopped_and_started_again(tmp_path, start):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    undisturbed = start(whole, NOT_COMPILED)
+    step = stop_in("student", signal.SIGINT, start(broken, NOT_COMPILED), broken)
+    assert INTERVAL <= step < STEPS
+    assert f"student goes on from step {step}\n" in finish(start(broken, NOT_COMPILED))
+    assert_equal_runs(broken, whole, undisturbed)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command, flags",
     [
@@ -143,12 +153,11 @@ def assert_equal_runs(broken, whole, process, exact=True):
             ["tests/run_on_devices.py", "2"],
             {"steps_per_execution": 4},
             id="two devices, several steps in a call",
-            marks=pytest.mark.slow,
         ),
     ],
 )
-def test_stopped_and_started_again(command, flags, tmp_path, start):
-    """Killed at its start, then stopped twice, wherever it is."""
+def test_stopped_in_every_stage(command, flags, tmp_path, start):
+    """Killed at its start, then stopped in both trainings, wherever it is."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     undisturbed = start(whole, command, **flags)
     kill_at_once(start(broken, command, **flags), broken)

@@ -162,6 +162,7 @@ def test_a_stopped_fill_resumes(run, tmp_path):
     assert same(weights(path), weights(alone))
 
 
+@pytest.mark.slow
 def test_sigint_in_a_fill_loses_no_row(run, tmp_path):
     """The rows of the forward pass in progress are stored, too."""
     write = RowStore.write
@@ -183,6 +184,7 @@ def test_sigint_in_a_fill_loses_no_row(run, tmp_path):
     assert "32 of 64 rows are there" in output
 
 
+@pytest.mark.slow
 def test_another_recipe_does_not_change_stored_arrays(run, tmp_path):
     flags = dict(teacher_cache=tmp_path / "cache")
     run("masked", restrict_ce_to_mask=True, **flags)
@@ -205,6 +207,7 @@ def test_stopped_training_resumes_with_the_cache(run, tmp_path):
     assert same(weights(path), weights(alone))
 
 
+@pytest.mark.slow
 def test_each_phase_has_the_signals_it_reads(run, tmp_path):
     """The phase of masked LM has none."""
     flags = dict(recipe="hybrid", mlm_share=0.75, teacher_cache=tmp_path / "cache")

@@ -178,7 +178,7 @@ def restart(start):
     return make
 
 
-@pytest.fixture(params=["plain", "everything"])
+@pytest.fixture(params=["plain", pytest.param("everything", marks=pytest.mark.slow)])
 def begin(request, start, restart):
     """A function of a folder to a `Training`, as a new process has it."""
     if request.param == "plain":
