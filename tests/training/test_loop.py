@@ -93,7 +93,7 @@ class Training:
             score = TASK.scorer(self.model)
 
             def validate():
-                return TASK.evaluate(score, data[1])[0]["loss"]
+                return {"validation_loss": TASK.evaluate(score, data[1])[0]["loss"]}
 
         loop = TrainingLoop(
             self.step,
@@ -319,7 +319,7 @@ def test_a_stop_between_steps_stores_them_too(moment, restart, data, tmp_path):
             calls.append(1)
             if len(calls) == 2:  # the first call is before the first step
                 os.kill(os.getpid(), signal.SIGINT)
-            return 1.0
+            return {"validation_loss": 1.0}
 
     with pytest.raises(Stopped):
         training.run(data, Log(), validate=validate)

@@ -71,8 +71,9 @@ class RunContext:
             self.config,
             self.directory.path,
             self.console,
-            validator=self.validator,
+            validator=self.curve_validator,
             machine=self.machine,
+            best_by=self.task.primary if self.task.kind else None,
         )
 
     def training(self):
@@ -96,6 +97,27 @@ class RunContext:
         """
         score = self.task.scorer(model, layers)
         return lambda: self.task.evaluate(score, self.splits.validation).metrics["loss"]
+
+    def curve_validator(self, model):
+        """Compiles a model for the points of its validation curve.
+
+        Args:
+            model: a `Model`.
+
+        Returns:
+            A function without arguments that returns a dict: `validation_loss` and, for a task with
+            labels, the primary metric.
+        """
+        task, score = self.task, self.task.scorer(model)
+        keys = {"loss": "validation_loss"}
+        if task.kind:
+            keys[task.primary.key] = task.primary.curve_key
+
+        def validate():
+            metrics = task.evaluate(score, self.splits.validation).metrics
+            return {name: metrics[key] for key, name in keys.items()}
+
+        return validate
 
     def save(self, model, folder, length):
         """Writes a model and its tokenizer.

@@ -8,6 +8,7 @@ from tfdistill.distillation.distiller import Distiller, StepOptions
 from tfdistill.distillation.losses import LOSSES
 from tfdistill.distillation.phases import Phase, rates_of
 from tfdistill.reports.tensorboard import RunWriter
+from tfdistill.training.best import BestWeights
 from tfdistill.training.checkpoints import StageState
 from tfdistill.training.loop import Intervals, Observers, TrainingLoop
 from tfdistill.training.loss_scale import loss_scale_for
@@ -51,13 +52,15 @@ class StageTrainer:
         config: a `RunConfig`.
         path: `Path` of the run.
         console: a `Console`.
-        validator: function of a model to a function that returns its validation loss, in nats.
+        validator: function of a model to a function that returns a point of its validation curve,
+            a dict (see `RunContext.curve_validator`).
         machine: a `devices.Choice`.
+        best_by: the `Metric` whose best point is a training's result; None: its last step is.
     """
 
-    def __init__(self, config, path, console, *, validator, machine):
+    def __init__(self, config, path, console, *, validator, machine, best_by=None):
         self._config, self._path, self._console = config, path, console
-        self._validator, self._machine = validator, machine
+        self._validator, self._machine, self._best_by = validator, machine, best_by
         self._previous = None
 
     def train(self, stage, model, teachers, batches):
@@ -94,6 +97,7 @@ class StageTrainer:
         writer = RunWriter(self._path / "tensorboard" / stage.name, descriptions)
         state = self._state(stage.name)
         loss_scale = loss_scale_for(self._machine.precision)
+        best = self._best(stage, model, state)
         loop = TrainingLoop(
             TrainStep(distiller, optimizer, self._machine.jit_compile, loss_scale),
             dataset,
@@ -103,9 +107,13 @@ class StageTrainer:
             observers=self._observers(stage, writer, self._validator(model)),
             steps_per_execution=self._config.steps_per_execution,
             keep_end=stage.more_follows,
+            best=best,
         )
         with contextlib.closing(writer):
             before = loop.run()
+        if best and best.step is not None:
+            best.load()
+            self._console.say(f"{stage.name}: the weights of step {best.step:,} are the best")
         self._previous = optimizer if stage.more_follows else None
         state.close()
         return before
@@ -121,6 +129,14 @@ class StageTrainer:
     def rows(self, stage):
         """Logged points of a stage: a list of dicts."""
         return self._state(stage).load_rows()
+
+    def _best(self, stage, model, state):
+        metric = self._best_by
+        if metric is None or stage.more_follows:
+            return None
+        better = metric.higher_is_better
+        patience = self._config.patience
+        return BestWeights(model, state.directory, metric.curve_key, better, patience)
 
     def _state(self, stage):
         return StageState(self._path / "checkpoints", stage)
@@ -150,6 +166,13 @@ class StageTrainer:
             previous=previous,
         )
 
+    def _validation(self, row):
+        metric = self._best_by
+        if metric is None:
+            return f"{row['validation_loss']:.3f} nats"
+        value = metric.text({metric.key: row[metric.curve_key]})
+        return f"{row['validation_loss']:.3f}, {metric.name} {value}"
+
     def _intervals(self, stage):
         config, steps = self._config, stage.all_steps or stage.steps
         return Intervals(
@@ -176,7 +199,7 @@ class StageTrainer:
         def show_validation(row=None):
             nonlocal validation
             if row and "validation_loss" in row:
-                validation = f"  validation {row['validation_loss']:.3f} nats"
+                validation = f"  validation {self._validation(row)}"
 
         def progress(step, row):
             writer.row(row)

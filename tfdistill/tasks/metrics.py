@@ -34,6 +34,11 @@ class Metric:
     in_summaries: bool = True
     format: Callable | None = None
 
+    @property
+    def curve_key(self):
+        """Its key in the points of a validation curve."""
+        return f"validation_{self.key}"
+
     def text(self, model, error=False):
         """Writes the metric of one model.
 

@@ -48,14 +48,15 @@ class StageState:
         name: name of the stage.
 
     Attributes:
+        directory: `Path` of the stage's folder.
         rows: list of the logged points, dicts with `step`.
         unlogged: `Unlogged`. Checkpoints hold it, so that a stop between two logged points does not
             change the next point.
     """
 
     def __init__(self, directory, name):
-        self._directory = Path(directory) / name
-        self._log_file = self._directory / "curve.jsonl"
+        self.directory = Path(directory) / name
+        self._log_file = self.directory / "curve.jsonl"
         self.rows, self.unlogged = [], Unlogged()
 
     def save(self, step, variables, seconds):
@@ -72,7 +73,7 @@ class StageState:
         arrays = {name: np.asarray(variable.numpy()) for name, variable in variables.items()}
         facts = {"step": str(step), "seconds": str(seconds), "unlogged": self.unlogged.to_json()}
         self._write_log()
-        write_atomically(self._directory / f"step-{step:08d}.safetensors", save(arrays, facts))
+        write_atomically(self.directory / f"step-{step:08d}.safetensors", save(arrays, facts))
         for old in self._checkpoints()[:-KEPT_CHECKPOINTS]:
             old.unlink()
 
@@ -117,7 +118,7 @@ class StageState:
 
     def delete_checkpoints(self):
         """Deletes the checkpoints; call it when the result of the stage is stored."""
-        for checkpoint in self._checkpoints():
+        for checkpoint in [*self._checkpoints(), *self.directory.glob("best-*.safetensors")]:
             checkpoint.unlink()
 
     def load_rows(self):
@@ -127,7 +128,7 @@ class StageState:
         return [json.loads(line) for line in self._log_file.read_text().splitlines()]
 
     def _checkpoints(self):
-        return sorted(self._directory.glob("step-*.safetensors"))
+        return sorted(self.directory.glob("step-*.safetensors"))
 
     def _write_log(self):
         write_atomically(self._log_file, "".join(json.dumps(row) + "\n" for row in self.rows))

@@ -36,7 +36,8 @@ class Observers:
         progress: called with (step, row) at every logged point.
         restored: called once, before the first step, with (steps done, rows logged) of the last
             checkpoint.
-        validate: returns the validation loss of the model in training; None for no validation.
+        validate: returns a dict for the curve, `validation_loss` and perhaps metrics, of the model
+            in training; None for no validation.
         stepped: called with the steps done, after every call of the compiled step.
         doing: called with a text while something other than a step takes time.
     """
@@ -63,6 +64,8 @@ class TrainingLoop:
         observers: `Observers`.
         steps_per_execution: the most steps in one call of the compiled step.
         keep_end: also store a checkpoint after the last step, for a phase that continues from it.
+        best: `BestWeights`, which may end the training early; None for a training that ends with
+            its last step.
     """
 
     def __init__(
@@ -76,13 +79,15 @@ class TrainingLoop:
         observers,
         steps_per_execution=1,
         keep_end=False,
+        best=None,
     ):
         self._step, self._dataset, self._steps, self._state = step, dataset, steps, state
         self._intervals, self._observers = intervals, observers
         self._steps_per_execution, self._keep_end = steps_per_execution, keep_end
+        self._best = best
 
     def run(self):
-        """Trains to the last step; a stop stores a checkpoint first.
+        """Trains to the last step, or until `best` ends it; a stop stores a checkpoint first.
 
         Returns:
             Seconds of training before the last stop; 0 if there was none.
@@ -94,6 +99,8 @@ class TrainingLoop:
         variables = self._step.variables()
         first, before = self._state.restore(variables)
         self._observers.restored(first, self._state.rows)
+        if self._best:
+            self._best.restore(self._state.rows)
         if first == self._steps:
             return before
         with postponed() as stop:
@@ -102,7 +109,7 @@ class TrainingLoop:
                 self._measure_start()
             batches, tokens = self._batches(first)
             done, clock = first, _Clock()
-            while done < self._steps:
+            while done < self._steps and not (self._best and self._best.ended):
                 due = self._next_event(done)
                 done = self._train(batches, done, due, clock, stop)
                 if done == due:
@@ -113,6 +120,8 @@ class TrainingLoop:
                         self._mean_of_unlogged(done)  # raises rather than store NaN
                     seconds = before + time.perf_counter() - started
                     self._state.save(done, variables, seconds)
+                    if self._best:
+                        self._best.tidy()
                     stop.unsaved = False
                 if stopping and done < self._steps:  # after the last step the caller stores a model
                     stop.check()
@@ -161,7 +170,7 @@ class TrainingLoop:
         """Measures the validation loss before the first step."""
         if self._observers.validate:
             self._observers.doing("validation before the first step")
-            self._add({"step": 0, "validation_loss": self._observers.validate()})
+            self._add({"step": 0, **self._observers.validate()})
 
     def _add(self, row):
         row["wall_time"] = time.time()
@@ -198,7 +207,9 @@ class TrainingLoop:
         due = step % self._intervals.validation == 0 or step == self._steps
         if self._observers.validate and due:
             self._observers.doing("validation")
-            row["validation_loss"] = self._observers.validate()
+            row |= self._observers.validate()
+            if self._best:
+                self._best.see(row)
 
 
 class _Clock:

@@ -1,0 +1,94 @@
+"""The weights of the best point of a validation curve, on disk, and when to stop early."""
+
+from pathlib import Path
+
+import numpy as np
+
+from tfdistill.system.files import write_atomically
+
+
+class BestWeights:
+    """Keeps the weights of the point with the best value of a metric.
+
+    Each better point is stored in a file of its own. Files of earlier points are deleted only when
+    a checkpoint is stored (`tidy`), so that a training that goes on from a checkpoint still has the
+    best weights before it.
+
+    Args:
+        model: the Keras model in training.
+        directory: folder of the stage's checkpoints.
+        key: key of the metric in the rows of the curve.
+        higher_is_better: whether a higher value is a better one.
+        patience: points without a better value after which training ends; 0: never.
+
+    Attributes:
+        step: step of the best point; None before the first.
+    """
+
+    def __init__(self, model, directory, key, higher_is_better, patience=0):
+        self._model, self._directory, self._key = model, Path(directory), key
+        self._sign, self._patience = (1 if higher_is_better else -1), patience
+        self.step, self._value, self._since = None, None, 0
+
+    @property
+    def ended(self):
+        """Whether no better point came for `patience` points."""
+        return self._patience > 0 and self._since >= self._patience
+
+    def restore(self, rows):
+        """Takes over the points of a training that goes on.
+
+        Args:
+            rows: list of the logged points up to the checkpoint.
+        """
+        self.step, self._value, self._since = None, None, 0
+        for row in rows:
+            self._is_better(row)
+        for file in self._files():
+            if self.step is None or file != self._file(self.step):
+                file.unlink()
+
+    def see(self, row):
+        """Looks at a new point, and stores the weights if it is the best.
+
+        Args:
+            row: dict with `step`; a row without the metric, or of step 0, is no point.
+        """
+        from safetensors.numpy import save
+
+        if self._is_better(row):
+            weights = enumerate(self._model.weights)
+            arrays = {str(number): np.asarray(each.numpy()) for number, each in weights}
+            write_atomically(self._file(self.step), save(arrays))
+
+    def tidy(self):
+        """Deletes the files of earlier points."""
+        for file in self._files():
+            if file != self._file(self.step):
+                file.unlink()
+
+    def load(self):
+        """Gives the model the weights of the best point, if there was one."""
+        from safetensors.numpy import load
+
+        if self.step is not None:
+            arrays = load(self._file(self.step).read_bytes())
+            for number, variable in enumerate(self._model.weights):
+                variable.assign(arrays[str(number)])
+
+    def _is_better(self, row):
+        if self._key not in row or not row["step"]:
+            return False
+        value = self._sign * row[self._key]
+        better = value > self._value if self._value is not None else value == value
+        if better:
+            self.step, self._value, self._since = row["step"], value, 0
+        else:
+            self._since += 1
+        return better
+
+    def _file(self, step):
+        return self._directory / f"best-{step or 0:08d}.safetensors"
+
+    def _files(self):
+        return self._directory.glob("best-*.safetensors")
