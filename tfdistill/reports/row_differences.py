@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tfdistill.tasks.metrics import of_sums
 from tfdistill.training.paired_bootstrap import RowSums, paired_errors
 
 SAME_START = "baseline_start"
@@ -11,7 +12,8 @@ def differences_between(rows, task):
     """Each student minus the first, and minus its own same start without a teacher.
 
     For several seeds their means are subtracted: the error is that of the text alone; the spread
-    over seeds is in the table.
+    over seeds is in the table. A metric that is no mean, such as F1, is that of the seeds' mean
+    counts.
 
     Args:
         rows: list of `Row`s, the first a student's.
@@ -35,7 +37,7 @@ def differences_between(rows, task):
     sums = {
         key: each for key, each in sums.items() if np.array_equal(each.predictions, rows_of_text)
     }
-    _, found = paired_errors(sums, pairs)
+    found = paired_errors(sums, pairs, of_sums(task.compared)).differences
     return {tuple(names[key] for key in pair.split("-")): each for pair, each in found.items()}
 
 

@@ -1,6 +1,7 @@
 """Measures the models of a run on held-out text: every model on the same examples."""
 
 from tfdistill.models.model import parameters
+from tfdistill.tasks.metrics import of_sums
 from tfdistill.training.evaluation import agreement
 from tfdistill.training.paired_bootstrap import paired_errors
 
@@ -92,14 +93,18 @@ def add_errors(task, models, sums):
 
     Args:
         task: the `Task`.
-        models, sums: of `evaluate_models`; each model gets `standard_errors`.
+        models, sums: of `evaluate_models`; each model gets `standard_errors`, and of a task with
+            labelled examples for each metric `NAME_interval`, [low, high].
 
     Returns:
         dict of the measured `PAIRS`, as "student-teacher", to dicts of the task's compared metrics
         to {"value", "standard_error"} (see `paired_errors`).
     """
     pairs = [tuple(task.floor_key if key == FLOOR else key for key in pair) for pair in PAIRS]
-    errors, differences = paired_errors(sums, pairs)
-    for key, error in errors.items():
-        models[key]["standard_errors"] = error
-    return differences
+    errors = paired_errors(sums, pairs, of_sums(task.compared))
+    for key, own in errors.own.items():
+        models[key]["standard_errors"] = own
+        if task.kind:
+            intervals = errors.intervals[key].items()
+            models[key] |= {f"{name}_interval": interval for name, interval in intervals}
+    return errors.differences

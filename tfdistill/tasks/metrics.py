@@ -21,6 +21,9 @@ class Metric:
         difference_phrase: unit of its differences in sentences, such as "points of top-1".
         in_summaries: whether short tables, as those of results.md and the model card, have it.
         format: function of the stored number to text, in place of `scale` and `digits`.
+        of_sums: for a compared metric that is no mean, such as F1: function of totals of columns,
+            float64 (draws, columns), and of numbers of predictions, float64 (draws,), to float64
+            (draws,); see `training.paired_bootstrap`.
     """
 
     key: str
@@ -33,6 +36,7 @@ class Metric:
     difference_phrase: str = ""
     in_summaries: bool = True
     format: Callable | None = None
+    of_sums: Callable | None = None
 
     @property
     def curve_key(self):
@@ -84,3 +88,8 @@ def share(key, name, **options):
 
 
 LOSS = Metric("loss", "loss", "nats", difference_unit="nats", difference_phrase="nats")
+
+
+def of_sums(metrics):
+    """Of those metrics that are no means, the functions of sums: a dict by key."""
+    return {metric.key: metric.of_sums for metric in metrics if metric.of_sums}

@@ -132,14 +132,20 @@ def row_sums(values, rows):
     """Sums values of single predictions over the rows of text.
 
     Args:
-        values: dict of names to (predictions,).
+        values: dict of names to (predictions,) or (predictions, columns).
         rows: int (predictions,), the row of each prediction.
 
     Returns:
         `RowSums` of the rows that have predictions.
     """
     count = np.bincount(rows)
-    sums = {name: np.bincount(rows, array)[count > 0] for name, array in values.items()}
+
+    def by_row(array):
+        if array.ndim == 1:
+            return np.bincount(rows, array)[count > 0]
+        return np.column_stack([by_row(column) for column in array.T])
+
+    sums = {name: by_row(array) for name, array in values.items()}
     return RowSums(sums, count[count > 0])
 
 
