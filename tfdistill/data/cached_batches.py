@@ -2,6 +2,10 @@
 
 import numpy as np
 
+PREFIX = "cached/"  # of the names of stored arrays in a batch
+# float32 (batch, length), where a batch has it: 1 for tokens whose logits are stored.
+ANSWERED = PREFIX + "answered"
+
 
 class CachedBatches:
     """Batches with the stored arrays of their rows.

@@ -84,7 +84,9 @@ class Tokenizer:
         self._added = backend.get_added_tokens_decoder()
         added = [i for i, token in self._added.items() if token.special]
         self.special_ids = tuple(sorted({*ids, *added}))
-        self.text_state = _state_for_text(json.loads(backend.to_str()))
+        state = json.loads(backend.to_str())
+        self.text_state = _state_for_text(state)
+        self._template = state["post_processor"]
         self._text_tokenizer = tokenizers.Tokenizer.from_str(json.dumps(self.text_state))
         self.hash = hashlib.sha256(self._text_tokenizer.to_str().encode()).hexdigest()
 
@@ -143,6 +145,15 @@ class Tokenizer:
         if "tensorflow" in sys.modules and (size is None or size >= WORTH_STARTING):
             fast = fast_wordpiece(self.text_state)
         return functools.partial(_encode_by_both, fast, self) if fast else self.encode_flat
+
+    def text_pipeline(self):
+        """A new `tokenizers.Tokenizer` for texts and pairs of texts.
+
+        It adds the special tokens and token types of the tokenizer's template; in the texts, [PAD],
+        [CLS], [SEP] and [MASK] are words. Truncation may be switched on.
+        """
+        state = {**self.text_state, "post_processor": self._template}
+        return tokenizers.Tokenizer.from_str(json.dumps(state))
 
     def encode(self, text, length):
         """Tokenises one text as input of a model.

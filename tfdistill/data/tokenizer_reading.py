@@ -61,14 +61,15 @@ def read_folder(directory, name):
         add_tokens(files, backend, kind)
     except (KeyError, TypeError, AttributeError, ValueError) as error:  # of another shape
         raise files.damaged(f"{type(error).__name__}: {error}") from None
-    backend.post_processor = processors.TemplateProcessing(
-        single=f"{CLS}:0 $A:0 {SEP}:0",
-        pair=f"{CLS}:0 $A:0 {SEP}:0 $B:1 {SEP}:1",
-        special_tokens=[(token, backend.token_to_id(token)) for token in (CLS, SEP)],
-    )
     # Files of sentence encoders may request truncation and padding.
     backend.no_truncation()
     backend.no_padding()
+    if backend.encode("").tokens != [CLS, SEP]:  # a file's own template may frame pairs otherwise
+        backend.post_processor = processors.TemplateProcessing(
+            single=f"{CLS}:0 $A:0 {SEP}:0",
+            pair=f"{CLS}:0 $A:0 {SEP}:0 $B:1 {SEP}:1",
+            special_tokens=[(token, backend.token_to_id(token)) for token in (CLS, SEP)],
+        )
     return backend, files.settings, files.notes
 
 

@@ -1,0 +1,117 @@
+"""Answers of a teacher: its logits for every example, on disk, and for another tokenizer.
+
+Logits of classes and scores belong to rows, (rows, outputs). Those of tags and spans belong to
+tokens, (tokens, outputs): the tokens of all rows one after the other, as in `EncodedTexts`.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+
+from tfdistill.data.cached_batches import ANSWERED, PREFIX
+from tfdistill.data.labelled.aligned_tokens import same_spans, same_words
+from tfdistill.data.labelled.batches import EXAMPLE, LabelledEvaluationBatches
+from tfdistill.system.errors import UserError
+from tfdistill.system.files import folder_aside, locked
+
+LOGITS = PREFIX + "logits"
+ARRAY, MANIFEST = "logits.npy", "manifest.json"
+
+
+def collect_logits(logits_of, source):
+    """Computes a model's logits for every row of a source.
+
+    Args:
+        logits_of: function of a batch to logits: (batch, outputs), or (batch, length, outputs).
+        source: `EncodedExamples` of the model's own tokenizer, with at least one row.
+
+    Returns:
+        float32 (rows, outputs), or (tokens, outputs), whatever the batches.
+    """
+    found = None
+    for batch in LabelledEvaluationBatches(source):
+        logits, rows = np.asarray(logits_of(batch), np.float32), batch[EXAMPLE]
+        by_token = logits.ndim == 3
+        if found is None:
+            count = len(source.texts.ids) if by_token else len(source)
+            found = np.empty((count, logits.shape[-1]), np.float32)
+        if by_token:
+            mask = batch["attention_mask"] > 0
+            places = source.texts.bounds[rows][:, None] + np.arange(mask.shape[1])
+            found[places[mask]] = logits[mask]
+        else:
+            found[rows[rows >= 0]] = logits[rows >= 0]
+    return found
+
+
+def kept_answers(folder, identity, compute):
+    """Reads answers from disk, or computes and stores them.
+
+    Args:
+        folder: where answers are kept, each in a folder of its own.
+        identity: dict of what they depend on, such as digests of the teacher and of its source;
+            its values are written as JSON.
+        compute: function without arguments that returns the logits (see `collect_logits`).
+
+    Returns:
+        float32 array.
+
+    Raises:
+        UserError: the stored file is damaged.
+        OSError: they could not be written.
+    """
+    text = json.dumps(identity, sort_keys=True, indent=1)
+    path = Path(folder) / hashlib.sha256(text.encode()).hexdigest()[:16]
+    if not path.exists():
+        logits = np.asarray(compute(), np.float32)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with locked(path.with_name(f"{path.name}.lock")):
+            if not path.exists():  # another run may have stored them
+                with folder_aside(path) as aside:
+                    (aside / MANIFEST).write_text(text + "\n", "utf-8")
+                    np.save(aside / ARRAY, logits, allow_pickle=False)
+    try:
+        return np.load(path / ARRAY, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{path / ARRAY} is damaged ({error}): delete {path}") from None
+
+
+def with_answers(source, teacher_source, logits):
+    """Adds a teacher's answers to the batches of a source, whose tokenizer may be another one.
+
+    Answers of rows are taken as they are. Of tags, the first piece of a word gets the logits of the
+    teacher's first piece of this word. Of spans, see `aligned_tokens.same_spans`.
+
+    Args:
+        source: `EncodedExamples` of the student's tokenizer.
+        teacher_source: the same examples, of the teacher's tokenizer.
+        logits: of the teacher (see `collect_logits`).
+
+    Returns:
+        `EncodedExamples` whose batches also have `cached/logits`, in the shape of the student's
+        logits, and for tags and spans `cached/answered`, float32 (batch, length): 1 for tokens with
+        an answer of the teacher, which may have cut a text elsewhere.
+
+    Raises:
+        ValueError: the sources do not have the same examples.
+    """
+    student, teacher = source.texts, teacher_source.texts
+    if student.examples.max(initial=-1) != teacher.examples.max(initial=-1):
+        raise ValueError("the sources have different numbers of examples")
+    if student.words is None and student.characters is None:
+        return source.with_arrays(per_row={LOGITS: logits})
+    tokens = (same_words if student.words is not None else same_spans)(student, teacher)
+    answered = (tokens >= 0).all(axis=1)
+    values = np.where(answered[:, None], _taken(logits, tokens), 0).astype(np.float32)
+    return source.with_arrays(
+        per_token={LOGITS: values, ANSWERED: answered.astype(np.float32)},
+    )
+
+
+def _taken(logits, tokens):
+    """Logits of the teacher's tokens: of one token for all outputs, or of one for each output."""
+    if tokens.shape[1] == 1:
+        return logits[tokens[:, 0]]
+    return np.take_along_axis(logits, np.maximum(tokens, 0), axis=0)
