@@ -8,7 +8,14 @@ with the same content. A tokenizer that BERT's settings cannot describe gets the
 import json
 from pathlib import Path
 
-from tfdistill.data.tokenizer_files import SERIALISED, SETTINGS, SPECIAL_TOKENS, VOCABULARY
+from tfdistill.data.tokenizer_files import (
+    CLS,
+    SEP,
+    SERIALISED,
+    SETTINGS,
+    SPECIAL_TOKENS,
+    VOCABULARY,
+)
 from tfdistill.data.tokenizer_reading import bert_settings
 
 _FLAGS = ("content", "single_word", "lstrip", "rstrip", "normalized", "special")
@@ -25,7 +32,11 @@ def write_folder(backend, directory, *, token_types, max_length):
     """
     directory, text = Path(directory), backend.to_str(pretty=True)
     state = json.loads(text)
-    casing, words = bert_settings(state), _lines(state["model"]["vocab"])
+    words = _lines(state["model"]["vocab"])
+    pair = backend.encode("", "")
+    # BERT's classes frame pairs in their own way, whatever tokenizer.json says.
+    frames_as_bert = (pair.tokens, pair.type_ids) == ([CLS, SEP, SEP], [0, 0, 1])
+    casing = bert_settings(state) if frames_as_bert else None
     # Its own save raises another exception than OSError for a full disk.
     (directory / SERIALISED).write_text(text, "utf-8")
     if casing is not None and words is not None:
