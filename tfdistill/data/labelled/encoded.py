@@ -16,6 +16,7 @@ class EncodedExamples:
 
     Args:
         texts: `EncodedTexts`.
+        examples: list of the examples as they were read.
         pad: id of [PAD].
         longest: most tokens that a row may have.
         per_row: dict of names to arrays (rows, …) that batches hold, such as labels of rows.
@@ -25,6 +26,7 @@ class EncodedExamples:
 
     Attributes:
         texts: the `EncodedTexts`.
+        examples: the list.
         tokens: int64 (rows,), tokens of each row.
         lengths: tuple of int, ascending: every batch has one of them.
         buckets: int64 (rows,), the index in `lengths` of the smallest that holds the row.
@@ -32,9 +34,19 @@ class EncodedExamples:
     """
 
     def __init__(
-        self, texts, *, pad, longest, per_row=None, per_token=None, lengths=(), facts=None
+        self,
+        texts,
+        examples,
+        *,
+        pad,
+        longest,
+        per_row=None,
+        per_token=None,
+        lengths=(),
+        facts=None,
     ):
         self.texts, self.tokens, self.facts = texts, texts.tokens, dict(facts or {})
+        self.examples = examples
         self._pad, self._longest = pad, longest
         self._per_row, self._per_token = dict(per_row or {}), {"input_ids": texts.ids}
         if texts.types.any():  # models take zeros where there are none
@@ -72,6 +84,7 @@ class EncodedExamples:
     def _copy(self, lengths=(), per_row=(), per_token=()):
         return EncodedExamples(
             self.texts,
+            self.examples,
             pad=self._pad,
             longest=self._longest,
             per_row=self._per_row | dict(per_row),

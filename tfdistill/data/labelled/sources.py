@@ -100,7 +100,7 @@ def encode_tags(examples, tokenizer, length, tags):
     }
     per_token = {LABELS: labels, WEIGHTS: weights}
     return EncodedExamples(
-        texts, pad=tokenizer.pad_id, longest=length, per_token=per_token, facts=facts
+        texts, examples, pad=tokenizer.pad_id, longest=length, per_token=per_token, facts=facts
     )
 
 
@@ -134,7 +134,7 @@ def encode_spans(examples, tokenizer, length, stride):
     facts["cut_share"] = facts["cut"] / max(1, len(examples))
     per_row = {LABELS: labels, WEIGHTS: np.where(lost[texts.examples], 0, 1).astype(np.float32)}
     return EncodedExamples(
-        texts, pad=tokenizer.pad_id, longest=length, per_row=per_row, facts=facts
+        texts, examples, pad=tokenizer.pad_id, longest=length, per_row=per_row, facts=facts
     )
 
 
@@ -145,6 +145,7 @@ def _texts(examples, tokenizer, length, labels):
     weights = np.array([each.label is not None for each in examples], np.float32)
     return EncodedExamples(
         texts,
+        examples,
         pad=tokenizer.pad_id,
         longest=length,
         per_row={LABELS: labels, WEIGHTS: weights},
