@@ -5,7 +5,6 @@ import functools
 import hashlib
 import itertools
 import json
-import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +21,8 @@ from tfdistill.data.documents import (
     row_documents,
     split_documents,
 )
+from tfdistill.data.hub_sets import PREFIX as HUB
+from tfdistill.data.hub_sets import load_hub_set
 from tfdistill.data.text_files import check_file, read_column, read_lines
 from tfdistill.system.errors import UserError
 
@@ -88,8 +89,8 @@ def open_corpus(spec, data_dir="", text_column=TEXT_COLUMN):
         if files := _wikitext_files(spec, Path(data_dir)) if data_dir else None:
             return _from_files(spec, files, text_column)
         return _from_hub(spec, *WIKITEXT_HUB[spec], spec, TEXT_COLUMN)
-    if spec.startswith("hf:"):
-        name, _, config = spec.removeprefix("hf:").partition(":")
+    if spec.startswith(HUB):
+        name, _, config = spec.removeprefix(HUB).partition(":")
         return _from_hub(_file_name(f"{name}-{config}"), name, config, spec, text_column)
     found = find_files(spec)
     corpus = _from_files(_path_name(spec), name_splits(found.folders), text_column)
@@ -152,26 +153,10 @@ def _from_hub(name, hub_name, config, spec, column):
 
 
 def _load_hub_splits(hub_name, config, spec):
-    try:
-        import datasets
-    except ImportError:
-        raise UserError(
-            f"`corpus`={spec}: needs the datasets package: pip install datasets"
-        ) from None
-    hub_log = logging.getLogger("huggingface_hub")  # logs every attempt
-    level = hub_log.level
-    try:
-        hub_log.setLevel(logging.ERROR)
-        loaded = datasets.load_dataset(hub_name, config or None)
-    except Exception as error:  # datasets raises dozens of types
-        reason = " ".join(str(error).split())
-        cure = "check the name and the network, or set `corpus` to text files"
-        if spec in WIKITEXT_HUB:
-            cure += ", or set `data_dir` to the folder of its files"
-        message = f"`corpus`={spec}: could not be downloaded from the hub ({reason}): {cure}"
-        raise UserError(message) from None
-    finally:
-        hub_log.setLevel(level)
+    cure = "check the name and the network, or set `corpus` to text files"
+    if spec in WIKITEXT_HUB:
+        cure += ", or set `data_dir` to the folder of its files"
+    loaded = load_hub_set(hub_name, config, f"`corpus`={spec}", cure)
     if "train" not in loaded:
         raise UserError(f"`corpus`={spec}: no train split, only {', '.join(loaded)}")
     return {split: loaded[split] for split in SPLITS if split in loaded}
