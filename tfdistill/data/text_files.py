@@ -116,6 +116,19 @@ def is_one_object(path):
     return first.startswith(b"{") and bool(end) and not first.rstrip().endswith(b"}")
 
 
+def read_text(path):
+    """Reads a whole UTF-8 text file, with the line ends that it has.
+
+    Args:
+        path: a `Path` that `check_file` accepts; packed files are unpacked.
+
+    Returns:
+        str, without a byte order mark.
+    """
+    with _open(path, "rt", encoding="utf-8-sig", newline="") as stream:
+        return stream.read()
+
+
 def read_lines(path):
     """Reads the lines of a UTF-8 text file.
 

@@ -1,0 +1,184 @@
+"""CSV, TSV and JSON: quotes, headers, columns, bad rows."""
+
+import csv
+import io
+
+import pytest
+
+from tfdistill.data.labelled.bad_rows import BadRows
+from tfdistill.data.labelled.columns import choose_columns
+from tfdistill.data.labelled.examples import Reading
+from tfdistill.data.labelled.rows import table_examples
+from tfdistill.data.labelled.tables import Table, read_json, read_separated
+from tfdistill.system.errors import UserError
+
+
+def rows(text, skip=False, **options):
+    bad = BadRows(skip)
+    table = read_separated("a.csv", text, bad, **options)
+    return [(place, *row.values()) for place, row in table.rows], bad
+
+
+def examples(text, kind="text", /, skip=False, **columns):
+    bad = BadRows(skip)
+    named = tuple(columns.values())
+    table = read_separated("a.csv", text, bad, named=named)
+    return table_examples(table, kind, Reading(**columns), bad)[0], bad
+
+
+def test_quoted_fields_as_the_module_csv_writes_them():
+    values = [["text", "label"], ['a "b", c', "yes"], ["two\nlines", "no"], ["d", "yes"]]
+    written = io.StringIO()
+    csv.writer(written).writerows(values)
+    found, _ = rows(written.getvalue())
+    assert found == [(2, 'a "b", c', "yes"), (3, "two\nlines", "no"), (5, "d", "yes")]
+
+
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+def test_quoted_tsv(quoting):
+    values = [["text", "label"], ["a\tb", "yes"], ['he said "no"', "no"]]
+    written = io.StringIO()
+    csv.writer(written, delimiter="\t", quoting=quoting).writerows(values)
+    found, _ = rows(written.getvalue())
+    assert [list(row[1:]) for row in found] == values[1:]
+
+
+@pytest.mark.parametrize(
+    "line", ['"Yes" , he said "no"', '" The pie is new', 'all of 6"', '"A whole sentence."']
+)
+def test_quotes_in_tsv_are_text(line):
+    found, _ = rows(f"text\tlabel\nfirst\t1\n{line}\t0\nmore\t1\n")
+    assert found == [(2, "first", "1"), (3, line, "0"), (4, "more", "1")]
+
+
+def test_quotes_that_enclose_nothing_in_csv_are_text():
+    found, _ = rows('text,label\n"Yes" he said,1\nan inch is 1",0\n')
+    assert found == [(2, '"Yes" he said', "1"), (3, 'an inch is 1"', "0")]
+
+
+def test_a_quote_that_is_not_closed():
+    text = 'text,label\n"a, b",1\n"not closed,0\nc,1\n"d, e",1\n'
+    with pytest.raises(UserError, match="a.csv:3: a quote .* skip_bad_rows"):
+        rows(text)
+    found, bad = rows(text, skip=True)
+    assert found == [(2, "a, b", "1"), (4, "c", "1"), (5, "d, e", "1")]
+    assert list(bad.notes()) == [
+        'a.csv: 1 bad rows left out; the first, 3: a quote (") that is not closed, or text after '
+        "the one that closes"
+    ]
+
+
+def test_rows_of_another_width():
+    text = "text,label\na,1\nb\nc,0\nd,e,1\n"
+    with pytest.raises(UserError, match="a.csv:3: 1 columns, not 2"):
+        rows(text)
+    assert rows(text, skip=True)[1].counts == {"a.csv": 2}
+
+
+def test_line_ends_and_separators():
+    assert rows("text;label\r\na, b;1\r\n\r\nc;0")[0] == [(2, "a, b", "1"), (4, "c", "0")]
+    # Characters that str.splitlines takes for line ends.
+    assert rows("text\tlabel\na\u2028b\x0bc\x85\t1\n")[0] == [(2, "a\u2028b\x0bc\x85", "1")]
+
+
+def test_columns_by_position_without_a_header():
+    found, _ = examples("7,good,1\n8,bad,0\n", text="2", label="-1")
+    assert [(e.text, e.label, e.origin) for e in found] == [
+        ("good", "1", "a.csv:1"),
+        ("bad", "0", "a.csv:2"),
+    ]
+    with pytest.raises(UserError, match="no column '9'.*set text_column"):
+        examples("7,good,1\n", text="9", label="-1")
+
+
+@pytest.mark.parametrize(
+    ("columns", "found"),
+    [
+        (("text", "category"), ("text", "category", None)),
+        (("utterance", "Intent"), ("utterance", "Intent", None)),
+        (("my words", "label"), ("my words", "label", None)),
+        (("id", "premise", "hypothesis", "gold_label"), ("premise", "gold_label", "hypothesis")),
+        (("id", "title", "text", "review", "class"), ("text", "class", None)),
+        (("Quality", "#1 ID", "#1 String", "#2 String"), ("#1 String", "Quality", "#2 String")),
+    ],
+)
+def test_obvious_columns(columns, found):
+    chosen, notes = choose_columns(Table("a.csv", columns, ()), "text", Reading())
+    assert chosen == found
+    assert repr(found[0]) in notes[0] and repr(found[1]) in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("columns", "setting"),
+    [
+        (("a", "b"), "text_column"),
+        (("sentence", "review", "label"), "text_column"),
+        (("text", "label", "category"), "label_column"),
+        (("text", "x", "y"), "label_column"),
+        (("label",), "text_column"),
+    ],
+)
+def test_columns_that_are_not_obvious(columns, setting):
+    with pytest.raises(UserError, match=rf"a\.csv: which column.*set {setting}"):
+        choose_columns(Table("a.csv", columns, ()), "text", Reading())
+
+
+def test_named_columns():
+    table = Table("a.csv", ("text", "label", "other"), ())
+    assert choose_columns(table, "text", Reading(label="other"))[0] == ("text", "other", None)
+    reading = Reading(text="other", pair="text", label="label")
+    assert choose_columns(table, "text", reading)[0] == ("other", "label", "text")
+    with pytest.raises(UserError, match="no column 'lable', only 'text', 'label', 'other'"):
+        choose_columns(table, "text", Reading(label="lable"))
+    with pytest.raises(UserError, match="two roles"):
+        choose_columns(table, "text", Reading(text="label", label="label"))
+
+
+def test_numbers():
+    found, _ = examples("text,score\na,2\nb,1.5\n", "numbers")
+    assert [e.label for e in found] == [2.0, 1.5] and isinstance(found[0].label, float)
+    for value in ("good", "nan", "inf", "True"):
+        with pytest.raises(UserError, match=rf"a\.csv:2: the label '{value}' is not a number"):
+            examples(f"text,score\na,{value}\n", "numbers")
+
+
+def test_rows_without_text_or_label():
+    for row, problem in ((" ,1", "no text"), ("a,", "no label")):
+        with pytest.raises(UserError, match=f"a.csv:3: {problem}"):
+            examples(f"text,label\na,1\n{row}\n")
+    assert examples("text,label\na,1\n,\n", skip=True)[1].total == 1
+
+
+def test_json_lines_and_lists():
+    lines = '{"text": "a", "label": 1}\n\n{"text": "b", "label": true}\n{"text": "c"}\n[1]\n{"t\n'
+    bad = BadRows(skip=True)
+    found, _ = table_examples(read_json("a.jsonl", lines, bad), "text", Reading(), bad)
+    assert [(e.text, e.label, e.origin) for e in found] == [
+        ("a", "1", "a.jsonl:1"),
+        ("b", "True", "a.jsonl:3"),
+    ]
+    assert bad.total == 3 and bad.first["a.jsonl"] == (
+        5,
+        "not a JSON object with a value for each column",
+    )
+    with pytest.raises(UserError, match="a.jsonl:6: not JSON"):
+        list(read_json("a.jsonl", "\n" * 5 + '{"t\n', BadRows()).rows)
+    table = read_json("a.json", '[{"text": "a", "label": "x"},\n {"text": 5, "label": "y"}]', bad)
+    with pytest.raises(UserError, match="a.json:row 2: the text is a int, not text"):
+        table_examples(table, "text", Reading(), BadRows())
+
+
+def test_labels_that_no_row_has():
+    table = read_json("a.jsonl", '{"text": "a", "label": null}\n' * 2, BadRows())
+    found, _ = table_examples(table, "text", Reading(), BadRows())
+    assert [each.label for each in found] == [None, None]
+
+
+def test_words_and_tags_in_cells():
+    found, _ = examples("tokens,tags\na b,O B-x\n\"['c', 'd']\",O O\n", "tags")
+    assert [(e.words, e.tags) for e in found] == [
+        (("a", "b"), ("O", "B-x")),
+        (("c", "d"), ("O", "O")),
+    ]
+    with pytest.raises(UserError, match="a.csv:2: 1 tags for 2 words"):
+        examples("tokens,tags\na b,O\n", "tags")

@@ -1,0 +1,126 @@
+"""Checks of labels: known, more than one, and the same in all splits."""
+
+import collections
+
+from tfdistill.data.labelled.examples import TaggedExample
+from tfdistill.system.errors import UserError
+
+MOST_NAMED = 12  # labels in a message
+
+
+def labelled_splits(splits):
+    """Leaves out held-out splits whose labels are unknown.
+
+    Args:
+        splits: dict of splits to lists of examples.
+
+    Returns:
+        (dict of the others, list of notes).
+
+    Raises:
+        UserError: the training data, or the only data, have no labels.
+    """
+    found, notes = {}, []
+    for split, examples in splits.items():
+        if not examples or _label(examples[0]) is not None:
+            found[split] = examples
+        elif split == "train" or len(splits) == 1:
+            raise UserError(f"{_file(examples[0])}: no row has a label: set `label_column`")
+        else:
+            notes.append(f"{_file(examples[0])}: without labels, left out as {split} split")
+    return found, notes
+
+
+def checked_labels(kind, splits, order, bad):
+    """Lists the labels, and checks that models can learn them.
+
+    Args:
+        kind: "text", "numbers", "tags" or "spans".
+        splits: dict of splits to lists of examples.
+        order: tuple of labels that must come first, in this order; () to sort them.
+        bad: `BadRows`, for examples whose class the training split lacks.
+
+    Returns:
+        (tuple of labels, the splits without bad rows, list of notes).
+
+    Raises:
+        UserError: there is only one class, labels that do not repeat, or a class that the training
+            split lacks.
+    """
+    train = splits.get("train")
+    if kind == "spans":
+        if train and not any(example.answers for example in train):
+            raise UserError(f"{_file(train[0])}: no question has an answer")
+        return (), splits, []
+    if kind == "numbers":
+        if train and len({example.label for example in train}) < 2:
+            raise UserError(f"{_file(train[0])}: all labels are {train[0].label:g}")
+        return (), splits, []
+    if kind == "tags":
+        return _checked_tags(splits)
+    labels = tuple(order)
+    if not labels:
+        labels = tuple(sorted({each.label for each in train or splits["test"]}))
+    if train:
+        _check_classes(train, labels)
+        splits = {split: _of_labels(part, labels, bad) for split, part in splits.items()}
+    return labels, splits, []
+
+
+def _check_classes(train, labels):
+    found = {example.label for example in train}
+    if len(found) < 2:
+        raise UserError(
+            f"{_file(train[0])}: one class only, {min(found)!r}: a second one is needed, or "
+            "another `label_column`"
+        )
+    if len(labels) > max(20, len(train) / 2):
+        first = ", ".join(map(repr, labels[:3]))
+        raise UserError(
+            f"{_file(train[0])}: {len(labels):,} classes for {len(train):,} examples ({first}, "
+            "...): set `label_column` to the classes, or `task` to regression for numbers"
+        )
+
+
+def _of_labels(examples, labels, bad):
+    """The examples whose class is known."""
+    known, kept = set(labels), []
+    for example in examples:
+        if example.label in known:
+            kept.append(example)
+            continue
+        file, _, place = example.origin.rpartition(":")
+        shown = ", ".join(labels[:MOST_NAMED]) + (", ..." if len(labels) > MOST_NAMED else "")
+        problem = f"the training data have no label {example.label!r}, only {shown}"
+        bad.add(file, place, problem)
+    return kept
+
+
+def _checked_tags(splits):
+    counts = {
+        split: collections.Counter(tag for example in part for tag in example.tags)
+        for split, part in splits.items()
+    }
+    train = splits.get("train")
+    if train and len(counts["train"]) < 2:
+        raise UserError(
+            f"{_file(train[0])}: one tag only, {min(counts['train'])!r}: set `tag_column` to "
+            "another column"
+        )
+    labels = tuple(sorted(set().union(*counts.values())))
+    unknown = [] if not train else [tag for tag in labels if tag not in counts["train"]]
+    notes = []
+    if unknown:
+        rows = sum(counts[split][tag] for split in splits for tag in unknown)
+        notes = [f"{rows:,} held-out words have tags that train lacks: {', '.join(unknown)}"]
+    return labels, splits, notes
+
+
+def _label(example):
+    if isinstance(example, TaggedExample):
+        return example.tags
+    return getattr(example, "label", "")  # a span's label may be no answer
+
+
+def _file(example):
+    return example.origin.rpartition(":")[0] or "the data"

@@ -1,0 +1,149 @@
+"""Which column of a table is the text, which the label: as named, or the only one that fits."""
+
+import dataclasses
+import re
+
+from tfdistill.data.labelled.tables import is_position
+from tfdistill.system.errors import UserError
+
+# Names of columns in common data sets, written as `_plain` does. A name ending with another one,
+# such as sentence_B, is in the list itself.
+TEXTS = frozenset(
+    "text sentence content review tweet utterance query body message comment headline "
+    "sentence1 sentencea text1 texta question1 premise question 1string".split()
+)
+PAIRS = frozenset(
+    "sentence2 sentenceb text2 textb question2 hypothesis textpair pair answer 2string".split()
+)
+LABELS = frozenset(
+    "label labels class category intent target goldlabel quality sentiment isduplicate".split()
+)
+NUMBERS = frozenset("score label labels target rating similarity similarityscore value".split())
+WORDS = frozenset("tokens words token word".split())
+TAGS = frozenset("tags nertags labels label tag".split())
+QUESTIONS, CONTEXTS, ANSWERS = map(frozenset, (["question"], ["context"], ["answers"]))
+
+
+@dataclasses.dataclass(frozen=True)
+class Role:
+    """What a column is for.
+
+    Attributes:
+        name: in messages.
+        setting: that names the column.
+        usual: frozenset of the usual names.
+        required: whether there must be one.
+    """
+
+    name: str
+    setting: str
+    usual: frozenset
+    required: bool = True
+
+
+TEXT = Role("text", "text_column", TEXTS)
+PAIR = Role("second text", "text_pair_column", PAIRS, required=False)
+LABEL = Role("label", "label_column", LABELS)
+NUMBER = Role("number", "label_column", NUMBERS)
+WORD = Role("words", "text_column", WORDS)
+TAG = Role("tags", "tag_column", TAGS)
+QUESTION = Role("question", "text_column", QUESTIONS)
+CONTEXT = Role("context", "text_pair_column", CONTEXTS)
+ANSWER = Role("answers", "label_column", ANSWERS)
+ROLES = {
+    "text": (TEXT, LABEL, PAIR),
+    "numbers": (TEXT, NUMBER, PAIR),
+    "tags": (WORD, TAG),
+    "spans": (QUESTION, CONTEXT, ANSWER),
+}
+
+
+def named_columns(reading):
+    """Lists the columns that the user names: a tuple of str."""
+    text = "" if reading.text == "text" else reading.text  # the default of `text_column`
+    return tuple(filter(None, (text, reading.pair, reading.label, reading.tag)))
+
+
+def choose_columns(table, kind, reading):
+    """Chooses the columns of a table.
+
+    Args:
+        table: `Table`.
+        kind: "text", "numbers", "tags" or "spans".
+        reading: `Reading`; a column that it does not name is the only one with a usual name.
+
+    Returns:
+        (columns in the order of `ROLES[kind]`, None for a second text that is not there; a tuple of
+        notes).
+
+    Raises:
+        UserError: there is no such column, or several fit.
+    """
+    named = {
+        "text_column": "" if reading.text == "text" else reading.text,
+        "text_pair_column": reading.pair,
+        "label_column": reading.label,
+        "tag_column": reading.tag,
+    }
+    chosen = {}
+    roles = ROLES[kind]
+    for role in roles:
+        if name := named[role.setting]:
+            chosen[role] = _position_or_name(table, name, role)
+    for role in roles:
+        if role not in chosen:
+            chosen[role] = _guess(table, role, chosen, roles)
+    found = tuple(chosen[role] for role in roles)
+    if len(set(found)) < len(found):
+        twice = next(column for column in found if found.count(column) > 1)
+        raise UserError(f"{table.file}: column {twice!r} cannot have two roles: {_cure(roles[0])}")
+    told = [f"{role.name} from {chosen[role]!r}" for role in roles if chosen[role] is not None]
+    return found, (f"{table.file}: {', '.join(told)}",)
+
+
+def _position_or_name(table, name, role):
+    if name in table.columns:
+        return name
+    if is_position(name) and table.columns == tuple(map(str, range(1, len(table.columns) + 1))):
+        number = int(name)
+        if 0 < -number <= len(table.columns):
+            return table.columns[number]
+    raise UserError(
+        f"{table.file}: no column {name!r}, only {_listed(table)}: {_cure(role)}, by its name, or "
+        "by its position where no line has names"
+    )
+
+
+def _guess(table, role, chosen, roles):
+    free = [column for column in table.columns if column not in chosen.values()]
+    fits = [column for column in free if _plain(column) in role.usual]
+    if "text" in fits and role is TEXT:
+        fits = ["text"]
+    if not fits and role.required and len(table.columns) == 2 and not chosen.get(PAIR):
+        # Of two columns, the other role may have a usual name.
+        others = [each for each in roles if each.required and each is not role]
+        rest = [c for c in free if not any(_plain(c) in other.usual for other in others)]
+        fits = rest if len(free) - len(rest) == 1 or len(free) == 1 else []
+    if len(fits) == 1:
+        return fits[0]
+    if not role.required and not fits:
+        return None
+    reason = f"{' and '.join(map(repr, fits))} both fit" if fits else "none has a usual name"
+    raise UserError(
+        f"{table.file}: which column is the {role.name}? Of {_listed(table)}, {reason}: "
+        f"{_cure(role)}"
+    )
+
+
+def _cure(role):
+    return f"set `{role.setting}`"
+
+
+def _listed(table):
+    columns = table.columns[:12]
+    more = ", ..." if len(table.columns) > len(columns) else ""
+    return (", ".join(map(repr, columns)) or "no columns") + more
+
+
+def _plain(column):
+    return re.sub(r"[\W_]+", "", column.lower())

@@ -1,0 +1,150 @@
+"""CoNLL files: a word and its tag per line, an empty line after each sentence."""
+
+import re
+
+from tfdistill.data.labelled.examples import TaggedExample
+from tfdistill.data.labelled.tables import TAB, is_position
+from tfdistill.system.errors import UserError
+
+DOCUMENT = "-DOCSTART-"
+HEADER_WORDS = frozenset("token tokens word words text form".split())
+HEADER_TAGS = frozenset("tag tags label labels ner ner_tag ner_tags upos pos".split())
+_BLANKS = re.compile("[ \t]+")
+_ENTITY_TAG = re.compile(r"O|[BIESLU]-\S+")
+
+
+def read_conll(file, text, reading, bad):
+    """Reads a CoNLL file.
+
+    Columns are separated by tabs if all lines have one, else by blanks. Without a header, the first
+    column has the words and the last the tags; the other way round, if only the first column has
+    tags of entities. Lines of -DOCSTART- and comments (# with another number of columns) are left
+    out. A bad row leaves its sentence out.
+
+    Args:
+        file: its name in messages.
+        text: its content.
+        reading: `Reading`.
+        bad: `BadRows`.
+
+    Returns:
+        (list of `TaggedExample`, tuple of notes).
+
+    Raises:
+        UserError: a row cannot be read, or there is no such column.
+    """
+    numbered = [(number, line.rstrip("\r")) for number, line in enumerate(text.split("\n"), 1)]
+    filled = [line for _, line in numbered if line.strip()]
+    tabs = all(TAB in line for line in filled if not line.startswith(("#", DOCUMENT)))
+    rows = [(number, _split(line, tabs)) for number, line in numbered]
+    width = _usual_width(rows)
+    rows = [
+        (number, fields) for number, fields in rows if not fields or not _is_aside(fields, width)
+    ]
+    word, tag, first, note = _columns(file, rows, reading, width)
+    if word == tag:
+        raise UserError(
+            f"{file}: one column only, {width} wide: a word and its tag are needed in each line, "
+            "separated by a tab or a blank"
+        )
+    examples = _sentences(file, rows[first:], (word, tag, width), bad)
+    return examples, note
+
+
+def _split(line, tabs):
+    if not line.strip():
+        return []
+    return line.split(TAB) if tabs else _BLANKS.split(line.strip(" \t"))
+
+
+def _usual_width(rows):
+    widths = [len(fields) for _, fields in rows if fields]
+    return max(set(widths), key=lambda width: (widths.count(width), width)) if widths else 0
+
+
+def _is_aside(fields, width):
+    """Whether a row is a comment or marks a document."""
+    return fields[0] == DOCUMENT or (fields[0].startswith("#") and len(fields) != width)
+
+
+def _columns(file, rows, reading, width):
+    """(index of the words' column, of the tags', first row of data, notes)."""
+    place, head = next(((i, fields) for i, (_, fields) in enumerate(rows) if fields), (0, []))
+    text = "" if reading.text == "text" and "text" not in head else reading.text
+    tag = reading.tag
+    lower = [field.lower() for field in head]
+    has_header = any(column and not is_position(column) for column in (text, tag)) or (
+        bool(HEADER_WORDS & set(lower)) and bool(HEADER_TAGS & set(lower))
+    )
+    if has_header:
+        first = place + 1
+        word_at = _named(file, text, "text_column", head, HEADER_WORDS)
+        tag_at = _named(file, tag, "tag_column", head, HEADER_TAGS)
+        notes = (f"{file}: words from column {head[word_at]!r}, tags from {head[tag_at]!r}",)
+        return word_at, tag_at, first, notes
+    reverse = not text and not tag and _tags_come_first(rows)
+    word_at = _position(file, text, "text_column", width, width - 1 if reverse else 0)
+    tag_at = _position(file, tag, "tag_column", width, 0 if reverse else width - 1)
+    notes = ()
+    if width > 2 or reverse:
+        notes = (
+            f"{file}: words from column {word_at + 1}, tags from column {tag_at + 1} of {width}",
+        )
+    return word_at, tag_at, 0, notes
+
+
+def _tags_come_first(rows):
+    fields = [fields for _, fields in rows if len(fields) > 1]
+    return all(_ENTITY_TAG.fullmatch(each[0]) for each in fields) and not all(
+        _ENTITY_TAG.fullmatch(each[-1]) for each in fields
+    )
+
+
+def _named(file, name, setting, head, usual):
+    if is_position(name or "-"):
+        return _position(file, name, setting, len(head), 0)
+    if name in head:
+        return head.index(name)
+    found = [i for i, each in enumerate(head) if each.lower() in usual]
+    if name or len(found) != 1:
+        wanted = f"no column {name!r}" if name else "several columns, or none, fit"
+        raise UserError(f"{file}:1: {wanted}: set `{setting}` to one of {', '.join(head)}")
+    return found[0]
+
+
+def _position(file, column, setting, width, usual):
+    if not column:
+        return usual
+    number = int(column)
+    if not 0 < abs(number) <= width:
+        raise UserError(f"{file}: `{setting}`={column}: its lines have {width} columns")
+    return number - 1 if number > 0 else width + number
+
+
+def _sentences(file, rows, columns, bad):
+    """The sentences of rows; one with a bad row is left out: list of `TaggedExample`."""
+    word_at, tag_at, width = columns
+    examples, words, tags, start, good = [], [], [], 0, True
+    for number, fields in [*rows, (0, [])]:
+        if not fields:
+            if words and good:
+                examples.append(TaggedExample(tuple(words), tuple(tags), f"{file}:{start}"))
+            words, tags, good = [], [], True
+            continue
+        problem = _problem(fields, columns)
+        if problem and good:
+            bad.add(file, number, problem)
+        good = good and not problem
+        start = start if words else number
+        words.append(fields[word_at] if good else "")
+        tags.append(fields[tag_at] if good else "")
+    return examples
+
+
+def _problem(fields, columns):
+    word_at, tag_at, width = columns
+    if len(fields) != width:
+        return f"{len(fields)} columns, not {width} as in the other lines"
+    if not fields[word_at].strip():
+        return "no word"
+    return "" if fields[tag_at].strip() else "no tag"

@@ -1,0 +1,120 @@
+"""Files with labels: which format they have, and their examples."""
+
+import re
+from pathlib import Path
+
+from tfdistill.data.labelled.columns import TAGS, WORDS, named_columns
+from tfdistill.data.labelled.conll import read_conll
+from tfdistill.data.labelled.rows import table_examples
+from tfdistill.data.labelled.squad import read_squad
+from tfdistill.data.labelled.tables import SEPARATORS, TAB, read_json, read_separated
+from tfdistill.data.text_files import check_file, read_text
+from tfdistill.system.errors import UserError
+
+CSV, TSV, JSONL, CONLL, SQUAD = FORMATS = ("csv", "tsv", "jsonl", "conll", "squad")
+# Formats of each kind of examples.
+OF_KIND = {
+    "text": (CSV, TSV, JSONL),
+    "numbers": (CSV, TSV, JSONL),
+    "tags": (CONLL, CSV, TSV, JSONL),
+    "spans": (SQUAD, JSONL),
+}
+_SEPARATORS = {"": SEPARATORS, CSV: (";", ","), TSV: (TAB,)}
+_ROWS = re.compile(r'\s*(\[\s*)?\{\s*"')
+_ARTICLES = re.compile(r'\s*\{[^\[{]*"data"\s*:\s*\[')
+
+
+def read_checked(path, setting):
+    """Reads a text file.
+
+    Args:
+        path: the file.
+        setting: the setting that names it, for messages.
+
+    Returns:
+        str, its content.
+
+    Raises:
+        UserError: it is missing, empty, or not text.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise UserError(f"`{setting}`={path}: a folder: name one file")
+    if not path.is_file():
+        raise UserError(f"`{setting}`={path}: no such file")
+    if not check_file(path).head.strip():
+        raise UserError(f"`{setting}`={path}: the file is empty")
+    return read_text(path)
+
+
+def find_format(text, path, kind, wanted=""):
+    """Finds the format of a file.
+
+    Args:
+        text: its content.
+        path: its `Path`.
+        kind: "text", "numbers", "tags" or "spans".
+        wanted: one of `FORMATS` to force it.
+
+    Returns:
+        One of `FORMATS`.
+
+    Raises:
+        UserError: the kind of examples has no such format.
+    """
+    found = wanted or _found(text, path, kind)
+    if found not in OF_KIND[kind]:
+        named = f"`data_format`={wanted}" if wanted else f"{path} looks like {found}, and"
+        raise UserError(f"{named}: this task reads {', '.join(OF_KIND[kind])}")
+    return found
+
+
+def _found(text, path, kind):
+    head = text[:4096]
+    if kind == "spans":
+        return SQUAD if _ARTICLES.match(head) or not _ROWS.match(head) else JSONL
+    if _ROWS.match(head):
+        return SQUAD if _ARTICLES.match(head) and "paragraphs" in head else JSONL
+    first = head.lstrip("\n").split("\n")[0]
+    if kind == "tags":
+        suffixes = [suffix.lower() for suffix in path.suffixes]
+        names = {name.strip('"\r ').lower() for name in re.split("[,;]", first)}
+        is_table = ".csv" in suffixes or (names & WORDS and names & TAGS)
+        return CSV if is_table else CONLL
+    return TSV if "\t" in first else CSV
+
+
+def read_file(path, setting, kind, reading, bad):
+    """Reads the examples of a file.
+
+    Args:
+        path: the file.
+        setting: the setting that names it, for messages.
+        kind: "text", "numbers", "tags" or "spans".
+        reading: `Reading`.
+        bad: `BadRows`.
+
+    Returns:
+        (list of examples, tuple of notes).
+
+    Raises:
+        UserError: the file or a row cannot be read.
+    """
+    text, path = read_checked(path, setting), Path(path)
+    file, found = str(path), find_format(text, path, kind, reading.format)
+    if found == CONLL:
+        examples, notes = read_conll(file, text, reading, bad)
+    elif found == SQUAD:
+        examples, notes = read_squad(file, text, bad), ()
+    else:
+        if found == JSONL:
+            table = read_json(file, text, bad)
+        else:
+            separators = _SEPARATORS[reading.format]
+            named = named_columns(reading)
+            table = read_separated(file, text, bad, named=named, separators=separators)
+        examples, notes = table_examples(table, kind, reading, bad)
+    if not examples:
+        left_out = f", and {bad.counts[file]:,} bad rows" if bad.counts.get(file) else ""
+        raise UserError(f"`{setting}`={path}: no examples in it{left_out}")
+    return examples, notes

@@ -1,0 +1,119 @@
+"""Rows of tables turned into examples."""
+
+import ast
+import math
+
+from tfdistill.data.labelled.columns import choose_columns
+from tfdistill.data.labelled.examples import TaggedExample, TextExample
+from tfdistill.data.labelled.squad import span_example
+
+
+def table_examples(table, kind, reading, bad):
+    """Turns the rows of a table into examples.
+
+    Args:
+        table: `Table`.
+        kind: "text", "numbers", "tags" or "spans". A cell of words or tags is a list, or text with
+            blanks between them; a cell of answers is SQuAD's {"text": [...], "answer_start": [...]}
+            or a list of {"text", "answer_start"}.
+        reading: `Reading`.
+        bad: `BadRows`.
+
+    Returns:
+        (list of examples, tuple of notes). A row without a label is a bad one, unless no row has
+        one: their labels are None then.
+
+    Raises:
+        UserError: a row cannot be read, or there is no such column.
+    """
+    columns, notes = choose_columns(table, kind, reading)
+    rows = list(table.rows)
+    # Test files of contests have no labels: no row with None, or -1 in data sets of the hub.
+    label = columns[1] if kind != "spans" else columns[2]
+    unknown = bool(rows) and all(row.get(label) is None for _, row in rows)
+    read = {"text": _text, "numbers": _text, "tags": _tagged, "spans": _span}[kind]
+    examples = []
+    for place, row in rows:
+        cells = [None if column is None else row.get(column) for column in columns]
+        has_pair = kind in ("text", "numbers") and columns[2] is not None
+        try:
+            examples.append(read(cells, f"{table.file}:{place}", kind, (unknown, has_pair)))
+        except ValueError as problem:
+            bad.add(table.file, place, str(problem))
+    return examples, (*table.notes, *notes)
+
+
+def read_number(value):
+    """Reads the number of a regression label.
+
+    Args:
+        value: str or number.
+
+    Returns:
+        float.
+
+    Raises:
+        ValueError: it is not a finite number.
+    """
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if isinstance(value, bool) or not math.isfinite(number):
+        raise ValueError(f"the label {value!r} is not a number")
+    return number
+
+
+def _text(cells, origin, kind, known):
+    text, label, pair = cells
+    unknown, has_pair = known
+    text = _filled(text, "text")
+    pair = _filled(pair, "second text") if has_pair else None
+    if unknown:
+        label = None
+    elif label is None or (isinstance(label, str) and not label.strip()):
+        raise ValueError("no label")
+    elif kind == "numbers":
+        label = read_number(label)
+    elif isinstance(label, (list, dict)):
+        raise ValueError("several labels, where one is needed")
+    else:
+        label = str(label).strip()
+    return TextExample(text, pair, label, None, origin)
+
+
+def _filled(text, name):
+    if text is not None and not isinstance(text, str):
+        raise ValueError(f"the {name} is a {type(text).__name__}, not text")
+    if not (text or "").strip():
+        raise ValueError(f"no {name}")
+    return text
+
+
+def _tagged(cells, origin, kind, known):
+    words, tags = _listed(cells[0], "words"), None
+    if not words or not all(word.strip() for word in words):
+        raise ValueError("no words, or an empty one")
+    if not known[0]:
+        tags = _listed(cells[1], "tags")
+        if len(tags) != len(words):
+            raise ValueError(f"{len(tags)} tags for {len(words)} words")
+        if not all(tags):
+            raise ValueError("an empty tag")
+    return TaggedExample(words, tags, origin)
+
+
+def _listed(cell, name):
+    if isinstance(cell, str):
+        try:
+            cell = ast.literal_eval(cell) if cell.startswith("[") else cell.split()
+        except (ValueError, SyntaxError):
+            cell = cell.split()
+    if not isinstance(cell, (list, tuple)):
+        raise ValueError(f"no {name}")
+    return tuple(str(item) for item in cell)
+
+
+def _span(cells, origin, kind, known):
+    question, context, answers = cells
+    return span_example((origin, question, context), answers, context, origin)

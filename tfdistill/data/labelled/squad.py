@@ -1,0 +1,89 @@
+"""SQuAD's JSON, versions 1.1 and 2.0."""
+
+import json
+
+from tfdistill.data.labelled.examples import SpanExample
+from tfdistill.system.errors import UserError
+
+FORM = '{"data": [{"title", "paragraphs": [{"context", "qas": [{"id", "question", "answers"}]}]}]}'
+
+
+def read_squad(file, text, bad):
+    """Reads a file of articles with questions.
+
+    Args:
+        file: its name in messages.
+        text: its content.
+        bad: `BadRows`, here questions.
+
+    Returns:
+        list of `SpanExample`; an example's group is its article.
+
+    Raises:
+        UserError: the file has another form, or an answer does not stand where it should.
+    """
+    try:
+        articles = json.loads(text)["data"]
+        return [
+            example
+            for number, article in enumerate(articles, 1)
+            for paragraph in article["paragraphs"]
+            for example in _questions(file, paragraph, article.get("title") or str(number), bad)
+        ]
+    except json.JSONDecodeError as error:
+        line, reason = error.lineno, error.msg
+        raise UserError(f"{file}:{line}: not JSON ({reason}): SQuAD's form is {FORM}") from None
+    except (KeyError, TypeError, AttributeError) as error:
+        missing = f"no {error}" if isinstance(error, KeyError) else "another form"
+        raise UserError(f"{file}: {missing}: SQuAD's form is {FORM}") from None
+
+
+def _questions(file, paragraph, title, bad):
+    context = paragraph["context"]
+    for row in paragraph["qas"]:
+        name = str(row.get("id", row["question"]))
+        answers = [] if row.get("is_impossible") else row.get("answers")
+        try:
+            yield span_example((name, row["question"], context), answers, title, f"{file}:{name}")
+        except ValueError as problem:
+            bad.add(file, name, str(problem))
+
+
+def span_example(texts, answers, group, origin):
+    """Makes an example of a question, if its answers are right.
+
+    Args:
+        texts: (id, question, context).
+        answers: list of dicts of `text` and `answer_start`, or a dict of lists of both.
+        group: the key of examples of one article.
+        origin: file and question.
+
+    Returns:
+        `SpanExample`.
+
+    Raises:
+        ValueError: what is wrong.
+    """
+    name, question, context = texts
+    if not isinstance(question, str) or not question.strip():
+        raise ValueError("no question")
+    if not isinstance(context, str) or not context.strip():
+        raise ValueError("no context")
+    if isinstance(answers, dict):
+        pairs = list(zip(answers["text"], answers["answer_start"], strict=True))
+    elif isinstance(answers, list):
+        pairs = [(answer["text"], answer["answer_start"]) for answer in answers]
+    else:
+        raise ValueError("no answers (a question without has an empty list of them)")
+    for text, start in pairs:
+        _check_answer(text, start, context)
+    return SpanExample(name, question, context, tuple(dict.fromkeys(pairs)), group, origin)
+
+
+def _check_answer(text, start, context):
+    if not isinstance(text, str) or not text.strip():
+        raise ValueError("an empty answer")
+    if isinstance(start, bool) or not isinstance(start, int):
+        raise ValueError(f"answer_start {start!r} is no whole number")
+    if start < 0 or context[start : start + len(text)] != text:
+        raise ValueError(f"the answer {text[:40]!r} is not at character {start} of its context")

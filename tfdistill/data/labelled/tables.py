@@ -1,0 +1,205 @@
+"""Tables of examples: CSV, TSV, and JSON with a row per object, with the lines of their rows."""
+
+import csv
+import dataclasses
+import itertools
+import json
+import re
+import sys
+from collections.abc import Iterable
+
+from tfdistill.system.errors import UserError
+
+TAB, QUOTE = "\t", '"'
+SEPARATORS = (TAB, ";", ",")  # the first of them that the first line has
+
+_ENCLOSED = re.compile(r'(?:^|\t)"((?:[^"]|"")*)"(?=\t|$)', re.MULTILINE)
+_NEEDS_QUOTES = re.compile(r'""|\t|\n')
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """The rows of a file or of a split.
+
+    Attributes:
+        file: its name in messages.
+        columns: tuple of the columns' names, or of their positions from "1" without a header.
+        rows: iterable of (place, dict of columns to values), the place being a line or a number.
+        notes: tuple of lines that tell how it is read.
+    """
+
+    file: str
+    columns: tuple
+    rows: Iterable
+    notes: tuple = ()
+
+
+def is_position(column):
+    """Whether a column's name is a position: 1, 2, ..., or -1 for the last."""
+    return column.removeprefix("-").isdecimal() and int(column) != 0
+
+
+def read_separated(file, text, bad, *, named=(), names=(), quoted=None, separators=SEPARATORS):
+    """Reads CSV and TSV.
+
+    Tabs separate the columns if the first line has one, else commas or semicolons. Quotes enclose
+    fields of CSV; they are text in TSV, unless the file needs them to enclose tabs, line breaks or
+    quotes. A file in which they enclose nothing consistently is read without.
+
+    Args:
+        file: its name in messages.
+        text: its content.
+        bad: `BadRows`.
+        named: the columns that the user names: if all are positions, there is no header.
+        names: names of the columns of a file without a header.
+        quoted: whether quotes enclose fields; None: as said above.
+        separators: those that the first line may have, the first one found being taken.
+
+    Returns:
+        `Table`.
+    """
+    lines = text.split("\n")
+    if lines and not lines[-1]:
+        lines.pop()
+    lines = [line.removesuffix("\r") for line in lines]
+    head = next((line for line in lines if line.strip()), "")
+    separator = next((each for each in separators if each in head), separators[-1])
+    if quoted is None:
+        quoted = _is_quoted(lines, separator)
+    split = _quoted_rows if quoted else _plain_rows
+    rows = split(file, lines, separator, bad)
+    first = next(rows, (1, []))
+    if not names and named and all(is_position(c) and c not in first[1] for c in named):
+        names = tuple(map(str, range(1, len(first[1]) + 1)))
+    columns = tuple(names or first[1])
+    if len(set(columns)) < len(columns):
+        twice = next(column for column in columns if columns.count(column) > 1)
+        raise UserError(f"{file}:1: two columns are called {twice!r}: give each a name of its own")
+    rest = itertools.chain([first], rows) if names else rows
+    notes = ()
+    if separator != TAB and not quoted and any(QUOTE in line for line in lines):
+        notes = (f"{file}: quotes do not enclose fields and are read as text",)
+    return Table(file, columns, _named_rows(file, rest, columns, bad), notes)
+
+
+def read_json(file, text, bad):
+    """Reads JSON: one object per line, or one list of objects.
+
+    Args:
+        file, text, bad: as for `read_separated`.
+
+    Returns:
+        `Table`; its columns are those of the first row.
+    """
+    rows = _json_rows(file, text, bad)
+    first = next(rows, None)
+    if first is None:
+        return Table(file, (), ())
+    return Table(file, tuple(first[1]), itertools.chain([first], rows))
+
+
+def _named_rows(file, rows, columns, bad):
+    for place, values in rows:
+        if len(values) != len(columns):
+            bad.add(file, place, f"{len(values)} columns, not {len(columns)} as in the first line")
+        else:
+            yield place, dict(zip(columns, values, strict=True))
+
+
+def _plain_rows(file, lines, separator, bad):
+    """Yields (line, fields), quotes being text."""
+    for number, line in enumerate(lines, 1):
+        if line.strip(" "):
+            yield number, line.split(separator)
+
+
+def _quoted_rows(file, lines, separator, bad):
+    """Yields (line, fields); after a row whose quotes are wrong, reading goes on at its next line.
+
+    The module csv ends a row with an error where text follows a quote that closes a field, or where
+    a quote is never closed.
+    """
+    csv.field_size_limit(sys.maxsize)
+    start = 0
+    while start < len(lines):
+        rest = (f"{line}\n" for line in itertools.islice(lines, start, None))
+        reader = csv.reader(rest, delimiter=separator, strict=True)
+        before = start
+        try:
+            for fields in reader:
+                if fields:
+                    yield before + 1, fields
+                before = start + reader.line_num
+            return
+        except csv.Error:
+            problem = f"a quote ({QUOTE}) that is not closed, or text after the one that closes"
+            bad.add(file, before + 1, problem)
+            start = before + 1
+
+
+class _Unreadable(Exception):
+    """A row whose quotes are wrong, while a file's quoting is tried."""
+
+
+class _Strict:
+    """`BadRows` of a trial."""
+
+    def add(self, file, place, problem):
+        raise _Unreadable
+
+
+def _is_quoted(lines, separator):
+    """Whether quotes enclose fields of the file."""
+    if not any(QUOTE in line for line in lines):
+        return False
+    try:
+        rows = [fields for _, fields in _quoted_rows("", lines, separator, _Strict())]
+    except _Unreadable:
+        # Either a wrong row of a quoted file, or quotes that are text.
+        plain = {len(fields) for _, fields in _plain_rows("", lines, separator, None)}
+        return separator != TAB and len(plain) > 1
+    if separator != TAB:
+        return True
+    if len({len(fields) for fields in rows}) > 1:
+        return False
+    # Writers of TSV enclose what needs it, or everything; other quotes belong to the text.
+    enclosed = _ENCLOSED.findall("\n".join(lines))
+    header_enclosed = len(_ENCLOSED.findall(lines[0])) == len(rows[0])
+    return header_enclosed or (bool(enclosed) and all(map(_NEEDS_QUOTES.search, enclosed)))
+
+
+def _json_rows(file, text, bad):
+    """Yields (place, object)."""
+    if text.lstrip().startswith("["):
+        values = enumerate(_parsed(file, text), 1)
+        numbered = ((f"row {number}", value) for number, value in values)
+    else:
+        numbered = _json_lines(file, text, bad)
+    for place, value in numbered:
+        if not isinstance(value, dict):
+            bad.add(file, place, "not a JSON object with a value for each column")
+        else:
+            yield place, value
+
+
+def _json_lines(file, text, bad):
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            bad.add(file, number, f"not JSON ({getattr(error, 'msg', error)})")
+        else:
+            yield number, value
+
+
+def _parsed(file, text):
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        reason = getattr(error, "msg", error)
+        line = getattr(error, "lineno", 1)
+        raise UserError(
+            f"{file}:{line}: not JSON ({reason}): give one list of objects, or one object per line"
+        ) from None
