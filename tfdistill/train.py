@@ -15,6 +15,7 @@ from tfdistill.command_line.run_config import RecipeOptions
 from tfdistill.command_line.user_recipe import require_on_command_line
 from tfdistill.settings.distillation import Distillation
 from tfdistill.settings.fine_tuning import FineTuning
+from tfdistill.settings.labelled_data import LabelledDataSettings
 from tfdistill.settings.models import Student, Teacher
 from tfdistill.settings.optimizer import Optimizer
 from tfdistill.settings.run import Run
@@ -24,8 +25,8 @@ from tfdistill.settings.text import Corpus, Rows
 COMMAND = Command(
     __doc__,
     (
-        *(TaskChoice, Corpus, Rows, Teacher, Student, Distillation, FineTuning),
-        *(RecipeOptions, Optimizer, Run),
+        *(TaskChoice, LabelledDataSettings, Corpus, Rows, Teacher, Student),
+        *(Distillation, FineTuning, RecipeOptions, Optimizer, Run),
     ),
 )
 

@@ -6,6 +6,7 @@ from typing import Annotated
 from tfdistill import recipes
 from tfdistill.settings.distillation import Distillation
 from tfdistill.settings.fine_tuning import FineTuning
+from tfdistill.settings.labelled_data import LabelledDataSettings
 from tfdistill.settings.models import Student, Teacher
 from tfdistill.settings.optimizer import Optimizer
 from tfdistill.settings.run import Run
@@ -23,7 +24,7 @@ _RECIPE = dataclasses.replace(_RECIPE, help=_RECIPE.help.format(recipes=", ".joi
 @dataclasses.dataclass(frozen=True, init=False)
 class RunConfig(
     *(Compare, Doctor, Model, Run, Optimizer, RecipeOptions),
-    *(FineTuning, Distillation, Student, Teacher, Rows, Corpus, TaskChoice),
+    *(FineTuning, Distillation, Student, Teacher, Rows, Corpus, LabelledDataSettings, TaskChoice),
 ):
     """All settings of a command; the names of the fields are those of the flags.
 

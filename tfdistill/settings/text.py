@@ -27,12 +27,17 @@ class Corpus(Settings):
     ] = "sample"
     text_column: Annotated[
         str,
-        Option("Column that holds the text in .json and .jsonl files and in data sets of the hub."),
+        Option(
+            "Column that holds the text in .json and .jsonl files and in data sets of the hub. Of "
+            "examples with labels: the text, the words or the question; where no column is called "
+            "text, the one with a usual name."
+        ),
     ] = "text"
     data_dir: Annotated[
         str,
         Option(
-            "Folder with the files of wikitext-2 or wikitext-103; empty: download from the hub.",
+            "Folder with the files of wikitext-2 or wikitext-103 (empty: download from the hub), "
+            "or with those of GLUE for `task_data`.",
             path=PATH,
             source=True,
             effect=NOTHING,
