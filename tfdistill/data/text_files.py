@@ -186,6 +186,33 @@ def read_column(path, column):
         yield text if text.isascii() else _LONE_SURROGATE.sub("\ufffd", text)
 
 
+def parse_json(text):
+    """Reads a JSON value; halves of surrogate pairs, which no text has, become U+FFFD.
+
+    Args:
+        text: str.
+
+    Returns:
+        The value.
+
+    Raises:
+        ValueError: it is not JSON.
+        RecursionError: it is nested too deeply.
+    """
+    value = json.loads(text)
+    return _without_surrogates(value) if "\\ud" in text or "\\uD" in text else value
+
+
+def _without_surrogates(value):
+    if isinstance(value, str):
+        return _LONE_SURROGATE.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_without_surrogates(each) for each in value]
+    if isinstance(value, dict):
+        return {_without_surrogates(k): _without_surrogates(v) for k, v in value.items()}
+    return value
+
+
 def decode_entities(text):
     """Decodes HTML entities; other ampersands stay.
 

@@ -61,6 +61,13 @@ def test_the_format_does_not_matter(write, name, text):
     assert found.digest() == expected.digest()
 
 
+def test_halves_of_surrogate_pairs_are_replaced(write):
+    lines = [json.dumps({"text": f"\ud83d {i} \U0001f600", "label": i % 2}) for i in range(40)]
+    data = open_labelled("text", train_data=write("a.jsonl", "\n".join(lines)))
+    assert data.splits["train"][0].text.startswith("\ufffd ")
+    assert data.splits["train"][0].text.endswith(" \U0001f600")
+
+
 def test_digest():
     data = LabelledData("a", {"train": [TextExample("a", None, "x")]}, ("x",))
     same = LabelledData("b", {"train": [TextExample("a", None, "x", origin="7")]}, ("x",), ("n",))
@@ -254,8 +261,20 @@ def test_classes_of_a_hub_set_have_names(hub_set):
     spec = hub_set(features, train=train, validation=train, test=unknown)
     data = open_labelled("text", train_data=spec)
     assert data.labels == ("bad", "good") and data.splits["train"][1].label == "bad"
-    assert len(data.splits["validation"]) == 40 and "test" in data.facts["cut_from_train"]
-    assert data.facts["in_train_too"]["validation"] == 36
+    # The test split has no labels: the validation split is the test split.
+    assert data.facts["cut_from_train"] == ["validation"]
+    assert data.facts["examples"] == {"train": 36, "validation": 4, "test": 40}
+    assert data.facts["in_train_too"]["test"] == 36
+
+
+def test_a_hub_set_of_two_splits(hub_set, write):
+    rows = {"text": [a for a, _ in ROWS], "label": [b for _, b in ROWS]}
+    few = {"text": ["a", "b"], "label": ["no", "yes"]}
+    spec = hub_set(train=rows, validation=few)
+    assert open_labelled("text", train_data=spec).facts["examples"]["test"] == 2
+    own = write("own.csv", CSV)
+    data = open_labelled("text", train_data=spec, test_data=own)
+    assert data.facts["examples"] == {"train": 60, "validation": 2, "test": 60}
 
 
 def test_tags_of_a_hub_set_have_names(hub_set):

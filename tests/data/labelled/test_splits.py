@@ -74,7 +74,7 @@ def test_questions_of_an_article_stay_together():
     assert not articles[0] & articles[1] | articles[0] & articles[2] | articles[1] & articles[2]
     # Of few articles, the questions about a context stay together.
     splits = cut_splits({"train": examples[:40]}, BOTH)
-    contexts = [{e.context for e in part} for part in splits.values()]
+    contexts = [{e.context for e in splits[split]} for split in ("train", *BOTH)]
     assert [len(each) for each in contexts] == [16, 2, 2]
 
 
@@ -84,6 +84,13 @@ def test_a_class_never_vanishes_from_the_training_split():
     tagged = [TaggedExample((f"w{i}",), ("B-rare" if i % 50 == 0 else "O",)) for i in range(100)]
     for _ in range(5):
         assert ("B-rare",) in {e.tags for e in cut_splits({"train": tagged}, BOTH)["train"]}
+
+
+def test_many_rare_classes():
+    examples = [TextExample(f"t {i}", None, f"class {i % 100}") for i in range(300)]
+    splits = cut_splits({"train": examples}, BOTH)
+    assert [len(splits[split]) for split in ("train", *BOTH)] == [240, 30, 30]
+    assert len({e.label for e in splits["train"]}) == 100
 
 
 def test_numbers_of_all_sizes_are_in_each_split():

@@ -11,6 +11,8 @@ MOST_NAMED = 12  # labels in a message
 def labelled_splits(splits):
     """Leaves out held-out splits whose labels are unknown.
 
+    Without a labelled test split, validation examples are the test split.
+
     Args:
         splits: dict of splits to lists of examples.
 
@@ -28,6 +30,9 @@ def labelled_splits(splits):
             raise UserError(f"{_file(examples[0])}: no row has a label: set `label_column`")
         else:
             notes.append(f"{_file(examples[0])}: without labels, left out as {split} split")
+    if "test" in splits and "test" not in found and "validation" in found:
+        found["test"] = found.pop("validation")
+        notes.append(f"{_file(found['test'][0])}: is the test split instead")
     return found, notes
 
 

@@ -39,7 +39,8 @@ def open_labelled(
         kind: "text" (texts or pairs with a class), "numbers" (the same with a number), "tags" or
             "spans".
         train_data, validation_data, test_data: a file each, or "hf:NAME[:CONFIG]". A data set of
-            the hub for training also has the other splits. Test data alone are allowed.
+            the hub for training also has the other splits; of two splits, the second is the test
+            split. Test data alone are allowed.
         task_data: "glue/NAME" or "sample_authors" instead.
         data_dir: GLUE's folder.
         reading: `Reading`.
@@ -140,7 +141,10 @@ def _named(kind, files, reading, bad):
 def _wanted(tables, split, files):
     """The splits of a data set of the hub that one setting stands for."""
     if split == "train" and "train" in tables:
-        return {part: table for part, table in tables.items() if part == split or part not in files}
+        found = {part: t for part, t in tables.items() if part == split or part not in files}
+        if "validation" in found and "test" not in found and "test" not in files:
+            found["test"] = found.pop("validation")  # as data sets with two splits are used
+        return found
     return {split: tables.get(split) or next(iter(tables.values()))}
 
 

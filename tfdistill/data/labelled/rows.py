@@ -35,6 +35,8 @@ def table_examples(table, kind, reading, bad):
     examples = []
     for place, row in rows:
         cells = [None if column is None else row.get(column) for column in columns]
+        if kind == "spans":  # as SQuAD's rows on the hub have them
+            cells += [row.get("id"), row.get("title")]
         has_pair = kind in ("text", "numbers") and columns[2] is not None
         try:
             examples.append(read(cells, f"{table.file}:{place}", kind, (unknown, has_pair)))
@@ -115,5 +117,6 @@ def _listed(cell, name):
 
 
 def _span(cells, origin, kind, known):
-    question, context, answers = cells
-    return span_example((origin, question, context), answers, context, origin)
+    question, context, answers, name, title = cells
+    texts = (str(name or origin), question, context)
+    return span_example(texts, answers, title or context, origin)

@@ -8,7 +8,7 @@ from tfdistill.system.errors import UserError
 
 SHARE = 0.1  # of the training data, for each split that is cut
 MOST = {"validation": 1000, "test": 2000}  # examples of a split that is cut
-FEWEST_GROUPS = 5  # with fewer articles, questions are kept together by context
+FILLED = 0.5  # of a split that is cut, at least; else questions stay together by context only
 STRATA = 5  # ranges of equal size, of numbers
 
 
@@ -29,9 +29,22 @@ def cut_splits(splits, missing):
     Raises:
         UserError: there are too few examples that share nothing.
     """
-    splits, train = dict(splits), splits["train"]
+    train = splits["train"]
+    cut, least = _cut(train, missing, _groups(train, articles=True))
+    if least < FILLED and isinstance(train[0], SpanExample):  # few articles
+        cut, _ = _cut(train, missing, _groups(train, articles=False))
+    for split in missing:
+        if not cut[split]:
+            raise UserError(
+                f"{len(train):,} training examples are too few to cut a {split} split from, or too "
+                f"many of them share texts: give `{split}_data`"
+            )
+    return {**splits, **cut}
+
+
+def _cut(train, missing, groups):
+    """({split: examples} with "train", the share of the least filled split that is filled)."""
     strata = _strata(train)
-    groups = _groups(train)
     left = collections.Counter(stratum for each in strata for stratum in each)
     counts = collections.Counter(each[0] for each in strata)
     taken = {}
@@ -44,16 +57,12 @@ def cut_splits(splits, missing):
                 for member in members:
                     quota[strata[member][0]] -= 1
                     left.subtract(strata[member])
-        chosen = [m for key, members in groups if taken.get(key) == split for m in members]
-        if not chosen:
-            raise UserError(
-                f"{len(train):,} training examples are too few to cut a {split} split from, or too "
-                f"many of them share texts: give `{split}_data`"
-            )
-        splits[split] = [train[member] for member in sorted(chosen)]
-    kept = [m for key, members in groups if key not in taken for m in members]
-    splits["train"] = [train[member] for member in sorted(kept)]
-    return splits
+    found = {}
+    for split in ("train", *missing):
+        members = [m for key, part in groups if taken.get(key, "train") == split for m in part]
+        found[split] = [train[member] for member in sorted(members)]
+    wanted = {split: min(SHARE * len(train), MOST[split]) for split in missing}
+    return found, min(len(found[split]) / wanted[split] for split in missing)
 
 
 def _fits(members, strata, quota, left):
@@ -69,7 +78,7 @@ def _fits(members, strata, quota, left):
 def _strata(examples):
     """The stratum of each example, and what else must not vanish from the training split: tuples.
 
-    The stratum is the class, or the range of the number.
+    The stratum is the class, one for all rare classes, or the range of the number.
     """
     if isinstance(examples[0], SpanExample):
         return [("",)] * len(examples)
@@ -81,14 +90,14 @@ def _strata(examples):
         for rank, place in enumerate(ranked):
             strata[place] = (rank * STRATA // len(examples),)
         return strata
-    return [(example.label,) for example in examples]
+    counts = collections.Counter(example.label for example in examples)
+    rare = {label for label, count in counts.items() if count * SHARE < 0.5}
+    return [("" if e.label in rare else e.label, e.label) for e in examples]
 
 
-def _groups(examples):
+def _groups(examples, articles):
     """Groups of examples that stay together: list of (key, list of indices), by their hashes."""
-    keys = [_keys(example, articles=True) for example in examples]
-    if isinstance(examples[0], SpanExample) and len({key[0] for key in keys}) < FEWEST_GROUPS:
-        keys = [_keys(example, articles=False) for example in examples]
+    keys = [_keys(example, articles) for example in examples]
     parents = {}
 
     def root(key):

@@ -3,6 +3,7 @@
 import json
 
 from tfdistill.data.labelled.examples import SpanExample
+from tfdistill.data.text_files import parse_json
 from tfdistill.system.errors import UserError
 
 FORM = '{"data": [{"title", "paragraphs": [{"context", "qas": [{"id", "question", "answers"}]}]}]}'
@@ -23,7 +24,7 @@ def read_squad(file, text, bad):
         UserError: the file has another form, or an answer does not stand where it should.
     """
     try:
-        articles = json.loads(text)["data"]
+        articles = parse_json(text)["data"]
         return [
             example
             for number, article in enumerate(articles, 1)

@@ -3,11 +3,11 @@
 import csv
 import dataclasses
 import itertools
-import json
 import re
 import sys
 from collections.abc import Iterable
 
+from tfdistill.data.text_files import parse_json
 from tfdistill.system.errors import UserError
 
 TAB, QUOTE = "\t", '"'
@@ -187,7 +187,7 @@ def _json_lines(file, text, bad):
         if not line.strip():
             continue
         try:
-            value = json.loads(line)
+            value = parse_json(line)
         except (ValueError, RecursionError) as error:
             bad.add(file, number, f"not JSON ({getattr(error, 'msg', error)})")
         else:
@@ -196,7 +196,7 @@ def _json_lines(file, text, bad):
 
 def _parsed(file, text):
     try:
-        return json.loads(text)
+        return parse_json(text)
     except (ValueError, RecursionError) as error:
         reason = getattr(error, "msg", error)
         line = getattr(error, "lineno", 1)
