@@ -40,7 +40,7 @@ def test_the_order_of_the_rows_does_not_matter():
 
 
 def test_large_data_have_smaller_shares():
-    splits = cut_splits({"train": texts(40_000)}, BOTH)
+    splits = cut_splits({"train": texts(21_000)}, BOTH)
     assert abs(len(splits["validation"]) - MOST["validation"]) <= 3
     assert abs(len(splits["test"]) - MOST["test"]) <= 3
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import random
 
 import pytest
 
@@ -49,6 +50,27 @@ def test_quoted_tsv(quoting):
 def test_quotes_in_tsv_are_text(line):
     found, _ = rows(f"text\tlabel\nfirst\t1\n{line}\t0\nmore\t1\n")
     assert found == [(2, "first", "1"), (3, line, "0"), (4, "more", "1")]
+
+
+def test_quotes_in_tsv_that_seem_to_enclose_lines():
+    text = 'text\tlabel\n"\t1\nsaid "no\t0\nof 6 "\t1\n'
+    assert [row[1] for row in rows(text)[0]] == ['"', 'said "no', 'of 6 "']
+    text = 'text\tlabel\n"two\nlines"\t1\n'
+    assert [row[1] for row in rows(text)[0]] == ["two\nlines"]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_random_fields(separator):
+    generator = random.Random(3)
+    for _ in range(200):
+        written = io.StringIO()
+        values = [["text", "label"]]
+        values += [
+            ["".join(generator.choices('ab ",;', k=6)), generator.choice("xy")] for _ in range(4)
+        ]
+        csv.writer(written, delimiter=separator).writerows(values)
+        found, _ = rows(written.getvalue(), separators=(separator,))
+        assert [list(row[1:]) for row in found] == values[1:]
 
 
 def test_quotes_that_enclose_nothing_in_csv_are_text():

@@ -152,20 +152,22 @@ def _is_quoted(lines, separator):
     """Whether quotes enclose fields of the file."""
     if not any(QUOTE in line for line in lines):
         return False
+    plain = [len(fields) for _, fields in _plain_rows("", lines, separator, None)]
+    is_plain = len(set(plain)) == 1  # every line is a row, if quotes are text
     try:
         rows = [fields for _, fields in _quoted_rows("", lines, separator, _Strict())]
     except _Unreadable:
         # Either a wrong row of a quoted file, or quotes that are text.
-        plain = {len(fields) for _, fields in _plain_rows("", lines, separator, None)}
-        return separator != TAB and len(plain) > 1
+        return separator != TAB and not is_plain
     if separator != TAB:
         return True
-    if len({len(fields) for fields in rows}) > 1:
+    # Writers of TSV enclose everything, or what needs it; other quotes belong to the text.
+    if len(_ENCLOSED.findall(lines[0])) == len(rows[0]):
+        return True
+    if len({len(fields) for fields in rows}) > 1 or (is_plain and len(rows) < len(plain)):
         return False
-    # Writers of TSV enclose what needs it, or everything; other quotes belong to the text.
     enclosed = _ENCLOSED.findall("\n".join(lines))
-    header_enclosed = len(_ENCLOSED.findall(lines[0])) == len(rows[0])
-    return header_enclosed or (bool(enclosed) and all(map(_NEEDS_QUOTES.search, enclosed)))
+    return bool(enclosed) and all(map(_NEEDS_QUOTES.search, enclosed))
 
 
 def _json_rows(file, text, bad):

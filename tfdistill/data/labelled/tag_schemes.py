@@ -6,6 +6,7 @@ with E- (L-) and an entity of one word with S- (U-).
 """
 
 import dataclasses
+import functools
 import re
 
 OUTSIDE = "O"
@@ -100,6 +101,7 @@ def _orphans(tags):
     return count
 
 
+@functools.cache
 def _parts(tag):
     """(prefix, type) of a tag: (`OUTSIDE`, None) outside, (None, None) for a tag of no scheme."""
     if tag == OUTSIDE:
