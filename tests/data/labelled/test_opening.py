@@ -90,7 +90,7 @@ def test_files_of_all_splits(write):
         test_data=write("t.csv", "text,label\nnewer,no\ntext 4 of many,no\n"),
     )
     assert [len(part) for part in data.splits.values()] == [60, 1, 2]
-    assert data.facts["in_train_too"] == {"validation": 0, "test": 1}
+    assert data.facts["duplicates"] == {"validation": 0, "test": 1}
     assert "1 of 2 test examples are also in train" in data.notes
     alone = open_labelled("text", test_data=write("t.csv", CSV))
     assert list(alone.splits) == ["test"] and alone.labels == ("no", "yes")
@@ -264,7 +264,7 @@ def test_classes_of_a_hub_set_have_names(hub_set):
     # The test split has no labels: the validation split is the test split.
     assert data.facts["cut_from_train"] == ["validation"]
     assert data.facts["examples"] == {"train": 36, "validation": 4, "test": 40}
-    assert data.facts["in_train_too"]["test"] == 36
+    assert data.facts["duplicates"]["test"] == 36
 
 
 def test_a_hub_set_of_two_splits(hub_set, write):

@@ -89,10 +89,10 @@ def _complete(kind, found, bad):
     facts = {"name": name, "kind": kind} | facts_of(splits, labels)
     notes += [*more, *bad.notes(), *describe(facts, cut)]
     if "train" in splits:
-        facts["in_train_too"] = count_duplicates(splits)
+        facts["duplicates"] = count_duplicates(splits)
         notes += [
             f"{count:,} of {facts['examples'][split]:,} {split} examples are also in train"
-            for split, count in facts["in_train_too"].items()
+            for split, count in facts["duplicates"].items()
             if count
         ]
     facts |= {"bad_rows": bad.total, "cut_from_train": cut}
