@@ -158,7 +158,7 @@ def compute_signals(model, batch, names, **options):
     signals = model.encode(batch, taps=ENCODER_SIGNALS & set(names), **options)
     hidden = signals["last_hidden_state"]  # (batch, length, hidden)
     if LOGITS in names:
-        signals[LOGITS] = model.logits(hidden, batch)
+        signals[LOGITS] = model.logits(hidden, batch, options.get("dropout"))
     if VOCABULARY_SIGNALS & set(names):
         signals["decoder"] = (model.decoder_kernel, model.head.bias)
     if TOKEN_ROWS in names:

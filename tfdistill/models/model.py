@@ -67,7 +67,8 @@ class Model(keras.Model):
         )
         if self.head is None:
             return outputs
-        return {**outputs, "logits": self.logits(outputs["last_hidden_state"], inputs)}
+        logits = self.logits(outputs["last_hidden_state"], inputs, dropout)
+        return {**outputs, "logits": logits}
 
     def encode(self, inputs, **options):
         """Encodes a batch: arguments and result as `Encoder.call`."""
@@ -81,17 +82,18 @@ class Model(keras.Model):
             return embeddings.word_embeddings
         return head.decoder_kernel(embeddings)
 
-    def logits(self, hidden, inputs):
+    def logits(self, hidden, inputs, dropout=None):
         """Computes the logits of the head.
 
         Args:
             hidden: (batch, length, hidden), the encoder's last hidden states.
             inputs: dict of the batch's tensors.
+            dropout: DropoutKey, or None for inference.
 
         Returns:
             float32, (batch, …), in the shape that the head gives them.
         """
-        return self.head.logits(hidden, inputs, self.encoder.embeddings)
+        return self.head.logits(hidden, inputs, self.encoder.embeddings, dropout)
 
 
 class MaskedLanguageModel(Model):

@@ -51,6 +51,7 @@ class Task:
     outputs_are_tokens = False
     kind = None
     labels_names = ()
+    pooling = ""
     validation_batches = 16
 
     # -- data
@@ -73,19 +74,21 @@ class Task:
         """The names of the classes in what `open_data` returned: a tuple, () by default."""
         return ()
 
-    def bound(self, labels):
+    def bound(self, labels, pooling=""):
         """The task with its classes.
 
         Args:
             labels: tuple of the classes' names, in the order of the logits.
+            pooling: what the head of a text reads (see `models.heads.classification`); "": as the
+                model has it.
 
         Returns:
-            A copy with these `labels_names`; the task itself without labels.
+            A copy with these `labels_names` and `pooling`; the task itself without either.
         """
-        if not labels:
+        if not labels and not pooling:
             return self
         task = copy.copy(self)
-        task.labels_names = tuple(labels)
+        task.labels_names, task.pooling = tuple(labels), pooling
         return task
 
     def prepare(self, data, tokenizer, settings, progress=None):
@@ -211,18 +214,30 @@ class Task:
         """Loads a `Model`; its head is None where the directory has no head of this task."""
         from tfdistill.models.hugging_face.checkpoint import load_model
 
-        return load_model(directory, head=self._small_head)
+        return load_model(directory, head=self._read_head)
 
     def describe(self, directory):
         """Reads the config of a directory, and whether it has the head: a `ModelDescription`."""
         from tfdistill.models.hugging_face.checkpoint import describe_model
 
-        return describe_model(directory, head=self._small_head)
+        return describe_model(directory, head=self._read_head)
 
     @property
-    def _small_head(self):
-        """The function that makes the head, if its tensors are its own; else None."""
-        return None if self.outputs_are_tokens else self.head
+    def _read_head(self):
+        """`read_head`, if the head's tensors are its own; else None."""
+        return None if self.outputs_are_tokens else self.read_head
+
+    def read_head(self, config, values):
+        """The head that a config.json describes; by default the task's own.
+
+        Args:
+            config: `EncoderConfig` of the encoder.
+            values: dict, the content of config.json.
+
+        Returns:
+            A fresh head, whose tensors are read; None where the file describes another.
+        """
+        return self.head(config)
 
     def initialize_student(self, teacher, config, **options):
         """Cuts a student from a teacher; its head is fresh if the teacher's has other shapes.

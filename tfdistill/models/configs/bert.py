@@ -4,6 +4,7 @@ import re
 
 from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.models.configs.model_types import HuggingFaceFormat, ModelType, Parts, StartRules
+from tfdistill.models.configs.task_heads import CLASSIFICATION, TOKENS, TaskHeads
 from tfdistill.models.hugging_face.tensor_names import (
     dense_tensors,
     embedding_tensors,
@@ -35,6 +36,8 @@ NAMED_SIZES = {
     "medium": (8, 512, 8),
     "base": (12, 768, 12),
 }
+# Dropout before the heads of tasks with labels; by default the encoder's.
+DROPOUTS = dict.fromkeys((CLASSIFICATION, TOKENS), ("classifier_dropout", None))
 SHAPE_EXAMPLE = "L-4_H-128_A-2"
 STARTS = StartRules(
     narrower=("hidden_size", "num_attention_heads", "intermediate_size"),
@@ -117,4 +120,5 @@ MODEL_TYPE = ModelType(
     named_shape=named_shape,
     shape_names=tuple(NAMED_SIZES),
     shape_example=SHAPE_EXAMPLE,
+    heads=TaskHeads(pooler="bert.pooler.dense", pooling="pooler", dropouts=DROPOUTS),
 )

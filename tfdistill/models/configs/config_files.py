@@ -103,17 +103,18 @@ def _refuse_ignored_keys(values, config, kind, path):
         )
 
 
-def read_json(path):
-    """Reads a JSON object.
+def read_json(path, kind=dict):
+    """Reads a JSON file of a Hugging Face directory.
 
     Args:
-        path: a file.
+        path: the file.
+        kind: dict or list, what it must hold.
 
     Returns:
-        dict.
+        Its content.
 
     Raises:
-        UserError: the file is missing, unreadable, or does not hold a JSON object.
+        UserError: the file is missing, unreadable, or holds something else.
     """
     try:
         refuse_lfs_pointer(path)
@@ -121,8 +122,9 @@ def read_json(path):
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"cannot read {path}: {reason}") from error
-    if not isinstance(values, dict):
-        raise UserError(f"{path} is not a JSON object: give a Hugging Face config.json")
+    if not isinstance(values, kind):
+        what = "object: give a Hugging Face config.json" if kind is dict else "list"
+        raise UserError(f"{path} is not a JSON {what}")
     return values
 
 

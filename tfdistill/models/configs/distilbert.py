@@ -9,6 +9,7 @@ from tfdistill.models.configs.bert import (
 )
 from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.models.configs.model_types import HuggingFaceFormat, ModelType, Parts
+from tfdistill.models.configs.task_heads import CLASSIFICATION, SPANS, TOKENS, TaskHeads
 from tfdistill.models.hugging_face.tensor_names import (
     dense_tensors,
     embedding_tensors,
@@ -81,4 +82,14 @@ MODEL_TYPE = ModelType(
     named_shape=named_shape,
     shape_names=tuple(NAMED_SIZES),
     shape_example=SHAPE_EXAMPLE,
+    heads=TaskHeads(
+        pooler="pre_classifier",
+        pooler_activation="relu",
+        pooling="pooler",
+        dropouts={
+            CLASSIFICATION: ("seq_classif_dropout", 0.2),
+            TOKENS: ("", None),
+            SPANS: ("qa_dropout", 0.1),
+        },
+    ),
 )

@@ -6,6 +6,7 @@ import re
 from tfdistill.models.configs import bert
 from tfdistill.models.configs.encoder_config import EncoderConfig, require
 from tfdistill.models.configs.model_types import HuggingFaceFormat, ModelType, Parts, StartRules
+from tfdistill.models.configs.task_heads import TaskHeads
 from tfdistill.models.hugging_face.tensor_names import (
     dense_tensors,
     embedding_tensors,
@@ -219,4 +220,9 @@ MODEL_TYPE = ModelType(
     named_shape=named_shape,
     shape_names=tuple(NAMED_SHAPES),
     shape_example=NAMED_SHAPES["mobilebert"],
+    heads=TaskHeads(
+        pooler="mobilebert.pooler.dense",
+        pooler_key="classifier_activation",
+        dropouts=bert.DROPOUTS,
+    ),
 )

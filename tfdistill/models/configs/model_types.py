@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from tfdistill.models.configs.task_heads import TaskHeads
 from tfdistill.system.errors import UserError
 
 
@@ -110,6 +111,7 @@ class ModelType:
             unknown name.
         shape_names: names that `named_shape` knows.
         shape_example: a shape in the notation that `named_shape` reads.
+        heads: `TaskHeads`.
 
     Example:
         from tfdistill.models.configs.model_types import get_model_type
@@ -128,6 +130,7 @@ class ModelType:
     named_shape: Callable
     shape_names: tuple = ()
     shape_example: str = ""
+    heads: TaskHeads = TaskHeads()
 
 
 MODEL_TYPES = {}

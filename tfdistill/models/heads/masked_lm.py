@@ -109,7 +109,7 @@ class MaskedLanguageModelHead(keras.layers.Layer):
     def _project_rows(self, rows, embeddings):
         return project(rows, embeddings.word_embeddings) + self.bias
 
-    def logits(self, hidden, inputs, embeddings):
+    def logits(self, hidden, inputs, embeddings, dropout=None):
         """Computes the logits at the masked positions, or at all positions.
 
         Args:
@@ -117,6 +117,7 @@ class MaskedLanguageModelHead(keras.layers.Layer):
             inputs: dict of the batch's tensors, perhaps with "masked_positions", int32
                 (batch, masked).
             embeddings: the model's embeddings.
+            dropout: ignored: the head has none.
 
         Returns:
             float32 (batch, masked, vocab); (batch, length, vocab) without masked positions.

@@ -4,45 +4,64 @@ import keras
 from keras import ops
 
 from tfdistill.models.dense import dense
+from tfdistill.models.dropout import stateless_dropout
 
 
 class SmallHead(keras.layers.Layer):
     """A dense layer on the hidden state of [CLS].
 
-    It is also the base of other heads with few outputs: they override `logits` and `tensors`.
-    Losses read their logits directly, as the signal "logits", and need not compute them in chunks.
+    It is also the base of other heads with few outputs: they override `pool` or `tensors`. Losses
+    read their logits directly, as the signal "logits", and need not compute them in chunks.
 
     Args:
         config: EncoderConfig.
         outputs: number of logits.
+        dropout: rate of the dropout before the dense layer.
 
     Attributes:
         architecture: end of Hugging Face's class name, as in `BertForSequenceClassification`.
         extra_inputs: names of the inputs beside those of the encoder: int32 (batch, any).
         has_vocabulary: False: no projection to the vocabulary.
+        labels: tuple of the classes' names, in the order of the logits; () for none.
+        dense_name: Hugging Face's name of the dense layer.
     """
 
     architecture = "ForSequenceClassification"
+    dense_name = "classifier"
     extra_inputs = ()
     has_vocabulary = False
+    labels = ()
 
-    def __init__(self, config, outputs):
+    def __init__(self, config, outputs, dropout=0.0):
         super().__init__(name="head")
+        self.config, self.dropout_rate = config, dropout
+        # The encoder's dropouts have the sites below.
+        self.site = 3 * config.num_hidden_layers + 1
         self.dense = dense(outputs, "dense")
-        self.dense.build((None, config.hidden_size))
+        self.build()
 
-    def logits(self, hidden, inputs, embeddings):
+    def build(self, input_shape=None):
+        self.dense.build((None, self.config.hidden_size))
+
+    def pool(self, hidden, inputs):
+        """Chooses what the dense layer reads; arguments as for `logits`."""
+        return hidden[:, 0]
+
+    def logits(self, hidden, inputs, embeddings, dropout=None):
         """Computes the logits.
 
         Args:
             hidden: (batch, length, hidden), the encoder's last hidden states.
             inputs: dict of the batch's tensors.
             embeddings: the model's `Embeddings`.
+            dropout: DropoutKey, or None for inference.
 
         Returns:
             float32 (batch, outputs).
         """
-        return ops.cast(self.dense(hidden[:, 0]), "float32")
+        pooled = self.pool(hidden, inputs)
+        pooled = stateless_dropout(pooled, self.dropout_rate, dropout, self.site)
+        return ops.cast(self.dense(pooled), "float32")
 
     def export_logits(self, hidden, inputs, embeddings):
         """The same for exported models."""
@@ -55,6 +74,21 @@ class SmallHead(keras.layers.Layer):
             dict of names to (variable, whether the file holds it transposed).
         """
         return {
-            "classifier.weight": (self.dense.kernel, True),
-            "classifier.bias": (self.dense.bias, False),
+            f"{self.dense_name}.weight": (self.dense.kernel, True),
+            f"{self.dense_name}.bias": (self.dense.bias, False),
         }
+
+    def config_values(self):
+        """What config.json says about the head: a dict of JSON values."""
+        return {}
+
+    def arrange(self, labels):
+        """Puts the outputs into the order of a task's classes.
+
+        Args:
+            labels: tuple of all names of `labels`, in the new order.
+        """
+        order = [self.labels.index(label) for label in labels]
+        self.dense.kernel.assign(self.dense.kernel.numpy()[:, order])
+        self.dense.bias.assign(self.dense.bias.numpy()[order])
+        self.labels = tuple(labels)

@@ -1,5 +1,6 @@
 """Reads and writes Hugging Face model directories: config.json and model.safetensors."""
 
+import itertools
 import json
 import os
 import re
@@ -14,6 +15,7 @@ from tfdistill.models.configs.config_files import config_of, read_json
 from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.models.encoder import Encoder
+from tfdistill.models.hugging_face import sentence_encoders
 from tfdistill.models.hugging_face.tensors import WEIGHTS, WEIGHTS_INDEX, CheckpointTensors
 from tfdistill.models.model import MaskedLanguageModel, Model
 from tfdistill.system.errors import UserError
@@ -35,12 +37,13 @@ def load_model(path_or_hub_name, head=None):
     Args:
         path_or_hub_name: a Hugging Face directory (config.json and model.safetensors, sharded or
             not) of a BERT, DistilBERT or MobileBERT, or a name on the hub.
-        head: function of an EncoderConfig to a fresh small head, whose tensors are read; None for
-            the masked-LM head.
+        head: function of (EncoderConfig, content of config.json) to a fresh small head, whose
+            tensors are read, or to None where config.json describes another; None for the
+            masked-LM head.
 
     Returns:
         `MaskedLanguageModel`, or `Model` with a small head; its head is None if the checkpoint has
-        none.
+        none, or that of another class.
 
     Raises:
         UserError: a file is missing, damaged or not supported.
@@ -52,14 +55,42 @@ def load_model(path_or_hub_name, head=None):
         student.config.num_hidden_layers
         logits = student({"input_ids": [[2, 11, 4, 3]]})["logits"]  # (1, 4, vocabulary)
     """
-    directory = resolve_directory(path_or_hub_name)
-    config = _config(directory)
-    tensors = CheckpointTensors(directory, config.model_type)
-    model = _fresh_model(config, head, tensors.names)
-    of_encoder, of_head = _named_variables(model)
-    for name, (variable, transposed) in (of_encoder | of_head).items():
-        variable.assign(tensors.read(name, variable.shape, transposed))
-    _check_tied(model, tensors)
+    files = _Files(path_or_hub_name)
+    if head is None:
+        with_head = files.has_vocabulary_head()
+        model = MaskedLanguageModel(files.config, with_head=with_head, seed=None)
+    else:
+        model = Model(Encoder(files.config), files.small_head(head), seed=None)
+    files.fill(*_named_variables(model))
+    _check_tied(model, files.tensors)
+    return model
+
+
+def load_with_fresh_head(path_or_hub_name, head, seed):
+    """Reads an encoder and puts a fresh head on it.
+
+    A pooler that the head has and the checkpoint brings along is read, too.
+
+    Args:
+        path_or_hub_name: as for `load_model`.
+        head: function of (EncoderConfig, pooling) to a fresh small head; the pooling is one of
+            `heads.classification.POOLINGS`: that of the folder, or "" for the model type's own. A
+            folder of sentence-transformers says its own; in other folders it is "pooler" where the
+            checkpoint has one.
+        seed: int, seed of the fresh weights.
+
+    Returns:
+        `Model`.
+
+    Raises:
+        UserError: a file is missing, damaged or not supported.
+    """
+    files = _Files(path_or_hub_name)
+    model = Model(Encoder(files.config), head(files.config, files.pooling()), seed=seed)
+    encoder, tensors = _named_variables(model)
+    pooler = get_model_type(files.config.model_type).heads.pooler
+    brought = {name: each for name, each in tensors.items() if name.rpartition(".")[0] == pooler}
+    files.fill(encoder, brought if files.have(brought) else {})
     return model
 
 
@@ -87,24 +118,73 @@ def describe_model(path_or_hub_name, head=None):
     Raises:
         UserError: the files are missing, damaged or not supported.
     """
-    directory = resolve_directory(path_or_hub_name)
-    config = _config(directory)
-    tensors = CheckpointTensors(directory, config.model_type)
-    kind = "masked_lm" if head is None else "small"
-    return ModelDescription(config, kind if _has_head(config, head, tensors.names) else None)
+    files = _Files(path_or_hub_name)
+    if head is None:
+        return ModelDescription(files.config, "masked_lm" if files.has_vocabulary_head() else None)
+    return ModelDescription(files.config, "small" if files.small_head(head) else None)
 
 
-def _config(directory):
-    path = directory / "config.json"
-    return config_of(read_json(path), path)
+def describe_head(path_or_hub_name, head):
+    """Reads what a directory says about its small head.
+
+    Args:
+        path_or_hub_name, head: as for `load_model`.
+
+    Returns:
+        The head with fresh weights; None for a checkpoint without that head.
+
+    Raises:
+        UserError: the files are missing, damaged or not supported.
+    """
+    return _Files(path_or_hub_name).small_head(head)
 
 
-def _has_head(config, head, names):
-    """Whether tensors of these names have those of a head (see `load_model`)."""
-    if head is not None:
-        return head(config).tensors().keys() <= names
-    prefix = get_model_type(config.model_type).hugging_face.head_prefix
-    return any(name.startswith(prefix) for name in names)
+class _Files:
+    """The files of a model: config.json and the tensors."""
+
+    def __init__(self, path_or_hub_name):
+        self.directory = resolve_directory(path_or_hub_name)
+        path = self.directory / "config.json"
+        self.values = read_json(path)
+        self.config = config_of(self.values, path)
+        self.tensors = CheckpointTensors(self.directory, self.config.model_type)
+
+    def _canonical(self, name):
+        return name.removeprefix(f"{self.config.model_type}.")
+
+    def have(self, names):
+        """Whether the checkpoint has the tensors of these names."""
+        return {self._canonical(name) for name in names} <= self.tensors.names
+
+    def has_vocabulary_head(self):
+        """Whether it has a masked-LM head."""
+        prefix = get_model_type(self.config.model_type).hugging_face.head_prefix
+        return any(name.startswith(prefix) for name in self.tensors.names)
+
+    def small_head(self, head):
+        """The head, with fresh weights, or None; argument as for `load_model`."""
+        try:
+            found = head(self.config, self.values)
+        except UserError as error:
+            raise UserError(f"{self.directory}: {error.message}") from error
+        if found is None or not self.have(found.tensors()):
+            return None
+        # Heads of several classes have equal names of tensors.
+        classes = self.values.get("architectures") or [found.architecture]
+        return found if any(each.endswith(found.architecture) for each in classes) else None
+
+    def pooling(self):
+        """The pooling of a fresh head: see `load_with_fresh_head`."""
+        if pooling := sentence_encoders.sentence_pooling(self.directory):
+            return pooling
+        pooler = get_model_type(self.config.model_type).heads.pooler
+        return "pooler" if self.have([f"{pooler}.weight"]) else ""
+
+    def fill(self, *named):
+        """Reads variables; arguments as the results of `_named_variables`."""
+        for name, (variable, transposed) in itertools.chain(*(part.items() for part in named)):
+            name = self._canonical(name)
+            variable.assign(self.tensors.read(name, variable.shape, transposed))
 
 
 def save_model(model, directory):
@@ -136,6 +216,8 @@ def save_model(model, directory):
             safetensors.numpy.save(_hugging_face_tensors(model), metadata={"format": "pt"})
         )
         values = model.config.to_hugging_face() | {"architectures": [_class_name(model)]}
+        if model.head is not None and not model.head.has_vocabulary:
+            values |= model.head.config_values()
         (aside / "config.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
         if directory.exists():
             for path in aside.iterdir():
@@ -173,6 +255,7 @@ def resolve_directory(path_or_hub_name):
     import huggingface_hub
 
     patterns = ["config.json", "model*.safetensors", WEIGHTS_INDEX, *TOKENIZER_FILES]
+    patterns += sentence_encoders.FILES
     try:
         return Path(huggingface_hub.snapshot_download(name, allow_patterns=patterns))
     except Exception as error:  # the hub's, the HTTP library's or the system's
@@ -181,14 +264,6 @@ def resolve_directory(path_or_hub_name):
             f"{name!r} is not a directory, and could not be downloaded from the hub: {reason} "
             "(check the name and the network, or give a directory)"
         ) from error
-
-
-def _fresh_model(config, head, names):
-    """A model to be filled, with a head if its tensors are among the names."""
-    with_head = _has_head(config, head, names)
-    if head is None:
-        return MaskedLanguageModel(config, with_head=with_head, seed=None)
-    return Model(Encoder(config), head(config) if with_head else None, seed=None)
 
 
 def _check_tied(model, tensors):

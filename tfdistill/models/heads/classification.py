@@ -1,0 +1,162 @@
+"""The head of classification and regression of whole texts."""
+
+from keras import ops
+
+from tfdistill.models.activations import ACTIVATIONS
+from tfdistill.models.configs.model_types import get_model_type
+from tfdistill.models.configs.task_heads import CLASSIFICATION
+from tfdistill.models.dense import dense
+from tfdistill.models.heads.label_names import label_values, labels_of
+from tfdistill.models.heads.small import SmallHead
+from tfdistill.system.errors import UserError
+
+CLS, MEAN, POOLER = POOLINGS = ("cls", "mean", "pooler")
+POOLING_KEY = "tfdistill_pooling"  # of config.json, where Hugging Face's keys cannot say it
+REGRESSION, SINGLE_LABEL = "regression", "single_label_classification"
+_ONE_NUMBER = ("LABEL_0",)
+
+
+class ClassificationHead(SmallHead):
+    """Scores of classes, or one number, from the pooled hidden states of a text.
+
+    The head of Hugging Face's `ForSequenceClassification`.
+
+    Args:
+        config: EncoderConfig.
+        labels: tuple of the classes' names, in the order of the logits; () for one number.
+        pooling: "cls": the hidden state of the first token. "mean": the mean over the real tokens.
+            "pooler": the first token after a dense layer and the model type's activation (tanh in
+            BERT and MobileBERT, ReLU in DistilBERT). "": as the model type usually has it.
+        dropout: rate of the dropout before the classifier; None: the encoder's
+            `hidden_dropout_prob`.
+
+    Attributes:
+        pooler: the dense layer of "pooler"; else None.
+
+    Raises:
+        UserError: an unknown pooling.
+
+    Example:
+        from tfdistill.models.configs.config_files import named_config
+        from tfdistill.models.encoder import Encoder
+        from tfdistill.models.heads.classification import ClassificationHead
+        from tfdistill.models.model import Model
+
+        shape = named_config("L-2_H-32_A-2")
+        model = Model(Encoder(shape), ClassificationHead(shape, ("bad", "good"), "mean"), seed=1)
+        model({"input_ids": [[101, 2307, 102]]})["logits"].shape  # (1, 2)
+    """
+
+    architecture = CLASSIFICATION
+
+    def __init__(self, config, labels, pooling="", dropout=None):
+        self.rules = get_model_type(config.model_type).heads
+        self.pooling = pooling or self.rules.pooling
+        if self.pooling not in POOLINGS:
+            raise UserError(f"`pooling`={pooling} is not one of {', '.join(POOLINGS)}")
+        if self.pooling == POOLER and not self.rules.pooler:
+            raise UserError(
+                f"`pooling`={pooling}: a {config.model_type} has no pooler; use another"
+            )
+        rate = config.hidden_dropout_prob if dropout is None else dropout
+        super().__init__(config, outputs=len(labels) or 1, dropout=rate)
+        self.labels = tuple(labels)
+
+    @classmethod
+    def of(cls, config, values):
+        """The head that a config.json describes.
+
+        Args:
+            config: EncoderConfig.
+            values: dict, the content of config.json.
+
+        Returns:
+            A head with fresh weights.
+
+        Raises:
+            UserError: a text may have several of the classes, or a value is damaged.
+        """
+        labels, kind = labels_of(values), values.get("problem_type")
+        if kind == REGRESSION or (kind is None and len(labels) == 1):
+            if len(labels) != 1:
+                raise UserError("a regression with several outputs is not supported")
+            labels = ()
+        elif kind not in (None, SINGLE_LABEL):
+            raise UserError(f"problem_type {kind!r} is not supported: only {SINGLE_LABEL!r} is")
+        rules = get_model_type(config.model_type).heads
+        rate = rules.dropout(cls.architecture, config, values)
+        return cls(config, labels, pooling_of_head(config, values), rate)
+
+    def build(self, input_shape=None):
+        super().build(input_shape)
+        self.pooler = None
+        if self.pooling == POOLER:
+            self.pooler = dense(self.config.hidden_size, "pooler")
+            self.pooler.build((None, self.config.hidden_size))
+
+    def pool(self, hidden, inputs):
+        if self.pooling == MEAN:
+            return mean_of_tokens(hidden, inputs.get("attention_mask"))
+        if self.pooler is None:
+            return hidden[:, 0]
+        return ACTIVATIONS[self.rules.pooler_activation](self.pooler(hidden[:, 0]))
+
+    def tensors(self):
+        return self.pooler_tensors() | super().tensors()
+
+    def pooler_tensors(self):
+        """The part of `tensors` that belongs to the pooler, which encoders may bring along."""
+        if self.pooler is None:
+            return {}
+        name = self.rules.pooler
+        return {
+            f"{name}.weight": (self.pooler.kernel, True),
+            f"{name}.bias": (self.pooler.bias, False),
+        }
+
+    def config_values(self):
+        values = label_values(self.labels or _ONE_NUMBER)
+        values["problem_type"] = SINGLE_LABEL if self.labels else REGRESSION
+        values |= self.rules.dropout_values(self.architecture, self.dropout_rate)
+        if self.rules.pooler_key:
+            values[self.rules.pooler_key] = self.pooling == POOLER
+        return values if self.is_portable else values | {POOLING_KEY: self.pooling}
+
+    @property
+    def is_portable(self):
+        """Whether Hugging Face's class of the model computes the same logits."""
+        return self.pooling == POOLER or (self.pooling == CLS and bool(self.rules.pooler_key))
+
+
+def pooling_of_head(config, values):
+    """The pooling of a head that is in a checkpoint.
+
+    Args:
+        config: EncoderConfig.
+        values: dict, the content of config.json.
+
+    Returns:
+        One of `POOLINGS`.
+    """
+    if values.get(POOLING_KEY):
+        return values[POOLING_KEY]
+    key = get_model_type(config.model_type).heads.pooler_key
+    return CLS if key and not values.get(key, True) else POOLER
+
+
+def mean_of_tokens(hidden, attention_mask):
+    """The mean over the real tokens of each row.
+
+    Args:
+        hidden: (batch, length, hidden).
+        attention_mask: (batch, length), 1 for real tokens; None: all are.
+
+    Returns:
+        (batch, hidden), of the type of `hidden`; zeros for a row without tokens.
+    """
+    states = ops.cast(hidden, "float32")
+    if attention_mask is None:
+        return ops.cast(ops.mean(states, axis=1), hidden.dtype)
+    real = ops.cast(attention_mask, "float32")[..., None]  # (batch, length, 1)
+    tokens = ops.maximum(ops.sum(real, axis=1), 1.0)  # (batch, 1)
+    return ops.cast(ops.sum(states * real, axis=1) / tokens, hidden.dtype)

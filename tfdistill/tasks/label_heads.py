@@ -1,0 +1,129 @@
+"""Tasks whose heads are Hugging Face's: classes or a number, tags, and spans."""
+
+import copy
+
+from tfdistill.system.errors import UserError
+from tfdistill.tasks.task import Task
+
+TEXT, TAGS, SPANS = "text", "tags", "spans"  # values of `Task.kind`
+
+
+class TaskWithHead(Task):
+    """Base class of tasks with the heads of `models.heads`.
+
+    A task that is bound to its classes loads heads with these classes in this order, whatever the
+    order in the folder. An unbound task takes a folder's classes as they are.
+
+    Attributes:
+        gives_number: whether the head of a text gives one number instead of classes.
+        pooling: pooling of fresh heads of texts, one of `heads.classification.POOLINGS`; "" for
+            that of the folder or of the model type. A head that is loaded keeps its own.
+    """
+
+    gives_number = False
+
+    def head(self, config):
+        return self.fresh_head(config)
+
+    def fresh_head(self, config, pooling=""):
+        """A fresh head for the task's classes.
+
+        Args:
+            config: `EncoderConfig` of the encoder.
+            pooling: of a text, where the task has none of its own; "": as the model type has it.
+
+        Returns:
+            A head of `models.heads`.
+        """
+        head = self._head_class()
+        if self.kind == TEXT:
+            return head(config, self.labels_names, self.pooling or pooling)
+        return head(config, self.labels_names) if self.kind == TAGS else head(config)
+
+    def read_head(self, config, values):
+        """The head that a config.json describes, with fresh weights.
+
+        Args:
+            config: `EncoderConfig` of the encoder.
+            values: dict, the content of config.json.
+
+        Returns:
+            A head; None where the file describes one of another task.
+
+        Raises:
+            UserError: its classes are not those of the task.
+        """
+        head_class = self._head_class()
+        classes = values.get("architectures") or [head_class.architecture]
+        if not any(name.endswith(head_class.architecture) for name in classes):
+            return None  # whose labels mean something else
+        head = head_class.of(config, values)
+        if self.kind == TEXT and self.gives_number == bool(head.labels):
+            return None
+        self._names(head)
+        return head
+
+    def load(self, directory):
+        """Loads a `Model`; its head is None where the directory has no head of this task.
+
+        Raises:
+            UserError: a file is missing or damaged, or the head's classes are not the task's.
+        """
+        model = super().load(directory)
+        if model.head is not None and self.labels_names:
+            model.head.labels = self._names(model.head)
+            model.head.arrange(self.labels_names)
+        return model
+
+    def load_for_training(self, directory, seed):
+        """Loads a `Model` with its head, or puts a fresh one on the encoder of a directory.
+
+        Args:
+            directory: Hugging Face directory or hub name.
+            seed: int, seed of the fresh weights.
+        """
+        model = self.load(directory)
+        if model.head is not None:
+            return model
+        from tfdistill.models.hugging_face.checkpoint import load_with_fresh_head
+
+        return load_with_fresh_head(directory, self.fresh_head, seed)
+
+    def bound_to(self, directory):
+        """The task with the classes of a model.
+
+        Args:
+            directory: Hugging Face directory or hub name.
+
+        Returns:
+            A task, with the pooling of the model.
+
+        Raises:
+            UserError: the directory has no head of this task.
+        """
+        from tfdistill.models.hugging_face.checkpoint import describe_head
+
+        head = describe_head(directory, self.read_head)
+        if head is None:
+            raise UserError(f"{directory} has no head for the task {self.name}: use another model")
+        return self.bound(head.labels, getattr(head, "pooling", ""))
+
+    def initialize_student(self, teacher, config, **options):
+        """Cuts a student from a teacher; a fresh head has the pooling of the teacher's."""
+        task = copy.copy(self)
+        task.pooling = self.pooling or getattr(teacher.head, "pooling", "")
+        return super(TaskWithHead, task).initialize_student(teacher, config, **options)
+
+    def _head_class(self):
+        from tfdistill.models.heads.classification import ClassificationHead
+        from tfdistill.models.heads.spans import SpanHead
+        from tfdistill.models.heads.tokens import TokenHead
+
+        return {TEXT: ClassificationHead, TAGS: TokenHead, SPANS: SpanHead}[self.kind]
+
+    def _names(self, head):
+        """The head's classes under the task's names; see `match_labels`."""
+        from tfdistill.models.heads.label_names import match_labels
+
+        bound = self.labels_names and head.labels
+        return match_labels(head.labels, self.labels_names) if bound else head.labels
