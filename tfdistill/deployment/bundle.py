@@ -7,11 +7,12 @@ from tfdistill.deployment.tflite import DYNAMIC_INT8, export_tflite_files
 from tfdistill.system.files import folder_aside
 
 FLOAT32_FILE, INT8_FILE, SAVED_MODEL = "student.tflite", "student_int8.tflite", "saved_model"
+LABELS_FILE = "labels.txt"  # a class or tag in each line, in the order of the logits
 PREDICTIONS = 512  # on held-out text, on which each file is compared with the model
 
 
 def export_bundle(task, model, directory, length, tokenizer, batches, doing=lambda text: None):
-    """Writes both TFLite files, the SavedModel and the tokenizer of a model.
+    """Writes both TFLite files, the SavedModel, the tokenizer and the labels of a model.
 
     Args:
         task: the model's `Task`.
@@ -59,4 +60,6 @@ def export_bundle(task, model, directory, length, tokenizer, batches, doing=lamb
         doing(f"writing {SAVED_MODEL}")
         export_saved_model(model, aside / SAVED_MODEL, length)
         tokenizer.save(aside, model.config.model_type, length)
+        if model.head.labels:
+            (aside / LABELS_FILE).write_text("\n".join(model.head.labels) + "\n", "utf-8")
     return facts, failure

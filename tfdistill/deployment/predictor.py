@@ -62,7 +62,7 @@ class Predictor:
                 f"{path} has no input {', '.join(sorted(missing))}: it was exported for another "
                 f"task than {task.name}"
             )
-        tokenizer = load_tokenizer(tokenizer or _tokenizer_beside(path))
+        tokenizer = load_tokenizer(tokenizer or tokenizer_beside(path))
         if task.outputs_are_tokens:
             tokenizer.require_table(model.outputs, path)
         return cls(model.logits, tokenizer, task, model.length, padded=True)
@@ -163,7 +163,18 @@ class Predictor:
         return np.concatenate([self._run({**inputs, name: [value]}) for value in values])
 
 
-def _tokenizer_beside(path):
+def tokenizer_beside(path):
+    """Finds the tokenizer of a .tflite file: in its folder, or in `../student`.
+
+    Args:
+        path: `Path` of the file.
+
+    Returns:
+        str, the folder.
+
+    Raises:
+        UserError: neither folder has one.
+    """
     folders = [path.parent, path.parent.parent / "student"]
     for folder in folders:
         if any((folder / name).is_file() for name in TOKENIZER_FILES):

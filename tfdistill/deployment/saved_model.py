@@ -5,6 +5,7 @@ from tfdistill.system.files import folder_aside, tensorflow_os_errors
 from tfdistill.system.quiet import quiet_native_output
 
 SIGNATURE = "serving_default"
+LOGITS, PROBABILITIES = "logits", "probabilities"  # names of outputs
 
 
 def export_saved_model(model, directory, length):
@@ -12,7 +13,8 @@ def export_saved_model(model, directory, length):
 
     Its inputs are int32: `input_ids`, `attention_mask` and, for BERT, `token_type_ids`
     (batch, length), and the head's further inputs, such as `masked_positions` (batch, masked) of
-    masked LM. Its output is `logits`, float32, such as (batch, masked, vocab).
+    masked LM. Its output is `logits`, float32, such as (batch, masked, vocab); a head with named
+    classes has `probabilities`, their softmax, too.
 
     Args:
         model: a `Model` with a head.
@@ -55,7 +57,10 @@ def write_archive(model, directory, *, batch, length, columns):
 
     def serve(inputs):
         hidden = model.encode(inputs)["last_hidden_state"]
-        return {"logits": model.head.export_logits(hidden, inputs, model.encoder.embeddings)}
+        logits = model.head.export_logits(hidden, inputs, model.encoder.embeddings)
+        if not model.head.labels:
+            return {LOGITS: logits}
+        return {LOGITS: logits, PROBABILITIES: tf.nn.softmax(logits)}
 
     with quiet_native_output(), tensorflow_os_errors(), scales_apart():
         # ExportArchive tracks the variables; converting a traced function alone loses them.

@@ -1,12 +1,14 @@
 """TFLite files: writing them from a Keras model, and running them in LiteRT."""
 
+import functools
 import math
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
-from tfdistill.deployment.saved_model import SIGNATURE, write_archive
+from tfdistill.deployment.file_metadata import add_metadata, describe_head, read_metadata
+from tfdistill.deployment.saved_model import LOGITS, PROBABILITIES, SIGNATURE, write_archive
 from tfdistill.deployment.tied_table import share_tied_table
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import refuse_lfs_pointer, write_atomically
@@ -20,7 +22,9 @@ def export_tflite(model, path, quantize=None, length=128):
 
     Its inputs are int32: `input_ids`, `attention_mask` and, for BERT, `token_type_ids`
     (1, length), and the head's further inputs: for masked LM `masked_positions` (1, 1), one
-    [MASK]. Its output `logits` is float32, for masked LM (1, 1, vocab).
+    [MASK]. Its output `logits` is float32, for masked LM (1, 1, vocab); a head with named classes
+    has `probabilities`, their softmax, too. Files of tasks with labels hold the names of task and
+    classes (see `file_metadata`).
 
     Args:
         model: a `Model` with a head.
@@ -65,6 +69,8 @@ def export_tflite_files(model, files, length):
             content = convert(directory, quantize)
             if quantize:
                 content = share_tied_table(content)
+            if model.head.task:
+                content = add_metadata(content, describe_head(model.head, length))
             require_weights(content, model, quantize, length)
             write_atomically(path, content)
 
@@ -124,6 +130,7 @@ class LiteModel:
         length: tokens in a row.
         output_shape: shape of `logits`, a tuple.
         outputs: number of logits of a prediction; for masked LM the tokens in the vocabulary.
+        metadata: dict of what the file says about its task (see `file_metadata`); may be empty.
         input_names: frozenset of the names of the inputs.
 
     Raises:
@@ -146,21 +153,31 @@ class LiteModel:
             raise UserError(f"{path} is no readable TFLite file: export it again") from error
         inputs, outputs = self._run.get_input_details(), self._run.get_output_details()
         self.input_names = frozenset(inputs)
-        if not {"input_ids", "attention_mask"} <= set(inputs) or set(outputs) != {"logits"}:
+        known = set(outputs) - {PROBABILITIES} == {LOGITS}
+        if not {"input_ids", "attention_mask"} <= set(inputs) or not known:
             raise UserError(f"{path} was not written by tfdistill.export: export it again")
         self.length = int(inputs["input_ids"]["shape"][1])
-        self.output_shape = tuple(map(int, outputs["logits"]["shape"]))
+        self.output_shape = tuple(map(int, outputs[LOGITS]["shape"]))
         self.outputs = self.output_shape[-1]
 
+    @functools.cached_property
+    def metadata(self):
+        return read_metadata(self.path)
+
     def logits(self, inputs):
-        """Predicts for one text.
+        """Predicts for one text: the output `logits` of `run`; arguments and errors as there."""
+        return self.run(inputs)[LOGITS]
+
+    def run(self, inputs):
+        """Runs the model on one text.
 
         Args:
             inputs: dict of the inputs' names to int arrays of one row, such as `input_ids` and
                 `attention_mask` (length,); `token_type_ids` are 0 when left out.
 
         Returns:
-            float32, the logits without the batch's axis, such as (1, vocab) for masked LM.
+            dict of `logits` and, for named classes, `probabilities`: float32 without the batch's
+            axis, such as (1, vocab) for masked LM.
 
         Raises:
             UserError: LiteRT cannot run the file.
@@ -169,7 +186,7 @@ class LiteModel:
         if "token_type_ids" in self.input_names:
             inputs.setdefault("token_type_ids", np.zeros((1, self.length), np.int32))
         try:
-            return self._run(**inputs)["logits"][0]
+            return {name: rows[0] for name, rows in self._run(**inputs).items()}
         except (ValueError, RuntimeError) as error:
             raise UserError(f"{self.path} does not run in LiteRT ({error}): export it again") from (
                 error

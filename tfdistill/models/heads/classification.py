@@ -62,6 +62,10 @@ class ClassificationHead(SmallHead):
         super().__init__(config, outputs=len(labels) or 1, dropout=rate)
         self.labels = tuple(labels)
 
+    @property
+    def task(self):
+        return "text_classification" if self.labels else "regression"
+
     @classmethod
     def of(cls, config, values):
         """The head that a config.json describes.

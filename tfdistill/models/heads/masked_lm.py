@@ -51,9 +51,12 @@ class MaskedLanguageModelHead(keras.layers.Layer):
             positions to predict.
         has_vocabulary: True: losses read the rows before the projection and compute the logits in
             chunks.
+        labels: (): it has no classes beside the tokens.
+        task: "": exported files do not name it.
     """
 
     architecture = "ForMaskedLM"
+    labels, task = (), ""
     extra_inputs = ("masked_positions",)
     has_vocabulary = True
 

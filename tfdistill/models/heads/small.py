@@ -23,6 +23,7 @@ class SmallHead(keras.layers.Layer):
         extra_inputs: names of the inputs beside those of the encoder: int32 (batch, any).
         has_vocabulary: False: no projection to the vocabulary.
         labels: tuple of the classes' names, in the order of the logits; () for none.
+        task: name of the task that exported files tell; "" for a head of no task in particular.
         dense_name: Hugging Face's name of the dense layer.
     """
 
@@ -30,7 +31,7 @@ class SmallHead(keras.layers.Layer):
     dense_name = "classifier"
     extra_inputs = ()
     has_vocabulary = False
-    labels = ()
+    labels, task = (), ""
 
     def __init__(self, config, outputs, dropout=0.0):
         super().__init__(name="head")

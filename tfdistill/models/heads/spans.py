@@ -18,6 +18,7 @@ class SpanHead(SmallHead):
 
     architecture = SPANS
     dense_name = "qa_outputs"
+    task = "question_answering"
 
     def __init__(self, config, dropout=0.0):
         super().__init__(config, outputs=2, dropout=dropout)

@@ -19,6 +19,7 @@ class TokenHead(SmallHead):
     """
 
     architecture = TOKENS
+    task = "token_classification"
 
     def __init__(self, config, labels, dropout=None):
         rate = config.hidden_dropout_prob if dropout is None else dropout

@@ -1,0 +1,80 @@
+"""What a TFLite file says about its model: a JSON object in the file's metadata.
+
+    task      Hugging Face's name of the task, with underscores
+    labels    the names of the classes or tags, in the order of the logits
+    length    tokens in a row
+    pooling   what the classifier reads: cls, mean or pooler; "" for other heads
+
+TensorFlow is not needed.
+"""
+
+import json
+import mmap
+
+import numpy as np
+
+NAME = "tfdistill"
+
+
+def describe_head(head, length):
+    """The metadata of a model with a head.
+
+    Args:
+        head: a `SmallHead`.
+        length: tokens in a row.
+
+    Returns:
+        dict of JSON values.
+    """
+    return {
+        "task": head.task,
+        "labels": list(head.labels),
+        "length": length,
+        "pooling": getattr(head, "pooling", ""),
+    }
+
+
+def add_metadata(content, values):
+    """Adds a JSON object to a TFLite file.
+
+    Args:
+        content: bytes of the file.
+        values: dict of JSON values.
+
+    Returns:
+        bytes of the new file.
+    """
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
+    buffer, entry = schema.BufferT(), schema.MetadataT()
+    buffer.data = np.frombuffer(json.dumps(values, ensure_ascii=False).encode("utf-8"), np.uint8)
+    model.buffers.append(buffer)
+    entry.name, entry.buffer = NAME.encode(), len(model.buffers) - 1
+    model.metadata = [*(model.metadata or []), entry]
+    builder = flatbuffers.Builder(len(content))
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def read_metadata(path):
+    """Reads the JSON object of a TFLite file.
+
+    Args:
+        path: the file, a model that LiteRT can open.
+
+    Returns:
+        dict; empty for a file without.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        model = schema.Model.GetRootAsModel(content, 0)
+        for entry in map(model.Metadata, range(model.MetadataLength())):
+            if entry.Name() == NAME.encode():
+                data = model.Buffers(entry.Buffer()).DataAsNumpy()
+                found = data.tobytes()
+                del data  # the file is closed once no array looks at it
+                return json.loads(found)
+    return {}
