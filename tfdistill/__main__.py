@@ -11,7 +11,7 @@ from tfdistill.command_line import flagfile
 from tfdistill.command_line.cli import exit_code_of
 from tfdistill.system.errors import UserError
 
-COMMANDS = ("train", "prepare", "evaluate", "export", "compare", "fill_mask", "doctor")
+COMMANDS = ("train", "prepare", "evaluate", "export", "compare", "predict", "fill_mask", "doctor")
 
 
 def main():

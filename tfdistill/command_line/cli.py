@@ -25,6 +25,7 @@ class Command:
         help: dict of settings to help texts that replace the general ones.
         positional: setting that takes the words without dashes; None to refuse such words.
         separator: text between these words in the value of `positional`.
+        places: settings that take one such word each, in this order, in place of `positional`.
         reads_run: the text and row length of the run in --output_dir are the defaults, unless
             --model is given.
     """
@@ -34,6 +35,7 @@ class Command:
     help: dict = dataclasses.field(default_factory=dict)
     positional: str | None = None
     separator: str = " "
+    places: tuple = ()
     reads_run: bool = False
 
     def setting_names(self):
@@ -78,9 +80,13 @@ class Command:
             rest = values(["tfdistill", *flagfile.expand(words)])[1:]
         except flags.Error as error:
             raise UserError(" ".join(str(error).split())) from None
-        if rest and not self.positional:
-            raise UserError(f"unexpected word {rest[0]!r}: flags start with --")
-        if rest:
+        taken = len(rest) if self.positional else len(self.places)
+        if len(rest) > taken:
+            cure = "put each text in quotes" if self.places else "flags start with --"
+            raise UserError(f"unexpected word {rest[taken]!r}: {cure}")
+        for name, word in zip(self.places, rest, strict=False):
+            values[name].value = word
+        if rest and self.positional:
             values[self.positional].value = self.separator.join(rest)
         if self.reads_run and not values.model:
             from tfdistill.command_line.run_text import adopt_settings

@@ -1,4 +1,4 @@
-"""Predicted words of [MASK] tokens, as text for the terminal."""
+"""Predicted words of [MASK] tokens, and predicted labels, as text for the terminal."""
 
 SMALL = 0.001  # an untrained head gives each of 30,000 words less
 
@@ -19,6 +19,34 @@ def format_predictions(predictions):
         lines += [f"{_percent(probability):>9}  {token}" for token, probability in words]
     if all(words[0][1] < SMALL for words in predictions):
         lines.append(f"no word reaches {SMALL:.1%}: the model has not learned to fill [MASK]")
+    return "\n".join(lines)
+
+
+def format_labels(prediction, top_k):
+    """Writes the prediction for one text.
+
+    Args:
+        prediction: dict, of `LabelPredictor.predict`.
+        top_k: most classes to show.
+
+    Returns:
+        Lines of text.
+    """
+    if "value" in prediction:
+        return f"{prediction['value']:.4g}"
+    if "probabilities" in prediction:
+        shares = sorted(prediction["probabilities"].items(), key=lambda each: -each[1])[:top_k]
+    elif "entities" in prediction:
+        shares = [
+            (f"{each['type']}  {each['text']}", each["probability"])
+            for each in prediction["entities"]
+        ]
+    else:
+        shares = [(prediction["answer"], prediction["probability"])] * bool(prediction["answer"])
+    nothing = "no entities" if "entities" in prediction else "no answer in this text"
+    lines = [f"{_percent(probability):>9}  {name}" for name, probability in shares] or [nothing]
+    if prediction.get("cut"):
+        lines.append("the text was cut: it has more tokens than the model takes")
     return "\n".join(lines)
 
 

@@ -39,6 +39,49 @@ class Model(Settings):
 
 
 @dataclasses.dataclass(frozen=True)
+class Prediction(Settings):
+    """Prediction"""
+
+    group = "prediction"
+
+    second_text: Annotated[
+        str,
+        Option("Second text of a pair.", effect=NOTHING, stored=False),
+    ] = ""
+    question: Annotated[
+        str,
+        Option(
+            "Question that `context` answers, for a model of question answering.",
+            effect=NOTHING,
+            stored=False,
+        ),
+    ] = ""
+    context: Annotated[
+        str,
+        Option("Text that holds the answer to `question`.", effect=NOTHING, stored=False),
+    ] = ""
+    input: Annotated[
+        str,
+        Option(
+            "File of texts to predict for: .csv, .tsv or .jsonl.",
+            path=PATH,
+            effect=NOTHING,
+            stored=False,
+        ),
+    ] = ""
+    output: Annotated[
+        str,
+        Option(
+            "File to write: the rows of `input` with their predictions, in .csv, .tsv or .jsonl; "
+            "empty: they are printed as JSON.",
+            path=PATH,
+            effect=NOTHING,
+            stored=False,
+        ),
+    ] = ""
+
+
+@dataclasses.dataclass(frozen=True)
 class Doctor(Settings):
     """Checks"""
 

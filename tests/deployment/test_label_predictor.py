@@ -1,0 +1,180 @@
+"""Predictions of tasks with labels, by folders and by their exported files."""
+
+import numpy as np
+import pytest
+
+from tfdistill.deployment.file_metadata import NAME, add_metadata, read_metadata
+from tfdistill.deployment.label_predictor import LabelPredictor
+from tfdistill.deployment.tflite import DYNAMIC_INT8, LiteModel, export_tflite_files
+from tfdistill.models.encoder import Encoder
+from tfdistill.models.heads.classification import ClassificationHead
+from tfdistill.models.heads.spans import SpanHead
+from tfdistill.models.heads.tokens import TokenHead
+from tfdistill.models.hugging_face.checkpoint import save_model
+from tfdistill.models.model import Model
+from tfdistill.system.errors import UserError
+
+LENGTH = 16
+CLASSES, TAGS = ("bad", "good", "ödd"), ("O", "B-SHIP", "I-SHIP", "B-SEA", "I-SEA")
+HEADS = {
+    "classes": lambda config: ClassificationHead(config, CLASSES, "mean"),
+    "number": lambda config: ClassificationHead(config, ()),
+    "tags": lambda config: TokenHead(config, TAGS),
+    "spans": SpanHead,
+}
+FILES = {"student.tflite": None, "student_int8.tflite": DYNAMIC_INT8}
+TEXTS = ["the whale sank the ship", "a night", "the captain saw men and the old boat in the storm"]
+OTHERS = ["the sea", None, "a whale"]
+
+
+@pytest.fixture(scope="module")
+def folders(bert, tokenizer, tmp_path_factory):
+    """dict of names to (model, folder of the model, which holds its exported files, too)."""
+    made = {}
+    for name, head in HEADS.items():
+        model = Model(Encoder(bert.config), head(bert.config), seed=None)
+        generator = np.random.default_rng(1)
+        for variable in model.variables:
+            noise = generator.normal(0, 0.3, variable.shape)
+            variable.assign(variable.numpy() + noise.astype(np.float32))
+        folder = tmp_path_factory.mktemp(name)
+        save_model(model, folder)
+        tokenizer.save(folder, "bert", LENGTH)
+        export_tflite_files(model, {folder / file: kind for file, kind in FILES.items()}, LENGTH)
+        made[name] = model, folder
+    return made
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_files_say_their_task_and_score_as_the_model(folders, name):
+    model, folder = folders[name]
+    ids = np.random.default_rng(2).integers(5, 120, (3, LENGTH)).astype(np.int32)
+    mask = (np.arange(LENGTH) < np.array([[16], [5], [1]])).astype(np.int32)
+    types = (np.arange(LENGTH) > 3).astype(np.int32) * mask
+    rows = {"input_ids": ids * mask, "attention_mask": mask, "token_type_ids": types}
+    expected = model(rows)["logits"].numpy()
+    for file, tolerance in (("student.tflite", 1e-4), ("student_int8.tflite", 0.15)):
+        lite = LiteModel(folder / file)
+        assert lite.metadata == {
+            "task": model.head.task,
+            "labels": list(model.head.labels),
+            "length": LENGTH,
+            "pooling": {"classes": "mean", "number": "pooler"}.get(name, ""),
+        }
+        for row, wanted in enumerate(expected):
+            out = lite.run({key: values[row] for key, values in rows.items()})
+            np.testing.assert_allclose(
+                out["logits"], wanted, rtol=0, atol=tolerance * np.abs(expected).max()
+            )
+            if model.head.labels:
+                shares = np.exp(out["logits"] - out["logits"].max(axis=-1, keepdims=True))
+                shares /= shares.sum(axis=-1, keepdims=True)
+                np.testing.assert_allclose(out["probabilities"], shares, atol=1e-5)
+            else:
+                assert out.keys() == {"logits"}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_folder_and_file_predict_the_same(folders, name):
+    _, folder = folders[name]
+    others = {"tags": None, "spans": TEXTS[::-1]}.get(name, OTHERS)
+    of_folder, of_file = (
+        LabelPredictor.open(path).predict(TEXTS, others)
+        for path in (folder, folder / "student.tflite")
+    )
+    assert len(of_folder) == len(TEXTS)
+    for ours, theirs in zip(of_folder, of_file, strict=True):
+        assert _rounded(ours) == _rounded(theirs)
+    assert LabelPredictor.open(folder).predict([]) == []
+
+
+def _rounded(value):
+    if isinstance(value, dict):
+        return {key: _rounded(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_rounded(each) for each in value]
+    return pytest.approx(value, abs=1e-3) if isinstance(value, float) else value
+
+
+def test_classes_are_the_softmax_of_the_model(folders, tokenizer):
+    model, folder = folders["classes"]
+    (found,) = LabelPredictor.open(folder).predict(["the whale"])
+    ids, mask = tokenizer.encode("the whale", 4)
+    logits = model({"input_ids": [ids], "attention_mask": [mask]})["logits"].numpy()[0]
+    shares = np.exp(logits) / np.exp(logits).sum()
+    assert list(found["probabilities"]) == list(CLASSES)
+    np.testing.assert_allclose(list(found["probabilities"].values()), shares, atol=1e-5)
+    assert found["label"] == CLASSES[shares.argmax()] and "cut" not in found
+    (long,) = LabelPredictor.open(folder).predict(["whale " * 40])
+    assert long["cut"]
+
+
+def test_entities_are_parts_of_the_text(folders):
+    """Tags are read at the first piece of each word, and repaired."""
+    _, folder = folders["tags"]
+    model = LabelPredictor.open(folder)
+    scores = {"ship": 1, "sea": 4, "storm": 4}  # B-SHIP; I-SEA begins an entity
+
+    def run(batch):
+        tokens = [[model._tokenizer.id_to_token(i) for i in row] for row in batch["input_ids"]]
+        best = [[scores.get(token, 0) for token in row] for row in tokens]
+        return np.eye(len(TAGS), dtype=np.float32)[best] * 20
+
+    fixed = LabelPredictor(
+        run, model._tokenizer, {"task": model.task, "labels": TAGS, "length": LENGTH}
+    )
+    (found, nothing) = fixed.predict(["The ship, a sea storm.", ""])
+    assert [(each["type"], each["text"]) for each in found["entities"]] == [
+        ("SHIP", "ship"),
+        ("SEA", "sea storm"),
+    ]
+    first = found["entities"][0]
+    assert "The ship, a sea storm."[first["start"] : first["end"]] == "ship"
+    assert nothing == {"entities": []}
+
+
+def test_an_answer_is_found_in_any_window(folders):
+    _, folder = folders["spans"]
+    model = LabelPredictor.open(folder)
+    wanted = {"old": 0, "boat": 1}
+
+    def run(batch):
+        logits = np.full((*batch["input_ids"].shape, 2), -5, np.float32)
+        for place, token in np.ndenumerate(batch["input_ids"]):
+            side = wanted.get(model._tokenizer.id_to_token(token))
+            if side is not None:
+                logits[(*place, side)] = 9
+        return logits
+
+    facts = {"task": model.task, "labels": (), "length": LENGTH}
+    context = "the sea and the whale and the storm and the ship and the old boat in the night"
+    (found,) = LabelPredictor(run, model._tokenizer, facts).predict(["the boat"], [context])
+    assert found["answer"] == "old boat" == context[found["start"] : found["end"]]
+    assert found["probability"] > 0.99
+    (none,) = LabelPredictor(run, model._tokenizer, facts).predict(["the boat"], ["a whale"])
+    assert none["answer"] in ("", "a", "whale", "a whale")
+
+
+def test_wrong_input_is_refused(folders, exports, tmp_path):
+    with pytest.raises(UserError, match="`context` is empty"):
+        LabelPredictor.open(folders["spans"][1]).predict(["who"])
+    with pytest.raises(UserError, match="give no second one"):
+        LabelPredictor.open(folders["tags"][1]).predict(["a"], ["b"])
+    model, folder = exports["bert"]
+    with pytest.raises(UserError, match="does not say what its task is"):
+        LabelPredictor.open(folder / "student.tflite")
+    save_model(model, tmp_path)
+    with pytest.raises(UserError, match="has no head for classes, a number, tags or answers"):
+        LabelPredictor.open(tmp_path)
+
+
+def test_metadata_is_added_beside_that_of_the_converter(exports, folders):
+    from ai_edge_litert import schema_py_generated as schema
+
+    _, folder = exports["bert"]
+    assert read_metadata(folder / "student.tflite") == {}
+    content = (folders["tags"][1] / "student.tflite").read_bytes()
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
+    names = [entry.name for entry in model.metadata]
+    assert NAME.encode() in names and len(names) > 1
+    assert add_metadata(content, {"a": "é"}) != content

@@ -1,0 +1,139 @@
+"""The predict command."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tfdistill.data.tokenizer import load_tokenizer
+from tfdistill.deployment.tflite import export_tflite
+from tfdistill.models.configs.config_files import named_config
+from tfdistill.models.encoder import Encoder
+from tfdistill.models.heads.classification import ClassificationHead
+from tfdistill.models.heads.spans import SpanHead
+from tfdistill.models.hugging_face.checkpoint import save_model
+from tfdistill.models.model import Model
+
+ROOT = Path(__file__).resolve().parents[1]
+WITHOUT_TENSORFLOW = """
+import sys
+from tfdistill import predict
+try:
+    predict.main()
+finally:
+    assert "tensorflow" not in sys.modules and "keras" not in sys.modules
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tiny_text, tmp_path_factory):
+    """Folder with a classifier in `classes`, its file, and a model of spans in `spans`."""
+    folder = tmp_path_factory.mktemp("predict")
+    tokenizer = load_tokenizer(str(tiny_text / "vocabulary"))
+    config = named_config("L-1_H-8_A-2", vocab_size=tokenizer.vocab_size)
+    for name, head in {
+        "classes": ClassificationHead(config, ("bad", "good")),
+        "spans": SpanHead(config),
+    }.items():
+        model = Model(Encoder(config), head, seed=1)
+        head.dense.bias.assign(np.array([0.0, 1.0]))
+        save_model(model, folder / name)
+        tokenizer.save(folder / name, "bert", 24)
+        export_tflite(model, folder / name / "student.tflite", length=24)
+    return folder
+
+
+def printed(run_command, capfd, *flags):
+    assert run_command("predict", *flags) == 0
+    return capfd.readouterr().out
+
+
+@pytest.mark.parametrize("model", ["classes", "classes/student.tflite"])
+def test_a_text_or_a_pair(folder, run_command, capfd, model):
+    flag = f"--model={folder / model}"
+    lines = printed(run_command, capfd, flag, "the whale").splitlines()
+    assert [line.split()[1] for line in lines] == ["good", "bad"]
+    assert len(printed(run_command, capfd, flag, "the whale", "--top_k=1").splitlines()) == 1
+    out = json.loads(printed(run_command, capfd, flag, "the whale", "the sea", "--json"))
+    assert (out["text"], out["text_pair"]) == ("the whale", "the sea")
+    assert out["prediction"]["label"] == "good"
+    assert sum(out["prediction"]["probabilities"].values()) == pytest.approx(1.0)
+
+
+def test_a_file_needs_no_tensorflow(folder):
+    words = [f"--model={folder}/classes/student.tflite", "the whale", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TENSORFLOW, *words],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["prediction"]["label"] == "good"
+
+
+def test_a_question(folder, run_command, capfd):
+    question = ["--question=who sank", "--context=the whale sank the ship"]
+    out = json.loads(
+        printed(run_command, capfd, f"--model={folder / 'spans'}", *question, "--json")
+    )
+    found = out["prediction"]
+    assert out["context"][found["start"] : found["end"]] == found["answer"]
+
+
+def test_files_of_texts(folder, run_command, capfd, tmp_path):
+    rows = [{"id": str(i), "sentence": f'the "whale", {i}\nsank'} for i in range(40)]
+    with open(tmp_path / "in.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, ["id", "sentence"])
+        writer.writeheader()
+        writer.writerows(rows)
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    results = {}
+    for given, wanted in (("in.csv", "out.jsonl"), ("in.jsonl", "out.csv")):
+        flags = [f"--input={tmp_path / given}", f"--output={tmp_path / wanted}"]
+        out = printed(run_command, capfd, f"--model={folder / 'classes'}", *flags)
+        assert "40 predictions" in out
+    results = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    with open(tmp_path / "out.csv", newline="") as file:
+        table = list(csv.DictReader(file))
+    for row, result, line in zip(rows, results, table, strict=True):
+        assert result["sentence"] == line["sentence"] == row["sentence"]
+        assert result["prediction"]["label"] == line["prediction"] == "good"
+        share = pytest.approx(result["prediction"]["probability"], abs=1e-5)
+        assert float(line["probability"]) == share
+    flags = [f"--input={tmp_path / 'in.jsonl'}", "--text_column=id"]
+    lines = printed(run_command, capfd, f"--model={folder / 'classes'}", *flags).splitlines()
+    assert json.loads(lines[0])["id"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ([], "give one of: a text in quotes"),
+        (["a", "--question=b"], "give one of: a text in quotes"),
+        (["--question=b"], "--context is empty"),
+        (["--question=a", "--context=b"], "--question: the task of"),
+        (["--input={}/gone.csv"], "cannot be read"),
+        (["--input={}/texts.xlsx"], "the name must end in .csv, .tsv or .jsonl"),
+        (["a", "--output={}/out.csv"], "--output is for the predictions of a file"),
+        (["--input={}/other.csv"], "none of the columns a, b is the text"),
+        (["--input={}/ragged.csv"], "ragged.csv:3: the row has not the 2 columns"),
+        (["--input={}/empty.csv"], "holds no rows"),
+        (["--input={}/bad.jsonl"], "bad.jsonl:2: the line is no JSON object"),
+        (["--input={}/number.jsonl"], "row 1 has no text in the column text"),
+    ],
+)
+def test_wrong_input_is_one_line(folder, run_command, capfd, tmp_path, flags, message):
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "ragged.csv").write_text("text,b\n1,2\n1\n")
+    (tmp_path / "empty.csv").write_text("text,b\n")
+    (tmp_path / "bad.jsonl").write_text('{"text": "a"}\n[1]\n')
+    (tmp_path / "number.jsonl").write_text('{"text": 1}\n')
+    flags = [flag.format(tmp_path) for flag in flags]
+    assert run_command("predict", f"--model={folder / 'classes'}", *flags) == 1
+    error = capfd.readouterr().err.strip()
+    assert message in error and len(error.splitlines()) == 1

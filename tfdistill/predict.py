@@ -1,0 +1,46 @@
+"""Predicts labels of texts, with a Hugging Face model or a TFLite file of a task with labels.
+
+    python -m tfdistill.predict --model=DIR "Great food, slow service."
+    python -m tfdistill.predict --model=FILE.tflite "A man sleeps." "Somebody is asleep."
+    python -m tfdistill.predict --model=DIR --question="Who sank?" --context="The whale sank it."
+    python -m tfdistill.predict --model=DIR --input=reviews.csv --output=labelled.csv
+
+The model says its own task: a class or a number for a text or a pair, entities in a text, or the
+answer to a question. Input files end in .csv, .tsv (with a first line of names) or .jsonl; output
+files have the columns of the input, the prediction, and for classes and answers its probability.
+For a TFLite file, the tokenizer is searched in its folder and in ../student. With --json: the text
+and the prediction as one JSON object.
+"""
+
+from tfdistill.command_line.cli import Command
+from tfdistill.command_line.console import Console
+from tfdistill.command_line.run_text import HELP
+from tfdistill.settings.tools import Prediction
+
+COMMAND = Command(
+    __doc__,
+    (Prediction, "model", "text", "top_k", "tokenizer", "text_column", "device", "json"),
+    help={name: HELP[name] for name in ("tokenizer", "device")}
+    | {
+        "text": "Text to predict for; or give it, and a second one, as plain words in quotes.",
+        "top_k": "Most classes to show.",
+        "text_column": "Column of `input` with the texts or questions; text stands for sentence, "
+        "sentence1, question1 and question, too.",
+    },
+    places=("text", "second_text"),
+)
+
+
+def main():
+    """Runs the command."""
+    COMMAND.run(_predict)
+
+
+def _predict(config):
+    from tfdistill.run.prediction import predict
+
+    predict(config, Console(json=config.json))
+
+
+if __name__ == "__main__":
+    main()
