@@ -5,7 +5,8 @@ import pytest
 
 from tfdistill.deployment.file_metadata import NAME, add_metadata, read_metadata
 from tfdistill.deployment.label_predictor import LabelPredictor
-from tfdistill.deployment.tflite import DYNAMIC_INT8, LiteModel, export_tflite_files
+from tfdistill.deployment.saved_model import write_archive
+from tfdistill.deployment.tflite import DYNAMIC_INT8, LiteModel, convert, export_tflite_files
 from tfdistill.models.encoder import Encoder
 from tfdistill.models.heads.classification import ClassificationHead
 from tfdistill.models.heads.spans import SpanHead
@@ -178,3 +179,20 @@ def test_metadata_is_added_beside_that_of_the_converter(exports, folders):
     names = [entry.name for entry in model.metadata]
     assert NAME.encode() in names and len(names) > 1
     assert add_metadata(content, {"a": "é"}) != content
+
+
+def test_a_table_that_is_only_looked_up_has_a_scale_for_each_row(folders, tmp_path):
+    """The converter's has one for all, which is far too coarse for the rows of rare tokens."""
+    model, folder = folders["tags"]
+    write_archive(model, tmp_path / "saved", batch=1, length=LENGTH, columns=1)
+    plain = tmp_path / "plain.tflite"
+    plain.write_bytes(convert(str(tmp_path / "saved"), DYNAMIC_INT8))
+    ids = np.random.default_rng(3).integers(5, 120, (8, LENGTH)).astype(np.int32)
+    expected = model({"input_ids": ids})["logits"].numpy()
+
+    def error(path):
+        lite = LiteModel(path)
+        rows = [{"input_ids": row, "attention_mask": np.ones(LENGTH)} for row in ids]
+        return np.abs(np.stack([lite.logits(row) for row in rows]) - expected).mean()
+
+    assert error(folder / "student_int8.tflite") < error(plain)

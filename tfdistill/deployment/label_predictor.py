@@ -78,9 +78,8 @@ class LabelPredictor:
             )
 
         def run(batch):
-            names = batch.keys() & model.input_names
             rows = range(len(batch["input_ids"]))
-            return np.stack([model.logits({n: batch[n][row] for n in names}) for row in rows])
+            return np.stack([model.logits({n: a[row] for n, a in batch.items()}) for row in rows])
 
         tokenizer = load_tokenizer(tokenizer or tokenizer_beside(path))
         return cls(run, tokenizer, model.metadata, (model.length,))
@@ -96,7 +95,22 @@ class LabelPredictor:
             raise UserError(
                 f"`model`={name} has no head for classes, a number, tags or answers: use another"
             )
-        tokenizer = load_tokenizer(tokenizer or str(directory))
+        return cls.of_model(model, load_tokenizer(tokenizer or str(directory)))
+
+    @classmethod
+    def of_model(cls, model, tokenizer):
+        """Wraps a model that is in memory.
+
+        Args:
+            model: a `Model` with a head of `models.heads`.
+            tokenizer: a `Tokenizer`.
+
+        Returns:
+            A `LabelPredictor`.
+
+        Raises:
+            UserError: the tokenizer's vocabulary is another.
+        """
         tokenizer.require_table(model.config.vocab_size, "the model")
         positions = model.config.max_position_embeddings
         length = min(positions, tokenizer.max_length or positions)
@@ -137,7 +151,7 @@ class LabelPredictor:
     def _logits(self, encoded):
         """The logits of every row, without padding: a list of float32 arrays."""
         source = EncodedExamples(
-            encoded, pad=self._tokenizer.pad_id, longest=self.length, lengths=self._lengths
+            encoded, (), pad=self._tokenizer.pad_id, longest=self.length, lengths=self._lengths
         )
         found = [None] * len(source)
         order = np.argsort(source.tokens, kind="stable")  # rows of like lengths together

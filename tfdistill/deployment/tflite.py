@@ -9,7 +9,7 @@ import numpy as np
 
 from tfdistill.deployment.file_metadata import add_metadata, describe_head, read_metadata
 from tfdistill.deployment.saved_model import LOGITS, PROBABILITIES, SIGNATURE, write_archive
-from tfdistill.deployment.tied_table import share_tied_table
+from tfdistill.deployment.tied_table import scale_table_by_rows
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import refuse_lfs_pointer, write_atomically
 from tfdistill.system.quiet import quiet_native_output
@@ -68,7 +68,8 @@ def export_tflite_files(model, files, length):
         for path, quantize in files.items():
             content = convert(directory, quantize)
             if quantize:
-                content = share_tied_table(content)
+                table = model.encoder.embeddings.word_embeddings.numpy()
+                content = scale_table_by_rows(content, table)
             if model.head.task:
                 content = add_metadata(content, describe_head(model.head, length))
             require_weights(content, model, quantize, length)
@@ -173,7 +174,8 @@ class LiteModel:
 
         Args:
             inputs: dict of the inputs' names to int arrays of one row, such as `input_ids` and
-                `attention_mask` (length,); `token_type_ids` are 0 when left out.
+                `attention_mask` (length,); `token_type_ids` are 0 when left out, and
+                ignored by a file that has none.
 
         Returns:
             dict of `logits` and, for named classes, `probabilities`: float32 without the batch's
@@ -183,8 +185,9 @@ class LiteModel:
             UserError: LiteRT cannot run the file.
         """
         inputs = {name: np.asarray(row, np.int32).reshape(1, -1) for name, row in inputs.items()}
+        types = inputs.pop("token_type_ids", np.zeros((1, self.length), np.int32))
         if "token_type_ids" in self.input_names:
-            inputs.setdefault("token_type_ids", np.zeros((1, self.length), np.int32))
+            inputs["token_type_ids"] = types
         try:
             return {name: rows[0] for name, rows in self._run(**inputs).items()}
         except (ValueError, RuntimeError) as error:

@@ -1,26 +1,30 @@
-"""Stores the tied embedding table of an int8 TFLite file once, with one scale per token.
+"""Stores the embedding table of an int8 TFLite file once, with one scale per token.
 
 TensorFlow's dynamic-range quantisation writes a table that is both looked up and multiplied by
 twice: for GATHER with one scale for the whole table, for FULLY_CONNECTED with one scale per row.
 The second copy is the better one (rows of rare tokens are small), so here the lookup reads it
 too: it gathers the integers, gathers their rows' scales, and multiplies. Half the bytes of the
-table, and a smaller error than either file TensorFlow makes.
+table, and a smaller error than either file TensorFlow makes. A table that is only looked up is
+quantised again, with a scale for each row.
 """
 
 import copy
 
 import numpy as np
 
+MOST = 127  # the largest integer of a symmetric int8
 
-def share_tied_table(content):
-    """Makes the lookup read the quantised rows of the output projection.
+
+def scale_table_by_rows(content, table):
+    """Makes the lookup of tokens read rows that are quantised with a scale for each.
 
     Args:
         content: bytes of a dynamic-range int8 TFLite file with one signature.
+        table: float32 (vocab, width), the word embeddings. The rows of an output projection that
+            shares them are read instead, so that the file has one copy.
 
     Returns:
-        bytes of the same model with one copy of the table; `content` itself when no lookup
-        shares its table's shape and values with a projection.
+        bytes of the same model with one copy of the table.
     """
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
@@ -31,6 +35,8 @@ def share_tied_table(content):
         projection = graph.projection_of(lookup)
         if projection is not None:
             graph.share(lookup, dequantize, projection)
+        elif tuple(graph.tensor(lookup.inputs[0]).shape) == table.shape:
+            graph.quantise_again(lookup, dequantize, table)
     builder = flatbuffers.Builder(len(content))
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
@@ -92,14 +98,29 @@ class _Graph:
         return bool(np.all(np.abs(first - second) <= 0.51 * (step + steps[:, None])))
 
     def share(self, lookup, dequantize, weights):
-        table, rows = self.tensor(lookup.inputs[0]), self.tensor(lookup.outputs[0])
+        """Makes a lookup read the integers of a projection."""
+        table = self.tensor(lookup.inputs[0])
         if table.buffer != weights.buffer:  # they are one already where all rows have one scale
             self.model.buffers[table.buffer].data = None
             table.buffer = weights.buffer
+        self._scale_rows(lookup, dequantize, weights.quantization.scale)
+
+    def quantise_again(self, lookup, dequantize, values):
+        """Replaces the integers of a lookup's table: its rows are rounded to steps of their own."""
+        largest = np.abs(values).max(axis=1)
+        scales = np.where(largest > 0, largest, 1.0) / MOST
+        integers = np.round(values / scales[:, None]).astype(np.int8)
+        buffer = self.model.buffers[self.tensor(lookup.inputs[0]).buffer]
+        buffer.data = integers.reshape(-1).view(np.uint8)
+        self._scale_rows(lookup, dequantize, scales)
+
+    def _scale_rows(self, lookup, dequantize, scales):
+        """Multiplies what a lookup gathers by the scales of its rows."""
+        table, rows = self.tensor(lookup.inputs[0]), self.tensor(lookup.outputs[0])
         for tensor in (table, rows):  # DEQUANTIZE now only casts
             tensor.quantization.scale = np.ones(1, np.float32)
             tensor.quantization.zeroPoint = np.zeros(1, np.int64)
-        scales = np.asarray(weights.quantization.scale, np.float32)
+        scales = np.asarray(scales, np.float32)
         scale_table = self._add_tensor("row_scales", (len(scales), 1), scales)
         lead = tuple(rows.shape[:-1])
         row_scale = self._add_tensor("row_scale", (*lead, 1))  # (batch, length, 1)
