@@ -115,7 +115,7 @@ class MaskedLM(Task):
     def sums(self, measured):
         return {"top1": _ranks(measured) < 1, "loss": measured["loss"].astype(np.float64)}
 
-    def floor(self, source, batches):
+    def floor(self, source, batches, held_out=None):
         """Scores the model that always predicts the training split's token frequencies."""
         from tfdistill.starts.unigram import unigram_log_probabilities
         from tfdistill.training.evaluation import constant_score, evaluate

@@ -68,7 +68,7 @@ class RowClassification(Task):
         right = (measured["rank"] < 1) & ~np.isnan(measured["loss"])
         return {"accuracy": right, "loss": measured["loss"].astype(np.float64)}
 
-    def floor(self, source, batches):
+    def floor(self, source, batches, held_out=None):
         """Scores the model that predicts classes by their frequency in the training split."""
         from tfdistill.training.evaluation import constant_score, evaluate
 

@@ -4,12 +4,14 @@ Modules that import TensorFlow are imported inside the methods, because reports 
 """
 
 import copy
+from types import MappingProxyType
 
 import numpy as np
 
 from tfdistill.tasks.prepared import SPLITS, open_text, prepare_text, steps_for
 
 EXAMPLES = 6  # shown in reports
+CALIBRATION_BATCHES, CALIBRATION_ROWS = 8, 32  # on which a narrower student is fitted
 INT8_LOSS = 0.01  # of the primary metric of an int8 file, compared with its model
 # Uses of batches: training of teachers made in a run, training of students, the fitting of a start,
 # and evaluation.
@@ -33,6 +35,11 @@ class Task:
         compared: tuple of the `Metric`s whose differences between models are measured: means over
             the labels, with sampling errors. The first is `primary`.
         floor_key: key in metrics.json of the floor: a model that does not read the text.
+        same_start_key: key in metrics.json of the model without a teacher that has the student's
+            start.
+        distillation_losses: dict of "labels" (the hard loss), "kl" and "mse" (comparisons with the
+            logits of the teacher) to names of losses, for the recipe `kd`.
+        teacher_rate: peak learning rate of a loaded teacher that is fine-tuned on the labels.
         outputs_are_tokens: whether the logits are scores of all tokens of the vocabulary.
         words: `Words`.
         kind: what an example with labels is: "text", "tags" or "spans"; None for a task that reads
@@ -48,13 +55,31 @@ class Task:
     metrics = compared = ()
     primary = words = None
     floor_key = "floor"
+    same_start_key = "baseline_start"
+    distillation_losses = MappingProxyType(
+        {"labels": "cross_entropy", "kl": "logits_kl", "mse": "logits_mse"}
+    )
+    teacher_rate = 5e-5
     outputs_are_tokens = False
     kind = None
     labels_names = ()
     pooling = ""
     validation_batches = 16
 
+    @property
+    def loss_unit(self):
+        """Unit of the loss: "nats", or "" for none."""
+        return next((metric.unit for metric in self.metrics if metric.key == "loss"), "")
+
     # -- data
+
+    def of_settings(self, settings):
+        """The task as some settings want it; by default itself.
+
+        Args:
+            settings: object with the run's settings, such as a `RunConfig`.
+        """
+        return self
 
     def open_data(self, settings):
         """Opens the data that the settings name, without TensorFlow; by default a corpus.
@@ -169,6 +194,22 @@ class Task:
         transform = self.transform(source, use, settings)
         return TrainingBatches(source, rows, seed, transform, draws_per_row)
 
+    def calibration_batches(self, source, seed):
+        """Batches of training examples on which the start of a narrower student is fitted.
+
+        Args:
+            source: the source of the training split.
+            seed: int.
+
+        Returns:
+            list of dicts.
+        """
+        from tfdistill.data.batches import TrainingBatches
+
+        transform = self.transform(source, CALIBRATION)
+        batches = TrainingBatches(source, CALIBRATION_ROWS, seed, transform)
+        return [batches.at(number) for number in range(CALIBRATION_BATCHES)]
+
     def training_steps(self, source, settings):
         """Optimizer steps that `n_epoch` passes over the training split take, at least 1.
 
@@ -215,6 +256,22 @@ class Task:
         from tfdistill.models.hugging_face.checkpoint import load_model
 
         return load_model(directory, head=self._read_head)
+
+    def load_for_training(self, directory, seed):
+        """Loads a `Model` with its head, or puts a fresh one on the encoder of a directory.
+
+        Args:
+            directory: Hugging Face directory or hub name.
+            seed: int, seed of the fresh weights.
+        """
+        from tfdistill.starts.copied_ends import copy_weights
+
+        model = self.load(directory)
+        if model.head is not None:
+            return model
+        fresh = self.model(model.config, seed)
+        copy_weights(model.encoder, fresh.encoder)
+        return fresh
 
     def describe(self, directory):
         """Reads the config of a directory, and whether it has the head: a `ModelDescription`."""
@@ -349,23 +406,39 @@ class Task:
 
         return scorer(model, self.measure, layers)
 
-    def evaluate(self, score, batches):
+    def evaluate(self, score, batches, source=None):
         """Scores a model on fixed batches: an `Evaluation`.
 
         Args:
             score: what `scorer` returned.
             batches: iterable of evaluation batches.
+            source: their source, for tasks that need the examples behind the rows.
         """
         from tfdistill.training.evaluation import evaluate
 
         return evaluate(score, batches, self)
 
-    def floor(self, source, batches):
+    def compare(self, predictions, teacher_predictions, source=None):
+        """Compares a model's predictions with the teacher's.
+
+        Args:
+            predictions, teacher_predictions: of their `Evaluation`s.
+            source: the source of the examples.
+
+        Returns:
+            dict of facts for metrics.json: `agreement`, the share of equal predictions.
+        """
+        from tfdistill.training.evaluation import agreement
+
+        return {"agreement": agreement(predictions, teacher_predictions)}
+
+    def floor(self, source, batches, held_out=None):
         """Scores the floor, a model that does not read the text: an `Evaluation`.
 
         Args:
             source: the source of the training split.
             batches: list of evaluation batches.
+            held_out: their source, as for `evaluate`.
         """
         raise NotImplementedError
 
