@@ -46,6 +46,8 @@ def test_columns():
         read("token\ttag\na\tO\n", tag="nerd")
     with pytest.raises(UserError, match="one column only"):
         read("a\nb\n")
+    with pytest.raises(UserError, match="no empty line"):
+        read("a\tO\n" * 1001)
 
 
 def test_bad_rows_leave_their_sentence_out():

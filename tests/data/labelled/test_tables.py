@@ -202,5 +202,7 @@ def test_words_and_tags_in_cells():
         (("a", "b"), ("O", "B-x")),
         (("c", "d"), ("O", "O")),
     ]
+    with pytest.raises(UserError, match="every row has one word.*CoNLL"):
+        examples("word,tag\na,O\nb,B-x\n", "tags")
     with pytest.raises(UserError, match="a.csv:2: 1 tags for 2 words"):
         examples("tokens,tags\na b,O\n", "tags")

@@ -7,6 +7,7 @@ from tfdistill.data.labelled.tables import TAB, is_position
 from tfdistill.system.errors import UserError
 
 DOCUMENT = "-DOCSTART-"
+MOST_WORDS = 1000  # of a file of one sentence
 HEADER_WORDS = frozenset("token tokens word words text form".split())
 HEADER_TAGS = frozenset("tag tags label labels ner ner_tag ner_tags upos pos".split())
 _BLANKS = re.compile("[ \t]+")
@@ -48,6 +49,8 @@ def read_conll(file, text, reading, bad):
             "separated by a tab or a blank"
         )
     examples = _sentences(file, rows[first:], (word, tag, width), bad)
+    if len(examples) == 1 and len(examples[0].words) > MOST_WORDS:
+        raise UserError(f"{file}: no empty line: one is needed after each sentence")
     return examples, note
 
 

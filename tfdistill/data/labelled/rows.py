@@ -6,6 +6,7 @@ import math
 from tfdistill.data.labelled.columns import choose_columns
 from tfdistill.data.labelled.examples import TaggedExample, TextExample
 from tfdistill.data.labelled.squad import span_example
+from tfdistill.system.errors import UserError
 
 
 def table_examples(table, kind, reading, bad):
@@ -42,6 +43,11 @@ def table_examples(table, kind, reading, bad):
             examples.append(read(cells, f"{table.file}:{place}", kind, (unknown, has_pair)))
         except ValueError as problem:
             bad.add(table.file, place, str(problem))
+    if kind == "tags" and len(examples) > 1 and all(len(e.words) == 1 for e in examples):
+        raise UserError(
+            f"{table.file}: every row has one word, but a row is a sentence: write a word and its "
+            "tag per line, with a blank between them and an empty line after each sentence (CoNLL)"
+        )
     return examples, (*table.notes, *notes)
 
 
