@@ -22,7 +22,7 @@ def write(tmp_path):
     """Writes a file and returns its path."""
 
     def written(name, text):
-        (tmp_path / name).write_text(text, "utf-8")
+        (tmp_path / name).write_bytes(text.encode())
         return str(tmp_path / name)
 
     return written
@@ -53,6 +53,8 @@ def test_one_file(write):
         ("a.jsonl", "".join(json.dumps({"text": a, "label": b}) + "\n" for a, b in ROWS)),
         ("a.json", json.dumps([{"text": a, "label": b} for a, b in ROWS])),
         ("a", "\ufeff" + CSV.replace(",", ";")),
+        ("a.csv", CSV.replace("\n", "\r\n")),
+        ("a.csv", CSV.replace("\n", "\r")),
     ],
 )
 def test_the_format_does_not_matter(write, name, text):

@@ -103,6 +103,15 @@ def test_line_ends_and_separators():
     assert rows("text\tlabel\na\u2028b\x0bc\x85\t1\n")[0] == [(2, "a\u2028b\x0bc\x85", "1")]
 
 
+def test_columns_without_a_name():
+    found, _ = rows(",text, label,,\n0,a,x,,\n")
+    assert found == [(2, "0", "a", "x", "", "")]
+    table = read_separated("a.csv", ",text, label,,\n0,a,x,,\n", BadRows())
+    assert table.columns == ("1", "text", "label", "4", "5")
+    with pytest.raises(UserError, match="a.csv:1: two columns are called 'text'"):
+        rows("text,text\na,b\n")
+
+
 def test_columns_by_position_without_a_header():
     found, _ = examples("7,good,1\n8,bad,0\n", text="2", label="-1")
     assert [(e.text, e.label, e.origin) for e in found] == [
@@ -183,6 +192,8 @@ def test_json_lines_and_lists():
         5,
         "not a JSON object with a value for each column",
     )
+    with pytest.raises(UserError, match="a.json:1: JSON over several lines: give one list"):
+        list(read_json("a.json", '{\n "text": ["a"]\n}', BadRows()).rows)
     with pytest.raises(UserError, match="a.jsonl:6: not JSON"):
         list(read_json("a.jsonl", "\n" * 5 + '{"t\n', BadRows()).rows)
     table = read_json("a.json", '[{"text": "a", "label": "x"},\n {"text": 5, "label": "y"}]', bad)

@@ -140,7 +140,7 @@ def _cure(role):
 
 
 def _listed(table):
-    columns = table.columns[:12]
+    columns = [name if len(name) < 40 else f"{name[:40]}..." for name in table.columns[:12]]
     more = ", ..." if len(table.columns) > len(columns) else ""
     return (", ".join(map(repr, columns)) or "no columns") + more
 

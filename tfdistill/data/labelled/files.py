@@ -44,7 +44,8 @@ def read_checked(path, setting):
         raise UserError(f"`{setting}`={path}: no such file")
     if not check_file(path).head.strip():
         raise UserError(f"`{setting}`={path}: the file is empty")
-    return read_text(path)
+    text = read_text(path)
+    return text if "\n" in text else text.replace("\r", "\n")
 
 
 def find_format(text, path, kind, wanted=""):
@@ -64,7 +65,7 @@ def find_format(text, path, kind, wanted=""):
     """
     found = wanted or _found(text, path, kind)
     if found not in OF_KIND[kind]:
-        named = f"`data_format`={wanted}" if wanted else f"{path} looks like {found}, and"
+        named = f"`data_format`={wanted}" if wanted else f"{path} looks like {found}"
         raise UserError(f"{named}: this task reads {', '.join(OF_KIND[kind])}")
     return found
 

@@ -12,6 +12,7 @@ from tfdistill.system.errors import UserError
 
 TAB, QUOTE = "\t", '"'
 SEPARATORS = (TAB, ";", ",")  # the first of them that the first line has
+JSON_FORM = "give one list of objects, or one object per line"
 
 _ENCLOSED = re.compile(r'(?:^|\t)"((?:[^"]|"")*)"(?=\t|$)', re.MULTILINE)
 _NEEDS_QUOTES = re.compile(r'""|\t|\n')
@@ -71,7 +72,8 @@ def read_separated(file, text, bad, *, named=(), names=(), quoted=None, separato
     first = next(rows, (1, []))
     if not names and named and all(is_position(c) and c not in first[1] for c in named):
         names = tuple(map(str, range(1, len(first[1]) + 1)))
-    columns = tuple(names or first[1])
+    # A column without a name, such as an index, is called by its position.
+    columns = tuple(names or (name.strip() or str(i) for i, name in enumerate(first[1], 1)))
     if len(set(columns)) < len(columns):
         twice = next(column for column in columns if columns.count(column) > 1)
         raise UserError(f"{file}:1: two columns are called {twice!r}: give each a name of its own")
@@ -191,6 +193,8 @@ def _json_lines(file, text, bad):
         try:
             value = parse_json(line)
         except (ValueError, RecursionError) as error:
+            if line.strip() in ("{", "["):
+                raise UserError(f"{file}:{number}: JSON over several lines: {JSON_FORM}") from None
             bad.add(file, number, f"not JSON ({getattr(error, 'msg', error)})")
         else:
             yield number, value
@@ -202,6 +206,4 @@ def _parsed(file, text):
     except (ValueError, RecursionError) as error:
         reason = getattr(error, "msg", error)
         line = getattr(error, "lineno", 1)
-        raise UserError(
-            f"{file}:{line}: not JSON ({reason}): give one list of objects, or one object per line"
-        ) from None
+        raise UserError(f"{file}:{line}: not JSON ({reason}): {JSON_FORM}") from None
