@@ -8,7 +8,9 @@ from tfdistill.system.files import folder_aside
 
 FLOAT32_FILE, INT8_FILE, SAVED_MODEL = "student.tflite", "student_int8.tflite", "saved_model"
 LABELS_FILE = "labels.txt"  # a class or tag in each line, in the order of the logits
-PREDICTIONS = 512  # on held-out text, on which each file is compared with the model
+# On held-out text, on which each file is compared with the model.
+PREDICTIONS = 512
+ROWS = 2000  # of examples with labels
 
 
 def export_bundle(task, model, directory, length, tokenizer, batches, doing=lambda text: None):
@@ -20,8 +22,8 @@ def export_bundle(task, model, directory, length, tokenizer, batches, doing=lamb
         directory: folder to write; an existing one is replaced, once all files have passed.
         length: tokens in a row, [CLS] and [SEP] included.
         tokenizer: the model's `Tokenizer`.
-        batches: evaluation batches with rows of that length, to compare the files with the model
-            (see `check_parity`) and to time them; iterated over twice.
+        batches: what `Task.evaluation_batches` returned, to compare the files with the model (see
+            `check_parity`) and to time them; iterated over twice.
         doing: called with a description of each part of the work, before it begins.
 
     Returns:
@@ -34,6 +36,7 @@ def export_bundle(task, model, directory, length, tokenizer, batches, doing=lamb
         UserError: the model cannot be exported.
         OSError: a write failed.
     """
+    batches = task.fixed_batches(batches, length, ROWS)
     with folder_aside(directory) as aside:
         facts, failure = {}, None
         files = {FLOAT32_FILE: None, INT8_FILE: DYNAMIC_INT8}

@@ -7,9 +7,12 @@ import numpy as np
 
 from tfdistill.deployment.tflite import DYNAMIC_INT8, LiteModel
 from tfdistill.system.errors import UserError
+from tfdistill.tasks.metrics import of_sums
+from tfdistill.training.paired_bootstrap import paired_errors
 
 FLOAT32 = "float32"
 FLOAT32_TOLERANCE = 1e-4  # of the largest logit
+TOKEN_INPUTS = "input_ids", "attention_mask", "token_type_ids"
 
 
 class ParityError(UserError):
@@ -27,6 +30,8 @@ class ParityResult:
         primary_keras, primary_lite: the task's primary metric.
         agreement: share of predictions that are equal.
         positions: number of predictions that were compared.
+        standard_error: of the difference of the primary metric, paired, for tasks whose examples
+            have labels; else None.
     """
 
     max_abs_difference: float
@@ -37,6 +42,7 @@ class ParityResult:
     primary_lite: float
     agreement: float
     positions: int
+    standard_error: float | None = None
 
     def facts(self, primary):
         """The result for metrics.json: a dict.
@@ -47,6 +53,7 @@ class ParityResult:
         return {
             name.replace("primary", primary): value
             for name, value in dataclasses.asdict(self).items()
+            if value is not None
         }
 
 
@@ -57,8 +64,9 @@ def check_parity(task, model, tflite_path, batches, limit, kind=FLOAT32):
         task: the model's `Task`.
         model: the `Model` that was exported.
         tflite_path: the file.
-        batches: iterable of the task's evaluation batches.
-        limit: largest number of predictions to compare.
+        batches: iterable of the task's evaluation batches with rows of the file's length; for tasks
+            whose examples have labels, what `Task.fixed_batches` returned.
+        limit: largest number of predictions to compare; such tasks compare all.
         kind: "float32": no logit may differ by more than 1e-4 of the largest one.
             "dynamic_int8": the quality must be kept (`Task.keeps_quality`).
 
@@ -73,6 +81,65 @@ def check_parity(task, model, tflite_path, batches, limit, kind=FLOAT32):
     if kind not in (FLOAT32, DYNAMIC_INT8):
         raise ValueError(f"kind must be {FLOAT32!r} or {DYNAMIC_INT8!r}, not {kind!r}")
     lite = LiteModel(tflite_path)
+    if task.kind:
+        result = _compare_metrics(task, model, lite, batches)
+    else:
+        result = _compare_predictions(task, model, lite, batches, limit)
+    _require_parity(task, result, lite.path, kind)
+    return result
+
+
+def _compare_metrics(task, model, lite, batches):
+    """Measures file and model by the task's metrics: a `ParityResult`."""
+    largest, found, positions = np.zeros(2), ([], []), 0
+    for batch in batches:
+        _require_length(lite, batch)
+        names = [name for name in TOKEN_INPUTS if name in batch]
+        keras = np.asarray(model({name: batch[name] for name in names})["logits"], np.float32)
+        of_lite = np.zeros_like(keras)
+        for inputs, (row,), _ in task.single_inputs(batch):
+            real = batch["attention_mask"][row] > 0
+            of_lite[row] = lite.logits(inputs)
+            pair = keras[row], of_lite[row]
+            # Logits of padding are read by nobody.
+            pair = [each[real] if each.ndim > 1 else each for each in pair]
+            largest = np.maximum(largest, [np.abs(pair[0] - pair[1]).max(), np.abs(pair[0]).max()])
+            positions += 1
+        for each, logits in zip(found, (keras, of_lite), strict=True):
+            each.append(logits)
+    if not positions:
+        raise UserError("`test_data` has no examples to compare files on: add some")
+    of_keras, of_lite = (_evaluate_logits(task, each, batches) for each in found)
+    metric, pair = task.primary, ("lite", "keras")
+    sums = {"keras": of_keras.sums, "lite": of_lite.sums}
+    errors = paired_errors(sums, [pair], of_sums(task.compared)).differences["-".join(pair)]
+    return ParityResult(
+        *largest.tolist(),
+        of_keras.metrics["loss"],
+        of_lite.metrics["loss"],
+        of_keras.metrics[metric.key],
+        of_lite.metrics[metric.key],
+        task.compare(of_lite.predictions, of_keras.predictions)["agreement"],
+        positions,
+        errors[metric.key]["standard_error"],
+    )
+
+
+def _evaluate_logits(task, logits, batches):
+    """Measures logits that were computed before: an `Evaluation`."""
+    import tensorflow as tf
+
+    remaining = iter(logits)
+
+    def score(batch):
+        tensors = {name: tf.convert_to_tensor(array) for name, array in batch.items()}
+        return task.measure(tf.convert_to_tensor(next(remaining)), tensors)
+
+    return task.evaluate(score, batches, batches.source)
+
+
+def _compare_predictions(task, model, lite, batches, limit):
+    """Compares the first `limit` predictions: a `ParityResult`."""
     compared = []
     for batch in batches:
         compared += _compare_batch(task, model, lite, batch, limit - len(compared))
@@ -80,18 +147,20 @@ def check_parity(task, model, tflite_path, batches, limit, kind=FLOAT32):
             break
     if not compared:
         raise UserError("`corpus`: the held-out text has nothing to predict; use more text")
-    result = _summarise(compared)
-    _require_parity(task, result, lite.path, kind)
-    return result
+    return _summarise(compared)
 
 
-def _compare_batch(task, model, lite, batch, limit):
-    """One tuple for each of the first `limit` predictions: see `_compare`."""
+def _require_length(lite, batch):
     if batch["input_ids"].shape[1] != lite.length:
         raise UserError(
             f"{lite.path} takes rows of {lite.length} tokens, the text has rows of "
             f"{batch['input_ids'].shape[1]}: repeat with `length`={lite.length}"
         )
+
+
+def _compare_batch(task, model, lite, batch, limit):
+    """One tuple for each of the first `limit` predictions: see `_compare`."""
+    _require_length(lite, batch)
     names = ("input_ids", "attention_mask", *model.head.extra_inputs)
     logits = np.asarray(model({name: batch[name] for name in names})["logits"])
     labels = batch[task.labels]

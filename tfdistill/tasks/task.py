@@ -226,6 +226,19 @@ class Task:
         transform = self.transform(source, EVALUATION)
         return EvaluationBatches(source, evaluation_rows(source.length), transform)
 
+    def fixed_batches(self, batches, length, limit):
+        """Evaluation batches whose rows have one length, for exported files.
+
+        Args:
+            batches: what `evaluation_batches` returned.
+            length: tokens in a row.
+            limit: most rows of tasks whose rows have several lengths.
+
+        Returns:
+            Iterable of dicts; by default the batches as they are.
+        """
+        return batches
+
     # -- models
 
     def head(self, config):

@@ -2,7 +2,7 @@
 
 import time
 
-from tfdistill.deployment.bundle import export_bundle
+from tfdistill.deployment.bundle import ROWS, export_bundle
 from tfdistill.deployment.latency import measure_latency
 from tfdistill.deployment.tflite import DYNAMIC_INT8, export_tflite_files
 from tfdistill.run.metrics import TEACHER_FILE, TEACHER_INT8_FILE
@@ -57,7 +57,8 @@ def _time_beside_teacher(context, files, note):
     paths = {name: directory.export / name for name in files}
     paths |= {path.name: path for path in by_path}
     note("timing all files")
-    rows = context.task.rows_to_time(next(iter(context.splits.test)))
+    task, length = context.task, context.config.length
+    rows = task.rows_to_time(next(iter(task.fixed_batches(context.splits.test, length, ROWS))))
     for name, milliseconds in measure_latency(paths, rows, runs=LATENCY_RUNS).items():
         size = paths[name].stat().st_size
         files[name] = files.get(name, {}) | {"bytes": size, "latency_ms": milliseconds}

@@ -1,0 +1,117 @@
+"""Files of tasks with labels are accepted by the task's metric, recomputed on the file."""
+
+import dataclasses
+import types
+
+import numpy as np
+import pytest
+from tfdistill.data.labelled.examples import SpanExample, TextExample
+
+from tfdistill import tasks
+from tfdistill.deployment.parity import ParityError, check_parity
+from tfdistill.deployment.tflite import DYNAMIC_INT8, export_tflite_files
+
+pytestmark = pytest.mark.tf218
+LENGTH = 24
+FILES = {"student.tflite": None, "student_int8.tflite": DYNAMIC_INT8}
+WORDS = "the a whale ship sea captain sank saw and of in storm men night old boat . ,".split()
+
+
+def text(generator, most):
+    return " ".join(generator.choice(WORDS, generator.integers(1, most)))
+
+
+@pytest.fixture(scope="module")
+def trained(bert, tokenizer, tmp_path_factory):
+    """A function of a task, examples and files to (task, model, folder of files, batches)."""
+
+    def make(task, examples, files=tuple(FILES)):
+        model = task.model(bert.config, seed=1)
+        generator = np.random.default_rng(3)
+        for variable in model.variables:
+            noise = generator.normal(0, 0.2, variable.shape)
+            variable.assign(variable.numpy() + noise.astype(np.float32))
+        folder = tmp_path_factory.mktemp(task.name)
+        export_tflite_files(model, {folder / name: FILES[name] for name in files}, LENGTH)
+        source = task.encode(examples, tokenizer, LENGTH).with_lengths((8, 16, LENGTH))
+        return task, model, folder, task.evaluation_batches(source)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def classes(trained):
+    generator = np.random.default_rng(0)
+    labels = generator.choice(["bad", "good"], 50)
+    examples = [TextExample(text(generator, 25), label=str(label)) for label in labels]
+    return trained(tasks.get("text_classification").bound(("bad", "good")), examples)
+
+
+def test_the_metric_of_a_file(classes):
+    task, model, folder, batches = classes
+    assert len({batch["input_ids"].shape[1] for batch in batches}) > 1
+    whole = task.evaluate(task.scorer(model), batches, batches.source)
+    fixed = task.fixed_batches(batches, LENGTH, 1000)
+    result = check_parity(task, model, folder / "student.tflite", fixed, limit=1)
+    assert result.positions == 50 and result.agreement == 1.0
+    assert result.primary_keras == result.primary_lite == whole.metrics["accuracy"]
+    assert result.loss_lite == pytest.approx(whole.metrics["loss"], rel=1e-4)
+    assert result.facts("accuracy")["standard_error"] == 0.0
+    int8 = check_parity(task, model, folder / "student_int8.tflite", fixed, 1, DYNAMIC_INT8)
+    assert int8.max_abs_difference > result.max_abs_difference
+
+
+def test_a_changed_weight_is_noticed(classes, tokenizer):
+    task, model, folder, batches = classes
+    fixed, dense = task.fixed_batches(batches, LENGTH, 1000), model.head.dense
+    before = dense.kernel.numpy(), dense.bias.numpy()
+    predictions = task.evaluate(task.scorer(model), batches, batches.source).predictions
+    try:
+        dense.bias.assign(before[1] + [0.0, 0.01])
+        with pytest.raises(ParityError, match="differs from its model by"):
+            check_parity(task, model, folder / "student.tflite", fixed, limit=1)
+        # The model now predicts the other class, which is the true one of these examples.
+        examples = [
+            dataclasses.replace(example, label=task.labels_names[1 - prediction])
+            for example, prediction in zip(batches.source.examples, predictions, strict=True)
+        ]
+        source = task.encode(examples, tokenizer, LENGTH)
+        fixed = task.fixed_batches(task.evaluation_batches(source), LENGTH, 1000)
+        for variable, value in zip((dense.kernel, dense.bias), before, strict=True):
+            variable.assign(-value)
+        with pytest.raises(ParityError, match="accuracy from 100.0% to 0.0%"):
+            check_parity(task, model, folder / "student_int8.tflite", fixed, 1, DYNAMIC_INT8)
+    finally:
+        for variable, value in zip((dense.kernel, dense.bias), before, strict=True):
+            variable.assign(value)
+
+
+def test_answers_of_a_file(trained):
+    generator = np.random.default_rng(1)
+    task = tasks.get("question_answering")
+    contexts = [f"{text(generator, 40)} old boat" for _ in range(12)]
+    examples = [
+        SpanExample(str(i), "the ship", each, (("old boat", each.index("old boat")),))
+        for i, each in enumerate(contexts)
+    ]
+    task.doc_stride = 8
+    task, model, folder, batches = trained(task, examples, ["student.tflite"])
+    whole = task.evaluate(task.scorer(model), batches, batches.source)
+    fixed = task.fixed_batches(batches, LENGTH, 1000)
+    result = check_parity(task, model, folder / "student.tflite", fixed, limit=1)
+    assert result.positions == len(batches.source) > 12
+    assert result.primary_lite == pytest.approx(whole.metrics["f1"])
+    assert result.agreement == 1.0
+    some = check_parity(
+        task, model, folder / "student.tflite", task.fixed_batches(batches, LENGTH, 4), limit=1
+    )
+    assert some.positions < result.positions
+
+
+@pytest.mark.parametrize(
+    ("lite", "error", "kept"),
+    [(0.795, 0.001, True), (0.785, 0.001, False), (0.785, 0.02, True), (0.9, None, True)],
+)
+def test_what_an_int8_file_may_lose(lite, error, kept):
+    result = types.SimpleNamespace(primary_keras=0.8, primary_lite=lite, standard_error=error)
+    assert tasks.get("text_classification").keeps_quality(result) is kept
