@@ -5,9 +5,9 @@ import types
 
 import numpy as np
 import pytest
-from tfdistill.data.labelled.examples import SpanExample, TextExample
 
 from tfdistill import tasks
+from tfdistill.data.labelled.examples import SpanExample, TextExample
 from tfdistill.deployment.parity import ParityError, check_parity
 from tfdistill.deployment.tflite import DYNAMIC_INT8, export_tflite_files
 

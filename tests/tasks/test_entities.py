@@ -35,7 +35,7 @@ def sentences():
 def test_entities_are_seqevals(sentences):
     seqeval = pytest.importorskip("seqeval.metrics.sequence_labeling")
     scheme = pytest.importorskip("seqeval.scheme")
-    for tags in sentences[0]:
+    for tags in sentences[0][:2000]:
         assert find_entities(tags) == seqeval.get_entities(tags)
         strict = scheme.Entities([tags], scheme.IOB2).entities[0]
         expected = [(each.tag, each.start, each.end - 1) for each in strict]

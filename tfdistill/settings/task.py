@@ -16,7 +16,10 @@ class TaskChoice(Settings):
     task: Annotated[
         str,
         Option(
-            "Task of the models. masked_lm: predict hidden tokens of a text.",
+            "Task of the models. masked_lm: predict hidden tokens of a text. text_classification: "
+            "the class of a text or of a pair of texts. regression: a number for a text or a pair. "
+            "token_classification: tags of words, such as entities. question_answering: the "
+            "answer's place in a text.",
             effect=STEP,
         ),
     ] = "masked_lm"

@@ -1,13 +1,18 @@
 """Tasks: what models are trained for, by name.
 
-A new task is a subclass of `Task`, or of `RowClassification`, in a module of its own; `register`
-adds it.
+A new task is a subclass of `Task`, of `RowClassification` for rows of a corpus, or of
+`LabelledTask` for examples with labels, in a module of its own; `register` adds it.
 """
 
 from tfdistill.system.errors import UserError
+from tfdistill.tasks.labelled import LabelledTask
 from tfdistill.tasks.masked_lm import MaskedLM
+from tfdistill.tasks.question_answering import QuestionAnswering
+from tfdistill.tasks.regression import Regression
 from tfdistill.tasks.row_classification import RowClassification
 from tfdistill.tasks.task import Task
+from tfdistill.tasks.text_classification import TextClassification
+from tfdistill.tasks.token_classification import TokenClassification
 
 DEFAULT = "masked_lm"
 _TASKS = {}
@@ -66,14 +71,22 @@ def task_of(metrics):
         metrics: dict, the content of a run's metrics.json, or the result of an evaluation.
 
     Returns:
-        A `Task`.
+        A `Task`, with the primary metric of the data set.
 
     Raises:
         UserError: there is no task of that name.
     """
-    return get(metrics.get("task") or metrics.get("made_from", {}).get("task", DEFAULT))
+    made_from = metrics.get("made_from", {})
+    task = get(metrics.get("task") or made_from.get("task", DEFAULT))
+    name = metrics.get("task_data") or made_from.get("task_data", "")
+    return task.of_set(name) if task.kind else task
 
 
 register(MaskedLM())
+register(TextClassification())
+register(Regression())
+register(TokenClassification())
+register(QuestionAnswering())
 
-__all__ = ["DEFAULT", "RowClassification", "Task", "get", "names", "register", "task_of"]
+__all__ = ["DEFAULT", "LabelledTask", "RowClassification", "Task"]
+__all__ += ["get", "names", "register", "task_of"]

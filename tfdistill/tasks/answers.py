@@ -91,6 +91,23 @@ def best_spans(start, end, allowed, longest):
     return spans, scores
 
 
+def decode_windows(logits, inside, longest):
+    """Decodes the logits of windows.
+
+    Args:
+        logits: float (rows, length, 2), starts and ends.
+        inside: bool (rows, length), tokens of contexts.
+        longest: most tokens of an answer.
+
+    Returns:
+        dict of "span" and "score", of `best_spans`, and "no_answer", float (rows,), the score of
+        the first token alone.
+    """
+    start, end = logits[..., 0], logits[..., 1]
+    spans, scores = best_spans(start, end, inside, longest)
+    return {"span": spans, "score": scores, "no_answer": start[:, 0] + end[:, 0]}
+
+
 def merge_windows(examples, scores, no_answer, questions):
     """Chooses among the windows of each question.
 

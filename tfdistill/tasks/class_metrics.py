@@ -16,10 +16,10 @@ def binary_columns(labels, predictions, positive=1):
         positive: number of the class.
 
     Returns:
-        float64 (examples, 3): whether it is right, predicted, and true, of this class.
+        uint8 (examples, 3): whether it is right, predicted, and true, of this class.
     """
     true, guessed = np.asarray(labels) == positive, np.asarray(predictions) == positive
-    return np.stack([true & guessed, guessed, true], axis=1).astype(np.float64)
+    return np.stack([true & guessed, guessed, true], axis=1).astype(np.uint8)
 
 
 def class_columns(labels, predictions, classes):
@@ -30,12 +30,12 @@ def class_columns(labels, predictions, classes):
         classes: number of classes.
 
     Returns:
-        float64 (examples, 3 classes): for all classes whether it is right; then predicted; then
+        uint8 (examples, 3 classes): for all classes whether it is right; then predicted; then
         true.
     """
     every = np.arange(classes)
     true, guessed = (np.asarray(each)[:, None] == every for each in (labels, predictions))
-    return np.concatenate([true & guessed, guessed, true], axis=1).astype(np.float64)
+    return np.concatenate([true & guessed, guessed, true], axis=1).astype(np.uint8)
 
 
 def f1_of_sums(totals, count=None):

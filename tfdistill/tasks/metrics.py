@@ -3,6 +3,8 @@
 import dataclasses
 from collections.abc import Callable
 
+import numpy as np
+
 MINUS = "−"
 
 
@@ -93,3 +95,17 @@ LOSS = Metric("loss", "loss", "nats", difference_unit="nats", difference_phrase=
 def of_sums(metrics):
     """Of those metrics that are no means, the functions of sums: a dict by key."""
     return {metric.key: metric.of_sums for metric in metrics if metric.of_sums}
+
+
+def ratio_of_sums(totals, count=None):
+    """The first of two columns' totals, divided by the second; nan for a divisor of 0.
+
+    Args:
+        totals: float64 (..., 2).
+        count: unused; predictions in the sums.
+
+    Returns:
+        float64 (...).
+    """
+    below = np.where(totals[..., 1] > 0, totals[..., 1], np.nan)
+    return totals[..., 0] / below

@@ -106,6 +106,37 @@ class EncodedExamples:
         """An array of the rows, such as "labels": (rows, …)."""
         return self._per_row[name]
 
+    def side_mask(self, rows, length, side):
+        """The tokens of rows that belong to one of two texts.
+
+        Args:
+            rows: int (batch,), -1 for rows of padding.
+            length: tokens in a row.
+            side: `encoding.FIRST` or `SECOND`.
+
+        Returns:
+            bool (batch, length).
+        """
+        found = np.zeros((len(rows), length), bool)
+        for place, row in enumerate(rows):
+            if row >= 0:
+                tokens = slice(self.texts.bounds[row], self.texts.bounds[row + 1])
+                found[place, : self.tokens[row]] = self.texts.sides[tokens] == side
+        return found
+
+    def characters_of(self, row, span):
+        """Where a span of a window's tokens begins and ends in the context.
+
+        Args:
+            row: int, the window.
+            span: (first token, last token) of the row.
+
+        Returns:
+            (start, end): int.
+        """
+        first, last = self.texts.bounds[row] + np.asarray(span)
+        return int(self.texts.characters[first, 0]), int(self.texts.characters[last, 1])
+
     def gather(self, indices, length=None):
         """Gathers rows.
 
