@@ -11,20 +11,24 @@ def as_dataset(batches, start, stop):
     interpreter ends, as after an error, would keep the process running for ever.
 
     Args:
-        batches: `TrainingBatches`, `EvaluationBatches` or `CachedBatches`.
+        batches: `TrainingBatches`, `EvaluationBatches`, `CachedBatches` or `LabelledBatches`.
         start, stop: number of the first batch, and of the one after the last.
 
     Returns:
-        A dataset of the dicts that `batches.at` makes, with static shapes.
+        A dataset of the dicts that `batches.at` makes. Its shapes are static, except for sizes that
+        depend on the batch (`LabelledBatches.signature`); a batch that is taken from an iterator
+        outside of a graph always has the shapes of its arrays.
     """
     import tensorflow as tf
 
     pool = concurrent.futures.ThreadPoolExecutor(max_workers=1)
     ahead = {start: pool.submit(batches.at, start)}  # number of the next batch: its future
-    signature = {
-        name: tf.TensorSpec(array.shape, array.dtype)
-        for name, array in ahead[start].result().items()
-    }
+    if hasattr(batches, "signature"):
+        shapes = batches.signature()
+    else:
+        first = ahead[start].result()
+        shapes = {name: (array.shape, array.dtype) for name, array in first.items()}
+    signature = {name: tf.TensorSpec(*each) for name, each in shapes.items()}
 
     def make(number):
         number = int(number)

@@ -105,15 +105,15 @@ class TrainingLoop:
             return before
         with postponed() as stop:
             started = time.perf_counter()
+            batches = self._batches(first)
             if first == 0 and self._intervals.validates_start:
                 self._measure_start()
-            batches, tokens = self._batches(first)
             done, clock = first, _Clock()
             while done < self._steps and not (self._best and self._best.ended):
                 due = self._next_event(done)
                 done = self._train(batches, done, due, clock, stop)
                 if done == due:
-                    self._log(done, tokens * clock.steps_per_second())
+                    self._log(done, clock.tokens_per_second())
                 stopping = stop.signum is not None
                 if self._needs_checkpoint(done) or (stopping and done > first):
                     if self._state.unlogged.steps:
@@ -129,29 +129,33 @@ class TrainingLoop:
         return before
 
     def _batches(self, first):
-        """(iterator of the batches from step `first` on, tokens in one)."""
+        """The batches from step `first` on: `_OneByOne`, or `_InTheGraph` for several in a call."""
         dataset = self._dataset(first, self._steps)
-        batches = iter(dataset)
-        if self._steps_per_execution == 1:  # otherwise the compiled step reads the iterator
-            batches = taken_ahead(batches)
-        return batches, dataset.element_spec["input_ids"].shape.num_elements()
+        shape = dataset.element_spec["input_ids"].shape
+        if self._steps_per_execution == 1:
+            return _OneByOne(self._step, taken_ahead(iter(dataset)))
+        if not shape.is_fully_defined():
+            raise UserError(
+                f"`steps_per_execution`={self._steps_per_execution} needs batches of one length, "
+                "and these have several: leave `steps_per_execution` at 1"
+            )
+        return _InTheGraph(self._step, iter(dataset), shape.num_elements())
 
     def _train(self, batches, done, due, clock, stop):
         """Takes steps up to `due` or up to a stop; returns the steps done."""
         while done < due and stop.signum is None:
             count = min(self._steps_per_execution, due - done)
-            if clock.compiles:  # a stop may interrupt the compiler: no step is lost
+            compiles = batches.next_compiles()
+            if compiles:  # a stop may interrupt the compiler: no step is lost
                 self._observers.doing("compiling the step, which can take minutes")
             else:
                 stop.unsaved = True
-            if self._steps_per_execution == 1:
-                losses = self._step(next(batches), done)
-            else:
-                losses = self._step.take(batches, done, count)
+            began = time.perf_counter()
+            losses, tokens = batches.take(done, count)
+            clock.took(time.perf_counter() - began, tokens, compiles)
             stop.unsaved = True
             self._state.unlogged.add(losses, count)
             done += count
-            clock.stepped(count)
             self._observers.stepped(done)
         return done
 
@@ -212,31 +216,77 @@ class TrainingLoop:
                 self._best.see(row)
 
 
-class _Clock:
-    """Measures steps per second since the last logged point, without the call that compiles.
+class _OneByOne:
+    """Batches for single steps, each taken while the step before is computed.
 
-    Attributes:
-        compiles: whether the next call compiles.
+    Args:
+        step: a `TrainStep`.
+        batches: iterator of batches.
     """
 
+    def __init__(self, step, batches):
+        self._step, self._batches, self._compiled = step, batches, set()
+        self._batch = None  # the next one, once it was looked at
+
+    def next_compiles(self):
+        """Whether the next call compiles: it is the first with batches of its shape."""
+        self._batch = next(self._batches)
+        return self._shape() not in self._compiled
+
+    def take(self, done, count):
+        """Takes the step after `done` steps: (its losses, tokens in the batch)."""
+        losses = self._step(self._batch, done)
+        self._compiled.add(self._shape())
+        return losses, self._batch["input_ids"].shape.num_elements()
+
+    def _shape(self):
+        return tuple(self._batch["input_ids"].shape)
+
+
+class _InTheGraph:
+    """Batches of one shape, which the compiled step reads from the iterator for several steps.
+
+    Args:
+        step: a `TrainStep`.
+        batches: iterator of a dataset.
+        tokens: tokens in a batch.
+    """
+
+    def __init__(self, step, batches, tokens):
+        self._step, self._batches, self._tokens = step, batches, tokens
+        self._first = True
+
+    def next_compiles(self):
+        """Whether the next call compiles."""
+        return self._first
+
+    def take(self, done, count):
+        """Takes `count` steps after `done` steps: (sums of their losses, tokens)."""
+        self._first = False
+        return self._step.take(self._batches, done, count), count * self._tokens
+
+
+class _Clock:
+    """Measures tokens per second since the last logged point, without the calls that compile."""
+
     def __init__(self):
-        self.compiles = True
         self.restart()
 
     def restart(self):
         """Starts a new measurement."""
-        self._began, self._steps = time.perf_counter(), 0
-        self._compiled = None  # (time, steps) of the call that compiled
+        self._began, self._tokens = time.perf_counter(), 0
+        self._compiling, self._tokens_of_compiling = 0.0, 0
 
-    def stepped(self, count):
-        """Counts the steps of the call that has just ended."""
-        self._steps += count
-        if self.compiles:
-            self.compiles, self._compiled = False, (time.perf_counter(), count)
+    def took(self, seconds, tokens, compiles):
+        """Counts a call that has just ended."""
+        self._tokens += tokens
+        if compiles:
+            self._compiling += seconds
+            self._tokens_of_compiling += tokens
 
-    def steps_per_second(self):
-        """Steps per second since the last `restart`."""
-        began, steps = self._began, self._steps
-        if self._compiled and steps > self._compiled[1]:
-            began, steps = self._compiled[0], steps - self._compiled[1]
-        return steps / (time.perf_counter() - began)
+    def tokens_per_second(self):
+        """Tokens per second since the last `restart`."""
+        seconds, tokens = time.perf_counter() - self._began, self._tokens
+        if tokens > self._tokens_of_compiling:
+            seconds, tokens = seconds - self._compiling, tokens - self._tokens_of_compiling
+        return tokens / seconds

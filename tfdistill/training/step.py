@@ -29,6 +29,7 @@ class TrainStep:
         self._distiller, self._optimizer = distiller, optimizer
         self._loss_scale, self._jit_compile = loss_scale, jit_compile
         self.traces = 0
+        self._compiled_shapes = set()
         self._strategy = tf.distribute.get_strategy()
         self._replicas = self._strategy.num_replicas_in_sync
         self._gradients = distiller.gradients
@@ -62,7 +63,7 @@ class TrainStep:
             `learning_rate`, and with a loss scale `loss_scale` and `skipped`, which is 1 for a step
             that was not taken because its gradients overflowed; its `gradient_norm` is 0.
         """
-        with self._compiled():
+        with self._compiled(batch["input_ids"].shape):
             return self.function(batch, tf.constant(step, tf.int32))
 
     def take(self, batches, first, count):
@@ -79,9 +80,11 @@ class TrainStep:
         with self._compiled():
             return self._several(batches, tf.constant(first), tf.constant(count))
 
-    def _compiled(self):
-        """Context for a call; the first one returns the compiler's memory to the system."""
-        if self._jit_compile and not self.traces:
+    def _compiled(self, shape=()):
+        """Context for a call; the first of a shape returns the compiler's memory to the system."""
+        is_first = tuple(shape) not in self._compiled_shapes
+        self._compiled_shapes.add(tuple(shape))
+        if self._jit_compile and is_first:
             return process_memory.returned()
         return contextlib.nullcontext()
 
