@@ -1,6 +1,8 @@
 """Encoded examples: labels, lengths, rows of padding, and batches."""
 
 import functools
+import itertools
+import json
 import types
 
 import numpy as np
@@ -53,8 +55,6 @@ def source(tokenizer):
 
 def best_by_trying(tokens, count):
     """The least number of computed tokens with so many lengths."""
-    import itertools
-
     candidates = range(8, -(-max(tokens) // 8) * 8 + 1, 8)
     costs = []
     for lengths in itertools.combinations(candidates, count):
@@ -177,6 +177,33 @@ def test_spans(tokenizer):
     assert answers == [{"sank", "Ahab"}, set(), {"Ahab"}]
     assert (batch["label_weights"] == 1).all() and found.facts["answers_lost"] == 0
     assert found.facts["windows"] == len(found) > 5 and found.facts["examples"] == 3
+
+
+@pytest.mark.parametrize("length, stride", [(384, 128), (64, 20)])
+def test_answers_of_published_questions(tokenizer, shared_data, length, stride):
+    """Of SQuAD's English questions in XQuAD: the tokens of each answer hold its text."""
+    articles = json.loads((shared_data / "xquad" / "xquad.en.json").read_text("utf-8"))["data"]
+    rows = [
+        types.SimpleNamespace(
+            question=qa["question"],
+            context=paragraph["context"],
+            answers=tuple((each["text"], each["answer_start"]) for each in qa["answers"]),
+        )
+        for paragraph in articles[0]["paragraphs"] + articles[-1]["paragraphs"]
+        for qa in paragraph["qas"]
+    ]
+    found = encode_spans(rows, tokenizer, length, stride)
+    contexts, held = [row.context for row in rows], set()
+    labels = found.row_array("labels")
+    for row in np.flatnonzero(labels.any(axis=1)):
+        example = found.texts.examples[row]
+        text = answer_text(found, row, labels[row], contexts)
+        answer = rows[example].answers[0][0]
+        assert answer.strip() in text and len(text) < len(answer) + 12  # whole pieces
+        held.add(example)
+    assert len(held) + found.facts["answers_lost"] == len(rows) > 40
+    assert found.facts["answers_lost"] <= 0.05 * len(rows)
+    assert length < 384 or found.facts["answers_lost"] == 0
 
 
 def test_answers_that_no_window_holds(tokenizer):

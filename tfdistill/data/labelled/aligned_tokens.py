@@ -45,6 +45,9 @@ def same_spans(student, teacher):
     Returns:
         int64 (student's tokens, 2): the teacher's token for the start and for the end, or -1.
     """
+    names = "bounds", "sides", "characters"
+    if all(np.array_equal(getattr(student, name), getattr(teacher, name)) for name in names):
+        return np.repeat(np.arange(len(student.ids))[:, None], 2, axis=1)
     found = np.full((len(student.ids), 2), -1, np.int64)
     windows = np.searchsorted(teacher.examples, np.arange(teacher.examples.max(initial=-1) + 2))
     for row, example in enumerate(student.examples):
