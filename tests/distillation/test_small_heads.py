@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfdistill import recipes
+from tfdistill.distillation.cached_signals import answers_suffice
 from tfdistill.distillation.distiller import Distiller
 from tfdistill.distillation.losses import LOSSES, Loss, register
 from tfdistill.distillation.losses.means import mean_over
@@ -78,3 +80,48 @@ def test_a_masked_lm_loss_needs_a_vocabulary(classifier):
 def test_a_model_without_a_head(classifier, tiny_model):
     with pytest.raises(UserError, match="teacher: the model has no head"):
         Distiller(classifier(0), PHASE, tiny_model(with_head=False))
+
+
+KD = Phase("kd", (Term("cross_entropy", 0.5), Term("logits_kl", 0.5, {"temperature": 2.0})))
+
+
+def labelled(tiny_batch, **arrays):
+    batch = tiny_batch([10, 7, 4])
+    batch = {name: batch[name] for name in ("input_ids", "attention_mask")}
+    batch |= {"labels": np.array([0, 2, 1], np.int32), "label_weights": np.ones(3, np.float32)}
+    return {name: tf.constant(array) for name, array in (batch | arrays).items()}
+
+
+def test_cached_logits_replace_the_teacher(classifier, tiny_batch):
+    student, teacher = classifier(0), classifier(1)
+    distiller = Distiller(student, KD, teacher)
+    batch = labelled(tiny_batch)
+    gradients, losses = distiller.gradients(batch, 0)
+    logits = teacher(batch)["logits"].numpy()
+    for variable in teacher.variables:
+        variable.assign(tf.zeros_like(variable))
+    cached, cached_losses = distiller.gradients(
+        labelled(tiny_batch, **{"cached/logits": logits}), 0
+    )
+    for name, loss in losses.items():
+        np.testing.assert_allclose(cached_losses[name], loss, rtol=1e-5)
+    for one, other in zip(gradients, cached, strict=True):
+        np.testing.assert_allclose(other, one, atol=1e-6)
+
+
+def test_a_teacher_with_a_tokenizer_of_its_own(classifier, tiny_model, tiny_batch):
+    config = tiny_model(vocab_size=500).config
+    teacher = Model(Encoder(config), SmallHead(config, outputs=3), seed=1)
+    distiller = Distiller(classifier(0), KD, teacher)
+    logits = np.zeros((3, 3), np.float32)
+    _, losses = distiller.gradients(labelled(tiny_batch, **{"cached/logits": logits}), 0)
+    assert float(losses["loss_logits_kl"]) > 0
+    with pytest.raises(UserError, match="vocabulary has 500 tokens and the student's 50"):
+        distiller.gradients(labelled(tiny_batch), 0)
+
+
+def test_recipes_that_answers_suffice_for():
+    losses = {"labels": "cross_entropy", "kl": "logits_kl", "mse": "logits_mse"}
+    assert answers_suffice(recipes.get("kd", task_losses=losses))
+    assert not answers_suffice(recipes.get("kd"))  # of masked LM
+    assert not answers_suffice(recipes.get("mlm")) and not answers_suffice(recipes.get("tinybert"))

@@ -31,7 +31,7 @@ def terms_of(recipe):
 
 
 def test_names():
-    expected = "distilbert hybrid minilm minilm_v1 mlm "
+    expected = "distilbert hybrid kd minilm minilm_v1 mlm "
     expected += "mobilebert_akt mobilebert_jkt mobilebert_pkt pkd tinybert"
     assert recipes.names() == tuple(expected.split())
 
@@ -97,6 +97,29 @@ def test_restricting_changes_what_is_compared():
         assert float(loss.count(batch, restrict_to_mask=False)) == 10
         signals = [loss.signals(restrict_to_mask=restrict) for restrict in (True, False)]
         assert signals == [("masked_rows",), ("token_rows",)]
+
+
+def test_kd_has_the_losses_of_the_task():
+    """Hinton et al., 2015, section 2: a weighted mean of soft and hard targets."""
+
+    def terms(**options):
+        return {
+            loss: (term.weight, dict(term.options))
+            for loss, term in terms_of(recipes.get("kd", **options)).items()
+        }
+
+    assert terms(temperature=4.0) == {"mlm": (0.5, {}), "ce": (0.5, {"temperature": 4.0})}
+    spans = {"labels": "span_cross_entropy", "kl": "span_kl", "mse": "span_mse"}
+    assert terms(alpha=0.75, task_losses=spans) == {
+        "span_cross_entropy": (0.25, {}),
+        "span_kl": (0.75, {"temperature": 2.0}),
+    }
+    assert terms(kd_loss="mse", task_losses=spans).keys() == {"span_cross_entropy", "span_mse"}
+    scores = {"labels": "squared_error", "kl": "logits_mse", "mse": "logits_mse"}
+    for choice in ("kl", "mse"):
+        found = terms(kd_loss=choice, task_losses=scores)
+        assert found == {"squared_error": (0.5, {}), "logits_mse": (0.5, {})}
+    assert "task_losses" not in recipes.OPTIONS and "task_losses" not in recipes.options_of("kd")
 
 
 def test_tinybert_as_published():
@@ -340,4 +363,5 @@ def test_the_fingerprint_changes_with_the_file(own):
 
 def test_losses_without_a_teacher_are_the_hard_losses_of_tasks():
     alone = {name for name, loss in LOSSES.items() if not loss.needs_teacher}
-    assert alone == {tasks.Task.hard_loss, tasks.get("masked_lm").hard_loss}
+    hard = {tasks.Task.hard_loss, tasks.get("masked_lm").hard_loss}
+    assert alone == hard | {"squared_error", "span_cross_entropy"}  # of scores and of spans

@@ -186,7 +186,8 @@ def check_phase(phase, student, teacher):
         if LOSSES[term.loss].needs_teacher:
             if teacher is None:
                 raise UserError(f"the loss {term.loss!r} needs a teacher: give `teacher`")
-            if not alike(student.vocab_size, teacher.vocab_size):
+            same = LOSSES[term.loss].same_tokens
+            if same and not alike(student.vocab_size, teacher.vocab_size):
                 raise UserError("`student_config`: teacher and student vocabularies differ in size")
         found.append(BoundTerm(term, student, teacher))
     return found

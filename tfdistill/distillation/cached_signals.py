@@ -3,6 +3,8 @@
 import tensorflow as tf
 
 from tfdistill.distillation.bound_terms import check_phase
+from tfdistill.distillation.losses import LOSSES
+from tfdistill.distillation.losses.small_logits import SmallLogitsLoss
 from tfdistill.distillation.losses.top_k import top_k_of
 from tfdistill.distillation.losses.vocabulary import chunk_for
 from tfdistill.distillation.signals import CachedTopK, decoder_of
@@ -40,6 +42,23 @@ def signals_to_cache(recipe, student, teacher):
             "`teacher_cache` out"
         )
     return found
+
+
+def answers_suffice(recipe):
+    """Whether a recipe reads nothing of its teachers but the logits of small heads.
+
+    Such a recipe needs no teacher in its steps, if these logits come with the batches (see
+    `data.labelled.answers`).
+
+    Args:
+        recipe: a `Recipe`.
+
+    Returns:
+        bool; False for a recipe without a teacher.
+    """
+    terms = [term for phase in recipe.phases for term in phase.active_terms]
+    asking = [LOSSES[term.loss] for term in terms if LOSSES[term.loss].needs_teacher]
+    return bool(asking) and all(isinstance(loss, SmallLogitsLoss) for loss in asking)
 
 
 class CacheableSignals:

@@ -204,6 +204,7 @@ class Distiller(keras.Model):
         if has_cached_signals(batch):
             cached = [signal for term in terms for signal in term.cached_signals()]
             return self.teachers.cached_signals(batch, cached)
+        self.teachers.require_tokens_of(self.student)
         return self.teachers.signals(batch, set().union(*(term.signals() for term in terms)))
 
     def _global_step(self, step):

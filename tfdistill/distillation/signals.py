@@ -10,6 +10,8 @@ On disk, a cached signal is one or two NumPy arrays with one entry per row of te
 ROWS is `token_rows` (all tokens of a row of text) or `masked_rows` (its masked tokens). `ids` are
 the k likeliest tokens, `logs` the logarithms of their probabilities and of the sum of all others.
 `CachedStates` and `CachedTopK` make these names and look the arrays up; nothing parses a name.
+
+Logits of small heads are cached by example (`CachedLogits`; see `data.labelled.answers`).
 """
 
 import dataclasses
@@ -139,6 +141,17 @@ class CachedTopK:
     def restore(self, signals, arrays):
         """Adds (ids, logarithms) to `signals["top_k"]`; arguments as for `CachedStates`."""
         signals.setdefault("top_k", {})[self] = tuple(arrays[name] for name in self.array_names)
+
+
+@dataclasses.dataclass(frozen=True)
+class CachedLogits:
+    """Logits of a small head that come with the batch, in the shape of the student's logits."""
+
+    name = LOGITS
+
+    def restore(self, signals, arrays):
+        """Adds the logits; arguments as for `CachedStates`."""
+        signals[LOGITS] = arrays[self.name]
 
 
 def compute_signals(model, batch, names, **options):

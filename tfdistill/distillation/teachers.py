@@ -4,13 +4,12 @@ import math
 
 import tensorflow as tf
 
+from tfdistill.data.cached_batches import PREFIX
 from tfdistill.data.spare_rows import alike
 from tfdistill.distillation.losses import LOSSES
 from tfdistill.distillation.losses.projected_logits import log_mixture
 from tfdistill.distillation.signals import HEAD_SIGNALS, TeacherSignals, compute_signals
 from tfdistill.system.errors import UserError
-
-PREFIX = "cached/"  # of the names of cached arrays in a batch
 
 
 class Teachers:
@@ -82,12 +81,28 @@ class Teachers:
         found = tf.nest.map_structure(tf.stop_gradient, found)
         return TeacherSignals(tuple(found), self.shares, self.vocabulary)
 
+    def require_tokens_of(self, student):
+        """Refuses a student with a vocabulary of its own: the teachers read the same token ids.
+
+        Args:
+            student: a `Model`.
+
+        Raises:
+            UserError: the sizes of the vocabularies differ.
+        """
+        sizes = self.first.config.vocab_size, student.config.vocab_size
+        if not alike(*sizes):
+            raise UserError(
+                f"`teacher`: its vocabulary has {sizes[0]} tokens and the student's {sizes[1]}, so "
+                "that its answers must be computed with its own tokenizer, before the training"
+            )
+
     def cached_signals(self, batch, cached):
         """Takes the teachers' signals from a batch that brings them from a cache.
 
         Args:
             batch: dict of the batch's tensors, cached arrays under `PREFIX`.
-            cached: iterable of `CachedStates` and `CachedTopK`.
+            cached: iterable of `CachedStates`, `CachedTopK` and `CachedLogits`.
 
         Returns:
             `TeacherSignals`.
@@ -100,7 +115,7 @@ class Teachers:
         signals = {}
         for each in cached:
             each.restore(signals, arrays)
-        return TeacherSignals((signals,), self.shares, self.vocabulary)
+        return TeacherSignals((signals,), (1.0,), self.vocabulary)
 
     def __call__(self, batch, layers=None):
         """Scores a batch with the mean of the models, as an evaluation needs it.

@@ -6,10 +6,11 @@ from tfdistill.distillation.phases import Recipe
 from tfdistill.distillation.schedules import parse_schedules
 from tfdistill.recipes.distilbert import distilbert
 from tfdistill.recipes.hybrid import hybrid
+from tfdistill.recipes.kd import kd
 from tfdistill.recipes.minilm import minilm, minilm_v1
 from tfdistill.recipes.mlm import mlm
 from tfdistill.recipes.mobilebert import mobilebert_akt, mobilebert_jkt, mobilebert_pkt
-from tfdistill.recipes.options import collect_options
+from tfdistill.recipes.options import FROM_THE_TASK, collect_options
 from tfdistill.recipes.pkd import pkd
 from tfdistill.recipes.recipe_file import is_recipe_file
 from tfdistill.recipes.tinybert import tinybert
@@ -22,6 +23,7 @@ _RECIPES = {
     for recipe in (
         distilbert,
         hybrid,
+        kd,
         minilm,
         minilm_v1,
         mlm,
@@ -48,7 +50,8 @@ def get(name, schedules="", then="distilbert", **options):
         name: one of `names()`, or a recipe in a user's file: "path/to/file.py:NAME".
         schedules: options that change during a phase (see `parse_schedules`).
         then: for "hybrid", the name of the recipe that follows.
-        **options: settings of all recipes. The recipe takes those that it has; its own defaults
+        **options: settings of all recipes, and the names of the task's losses, `task_losses` (see
+            `recipes.kd`). The recipe takes those that it has; its own defaults
             stand in for the rest, and for values of "".
 
     Returns:
@@ -100,7 +103,7 @@ def options_of(name, then="distilbert"):
     recipe = load_user_recipe(name) if is_recipe_file(name) else _RECIPES[name]
     if isinstance(recipe, Recipe):
         return set()
-    known = set(inspect.signature(recipe).parameters)
+    known = set(inspect.signature(recipe).parameters) - FROM_THE_TASK
     return known | options_of(then) if "then" in known else known
 
 

@@ -10,6 +10,9 @@ from typing import Annotated
 
 from tfdistill.system.options import STEP, Option, option_in, type_in
 
+# Parameters of recipes that are no settings: the task of the run gives them.
+FROM_THE_TASK = frozenset(("task_losses",))
+
 
 def weight(of):
     """Returns the `Option` of a weight.
@@ -25,7 +28,8 @@ RelationsWeight = Annotated[float, weight("the KL of the relations")]
 TeacherShare = Annotated[
     float,
     Option(
-        "Share of the loss on the teacher's probabilities; the masked-LM loss has the rest.",
+        "Share of the loss on the teacher's predictions; the loss on the labels, such as the "
+        "masked-LM loss, has the rest.",
         minimum=0.0,
         maximum=1.0,
         effect=STEP,
@@ -99,7 +103,8 @@ def collect_options(recipes):
     found = {}
     for recipe, function in recipes.items():
         for name, parameter in inspect.signature(function).parameters.items():
-            found.setdefault(name, {})[recipe] = parameter
+            if name not in FROM_THE_TASK:
+                found.setdefault(name, {})[recipe] = parameter
     return {name: _combined(name, parameters) for name, parameters in found.items()}
 
 

@@ -1,4 +1,4 @@
-"""Losses of small heads against NumPy."""
+"""Losses of small heads against NumPy: classes, tags and scores."""
 
 import numpy as np
 import pytest
@@ -7,22 +7,26 @@ import tensorflow as tf
 from tfdistill.distillation.losses import LOSSES, Comparison
 from tfdistill.distillation.signals import TeacherSignals
 
-LABELS = np.array([0, 2, 1, 1], np.int32)
-WEIGHTS = np.array([1, 1, 0, 1], np.float32)
+LABELS = {"classes": np.array([0, 2, 1, 1], np.int32)}
+WEIGHTS = {"classes": np.array([1, 1, 0, 1], np.float32)}
+# Two sentences: words at the tokens 1 and 3, and at token 1; the rest are pieces and padding.
+LABELS["tags"] = np.array([[0, 2, 0, 1, 0], [0, 1, 0, 0, 0]], np.int32)
+WEIGHTS["tags"] = np.array([[0, 1, 0, 1, 0], [0, 1, 0, 0, 0]], np.float32)
+KINDS = sorted(LABELS)
 
 
-@pytest.fixture
-def logits():
-    """Logits of a student and of two teachers: float64 (3, batch, classes)."""
-    return np.random.default_rng(0).normal(0, 2, (3, 4, 3))
+def logits_of(kind, models=3, outputs=3, seed=0):
+    """Logits of a student and of teachers: float64 (models, …, outputs)."""
+    shape = (models, *LABELS[kind].shape, outputs)
+    return np.random.default_rng(seed).normal(0, 2, shape)
 
 
-def comparison(logits, shares, normalizer=3.0):
+def comparison(kind, logits, shares, normalizer=3.0, **batch):
     student, *teachers = [{"logits": tf.constant(each, tf.float32)} for each in logits]
-    batch = {"labels": tf.constant(LABELS), "label_weights": tf.constant(WEIGHTS)}
-    return Comparison(
-        student, TeacherSignals(tuple(teachers), shares, 0), batch, tf.constant(normalizer)
-    )
+    batch = {"labels": LABELS[kind], "label_weights": WEIGHTS[kind]} | batch
+    batch = {name: tf.constant(array) for name, array in batch.items()}
+    teachers = TeacherSignals(tuple(teachers), shares, 0)
+    return Comparison(student, teachers, batch, tf.constant(normalizer))
 
 
 def softmax(logits):
@@ -30,20 +34,76 @@ def softmax(logits):
     return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
 
-def test_cross_entropy(logits):
-    loss = LOSSES["cross_entropy"]
-    found = loss.compute(comparison(logits, (1.0,)))
-    losses = -np.log(softmax(logits[0])[np.arange(4), LABELS])
-    np.testing.assert_allclose(found, losses[WEIGHTS > 0].mean(), rtol=1e-5)
+@pytest.mark.parametrize("kind", KINDS)
+def test_cross_entropy(kind):
+    loss, logits = LOSSES["cross_entropy"], logits_of(kind)
+    found = loss.compute(comparison(kind, logits, (1.0,)))
+    chosen = np.take_along_axis(softmax(logits[0]), LABELS[kind][..., None], axis=-1)[..., 0]
+    np.testing.assert_allclose(found, -np.log(chosen)[WEIGHTS[kind] > 0].mean(), rtol=1e-5)
     assert loss.signals() == ("logits",)
-    assert float(loss.count({"label_weights": tf.constant(WEIGHTS)})) == 3.0
+    assert float(loss.count({"label_weights": tf.constant(WEIGHTS[kind])})) == 3.0
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("temperature", [1.0, 3.0])
-def test_kl_from_the_mean_of_teachers(logits, temperature):
-    found = LOSSES["logits_kl"].compute(comparison(logits, (0.25, 0.75)), temperature)
+def test_kl_from_the_mean_of_teachers(kind, temperature):
+    """T² KL(p_T || p_S) (Hinton et al., 2015, section 2)."""
+    logits = logits_of(kind)
+    found = LOSSES["logits_kl"].compute(comparison(kind, logits, (0.25, 0.75)), temperature)
     student, one, two = softmax(logits / temperature)
     teacher = 0.25 * one + 0.75 * two
     values = (teacher * np.log(teacher / student)).sum(axis=-1)
-    expected = temperature**2 * values[WEIGHTS > 0].mean()
+    expected = temperature**2 * values[WEIGHTS[kind] > 0].mean()
     np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_squared_distance_of_logits(kind):
+    logits = logits_of(kind)
+    found = LOSSES["logits_mse"].compute(comparison(kind, logits, (0.25, 0.75)))
+    student, one, two = logits
+    values = ((student - 0.25 * one - 0.75 * two) ** 2).sum(axis=-1)
+    np.testing.assert_allclose(found, values[WEIGHTS[kind] > 0].mean(), rtol=1e-5)
+
+
+def test_scores():
+    """Of one output: the distance from the label, and from the teacher's score."""
+    logits = logits_of("classes", models=2, outputs=1)
+    labels = np.array([0.5, 2.5, 9.0, 4.0], np.float32)
+    given = comparison("classes", logits, (1.0,), labels=labels)
+    weights = WEIGHTS["classes"] > 0
+    from_labels = ((logits[0, :, 0] - labels) ** 2)[weights].mean()
+    np.testing.assert_allclose(LOSSES["squared_error"].compute(given), from_labels, rtol=1e-5)
+    from_teacher = ((logits[0] - logits[1]) ** 2)[weights].mean()
+    np.testing.assert_allclose(LOSSES["logits_mse"].compute(given), from_teacher, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["logits_kl", "logits_mse"])
+def test_words_without_an_answer_do_not_count(name):
+    """A teacher may have cut a sentence before the student; the labels count all the same."""
+    loss, logits = LOSSES[name], logits_of("tags", models=2)
+    answered = np.array([[0, 1, 0, 0, 0], [0, 1, 0, 0, 0]], np.float32)
+    batch = {"label_weights": WEIGHTS["tags"], "cached/answered": answered}
+    batch = {key: tf.constant(array) for key, array in batch.items()}
+    assert float(loss.count(batch)) == 2.0
+    assert float(LOSSES["cross_entropy"].count(batch)) == 3.0
+    given = comparison("tags", logits, (1.0,), 2.0, **{"cached/answered": answered})
+    logits[1, 0, 3] = 100.0
+    other = comparison("tags", logits, (1.0,), 2.0, **{"cached/answered": answered})
+    assert float(loss.compute(given)) == float(loss.compute(other)) > 0
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "logits_kl", "logits_mse"])
+def test_padding_changes_nothing(name):
+    """Neither rows of padding nor longer rows."""
+    logits = logits_of("tags", models=2)
+    found = LOSSES[name].compute(comparison("tags", logits, (1.0,)))
+    wide = np.full((2, 3, 8, 3), np.inf)
+    wide[:, :2, :5] = logits
+    wide[:, :, 5:] = 7.0
+    arrays = {}
+    for key, array in {"labels": LABELS["tags"], "label_weights": WEIGHTS["tags"]}.items():
+        arrays[key] = np.zeros((3, 8), array.dtype)
+        arrays[key][:2, :5] = array
+    again = LOSSES[name].compute(comparison("tags", wide, (1.0,), **arrays))
+    np.testing.assert_allclose(again, found, rtol=1e-6)

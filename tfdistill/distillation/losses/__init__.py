@@ -11,6 +11,7 @@ from tfdistill.distillation.losses import (  # noqa: F401
     logits,
     relations,
     small_logits,
+    spans,
 )
 from tfdistill.distillation.losses.loss import LOSSES, Comparison, Loss, register
 

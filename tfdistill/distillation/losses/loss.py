@@ -55,6 +55,8 @@ class Loss:
         description: one line for the report and TensorBoard.
         needs_teacher: whether it compares the student with a teacher.
         needs_head: whether it reads the logits of the models' heads.
+        same_tokens: whether student and teacher need the same token ids. Without, the teacher may
+            have a tokenizer of its own, if its signals come with the batch.
         same_heads: whether student and teacher need the same number of attention heads.
         compares_layers: whether it compares layers, which the recipe's term then maps.
         skips_last_layer: whether the student's last layer is left out.
@@ -93,6 +95,7 @@ class Loss:
     description = ""
     needs_teacher = True
     needs_head = False
+    same_tokens = True
     same_heads = False
     compares_layers = False
     skips_last_layer = False
@@ -137,7 +140,7 @@ class Loss:
         """
 
     def cached_signals(self, pairs, **options):
-        """What a teacher cache stores for this loss: a list of `CachedStates` and `CachedTopK`.
+        """What replaces the teacher for this loss: a list of objects such as `CachedStates`.
 
         Args:
             pairs: (student's layer, teacher's layer) for a loss that compares layers.

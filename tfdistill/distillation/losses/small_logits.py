@@ -1,28 +1,71 @@
 """Losses for heads with few outputs, whose logits are held as a whole.
 
-A batch has `labels`, int32, and `label_weights`, float32 of the same shape: 0 for padding. The
-logits have one more axis, the outputs.
+A batch has `labels` and `label_weights`, float32 of the same shape: 0 for padding. The logits have
+one more axis, the outputs. Classes have one label for each row, tags one for each token. A score
+has one output; its labels are float32 and others int32.
 """
 
+import tensorflow as tf
+
+from tfdistill.data.cached_batches import ANSWERED
 from tfdistill.distillation.losses.loss import Loss, register
 from tfdistill.distillation.losses.means import total
 from tfdistill.distillation.losses.projected_logits import log_mixture
-from tfdistill.distillation.losses.whole_logits import cross_entropy, kl_divergence
-from tfdistill.distillation.signals import LOGITS
+from tfdistill.distillation.losses.whole_logits import (
+    cross_entropy,
+    kl_divergence,
+    squared_distance,
+)
+from tfdistill.distillation.signals import LOGITS, CachedLogits
 
 LABELS, LABEL_WEIGHTS = "labels", "label_weights"
 
 
 class SmallLogitsLoss(Loss):
-    """Base class of the losses of small heads: their signal, and the labels that count."""
+    """Base class of the losses of small heads: their signal, and the labels that count.
+
+    The teacher's logits may come with the batch (see `CachedLogits`).
+    """
 
     needs_head = True
+    same_tokens = False
+    not_cached = "logits of small heads are stored by example, not by row of a text"
 
     def signals(self, **_):
         return (LOGITS,)
 
     def count(self, batch, **_):
-        return total(batch[LABEL_WEIGHTS])
+        return total(self.weights(batch))
+
+    def weights(self, batch):
+        """1 for a prediction that counts, 0 for others: float32, of the shape of the labels."""
+        weights = batch[LABEL_WEIGHTS]
+        if self.needs_teacher and ANSWERED in batch:
+            weights *= batch[ANSWERED]
+        return weights
+
+    def cached_signals(self, pairs, **_):
+        return [CachedLogits()]
+
+
+def mean_softened(teachers, temperature):
+    """Logits whose softened probabilities are the mean of all teachers'.
+
+    Args:
+        teachers: `TeacherSignals`.
+        temperature: divides the logits.
+
+    Returns:
+        float32, of the shape of the logits; the softmax runs over the last axis.
+    """
+    softened = [tf.cast(each[LOGITS], tf.float32) / temperature for each in teachers.signals]
+    return temperature * log_mixture(softened, teachers.shares, axis=-1)
+
+
+def mean_logits(teachers):
+    """The mean of all teachers' logits: float32."""
+    weighted = zip(teachers.shares, teachers.signals, strict=True)
+    return tf.add_n([share * tf.cast(each[LOGITS], tf.float32) for share, each in weighted])
 
 
 @register
@@ -37,7 +80,24 @@ class CrossEntropy(SmallLogitsLoss):
         return cross_entropy(
             logits=comparison.student[LOGITS],
             labels=comparison.batch[LABELS],
-            weights=comparison.batch[LABEL_WEIGHTS],
+            weights=self.weights(comparison.batch),
+            normalizer=comparison.normalizer,
+        )
+
+
+@register
+class SquaredError(SmallLogitsLoss):
+    """`whole_logits.squared_distance` of the one output from the label."""
+
+    name = "squared_error"
+    description = "squared distance of the score from the label"
+    needs_teacher = False
+
+    def compute(self, comparison):
+        return squared_distance(
+            student=comparison.student[LOGITS],
+            target=comparison.batch[LABELS][..., None],
+            weights=self.weights(comparison.batch),
             normalizer=comparison.normalizer,
         )
 
@@ -54,13 +114,26 @@ class LogitsKl(SmallLogitsLoss):
     mean_of_teachers = True
 
     def compute(self, comparison, temperature=1.0):
-        teachers = comparison.teachers
-        softened = [signals[LOGITS] / temperature for signals in teachers.signals]
-        mean = log_mixture(softened, teachers.shares, axis=-1)
         return kl_divergence(
             student_logits=comparison.student[LOGITS],
-            teacher_logits=temperature * mean,
-            weights=comparison.batch[LABEL_WEIGHTS],
+            teacher_logits=mean_softened(comparison.teachers, temperature),
+            weights=self.weights(comparison.batch),
             temperature=temperature,
+            normalizer=comparison.normalizer,
+        )
+
+
+@register
+class LogitsMse(SmallLogitsLoss):
+    """`whole_logits.squared_distance` from the mean of all teachers' logits."""
+
+    name = "logits_mse"
+    description = "squared distance of the logits"
+
+    def compute(self, comparison):
+        return squared_distance(
+            student=comparison.student[LOGITS],
+            target=mean_logits(comparison.teachers),
+            weights=self.weights(comparison.batch),
             normalizer=comparison.normalizer,
         )

@@ -44,3 +44,19 @@ def kl_divergence(*, student_logits, teacher_logits, weights, temperature, norma
     teacher = tf.nn.log_softmax(tf.cast(teacher_logits, tf.float32) / temperature)
     values = tf.reduce_sum(tf.exp(teacher) * (teacher - student), axis=-1)
     return mean_over(values, weights, normalizer) * temperature**2
+
+
+def squared_distance(*, student, target, weights, normalizer=None):
+    """Squared distance of outputs (of logits: Ba and Caruana, 2014, section 2.2).
+
+    Args:
+        student: float (..., outputs).
+        target: float (..., outputs): a teacher's logits, or the true numbers.
+        weights: float (...), 1 for a prediction that counts.
+        normalizer: see `mean_over`.
+
+    Returns:
+        A float32 scalar: summed over the outputs, averaged over the predictions.
+    """
+    difference = tf.cast(student, tf.float32) - tf.cast(target, tf.float32)
+    return mean_over(tf.reduce_sum(difference**2, axis=-1), weights, normalizer)
