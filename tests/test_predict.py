@@ -117,20 +117,20 @@ def test_files_of_texts(folder, run_command, capfd, tmp_path):
         (["a", "--question=b"], "give one of: a text in quotes"),
         (["--question=b"], "--context is empty"),
         (["--question=a", "--context=b"], "--question: the task of"),
-        (["--input={}/gone.csv"], "cannot be read"),
-        (["--input={}/texts.xlsx"], "the name must end in .csv, .tsv or .jsonl"),
+        (["--input={}/gone.csv"], "gone.csv: no such file"),
         (["a", "--output={}/out.csv"], "--output is for the predictions of a file"),
-        (["--input={}/other.csv"], "none of the columns a, b is the text"),
-        (["--input={}/ragged.csv"], "ragged.csv:3: the row has not the 2 columns"),
-        (["--input={}/empty.csv"], "holds no rows"),
-        (["--input={}/bad.jsonl"], "bad.jsonl:2: the line is no JSON object"),
-        (["--input={}/number.jsonl"], "row 1 has no text in the column text"),
+        (["--input={}/other.csv", "--output={}/o.xls"], "must end in .csv, .tsv or .jsonl"),
+        (["--input={}/other.csv"], "which column is the text?"),
+        (["--input={}/ragged.csv"], "ragged.csv:3: 1 columns, not 2 as in the first line"),
+        (["--input={}/header.csv"], "holds no rows"),
+        (["--input={}/bad.jsonl"], "bad.jsonl:2: not a JSON object"),
+        (["--input={}/number.jsonl"], "number.jsonl:1: no text in the column text"),
     ],
 )
 def test_wrong_input_is_one_line(folder, run_command, capfd, tmp_path, flags, message):
-    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "other.csv").write_text("a,b,c\n1,2,3\n")
     (tmp_path / "ragged.csv").write_text("text,b\n1,2\n1\n")
-    (tmp_path / "empty.csv").write_text("text,b\n")
+    (tmp_path / "header.csv").write_text("text,b\n")
     (tmp_path / "bad.jsonl").write_text('{"text": "a"}\n[1]\n')
     (tmp_path / "number.jsonl").write_text('{"text": 1}\n')
     flags = [flag.format(tmp_path) for flag in flags]

@@ -6,10 +6,9 @@
     python -m tfdistill.predict --model=DIR --input=reviews.csv --output=labelled.csv
 
 The model says its own task: a class or a number for a text or a pair, entities in a text, or the
-answer to a question. Input files end in .csv, .tsv (with a first line of names) or .jsonl; output
-files have the columns of the input, the prediction, and for classes and answers its probability.
-For a TFLite file, the tokenizer is searched in its folder and in ../student. With --json: the text
-and the prediction as one JSON object.
+answer to a question. Input files are CSV, TSV or JSON lines; the output has their columns, the
+prediction, and for classes and answers its probability. For a TFLite file, the tokenizer is
+searched in its folder and in ../student. With --json: text and prediction as one JSON object.
 """
 
 from tfdistill.command_line.cli import Command
@@ -19,13 +18,16 @@ from tfdistill.settings.tools import Prediction
 
 COMMAND = Command(
     __doc__,
-    (Prediction, "model", "text", "top_k", "tokenizer", "text_column", "device", "json"),
+    (
+        *(Prediction, "model", "text", "top_k", "tokenizer", "device", "json"),
+        *("text_column", "text_pair_column", "skip_bad_rows"),
+    ),
     help={name: HELP[name] for name in ("tokenizer", "device")}
     | {
         "text": "Text to predict for; or give it, and a second one, as plain words in quotes.",
         "top_k": "Most classes to show.",
-        "text_column": "Column of `input` with the texts or questions; text stands for sentence, "
-        "sentence1, question1 and question, too.",
+        "text_column": "Column of `input` with the texts or questions; text: the one with a usual "
+        "name.",
     },
     places=("text", "second_text"),
 )

@@ -5,15 +5,18 @@ import io
 import json
 from pathlib import Path
 
-from tfdistill.deployment.label_predictor import SPANS, LabelPredictor
+from tfdistill.data.labelled.bad_rows import BadRows
+from tfdistill.data.labelled.columns import choose_columns, named_columns
+from tfdistill.data.labelled.examples import Reading
+from tfdistill.data.labelled.files import JSONL, find_format, read_checked
+from tfdistill.data.labelled.tables import read_json, read_separated
+from tfdistill.deployment.label_predictor import SPANS, TAGS, LabelPredictor
 from tfdistill.reports.predictions import format_labels
 from tfdistill.run import machine
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import write_atomically
 
-# Columns of files, if none is named: the text, and the second text or the context.
-_TEXTS = ("text", "sentence", "sentence1", "question1", "question")
-_OTHERS = ("text_pair", "sentence2", "question2", "context")
+_KINDS = {TAGS: "sentences to tag", SPANS: "questions"}  # of columns, by task
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
 
@@ -29,16 +32,13 @@ def predict(config, console):
         OSError: the file cannot be written.
     """
     _require_one_source(config)
-    rows = _read(config.input) if config.input else [_row_of(config)]
-    if config.output:
-        _format_of(config.output, "output")
-    texts, others = _columns(rows, config)
     if not config.model.endswith(".tflite"):  # LiteRT runs without TensorFlow
         machine.for_looking(config)
     predictor = LabelPredictor.open(config.model, config.tokenizer or None)
     console.warn(predictor.notes)
     if config.question and predictor.task != SPANS:
         raise UserError(f"`question`: the task of {config.model} is {predictor.task}: give a text")
+    rows, texts, others = _given(config, predictor.task, console)
     found = predictor.predict(texts, others)
     results = [row | {"prediction": each} for row, each in zip(rows, found, strict=True)]
     if config.output:
@@ -64,88 +64,55 @@ def _require_one_source(config):
         raise UserError("`context` is empty: give the text that holds the answer")
     if config.output and not config.input:
         raise UserError("`output` is for the predictions of a file: name it with `input`")
+    if config.output and Path(config.output).suffix.lower() not in (*_DELIMITERS, ".jsonl"):
+        raise UserError(f"`output`={config.output}: the name must end in .csv, .tsv or .jsonl")
 
 
-def _row_of(config):
+def _given(config, task, console):
+    """The rows as dicts, their texts, and their second texts or None: three lists."""
+    if config.input:
+        return _rows_of_file(config, _KINDS.get(task, "texts to label"), console)
     if config.question:
-        return {"question": config.question, "context": config.context}
-    second = {"text_pair": config.second_text} if config.second_text else {}
-    return {"text": config.text} | second
+        row = {"question": config.question, "context": config.context}
+    else:
+        row = {"text": config.text}
+        row |= {"text_pair": config.second_text} if config.second_text else {}
+    text, other = [*row.values(), None][:2]
+    return [row], [text], [other]
 
 
-def _format_of(path, setting):
-    suffix = Path(path).suffix.lower()
-    if suffix not in (*_DELIMITERS, ".jsonl"):
-        raise UserError(f"`{setting}`={path}: the name must end in .csv, .tsv or .jsonl")
-    return suffix
-
-
-def _read(path):
-    """The rows of a file: a list of dicts."""
-    suffix = _format_of(path, "input")
-    try:
-        text = Path(path).read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise UserError(f"`input`={path} cannot be read: {reason}") from error
-    if suffix == ".jsonl":
-        return [_object(line, f"{path}:{number}") for number, line in _lines(text)]
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=_DELIMITERS[suffix])
-    rows = []
-    for row in reader:
-        if None in row or None in row.values():
-            raise UserError(
-                f"{path}:{reader.line_num}: the row has not the {len(reader.fieldnames)} columns "
-                "of the first line: correct it"
-            )
+def _rows_of_file(config, kind, console):
+    """`_given` for a file; what was read from which column is told."""
+    reading = Reading(
+        text=config.text_column,
+        pair=config.text_pair_column,
+        skip_bad_rows=config.skip_bad_rows,
+    )
+    content, bad = read_checked(config.input, "input"), BadRows(reading.skip_bad_rows)
+    if find_format(content, Path(config.input), "text") == JSONL:
+        table = read_json(config.input, content, bad)
+    else:
+        table = read_separated(config.input, content, bad, named=named_columns(reading))
+    chosen, told = choose_columns(table, kind, reading)
+    text, other = (*chosen, None)[:2]
+    rows, texts, others = [], [], []
+    for place, row in table.rows:
+        found = [None if name is None else row.get(name) for name in (text, other)]
+        if not isinstance(found[0], str) or not isinstance(found[1], str | None):
+            bad.add(config.input, place, f"no text in the column {text or other}")
+            continue
         rows.append(row)
-    return rows
-
-
-def _lines(text):
-    return [(i, line) for i, line in enumerate(text.split("\n"), start=1) if line.strip()]
-
-
-def _object(line, place):
-    try:
-        found = json.loads(line)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise UserError(f"{place}: the line is no JSON object: correct it")
-    return found
-
-
-def _columns(rows, config):
-    """The texts, and the second texts or None: two lists."""
+        texts.append(found[0])
+        others.append(found[1])
     if not rows:
         raise UserError(f"`input`={config.input} holds no rows: give a file with texts")
-    # "text", the default, stands for the usual names.
-    usual = _TEXTS if config.text_column == "text" else [config.text_column]
-    text, other = (_first(names, rows[0]) for names in (usual, _OTHERS))
-    if text is None:
-        raise UserError(
-            f"`text_column`: none of the columns {', '.join(rows[0])} is the text: name it"
-        )
-    texts = [_text(row, text, number) for number, row in enumerate(rows, start=1)]
-    if other is None:
-        return texts, [None] * len(rows)
-    return texts, [_text(row, other, number) for number, row in enumerate(rows, start=1)]
-
-
-def _first(names, row):
-    return next((name for name in names if name in row), None)
-
-
-def _text(row, column, number):
-    if not isinstance(row.get(column), str):
-        raise UserError(f"`input`: row {number} has no text in the column {column}: correct it")
-    return row[column]
+    console.warn((*table.notes, *told, *bad.notes()))
+    return rows, texts, others
 
 
 def _written(results, path):
     """The content of the output file."""
-    suffix = _format_of(path, "output")
+    suffix = Path(path).suffix.lower()
     if suffix == ".jsonl":
         return "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in results)
     flat = [each | _flat(each["prediction"]) for each in results]

@@ -63,7 +63,7 @@ class Prediction(Settings):
     input: Annotated[
         str,
         Option(
-            "File of texts to predict for: .csv, .tsv or .jsonl.",
+            "File of texts to predict for: CSV, TSV or JSON lines.",
             path=PATH,
             effect=NOTHING,
             stored=False,

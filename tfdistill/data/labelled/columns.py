@@ -55,6 +55,10 @@ ROLES = {
     "numbers": (TEXT, NUMBER, PAIR),
     "tags": (WORD, TAG),
     "spans": (QUESTION, CONTEXT, ANSWER),
+    # Without labels, to be predicted.
+    "texts to label": (TEXT, PAIR),
+    "sentences to tag": (TEXT,),
+    "questions": (QUESTION, CONTEXT),
 }
 
 
@@ -69,7 +73,7 @@ def choose_columns(table, kind, reading):
 
     Args:
         table: `Table`.
-        kind: "text", "numbers", "tags" or "spans".
+        kind: a key of `ROLES`.
         reading: `Reading`; a column that it does not name is the only one with a usual name.
 
     Returns:
