@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from tfdistill.data.labelled import hub
 from tfdistill.data.labelled.examples import LabelledData, Reading, TextExample
 from tfdistill.data.labelled.opening import open_labelled
 from tfdistill.data.labelled.statistics import facts_of
@@ -277,6 +278,21 @@ def test_a_hub_set_of_two_splits(hub_set, write):
     own = write("own.csv", CSV)
     data = open_labelled("text", train_data=spec, test_data=own)
     assert data.facts["examples"] == {"train": 60, "validation": 2, "test": 60}
+
+
+def test_splits_of_a_hub_set_with_other_names():
+    datasets = pytest.importorskip("datasets")
+    rows = datasets.Dataset.from_dict({"text": ["a"], "label": ["x"]})
+    names = ("train", "dev_matched", "dev_other", "test", "unsupervised")
+    found = datasets.DatasetDict(dict.fromkeys(names, rows))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hub, "load_hub_set", lambda *names: found)
+        tables = hub.hub_tables("hf:a", "train_data")
+    assert {split: table.file for split, table in tables.items()} == {
+        "train": "hf:a, train",
+        "validation": "hf:a, dev_matched",
+        "test": "hf:a, test",
+    }
 
 
 def test_tags_of_a_hub_set_have_names(hub_set):

@@ -1,5 +1,8 @@
 """Labelled data sets of the Hugging Face hub as tables."""
 
+import re
+
+from tfdistill.data.corpus_files import SPLIT_WORDS
 from tfdistill.data.documents import SPLITS
 from tfdistill.data.hub_sets import PREFIX, load_hub_set
 from tfdistill.data.labelled.tables import Table
@@ -19,8 +22,8 @@ def hub_tables(spec, setting):
         setting: the setting that names it, for messages.
 
     Returns:
-        dict of its splits among `SPLITS` to `Table`s. A split that begins with "validation", such
-        as validation_matched, counts as "validation" if it is the first.
+        dict of its splits among `SPLITS` to `Table`s. A split whose name begins with such a word,
+        as dev or validation_matched, counts too, if it is the first.
 
     Raises:
         UserError: it cannot be loaded, or has none of these splits.
@@ -30,7 +33,7 @@ def hub_tables(spec, setting):
     loaded = load_hub_set(name, config, named, cure)
     found = {}
     for split in SPLITS:
-        fits = [each for each in loaded if each.startswith(split)]
+        fits = [each for each in loaded if SPLIT_WORDS.get(re.match("[a-z]*", each)[0]) == split]
         if fits:
             chosen = split if split in fits else fits[0]
             found[split] = _table(f"{spec}, {chosen}", loaded[chosen])
