@@ -86,6 +86,7 @@ def test_a_changed_weight_is_noticed(classes, tokenizer):
             variable.assign(value)
 
 
+@pytest.mark.slow
 def test_answers_of_a_file(trained):
     generator = np.random.default_rng(1)
     task = tasks.get("question_answering")

@@ -77,6 +77,12 @@ def test_orphans():
 def test_edges():
     assert find_entities([]) == [] and repair([]) == []
     assert find_entities(["B", "I", "O"]) == [("_", 0, 1)] and repair(["I", "I"]) == ["B", "I"]
+    assert find_entities(["NOUN", "IN", "NOUN", "NOUN"]) == [
+        ("NOUN", 0, 0),
+        ("IN", 1, 1),
+        ("NOUN", 2, 2),
+        ("NOUN", 3, 3),
+    ]
     assert entity_types(["O", "B-X", "I-X", "B-A-B"]) == ("A-B", "X")
     counts = count_entities([["O"], ["B-A"]], [["O"], ["O"]], ("A",))
     assert counts.tolist() == [[[0, 0, 0]], [[0, 0, 1]]]

@@ -6,19 +6,23 @@ Predictions may hold an "I-TYPE" that continues nothing; there are two rules for
 
 - lenient, the default, as in the script conlleval: it begins an entity;
 - strict (IOB2): it is ignored.
+
+A tag of no such scheme, such as a part of speech, is an entity of one word.
 """
 
 import numpy as np
 
-OUTSIDE = "O"
+OUTSIDE, BEGIN, INSIDE = "O", "B", "I"
 NO_TYPE = "_"  # of the tags "B" and "I" alone
 COUNTS = "right", "predicted", "gold"
 
 
 def entity_type(tag):
-    """The type in a tag: "PER" of "B-PER"; "" of "O"."""
+    """The type in a tag: "PER" of "B-PER", "" of "O"; another tag, such as "NOUN", is a type."""
     prefix, _, kind = tag.partition("-")
-    return "" if prefix == OUTSIDE else kind or NO_TYPE
+    if tag == OUTSIDE:
+        return ""
+    return kind or NO_TYPE if prefix in (BEGIN, INSIDE) else tag
 
 
 def find_entities(tags, strict=False):
@@ -37,13 +41,12 @@ def find_entities(tags, strict=False):
     """
     found, kind, first = [], "", 0
     for place, tag in enumerate([*tags, OUTSIDE]):
-        own = entity_type(tag)
-        continues = tag.startswith("I") and own == kind
-        if continues:
+        own, inside = entity_type(tag), tag.partition("-")[0] == INSIDE
+        if inside and own == kind:
             continue
         if kind:
             found.append((kind, first, place - 1))
-        begins = own and (tag.startswith("B") or not strict)
+        begins = own and not (inside and strict)
         kind, first = (own, place) if begins else ("", 0)
     return found
 
