@@ -46,6 +46,10 @@ def test_unanswerable_questions():
         (question([("", 3)]), "an empty answer"),
         (question([("ship", 19)], question=" "), "no question"),
         ({"id": "q7", "question": "What?"}, "no answers"),
+        *(
+            ({"id": "q7", "question": "What?", "answers": answers}, "needs a text and an")
+            for answers in ([{"text": "ship"}], ["ship"], {"text": ["ship"], "answer_start": []}, 5)
+        ),
     ],
 )
 def test_bad_questions(row, problem):

@@ -70,12 +70,15 @@ def span_example(texts, answers, group, origin):
         raise ValueError("no question")
     if not isinstance(context, str) or not context.strip():
         raise ValueError("no context")
-    if isinstance(answers, dict):
-        pairs = list(zip(answers["text"], answers["answer_start"], strict=True))
-    elif isinstance(answers, list):
-        pairs = [(answer["text"], answer["answer_start"]) for answer in answers]
-    else:
+    if answers is None:
         raise ValueError("no answers (a question without has an empty list of them)")
+    try:
+        if isinstance(answers, dict):
+            pairs = list(zip(answers["text"], answers["answer_start"], strict=True))
+        else:
+            pairs = [(answer["text"], answer["answer_start"]) for answer in answers]
+    except (KeyError, TypeError, ValueError):
+        raise ValueError("an answer needs a text and an answer_start") from None
     for text, start in pairs:
         _check_answer(text, start, context)
     return SpanExample(name, question, context, tuple(dict.fromkeys(pairs)), group, origin)
