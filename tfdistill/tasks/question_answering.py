@@ -54,7 +54,8 @@ class QuestionAnswering(LabelledTask):
 
     def prepare(self, data, tokenizer, settings, progress=None):
         prepared = super().prepare(data, tokenizer, settings, progress)
-        may_abstain = any(not example.answers for example in data.splits.get("train", ()))
+        known = data.splits.get("train") or data.splits["test"]
+        may_abstain = any(not example.answers for example in known)
         for source in prepared.sources.values():
             source.facts[MAY_ABSTAIN] = may_abstain
         return prepared
