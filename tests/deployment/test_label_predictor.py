@@ -1,10 +1,15 @@
 """Predictions of tasks with labels, by folders and by their exported files."""
 
+import ast
+
 import numpy as np
 import pytest
 
+from tfdistill import tasks
+from tfdistill.deployment.bundle import LABELS_FILE
 from tfdistill.deployment.file_metadata import NAME, add_metadata, read_metadata
 from tfdistill.deployment.label_predictor import LabelPredictor
+from tfdistill.deployment.model_card import write_model_card
 from tfdistill.deployment.saved_model import write_archive
 from tfdistill.deployment.tflite import DYNAMIC_INT8, LiteModel, convert, export_tflite_files
 from tfdistill.models.encoder import Encoder
@@ -201,3 +206,19 @@ def test_a_table_that_is_only_looked_up_has_a_scale_for_each_row(folders, conver
         return np.abs(np.stack([lite.logits(row) for row in rows]) - expected).mean()
 
     assert error(folder / "student_int8.tflite") < error(converted)
+
+
+def test_the_example_of_the_model_card_runs(folders, monkeypatch, capsys):
+    model, folder = folders["classes"]
+    facts = dict(agreement=1.0, positions=9, latency_ms=1.0, loss_lite=0.5, bytes=1000)
+    task = tasks.get("text_classification")
+    facts[f"{task.primary.key}_lite"] = 0.9
+    write_model_card(task, folder / "model_card.md", model.config, {"student.tflite": facts})
+    (folder / LABELS_FILE).write_text("\n".join(CLASSES) + "\n", "utf-8")
+    card = (folder / "model_card.md").read_text("utf-8")
+    assert "| output | `probabilities` | float32 | (1, 3) | their softmax |" in card
+    monkeypatch.chdir(folder)
+    exec(card.partition("```python\n")[2].partition("```")[0], {})
+    shares = ast.literal_eval(capsys.readouterr().out)
+    (found,) = LabelPredictor.open(folder).predict(["The whale sank the ship."])
+    assert shares == pytest.approx(found["probabilities"], abs=1e-4)

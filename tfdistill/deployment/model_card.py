@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
+from tfdistill.deployment.saved_model import LOGITS, PROBABILITIES
 from tfdistill.deployment.tflite import LiteModel
 from tfdistill.system.files import write_atomically
 
 MEANINGS = {
     "input_ids": "token ids, [CLS] … [SEP], padded with [PAD]",
     "attention_mask": "1 for tokens, 0 for padding",
-    "token_type_ids": "all 0",
+    "token_type_ids": "0; of a pair of texts, 1 for the second with its [SEP]",
 }
 
 # Rows of the table, by their keys in metrics.json.
@@ -16,6 +17,7 @@ MODELS = {
     "teacher": "teacher",
     "student": "student",
     "baseline_start": "the same start without a teacher",
+    "no_teacher": "the same start without a teacher",
     "baseline_text": "a start from text without a teacher",
     "baseline": "a random start without a teacher",
 }
@@ -40,7 +42,7 @@ Signature `serving_default`; give inputs by name, their order in the file is not
 | | name | type | shape | meaning |
 |---|---|---|---|---|
 {inputs}
-| output | `logits` | float32 | {output_shape} | {output} |
+{outputs}
 
 ## Run it
 
@@ -85,8 +87,7 @@ def write_model_card(task, path, config, export, metrics=None):
         shape=_shape(config, lite.length),
         files=_files(task, export),
         inputs=_inputs(words, lite),
-        output_shape=lite.output_shape,
-        output=words.output,
+        outputs=_outputs(words, lite),
         example=words.code.format(
             length=lite.length,
             stride=lite.length // 4,  # tokens that neighbouring parts share
@@ -105,7 +106,7 @@ def _provenance(metrics):
     learned = made_from.get("reads_teacher", made_from.get("recipe") != "mlm")
     distilled = "teacher" in metrics["models"] and learned
     how = "Distilled from a larger teacher" if distilled else "Trained"
-    return f"{how} with tfdistill on the corpus `{metrics['corpus']}`."
+    return f"{how} with tfdistill on `{metrics['corpus']}`."
 
 
 def _shape(config, length):
@@ -145,6 +146,17 @@ def _inputs(words, lite):
             shape = "(1, 1)" if name in words.inputs else f"(1, {lite.length})"
             rows.append(f"| input | `{name}` | int32 | {shape} | {meaning} |")
     return "\n".join(rows)
+
+
+def _outputs(words, lite):
+    """The rows of the outputs, and what must be known of classes and pooling."""
+    shape = tuple(lite.output_shape)
+    lines = [f"| output | `{LOGITS}` | float32 | {shape} | {words.output} |"]
+    if lite.metadata.get("labels"):
+        lines.append(f"| output | `{PROBABILITIES}` | float32 | {shape} | their softmax |")
+        lines += ["", "`labels.txt` names the classes in the order of the scores; the metadata of"]
+        lines.append("the `.tflite` files hold them, too, as JSON under the name `tfdistill`.")
+    return "\n".join(lines)
 
 
 def _quality(task, metrics):

@@ -8,7 +8,7 @@ from tfdistill.tasks.label_heads import TEXT
 from tfdistill.tasks.labelled import LabelledTask, spread, text_of
 from tfdistill.tasks.metrics import LOSS, Metric, share
 from tfdistill.tasks.task import EXAMPLES
-from tfdistill.tasks.words import Words
+from tfdistill.tasks.words import CLASSIFY_BY_NAME, Words
 
 MOST_IN_MATRIX = 20  # classes of a confusion matrix that metrics.json holds
 SHOWN_CLASSES = 3  # of an example of the report
@@ -48,6 +48,7 @@ class TextClassification(LabelledTask):
         "classes. ECE: mean distance of confidence and accuracy (expected calibration error). "
         "agree: share with the teacher's class.",
         int8_limit="1 point of accuracy less, or one standard error of the difference",
+        code=CLASSIFY_BY_NAME,
     )
 
     # -- data

@@ -16,6 +16,22 @@ run = Interpreter("{file}").get_signature_runner("serving_default")
 inputs = dict(input_ids=text.ids, attention_mask=text.attention_mask{token_types})
 print(run(**{{name: np.array([x], np.int32) for name, x in inputs.items()}})["logits"][0])
 """
+# For files with the names of their classes.
+CLASSIFY_BY_NAME = """\
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+from tokenizers import Tokenizer
+
+tokenizer = Tokenizer.from_file("tokenizer.json")
+tokenizer.enable_padding(length={length})
+tokenizer.enable_truncation({length})
+text = tokenizer.encode("The whale sank the ship.")  # of a pair: encode(first, second)
+run = Interpreter("{file}").get_signature_runner("serving_default")
+inputs = dict(input_ids=text.ids, attention_mask=text.attention_mask{token_types})
+outputs = run(**{{name: np.array([x], np.int32) for name, x in inputs.items()}})
+labels = open("labels.txt", encoding="utf-8").read().splitlines()
+print(dict(zip(labels, outputs["probabilities"][0].tolist())))
+"""
 
 
 @dataclasses.dataclass(frozen=True)
