@@ -87,7 +87,9 @@ def test_padding_changes_no_class(config, batch):
 def test_a_model_type_has_its_own_pooling(config):
     head = ClassificationHead(config, LABELS)
     assert head.pooling == ("cls" if config.model_type == "mobilebert" else "pooler")
-    assert head.is_portable and ClassificationHead(config, (), "mean").dense.units == 1
+    assert head.is_portable and not head.note
+    assert "`pooling`=mean of a" in ClassificationHead(config, LABELS, "mean").note
+    assert ClassificationHead(config, (), "mean").dense.units == 1
     with pytest.raises(UserError, match="pooling=max is not one of cls, mean, pooler"):
         ClassificationHead(config, LABELS, "max")
 

@@ -127,6 +127,15 @@ class ClassificationHead(SmallHead):
         return values if self.is_portable else values | {POOLING_KEY: self.pooling}
 
     @property
+    def note(self):
+        if self.is_portable:
+            return ""
+        return (
+            f"`pooling`={self.pooling} of a {self.config.model_type} is tfdistill's own: "
+            "transformers loads the folder with a fresh pooler and other predictions"
+        )
+
+    @property
     def is_portable(self):
         """Whether Hugging Face's class of the model computes the same logits."""
         return self.pooling == POOLER or (self.pooling == CLS and bool(self.rules.pooler_key))

@@ -52,11 +52,11 @@ class MaskedLanguageModelHead(keras.layers.Layer):
         has_vocabulary: True: losses read the rows before the projection and compute the logits in
             chunks.
         labels: (): it has no classes beside the tokens.
-        task: "": exported files do not name it.
+        task, note: "": exported files do not name it, and it is Hugging Face's.
     """
 
     architecture = "ForMaskedLM"
-    labels, task = (), ""
+    labels, task, note = (), "", ""
     extra_inputs = ("masked_positions",)
     has_vocabulary = True
 

@@ -42,6 +42,7 @@ class Export(Stage):
                     f"{facts['agreement']:.1%} of {facts['positions']:,} "
                     f"{context.task.words.predictions}"
                 )
+        context.console.warn(filter(None, [context.models.saved("student").head.note]))
         context.finish(self.name, started, files=files, failure=str(failure) if failure else "")
 
 
