@@ -1,5 +1,6 @@
 """Files of tasks with labels are accepted by the task's metric, recomputed on the file."""
 
+import ast
 import dataclasses
 import types
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from tfdistill import tasks
-from tfdistill.data.labelled.examples import SpanExample, TextExample
+from tfdistill.data.labelled.examples import SpanExample, TaggedExample, TextExample
 from tfdistill.deployment.parity import ParityError, check_parity
 from tfdistill.deployment.tflite import DYNAMIC_INT8, export_tflite_files
 
@@ -86,8 +87,40 @@ def test_a_changed_weight_is_noticed(classes, tokenizer):
             variable.assign(value)
 
 
+@pytest.fixture
+def printed(tokenizer, monkeypatch, capsys):
+    """A function of a task and its folder of files to what the model card's code prints."""
+
+    def run(task, folder):
+        tokenizer.save(folder, "bert", LENGTH)
+        (folder / "labels.txt").write_text("\n".join(task.labels_names) + "\n")
+        monkeypatch.chdir(folder)
+        types = ", token_type_ids=text.type_ids"
+        code = task.words.code.format(
+            length=LENGTH, stride=0, file="student.tflite", token_types=types
+        )
+        exec(code, {})
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_the_code_of_the_card(classes, printed):
+    found = ast.literal_eval(printed(classes[0], classes[2]))
+    assert found.keys() == {"bad", "good"} and sum(found.values()) == pytest.approx(1, abs=2e-3)
+
+
 @pytest.mark.slow
-def test_answers_of_a_file(trained):
+def test_the_code_of_a_taggers_card(trained, printed):
+    task = tasks.get("token_classification").bound(("O", "B-SEA", "I-SEA"))
+    task, _, folder, _ = trained(task, [TaggedExample(("the", "sea"), ("O", "B-SEA"))])
+    found = ast.literal_eval(printed(task, folder))
+    assert [word for word, _ in found] == "Mary saw the whale in New York .".split()
+    assert {tag for _, tag in found} <= set(task.labels_names)
+
+
+@pytest.mark.slow
+def test_answers_of_a_file(trained, printed):
     generator = np.random.default_rng(1)
     task = tasks.get("question_answering")
     contexts = [f"{text(generator, 40)} old boat" for _ in range(12)]
@@ -107,6 +140,7 @@ def test_answers_of_a_file(trained):
         task, model, folder / "student.tflite", task.fixed_batches(batches, LENGTH, 4), limit=1
     )
     assert some.positions < result.positions
+    assert printed(task, folder).strip() in "The ship sank in the storm. A whale had damaged it."
 
 
 @pytest.mark.parametrize(
