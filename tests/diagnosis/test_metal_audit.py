@@ -3,7 +3,7 @@
 import pytest
 import tensorflow as tf
 
-from tfdistill.diagnosis import metal_audit, train_steps
+from tfdistill.diagnosis import label_steps, metal_audit, train_steps
 from tfdistill.models.draws import draw
 
 CAST = {"SrcT": "int32", "DstT": "float32"}
@@ -63,6 +63,21 @@ def test_train_steps_are_clean(name, kernels):
         "StatelessRandomUniformFullIntV2",
     } <= kinds  # complete
     assert ("Erf" in kinds) == (not name.endswith(tuple(train_steps.ACTIVATIONS)))
+
+
+FAST_LABELS = ("labels/spans, cached",)
+
+
+def steps_of_labels():
+    names = label_steps.names()
+    assert set(FAST_LABELS) <= set(names)
+    return [pytest.param(n, marks=[] if n in FAST_LABELS else [pytest.mark.slow]) for n in names]
+
+
+@pytest.mark.parametrize("name", steps_of_labels())
+def test_train_steps_of_labels_are_clean(name, kernels):
+    found = metal_audit.audit(label_steps.graph(name), kernels)
+    assert not found, "\n" + metal_audit.format_findings(found)
 
 
 def test_layerdrop_without_on_metal_is_not_clean(kernels):

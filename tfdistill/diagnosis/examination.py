@@ -151,13 +151,17 @@ def audit_train_steps(console, names=None, kernels=None):
     Returns:
         dict of train steps to lists of findings, for JSON.
     """
-    from tfdistill.diagnosis import metal_audit, train_steps
+    from tfdistill.diagnosis import label_steps, metal_audit, train_steps
 
     kernels = kernels or metal_audit.load_inventory()
     audit = {}
     console.say(f"\n{'train step':<56}{'operators':>10}{'heavy':>8}  without a Metal kernel")
-    for name in names or train_steps.names():
-        graph = train_steps.trace(name, train_steps.build(name))
+    of_labels = label_steps.names()
+    for name in names or (*train_steps.names(), *of_labels):
+        if name in of_labels:
+            graph = label_steps.graph(name)
+        else:
+            graph = train_steps.trace(name, train_steps.build(name))
         findings = metal_audit.audit(graph, kernels)
         every, heavy = metal_audit.count(graph)
         wrong = f"{sum(finding.count for finding in findings)}" if findings else "none"

@@ -121,7 +121,7 @@ def build(name, on_metal=True):
             teachers = Teachers([teacher, *others])
             options = StepOptions(steps=10, **metal)
             distiller = Distiller(model(kind), phase, teachers, options)
-        return _step(distiller, loss_scale_for(choice.precision))
+        return tiny_step(distiller, loss_scale_for(choice.precision))
 
 
 def trace(name, step):
@@ -156,7 +156,7 @@ def _settings(form):
 def _cached(name):
     """Specifications of the cached signals in a batch: dict of names to `tf.TensorSpec`."""
     recipe, phase, _ = name.split("/")
-    recipe, shape = recipes.get(recipe), _shape("bert", "gelu")
+    recipe, shape = recipes.get(recipe), tiny_shape("bert", "gelu")
     number = [each.name for each in recipe.phases].index(phase)
     sizes = RowSizes(LENGTH, MASKED, shape.hidden_size, VOCABULARY)
     found = {}
@@ -175,17 +175,29 @@ def _model(kind, hidden_act):
     if kind in SHAPES:
         config = named_config(f"L-{DEPTH}_{SHAPES[kind]}", "mobilebert", VOCABULARY)
         return MaskedLanguageModel(config.with_dropout(0.1))
-    return MaskedLanguageModel(_shape(kind, hidden_act))
+    return MaskedLanguageModel(tiny_shape(kind, hidden_act))
 
 
-def _shape(kind, hidden_act):
+def tiny_shape(kind, hidden_act):
+    """The `EncoderConfig` of a tiny model.
+
+    Args:
+        kind: its model type.
+        hidden_act: its activation.
+    """
     shape = dict(hidden_size=16, num_hidden_layers=DEPTH, num_attention_heads=2)
     sizes = dict(vocab_size=VOCABULARY, intermediate_size=20, max_position_embeddings=LENGTH)
     dropout = dict(hidden_dropout_prob=0.1, attention_probs_dropout_prob=0.1)
     return EncoderConfig(model_type=kind, hidden_act=hidden_act, **shape, **sizes, **dropout)
 
 
-def _step(distiller, loss_scale):
+def tiny_step(distiller, loss_scale):
+    """A `TrainStep` that is not compiled.
+
+    Args:
+        distiller: a `Distiller`.
+        loss_scale: see `TrainStep`.
+    """
     optimizer = build_optimizer(
         distiller.trained_variables,
         OptimizerSettings(

@@ -48,7 +48,8 @@ class SpanLoss(SmallLogitsLoss):
 
     def of_both(self, comparison):
         """Weights (batch, 2) and normalizer of the mean over starts and ends: a dict."""
-        weights = tf.stack([self.weights(comparison.batch)] * 2, axis=1)
+        # Not by tf.stack, which has no kernel on Metal.
+        weights = self.weights(comparison.batch)[:, None] * tf.ones((1, 2))
         return {"weights": weights, "normalizer": 2.0 * comparison.normalizer}
 
 

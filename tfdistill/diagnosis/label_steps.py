@@ -1,0 +1,117 @@
+"""The train steps of tasks with labels at a tiny size, for an audit of their graphs."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from tfdistill import recipes
+from tfdistill.data.cached_batches import ANSWERED, PREFIX
+from tfdistill.diagnosis.train_steps import LENGTH, ROWS, tiny_shape, tiny_step
+from tfdistill.distillation.distiller import Distiller, StepOptions
+from tfdistill.models.encoder import Encoder
+from tfdistill.models.heads.classification import ClassificationHead
+from tfdistill.models.heads.spans import SpanHead
+from tfdistill.models.heads.tokens import TokenHead
+from tfdistill.models.model import Model
+from tfdistill.system import devices
+from tfdistill.training.loss_scale import loss_scale_for
+
+CLASSES = ("no", "so", "yes")
+ROW, TOKENS = (ROWS,), (ROWS, LENGTH)
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """A kind of task.
+
+    Args:
+        head: function of an `EncoderConfig` to the head.
+        labels, weights, logits: shapes of the labels, of their weights and of the logits.
+        losses: names of its losses: on the labels, and of `kd_loss` kl and mse.
+        dtype: type of the labels.
+    """
+
+    head: Callable
+    labels: tuple
+    weights: tuple
+    logits: tuple
+    losses: tuple
+    dtype: tf.DType = tf.int32
+
+
+_CHOICE = ("cross_entropy", "logits_kl", "logits_mse")
+KINDS = {
+    f"classes by {pooling}": Kind(
+        functools.partial(ClassificationHead, labels=CLASSES, pooling=pooling),
+        labels=ROW,
+        weights=ROW,
+        logits=(*ROW, len(CLASSES)),
+        losses=_CHOICE,
+    )
+    for pooling in ("cls", "mean", "pooler")
+}
+KINDS["score"] = Kind(
+    functools.partial(ClassificationHead, labels=()),
+    labels=ROW,
+    weights=ROW,
+    logits=(*ROW, 1),
+    losses=("squared_error", "logits_mse", "logits_mse"),
+    dtype=tf.float32,
+)
+KINDS["tags"] = Kind(
+    functools.partial(TokenHead, labels=CLASSES),
+    labels=TOKENS,
+    weights=TOKENS,
+    logits=(*TOKENS, len(CLASSES)),
+    losses=_CHOICE,
+)
+KINDS["spans"] = Kind(
+    SpanHead,
+    labels=(*ROW, 2),
+    weights=ROW,
+    logits=(*TOKENS, 2),
+    losses=("span_cross_entropy", "span_kl", "span_mse"),
+)
+LIVE, CACHED = "", "cached"
+FORMS = (LIVE, "mse", CACHED, "cached, mse", "bfloat16", "float16")
+
+
+def names():
+    """Names of all train steps: "labels/KIND", and the same with one of `FORMS` after a comma."""
+    return [f"labels/{kind}{form and f', {form}'}" for kind in KINDS for form in FORMS]
+
+
+def graph(name):
+    """Traces a train step as on Metal, with dropout.
+
+    Args:
+        name: one of `names`.
+
+    Returns:
+        `tf.Graph`.
+    """
+    name, _, form = name.removeprefix("labels/").partition(", ")
+    kind = KINDS[name]
+    losses = dict(zip(("labels", "kl", "mse"), kind.losses, strict=True))
+    recipe = recipes.get("kd", kd_loss="mse" if "mse" in form else "kl", task_losses=losses)
+    precision = form if form.endswith("16") else "float32"
+    choice = devices.Choice("gpu", precision, False, True, 1, "an audit")
+    with devices.numerics(choice):
+        config = tiny_shape("bert", "gelu")
+        student, teacher = (Model(Encoder(config), kind.head(config), seed) for seed in (1, 2))
+        options = StepOptions(on_metal=True, micro_batches=2)
+        distiller = Distiller(student, recipe.phases[0], teacher, options)
+        step = tiny_step(distiller, loss_scale_for(precision))
+    batch = {
+        name: tf.TensorSpec(TOKENS, tf.int32)
+        for name in ("input_ids", "attention_mask", "token_type_ids")
+    }
+    batch["labels"] = tf.TensorSpec(kind.labels, kind.dtype)
+    batch["label_weights"] = tf.TensorSpec(kind.weights)
+    if CACHED in form:
+        batch[PREFIX + "logits"] = tf.TensorSpec(kind.logits)
+    if CACHED in form and kind.logits[:2] == TOKENS:
+        batch[ANSWERED] = tf.TensorSpec(TOKENS)
+    return step.function.get_concrete_function(batch, tf.TensorSpec((), tf.int32)).graph
