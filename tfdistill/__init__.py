@@ -16,6 +16,7 @@ _HOMES = {
     "train_model": "tfdistill.command_line.api",
     "evaluate_model": "tfdistill.command_line.api",
     "fill_masks": "tfdistill.command_line.api",
+    "DistillationMonitor": "tfdistill.reports.monitor",
     "RunConfig": "tfdistill.command_line.run_config",
     "UserError": "tfdistill.system.errors",
     "load_tokenizer": "tfdistill.data.tokenizer",
