@@ -39,9 +39,24 @@ def kd(
     Returns:
         A `Recipe` of one phase.
     """
+    terms = (
+        Term(task_losses["labels"], 1.0 - alpha),
+        predictions_term(task_losses, alpha, temperature, kd_loss),
+    )
+    return Recipe("kd", (Phase("kd", terms),), source="arXiv:1503.02531")
+
+
+def predictions_term(task_losses, weight, temperature, kd_loss=KL):
+    """The comparison with the teacher's predictions.
+
+    Args:
+        task_losses, temperature, kd_loss: as for `kd`.
+        weight: factor of the term.
+
+    Returns:
+        A `Term`.
+    """
     loss = task_losses[kd_loss]
     # A task without probabilities, such as regression, has the squared distance for both.
     has_temperature = kd_loss == KL and loss != task_losses[MSE]
-    options = {"temperature": temperature} if has_temperature else {}
-    terms = (Term(task_losses["labels"], 1.0 - alpha), Term(loss, alpha, options))
-    return Recipe("kd", (Phase("kd", terms),), source="arXiv:1503.02531")
+    return Term(loss, weight, {"temperature": temperature} if has_temperature else {})

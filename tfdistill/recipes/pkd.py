@@ -1,8 +1,11 @@
 """Patient knowledge distillation (Sun et al., 2019, BERT-PKD, arXiv:1908.09355, section 3)."""
 
+import dataclasses
+from collections.abc import Mapping
 from typing import Annotated
 
 from tfdistill.distillation.phases import NONE, Phase, Recipe, Term
+from tfdistill.recipes.kd import MASKED_LM, predictions_term
 from tfdistill.recipes.options import (
     LayerMap,
     Projection,
@@ -30,8 +33,9 @@ def pkd(
             effect=STEP,
         ),
     ] = "mean",
+    task_losses: Mapping = MASKED_LM,
 ):
-    """(1 - alpha) masked LM + alpha T^2 KL + beta PT, with masked LM as the task.
+    """(1 - alpha) the loss on the labels + alpha T^2 KL + beta PT.
 
     PT is the squared distance of the normalised [CLS] states of all layers but the last.
 
@@ -44,15 +48,19 @@ def pkd(
         projection: the learned map to the teacher's width, for students that are narrower.
         pt_over_width: "mean" over the width as in the authors' code, which the default of beta
             suits, or "sum" as in the paper. The paper also sums over layers; this takes the mean.
+        task_losses: the task's names of losses, as for `recipes.kd`.
 
     Returns:
         A `Recipe` of one phase.
     """
-    logits = {"temperature": temperature, "restrict_to_mask": restrict_ce_to_mask}
+    logits = predictions_term(task_losses, alpha, temperature)
+    if task_losses == MASKED_LM:
+        options = {**logits.options, "restrict_to_mask": restrict_ce_to_mask}
+        logits = dataclasses.replace(logits, options=options)
     patient = {"over_width": pt_over_width}
     terms = (
-        Term("mlm", 1.0 - alpha),
-        Term("ce", alpha, logits),
+        Term(task_losses["labels"], 1.0 - alpha),
+        logits,
         Term("patient", beta, patient, layers=layer_map, projection=projection),
     )
     return Recipe("pkd", (Phase("distil", terms),), source="arXiv:1908.09355")
