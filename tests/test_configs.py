@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tfdistill import recipes
+from tfdistill import recipes, tasks
 from tfdistill.command_line.cli import Command
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.models.configs.config_files import named_config
@@ -14,7 +14,8 @@ from tfdistill.models.model import MaskedLanguageModel, parameters
 from tfdistill.run import plan
 from tfdistill.run.checks import without_meaning
 
-HUB = {  # shape, and whether it has a masked-LM head
+TEACHERS = {  # shape, and whether it has the task's head
+    "runs/mini/teacher": ("L-6_H-128_A-2", False),
     "google-bert/bert-base-uncased": ("base", True),
     "sentence-transformers/all-MiniLM-L6-v2": ("L-6_H-384_A-12", False),
 }
@@ -43,11 +44,12 @@ def test_each_run_can_be_planned(path):
     tokenizer = load_tokenizer()
     teacher = None
     if config.teacher:
-        shape, with_head = HUB[config.teacher]
+        shape, with_head = TEACHERS[config.teacher]
         shape = dataclasses.replace(named_config(shape), vocab_size=tokenizer.vocab_size)
         head = object() if with_head else None
         teacher = types.SimpleNamespace(config=shape, head=head)
-    recipe = recipes.get(config.recipe, **dataclasses.asdict(config))
+    losses = tasks.get(config.task).distillation_losses
+    recipe = recipes.get(config.recipe, task_losses=losses, **dataclasses.asdict(config))
     made = plan.make_plan(config, recipe, [teacher] * bool(teacher), tokenizer)
     sizes = [
         parameters(MaskedLanguageModel(shape, seed=None))["without_embeddings"]

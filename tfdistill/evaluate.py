@@ -2,11 +2,13 @@
 
     python -m tfdistill.evaluate --output_dir=runs/mini
     python -m tfdistill.evaluate --model=DIR --teacher=DIR --corpus=wikitext-2 --data_dir=DIR
+    python -m tfdistill.evaluate --model=DIR --task=text_classification --test_data=FILE
 
 Without --model it measures every model of the run in --output_dir, on the run's own text and row
 length unless others are given, and repeats the verdict with the sizes and latencies that the run
 measured. With --model it measures that model, and --teacher for comparison. The tokenizer is the
-model's own unless --tokenizer is given. "unigram" always predicts the training split's token
+model's own unless --tokenizer is given. For a task with labels the model may be a .tflite file.
+"unigram" always predicts the training split's token
 frequencies. With --json: {"task", "corpus", "split", "models", "differences"}, and for a run
 "verdict", "conclusion" and "teacher_answers".
 """
@@ -16,15 +18,19 @@ import json
 from tfdistill.command_line.cli import Command
 from tfdistill.command_line.console import Console
 from tfdistill.command_line.run_text import HELP
+from tfdistill.settings.labelled_data import LabelledDataSettings
 from tfdistill.settings.text import Corpus
 
 COMMAND = Command(
     __doc__,
-    (Corpus, "task", "model", "teacher", "length", "output_dir", "device", "json"),
+    (
+        *(Corpus, LabelledDataSettings, "task", "model", "teacher", "length"),
+        *("doc_stride", "max_answer_length", "output_dir", "device", "json"),
+    ),
     help=HELP
     | {
-        "model": "Hugging Face directory or hub name; empty: the models of the run in "
-        "`output_dir`.",
+        "model": "Hugging Face directory or hub name, or a .tflite file of a task with labels; "
+        "empty: the models of the run in `output_dir`.",
         "teacher": "Directory or hub name of a second model, measured for comparison.",
         "output_dir": "Run whose models are measured if `model` is empty.",
     },

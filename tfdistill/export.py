@@ -14,11 +14,15 @@ import json
 from tfdistill.command_line.cli import Command
 from tfdistill.command_line.console import Console
 from tfdistill.command_line.run_text import HELP
+from tfdistill.settings.labelled_data import LabelledDataSettings
 from tfdistill.settings.text import Corpus
 
 COMMAND = Command(
     __doc__,
-    (Corpus, "task", "model", "length", "output_dir", "force", "device", "json"),
+    (
+        *(Corpus, LabelledDataSettings, "task", "model", "length"),
+        *("doc_stride", "max_answer_length", "output_dir", "force", "device", "json"),
+    ),
     help=HELP
     | {
         "model": "Hugging Face directory or hub name; empty: the student of the run in "

@@ -313,7 +313,7 @@ def test_stop_after_a_stage_from_python(tmp_path, tiny_flags):
 def test_an_unknown_stage(tmp_path, tiny_flags, train):
     with pytest.raises(UserError) as error:
         train(tiny_flags(output_dir=tmp_path / "run"), stop_after="pretrain")
-    assert "no stage 'pretrain': the stages are prepare, teacher, start" in str(error.value)
+    assert "no stage 'pretrain': the stages are prepare, teacher, answers" in str(error.value)
     assert not (tmp_path / "run").exists()
 
 

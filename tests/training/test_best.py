@@ -61,6 +61,14 @@ def test_patience(tmp_path):
     assert best.ended and best.step == 3
 
 
+def test_a_falling_loss_is_progress(tmp_path):
+    best, _ = make(tmp_path, patience=2)
+    for step, loss in enumerate([0.9, 0.8, 0.7, 0.6, 0.6, 0.6], 1):
+        assert not best.ended
+        best.see({"step": step, "validation_f1": 0.5, "validation_loss": loss})
+    assert best.ended and best.step == 1
+
+
 def test_a_training_that_goes_on_has_the_best_point_before_its_checkpoint(tmp_path):
     best, model = make(tmp_path, patience=3)
     curve(best, model, [0.1, 0.5])

@@ -5,12 +5,16 @@ from pathlib import Path
 
 from tfdistill.command_line.run_config import RunConfig
 from tfdistill.settings.flagfile import parse_flag_lines
+from tfdistill.settings.labelled_data import LabelledDataSettings
 from tfdistill.settings.settings import options_of
 from tfdistill.system.errors import UserError
 from tfdistill.system.paths import seen_from
 
 # Settings that are the run's own unless they or --model are given.
-OF_RUN = ("task", "corpus", "data_dir", "text_column", "length", "shards_dir")
+OF_RUN = (
+    *("task", "corpus", "data_dir", "text_column", "length", "shards_dir"),
+    *(*options_of(LabelledDataSettings), "doc_stride", "max_answer_length"),
+)
 # Help of the commands that measure models.
 HELP = {
     "device": "Device: auto (CUDA, then Metal if the run used it, then the CPU), cpu or gpu.",
@@ -66,6 +70,6 @@ def as_meant_in(name, text, folder):
         return text
     if name == "shards_dir":  # it may not exist yet
         return os.path.join(folder, text)
-    if name == "corpus" and is_named(text):
+    if (name == "corpus" and is_named(text)) or text.startswith("hf:"):
         return text
     return seen_from(text, folder, option.separator)

@@ -22,6 +22,7 @@ WITHIN_A_GROUP = frozenset({"seed", "baseline"})
 # Models that groups may have in common.
 BESIDE = {
     "baseline_start": "no teacher, same start",
+    "no_teacher": "no teacher, same start",
     "baseline_text": "no teacher, text start",
     "baseline": "no teacher, random start",
     "teacher": "teacher",
@@ -264,14 +265,15 @@ def _row(name, model, runs, target):
 
 def _numbers(run, model, target):
     metrics = run["metrics"]
-    own, primary = metrics["models"][model], task_of(metrics).primary
+    own, task = metrics["models"][model], task_of(metrics)
+    primary = task.primary
     # The peak of the process when the student was done; later peaks are not of its training.
     peak = run.get("peak") if model == "student" else None
     return {
         "loss": own.get("loss"),
         primary.key: _scaled(own.get(primary.key), primary.scale),
         "agreement": _scaled(own.get("agreement"), 100),
-        "start": run["start_loss"] if model in ("student", "baseline_start") else None,
+        "start": run["start_loss"] if model in ("student", task.same_start_key) else None,
         "minutes": _scaled(_seconds(metrics, model), 1 / 60),
         "memory": _scaled(peak, 1e-9),
         "steps": steps_to(run["curves"].get(model, []), target),

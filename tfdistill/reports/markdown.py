@@ -19,6 +19,7 @@ NAMES = {
     "student_start": "student before distillation",
     "student": "student",
     "baseline_start": "the same start and steps, no teacher",
+    "no_teacher": "the same start and steps, no teacher",
     "baseline_text": "a start from text, the same steps, no teacher",
     "baseline": "random start, the same steps, no teacher",
 }

@@ -14,6 +14,7 @@ COLOURS = {
     "student_start": "#eab79f",
     "baseline": "#7d8794",
     "baseline_start": "#a98b3d",
+    "no_teacher": "#a98b3d",
     "baseline_text": "#6c9a8b",
     "unigram": "#c3cad3",
     "floor": "#c3cad3",
@@ -87,11 +88,65 @@ def loss_curves(curves, labels, task):
                     marker=mark,
                     ms=3.5,
                 )
-            axes.set(title=f"{title}: {task.words.loss_name} (nats)", xlabel="step")
+            axes.set(title=f"{title}: {_loss_title(task)}", xlabel="step")
             axes.grid(axis="y")
         grid[0].legend()
 
     return _svg(draw, 10, 3.6, f"{task.words.loss_name} by training step")
+
+
+def metric_curves(curves, labels, task):
+    """The task's primary metric on the validation split, one line for each model.
+
+    Args:
+        curves, labels, task: as for `loss_curves`.
+
+    Returns:
+        An `<svg>` element; "" when it was not measured.
+    """
+    metric = task.primary
+    lines = {
+        name: _points(rows, lambda row: row.get(metric.curve_key)) for name, rows in curves.items()
+    }
+    lines = {name: line for name, line in lines.items() if line[0]}
+    if not lines:
+        return ""
+
+    def draw(figure):
+        axes = figure.subplots()
+        for name, (steps, values) in lines.items():
+            values, label = [metric.scale * value for value in values], labels.get(name, name)
+            axes.plot(steps, values, color=_colour(name), label=label, marker="o", ms=3.5)
+        unit = f" ({metric.unit})" if metric.unit else ""
+        axes.set(title=f"Validation: {metric.name}{unit}", xlabel="step")
+        axes.grid(axis="y")
+        axes.legend()
+
+    return _svg(draw, 10, 3.2, f"{metric.name} by training step")
+
+
+def reliability(points, labels):
+    """Shares of right predictions by the confidence of the predictions.
+
+    Args:
+        points: dict of models' keys to lists of dicts of `confidence` and `accuracy`, shares.
+        labels: dict of keys to names in the legend.
+
+    Returns:
+        An `<svg>` element.
+    """
+
+    def draw(figure):
+        axes = figure.subplots()
+        axes.plot([0, 100], [0, 100], color=SOFT, ls="--", lw=1)
+        for name, found in points.items():
+            x, y = ([100 * point[key] for point in found] for key in ("confidence", "accuracy"))
+            axes.plot(x, y, color=_colour(name), label=labels.get(name, name), marker="o", ms=3.5)
+        axes.set(title="Right predictions (%)", xlabel="confidence (%)")
+        axes.grid(axis="y")
+        axes.legend()
+
+    return _svg(draw, 5, 3.6, "right predictions by confidence")
 
 
 def term_curves(curves, task):
@@ -157,7 +212,7 @@ def overlaid_curves(groups, task):
         for axes, (title, lines) in zip(grid, drawn, strict=True):
             for number, group in enumerate(lines):
                 _draw_group(axes, group, number)
-            axes.set(title=f"{title}: {task.words.loss_name} (nats)", xlabel="step")
+            axes.set(title=f"{title}: {_loss_title(task)}", xlabel="step")
             axes.set_ylim(*visible_range([line for group in lines for line in group]))
             axes.grid(axis="y")
         marks = [figure.axes[0].plot([], [], **_group_line(n))[0] for n in range(len(names))]
@@ -234,6 +289,11 @@ def bars(panels):
             axes.spines[["bottom", "left"]].set_visible(False)
 
     return _svg(draw, 10, 0.8 + 0.36 * tallest, "; ".join(title for title, _, _ in panels))
+
+
+def _loss_title(task):
+    """The loss of a task with its unit: "cross-entropy (nats)"."""
+    return task.words.loss_name + (f" ({task.loss_unit})" if task.loss_unit else "")
 
 
 def _hard_loss(task, row):

@@ -4,10 +4,12 @@ from html import escape
 
 from tfdistill.distillation.losses import LOSSES
 from tfdistill.reports import plots
+from tfdistill.reports.labelled_section import labelled_sections
 from tfdistill.reports.page import figure, note, page, section, table
 from tfdistill.reports.run_section import run_section
 from tfdistill.reports.table import (
     ABSENT,
+    BASELINES,
     FILE_COLUMNS,
     HEADINGS,
     MODEL_NAMES,
@@ -51,6 +53,7 @@ def write_report(path, metrics, curves, examples):
             section("Verdict", _verdict(metrics)),
             section(f"Results on the {metrics['split']} split", _results(metrics)),
             section("Quality, size and latency", _bars(metrics)),
+            *labelled_sections(metrics),
             section("Training", *_curves(task, curves)),
             section(task.words.examples, _examples(task.words, examples)),
             section("Exported files", _exports(task, metrics.get("export", {}))),
@@ -196,8 +199,10 @@ def _bars(metrics):
 
 
 def _curves(task, curves):
-    labels = {name: MODEL_NAMES[name] for name in curves if name.startswith("baseline")}
+    labels = {name: MODEL_NAMES[name] for name in curves if name.startswith(BASELINES)}
+    metric = f"The best point of {task.primary.name} is the model that is kept."
     return (
+        figure(plots.metric_curves(curves, labels, task), metric),
         figure(
             plots.loss_curves(curves, labels, task),
             task.words.loss_note,

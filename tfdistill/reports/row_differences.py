@@ -5,8 +5,6 @@ import numpy as np
 from tfdistill.tasks.metrics import of_sums
 from tfdistill.training.paired_bootstrap import RowSums, paired_errors
 
-SAME_START = "baseline_start"
-
 
 def differences_between(rows, task):
     """Each student minus the first, and minus its own same start without a teacher.
@@ -25,9 +23,9 @@ def differences_between(rows, task):
     """
     sums, names, pairs = {}, {}, []
     for number, row in enumerate(row for row in rows if row.model == "student"):
-        own, beside = str(number), f"{number} {SAME_START}"
+        own, beside = str(number), f"{number} {task.same_start_key}"
         sums[own] = _mean(row.runs, "student", task)
-        sums[beside] = _mean(row.runs, SAME_START, task)
+        sums[beside] = _mean(row.runs, task.same_start_key, task)
         names |= {own: row.name, beside: "its same start without a teacher"}
         pairs += [(own, "0")] * (number > 0) + [(own, beside)]
     sums = {key: each for key, each in sums.items() if each is not None}

@@ -2,8 +2,9 @@
 
 from html import escape
 
+from tfdistill.reports.labelled_data import sizes_of
 from tfdistill.reports.page import table
-from tfdistill.reports.table import MODEL_NAMES
+from tfdistill.reports.table import BASELINES, MODEL_NAMES
 
 
 def run_section(metrics):
@@ -56,7 +57,7 @@ def _training_rows(run):
 
 
 def _stage(name):
-    return MODEL_NAMES[name] if name.startswith("baseline") else name
+    return MODEL_NAMES[name] if name.startswith(BASELINES) else name
 
 
 def _shape_rows(shapes):
@@ -74,15 +75,15 @@ def _shape_rows(shapes):
 def _corpus_rows(corpus):
     if not corpus:
         return []
-    sizes = [
-        [
-            split,
-            f"{_count(facts['tokens'], 'token')}, {_count(facts['documents'], 'document')}, "
-            f"{_size(facts['bytes'])}",
-        ]
-        for split, facts in corpus["splits"].items()
-    ]
+    sizes = [[split, _sizes_of(facts)] for split, facts in corpus["splits"].items()]
     return [["corpus", corpus["name"]], *sizes]
+
+
+def _sizes_of(facts):
+    if "examples" in facts:
+        return sizes_of(facts)
+    tokens, documents = (_count(facts[name], name.rstrip("s")) for name in ("tokens", "documents"))
+    return f"{tokens}, {documents}, {_size(facts['bytes'])}"
 
 
 def _time_rows(seconds, date):

@@ -21,6 +21,7 @@ MODEL_NAMES = {
     "student_start": "student before",
     "student": "student after",
     "baseline_start": "baseline, same start",
+    "no_teacher": "baseline, same start",
     "baseline_text": "baseline, text start",
     "baseline": "baseline, random start",
 }
@@ -89,6 +90,8 @@ def model_names(task):
     """
     return {task.floor_key: task.words.floor_column, **MODEL_NAMES}
 
+
+BASELINES = "baseline", "no_teacher"  # how keys of models without a teacher begin
 
 FILE_COLUMNS = (
     Column("size", "MB", lambda file: f"{file['bytes'] / 1e6:.1f}"),
@@ -179,7 +182,7 @@ def notes(metrics):
         (DIFFERENCES_NOTE, metrics.get("differences")),
         (FILES_NOTE.format(input=words.one_input), file_rows(metrics)),
         (TEACHERS_NOTE, "teachers" in models),
-        (BASELINE_NOTE, any(key.startswith("baseline") for key in models)),
+        (BASELINE_NOTE, any(key.startswith(BASELINES) for key in models)),
     )
     return [words.metrics, PARAMETERS_NOTE, *(note for note, there in chosen if there)]
 

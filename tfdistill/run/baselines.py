@@ -2,9 +2,8 @@
 
 from tfdistill.system.errors import UserError
 
-# Words of the setting `baseline` (where the baseline starts) and keys in metrics.json.
-KEYS = {"random": "baseline", "start": "baseline_start", "text": "baseline_text"}
-BOTH = "random", "start"
+RANDOM, START, TEXT = "random", "start", "text"  # where a baseline starts
+BOTH = RANDOM, START
 
 
 def baselines_of(value):
@@ -15,7 +14,7 @@ def baselines_of(value):
             separated by commas.
 
     Returns:
-        tuple of keys of `KEYS`, in that order.
+        tuple of "random", "start" and "text", in that order.
 
     Raises:
         UserError: another word is among them.
@@ -24,21 +23,24 @@ def baselines_of(value):
     if words in ([], ["none"]):
         return ()
     chosen = set(BOTH) if words == ["both"] else set(words)
-    if not chosen <= KEYS.keys():
+    known = RANDOM, START, TEXT
+    if not chosen <= set(known):
         raise UserError(
-            f"`baseline`={value}: give none, both, or a list out of {', '.join(KEYS)}, separated "
+            f"`baseline`={value}: give none, both, or a list out of {', '.join(known)}, separated "
             "by commas"
         )
-    return tuple(word for word in KEYS if word in chosen)
+    return tuple(word for word in known if word in chosen)
 
 
-def baseline_keys(config):
-    """Lists the keys in metrics.json of the baselines that a run trains.
+def baseline_keys(config, task):
+    """The baselines that a run trains: dict of their keys in metrics.json to where they start.
 
     Args:
         config: a `RunConfig`.
+        task: the `Task`.
     """
-    return [KEYS[word] for word in baselines_of(config.baseline)]
+    keys = {RANDOM: "baseline", START: task.same_start_key, TEXT: "baseline_text"}
+    return {keys[word]: word for word in baselines_of(config.baseline)}
 
 
 def canonical(value):

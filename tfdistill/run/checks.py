@@ -7,6 +7,7 @@ from tfdistill import recipes, tasks
 from tfdistill.distillation.phases import rates_of, trained_by
 from tfdistill.distillation.schedules import parse_schedules
 from tfdistill.run.baselines import BOTH, baselines_of
+from tfdistill.run.sources import teacher_names
 from tfdistill.settings.settings import options_of
 from tfdistill.system.errors import UserError
 from tfdistill.system.options import Option
@@ -131,11 +132,38 @@ def check_task(config):
         config: a `RunConfig`.
 
     Raises:
-        UserError: there is no such task, or it cannot use the teacher cache.
+        UserError: there is no such task, or it cannot use a setting.
     """
     task = tasks.get(config.task)
     if config.teacher_cache and not task.outputs_are_tokens:
         raise UserError(f"`teacher_cache` stores no signals for `task`={config.task}: leave it out")
+    if not task.kind:
+        return
+    if len(teacher_names(config)) > 1:
+        raise UserError(f"`teacher`={config.teacher}: models of `task`={task.name} learn from one")
+    if config.layerdrop_adapt_steps:
+        raise UserError(f"`layerdrop_adapt_steps` is for masked_lm, not `task`={task.name}")
+
+
+def check_tokenizers(task, recipe, tokenizers):
+    """Refuses a recipe that compares tokens of models that cut a text into different ones.
+
+    Args:
+        task: the `Task`.
+        recipe: the `Recipe`.
+        tokenizers: the `Tokenizers`.
+
+    Raises:
+        UserError: the recipe reads more of the teacher than its predictions.
+    """
+    from tfdistill.distillation.cached_signals import answers_suffice  # needs TensorFlow
+
+    same = tokenizers.teacher is tokenizers.student
+    if task.kind and not same and not answers_suffice(recipe):
+        raise UserError(
+            f"`recipe`={recipe.name} compares tokens of teacher and student, whose tokenizers "
+            "differ: use `recipe`=kd, or a student of the teacher's vocabulary"
+        )
 
 
 def check_losses(config, recipe):

@@ -107,6 +107,7 @@ def _curves(run, stages, start_loss):
     return {
         "student": join_phases([rows(stage) for stage in stages], start_loss),
         "baseline_start": join_phases([rows("baseline_start")], start_loss),
+        "no_teacher": join_phases([rows("no_teacher")], start_loss),
         "baseline_text": join_phases([rows("baseline_text")]),
         "baseline": join_phases([rows("baseline")]),
         "teacher": join_phases([rows("teacher")]),

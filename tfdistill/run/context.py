@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from tfdistill.data.batches import EvaluationBatches
-from tfdistill.data.tokenizer import Tokenizer
 from tfdistill.models.hugging_face.checkpoint import save_model
 from tfdistill.run.directory import RunDirectory
 from tfdistill.run.loaded_models import LoadedModels
 from tfdistill.run.plan import Plan
+from tfdistill.run.sources import Tokenizers
 from tfdistill.run.trainer import StageTrainer
 from tfdistill.system import devices, hardware
 from tfdistill.tasks import Task
@@ -27,12 +27,14 @@ class RunSplits:
         train: source of the training split, such as `Rows`.
         train_ids: int (tokens,), the same text without rows; None for examples with labels.
         validation: list of evaluation batches, a part of the validation split.
+        validation_source: their source.
         test: `EvaluationBatches` of the test split.
     """
 
     train: Any
     train_ids: np.ndarray | None
     validation: list
+    validation_source: Any
     test: EvaluationBatches
 
 
@@ -46,11 +48,14 @@ class RunContext:
         machine: a `devices.Choice`.
         directory: the `RunDirectory`.
         plan: the `Plan`.
-        tokenizer: the `Tokenizer`.
+        tokenizers: the `Tokenizers`.
         models: the `LoadedModels`.
         data: what `Task.open_data` returned.
         task: the `Task` that the models learn.
         splits: the `RunSplits`, once the data are prepared.
+        teacher_splits: those for the teacher's tokenizer; the same object if it is the student's.
+        answered: source of the training split with the teacher's logits, for a recipe that needs
+            no more of it.
     """
 
     config: Any
@@ -58,20 +63,36 @@ class RunContext:
     machine: devices.Choice
     directory: RunDirectory
     plan: Plan
-    tokenizer: Tokenizer
+    tokenizers: Tokenizers
     models: LoadedModels
     data: Any
     task: Task
     splits: RunSplits | None = None
+    teacher_splits: RunSplits | None = None
+    answered: Any = None
+
+    @property
+    def tokenizer(self):
+        """The student's `Tokenizer`."""
+        return self.tokenizers.student
 
     @functools.cached_property
     def trainer(self):
-        """The `StageTrainer` of the run."""
+        """The `StageTrainer` of the run's students."""
+        return self.trainer_on(self.splits, self.config)
+
+    def trainer_on(self, splits, config):
+        """A `StageTrainer` of the run.
+
+        Args:
+            splits: the `RunSplits` whose validation split its curves have.
+            config: a `RunConfig`.
+        """
         return StageTrainer(
-            self.config,
+            config,
             self.directory.path,
             self.console,
-            validator=self.curve_validator,
+            validator=functools.partial(self.curve_validator, splits=splits),
             machine=self.machine,
             best_by=self.task.primary if self.task.kind else None,
         )
@@ -80,9 +101,14 @@ class RunContext:
         """A context: models made inside train on the run's devices, in its precision."""
         return training_scope(self.machine)
 
-    def batches(self, seed, use, draws_per_row=0):
-        """Training batches of the run's data; see `Task.training_batches`."""
-        train = self.splits.train
+    def batches(self, seed, use, draws_per_row=0, answered=False):
+        """Training batches of the run's data; see `Task.training_batches`.
+
+        Args:
+            seed, use, draws_per_row: as there.
+            answered: whether they bring the teacher's logits, if there are any.
+        """
+        train = self.answered if answered and self.answered is not None else self.splits.train
         return self.task.training_batches(train, use, seed, self.config, draws_per_row)
 
     def validator(self, model, layers=None):
@@ -95,14 +121,16 @@ class RunContext:
         Returns:
             A function without arguments that returns the loss on the validation split.
         """
-        score = self.task.scorer(model, layers)
-        return lambda: self.task.evaluate(score, self.splits.validation).metrics["loss"]
+        task, score, splits = self.task, self.task.scorer(model, layers), self.splits
+        validation = splits.validation, splits.validation_source
+        return lambda: task.evaluate(score, *validation).metrics["loss"]
 
-    def curve_validator(self, model):
+    def curve_validator(self, model, splits):
         """Compiles a model for the points of its validation curve.
 
         Args:
             model: a `Model`.
+            splits: the `RunSplits` for its tokenizer.
 
         Returns:
             A function without arguments that returns a dict: `validation_loss` and, for a task with
@@ -114,23 +142,24 @@ class RunContext:
             keys[task.primary.key] = task.primary.curve_key
 
         def validate():
-            metrics = task.evaluate(score, self.splits.validation).metrics
+            metrics = task.evaluate(score, splits.validation, splits.validation_source).metrics
             return {name: metrics[key] for key, name in keys.items()}
 
         return validate
 
-    def save(self, model, folder, length):
+    def save(self, model, folder, length, tokenizer=None):
         """Writes a model and its tokenizer.
 
         Args:
             model: a `Model`.
             folder: where to.
             length: positions it was trained on; None: all that it has.
+            tokenizer: its `Tokenizer`; None: the student's.
         """
         save_model(model, folder)
-        positions = model.config.max_position_embeddings
-        longest = length or min(self.tokenizer.max_length or positions, positions)
-        self.tokenizer.save(folder, model.config.model_type, longest)
+        tokenizer, positions = tokenizer or self.tokenizer, model.config.max_position_embeddings
+        longest = length or min(tokenizer.max_length or positions, positions)
+        tokenizer.save(folder, model.config.model_type, longest)
 
     def finish(self, stage, started, before=0.0, **facts):
         """Marks a stage as done.

@@ -5,6 +5,7 @@ import datetime
 import os
 import shlex
 
+from tfdistill import tasks
 from tfdistill.run import plan
 from tfdistill.run.baselines import baseline_keys
 from tfdistill.settings.flagfile import given_flags
@@ -20,14 +21,14 @@ SHAPE = (
 )
 
 
-def describe_run(config, made, *, steps, statistics, machine):
+def describe_run(config, made, *, steps, teacher_steps, corpus, machine):
     """Describes a run: command, settings, shapes, text and machine.
 
     Args:
         config: a `RunConfig`.
         made: its `Plan`.
-        steps: optimizer steps of the student.
-        statistics: dict of splits to the facts of `PreparedData`.
+        steps, teacher_steps: optimizer steps of the student, and of the teacher in this run.
+        corpus: dict of `name` and `splits`, the facts of `PreparedData`.
         machine: the `devices.Choice`.
 
     Returns:
@@ -36,9 +37,10 @@ def describe_run(config, made, *, steps, statistics, machine):
     flags = given_flags(config)
     words = ["python", "-m", "tfdistill.train", *(f"--{name}={flags[name]}" for name in flags)]
     trained = {"student": (steps, config.learning_rate)}
-    if made.teacher_steps:
-        trained["teacher"] = made.teacher_steps, plan.teacher_learning_rate(config)
-    trained |= dict.fromkeys(baseline_keys(config), trained["student"])
+    if teacher_steps:
+        trained["teacher"] = teacher_steps, plan.teacher_learning_rate(config)
+    baselines = baseline_keys(config, tasks.get(config.task))
+    trained |= dict.fromkeys(baselines, trained["student"])
     shapes = {"teacher": made.teacher_config, "student": made.student_config}
     return {
         "command": shlex.join(words),
@@ -55,7 +57,7 @@ def describe_run(config, made, *, steps, statistics, machine):
             for name, shape in shapes.items()
             if shape
         },
-        "corpus": {"name": config.corpus, "splits": statistics},
+        "corpus": corpus,
         "machine": dataclasses.asdict(machine) | _processor(),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
@@ -73,6 +75,7 @@ def describe_sources(config, made):
     """
     return {
         "task": config.task,
+        **({"task_data": config.task_data} if tasks.get(config.task).kind else {}),
         "recipe": config.recipe,
         "teacher": config.teacher,
         "student_init": made.student_init,

@@ -18,11 +18,12 @@ MODELS = {
     "baseline": "checkpoints/baseline_model",
     "baseline_start": "checkpoints/baseline_start_model",
     "baseline_text": "checkpoints/baseline_text_model",
+    "no_teacher": "checkpoints/no_teacher_model",
 }
 
 
 # What a run does, in this order; `stop_after` takes one of these names.
-STAGES = "prepare teacher start student baselines evaluate export report".split()
+STAGES = "prepare teacher answers start student baselines evaluate export report".split()
 
 
 class RunPaths:

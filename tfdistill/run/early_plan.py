@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from tfdistill import recipes, tasks
-from tfdistill.data.tokenizer import Tokenizer
 from tfdistill.distillation.phases import Recipe, require_loss
 from tfdistill.models.configs.config_files import config_of, read_json
 from tfdistill.models.configs.model_types import get_model_type
@@ -16,6 +15,7 @@ from tfdistill.run.checks import check_own_defaults, check_schedules, check_task
 from tfdistill.run.directory import RunDirectory
 from tfdistill.run.planned_shapes import Shapes, plan_shapes, read_shape
 from tfdistill.settings.settings import options_of
+from tfdistill.system.errors import UserError
 from tfdistill.system.options import RESULT, STEP
 from tfdistill.system.paths import require_folder, require_shards
 
@@ -31,15 +31,15 @@ class EarlyPlan:
         teacher_names: list of the folders or hub names of teachers to load.
         task: the `Task`, bound to the classes of the data.
         data: what `Task.open_data` returned.
-        tokenizer: the `Tokenizer`; None while it must still be fetched from the hub.
-        shapes: the `Shapes`; None while the teacher must still be fetched from the hub.
+        tokenizers: the `Tokenizers`; None while one must still be fetched from the hub.
+        shapes: the `Shapes`; None while a model must still be fetched from the hub.
     """
 
     recipe: Recipe
     teacher_names: list
     task: tasks.Task
     data: Any
-    tokenizer: Tokenizer | None
+    tokenizers: sources.Tokenizers | None
     shapes: Shapes | None
 
 
@@ -61,7 +61,8 @@ def check_settings(config):
     sources.require_sources_outside(config)
     baselines_of(config.baseline)
     check_schedules(config)
-    recipe = recipes.get(config.recipe, **dataclasses.asdict(config))
+    task_losses = tasks.get(config.task).distillation_losses
+    recipe = recipes.get(config.recipe, task_losses=task_losses, **dataclasses.asdict(config))
     check_own_defaults(config)
     for phase in recipe.phases:
         require_loss(phase)
@@ -124,9 +125,9 @@ def begin_plan(config, recipe, directory):
     names = sources.teacher_names(config)
     if names and directory.done("teacher"):  # their origin may no longer exist
         names = [str(folder) for folder in directory.teachers(len(names))]
-    tokenizer, shapes = _tokenizer_and_shapes(config, recipe, names)
+    tokenizers, shapes = _tokenizers_and_shapes(config, recipe, names)
     task, data = open_task(config)
-    return EarlyPlan(recipe, names, task, data, tokenizer, shapes)
+    return EarlyPlan(recipe, names, task, data, tokenizers, shapes)
 
 
 def open_task(config):
@@ -142,26 +143,42 @@ def open_task(config):
     Raises:
         UserError: there is no such task or no such data.
     """
-    task = tasks.get(config.task)
+    task = tasks.get(config.task).of_settings(config)
     data = task.open_data(config)
-    return task.bound(task.labels_of(data)), data
+    return task.bound(task.labels_of(data), config.pooling), data
 
 
-def _tokenizer_and_shapes(config, recipe, names):
-    """(`Tokenizer`, `Shapes`) of a run whose teacher is made here or lies in a folder."""
-    teacher = None
-    if names:
-        file = Path(names[0]) / "config.json"
-        if not file.is_file():
-            if config.student_config:
-                read_shape("student", config)
-            return None, None
-        teacher = config_of(read_json(file), file)
-    tokenizer = sources.load_tokenizer_of(config, names)
-    return tokenizer, plan_shapes(config, _reads_teacher(config, recipe), teacher, tokenizer)
+def _tokenizers_and_shapes(config, recipe, names):
+    """(`Tokenizers`, `Shapes`) of a run whose models are made here or lie in folders."""
+    task, reads = tasks.get(config.task), reads_teacher(config, recipe)
+    if task.kind and reads and not names:
+        raise UserError(
+            f"`teacher` is empty, and `recipe`={config.recipe} learns from one: name the directory "
+            "of an encoder, such as one that was pre-trained on text"
+        )
+    loaded = [config.student] * bool(config.student) + names[:1]
+    files = {name: Path(name) / "config.json" for name in loaded}
+    if not all(file.is_file() for file in files.values()):
+        if config.student_config:
+            read_shape("student", config)
+        return None, None
+    configs = {name: config_of(read_json(file), file) for name, file in files.items()}
+    teacher = configs[names[0]] if names else None
+    tokenizers = sources.load_tokenizers(config, task, names)
+    given = configs.get(config.student)
+    return tokenizers, plan_shapes(config, reads, teacher, tokenizers, given)
 
 
-def _reads_teacher(config, recipe):
+def reads_teacher(config, recipe):
+    """Whether a recipe learns from a teacher.
+
+    Args:
+        config: a `RunConfig`.
+        recipe: the `Recipe`.
+
+    Returns:
+        bool.
+    """
     losses = {term.loss for phase in recipe.phases for term in phase.active_terms}
     labels_alone = losses <= {tasks.get(config.task).hard_loss}
     if labels_alone or not is_recipe_file(config.recipe):

@@ -24,6 +24,7 @@ class Evaluation:
         models: dict of keys to `Model`s, the teacher first.
         train: the source of the training split.
         batches: `EvaluationBatches` of the test split.
+        teacher_batches: those for the teacher, whose tokenizer may be another one.
     """
 
     config: object
@@ -32,6 +33,7 @@ class Evaluation:
     models: dict
     train: object
     batches: object
+    teacher_batches: object
 
     def measure(self, progress=lambda key, done: None):
         """Measures the models.
@@ -45,9 +47,13 @@ class Evaluation:
         from tfdistill.run.measure import add_errors, evaluate_models
 
         task, models = self.task, self.models.items()
-        found, sums = evaluate_models(task, models, self.train, self.batches, progress)
+        own = self.train, self.batches, progress, (None, self.teacher_batches)
+        found, sums = evaluate_models(task, models, *own)
         differences = add_errors(task, found, sums)
-        facts = {"task": task.name, "corpus": self.config.corpus, "split": "test"}
+        name = self.data.name if task.kind else self.config.corpus
+        facts = {"task": task.name, "corpus": name, "split": "test"}
+        if task.kind:
+            facts["task_data"] = self.config.task_data
         return facts | {"models": found, "differences": differences}
 
 
@@ -73,21 +79,41 @@ def open_evaluation(config, sources, tokenizer, console):
     task, data = open_task(config)
     require_shards(config.shards_dir)
     machine.for_looking(config)  # before anything imports TensorFlow
-    from tfdistill.data.tokenizer import Tokenizer, load_tokenizer
     from tfdistill.run.held_out import open_held_out, require_fit
 
+    measured = "model" if "model" in sources else "student"
+    if task.kind and "train" not in data.splits:  # the classes of the test split may be too few
+        task = task.bound_to(str(sources[measured]))
     directories, models = _load(task, sources)
-    measured = "model" if "model" in models else "student"
     if models[measured].head is None:
         name = _name(measured, sources)
         raise UserError(f"{name} has no head for `task`={config.task}: name a model with one")
-    if not isinstance(tokenizer, Tokenizer):
-        own = directories.get(measured) or next(iter(directories.values()), "")
-        tokenizer = load_tokenizer(at_home(str(tokenizer or own)))
+    own = directories.get(measured) or next(iter(directories.values()), "")
+    tokenizer = _tokenizer(tokenizer or own)
+    of_teacher = _teacher_tokenizer(task, directories, tokenizer)
     for key, model in models.items():
-        require_fit(config, tokenizer, _name(key, sources), model)
+        require_fit(
+            config, of_teacher if key == "teacher" else tokenizer, _name(key, sources), model
+        )
     train, batches = open_held_out(task, config, tokenizer, data, console)
-    return Evaluation(config, data, task, models, train, batches)
+    teacher_batches = batches
+    if of_teacher is not tokenizer:
+        _, teacher_batches = open_held_out(task, config, of_teacher, data, console)
+    return Evaluation(config, data, task, models, train, batches, teacher_batches)
+
+
+def _tokenizer(given):
+    from tfdistill.data.tokenizer import Tokenizer, load_tokenizer
+
+    return given if isinstance(given, Tokenizer) else load_tokenizer(at_home(str(given)))
+
+
+def _teacher_tokenizer(task, directories, tokenizer):
+    """The teacher's own tokenizer; that of the models, unless the task reads raw text."""
+    if not task.kind or "teacher" not in directories:
+        return tokenizer
+    own = _tokenizer(directories["teacher"])
+    return tokenizer if own.hash == tokenizer.hash else own
 
 
 def _load(task, sources):
@@ -158,7 +184,7 @@ def judge_again(config, result):
     for key, model in models.items():
         facts = metrics["models"].get(key, {})
         model.update({name: facts[name] for name in OF_FILES if name in facts})
-    primary = tasks.get(config.task).primary.key
+    primary = tasks.task_of(result).primary.key
     judged = judge(models, result["differences"], metrics.get("made_from", {}))
     if not judged["verdict"] and primary in models.get("teacher", {}):
         what = "is not finished (no metrics.json)"
@@ -182,16 +208,28 @@ def evaluate_and_show(config, console):
         UserError: there is no such text or model, or they do not fit each other.
     """
     sources = evaluation_sources(config)
+    if config.model.endswith(".tflite"):
+        return _evaluate_and_show_file(config, console, sources)
     opened = open_evaluation(config, sources, config.tokenizer, console)
-    from tfdistill.reports.corpus_files import format_files
     from tfdistill.reports.evaluation import format_evaluation
+    from tfdistill.run.data_lines import data_lines
 
     line = console.progress("evaluate", len(sources) * len(opened.batches))
     line.note("tracing the models")
     result = opened.measure(lambda key, done: line(done, f"batches: {key}"))
     if not config.model:
         result = judge_again(config, result)
-    if files := format_files(opened.data):
-        console.say(files)
+    if lines := data_lines(opened.task, opened.data):
+        console.say(lines)
     console.say(format_evaluation(opened.task, result, sources))
+    return result
+
+
+def _evaluate_and_show_file(config, console, sources):
+    machine.for_looking(config)  # before anything imports TensorFlow
+    from tfdistill.reports.evaluation import format_evaluation
+    from tfdistill.run.evaluated_file import evaluate_file
+
+    result = evaluate_file(config, console)
+    console.say(format_evaluation(tasks.task_of(result), result, sources))
     return result

@@ -32,8 +32,8 @@ def export_model(config, console):
     from tfdistill.deployment.bundle import export_bundle
     from tfdistill.deployment.model_card import write_model_card
     from tfdistill.models.hugging_face.checkpoint import resolve_directory
-    from tfdistill.reports.corpus_files import format_files
     from tfdistill.reports.evaluation import format_exported_files
+    from tfdistill.run.data_lines import data_lines
 
     run, source = RunPaths(config.output_dir), resolve_directory(source)
     length = config.length
@@ -46,8 +46,8 @@ def export_model(config, console):
     measured = run.metrics.is_file() and not config.model
     metrics = json.loads(run.metrics.read_text()) if measured else None
     write_model_card(task, run.model_card, model.config, files, metrics)
-    if corpus_files := format_files(data):
-        console.say(corpus_files)
+    if lines := data_lines(task, data):
+        console.say(lines)
     console.say(f"{run.export}\n{format_exported_files(files)}")
     return {"directory": str(run.export), "files": files}, failure
 

@@ -54,9 +54,9 @@ def open_held_out(task, config, tokenizer, data, console):
         console: a `Console`, for warnings about the tokenizer and the data.
 
     Returns:
-        (source of the training split, `EvaluationBatches` of the test split: those of the main
-        job's table).
+        (source of the training split, None where there is none; `EvaluationBatches` of the test
+        split: those of the main job's table).
     """
     prepared = task.prepare(data, tokenizer, config)
     console.warn((*tokenizer.notes, *prepared.warnings))
-    return prepared.sources["train"], task.evaluation_batches(prepared.sources["test"])
+    return prepared.sources.get("train"), task.evaluation_batches(prepared.sources["test"])

@@ -3,9 +3,9 @@
 import json
 
 from tfdistill.run import machine, sources
-from tfdistill.run.checks import require_even_batches
+from tfdistill.run.checks import check_tokenizers, require_even_batches
 from tfdistill.run.directory import STAGES
-from tfdistill.run.early_plan import begin_plan, check_settings, open_directory
+from tfdistill.run.early_plan import begin_plan, check_settings, open_directory, reads_teacher
 from tfdistill.system import devices
 from tfdistill.system.errors import UserError
 
@@ -85,9 +85,12 @@ class MainJob:
         require_even_batches(config, choice.replicas)
         names = early.teacher_names
         teachers = [task.describe(name) for name in names]
-        tokenizer = early.tokenizer or sources.load_tokenizer_of(config, names)
-        sources.require_same_vocabulary(config, names, tokenizer)
-        made = plan.make_plan(config, early.recipe, teachers, tokenizer, early.shapes)
+        tokenizers = early.tokenizers or sources.load_tokenizers(config, task, names)
+        if not task.kind or sources.is_cut_from_teacher(config):
+            sources.require_same_vocabulary(config, names, tokenizers.student)
+        check_tokenizers(task, early.recipe, tokenizers)
+        shapes = early.shapes or self._shapes(teachers, tokenizers)
+        made = plan.make_plan(config, early.recipe, teachers, tokenizers.student, shapes)
         models = LoadedModels(self.directory, names, lambda: training_scope(choice), task)
         if names and not self.directory.done("student"):
             models.load_teachers()  # damaged weights are found before the folder is taken
@@ -97,11 +100,21 @@ class MainJob:
             choice,
             self.directory,
             made,
-            tokenizer,
+            tokenizers,
             models,
             early.data,
             task,
         )
+
+    def _shapes(self, teachers, tokenizers):
+        """The `Shapes` of a run with models that were fetched from the hub."""
+        from tfdistill.run.planned_shapes import plan_shapes
+
+        config, early = self.config, self._early
+        reads = reads_teacher(config, early.recipe)
+        loaded = teachers[0].config if teachers else None
+        given = early.task.describe(config.student).config if config.student else None
+        return plan_shapes(config, reads, loaded, tokenizers, given)
 
     def _results(self):
         from tfdistill.deployment.parity import ParityError

@@ -2,7 +2,6 @@
 
 from tfdistill.models.model import parameters
 from tfdistill.tasks.metrics import of_sums
-from tfdistill.training.evaluation import agreement
 from tfdistill.training.paired_bootstrap import paired_errors
 
 FLOOR = "floor"  # stands for the key of the task's floor
@@ -14,6 +13,7 @@ PAIRS = (
     ("student", "teachers"),
     ("student", "student_start"),
     ("student", "baseline_start"),
+    ("student", "no_teacher"),
     ("student", "baseline_text"),
     ("student", "baseline"),
     ("model", FLOOR),
@@ -21,30 +21,34 @@ PAIRS = (
 )
 
 
-def evaluate_models(task, models, train, batches, progress=lambda key, done: None):
+def evaluate_models(task, models, train, batches, progress=lambda key, done: None, teacher=None):
     """Scores models on the same examples.
 
     Args:
         task: the `Task`.
         models: iterable of (key, `Model`); "teacher" comes before the models that are compared with
             it. Models without a head get sizes only.
-        train: the source of the training split, from which the floor is made.
-        batches: iterable of evaluation batches, read once.
+        train: the source of the training split, from which the floor is made; None: no floor.
+        batches: `EvaluationBatches`, read once.
         progress: called with the key of a model and the number of batches done, over all models.
+        teacher: (score, `EvaluationBatches`) of the teacher, where it is measured in another way,
+            such as with a tokenizer of its own; the score may be None for that of the model.
 
     Returns:
         (models, sums): dict of the keys, the floor's first, to metrics and sizes; and dict of the
         keys of scored models to their `RowSums`.
     """
-    batches = list(batches)
-    floor = task.floor(train, batches)
-    found, sums = {task.floor_key: floor.metrics}, {task.floor_key: floor.sums}
+    source, batches = getattr(batches, "source", None), list(batches)
+    found, sums = {}, {}
+    if train is not None:
+        floor = task.floor(train, batches, source)
+        found[task.floor_key], sums[task.floor_key] = floor.metrics, floor.sums
     teacher_predictions = None
     done = 0
 
-    def counted(key):
+    def counted(key, chosen):
         nonlocal done
-        for batch in batches:
+        for batch in chosen:
             yield batch
             done += 1
             progress(key, done)
@@ -59,12 +63,16 @@ def evaluate_models(task, models, train, batches, progress=lambda key, done: Non
         }
         if model.head is None:
             continue
-        metrics, predictions, sums[key] = task.evaluate(task.scorer(model), counted(key))
+        score, chosen, own = None, batches, source
+        if key == "teacher" and teacher is not None:
+            (score, chosen), own = teacher, teacher[1].source
+        scores = task.evaluate(score or task.scorer(model), counted(key, chosen), own)
+        metrics, predictions, sums[key] = scores
         found[key].update(metrics)
         if key == "teacher":
             teacher_predictions = predictions
         elif teacher_predictions is not None:
-            found[key]["agreement"] = agreement(predictions, teacher_predictions)
+            found[key] |= task.compare(predictions, teacher_predictions, source)
     return found, sums
 
 
@@ -74,13 +82,13 @@ def evaluate_together(task, teachers, batches):
     Args:
         task: the `Task`.
         teachers: `Teachers`.
-        batches: iterable of evaluation batches.
+        batches: `EvaluationBatches`.
 
     Returns:
         (dict of metrics and sizes, `RowSums`), as of one of `evaluate_models`.
     """
     sizes = [parameters(teacher) for teacher in teachers.models]
-    metrics, _, sums = task.evaluate(task.scorer(teachers), batches)
+    metrics, _, sums = task.evaluate(task.scorer(teachers), batches, batches.source)
     metrics |= {
         "parameters": sum(size["total"] for size in sizes),
         "parameters_without_embeddings": sum(size["without_embeddings"] for size in sizes),

@@ -49,6 +49,34 @@ def collect(corpus, models, differences, files, made_from):
     }
 
 
+def labelled_facts(task, files, data, run):
+    """What metrics.json holds beside for a task with labels.
+
+    Args:
+        task: the `Task`.
+        files: dict of the exported files' names to their facts.
+        data: dict of facts about the data.
+        run: what `describe_run` returned.
+
+    Returns:
+        dict of `task`, `primary`, `files`, `data` and more of `made_from`.
+    """
+    key = task.primary.key
+    measured = {
+        name: {"bytes": facts["bytes"], "latency_ms": facts["latency_ms"]}
+        | ({key: facts[f"{key}_lite"]} if f"{key}_lite" in facts else {})
+        for name, facts in files.items()
+    }
+    return {
+        "task": task.name,
+        "primary": {"name": key, "higher_is_better": task.primary.higher_is_better},
+        "files": measured,
+        "data": data,
+        "made_from": {name: run[name] for name in ("command", "flags", "seed")}
+        | {"versions": hardware.versions()},
+    }
+
+
 def judge(models, differences, made_from):
     """The verdict and what it comes to: a dict for metrics.json; see `run.verdict`."""
     criteria = verdict.verdict(models, differences, made_from)

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from tfdistill import tasks
 from tfdistill.distillation.losses import LOSSES
 from tfdistill.distillation.phases import Recipe
 from tfdistill.distillation.progressive import unfold
@@ -15,7 +16,7 @@ from tfdistill.run.checks import (
     split_steps,
 )
 from tfdistill.run.planned_shapes import plan_shapes
-from tfdistill.run.sources import teacher_names
+from tfdistill.run.sources import Tokenizers, teacher_names
 from tfdistill.run.teacher_checks import check_cache, check_headless_teacher, check_teachers
 
 
@@ -30,6 +31,8 @@ class Plan:
         student_init: where the student starts.
         recipe: the `Recipe`, its phases unfolded for these depths.
         teacher_names: tuple of the names in `teacher`.
+        fine_tunes_teacher: whether the loaded teacher lacks the task's head and is fine-tuned on
+            the labels in this run.
     """
 
     teacher_config: EncoderConfig | None
@@ -38,6 +41,12 @@ class Plan:
     student_init: str
     recipe: Recipe
     teacher_names: tuple = ()
+    fine_tunes_teacher: bool = False
+
+    @property
+    def trains_teacher(self):
+        """Whether this run changes the teacher's weights."""
+        return self.teacher_steps > 0 or self.fine_tunes_teacher
 
 
 def make_plan(config, recipe, teachers, tokenizer, shapes=None):
@@ -48,8 +57,9 @@ def make_plan(config, recipe, teachers, tokenizer, shapes=None):
         recipe: the `Recipe`.
         teachers: list of the models that `teacher` names: of each, `config` and `head` (see
             `ModelDescription`).
-        tokenizer: the `Tokenizer`.
-        shapes: the `Shapes`, where they are known already.
+        tokenizer: the student's `Tokenizer`.
+        shapes: the `Shapes`, where they are known already; None: teacher and student have the same
+            tokenizer.
 
     Returns:
         A `Plan`.
@@ -63,8 +73,11 @@ def make_plan(config, recipe, teachers, tokenizer, shapes=None):
     losses = [LOSSES[term.loss] for phase in recipe.phases for term in phase.active_terms]
     reads_teacher = any(loss.needs_teacher for loss in losses)
     loaded = teachers[0].config if teachers else None
-    teacher, student, init = shapes or plan_shapes(config, reads_teacher, loaded, tokenizer)
-    if teachers and teachers[0].head is None:
+    tokenizers = Tokenizers(tokenizer, tokenizer)
+    teacher, student, init = shapes or plan_shapes(config, reads_teacher, loaded, tokenizers)
+    headless = bool(teachers) and teachers[0].head is None
+    fine_tunes_teacher = headless and tasks.get(config.task).kind is not None
+    if headless and not fine_tunes_teacher:
         check_headless_teacher(config, losses)
     check_baselines(config, teacher)
     if teacher:
@@ -76,12 +89,14 @@ def make_plan(config, recipe, teachers, tokenizer, shapes=None):
         split_steps(config.steps, recipe.phases)
     steps = config.layerdrop_adapt_steps if teachers else config.teacher_steps
     names = tuple(teacher_names(config))
-    return Plan(teacher, steps if teacher else 0, student, init, recipe, names)
+    steps = steps if teacher else 0
+    return Plan(teacher, steps, student, init, recipe, names, fine_tunes_teacher)
 
 
 def teacher_learning_rate(config):
     """Peak learning rate of the teacher; the default depends on where the teacher starts."""
-    return config.teacher_learning_rate or (1e-4 if config.teacher else 1e-3)
+    task, usual = tasks.get(config.task), 1e-4 if config.teacher else 1e-3
+    return config.teacher_learning_rate or (task.teacher_rate if task.kind else usual)
 
 
 def student_steps(config, task, train):

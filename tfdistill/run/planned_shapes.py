@@ -11,6 +11,8 @@ from tfdistill.run.sources import teacher_names
 from tfdistill.starts.compatibility import choose_layers
 from tfdistill.system.errors import UserError
 
+GIVEN = "given"  # the start of a student that `student` names
+
 
 class Shapes(NamedTuple):
     """The shapes of a run's models.
@@ -26,14 +28,15 @@ class Shapes(NamedTuple):
     student_init: str
 
 
-def plan_shapes(config, reads_teacher, loaded, tokenizer):
+def plan_shapes(config, reads_teacher, loaded, tokenizers, given=None):
     """Determines the shapes of teacher and student.
 
     Args:
         config: a `RunConfig`.
         reads_teacher: whether a term of the recipe reads a teacher.
         loaded: `EncoderConfig` of the first teacher to load, or None.
-        tokenizer: the `Tokenizer`.
+        tokenizers: the `Tokenizers`.
+        given: `EncoderConfig` of the model that `student` names, or None.
 
     Returns:
         The `Shapes`.
@@ -41,10 +44,13 @@ def plan_shapes(config, reads_teacher, loaded, tokenizer):
     Raises:
         UserError: the shapes do not fit together; the message names the setting.
     """
-    teacher = _plan_teacher(config, reads_teacher, loaded, tokenizer)
-    student = _plan_student(config, teacher, tokenizer)
-    init = _plan_start(config, teacher)
-    if teacher:
+    teacher = _plan_teacher(config, reads_teacher, loaded, tokenizers.teacher)
+    if given:
+        student, init = _given_student(config, given, tokenizers.student), GIVEN
+    else:
+        student = _plan_student(config, teacher, tokenizers)
+        init = _plan_start(config, teacher)
+    if teacher and not given:
         # Any layers serve for the check: the result of a search is not known yet.
         choose_layers(teacher, student, init, validation_loss=lambda layers: 0.0)
     for model, shape in {"teacher": teacher, "student": student}.items():
@@ -59,6 +65,14 @@ def plan_shapes(config, reads_teacher, loaded, tokenizer):
             "token types; leave it out"
         )
     return Shapes(teacher, student, init)
+
+
+def _given_student(config, given, tokenizer):
+    for name in ("student_config", "student_init", "student_type"):
+        if getattr(config, name) != getattr(type(config), name):
+            raise UserError(f"`{name}` and `student` both say what the student is: leave one out")
+    tokenizer.require_table(given.vocab_size, f"`student`={config.student}")
+    return given
 
 
 def read_shape(model, config):
@@ -121,7 +135,8 @@ def _plan_start(config, teacher_config):
     return init
 
 
-def _plan_student(config, teacher_config, tokenizer):
+def _plan_student(config, teacher_config, tokenizers):
+    tokenizer = tokenizers.student
     if config.student_config:
         shape = read_shape("student", config)
         if teacher_config and not config_file(config.student_config):
@@ -131,7 +146,8 @@ def _plan_student(config, teacher_config, tokenizer):
                 fields.append("layer_norm_eps")
             inherited = {field: getattr(teacher_config, field) for field in fields}
             shape = dataclasses.replace(shape, **inherited)
-        rows = teacher_config.vocab_size if teacher_config else tokenizer.vocab_size
+        same = teacher_config and tokenizer is tokenizers.teacher
+        rows = teacher_config.vocab_size if same else tokenizer.vocab_size
         return _complete("student", shape, config, tokenizer, rows)
     if teacher_config is None:
         raise UserError("`student_config` is empty, and there is no teacher to take a shape from")

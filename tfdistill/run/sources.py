@@ -3,8 +3,9 @@
 import glob
 import os
 from pathlib import Path
+from typing import NamedTuple
 
-from tfdistill.data.tokenizer import load_tokenizer
+from tfdistill.data.tokenizer import Tokenizer, load_tokenizer
 from tfdistill.settings.settings import options_of
 from tfdistill.system.errors import UserError
 
@@ -74,31 +75,76 @@ def require_same_vocabulary(config, names, tokenizer):
             )
 
 
+def _may_hold_tokenizer(name):
+    """Whether a folder holds a tokenizer; a hub name may."""
+    return not Path(name).is_dir() or _holds_tokenizer(name)
+
+
 def _holds_tokenizer(folder):
     return any((Path(folder) / name).is_file() for name in ("tokenizer.json", "vocab.txt"))
 
 
 def tokenizer_source(config, names):
-    """Chooses the tokenizer of a run.
+    """Chooses the tokenizer of a run's student.
 
     Args:
         config: a `RunConfig`.
         names: list of the folders or hub names that the teachers are loaded from.
 
     Returns:
-        Folder or hub name: `tokenizer`; or the first teacher, if it is a hub name or a folder that
-        holds a tokenizer; or "" for the bundled one.
+        Folder or hub name: `tokenizer`; or `student`, or the first teacher, if it is a hub name or
+        a folder that holds a tokenizer; or "" for the bundled one.
     """
-    if config.tokenizer or not names:
+    if config.tokenizer:
         return config.tokenizer
-    if Path(names[0]).is_dir():
-        return names[0] if _holds_tokenizer(names[0]) else ""
-    return names[0]
+    named = [config.student] * bool(config.student) + names[:1]
+    return next((name for name in named if _may_hold_tokenizer(name)), "")
 
 
-def load_tokenizer_of(config, names):
-    """Loads the tokenizer of a run (see `tokenizer_source` for the arguments)."""
-    return load_tokenizer(tokenizer_source(config, names))
+class Tokenizers(NamedTuple):
+    """The tokenizers of a run: one object, unless teacher and student read the text differently.
+
+    Args:
+        student: `Tokenizer` of the student, its files and the run's data.
+        teacher: `Tokenizer` of the teacher.
+    """
+
+    student: Tokenizer
+    teacher: Tokenizer
+
+
+def load_tokenizers(config, task, names):
+    """Loads the tokenizers of a run.
+
+    Models of a task with labels read the same raw text, so that a student with a vocabulary of its
+    own learns from a teacher with another.
+
+    Args:
+        config: a `RunConfig`.
+        task: the `Task`.
+        names: list of the folders or hub names that the teachers are loaded from.
+
+    Returns:
+        `Tokenizers`.
+
+    Raises:
+        UserError: one of them cannot be read.
+    """
+    source = tokenizer_source(config, names)
+    student = load_tokenizer(source)
+    if not (task.kind and names and names[0] != source and _may_hold_tokenizer(names[0])):
+        return Tokenizers(student, student)
+    teacher = load_tokenizer(names[0])
+    return Tokenizers(student, student if teacher.hash == student.hash else teacher)
+
+
+def is_cut_from_teacher(config):
+    """Whether the student's start is made of the teacher's weights, and so of its vocabulary.
+
+    Args:
+        config: a `RunConfig`.
+    """
+    return not config.student and config.student_init != "random"
 
 
 def teacher_names(config):

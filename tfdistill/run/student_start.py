@@ -1,33 +1,34 @@
 """The start of the student: made, and measured before its first training step."""
 
-from tfdistill.data.batches import TrainingBatches
+from tfdistill.run.planned_shapes import GIVEN
 from tfdistill.starts.layer_search import search_size
-from tfdistill.tasks.task import CALIBRATION
-
-CALIBRATION_BATCHES, CALIBRATION_ROWS = 8, 32  # on which a narrower student is fitted
 
 
 def make_start(context, teacher):
-    """Cuts the student from the teacher, or makes it of random numbers.
+    """Loads the student, cuts it from the teacher, or makes it of random numbers.
 
     Args:
         context: the `RunContext`.
         teacher: the `Model`; None for a random start.
 
     Returns:
-        (`Model`, dict of its `validation_loss` and, for a student that was cut,
+        (`Model`, dict of its `validation_loss` and, for a student that is not random,
         `random_validation_loss`).
     """
     console, is_random = context.console, context.plan.student_init == "random"
     console.say("making the student's start")
-    start = random_student(context) if is_random else _cut_student(context, teacher)
+    if context.plan.student_init == GIVEN:
+        start = _given_student(context)
+    else:
+        start = random_student(context) if is_random else _cut_student(context, teacher)
     facts, beside = {"validation_loss": context.validator(start)()}, ""
     if not is_random:
         fresh = context.validator(random_student(context))()
         facts["random_validation_loss"] = fresh
         beside = f" (random weights: {fresh:.3f})"
     loss = facts["validation_loss"]
-    console.say(f"student starts at validation loss {loss:.3f} nats{beside}")
+    unit = f" {context.task.loss_unit}" if context.task.loss_unit else ""
+    console.say(f"student starts at validation loss {loss:.3f}{unit}{beside}")
     return start, facts
 
 
@@ -60,11 +61,18 @@ def student_from_text(context):
     return student
 
 
+def _given_student(context):
+    """The model that `student` names; a head that it lacks is a fresh one."""
+    task, name = context.task, context.config.student
+    start = task.load_for_training(name, context.config.seed + 1)
+    if task.describe(name).head is None:
+        task.set_prior(start, context.splits.train)
+    return start
+
+
 def _cut_student(context, teacher):
     """A student made of the teacher's weights; a head that the teacher lacks is a fresh one."""
     plan, task, train = context.plan, context.task, context.splits.train
-    transform = task.transform(train, CALIBRATION)
-    calibration = TrainingBatches(train, CALIBRATION_ROWS, context.config.seed, transform)
     depths = teacher.config.num_hidden_layers, plan.student_config.num_hidden_layers
     line, tried = context.console.progress("search", search_size(*depths)), []
 
@@ -80,7 +88,7 @@ def _cut_student(context, teacher):
         init=plan.student_init,
         validation_loss=loss_of,
         seed=context.config.seed + 1,
-        calibration=[calibration.at(number) for number in range(CALIBRATION_BATCHES)],
+        calibration=task.calibration_batches(train, context.config.seed),
     )
     if teacher.head is None:
         task.set_prior(start, train)

@@ -233,7 +233,7 @@ def open_cache(config, batches, teachers, *, student, folders, precision):
     masks = "masked_lm_prob mlm_smoothing whole_word_masking length".split()
     identity = {
         "version": VERSION,
-        "teachers": [_digest_of_model(folder) for folder in folders],
+        "teachers": [digest_of_model(folder) for folder in folders],
         "shares": teachers.shares,
         "top_k": TOP_K,
         "rows": batches.source.digest(),
@@ -253,7 +253,12 @@ def open_cache(config, batches, teachers, *, student, folders, precision):
     return TeacherCache(folder, batches, teachers, vocabulary)
 
 
-def _digest_of_model(folder):
+def digest_of_model(folder):
+    """SHA-256 of a saved model, its config and its weights: a str.
+
+    Args:
+        folder: its `Path`.
+    """
     digest = hashlib.sha256((folder / "config.json").read_bytes())
     with open(folder / WEIGHTS, "rb") as file:
         while block := file.read(1 << 20):

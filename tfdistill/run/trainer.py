@@ -97,7 +97,7 @@ class StageTrainer:
         writer = RunWriter(self._path / "tensorboard" / stage.name, descriptions)
         state = self._state(stage.name)
         loss_scale = loss_scale_for(self._machine.precision)
-        best = self._best(stage, model, state)
+        state.best = self._best(stage, model, state.directory)
         loop = TrainingLoop(
             TrainStep(distiller, optimizer, self._machine.jit_compile, loss_scale),
             dataset,
@@ -107,13 +107,10 @@ class StageTrainer:
             observers=self._observers(stage, writer, self._validator(model)),
             steps_per_execution=self._config.steps_per_execution,
             keep_end=stage.more_follows,
-            best=best,
         )
         with contextlib.closing(writer):
             before = loop.run()
-        if best and best.step is not None:
-            best.load()
-            self._console.say(f"{stage.name}: the weights of step {best.step:,} are the best")
+        self._take_best(stage, state.best)
         self._previous = optimizer if stage.more_follows else None
         state.close()
         return before
@@ -130,13 +127,16 @@ class StageTrainer:
         """Logged points of a stage: a list of dicts."""
         return self._state(stage).load_rows()
 
-    def _best(self, stage, model, state):
-        metric = self._best_by
+    def _best(self, stage, model, directory):
+        metric, patience = self._best_by, self._config.patience
         if metric is None or stage.more_follows:
             return None
-        better = metric.higher_is_better
-        patience = self._config.patience
-        return BestWeights(model, state.directory, metric.curve_key, better, patience)
+        return BestWeights(model, directory, metric.curve_key, metric.higher_is_better, patience)
+
+    def _take_best(self, stage, best):
+        if best and best.step is not None:
+            best.load()
+            self._console.say(f"{stage.name}: the weights of step {best.step:,} are the best")
 
     def _state(self, stage):
         return StageState(self._path / "checkpoints", stage)

@@ -98,9 +98,10 @@ def same_start(differences, made_from):
     A student that starts at random has the start of the random baseline.
     """
     random = made_from.get("student_init") == "random"
-    if random and "student-baseline_start" not in differences:
+    key = task_of({"made_from": made_from}).same_start_key
+    if random and f"student-{key}" not in differences:
         return "baseline"
-    return "baseline_start"
+    return key
 
 
 def _speed(task, models):

@@ -64,8 +64,8 @@ class FineTuning(Settings):
     patience: Annotated[
         int,
         Option(
-            "Points of the validation curve without a better primary metric after which training "
-            "stops; 0: never. The model is always that of the best point.",
+            "Points of the validation curve with neither a better primary metric nor a lower loss "
+            "after which training stops; 0: never. The model is always that of the best point.",
             unit="points",
             minimum=0,
         ),
@@ -77,7 +77,7 @@ class FineTuning(Settings):
             unit="tokens",
             minimum=1,
         ),
-    ] = 64
+    ] = 32
     max_answer_length: Annotated[
         int,
         Option(

@@ -1,5 +1,6 @@
 """The weights of the best point of a validation curve, on disk, and when to stop early."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,8 @@ class BestWeights:
         directory: folder of the stage's checkpoints.
         key: key of the metric in the rows of the curve.
         higher_is_better: whether a higher value is a better one.
-        patience: points without a better value after which training ends; 0: never.
+        patience: points with neither a better value nor a lower validation loss after which
+            training ends; 0: never.
 
     Attributes:
         step: step of the best point; None before the first.
@@ -28,11 +30,11 @@ class BestWeights:
     def __init__(self, model, directory, key, higher_is_better, patience=0):
         self._model, self._directory, self._key = model, Path(directory), key
         self._sign, self._patience = (1 if higher_is_better else -1), patience
-        self.step, self._value, self._since = None, None, 0
+        self._forget()
 
     @property
     def ended(self):
-        """Whether no better point came for `patience` points."""
+        """Whether nothing became better for `patience` points."""
         return self._patience > 0 and self._since >= self._patience
 
     def restore(self, rows):
@@ -41,7 +43,7 @@ class BestWeights:
         Args:
             rows: list of the logged points up to the checkpoint.
         """
-        self.step, self._value, self._since = None, None, 0
+        self._forget()
         for row in rows:
             self._is_better(row)
         for file in self._files():
@@ -76,15 +78,18 @@ class BestWeights:
             for number, variable in enumerate(self._model.weights):
                 variable.assign(arrays[str(number)])
 
+    def _forget(self):
+        self.step, self._value, self._loss, self._since = None, -math.inf, math.inf, 0
+
     def _is_better(self, row):
         if self._key not in row or not row["step"]:
             return False
-        value = self._sign * row[self._key]
-        better = value > self._value if self._value is not None else value == value
+        value, loss = self._sign * row[self._key], row.get("validation_loss", math.inf)
+        better = value > self._value  # never for NaN
+        self._since = 0 if better or loss < self._loss else self._since + 1
+        self._loss = min(self._loss, loss)
         if better:
-            self.step, self._value, self._since = row["step"], value, 0
-        else:
-            self._since += 1
+            self.step, self._value = row["step"], value
         return better
 
     def _file(self, step):

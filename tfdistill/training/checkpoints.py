@@ -52,12 +52,13 @@ class StageState:
         rows: list of the logged points, dicts with `step`.
         unlogged: `Unlogged`. Checkpoints hold it, so that a stop between two logged points does not
             change the next point.
+        best: `BestWeights` of the curve; None for a training that ends with its last step.
     """
 
     def __init__(self, directory, name):
         self.directory = Path(directory) / name
         self._log_file = self.directory / "curve.jsonl"
-        self.rows, self.unlogged = [], Unlogged()
+        self.rows, self.unlogged, self.best = [], Unlogged(), None
 
     def save(self, step, variables, seconds):
         """Stores everything that the next step depends on, then deletes older checkpoints.
@@ -76,6 +77,8 @@ class StageState:
         write_atomically(self.directory / f"step-{step:08d}.safetensors", save(arrays, facts))
         for old in self._checkpoints()[:-KEPT_CHECKPOINTS]:
             old.unlink()
+        if self.best:
+            self.best.tidy()
 
     def restore(self, variables):
         """Loads the last checkpoint, if there is one, and drops points that were logged after it.
@@ -93,6 +96,7 @@ class StageState:
 
         found = self._checkpoints()
         if not found:
+            self._restore_best()
             return 0, 0.0
         with safe_open(found[-1], framework="np") as file:
             stored = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
@@ -106,7 +110,12 @@ class StageState:
             self.unlogged = Unlogged.from_json(facts["unlogged"])
         rows = [json.loads(line) for line in self._log_file.read_text().splitlines()]
         self.rows = [row for row in rows if row["step"] <= step]
+        self._restore_best()
         return step, seconds
+
+    def _restore_best(self):
+        if self.best:
+            self.best.restore(self.rows)
 
     def has_checkpoint(self):
         """Whether there is a checkpoint to `restore`."""

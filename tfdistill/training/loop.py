@@ -64,8 +64,6 @@ class TrainingLoop:
         observers: `Observers`.
         steps_per_execution: the most steps in one call of the compiled step.
         keep_end: also store a checkpoint after the last step, for a phase that continues from it.
-        best: `BestWeights`, which may end the training early; None for a training that ends with
-            its last step.
     """
 
     def __init__(
@@ -79,15 +77,13 @@ class TrainingLoop:
         observers,
         steps_per_execution=1,
         keep_end=False,
-        best=None,
     ):
         self._step, self._dataset, self._steps, self._state = step, dataset, steps, state
         self._intervals, self._observers = intervals, observers
         self._steps_per_execution, self._keep_end = steps_per_execution, keep_end
-        self._best = best
 
     def run(self):
-        """Trains to the last step, or until `best` ends it; a stop stores a checkpoint first.
+        """Trains to the last step, or until `state.best` ends it; a stop stores a checkpoint first.
 
         Returns:
             Seconds of training before the last stop; 0 if there was none.
@@ -99,8 +95,6 @@ class TrainingLoop:
         variables = self._step.variables()
         first, before = self._state.restore(variables)
         self._observers.restored(first, self._state.rows)
-        if self._best:
-            self._best.restore(self._state.rows)
         if first == self._steps:
             return before
         with postponed() as stop:
@@ -109,7 +103,8 @@ class TrainingLoop:
             if first == 0 and self._intervals.validates_start:
                 self._measure_start()
             done, clock = first, _Clock()
-            while done < self._steps and not (self._best and self._best.ended):
+            best = self._state.best
+            while done < self._steps and not (best and best.ended):
                 due = self._next_event(done)
                 done = self._train(batches, done, due, clock, stop)
                 if done == due:
@@ -120,8 +115,6 @@ class TrainingLoop:
                         self._mean_of_unlogged(done)  # raises rather than store NaN
                     seconds = before + time.perf_counter() - started
                     self._state.save(done, variables, seconds)
-                    if self._best:
-                        self._best.tidy()
                     stop.unsaved = False
                 if stopping and done < self._steps:  # after the last step the caller stores a model
                     stop.check()
@@ -212,8 +205,8 @@ class TrainingLoop:
         if self._observers.validate and due:
             self._observers.doing("validation")
             row |= self._observers.validate()
-            if self._best:
-                self._best.see(row)
+            if self._state.best:
+                self._state.best.see(row)
 
 
 class _OneByOne:

@@ -1,5 +1,6 @@
 """The stages of a run, in order."""
 
+from tfdistill.run.stages.answers import Answers
 from tfdistill.run.stages.evaluate import Evaluate
 from tfdistill.run.stages.export import Export
 from tfdistill.run.stages.prepare import Prepare
@@ -8,4 +9,7 @@ from tfdistill.run.stages.start import Start
 from tfdistill.run.stages.students import Baselines, Student
 from tfdistill.run.stages.teachers import Teachers
 
-ALL = (Prepare(), Teachers(), Start(), Student(), Baselines(), Evaluate(), Export(), Report())
+ALL = (
+    *(Prepare(), Teachers(), Answers(), Start(), Student(), Baselines()),
+    *(Evaluate(), Export(), Report()),
+)

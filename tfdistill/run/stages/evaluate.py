@@ -4,6 +4,7 @@ import time
 
 from tfdistill.distillation.teachers import Teachers
 from tfdistill.run import measure
+from tfdistill.run.kept_answers import answered_batches
 from tfdistill.run.sources import teacher_weights
 from tfdistill.run.stages.stage import Stage
 from tfdistill.training.paired_bootstrap import save_row_sums
@@ -27,12 +28,20 @@ class Evaluate(Stage):
             splits.train,
             splits.test,
             progress=lambda key, done: line(done, f"batches of the test split: {key}"),
+            teacher=_teacher(context),
         )
         if len(context.plan.teacher_names) > 1:
             models["teachers"], sums["teachers"] = _evaluate_mean(context)
         differences = measure.add_errors(context.task, models, sums)
         save_row_sums(context.directory.row_sums, sums)
         context.finish(self.name, started, models=models, differences=differences)
+
+
+def _teacher(context):
+    """How the teacher of a task with labels is measured: by its kept logits."""
+    if not context.task.kind or not context.directory.teacher.is_dir():
+        return None
+    return answered_batches(context, context.teacher_splits.test.source)
 
 
 def _evaluate_mean(context):

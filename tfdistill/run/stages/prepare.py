@@ -4,12 +4,11 @@ import dataclasses
 import os
 import time
 
-from tfdistill.reports.corpus_files import format_files
-from tfdistill.reports.table import format_statistics
 from tfdistill.reports.tensorboard import RunWriter, markdown_table
 from tfdistill.run import plan
 from tfdistill.run.checks import split_steps, without_meaning
 from tfdistill.run.context import RunSplits
+from tfdistill.run.data_lines import data_lines, statistics_lines
 from tfdistill.run.stages.stage import Stage
 from tfdistill.settings.flagfile import flag_lines, parse_flag_lines
 from tfdistill.system.errors import UserError
@@ -30,14 +29,19 @@ class Prepare(Stage):
         config, console = context.config, context.console
         _announce(context)
         started = time.perf_counter()
-        if files := format_files(context.data):
-            console.say(files)
-        task, tokenizer = context.task, context.tokenizer
-        prepared = task.prepare(context.data, tokenizer, config, console.preparation)
-        console.say(format_statistics(prepared.statistics))
-        console.warn((*tokenizer.notes, *prepared.warnings))
+        task, tokenizers = context.task, context.tokenizers
+        if lines := data_lines(task, context.data):
+            console.say(lines)
+        prepared = task.prepare(context.data, tokenizers.student, config, console.preparation)
+        console.say(statistics_lines(task, prepared.statistics))
+        console.warn((*tokenizers.student.notes, *prepared.warnings))
         _begin(context, prepared, started)
-        context.splits = _splits(task, prepared)
+        context.splits = context.teacher_splits = _splits(task, prepared)
+        if tokenizers.teacher is not tokenizers.student:
+            console.warn(tokenizers.teacher.notes)
+            context.teacher_splits = _splits(
+                task, task.prepare(context.data, tokenizers.teacher, config)
+            )
         steps = plan.student_steps(config, task, context.splits.train)
         split_steps(steps, context.plan.recipe.phases)
 
@@ -47,7 +51,8 @@ def _announce(context):
     context.console.say(f"computing on {machine.device}: {machine.reason}; {machine.precision}")
     for flag in without_meaning(config):
         context.console.say(f"`{flag}` has no meaning for `recipe`={config.recipe}: left out")
-    context.console.say(f"corpus {config.corpus}")
+    if not context.task.kind:
+        context.console.say(f"corpus {config.corpus}")
 
 
 def _begin(context, prepared, started):
@@ -85,5 +90,6 @@ def _splits(task, prepared):
         train=sources["train"],
         train_ids=prepared.train_ids,
         validation=[validation.at(index) for index in range(count)],
+        validation_source=sources["validation"],
         test=task.evaluation_batches(sources["test"]),
     )

@@ -3,6 +3,7 @@
 import json
 import time
 
+from tfdistill.deployment.label_predictor import LabelPredictor
 from tfdistill.deployment.model_card import write_model_card
 from tfdistill.deployment.predictor import Predictor
 from tfdistill.reports.markdown import results_markdown
@@ -13,7 +14,7 @@ from tfdistill.run import plan
 from tfdistill.run.baselines import baseline_keys
 from tfdistill.run.description import describe_run, describe_sources
 from tfdistill.run.directory import training_names
-from tfdistill.run.metrics import collect
+from tfdistill.run.metrics import collect, labelled_facts
 from tfdistill.run.stages.stage import Stage
 from tfdistill.system.files import write_atomically
 
@@ -44,20 +45,30 @@ class Report(Stage):
 def _metrics(context):
     directory = context.directory
     evaluated, start = directory.done("evaluate"), directory.done("start")
+    task, prepared = context.task, directory.done("prepare")
     metrics = collect(
-        context.config.corpus,
+        context.data.name if task.kind else context.config.corpus,
         evaluated["models"],
         evaluated.get("differences", {}),
         directory.done("export")["files"],
         describe_sources(context.config, context.plan),
     )
+    teacher = directory.done("teacher") or {}
     run = describe_run(
         context.config,
         context.plan,
-        steps=plan.student_steps(context.config, context.task, context.splits.train),
-        statistics=directory.done("prepare")["statistics"],
+        steps=plan.student_steps(context.config, task, context.splits.train),
+        # Runs that began with an earlier version have stored no steps.
+        teacher_steps=teacher.get("steps", context.plan.teacher_steps),
+        corpus={"name": metrics["corpus"], "splits": prepared["statistics"]},
         machine=context.machine,
     )
+    if task.kind:
+        data = {**context.data.facts, "splits": prepared["statistics"]}
+        files = directory.done("export")["files"]
+        facts = labelled_facts(task, files, data, run)
+        facts["made_from"] = metrics["made_from"] | facts["made_from"]
+        metrics |= facts
     return metrics | {
         "seconds": directory.facts("seconds"),
         "peak_memory_bytes": max(directory.facts("peak_memory_bytes").values()),
@@ -67,14 +78,20 @@ def _metrics(context):
 
 
 def _predictors(context):
-    """The models whose predictions the report shows: dict of names to `Predictor`s."""
+    """The models whose predictions the report shows: dict of names to predictors."""
     keys = [key for key in ("teacher", "student") if context.directory.model(key).is_dir()]
     models = {key: context.models.saved(key) for key in keys}
     return {
-        key: Predictor.of_model(model, context.tokenizer, context.task)
+        key: _predictor(context.task, model, context.tokenizers._asdict()[key])
         for key, model in models.items()
         if model.head is not None
     }
+
+
+def _predictor(task, model, tokenizer):
+    if task.kind:
+        return LabelPredictor.of_model(model, tokenizer)
+    return Predictor.of_model(model, tokenizer, task)
 
 
 def _write_examples(context, shown):
@@ -93,4 +110,5 @@ def _curves(context):
         rows = trainer.rows(stage)
         curves[stage] = [row | {"step": done + row["step"]} for row in rows]
         done += rows[-1]["step"] if rows else 0
-    return curves | {key: trainer.rows(key) for key in baseline_keys(context.config)}
+    baselines = baseline_keys(context.config, context.task)
+    return curves | {key: trainer.rows(key) for key in baselines}

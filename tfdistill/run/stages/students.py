@@ -6,7 +6,7 @@ import time
 from tfdistill.distillation.cached_signals import signals_to_cache
 from tfdistill.distillation.teachers import Teachers
 from tfdistill.run import plan
-from tfdistill.run.baselines import KEYS, baseline_keys
+from tfdistill.run.baselines import RANDOM, START, baseline_keys
 from tfdistill.run.checks import split_steps
 from tfdistill.run.directory import training_names
 from tfdistill.run.sources import teacher_weights
@@ -38,22 +38,26 @@ class Baselines(Stage):
 
     def is_done(self, context):
         """Whether all of them are saved."""
-        return all(context.directory.done(key) for key in baseline_keys(context.config))
+        return all(context.directory.done(key) for key in _baselines(context))
 
     def run(self, context):
         """Trains each with the labels alone, for as many steps as the student."""
         context.models.release_training()  # the start that was trained is the student now
         with context.training():
-            for key in baseline_keys(context.config):
+            for key, start in _baselines(context).items():
                 if not context.directory.done(key):
-                    model = _start_of_baseline(context, key)
+                    model = _start_of_baseline(context, key, start)
                     _train(context, key, model, None, context.task.without_teacher().phases)
 
 
-def _start_of_baseline(context, key):
-    if key == KEYS["start"]:
+def _baselines(context):
+    return baseline_keys(context.config, context.task)
+
+
+def _start_of_baseline(context, key, start):
+    if start == START:
         return context.models.start
-    if key == KEYS["random"] or context.trainer.has_checkpoint(key):
+    if start == RANDOM or context.trainer.has_checkpoint(key):
         return random_student(context)
     context.console.say(f"making the start of {key} from the text")
     return student_from_text(context)
@@ -63,7 +67,7 @@ def _start_of_baseline(context, key):
 def _train(context, key, student, teachers, phases):
     """Trains a model through its phases and saves it."""
     config, trainer = context.config, context.trainer
-    if key in (Student.name, KEYS["start"]):  # fresh numbers must be trained
+    if key in (Student.name, context.task.same_start_key):  # fresh numbers must be trained
         plan.freeze(student, config)
     steps = plan.student_steps(config, context.task, context.splits.train)
     shares = split_steps(steps, phases)
@@ -93,8 +97,9 @@ def _batches(context, teachers, shares):
     config = context.config
     # The baselines too learn from the same rows and draws.
     draws_per_row = config.cached_mask_epochs if config.teacher_cache else 0
-    batches = context.batches(config.seed + 1, STUDENT, draws_per_row)
-    if not (config.teacher_cache and teachers and teachers.models):
+    learns = bool(teachers and teachers.models)
+    batches = context.batches(config.seed + 1, STUDENT, draws_per_row, answered=learns)
+    if not (config.teacher_cache and learns):
         return [batches] * len(shares)
     started = time.perf_counter()
     student, teacher = context.plan.student_config, context.plan.teacher_config

@@ -3,6 +3,7 @@
 import time
 
 from tfdistill.run import plan
+from tfdistill.run.fine_tuning import fine_tuned_teacher, fine_tuning_steps, require_above_floor
 from tfdistill.run.stages.stage import Stage
 from tfdistill.run.trainer import TrainingStage
 from tfdistill.system.stopping import postponed
@@ -24,15 +25,29 @@ class Teachers(Stage):
         with context.training():
             started, before = time.perf_counter(), 0.0
             teachers = context.models.teachers or [_fresh_teacher(context)]
-            if context.plan.teacher_steps:
+            if context.plan.fine_tunes_teacher:
+                teachers.clear()  # it is read again, with a fresh head
+                teacher, before = fine_tuned_teacher(context)
+                teachers.append(teacher)
+            elif context.plan.teacher_steps:
                 before = _train(context, teachers[0])
             folders = context.directory.teachers(len(teachers))
             for number, (teacher, folder) in enumerate(zip(teachers, folders, strict=True)):
-                trained = number == 0 and context.plan.teacher_steps
-                context.save(teacher, folder, context.config.length if trained else None)
+                trained = number == 0 and context.plan.trains_teacher
+                length = context.config.length if trained else None
+                context.save(teacher, folder, length, context.tokenizers.teacher)
             context.models.teachers = teachers
-            context.finish(self.name, started, before)
-            context.trainer.delete_checkpoints(self.name)
+        if context.task.kind:
+            require_above_floor(context)
+        context.finish(self.name, started, before, steps=_steps(context))
+        context.trainer.delete_checkpoints(self.name)
+
+
+def _steps(context):
+    """Optimizer steps that the teacher was trained in this run."""
+    if context.plan.fine_tunes_teacher:
+        return fine_tuning_steps(context)
+    return context.plan.teacher_steps
 
 
 def _train(context, teacher):

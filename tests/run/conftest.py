@@ -1,0 +1,81 @@
+"""Files of examples with labels that a tiny model learns in seconds."""
+
+import json
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture(scope="session")
+def write_data():
+    """Functions of (file, words) that write examples, by the name of a task."""
+    return {
+        "text_classification": write_texts,
+        "regression": write_numbers,
+        "token_classification": write_tags,
+        "question_answering": write_questions,
+    }
+
+
+def write_texts(file, words, rows=240, seed=1, random=False):
+    """A CSV of texts with the label "sea" if one of the first three words is among them."""
+    generator = np.random.default_rng(seed)
+    lines = ["text,label"]
+    for _ in range(rows):
+        sea = generator.random() < 0.5
+        text = list(generator.choice(words[3:], size=generator.integers(3, 9)))
+        text += list(generator.choice(words[:3], size=3)) * bool(sea)
+        label = ("land", "sea")[generator.integers(2) if random else int(sea)]
+        lines.append(f"{' '.join(generator.permutation(text))},{label}")
+    file.write_text("\n".join(lines) + "\n")
+    return file
+
+
+def write_numbers(file, words, rows=160, seed=2):
+    """A CSV of texts with the share of the first three words in them."""
+    generator = np.random.default_rng(seed)
+    lines = ["text,label"]
+    for _ in range(rows):
+        text = generator.choice(words, size=6, p=_shares(generator.random(), len(words)))
+        share = np.isin(text, words[:3]).mean()
+        lines.append(f"{' '.join(text)},{share:.3f}")
+    file.write_text("\n".join(lines) + "\n")
+    return file
+
+
+def write_tags(file, words, rows=160, seed=3):
+    """CoNLL: one of the first three words is an entity where it begins the sentence."""
+    generator = np.random.default_rng(seed)
+    lines = []
+    for _ in range(rows):
+        text = generator.choice(words, size=generator.integers(3, 8))
+        if generator.random() < 0.5:
+            text[0] = generator.choice(words[:3])
+        tags = ["B-SEA" if text[0] in words[:3] else "O"] + ["O"] * (len(text) - 1)
+        lines += [f"{word}\t{tag}" for word, tag in zip(text, tags, strict=True)] + [""]
+    file.write_text("\n".join(lines) + "\n")
+    return file
+
+
+def write_questions(file, words, articles=20, seed=4):
+    """SQuAD's JSON: the answer is always the first word, somewhere in the context."""
+    generator = np.random.default_rng(seed)
+    data = []
+    for article in range(articles):
+        paragraphs = []
+        for part in range(8):
+            text = list(generator.choice(words[2:], size=8))
+            place = int(generator.integers(len(text) + 1))
+            text.insert(place, words[0])
+            start = len(" ".join(text[:place])) + (place > 0)
+            answer = {"text": words[0], "answer_start": start}
+            question = " ".join(generator.choice(words[2:], size=3))
+            qas = [{"id": f"{article}-{part}", "question": question, "answers": [answer]}]
+            paragraphs.append({"context": " ".join(text), "qas": qas})
+        data.append({"title": f"article {article}", "paragraphs": paragraphs})
+    file.write_text(json.dumps({"version": "1.1", "data": data}))
+    return file
+
+
+def _shares(of_first, count):
+    return [of_first / 3] * 3 + [(1 - of_first) / (count - 3)] * (count - 3)

@@ -1,0 +1,159 @@
+"""Runs of tasks with labels: from a file of examples to measured files."""
+
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from tfdistill.models.configs.encoder_config import EncoderConfig
+from tfdistill.system.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def encoder(tiny_text, tmp_path_factory):
+    """The directory of a random encoder of 2 layers with the tiny text's tokenizer."""
+    from tfdistill.data.tokenizer import load_tokenizer
+    from tfdistill.models.hugging_face.checkpoint import save_model
+    from tfdistill.models.model import MaskedLanguageModel
+
+    tokenizer = load_tokenizer(str(tiny_text / "vocabulary"))
+    shape = EncoderConfig(
+        vocab_size=tokenizer.vocab_size,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=128,
+        max_position_embeddings=64,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        initializer_range=0.1,
+    )
+    folder = tmp_path_factory.mktemp("encoder")
+    save_model(MaskedLanguageModel(shape, with_head=False, seed=3), folder)
+    tokenizer.save(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def words(tiny_text):
+    """Ten words of the tiny vocabulary."""
+    tokens = (tiny_text / "vocabulary" / "vocab.txt").read_text("utf-8").split()
+    return [token for token in tokens if token.isalpha() and len(token) > 2][:10]
+
+
+@pytest.fixture(scope="module")
+def flags(encoder, words, write_data, tmp_path_factory, tiny_flags):
+    """A function of changes to the flags of a run of seconds on a CSV of texts."""
+    folder = tmp_path_factory.mktemp("labelled")
+    texts = write_data["text_classification"](folder / "texts.csv", words)
+
+    def make(**changes):
+        usual = dict(
+            task="text_classification",
+            train_data=texts,
+            teacher=encoder,
+            student_config="L-1_H-32_A-2",
+            shards_dir=folder / "shards",
+            output_dir=folder / "run",
+            length=24,
+            doc_stride=8,
+            teacher_learning_rate=3e-3,
+            teacher_epochs=4,
+            learning_rate=3e-3,
+            n_epoch=3,
+            teacher_config=None,
+            teacher_steps=None,
+            layerdrop=None,
+            corpus=None,
+            steps=None,
+            tokenizer=None,
+            validation_interval=10,
+        )
+        return tiny_flags(**(usual | changes))
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def run(flags, train, tmp_path_factory):
+    """(the folder of a run, its metrics, the stages that showed progress)."""
+    folder = tmp_path_factory.mktemp("run") / "texts"
+    stages = train(flags(output_dir=folder))
+    return folder, json.loads((folder / "metrics.json").read_text()), stages
+
+
+def test_metrics(run):
+    metrics = run[1]
+    assert metrics["task"] == "text_classification"
+    assert metrics["primary"] == {"name": "accuracy", "higher_is_better": True}
+    models = metrics["models"]
+    assert list(models) >= ["floor", "teacher", "student_start", "student", "no_teacher"]
+    assert models["teacher"]["accuracy"] > 0.9 > models["floor"]["accuracy"]
+    assert models["student"]["accuracy"] > 0.9
+    low, high = models["student"]["accuracy_interval"]
+    assert 0 < low <= models["student"]["accuracy"] <= high <= 1
+    assert metrics["files"]["student.tflite"]["accuracy"] == models["student"]["accuracy"]
+    assert metrics["made_from"].keys() >= {"command", "flags", "seed", "versions"}
+    assert metrics["data"]["splits"].keys() == {"train", "validation", "test"}
+    assert metrics["verdict"] and metrics["seconds"].keys() >= {"teacher", "answers", "student"}
+
+
+def test_a_second_student_needs_no_pass_of_the_teacher(run, flags, train, tmp_path):
+    stages = run[2]
+    assert {"teacher", "answers", "student", "no_teacher"} <= stages.keys()
+    words = dict(output_dir=tmp_path / "second", teacher=run[0] / "teacher", seed=5)
+    again = train(flags(**words, n_epoch=1), stop_after="student")
+    assert not {"teacher", "answers"} & again.keys() and "student" in again
+
+
+def test_a_teacher_at_the_floor_stops_the_run(flags, words, write_data, train, tmp_path):
+    texts = write_data["text_classification"](tmp_path / "noise.csv", words, random=True)
+    given = flags(train_data=texts, output_dir=tmp_path / "run", teacher_learning_rate=1e-7)
+    with pytest.raises(UserError, match="does not know the task"):
+        train(given)
+
+
+def test_a_run_without_a_teacher_is_refused_at_once(flags, train, tmp_path):
+    with pytest.raises(UserError, match="teacher is empty"):
+        train(flags(teacher=None, output_dir=tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_a_student_from_a_directory(run, flags, encoder, train, tmp_path):
+    words = dict(student=encoder, student_config=None, teacher=run[0] / "teacher", n_epoch=1)
+    folder = tmp_path / "run"
+    train(flags(**words, output_dir=folder), stop_after="student")
+    config = json.loads((folder / "student" / "config.json").read_text())
+    assert config["num_hidden_layers"] == 2 and config["id2label"] == {"0": "land", "1": "sea"}
+
+
+@pytest.mark.slow
+def test_a_stopped_run_ends_with_the_same_weights(run, flags, train, tmp_path):
+    folder = tmp_path / "stopped"
+    for stop_at in (("teacher", 5), ("teacher", 40), ("student", 7), ("no_teacher", 20)):
+        train(flags(output_dir=folder), stop_at=stop_at)
+    train(flags(output_dir=folder))
+    for model in ("teacher", "student", "checkpoints/no_teacher_model"):
+        one, other = (load_file(each / model / "model.safetensors") for each in (run[0], folder))
+        assert one.keys() == other.keys()
+        assert all(np.array_equal(one[name], other[name]) for name in one)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    for key, model in run[1]["models"].items():
+        assert metrics["models"][key]["accuracy"] == model["accuracy"]
+
+
+@pytest.mark.parametrize(
+    "task, metric",
+    [("regression", "pearson"), ("token_classification", "f1"), ("question_answering", "f1")],
+)
+def test_every_task(task, metric, flags, words, write_data, train, tmp_path):
+    data, folder = write_data[task](tmp_path / "data", words), tmp_path / "run"
+    train(flags(task=task, train_data=data, output_dir=folder, baseline="none", n_epoch=2))
+    metrics = json.loads((folder / "metrics.json").read_text())
+    models = metrics["models"]
+    assert metrics["primary"]["name"] == metric
+    assert models["student"][metric] > models["floor"][metric]
+    assert metrics["files"]["student.tflite"][metric] == pytest.approx(models["student"][metric])
+    assert "student_int8.tflite" in metrics["files"]

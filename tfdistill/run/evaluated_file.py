@@ -1,0 +1,95 @@
+"""A TFLite file of a task with labels, measured on the test split with the metrics of a run."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from tfdistill.run.early_plan import open_task
+from tfdistill.run.held_out import open_held_out
+from tfdistill.system.errors import UserError
+
+
+def evaluate_file(config, console):
+    """Measures the file that `model` names.
+
+    Args:
+        config: a `RunConfig`.
+        console: a `Console`.
+
+    Returns:
+        dict: "task", "corpus", "split", "models" (the floor, where there are training examples, and
+        "model") and "differences" as in metrics.json.
+
+    Raises:
+        UserError: there is no such file or no such data, or they do not fit each other.
+    """
+    path = Path(config.model)
+    task, data = open_task(config)
+    from tfdistill.data.tokenizer import load_tokenizer
+    from tfdistill.deployment.predictor import tokenizer_beside
+    from tfdistill.deployment.tflite import LiteModel
+    from tfdistill.run.measure import FLOOR, add_errors
+
+    if not task.kind:
+        raise UserError(f"`model`={path}: files of `task`={task.name} cannot be measured alone")
+    lite = LiteModel(path)
+    facts = lite.metadata or {}
+    if facts.get("task") != task.name:
+        raise UserError(f"`model`={path} is no file of `task`={task.name}: name its own")
+    if "train" not in data.splits:
+        task = task.bound(tuple(facts["labels"]))
+    tokenizer = load_tokenizer(config.tokenizer or tokenizer_beside(path))
+    of_file = dataclasses.replace(config, length=lite.length)
+    train, batches = open_held_out(task, of_file, tokenizer, data, console)
+    fixed = task.fixed_batches(batches, lite.length, len(batches.source))
+    line = console.progress("evaluate", len(fixed))
+    measured = task.evaluate(_score(task, lite, line), fixed, fixed.source)
+    models = {"model": measured.metrics | {"bytes": path.stat().st_size}}
+    sums = {"model": measured.sums}
+    if train is not None:
+        floor = task.floor(train, list(fixed), fixed.source)
+        models, sums = {FLOOR: floor.metrics, **models}, {FLOOR: floor.sums, **sums}
+    differences = add_errors(task, models, sums)
+    found = {"task": task.name, "corpus": data.name, "split": "test"}
+    return found | {
+        "task_data": config.task_data,
+        "models": models,
+        "differences": differences,
+    }
+
+
+def _score(task, lite, line):
+    """The function that runs a file on the rows of a batch and measures its logits."""
+    import tensorflow as tf
+
+    order = _order(task, lite)
+    done = 0
+
+    def score(batch):
+        nonlocal done
+        logits = None
+        for inputs, (row,), _ in task.single_inputs(batch):
+            found = lite.logits(inputs)
+            if logits is None:
+                logits = np.zeros((len(batch["input_ids"]), *found.shape), np.float32)
+            logits[row] = found
+        done += 1
+        line(done, "batches")
+        tensors = {name: tf.convert_to_tensor(array) for name, array in batch.items()}
+        return task.measure(tf.convert_to_tensor(logits[..., order]), tensors)
+
+    return score
+
+
+def _order(task, lite):
+    """Indices that put the file's outputs into the order of the task's classes."""
+    labels = lite.metadata["labels"]
+    if not labels:
+        return slice(None)
+    if set(labels) != set(task.labels_names):
+        raise UserError(
+            f"{lite.path} has the classes {', '.join(labels)}, and the data "
+            f"{', '.join(task.labels_names)}: they must be the same"
+        )
+    return [labels.index(name) for name in task.labels_names]

@@ -1,0 +1,124 @@
+"""The teacher of a task with labels: fine-tuned here if it has no head for it, and measured."""
+
+import dataclasses
+
+from tfdistill.run import plan
+from tfdistill.run.kept_answers import answered_batches
+from tfdistill.run.planned_shapes import first_teacher
+from tfdistill.run.trainer import TrainingStage
+from tfdistill.system.errors import UserError
+from tfdistill.tasks.task import TEACHER
+
+NAME = "teacher"  # of the stage
+
+
+def require_above_floor(context):
+    """Measures the saved teacher on the validation split, by logits that are kept between runs.
+
+    Args:
+        context: the `RunContext`.
+
+    Raises:
+        UserError: it is not better than a model that does not read the text.
+    """
+    task, splits, metric = context.task, context.teacher_splits, context.task.primary
+    source, tuned = splits.validation_source, context.plan.fine_tunes_teacher
+    found = task.evaluate(*answered_batches(context, source), source).metrics
+    floor = task.floor(splits.train, splits.validation, source).metrics
+    value, level = found[metric.key], floor[metric.key]
+    how = "fine-tuned here" if tuned else "as it is"
+    context.console.say(f"teacher, {how}: validation {_shown(metric, value)}")
+    if _signed(metric, value) > _signed(metric, level):
+        return
+    cure = "take another `teacher_learning_rate` or more `teacher_epochs`"
+    if not tuned:
+        cure = "fine-tune it first, or name its encoder, which is then fine-tuned here"
+    raise UserError(
+        f"`teacher`={first_teacher(context.config)} does not know the task: {_shown(metric, value)}"
+        f" on the validation split, and the floor ({task.words.floor}) has "
+        f"{_shown(metric, level)}: {cure}"
+    )
+
+
+def fine_tuned_teacher(context):
+    """Fine-tunes the teacher on the labels, with each of its seeds.
+
+    Args:
+        context: the `RunContext`.
+
+    Returns:
+        (`Model`, seconds of training before the last stop): the best on the validation split.
+    """
+    config, console, metric = context.config, context.console, context.task.primary
+    if config.teacher_seeds == 1:
+        return _fine_tune(context, NAME, config.seed)
+    values, before, folders = {}, 0.0, {}
+    for number in range(1, config.teacher_seeds + 1):
+        name, seed = f"{NAME}-{number}", config.seed + number - 1
+        folders[number] = context.directory.checkpoints / f"teacher_of_seed_{seed}"
+        done = context.directory.done(name)
+        if not done:
+            model, earlier = _fine_tune(context, name, seed)
+            before += earlier
+            done = {"seconds": 0.0, "peak_memory_bytes": 0, "value": _measure(context, model)}
+            context.save(model, folders[number], config.length, context.tokenizers.teacher)
+            context.directory.finish(name, done)
+            context.trainer.delete_checkpoints(name)
+        values[number] = done["value"]
+        console.say(f"{name} (seed {seed}): validation {_shown(metric, values[number])}")
+    best = max(values, key=lambda number: _signed(metric, values[number]))
+    console.say(f"the teacher is {NAME}-{best}, the best of {len(values)} on the validation split")
+    return context.task.load(folders[best]), before
+
+
+def fine_tuning_steps(context):
+    """Optimizer steps in which the teacher is fine-tuned.
+
+    Args:
+        context: the `RunContext`.
+    """
+    passes = dataclasses.replace(context.config, n_epoch=context.config.teacher_epochs)
+    return context.task.training_steps(context.teacher_splits.train, passes)
+
+
+def _fine_tune(context, name, seed):
+    """Trains the encoder with a fresh head: (`Model`, seconds before the last stop)."""
+    config, task = dataclasses.replace(context.config, seed=seed), context.task
+    train = context.teacher_splits.train
+    model = task.load_for_training(context.plan.teacher_names[0], seed)
+    stage = TrainingStage(
+        name,
+        _labels_phase(task, model.config.num_hidden_layers, config.layerwise_decay),
+        fine_tuning_steps(context),
+        plan.teacher_learning_rate(config),
+    )
+    batches = task.training_batches(train, TEACHER, seed, config)
+    trainer = context.trainer_on(context.teacher_splits, config)
+    return model, trainer.train(stage, model, None, batches)
+
+
+def _labels_phase(task, depth, decay):
+    """The phase that trains with the labels alone, with lower rates for lower layers."""
+    (phase,) = task.without_teacher().phases
+    if decay == 1.0:
+        return phase
+    # The layer below the head has the full rate; the embeddings lie below the first layer.
+    parts = {f"encoder/layer_{layer}": decay ** (depth - 1 - layer) for layer in range(depth)}
+    parts["encoder/embeddings"] = decay**depth
+    return dataclasses.replace(phase, rates=tuple(parts.items()))
+
+
+def _measure(context, model):
+    """The primary metric on the validation split."""
+    metric = context.task.primary
+    return context.curve_validator(model, context.teacher_splits)()[metric.curve_key]
+
+
+def _signed(metric, value):
+    """A value of which more is better; nan, of constant predictions, is the worst."""
+    signed = value if metric.higher_is_better else -value
+    return signed if signed == signed else float("-inf")
+
+
+def _shown(metric, value):
+    return f"{metric.name} {metric.text({metric.key: value})}{metric.unit and ' ' + metric.unit}"

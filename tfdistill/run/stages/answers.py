@@ -1,0 +1,35 @@
+"""Answers: what the teacher of a task with labels says of every training example, computed once."""
+
+import time
+
+from tfdistill.data.labelled.answers import with_answers
+from tfdistill.distillation.cached_signals import answers_suffice
+from tfdistill.run.kept_answers import answers_of
+from tfdistill.run.stages.stage import Stage
+
+
+class Answers(Stage):
+    """Puts the teacher's logits beside the training examples.
+
+    They are kept in `shards_dir`, so that a further student of the same teacher and data needs no
+    pass of the teacher.
+    """
+
+    name = "answers"
+
+    def is_done(self, context):
+        """Whether no student is left that learns from them."""
+        learns = context.task.kind and answers_suffice(context.plan.recipe)
+        return not learns or context.directory.done("student") is not None
+
+    def run(self, context):
+        """Reads the answers, or computes them where there are none."""
+        started, source = time.perf_counter(), context.teacher_splits.train
+
+        def teacher():
+            return context.models.teachers[0]
+
+        logits = answers_of(context, source, teacher, context.machine.precision)
+        context.answered = with_answers(context.splits.train, source, logits)
+        if not context.directory.done(self.name):
+            context.finish(self.name, started)
