@@ -155,7 +155,7 @@ def _without_long_ends(tokenizer, texts, pairs, length):
     """
     rows = list(zip(texts, pairs, strict=True))
     long = [i for i, (a, b) in enumerate(rows) if b is not None and len(a + b) > 16 * length]
-    for side in (0, 1):
+    for side in (0, 1) if long else ():
         short = _cut(tokenizer, [rows[i][side] for i in long], 2 * length + 100)
         for i, text in zip(long, short, strict=True):
             rows[i] = (text, rows[i][1]) if side == 0 else (rows[i][0], text)
