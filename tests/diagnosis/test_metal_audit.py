@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from tfdistill.diagnosis import label_steps, metal_audit, train_steps
 from tfdistill.models.draws import draw
+from tfdistill.models.heads.classification import ClassificationHead
 
 CAST = {"SrcT": "int32", "DstT": "float32"}
 
@@ -166,3 +167,11 @@ def test_metal_draws_integers_and_casts_them_to_floats(kernels):
 def test_the_table_names_the_operators():
     finding = metal_audit.Finding("Pack", ("T=float32",), 3, "no kernel", "a/b")
     assert "Pack" in metal_audit.format_findings([finding]).splitlines()[1]
+
+
+def test_the_pooler_of_distilbert_is_clean(kernels):
+    """Its ReLU must not follow MatMul and BiasAdd."""
+    config = train_steps.tiny_shape("distilbert", "gelu")
+    head = ClassificationHead(config, ("no", "yes"))
+    shape = (9, 5, config.hidden_size)
+    assert not findings(lambda hidden: head.logits(hidden, {}, None), kernels, shape)

@@ -103,7 +103,9 @@ class ClassificationHead(SmallHead):
             return mean_of_tokens(hidden, inputs.get("attention_mask"))
         if self.pooler is None:
             return hidden[:, 0]
-        return ACTIVATIONS[self.rules.pooler_activation](self.pooler(hidden[:, 0]))
+        # Rank 3: Metal computes a ReLU after MatMul and BiasAdd of rank 2 wrongly.
+        states = self.pooler(hidden[:, :1])
+        return ACTIVATIONS[self.rules.pooler_activation](states)[:, 0]
 
     def tensors(self):
         return self.pooler_tensors() | super().tensors()
