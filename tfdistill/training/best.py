@@ -11,6 +11,8 @@ from tfdistill.system.files import write_atomically
 class BestWeights:
     """Keeps the weights of the point with the best value of a metric.
 
+    Of points with equal values the one with the lowest validation loss is the best.
+
     Each better point is stored in a file of its own. Files of earlier points are deleted only when
     a checkpoint is stored (`tidy`), so that a training that goes on from a checkpoint still has the
     best weights before it.
@@ -79,17 +81,19 @@ class BestWeights:
                 variable.assign(arrays[str(number)])
 
     def _forget(self):
-        self.step, self._value, self._loss, self._since = None, -math.inf, math.inf, 0
+        self.step, self._value, self._since = None, -math.inf, 0
+        self._loss = self._loss_of_best = math.inf
 
     def _is_better(self, row):
         if self._key not in row or not row["step"]:
             return False
         value, loss = self._sign * row[self._key], row.get("validation_loss", math.inf)
-        better = value > self._value  # never for NaN
+        # Never for NaN.
+        better = value > self._value or (value == self._value and loss < self._loss_of_best)
         self._since = 0 if better or loss < self._loss else self._since + 1
         self._loss = min(self._loss, loss)
         if better:
-            self.step, self._value = row["step"], value
+            self.step, self._value, self._loss_of_best = row["step"], value, loss
         return better
 
     def _file(self, step):
