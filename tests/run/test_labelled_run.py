@@ -144,6 +144,7 @@ def test_a_stopped_run_ends_with_the_same_weights(run, flags, train, tmp_path):
         assert metrics["models"][key]["accuracy"] == model["accuracy"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "task, metric",
     [("regression", "pearson"), ("token_classification", "f1"), ("question_answering", "f1")],
