@@ -16,6 +16,8 @@ _HOMES = {
     "train_model": "tfdistill.command_line.api",
     "evaluate_model": "tfdistill.command_line.api",
     "fill_masks": "tfdistill.command_line.api",
+    "FineTuneConfig": "tfdistill.command_line.guide",
+    "FineTunePipeline": "tfdistill.command_line.guide",
     "DistillationMonitor": "tfdistill.reports.monitor",
     "RunConfig": "tfdistill.command_line.run_config",
     "UserError": "tfdistill.system.errors",

@@ -75,12 +75,12 @@ def example_of(thing):
     return textwrap.dedent(block.split("\n\nAttributes:")[0])
 
 
-WHOLE_RUN = pytest.param("train_model", marks=pytest.mark.slow)
+LONG = ["train_model", "FineTunePipeline"]  # whole runs
+WHOLE_RUNS = [pytest.param(name, marks=pytest.mark.slow) for name in LONG]
+SHORT = [name for name in PUBLIC if name not in LONG]
 
 
-@pytest.mark.parametrize(
-    "name", [*(WHOLE_RUN if name == "train_model" else name for name in PUBLIC), "recipes.get"]
-)
+@pytest.mark.parametrize("name", [*SHORT, *WHOLE_RUNS, "recipes.get"])
 def test_examples_run(name, user_folder, uncompiled, monkeypatch):
     thing = tfdistill
     for part in name.split("."):
@@ -93,6 +93,8 @@ def test_examples_run(name, user_folder, uncompiled, monkeypatch):
     kinds = {"student": tfdistill.MaskedLanguageModel, "recipe": Recipe}
     if name in made:
         assert isinstance(namespace[made[name]], kinds[made[name]])
+    if name == "FineTunePipeline":
+        assert namespace["metrics"]["models"]["student"]["accuracy"] >= 0.5
     if name == "train_model":  # the run of the README, which is finished
         assert namespace["metrics"]["models"]["student"]["top1"] >= 0
 

@@ -36,13 +36,22 @@ def hub_tables(spec, setting):
         fits = [each for each in loaded if SPLIT_WORDS.get(re.match("[a-z]*", each)[0]) == split]
         if fits:
             chosen = split if split in fits else fits[0]
-            found[split] = _table(f"{spec}, {chosen}", loaded[chosen])
+            found[split] = table_of(f"{spec}, {chosen}", loaded[chosen])
     if not found:
         raise UserError(f"{named}: no split {', '.join(SPLITS)}, only {', '.join(loaded)}")
     return found
 
 
-def _table(file, rows):
+def table_of(file, rows):
+    """Reads a split in memory.
+
+    Args:
+        file: its name in messages.
+        rows: `datasets.Dataset`.
+
+    Returns:
+        `Table`; classes that are stored as numbers have their names.
+    """
     names = {column: _class_names(feature) for column, feature in rows.features.items()}
     names = {column: found for column, found in names.items() if found}
 
