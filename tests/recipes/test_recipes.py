@@ -365,3 +365,14 @@ def test_losses_without_a_teacher_are_the_hard_losses_of_tasks():
     alone = {name for name, loss in LOSSES.items() if not loss.needs_teacher}
     hard = {tasks.Task.hard_loss, tasks.get("masked_lm").hard_loss}
     assert alone == hard | {"squared_error", "span_cross_entropy"}  # of scores and of spans
+
+
+def test_pkd_takes_the_losses_of_a_task():
+    classes = {"labels": "cross_entropy", "kl": "logits_kl", "mse": "logits_mse"}
+    (phase,) = recipes.get("pkd", alpha=0.25, temperature=3.0, task_losses=classes).phases
+    labels, logits, patient = phase.terms
+    assert (labels.loss, labels.weight) == ("cross_entropy", 0.75)
+    assert (logits.loss, logits.weight, logits.options) == ("logits_kl", 0.25, {"temperature": 3.0})
+    assert (patient.loss, patient.layers) == ("patient", "skip")
+    (phase,) = recipes.get("pkd", restrict_ce_to_mask=True).phases
+    assert phase.terms[1].loss == "ce" and phase.terms[1].options["restrict_to_mask"] is True
