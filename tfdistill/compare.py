@@ -8,12 +8,11 @@ written to --page. With --json: {"corpus", "split", "target_loss", "groups", "ro
 "page"}.
 """
 
-import json
-
 from tfdistill.command_line.cli import Command
 from tfdistill.command_line.console import Console
 from tfdistill.run.compared_runs import compare_folders
 from tfdistill.settings.tools import Compare
+from tfdistill.system import strict_json
 
 COMMAND = Command(__doc__, (Compare, "json"), positional="runs", separator=",")
 
@@ -26,7 +25,7 @@ def main():
 def _compare(config):
     result = compare_folders(config, Console(json=config.json))
     if config.json:
-        print(json.dumps(result))
+        print(strict_json.dumps(result))
 
 
 if __name__ == "__main__":

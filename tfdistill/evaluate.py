@@ -13,13 +13,12 @@ frequencies. With --json: {"task", "corpus", "split", "models", "differences"}, 
 "verdict", "conclusion" and "teacher_answers".
 """
 
-import json
-
 from tfdistill.command_line.cli import Command
 from tfdistill.command_line.console import Console
 from tfdistill.command_line.run_text import HELP
 from tfdistill.settings.labelled_data import LabelledDataSettings
 from tfdistill.settings.text import Corpus
+from tfdistill.system import strict_json
 
 COMMAND = Command(
     __doc__,
@@ -48,7 +47,7 @@ def _evaluate(config):
 
     result = evaluate_and_show(config, Console(json=config.json))
     if config.json:
-        print(json.dumps(result))
+        print(strict_json.dumps(result))
 
 
 if __name__ == "__main__":

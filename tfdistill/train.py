@@ -7,8 +7,6 @@ tensorboard/. The same command continues a stopped run. With --json it prints th
 standard output.
 """
 
-import json
-
 from tfdistill.command_line.cli import Command
 from tfdistill.command_line.console import Console
 from tfdistill.command_line.run_config import RecipeOptions
@@ -21,6 +19,7 @@ from tfdistill.settings.optimizer import Optimizer
 from tfdistill.settings.run import Run
 from tfdistill.settings.task import TaskChoice
 from tfdistill.settings.text import Corpus, Rows
+from tfdistill.system import strict_json
 
 COMMAND = Command(
     __doc__,
@@ -49,7 +48,7 @@ def _train(config, jobs):
     jobs.append(job)
     metrics, failure = job.run()
     if config.json:
-        print(json.dumps(metrics))
+        print(strict_json.dumps(metrics))
     if failure:
         raise failure
 

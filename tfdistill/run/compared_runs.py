@@ -1,9 +1,9 @@
 """Finished runs, read from their folders for a comparison."""
 
-import json
 from pathlib import Path
 
 from tfdistill.recipes.recipe_file import is_recipe_file
+from tfdistill.run.stored_metrics import read_metrics
 from tfdistill.settings.flagfile import as_text, flag_lines, parse_flag_lines
 from tfdistill.settings.settings import options_of
 from tfdistill.system.errors import UserError
@@ -71,7 +71,7 @@ def _content(run, folder, defaults):
     state = read_state(folder)
     start_loss = state["done"].get("start", {}).get("validation_loss")
     student = state["done"].get("student", {})
-    metrics = json.loads(run.metrics.read_text())
+    metrics = read_metrics(run.metrics)
     known = isinstance(metrics, dict) and {"corpus", "split", "models"} <= metrics.keys()
     if not known or "student" not in metrics["models"]:
         raise ValueError("metrics.json is not that of a run")

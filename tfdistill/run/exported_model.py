@@ -1,10 +1,9 @@
 """The export command: the files of a run's student, or of another model, outside a run."""
 
-import json
-
 from tfdistill.run import machine
 from tfdistill.run.directory import RunPaths
 from tfdistill.run.held_out import open_held_out, require_fit, student_of
+from tfdistill.run.stored_metrics import read_metrics
 from tfdistill.system.errors import UserError
 from tfdistill.system.paths import require_folder, require_shards
 
@@ -44,7 +43,7 @@ def export_model(config, console):
     line = console.progress("export", None)
     files, failure = export_bundle(task, model, run.export, length, tokenizer, batches, line.note)
     measured = run.metrics.is_file() and not config.model
-    metrics = json.loads(run.metrics.read_text()) if measured else None
+    metrics = read_metrics(run.metrics) if measured else None
     write_model_card(task, run.model_card, model.config, files, metrics)
     if lines := data_lines(task, data):
         console.say(lines)

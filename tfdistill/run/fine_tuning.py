@@ -7,7 +7,7 @@ from tfdistill.run.kept_answers import answered_batches
 from tfdistill.run.planned_shapes import first_teacher
 from tfdistill.run.trainer import TrainingStage
 from tfdistill.system.errors import UserError
-from tfdistill.tasks.task import TEACHER
+from tfdistill.tasks.task_data import TEACHER
 
 NAME = "teacher"  # of the stage
 

@@ -1,11 +1,10 @@
 """The main job: a list of stages, from text to report. Imports no TensorFlow until it runs."""
 
-import json
-
 from tfdistill.run import machine, sources
 from tfdistill.run.checks import check_tokenizers, require_even_batches
 from tfdistill.run.directory import STAGES
 from tfdistill.run.early_plan import begin_plan, check_settings, open_directory, reads_teacher
+from tfdistill.run.stored_metrics import read_metrics
 from tfdistill.system import devices
 from tfdistill.system.errors import UserError
 
@@ -120,7 +119,7 @@ class MainJob:
         from tfdistill.deployment.parity import ParityError
         from tfdistill.reports.table import format_table
 
-        metrics = json.loads(self.directory.metrics.read_text())
+        metrics = read_metrics(self.directory.metrics)
         self.console.say(format_table(metrics))
         self.console.say(f"report: {self.directory.report}")
         failure = self.directory.done("export")["failure"]

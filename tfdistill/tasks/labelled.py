@@ -18,12 +18,8 @@ from tfdistill.data.labelled.encoded import LABELS, WEIGHTS
 from tfdistill.data.labelled.sources import encode_splits
 from tfdistill.tasks.label_heads import TaskWithHead
 from tfdistill.tasks.prepared import PreparedData
-from tfdistill.tasks.task import (
-    CALIBRATION_BATCHES,
-    CALIBRATION_ROWS,
-    EXAMPLES,
-    INT8_LOSS,
-)
+from tfdistill.tasks.task import EXAMPLES, INT8_LOSS
+from tfdistill.tasks.task_data import CALIBRATION_BATCHES, CALIBRATION_ROWS
 
 INPUTS = "input_ids", "attention_mask", "token_type_ids"
 

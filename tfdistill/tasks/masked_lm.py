@@ -9,7 +9,8 @@ from tfdistill.recipes.mlm import mlm
 from tfdistill.system.errors import UserError
 from tfdistill.tasks import hidden_words
 from tfdistill.tasks.metrics import LOSS, Metric, share
-from tfdistill.tasks.task import CALIBRATION, EVALUATION, INT8_LOSS, STUDENT, Task, softmax
+from tfdistill.tasks.task import INT8_LOSS, Task, softmax
+from tfdistill.tasks.task_data import CALIBRATION, EVALUATION, STUDENT
 
 TOP = 5
 

@@ -3,7 +3,8 @@
 import numpy as np
 
 from tfdistill.tasks.metrics import LOSS, share
-from tfdistill.tasks.task import EVALUATION, EXAMPLES, INT8_LOSS, Task, softmax
+from tfdistill.tasks.task import EXAMPLES, INT8_LOSS, Task, softmax
+from tfdistill.tasks.task_data import EVALUATION
 from tfdistill.tasks.words import Words
 
 

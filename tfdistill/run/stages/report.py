@@ -1,6 +1,5 @@
 """Report: metrics.json, the page, the table in Markdown and the model card."""
 
-import json
 import time
 
 from tfdistill.deployment.label_predictor import LabelPredictor
@@ -16,6 +15,7 @@ from tfdistill.run.description import describe_run, describe_sources
 from tfdistill.run.directory import training_names
 from tfdistill.run.metrics import collect, labelled_facts
 from tfdistill.run.stages.stage import Stage
+from tfdistill.system import strict_json
 from tfdistill.system.files import write_atomically
 
 
@@ -36,7 +36,7 @@ class Report(Stage):
         write_model_card(task, directory.model_card, student, metrics["export"], metrics)
         write_report(directory.report, metrics, _curves(context), shown)
         write_atomically(directory.results, results_markdown(metrics))
-        write_atomically(directory.metrics, json.dumps(metrics, indent=1) + "\n")
+        write_atomically(directory.metrics, strict_json.dumps(metrics, indent=1) + "\n")
         context.finish(self.name, started)
         seconds = sum(directory.facts("seconds").values())
         context.console.say(f"whole run: {duration(seconds)}")

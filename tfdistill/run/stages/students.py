@@ -15,7 +15,7 @@ from tfdistill.run.student_start import random_student, student_from_text
 from tfdistill.run.teacher_cache import open_cache
 from tfdistill.run.trainer import TrainingStage
 from tfdistill.system.stopping import postponed
-from tfdistill.tasks.task import STUDENT
+from tfdistill.tasks.task_data import STUDENT
 
 
 class Student(Stage):

@@ -7,7 +7,7 @@ from tfdistill.run.fine_tuning import fine_tuned_teacher, fine_tuning_steps, req
 from tfdistill.run.stages.stage import Stage
 from tfdistill.run.trainer import TrainingStage
 from tfdistill.system.stopping import postponed
-from tfdistill.tasks.task import TEACHER
+from tfdistill.tasks.task_data import TEACHER
 
 
 class Teachers(Stage):

@@ -1,0 +1,26 @@
+"""Reads the metrics.json of a finished run."""
+
+import json
+import math
+
+from tfdistill.tasks import task_of
+
+
+def read_metrics(file):
+    """Reads metrics.json, where a metric that is NaN, such as a correlation, is null.
+
+    Args:
+        file: `Path`.
+
+    Returns:
+        The content; metrics of models that are null are NaN again.
+
+    Raises:
+        ValueError: it is not JSON.
+    """
+    metrics = json.loads(file.read_text())
+    if isinstance(metrics, dict) and isinstance(metrics.get("models"), dict):
+        keys = [metric.key for metric in task_of(metrics).metrics]
+        for model in metrics["models"].values():
+            model |= {key: math.nan for key in keys if key in model and model[key] is None}
+    return metrics
