@@ -66,7 +66,7 @@ def folder(tmp_path_factory, tiny_text):
 # Words of the general help of a flag that are wrong for a command.
 NOT_OF = {
     "prepare": {"tokenizer": "teacher"},
-    "evaluate": {"tokenizer": "teacher", "teacher": "pre-train", "model": ".tflite"},
+    "evaluate": {"tokenizer": "teacher", "teacher": "pre-train"},
     "export": {"tokenizer": "teacher", "model": ".tflite", "force": "Start over"},
     "fill_mask": {"tokenizer": "teacher", "device": "continued"},
     "doctor": {"device": "continued", "precision": "Linux"},
@@ -404,6 +404,7 @@ def test_small_probabilities_are_shown(tmp_path, run_command, capfd):
     assert note == "no word reaches 0.1%: the model has not learned to fill [MASK]"
 
 
+@pytest.mark.slow
 def test_errors_of_a_process_are_one_line(folder, tmp_path, tiny_flags):
     """TensorFlow and the hub write nothing to standard error."""
     cases = [

@@ -29,6 +29,7 @@ def page_faults(**environment):
     return json.loads(result.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_steps_and_evaluation_take_next_to_no_pages():
     assert max(page_faults().values()) < OF_LOGITS / 20
 

@@ -381,6 +381,7 @@ def test_a_loaded_teacher(run, tmp_path, train, tiny_flags):
     assert measured["loss"] == metrics_of(run)["models"]["teacher"]["loss"]
 
 
+@pytest.mark.slow
 def test_an_adapted_teacher_and_a_distilbert_student(run, tmp_path, train, tiny_flags):
     """Each is read once for the evaluation, and stays in memory for the export and the report."""
     path = tmp_path / "run"

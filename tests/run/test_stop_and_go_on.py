@@ -135,6 +135,7 @@ def assert_equal_runs(broken, whole, process, exact=True):
     assert (broken / "metrics.json").is_file() and (broken / "report.html").is_file()
 
 
+@pytest.mark.slow
 def test_stopped_and_started_again(tmp_path, start):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     undisturbed = start(whole, NOT_COMPILED)

@@ -82,6 +82,7 @@ def models(path):
     return json.loads((path / "metrics.json").read_text())["models"]
 
 
+@pytest.mark.slow
 def test_a_second_seed_reads_the_cache_of_the_first(run, tmp_path):
     flags = dict(teacher_cache=tmp_path / "cache", n_epoch=1, steps=None, batch_size=64)
     _, output, first = run("first", **flags)

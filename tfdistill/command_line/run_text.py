@@ -70,6 +70,6 @@ def as_meant_in(name, text, folder):
         return text
     if name == "shards_dir":  # it may not exist yet
         return os.path.join(folder, text)
-    if (name == "corpus" and is_named(text)) or text.startswith("hf:"):
+    if name == "corpus" and is_named(text):
         return text
     return seen_from(text, folder, option.separator)
