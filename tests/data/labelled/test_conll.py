@@ -31,6 +31,12 @@ def test_words_with_blanks_and_hashes():
     ]
 
 
+def test_comments_with_as_many_columns_as_the_rows():
+    text = "# id 17 domain=en\nx _ _ B-a\n# _ _ O\n\n# id 18 domain=en\ny _ _ O\n"
+    assert read(text)[0] == [("x #", "B-a O", "a.conll:2"), ("y", "O", "a.conll:6")]
+    assert read("# #\n12 CD\n")[0][0][:2] == ("# 12", "# CD")  # parts of speech
+
+
 def test_columns():
     four = "a DT B-NP O\nb NN I-NP B-x\n"
     found, notes, _ = read(four)

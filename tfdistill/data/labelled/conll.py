@@ -19,8 +19,9 @@ def read_conll(file, text, reading, bad):
 
     Columns are separated by tabs if all lines have one, else by blanks. Without a header, the first
     column has the words and the last the tags; the other way round, if only the first column has
-    tags of entities. Lines of -DOCSTART- and comments (# with another number of columns) are left
-    out. A bad row leaves its sentence out.
+    tags of entities. Lines of -DOCSTART- and comments are left out: lines with # that have another
+    number of columns, or no tag of entities where all other lines have one. A bad row leaves its
+    sentence out.
 
     Args:
         file: its name in messages.
@@ -39,8 +40,12 @@ def read_conll(file, text, reading, bad):
     tabs = all(TAB in line for line in filled if not line.startswith(("#", DOCUMENT)))
     rows = [(number, _split(line, tabs)) for number, line in numbered]
     width = _usual_width(rows)
+    others = [fields for _, fields in rows if fields and not fields[0].startswith("#")]
+    tagged = bool(others) and all(map(_has_entity_tag, others))
     rows = [
-        (number, fields) for number, fields in rows if not fields or not _is_aside(fields, width)
+        (number, fields)
+        for number, fields in rows
+        if not fields or not _is_aside(fields, width, tagged)
     ]
     word, tag, first, note = _columns(file, rows, reading, width)
     if word == tag:
@@ -65,9 +70,17 @@ def _usual_width(rows):
     return max(set(widths), key=lambda width: (widths.count(width), width)) if widths else 0
 
 
-def _is_aside(fields, width):
-    """Whether a row is a comment or marks a document."""
-    return fields[0] == DOCUMENT or (fields[0].startswith("#") and len(fields) != width)
+def _is_aside(fields, width, tagged):
+    """Whether a row is a comment or marks a document; `tagged`: other rows have tags of entities.
+
+    Comments may have as many columns as the rows: "# id 17 domain=en".
+    """
+    is_row = len(fields) == width and (not tagged or _has_entity_tag(fields))
+    return fields[0] == DOCUMENT or (fields[0].startswith("#") and not is_row)
+
+
+def _has_entity_tag(fields):
+    return any(map(_ENTITY_TAG.fullmatch, fields))
 
 
 def _columns(file, rows, reading, width):
