@@ -149,6 +149,9 @@ def test_a_class_that_train_lacks(write):
     data = open_labelled("text", **files, reading=Reading(skip_bad_rows=True))
     assert len(data.splits["test"]) == 1 and data.facts["bad_rows"] == 1
     assert any("1 bad rows left out" in note for note in data.notes)
+    files["test_data"] = write("t.csv", "text,label\na,Yes\nb,Yes\n")
+    with pytest.raises(UserError, match="test: none of its labels is in the training data"):
+        open_labelled("text", **files, reading=Reading(skip_bad_rows=True))
 
 
 def test_a_tag_that_train_lacks(write):
@@ -278,6 +281,8 @@ def test_a_hub_set_of_two_splits(hub_set, write):
     own = write("own.csv", CSV)
     data = open_labelled("text", train_data=spec, test_data=own)
     assert data.facts["examples"] == {"train": 60, "validation": 2, "test": 60}
+    data = open_labelled("text", train_data=own, test_data=spec)
+    assert data.facts["examples"]["test"] == 2  # its validation split, not its training split
 
 
 def test_splits_of_a_hub_set_with_other_names():

@@ -180,6 +180,12 @@ def test_rows_without_text_or_label():
     assert examples("text,label\na,1\n,\n", skip=True)[1].total == 1
 
 
+def test_nan_is_no_class():
+    table = read_json("a.jsonl", '{"text": "a", "label": "x"}\n{"text": "b", "label": NaN}\n', None)
+    with pytest.raises(UserError, match="a.jsonl:2: no label"):
+        table_examples(table, "text", Reading(), BadRows())
+
+
 def test_json_lines_and_lists():
     lines = '{"text": "a", "label": 1}\n\n{"text": "b", "label": true}\n{"text": "c"}\n[1]\n{"t\n'
     bad = BadRows(skip=True)

@@ -69,6 +69,9 @@ def checked_labels(kind, splits, order, bad):
     if train:
         _check_classes(train, labels)
         splits = {split: _of_labels(part, labels, bad) for split, part in splits.items()}
+        for split, part in splits.items():
+            if not part:
+                raise UserError(f"{split}: none of its labels is in the training data: correct it")
     return labels, splits, []
 
 

@@ -145,7 +145,8 @@ def _wanted(tables, split, files):
         if "validation" in found and "test" not in found and "test" not in files:
             found["test"] = found.pop("validation")  # as data sets with two splits are used
         return found
-    return {split: tables.get(split) or next(iter(tables.values()))}
+    # Validation examples rather than training examples, which come first.
+    return {split: tables.get(split) or tables.get("validation") or next(iter(tables.values()))}
 
 
 def _scheme_notes(scheme, orphans):

@@ -83,6 +83,8 @@ def _text(cells, origin, kind, known):
         raise ValueError("no label")
     elif kind == "numbers":
         label = read_number(label)
+    elif isinstance(label, float) and math.isnan(label):  # a missing value of pandas
+        raise ValueError("no label")
     elif isinstance(label, (list, dict)):
         raise ValueError("several labels, where one is needed")
     else:
