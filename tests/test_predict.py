@@ -91,6 +91,7 @@ def test_files_of_texts(folder, run_command, capfd, tmp_path):
         writer = csv.DictWriter(file, ["id", "sentence"])
         writer.writeheader()
         writer.writerows(rows)
+    rows[-1]["note"] = "only here"
     (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     results = {}
     for given, wanted in (("in.csv", "out.jsonl"), ("in.jsonl", "out.csv")):
@@ -102,6 +103,7 @@ def test_files_of_texts(folder, run_command, capfd, tmp_path):
         table = list(csv.DictReader(file))
     for row, result, line in zip(rows, results, table, strict=True):
         assert result["sentence"] == line["sentence"] == row["sentence"]
+        assert line["note"] == row.get("note", "")
         assert result["prediction"]["label"] == line["prediction"] == "good"
         share = pytest.approx(result["prediction"]["probability"], abs=1e-5)
         assert float(line["probability"]) == share

@@ -117,7 +117,8 @@ def _written(results, path):
         return "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in results)
     flat = [each | _flat(each["prediction"]) for each in results]
     file = io.StringIO(newline="")
-    writer = csv.DictWriter(file, list(flat[0]), delimiter=_DELIMITERS[suffix])
+    columns = dict.fromkeys(name for row in flat for name in row)  # JSON rows may have others
+    writer = csv.DictWriter(file, list(columns), delimiter=_DELIMITERS[suffix])
     writer.writeheader()
     writer.writerows(flat)
     return file.getvalue()
