@@ -417,3 +417,7 @@ def test_a_batch_must_split_over_the_gpus():
     require_even_batches(RunConfig(batch_size=6), 3)
     with pytest.raises(UserError, match="batch_size=6 .*4 GPUs.*CUDA_VISIBLE_DEVICES"):
         require_even_batches(RunConfig(batch_size=6), 4)
+    filled = RunConfig(task="text_classification", tokens_per_batch=1000)
+    require_even_batches(filled, 1)
+    with pytest.raises(UserError, match="tokens_per_batch=1000 .*2 GPUs.*use batch_size"):
+        require_even_batches(filled, 2)

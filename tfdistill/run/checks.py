@@ -98,8 +98,13 @@ def require_even_batches(config, replicas):
         replicas: GPUs that share each batch.
 
     Raises:
-        UserError: `batch_size` is not a multiple of their number.
+        UserError: `batch_size` is not a multiple of their number, or tokens fill the batches.
     """
+    if config.tokens_per_batch and replicas > 1:
+        raise UserError(
+            f"`tokens_per_batch`={config.tokens_per_batch} makes batches that cannot be split over "
+            f"{replicas} GPUs: use `batch_size`, or show one of them with CUDA_VISIBLE_DEVICES"
+        )
     if config.batch_size % replicas:
         raise UserError(
             f"`batch_size`={config.batch_size} cannot be split over {replicas} GPUs: take a "
