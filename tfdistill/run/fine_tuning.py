@@ -1,6 +1,7 @@
 """The teacher of a task with labels: fine-tuned here if it has no head for it, and measured."""
 
 import dataclasses
+import time
 
 from tfdistill.run import plan
 from tfdistill.run.kept_answers import answered_batches
@@ -56,11 +57,15 @@ def fine_tuned_teacher(context):
     for number in range(1, config.teacher_seeds + 1):
         name, seed = f"{NAME}-{number}", config.seed + number - 1
         folders[number] = context.directory.checkpoints / f"teacher_of_seed_{seed}"
-        done = context.directory.done(name)
-        if not done:
+        done, began = context.directory.done(name), time.perf_counter()
+        if done:
+            before += done.get("trained", 0.0)
+        else:
             model, earlier = _fine_tune(context, name, seed)
             before += earlier
+            # The stage of the teacher has the seconds of all; here they are for a later start.
             done = {"seconds": 0.0, "peak_memory_bytes": 0, "value": _measure(context, model)}
+            done["trained"] = earlier + time.perf_counter() - began
             context.save(model, folders[number], config.length, context.tokenizers.teacher)
             context.directory.finish(name, done)
             context.trainer.delete_checkpoints(name)
