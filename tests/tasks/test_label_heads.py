@@ -87,6 +87,19 @@ def test_outputs_have_the_order_of_the_task(config, rows, tmp_path):
         Classes().bound(("a", "b", "c")).describe(tmp_path)
     with pytest.raises(UserError, match="has no head for the task spans"):
         Spans().bound_to(tmp_path)
+    with pytest.raises(UserError, match="the model has no head for the task spans"):
+        Spans().bound_to(model)
+
+
+def test_classes_of_a_model_in_memory(config):
+    model = TASKS["classes"].model(config, seed=1)
+    assert Classes().bound_to(model).labels_names == CLASSES
+    Classes().bound(CLASSES).require_order(model)
+    with pytest.raises(UserError, match="classes have another order than those of the data"):
+        Classes().bound(("odd", "bad", "good")).require_order(model)
+    model.head.labels = ("LABEL_0", "LABEL_1", "LABEL_2")  # as a folder may have them
+    assert Classes().bound_to(model, ("0", "1")).labels_names == ("0", "1", "LABEL_2")
+    Classes().bound(("0", "1", "LABEL_2")).require_order(model)
 
 
 def test_config_json_names_classes_and_pooling(config, tmp_path):

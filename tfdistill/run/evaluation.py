@@ -83,7 +83,9 @@ def open_evaluation(config, sources, tokenizer, console):
 
     measured = "model" if "model" in sources else "student"
     if task.kind and "train" not in data.splits:  # the classes of the test split may be too few
-        task = task.bound_to(str(sources[measured]))
+        named = sources[measured]
+        named = named if hasattr(named, "config") else at_home(str(named))
+        task = task.bound_to(named, task.labels_of(data))
     directories, models = _load(task, sources)
     if models[measured].head is None:
         name = _name(measured, sources)
@@ -124,6 +126,8 @@ def _load(task, sources):
     for key, source in sources.items():
         if hasattr(source, "config"):
             models[key] = source
+            if task.kind and source.head is not None:
+                task.require_order(source)
         else:
             directories[key] = str(resolve_directory(at_home(str(source))))
             models[key] = task.load(directories[key])

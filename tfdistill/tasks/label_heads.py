@@ -89,30 +89,53 @@ class TaskWithHead(Task):
 
         return load_with_fresh_head(directory, self.fresh_head, seed)
 
-    def bound_to(self, directory):
+    def bound_to(self, model, known=()):
         """The task with the classes of a model.
 
         Args:
-            directory: Hugging Face directory or hub name.
+            model: a `Model`; or a Hugging Face directory or hub name.
+            known: tuple of names, such as the classes of the data: a class that nobody named,
+                "LABEL_3", is "3" if there is such a name.
 
         Returns:
             A task, with the pooling of the model.
 
         Raises:
-            UserError: the directory has no head of this task.
+            UserError: the model has no head of this task.
         """
+        from tfdistill.models.heads.label_names import known_names
         from tfdistill.models.hugging_face.checkpoint import describe_head
 
-        head = describe_head(directory, self.read_head)
-        if head is None:
-            raise UserError(f"{directory} has no head for the task {self.name}: use another model")
-        return self.bound(head.labels, getattr(head, "pooling", ""))
+        in_memory = hasattr(model, "config")
+        head = model.head if in_memory else describe_head(model, self.read_head)
+        self._require_head(head, "the model" if in_memory else model)
+        return self.bound(known_names(head.labels, known), getattr(head, "pooling", ""))
+
+    def require_order(self, model):
+        """Refuses a model in memory whose outputs are not the task's classes in their order.
+
+        Args:
+            model: a `Model` with a head.
+
+        Raises:
+            UserError: the head is that of another task, or they have other names or another order.
+        """
+        self._require_head(model.head, "the model")
+        if self.labels_names and self._names(model.head) != self.labels_names:
+            raise UserError(
+                "the model's classes have another order than those of the data: save it, and give "
+                "its directory"
+            )
 
     def initialize_student(self, teacher, config, **options):
         """Cuts a student from a teacher; a fresh head has the pooling of the teacher's."""
         task = copy.copy(self)
         task.pooling = self.pooling or getattr(teacher.head, "pooling", "")
         return super(TaskWithHead, task).initialize_student(teacher, config, **options)
+
+    def _require_head(self, head, name):
+        if not isinstance(head, self._head_class()):
+            raise UserError(f"{name} has no head for the task {self.name}: use another model")
 
     def _head_class(self):
         from tfdistill.models.heads.classification import ClassificationHead

@@ -67,7 +67,7 @@ def match_labels(found, wanted):
     Raises:
         UserError: the names differ.
     """
-    names = tuple(_known_as(name, wanted) for name in found)
+    names = known_names(found, wanted)
     if sorted(names) == sorted(wanted):
         return names
     if all(_UNNAMED.fullmatch(name) for name in names):
@@ -82,6 +82,19 @@ def match_labels(found, wanted):
         f"its classes are not those of the data: it {' and '.join(parts)}; use a model that was "
         "trained on these classes, or correct id2label of its config.json"
     )
+
+
+def known_names(found, known):
+    """The classes of a model, "LABEL_3" as "3" if there is such a name.
+
+    Args:
+        found: tuple of str, the classes of the model.
+        known: collection of str.
+
+    Returns:
+        tuple of str.
+    """
+    return tuple(_known_as(name, known) for name in found)
 
 
 def _known_as(name, wanted):
