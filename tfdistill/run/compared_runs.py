@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from tfdistill.recipes.recipe_file import is_recipe_file
-from tfdistill.run.stored_metrics import read_metrics
 from tfdistill.settings.flagfile import as_text, flag_lines, parse_flag_lines
 from tfdistill.settings.settings import options_of
 from tfdistill.system.errors import UserError
@@ -66,6 +65,7 @@ def _read_run(folder, defaults):
 
 def _content(run, folder, defaults):
     from tfdistill.run.directory import read_state
+    from tfdistill.run.stored_metrics import read_metrics
     from tfdistill.training.paired_bootstrap import load_row_sums
 
     state = read_state(folder)
