@@ -83,6 +83,9 @@ def test_a_question(folder, run_command, capfd):
     )
     found = out["prediction"]
     assert out["context"][found["start"] : found["end"]] == found["answer"]
+    flags = [f"--model={folder / 'spans'}", *question, "--json", "--max_answer_length=1"]
+    short = json.loads(printed(run_command, capfd, *flags))["prediction"]["answer"]
+    assert len(short.split()) <= 1
 
 
 def test_files_of_texts(folder, run_command, capfd, tmp_path):

@@ -20,7 +20,7 @@ COMMAND = Command(
     __doc__,
     (
         *(Prediction, "model", "text", "top_k", "tokenizer", "device", "json"),
-        *("text_column", "text_pair_column", "skip_bad_rows"),
+        *("text_column", "text_pair_column", "skip_bad_rows", "max_answer_length"),
     ),
     help={name: HELP[name] for name in ("tokenizer", "device")}
     | {

@@ -167,6 +167,9 @@ def test_an_answer_is_found_in_any_window(folders):
     (found,) = LabelPredictor(run, model._tokenizer, facts).predict(["the boat"], [context])
     assert found["answer"] == "old boat" == context[found["start"] : found["end"]]
     assert found["probability"] > 0.99
+    short = LabelPredictor(run, model._tokenizer, facts)
+    short.longest_answer = 1  # token
+    assert short.predict(["the boat"], [context])[0]["answer"] in ("old", "boat")
     (none,) = LabelPredictor(run, model._tokenizer, facts).predict(["the boat"], ["a whale"])
     assert none["answer"] in ("", "a", "whale", "a whale")
 

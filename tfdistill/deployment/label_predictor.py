@@ -42,7 +42,10 @@ class LabelPredictor:
         labels: tuple of the classes or tags.
         length: most tokens of a row.
         notes: tuple of str, warnings about the tokenizer's files.
+        longest_answer: most tokens of an answer; may be set.
     """
+
+    longest_answer = LONGEST_ANSWER
 
     def __init__(self, run, tokenizer, facts, lengths=()):
         self._run, self._tokenizer, self._lengths = run, tokenizer, lengths
@@ -197,7 +200,7 @@ class LabelPredictor:
     def _answer(self, questions, contexts):
         stride = min(MOST_STRIDE, self.length // 4)
         encoded = encode_windows(self._tokenizer, questions, contexts, self.length, stride)
-        decode = functools.partial(_best_span, encoded)
+        decode = functools.partial(_best_span, encoded, self.longest_answer)
         spans, scores, none, shares = map(
             np.array,
             zip(*map(decode, range(len(encoded.tokens)), self._logits(encoded)), strict=True),
@@ -230,11 +233,12 @@ def _entities(text, places, tags, sure):
     return found
 
 
-def _best_span(encoded, row, logits):
+def _best_span(encoded, longest, row, logits):
     """The best answer of a window.
 
     Args:
         encoded: `EncodedTexts` of windows.
+        longest: most tokens of an answer.
         row: index of the window.
         logits: float32 (tokens, 2).
 
@@ -244,7 +248,7 @@ def _best_span(encoded, row, logits):
     """
     context = encoded.sides[encoded.bounds[row] : encoded.bounds[row + 1]] == SECOND
     start, end = logits.T.astype(np.float64)
-    spans, scores = best_spans(start[None], end[None], context[None], LONGEST_ANSWER)
+    spans, scores = best_spans(start[None], end[None], context[None], longest)
     possible = context.copy()
     possible[0] = True  # stands for "no answer"
     share = 1.0

@@ -35,6 +35,7 @@ def predict(config, console):
     if not config.model.endswith(".tflite"):  # LiteRT runs without TensorFlow
         machine.for_looking(config)
     predictor = LabelPredictor.open(config.model, config.tokenizer or None)
+    predictor.longest_answer = config.max_answer_length
     console.warn(predictor.notes)
     if config.question and predictor.task != SPANS:
         raise UserError(f"`question`: the task of {config.model} is {predictor.task}: give a text")
