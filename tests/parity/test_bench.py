@@ -20,7 +20,7 @@ def run(script, *words):
     return result.stdout.strip().rpartition("\n")[2]
 
 
-@pytest.mark.parametrize("work", ["distil", "masked_lm"])
+@pytest.mark.parametrize("work", [pytest.param("distil", marks=pytest.mark.slow), "masked_lm"])
 def test_losses_of_both_sides(work, tmp_path):
     run("make_inputs.py", work, tmp_path, 3)
     ours, rounded, theirs = (
