@@ -12,7 +12,7 @@ from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.distillation.phases import Phase
 from tfdistill.run import plan, sources
 from tfdistill.run.checks import require_even_batches, split_steps
-from tfdistill.run.early_plan import deciding_settings
+from tfdistill.run.early_plan import check_settings, deciding_settings
 from tfdistill.system.errors import UserError
 
 
@@ -421,3 +421,12 @@ def test_a_batch_must_split_over_the_gpus():
     require_even_batches(filled, 1)
     with pytest.raises(UserError, match="tokens_per_batch=1000 .*2 GPUs.*use batch_size"):
         require_even_batches(filled, 2)
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_losses_of_recipes_for_masked_lm(name):
+    """A run asks for the same losses as the recipe alone, whose defaults are those of masked LM."""
+    config = RunConfig(recipe=name, then="pkd")
+    assert check_settings(config) == recipes.get(name, **dataclasses.asdict(config))
+    losses = {term.loss for phase in check_settings(config).phases for term in phase.terms}
+    assert losses.isdisjoint({"cross_entropy", "logits_kl", "logits_mse"})

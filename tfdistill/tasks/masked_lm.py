@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from tfdistill.data.masking import evaluation_masking, training_masking
+from tfdistill.recipes.kd import MASKED_LM
 from tfdistill.recipes.mlm import mlm
 from tfdistill.system.errors import UserError
 from tfdistill.tasks import hidden_words
@@ -30,6 +31,7 @@ class MaskedLM(Task):
 
     name = "masked_lm"
     hard_loss = "mlm"
+    distillation_losses = MASKED_LM
     labels, weights = "masked_labels", "masked_weights"
     metrics = (
         LOSS,
