@@ -130,6 +130,17 @@ def test_a_student_from_a_directory(run, flags, encoder, train, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_teacher_of_several_seeds(flags, train, tmp_path, capfd):
+    """The one that is saved is the best on the validation split; the others are deleted."""
+    changes = dict(teacher_seeds=2, layerwise_decay=0.9, output_dir=tmp_path / "run")
+    train(flags(**changes), stop_after="teacher")
+    out = capfd.readouterr().out
+    assert "teacher-1 (seed 0): validation accuracy" in out and "the best of 2" in out
+    assert (tmp_path / "run" / "teacher" / "model.safetensors").is_file()
+    assert not list((tmp_path / "run" / "checkpoints").glob("teacher_of_seed_*"))
+
+
+@pytest.mark.slow
 def test_a_stopped_run_ends_with_the_same_weights(run, flags, train, tmp_path):
     folder = tmp_path / "stopped"
     for stop_at in (("teacher", 5), ("teacher", 40), ("student", 7), ("no_teacher", 20)):

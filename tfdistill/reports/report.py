@@ -200,7 +200,7 @@ def _bars(metrics):
 
 def _curves(task, curves):
     labels = {name: MODEL_NAMES[name] for name in curves if name.startswith(BASELINES)}
-    metric = f"The best point of {task.primary.name} is the model that is kept."
+    metric = f"The saved model is that of the best {task.primary.name}."
     return (
         figure(plots.metric_curves(curves, labels, task), metric),
         figure(

@@ -83,7 +83,7 @@ def _given(config, task, console):
 
 
 def _rows_of_file(config, kind, console):
-    """`_given` for a file; what was read from which column is told."""
+    """`_given` for a file; prints which columns the texts come from."""
     reading = Reading(
         text=config.text_column,
         pair=config.text_pair_column,

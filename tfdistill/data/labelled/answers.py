@@ -50,7 +50,7 @@ def kept_answers(folder, identity, compute):
     """Reads answers from disk, or computes and stores them.
 
     Args:
-        folder: where answers are kept, each in a folder of its own.
+        folder: the folder of all stored answers; each set of them has a folder in it.
         identity: dict of what they depend on, such as digests of the teacher and of its source;
             its values are written as JSON.
         compute: function without arguments that returns the logits (see `collect_logits`).

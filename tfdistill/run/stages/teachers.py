@@ -3,7 +3,12 @@
 import time
 
 from tfdistill.run import plan
-from tfdistill.run.fine_tuning import fine_tuned_teacher, fine_tuning_steps, require_above_floor
+from tfdistill.run.fine_tuning import (
+    delete_teachers_of_seeds,
+    fine_tuned_teacher,
+    fine_tuning_steps,
+    require_above_floor,
+)
 from tfdistill.run.stages.stage import Stage
 from tfdistill.run.trainer import TrainingStage
 from tfdistill.system.stopping import postponed
@@ -41,6 +46,7 @@ class Teachers(Stage):
             require_above_floor(context)
         context.finish(self.name, started, before, steps=_steps(context))
         context.trainer.delete_checkpoints(self.name)
+        delete_teachers_of_seeds(context.directory)
 
 
 def _steps(context):
