@@ -1,19 +1,19 @@
 """Heads of tasks with labels beside PyTorch's classes: three model types, three heads."""
 
-import importlib
 import json
 
 import numpy as np
 import pytest
 
-from tfdistill import load_tokenizer
+from tfdistill import load_tokenizer, tasks
 from tfdistill.models.hugging_face.checkpoint import save_model
-from tfdistill.tasks.label_heads import TaskWithHead
 
 pytestmark = pytest.mark.parity
 
 TOLERANCE = 1e-5
 CLASSES = ("bad", "good", "odd")
+CLASSIFY, SCORE = tasks.get("text_classification"), tasks.get("regression")
+TAG, ANSWER = tasks.get("token_classification"), tasks.get("question_answering")
 SHAPES = {
     "Bert": dict(hidden_size=36, num_attention_heads=3, num_hidden_layers=2, intermediate_size=70),
     "DistilBert": dict(dim=36, n_heads=4, n_layers=2, hidden_dim=50),
@@ -29,41 +29,14 @@ SHAPES = {
 }
 
 
-class Classes(TaskWithHead):
-    name, kind = "classes", "text"
-
-
-class Number(Classes):
-    gives_number = True
-
-
-class Tags(TaskWithHead):
-    name, kind = "tags", "tags"
-
-
-class Spans(TaskWithHead):
-    name, kind = "spans", "spans"
-
-
 # Name of the task to the task, the end of PyTorch's class, and keys of its config.
 NAMED = {"id2label": dict(enumerate(CLASSES)), "label2id": {c: i for i, c in enumerate(CLASSES)}}
 HEADS = {
-    "classes": (Classes(), "ForSequenceClassification", NAMED),
-    "number": (Number(), "ForSequenceClassification", {"num_labels": 1}),
-    "tags": (Tags(), "ForTokenClassification", NAMED),
-    "spans": (Spans(), "ForQuestionAnswering", {}),
+    "classes": (CLASSIFY, "ForSequenceClassification", NAMED),
+    "number": (SCORE, "ForSequenceClassification", {"num_labels": 1}),
+    "tags": (TAG, "ForTokenClassification", NAMED),
+    "spans": (ANSWER, "ForQuestionAnswering", {}),
 }
-
-
-@pytest.fixture(scope="module")
-def torch():
-    # Not importorskip: who asks for the comparison is not to be told that all is well without it.
-    return importlib.import_module("torch")
-
-
-@pytest.fixture(scope="module")
-def transformers(torch):
-    return importlib.import_module("transformers")
 
 
 def torch_model(torch, transformers, kind, architecture, **values):
@@ -127,7 +100,7 @@ def test_mobilebert_with_and_without_its_pooler(torch, transformers, tmp_path, a
     _, architecture, _ = HEADS["classes"]
     theirs = torch_model(torch, transformers, "MobileBert", architecture, **values)
     theirs.save_pretrained(tmp_path / "theirs")
-    model = Classes().load(tmp_path / "theirs")
+    model = CLASSIFY.load(tmp_path / "theirs")
     assert model.head.pooling == ("pooler" if activation else "cls")
     save_model(model, tmp_path / "ours")
     loaded = transformers.MobileBertForSequenceClassification.from_pretrained(tmp_path / "ours")
@@ -142,7 +115,7 @@ def test_transformers_loads_what_it_cannot_express(torch, transformers, tmp_path
     """Its class has a pooler that the folder lacks: it makes one, and says so."""
     theirs = torch_model(torch, transformers, "Bert", "Model")
     theirs.save_pretrained(tmp_path / "theirs")
-    model = Classes().bound(CLASSES, pooling).load_for_training(tmp_path / "theirs", seed=1)
+    model = CLASSIFY.bound(CLASSES, pooling).load_for_training(tmp_path / "theirs", seed=1)
     assert not model.head.is_portable
     save_model(model, tmp_path / "ours")
     _, report = transformers.AutoModelForSequenceClassification.from_pretrained(
@@ -154,7 +127,7 @@ def test_transformers_loads_what_it_cannot_express(torch, transformers, tmp_path
 def test_a_fresh_head_takes_the_pooler_that_pytorch_takes(torch, transformers, tmp_path):
     theirs = torch_model(torch, transformers, "Bert", "Model")
     theirs.save_pretrained(tmp_path)
-    model = Classes().bound(CLASSES).load_for_training(tmp_path, seed=1)
+    model = CLASSIFY.bound(CLASSES).load_for_training(tmp_path, seed=1)
     loaded = transformers.BertForSequenceClassification.from_pretrained(tmp_path, num_labels=3)
     np.testing.assert_array_equal(
         model.head.pooler.kernel.numpy().T, loaded.bert.pooler.dense.weight.detach().numpy()
@@ -167,7 +140,10 @@ def test_pipelines_run_on_saved_folders(torch, transformers, tmp_path, kind):
     values = SHAPES[kind] | {"max_position_embeddings": 40}
     config = getattr(transformers, f"{kind}Config")(**values)
     transformers.AutoModel.from_config(config).save_pretrained(tmp_path / "encoder")
-    for task, name in ((Classes(), "text-classification"), (Tags(), "token-classification")):
+    for task, name in (
+        (CLASSIFY, "text-classification"),
+        (TAG, "token-classification"),
+    ):
         folder = tmp_path / task.name
         model = task.bound(CLASSES).load_for_training(tmp_path / "encoder", seed=1)
         save_model(model, folder)

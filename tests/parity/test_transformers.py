@@ -21,17 +21,6 @@ TEXTS = (
 )
 
 
-@pytest.fixture(scope="module")
-def torch():
-    # Not importorskip: who asks for the comparison is not to be told that all is well without it.
-    return importlib.import_module("torch")
-
-
-@pytest.fixture(scope="module")
-def transformers(torch):
-    return importlib.import_module("transformers")
-
-
 BERT_SHAPES = [
     {"hidden_size": 36, "num_attention_heads": 3, "num_hidden_layers": 2, "intermediate_size": 70},
     {"hidden_size": 65, "num_attention_heads": 13, "num_hidden_layers": 1, "intermediate_size": 33},

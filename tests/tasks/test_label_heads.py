@@ -5,37 +5,23 @@ import json
 import numpy as np
 import pytest
 
+from tfdistill import tasks
 from tfdistill.models.encoder import Encoder
 from tfdistill.models.heads.classification import POOLING_KEY, ClassificationHead
 from tfdistill.models.hugging_face.checkpoint import save_model
 from tfdistill.models.model import Model
 from tfdistill.system.errors import UserError
-from tfdistill.tasks.label_heads import TaskWithHead
 
 CLASSES = ("bad", "good", "odd")
-
-
-class Classes(TaskWithHead):
-    name, kind = "classes", "text"
-
-
-class Number(Classes):
-    gives_number = True
-
-
-class Tags(TaskWithHead):
-    name, kind = "tags", "tags"
-
-
-class Spans(TaskWithHead):
-    name, kind = "spans", "spans"
+CLASSIFY, SCORE = tasks.get("text_classification"), tasks.get("regression")
+TAG, ANSWER = tasks.get("token_classification"), tasks.get("question_answering")
 
 
 TASKS = {
-    "classes": Classes().bound(CLASSES),
-    "number": Number(),
-    "tags": Tags().bound(CLASSES),
-    "spans": Spans(),
+    "classes": CLASSIFY.bound(CLASSES),
+    "number": SCORE,
+    "tags": TAG.bound(CLASSES),
+    "spans": ANSWER,
 }
 
 
@@ -78,49 +64,53 @@ def test_a_saved_model_comes_back(tiny_model, rows, tmp_path, name, model_type):
 def test_outputs_have_the_order_of_the_task(config, rows, tmp_path):
     model = TASKS["classes"].model(config, seed=1)
     save_model(model, tmp_path)
-    loaded = Classes().bound(("odd", "bad", "good")).load(tmp_path)
+    loaded = CLASSIFY.bound(("odd", "bad", "good")).load(tmp_path)
     assert loaded.head.labels == ("odd", "bad", "good")
     np.testing.assert_array_equal(
         loaded(rows)["logits"], model(rows)["logits"].numpy()[:, [2, 0, 1]]
     )
     with pytest.raises(UserError, match=f"{tmp_path}: its classes are not those of the data"):
-        Classes().bound(("a", "b", "c")).describe(tmp_path)
-    with pytest.raises(UserError, match="has no head for the task spans"):
-        Spans().bound_to(tmp_path)
-    with pytest.raises(UserError, match="the model has no head for the task spans"):
-        Spans().bound_to(model)
+        CLASSIFY.bound(("a", "b", "c")).describe(tmp_path)
+    with pytest.raises(UserError, match="has no head for the task question_answering"):
+        ANSWER.bound_to(tmp_path)
+    with pytest.raises(UserError, match="the model has no head for the task question_answering"):
+        ANSWER.bound_to(model)
 
 
 def test_classes_of_a_model_in_memory(config):
     model = TASKS["classes"].model(config, seed=1)
-    assert Classes().bound_to(model).labels_names == CLASSES
-    Classes().bound(CLASSES).require_order(model)
+    assert CLASSIFY.bound_to(model).labels_names == CLASSES
+    CLASSIFY.bound(CLASSES).require_order(model)
     with pytest.raises(UserError, match="classes have another order than those of the data"):
-        Classes().bound(("odd", "bad", "good")).require_order(model)
+        CLASSIFY.bound(("odd", "bad", "good")).require_order(model)
     model.head.labels = ("LABEL_0", "LABEL_1", "LABEL_2")  # as a folder may have them
-    assert Classes().bound_to(model, ("0", "1")).labels_names == ("0", "1", "LABEL_2")
-    Classes().bound(("0", "1", "LABEL_2")).require_order(model)
+    assert CLASSIFY.bound_to(model, ("0", "1")).labels_names == (
+        "0",
+        "1",
+        "LABEL_2",
+    )
+    CLASSIFY.bound(("0", "1", "LABEL_2")).require_order(model)
 
 
 def test_config_json_names_classes_and_pooling(config, tmp_path):
-    save_model(Classes().bound(CLASSES, "mean").model(config, seed=1), tmp_path)
+    save_model(CLASSIFY.bound(CLASSES, "mean").model(config, seed=1), tmp_path)
     values = config_json(tmp_path)
     assert values["architectures"] == ["BertForSequenceClassification"]
     assert values["id2label"] == {"0": "bad", "1": "good", "2": "odd"}
     assert values["problem_type"] == "single_label_classification"
     assert values[POOLING_KEY] == "mean"
-    assert Classes().bound_to(tmp_path).pooling == "mean"
-    save_model(Number().model(config, seed=1), tmp_path / "number")
+    assert CLASSIFY.bound_to(tmp_path).pooling == "mean"
+    save_model(SCORE.model(config, seed=1), tmp_path / "number")
     values = config_json(tmp_path / "number")
     assert values["problem_type"] == "regression" and POOLING_KEY not in values
     edit(tmp_path, problem_type="multi_label_classification")
     with pytest.raises(UserError, match="problem_type 'multi_label_classification' is not supp"):
-        Classes().load(tmp_path)
+        CLASSIFY.load(tmp_path)
 
 
 def test_a_fresh_head_keeps_encoder_and_pooler(config, rows, tmp_path):
     """A classifier of other classes gives its encoder, and its pooler where it has one."""
-    model = Number().model(config, seed=1)
+    model = SCORE.model(config, seed=1)
     save_model(model, tmp_path)
     fresh = TASKS["classes"].load_for_training(tmp_path, seed=2)
     assert fresh.head.labels == CLASSES and fresh.head.dense.kernel.numpy().std() > 0
@@ -143,7 +133,7 @@ def test_a_fresh_head_keeps_encoder_and_pooler(config, rows, tmp_path):
     ],
 )
 def test_a_sentence_encoder_tells_its_pooling(config, tmp_path, values, pooling):
-    save_model(Number().model(config, seed=1), tmp_path)
+    save_model(SCORE.model(config, seed=1), tmp_path)
     modules = [{"path": "", "type": "Transformer"}, {"path": "1_Pooling", "type": "a.b.Pooling"}]
     (tmp_path / "modules.json").write_text(json.dumps(modules))
     (tmp_path / "1_Pooling").mkdir()
@@ -152,7 +142,7 @@ def test_a_sentence_encoder_tells_its_pooling(config, tmp_path, values, pooling)
     assert task.load_for_training(tmp_path, seed=2).head.pooling == pooling
     wanted = task.bound(CLASSES, "cls")
     assert wanted.load_for_training(tmp_path, seed=2).head.pooling == "cls"
-    assert Number().load_for_training(tmp_path, seed=2).head.pooling == "pooler"  # its own head
+    assert SCORE.load_for_training(tmp_path, seed=2).head.pooling == "pooler"  # its own head
 
 
 def test_a_student_takes_pooling_and_head_of_its_teacher(config):
