@@ -146,7 +146,7 @@ def reliability(points, labels):
         axes.grid(axis="y")
         axes.legend()
 
-    return _svg(draw, 5, 3.6, "right predictions by confidence")
+    return _svg(draw, 9, 3.2, "right predictions by confidence")
 
 
 def term_curves(curves, task):

@@ -80,7 +80,8 @@ def _header(metrics, curves):
 
 def _what_was_trained(metrics, curves):
     models, goal = metrics["models"], task_of(metrics).words.goal
-    student, corpus = _parameters(models["student"]), f"on the corpus {metrics['corpus']!r}"
+    data = "data" if task_of(metrics).kind else "corpus"
+    student, corpus = _parameters(models["student"]), f"on the {data} {metrics['corpus']!r}"
     if "teacher" not in models:
         return f"A student of {student} learned {goal}, without a teacher, {corpus}."
     made_from = metrics.get("made_from", {})
