@@ -12,11 +12,16 @@ from tfdistill.tasks.masked_lm import MaskedLM
 TASK = MaskedLM()
 
 
-def test_every_file_and_its_facts(bert, tokenizer, batches, tmp_path, capfd):
+def test_every_file_and_its_facts(exports, bert, tokenizer, batches, tmp_path, capfd):
+    beside = {"teacher.tflite": exports["bert"][1] / "student.tflite"}
     capfd.readouterr()
-    facts, failure = export_bundle(TASK, bert, tmp_path / "export", 16, tokenizer, batches)
+    facts, failure = export_bundle(
+        TASK, bert, tmp_path / "export", 16, tokenizer, batches, beside=beside
+    )
     assert failure is None
     assert capfd.readouterr() == ("", "")  # no messages of converters and runtimes
+    teacher = facts.pop("teacher.tflite")
+    assert teacher.keys() == {"bytes", "latency_ms"} and teacher["latency_ms"] > 0
     names = {path.name for path in (tmp_path / "export").iterdir()}
     assert names >= {"saved_model", "vocab.txt", "tokenizer.json", *facts}
     assert list(facts) == ["student.tflite", "student_int8.tflite"]

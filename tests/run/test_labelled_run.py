@@ -1,12 +1,14 @@
 """Runs of tasks with labels: from a file of examples to measured files."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
 from tfdistill.models.configs.encoder_config import EncoderConfig
+from tfdistill.run import kept_answers, teacher_files
 from tfdistill.system.errors import UserError
 
 
@@ -105,6 +107,34 @@ def test_a_second_student_needs_no_pass_of_the_teacher(run, flags, train, tmp_pa
     words = dict(output_dir=tmp_path / "second", teacher=run[0] / "teacher", seed=5)
     again = train(flags(**words, n_epoch=1), stop_after="student")
     assert not {"teacher", "answers"} & again.keys() and "student" in again
+
+
+def kept_files(words):
+    """The files in the run's `shards_dir`: dict of paths to when they were last written."""
+    (shards,) = (Path(word.partition("=")[2]) for word in words if word.startswith("--shards_dir="))
+    return {file: file.stat().st_mtime_ns for file in shards.glob("*/*/*")}
+
+
+@pytest.mark.slow
+def test_a_second_student_only_times_its_teacher(run, flags, train, tmp_path, capfd, monkeypatch):
+    """Its answers and files are those that the first run left; its numbers are the same."""
+    first, kept = run[1], kept_files(flags())
+    with monkeypatch.context() as patch:
+        patch.setattr(teacher_files, "export_tflite_files", None)
+        patch.setattr(kept_answers, "scorer", None)
+        changes = dict(teacher=run[0] / "teacher", seed=5, n_epoch=1)
+        train(flags(**changes, output_dir=tmp_path / "run"))
+    log = capfd.readouterr()
+    assert "teacher's answers" not in log.out + log.err
+    assert "converting teacher.tflite" not in log.out + log.err
+    assert kept_files(flags()) == kept
+    assert {"logits.npy", "teacher.tflite", "teacher_int8.tflite"} <= {file.name for file in kept}
+    second = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    one, other = (dict(each["models"]["teacher"]) for each in (first, second))
+    for facts in (one, other):
+        assert facts.pop("latency_ms") > 0
+        assert all(file.pop("latency_ms") > 0 for file in facts["files"].values())
+    assert one == other
 
 
 def test_a_teacher_at_the_floor_stops_the_run(flags, words, write_data, train, tmp_path):

@@ -1,7 +1,7 @@
 """The folder that ships: all exported files of a model, written once every file has passed."""
 
 from tfdistill.deployment.latency import measure_latency
-from tfdistill.deployment.parity import FLOAT32, ParityError, check_parity
+from tfdistill.deployment.parity import FLOAT32, ParityError, check_parity, model_logits
 from tfdistill.deployment.saved_model import export_saved_model
 from tfdistill.deployment.tflite import DYNAMIC_INT8, export_tflite_files
 from tfdistill.system.files import folder_aside
@@ -13,7 +13,9 @@ PREDICTIONS = 512
 ROWS = 2000  # of examples with labels
 
 
-def export_bundle(task, model, directory, length, tokenizer, batches, doing=lambda text: None):
+def export_bundle(
+    task, model, directory, length, tokenizer, batches, doing=lambda text: None, beside=None
+):
     """Writes both TFLite files, the SavedModel, the tokenizer and the labels of a model.
 
     Args:
@@ -25,11 +27,13 @@ def export_bundle(task, model, directory, length, tokenizer, batches, doing=lamb
         batches: what `Task.evaluation_batches` returned, to compare the files with the model (see
             `check_parity`) and to time them; iterated over twice.
         doing: called with a description of each part of the work, before it begins.
+        beside: dict of names to other TFLite files of the same length, such as a teacher's, which
+            are timed in turn with the model's.
 
     Returns:
         (facts, failure): dict of the TFLite files' names to dicts: `ParityResult.facts`, `bytes`,
-        and `latency_ms`, the median of one text on one thread; and the `ParityError` of an int8
-        file that costs too much, which is then left out, or None.
+        and `latency_ms`, the median of one text on one thread; the last two also of `beside`; and
+        the `ParityError` of an int8 file that costs too much, which is then left out, or None.
 
     Raises:
         ParityError: the float32 file does not predict what the model predicts.
@@ -39,27 +43,29 @@ def export_bundle(task, model, directory, length, tokenizer, batches, doing=lamb
     batches = task.fixed_batches(batches, length, ROWS)
     with folder_aside(directory) as aside:
         facts, failure = {}, None
-        files = {FLOAT32_FILE: None, INT8_FILE: DYNAMIC_INT8}
+        files, logits = {FLOAT32_FILE: None, INT8_FILE: DYNAMIC_INT8}, None
         doing(f"converting {' and '.join(files)}")
         export_tflite_files(model, {aside / name: files[name] for name in files}, length)
         for name, quantize in files.items():
-            kind = quantize or FLOAT32
+            kind, path = quantize or FLOAT32, aside / name
             doing(f"comparing {name} with the model")
+            if task.kind and logits is None:
+                logits = model_logits(model, batches)
             try:
-                parity = check_parity(task, model, aside / name, batches, PREDICTIONS, kind)
+                parity = check_parity(task, model, path, batches, PREDICTIONS, kind, logits)
             except ParityError as error:
                 if not quantize:
                     raise
                 failure = error
-                (aside / name).unlink()
+                path.unlink()
                 continue
-            size = (aside / name).stat().st_size
-            facts[name] = parity.facts(task.primary.key) | {"bytes": size}
+            facts[name] = parity.facts(task.primary.key)
         doing("timing the files")
         rows = task.rows_to_time(next(iter(batches)))
-        latency = measure_latency({name: aside / name for name in facts}, rows)
-        for name, milliseconds in latency.items():
-            facts[name]["latency_ms"] = milliseconds
+        paths = {name: aside / name for name in facts} | (beside or {})
+        for name, milliseconds in measure_latency(paths, rows).items():
+            measured = {"bytes": paths[name].stat().st_size, "latency_ms": milliseconds}
+            facts[name] = facts.get(name, {}) | measured
         doing(f"writing {SAVED_MODEL}")
         export_saved_model(model, aside / SAVED_MODEL, length)
         tokenizer.save(aside, model.config.model_type, length)

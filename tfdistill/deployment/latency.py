@@ -12,7 +12,7 @@ LOWEST_IDS = 100  # every vocabulary has these ids; which ids are read takes no 
 TOKEN_INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 
 
-def measure_latency(paths, rows=(), runs=50, threads=1, open_file=LiteModel):
+def measure_latency(paths, rows=(), runs=100, threads=1, open_file=LiteModel):
     """Times the files in LiteRT, one run of each after the other, round after round.
 
     Taking turns spreads the machine's other work over all files, and the median ignores its

@@ -57,7 +57,7 @@ class ParityResult:
         }
 
 
-def check_parity(task, model, tflite_path, batches, limit, kind=FLOAT32):
+def check_parity(task, model, tflite_path, batches, limit, kind=FLOAT32, logits=None):
     """Compares an exported file with its model on held-out examples.
 
     Args:
@@ -69,6 +69,8 @@ def check_parity(task, model, tflite_path, batches, limit, kind=FLOAT32):
         limit: largest number of predictions to compare; such tasks compare all.
         kind: "float32": no logit may differ by more than 1e-4 of the largest one.
             "dynamic_int8": the quality must be kept (`Task.keeps_quality`).
+        logits: what `model_logits` returned for the model and the batches, for tasks whose
+            examples have labels; None: they are computed.
 
     Returns:
         A `ParityResult`.
@@ -82,20 +84,34 @@ def check_parity(task, model, tflite_path, batches, limit, kind=FLOAT32):
         raise ValueError(f"kind must be {FLOAT32!r} or {DYNAMIC_INT8!r}, not {kind!r}")
     lite = LiteModel(tflite_path)
     if task.kind:
-        result = _compare_metrics(task, model, lite, batches)
+        for batch in batches:
+            _require_length(lite, batch)
+        logits = model_logits(model, batches) if logits is None else logits
+        result = _compare_metrics(task, logits, lite, batches)
     else:
         result = _compare_predictions(task, model, lite, batches, limit)
     _require_parity(task, result, lite.path, kind)
     return result
 
 
-def _compare_metrics(task, model, lite, batches):
-    """Measures file and model by the task's metrics: a `ParityResult`."""
-    largest, found, positions = np.zeros(2), ([], []), 0
-    for batch in batches:
-        _require_length(lite, batch)
-        names = [name for name in TOKEN_INPUTS if name in batch]
-        keras = np.asarray(model({name: batch[name] for name in names})["logits"], np.float32)
+def model_logits(model, batches):
+    """A model's logits, to compare several files of it with.
+
+    Args:
+        model: the `Model` of a task whose examples have labels.
+        batches: what `Task.fixed_batches` returned.
+
+    Returns:
+        list of float32 arrays, one for each batch.
+    """
+    inputs = ({name: batch[name] for name in TOKEN_INPUTS if name in batch} for batch in batches)
+    return [np.asarray(model(each)["logits"], np.float32) for each in inputs]
+
+
+def _compare_metrics(task, logits, lite, batches):
+    """Measures a file and its model's logits by the task's metrics: a `ParityResult`."""
+    largest, of_file, positions = np.zeros(2), [], 0
+    for batch, keras in zip(batches, logits, strict=True):
         of_lite = np.zeros_like(keras)
         for inputs, (row,), _ in task.single_inputs(batch):
             real = batch["attention_mask"][row] > 0
@@ -105,11 +121,10 @@ def _compare_metrics(task, model, lite, batches):
             pair = [each[real] if each.ndim > 1 else each for each in pair]
             largest = np.maximum(largest, [np.abs(pair[0] - pair[1]).max(), np.abs(pair[0]).max()])
             positions += 1
-        for each, logits in zip(found, (keras, of_lite), strict=True):
-            each.append(logits)
+        of_file.append(of_lite)
     if not positions:
         raise UserError("`test_data` has no examples to compare files on: add some")
-    of_keras, of_lite = (_evaluate_logits(task, each, batches) for each in found)
+    of_keras, of_lite = (_evaluate_logits(task, each, batches) for each in (logits, of_file))
     metric, pair = task.primary, ("lite", "keras")
     sums = {"keras": of_keras.sums, "lite": of_lite.sums}
     errors = paired_errors(sums, [pair], of_sums(task.compared)).differences["-".join(pair)]

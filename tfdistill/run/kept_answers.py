@@ -29,7 +29,7 @@ def answers_of(context, source, teacher, precision):
         float32 (rows, outputs) or (tokens, outputs): see `data.labelled.answers`.
 
     Raises:
-        UserError: the logits are NaN or infinite, or the stored file is damaged.
+        UserError: the logits are NaN or infinite.
     """
     identity = {
         "version": VERSION,

@@ -57,7 +57,8 @@ class Corpus(Settings):
     shards_dir: Annotated[
         str,
         Option(
-            "Folder that keeps tokenised corpora between runs.",
+            "Folder that keeps tokenised corpora between runs, and for tasks with labels the "
+            "teacher's logits and TFLite files.",
             path=PATH,
             source=True,
             effect=NOTHING,

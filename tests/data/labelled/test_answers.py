@@ -10,7 +10,6 @@ from tfdistill.data.labelled.encoding import SECOND, SPECIAL
 from tfdistill.data.labelled.sources import encode_classes, encode_spans, encode_tags
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.data.tokenizer_files import SPECIAL_TOKENS
-from tfdistill.system.errors import UserError
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 WORDS = "the whale sank a ship unquestionably off nantucket".split()
@@ -160,11 +159,15 @@ def test_answers_are_computed_once(tmp_path):
     assert len(calls) == 1
     kept_answers(tmp_path / "kept", {"teacher": "b", "length": 8}, compute)
     assert len(calls) == 2
-    (path, _) = sorted((tmp_path / "kept").glob("*/logits.npy"))
-    path.write_bytes(path.read_bytes()[:-4])
-    with pytest.raises(UserError, match=f"logits.npy is damaged .* delete {path.parent}"):
-        for teacher in "ab":
-            kept_answers(tmp_path / "kept", {"teacher": teacher, "length": 8}, compute)
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[:-4], lambda content: content + b"0"])
+def test_damaged_answers_are_computed_again(tmp_path, damage):
+    kept_answers(tmp_path, {"teacher": "a"}, lambda: np.ones((3, 2)))
+    (path,) = tmp_path.glob("*/logits.npy")
+    path.write_bytes(damage(path.read_bytes()))
+    found = kept_answers(tmp_path, {"teacher": "a"}, lambda: np.zeros((3, 2)))
+    assert found.tolist() == [[0, 0]] * 3
 
 
 def test_sources_of_other_examples_are_refused(tokenizer):

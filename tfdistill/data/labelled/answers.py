@@ -4,20 +4,15 @@ Logits of classes and scores belong to rows, (rows, outputs). Those of tags and 
 tokens, (tokens, outputs): the tokens of all rows one after the other, as in `EncodedTexts`.
 """
 
-import hashlib
-import json
-from pathlib import Path
-
 import numpy as np
 
 from tfdistill.data.cached_batches import ANSWERED, PREFIX
 from tfdistill.data.labelled.aligned_tokens import same_spans, same_words
 from tfdistill.data.labelled.batches import EXAMPLE, LabelledEvaluationBatches
-from tfdistill.system.errors import UserError
-from tfdistill.system.files import folder_aside, locked
+from tfdistill.system.kept import kept_folder
 
 LOGITS = PREFIX + "logits"
-ARRAY, MANIFEST = "logits.npy", "manifest.json"
+ARRAY = "logits.npy"
 
 
 def collect_logits(logits_of, source):
@@ -51,31 +46,20 @@ def kept_answers(folder, identity, compute):
 
     Args:
         folder: the folder of all stored answers; each set of them has a folder in it.
-        identity: dict of what they depend on, such as digests of the teacher and of its source;
-            its values are written as JSON.
+        identity: dict of what they depend on, such as digests of the teacher and of its source.
         compute: function without arguments that returns the logits (see `collect_logits`).
 
     Returns:
         float32 array.
 
     Raises:
-        UserError: the stored file is damaged.
         OSError: they could not be written.
     """
-    text = json.dumps(identity, sort_keys=True, indent=1)
-    path = Path(folder) / hashlib.sha256(text.encode()).hexdigest()[:16]
-    if not path.exists():
-        logits = np.asarray(compute(), np.float32)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with locked(path.with_name(f"{path.name}.lock")):
-            if not path.exists():  # another run may have stored them
-                with folder_aside(path) as aside:
-                    (aside / MANIFEST).write_text(text + "\n", "utf-8")
-                    np.save(aside / ARRAY, logits, allow_pickle=False)
-    try:
-        return np.load(path / ARRAY, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path / ARRAY} is damaged ({error}): delete {path}") from None
+
+    def make(aside):
+        np.save(aside / ARRAY, np.asarray(compute(), np.float32), allow_pickle=False)
+
+    return np.load(kept_folder(folder, identity, make) / ARRAY, allow_pickle=False)
 
 
 def with_answers(source, teacher_source, logits):

@@ -2,13 +2,9 @@
 
 import time
 
-from tfdistill.deployment.bundle import ROWS, export_bundle
-from tfdistill.deployment.latency import measure_latency
-from tfdistill.deployment.tflite import DYNAMIC_INT8, export_tflite_files
-from tfdistill.run.metrics import TEACHER_FILE, TEACHER_INT8_FILE
+from tfdistill.deployment.bundle import export_bundle
 from tfdistill.run.stages.stage import Stage
-
-LATENCY_RUNS = 100
+from tfdistill.run.teacher_files import teacher_files
 
 
 class Export(Stage):
@@ -24,17 +20,17 @@ class Export(Stage):
         """
         started = time.perf_counter()
         line = context.console.progress(self.name, None)
-        length, test = context.config.length, context.splits.test
-        files, failure = export_bundle(
-            context.task,
-            context.models.saved("student"),
-            context.directory.export,
-            length,
-            context.tokenizer,
-            test,
-            line.note,
-        )
-        _time_beside_teacher(context, files, line.note)
+        with teacher_files(context, line.note) as beside:
+            files, failure = export_bundle(
+                context.task,
+                context.models.saved("student"),
+                context.directory.export,
+                context.config.length,
+                context.tokenizer,
+                context.splits.test,
+                line.note,
+                beside,
+            )
         for name, facts in files.items():
             if "agreement" in facts:
                 context.console.say(
@@ -44,24 +40,3 @@ class Export(Stage):
                 )
         context.console.warn(filter(None, [context.models.saved("student").head.note]))
         context.finish(self.name, started, files=files, failure=str(failure) if failure else "")
-
-
-def _time_beside_teacher(context, files, note):
-    """Adds sizes and latencies of all files to `files`, the teacher's among them."""
-    directory = context.directory
-    if not directory.teacher.is_dir() or context.models.saved("teacher").head is None:
-        return
-    teacher_files = {TEACHER_FILE: None, TEACHER_INT8_FILE: DYNAMIC_INT8}
-    note(f"converting {' and '.join(teacher_files)}, for the comparison")
-    by_path = {directory.checkpoints / name: kind for name, kind in teacher_files.items()}
-    export_tflite_files(context.models.saved("teacher"), by_path, context.config.length)
-    paths = {name: directory.export / name for name in files}
-    paths |= {path.name: path for path in by_path}
-    note("timing all files")
-    task, length = context.task, context.config.length
-    rows = task.rows_to_time(next(iter(task.fixed_batches(context.splits.test, length, ROWS))))
-    for name, milliseconds in measure_latency(paths, rows, runs=LATENCY_RUNS).items():
-        size = paths[name].stat().st_size
-        files[name] = files.get(name, {}) | {"bytes": size, "latency_ms": milliseconds}
-    for name in teacher_files:
-        paths[name].unlink()

@@ -1,0 +1,63 @@
+"""Folders of computed files that are kept between runs: each is made once."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from tfdistill.system.files import folder_aside, locked
+
+MANIFEST = "manifest.json"  # of each folder
+
+
+def kept_folder(root, identity, make):
+    """Returns the folder of files that depend on `identity` alone; a missing one is made.
+
+    A folder is named by the digest of its identity. Its manifest holds the identity and the SHA-256
+    of each file; a folder that does not have these files is made again.
+
+    Args:
+        root: folder of all folders of this kind; created if missing.
+        identity: dict of what the files depend on, such as digests of a model and of its data; its
+            values are written as JSON.
+        make: function of an empty folder that writes the files into it.
+
+    Returns:
+        `pathlib.Path` of the folder.
+
+    Raises:
+        OSError: it could not be written.
+    """
+    name = hashlib.sha256(json.dumps(identity, sort_keys=True, indent=1).encode()).hexdigest()[:16]
+    path = Path(root) / name
+    if _is_whole(path, identity):
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with locked(path.with_name(f"{name}.lock")):
+        if not _is_whole(path, identity):  # another run may have made it in the meantime
+            with folder_aside(path) as aside:
+                make(aside)
+                digests = {file.name: file_digest(file) for file in sorted(aside.iterdir())}
+                manifest = json.dumps({"identity": identity, "sha256": digests}, indent=1)
+                (aside / MANIFEST).write_text(manifest + "\n", "utf-8")
+    return path
+
+
+def file_digest(path):
+    """SHA-256 of a file: a str.
+
+    Args:
+        path: the file.
+    """
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _is_whole(path, identity):
+    """Whether a folder holds the files of its manifest, made from this identity."""
+    try:
+        manifest = json.loads((path / MANIFEST).read_bytes())
+        return manifest["identity"] == json.loads(json.dumps(identity)) and all(
+            file_digest(path / name) == digest for name, digest in manifest["sha256"].items()
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
