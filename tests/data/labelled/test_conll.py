@@ -124,3 +124,27 @@ def test_bilou_and_tags_of_no_scheme():
     assert find_scheme([["NN", "O"]]) == OTHER
     # An error in BIO is none of IOB1: another entity begins with B- after a word outside.
     assert find_scheme([["O", "I-x", "O", "B-x"]]) == BIO
+
+
+def test_lines_of_several_words_are_left_out():
+    """CoNLL-U numbers words: 1-2 stands for two of them, 2.1 for one that the text has not."""
+    rows = ["# text = vámonos al mar", "1-2 vámonos _ _", "1 vamos VERB O", "2 nos PRON O"]
+    rows += ["2.1 hay _ _", "3-4 al _ _", "3 a ADP O", "4 el DET B-SEA", "5 mar NOUN I-SEA", ""]
+    rows += ["1 mar NOUN B-SEA", ""]
+    text = "\n".join(row if row.startswith("#") else "\t".join(row.split()) for row in rows)
+    found, notes, _ = read(text)
+    assert found[0][:2] == ("vamos nos a el mar", "O O O B-SEA I-SEA")
+    assert found[1][:2] == ("mar", "B-SEA") and len(found) == 2
+    assert notes == (
+        "a.conll: words from column 2, tags from column 4 of 4",
+        "a.conll: 3 lines with numbers such as 3-4 or 5.1 left out",
+    )
+    assert read(text, tag="3")[0][0][1] == "VERB PRON ADP DET NOUN"
+    ten = "1-2\tal" + "\t_" * 8 + "\n1\ta\ta\tADP" + "\t_" * 6 + "\n2\tel\tel\tDET" + "\t_" * 6
+    found, notes, _ = read(ten)
+    assert found[0][:2] == ("a el", "ADP DET") and "tags from column 4 of 10" in notes[0]
+
+
+def test_numbers_that_count_nothing_are_words():
+    assert read("7 CD B-x\n8 CD O\n")[0][0][:2] == ("7 8", "B-x O")
+    assert read("1 O\n2 O\n\n1 B-x\n")[0][0][0] == "1 2"

@@ -10,8 +10,10 @@ DOCUMENT = "-DOCSTART-"
 MOST_WORDS = 1000  # of a file of one sentence
 HEADER_WORDS = frozenset("token tokens word words text form".split())
 HEADER_TAGS = frozenset("tag tags label labels ner ner_tag ner_tags upos pos".split())
+NUMBERED, UPOS = 10, 3  # columns of CoNLL-U, and the index of its parts of speech
 _BLANKS = re.compile("[ \t]+")
 _ENTITY_TAG = re.compile(r"O|[BIESLU]-\S+")
+_NUMBER = re.compile(r"\d+([-.]\d+)?")
 
 
 def read_conll(file, text, reading, bad):
@@ -22,6 +24,10 @@ def read_conll(file, text, reading, bad):
     tags of entities. Lines of -DOCSTART- and comments are left out: lines with # that have another
     number of columns, or no tag of entities where all other lines have one. A bad row leaves its
     sentence out.
+
+    If the first of three or more columns numbers the words of each sentence, as in CoNLL-U, the
+    second has the words. Lines of several words, numbered 3-4, and of words that the text has not,
+    numbered 5.1, are left out.
 
     Args:
         file: its name in messages.
@@ -47,7 +53,14 @@ def read_conll(file, text, reading, bad):
         for number, fields in rows
         if not fields or not _is_aside(fields, width, tagged)
     ]
-    word, tag, first, note = _columns(file, rows, reading, width)
+    numbered, notes = _are_numbered(rows, width), ()
+    if numbered:
+        whole = [(number, fields) for number, fields in rows if not fields or fields[0].isdecimal()]
+        if len(whole) < len(rows):
+            left_out = len(rows) - len(whole)
+            notes = (f"{file}: {left_out:,} lines with numbers such as 3-4 or 5.1 left out",)
+        rows = whole
+    word, tag, first, note = _columns(file, rows, reading, (width, numbered))
     if word == tag:
         raise UserError(
             f"{file}: one column only, {width} wide: a word and its tag are needed in each line, "
@@ -56,7 +69,19 @@ def read_conll(file, text, reading, bad):
     examples = _sentences(file, rows[first:], (word, tag, width), bad)
     if len(examples) == 1 and len(examples[0].words) > MOST_WORDS:
         raise UserError(f"{file}: no empty line: one is needed after each sentence")
-    return examples, note
+    return examples, (*note, *notes)
+
+
+def _are_numbered(rows, width):
+    """Whether the first of several columns numbers the words of each sentence."""
+    before, known = [], set()
+    for _, fields in rows:
+        if fields and not _NUMBER.fullmatch(fields[0]):
+            return False
+        if fields and not before:
+            known.add(re.split("[-.]", fields[0])[0])
+        before = fields
+    return width > 2 and bool(known) and known <= {"0", "1"}
 
 
 def _split(line, tabs):
@@ -83,8 +108,9 @@ def _has_entity_tag(fields):
     return any(map(_ENTITY_TAG.fullmatch, fields))
 
 
-def _columns(file, rows, reading, width):
+def _columns(file, rows, reading, form):
     """(index of the words' column, of the tags', first row of data, notes)."""
+    width, numbered = form
     place, head = next(((i, fields) for i, (_, fields) in enumerate(rows) if fields), (0, []))
     text = "" if reading.text == "text" and "text" not in head else reading.text
     tag = reading.tag
@@ -99,8 +125,11 @@ def _columns(file, rows, reading, width):
         notes = (f"{file}: words from column {head[word_at]!r}, tags from {head[tag_at]!r}",)
         return word_at, tag_at, first, notes
     reverse = not text and not tag and _tags_come_first(rows)
-    word_at = _position(file, text, "text_column", width, width - 1 if reverse else 0)
-    tag_at = _position(file, tag, "tag_column", width, 0 if reverse else width - 1)
+    usual = (width - 1, 0) if reverse else (int(numbered), width - 1)
+    if numbered and width == NUMBERED:
+        usual = 1, UPOS
+    word_at = _position(file, text, "text_column", width, usual[0])
+    tag_at = _position(file, tag, "tag_column", width, usual[1])
     notes = ()
     if width > 2 or reverse:
         notes = (
