@@ -9,7 +9,9 @@ import sys
 import pytest
 
 from tfdistill.data.labelled import hub
+from tfdistill.data.labelled.bad_rows import BadRows
 from tfdistill.data.labelled.examples import LabelledData, Reading, TextExample
+from tfdistill.data.labelled.glue import glue_set, read_glue
 from tfdistill.data.labelled.opening import open_labelled
 from tfdistill.data.labelled.statistics import facts_of
 from tfdistill.system.errors import UserError
@@ -164,15 +166,69 @@ def test_a_tag_that_train_lacks(write):
     assert any("1 held-out words have tags that train lacks: B-y" in note for note in data.notes)
 
 
-def test_test_data_without_labels_are_left_out(write):
-    rows = "".join(json.dumps({"text": a, "label": None}) + "\n" for a, _ in ROWS)
-    data = open_labelled(
-        "text", train_data=write("train.csv", CSV), test_data=write("t.jsonl", rows)
-    )
+UNLABELLED = {
+    "t.csv": "id,text\n7,new\n8,newer\n",
+    "u.csv": "text,label\nnew,\nnewer, \n",
+    "v.csv": "text\nnew\nnewer\n",
+    "t.jsonl": '{"text": "new", "label": null}\n{"text": "newer"}\n',
+    "u.jsonl": '{"text": "new"}\n{"text": "newer"}\n',
+}
+
+
+@pytest.mark.parametrize("name", UNLABELLED)
+def test_test_data_without_labels_are_left_out(write, name):
+    """Validation data are the test split then, as told in a line; without them, it is cut."""
+    files = dict(train_data=write("train.csv", CSV), test_data=write(name, UNLABELLED[name]))
+    data = open_labelled("text", **files)
     assert len(data.splits["test"]) == 6 and "test" in data.facts["cut_from_train"]
-    assert any("t.jsonl: without labels" in note for note in data.notes)
-    with pytest.raises(UserError, match="no row has a label"):
-        open_labelled("text", train_data=write("t.jsonl", rows))
+    assert any(f"{name}: without labels, left out as test split" in note for note in data.notes)
+    held_out = write("valid.csv", "text,label\nsome,yes\n")
+    data = open_labelled("text", **files, validation_data=held_out)
+    assert [e.text for e in data.splits["test"]] == ["some"]
+    assert data.facts["cut_from_train"] == ["validation"] and not data.facts["bad_rows"]
+    assert f"{held_out}: is the test split instead" in data.notes
+    if name != "t.csv":  # whose first column may be a label
+        with pytest.raises(UserError, match="label_column"):
+            open_labelled("text", train_data=files["test_data"])
+        with pytest.raises(UserError, match="no row has a label: .* the command predict") as caught:
+            open_labelled("text", test_data=files["test_data"])
+        assert "\n" not in str(caught.value)
+
+
+def test_other_tasks_have_test_data_without_labels_too(write):
+    rows = [{"tokens": [f"a{i}", "b"], "tags": ["O", "B-x"]} for i in range(40)]
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    test = write("t.jsonl", '{"tokens": ["a", "b"]}\n')
+    data = open_labelled("tags", train_data=write("a.jsonl", lines), test_data=test)
+    assert len(data.splits["test"]) == 4 and any("without labels" in n for n in data.notes)
+    with pytest.raises(UserError, match="no row has a label: set tag_column"):
+        open_labelled("tags", test_data=test)
+    scores = "text,score\n" + "".join(f"text {i},{i}\n" for i in range(40))
+    test = write("t.csv", "text,score\nnew,\n")
+    data = open_labelled("numbers", train_data=write("a.csv", scores), test_data=test)
+    assert len(data.splits["test"]) == 5 and any("without labels" in n for n in data.notes)
+    answer = {"text": ["b"], "answer_start": [2]}
+    rows = [{"question": f"q{i}", "context": f"a b {i}", "answers": answer} for i in range(40)]
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    test = write("q.jsonl", '{"question": "q", "context": "a b"}\n')
+    data = open_labelled("spans", train_data=write("b.jsonl", lines), test_data=test)
+    assert len(data.splits["test"]) == 4 and any("without labels" in n for n in data.notes)
+
+
+def test_the_label_column_of_the_training_data_counts(write):
+    train = CSV.replace("label", "author")
+    test = write("t.csv", "author,text,n\nno,newer,1\n")
+    files = dict(train_data=write("train.csv", train), test_data=test)
+    data = open_labelled("text", **files, reading=Reading(label="author"))
+    assert [(e.text, e.label) for e in data.splits["test"]] == [("newer", "no")]
+    both = open_labelled("text", **files)
+    assert both.splits["test"] == data.splits["test"]
+    named = write("t.csv", "text,author\nnewer,no\n")
+    alone = open_labelled("text", test_data=named)  # of two columns the other one
+    assert alone.splits["test"][0].label == "no"
+    partly = write("t.csv", "text,author\nnewer,no\nnew,\n")
+    with pytest.raises(UserError, match="t.csv:3: no label"):
+        open_labelled("text", train_data=write("train.csv", train), test_data=partly)
 
 
 def test_a_forced_format(write):
@@ -226,6 +282,92 @@ def test_mnli_has_two_development_files(write, tmp_path):
         data = open_labelled("text", task_data=f"glue/{name}", data_dir=str(tmp_path))
         assert data.labels == ("entailment", "neutral", "contradiction")
         assert data.splits["test"][0].text == text
+
+
+# Headers as GLUE publishes them, a row's form, and the class of each label.
+PARSES = "sentence1_binary_parse\tsentence2_binary_parse\tsentence1_parse\tsentence2_parse"
+MNLI = f"index\tpromptID\tpairID\tgenre\t{PARSES}\tsentence1\tsentence2\t"
+MNLI_ROW = "{i}\t1\t1n\tfiction\t( a )\t( b )\t(ROOT a)\t(ROOT b)\t{a}\t{b}\t"
+ENTAILED = {"entailment": "entailment", "not_entailment": "not_entailment"}
+INFERRED = {each: each for each in ("entailment", "neutral", "contradiction")}
+PUBLISHED = {
+    "qqp": (
+        "id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n",
+        "{i}\t{i}\t9{i}\t{a}\t{b}\t{label}\n",
+        {"0": "not_duplicate", "1": "duplicate"},
+        ["f1", "accuracy"],
+    ),
+    "qnli": (
+        "index\tquestion\tsentence\tlabel\n", "{i}\t{a}\t{b}\t{label}\n", ENTAILED, ["accuracy"],
+    ),
+    "rte": (
+        "index\tsentence1\tsentence2\tlabel\n", "{i}\t{a}\t{b}\t{label}\n", ENTAILED,
+        ["accuracy"],
+    ),
+    "wnli": (
+        "index\tsentence1\tsentence2\tlabel\n", "{i}\t{a}\t{b}\t{label}\n",
+        {"0": "not_entailment", "1": "entailment"}, ["accuracy"],
+    ),
+    "mnli": (MNLI + "label1\tgold_label\n", MNLI_ROW + "x\t{label}\n", INFERRED, ["accuracy"]),
+    "mnli-mismatched": (
+        MNLI + "label1\tgold_label\n", MNLI_ROW + "x\t{label}\n", INFERRED, ["accuracy"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_glue_as_it_is_published(write, tmp_path, name):
+    """Columns, names of classes and their order, metrics, dev as test, quotes, broken rows."""
+    header, form, labels, metrics = PUBLISHED[name]
+    values = list(labels)
+
+    def rows(split):
+        return [
+            form.format(i=i, a=f'"{split} {i}', b=f"b {i}", label=values[i % len(values)])
+            for i in range(60)
+        ]
+
+    dev = header.replace("label1\t", "label1\tlabel2\tlabel3\tlabel4\tlabel5\t"), "x\tx\tx\tx\tx\t"
+    write("train.tsv", header + "".join(rows("train")))
+    for split in ("dev", "dev_matched", "dev_mismatched"):
+        lines = "".join(row.replace("\tx\t", "\t" + dev[1]) for row in rows(split))
+        write(f"{split}.tsv", dev[0] + lines)
+    given = dict(task_data=f"glue/{name}", data_dir=str(tmp_path))
+    data = open_labelled("text", **given)
+    assert data.labels == tuple(labels.values())
+    suffix = {"mnli": "_matched", "mnli-mismatched": "_mismatched"}.get(name, "")
+    test = data.splits["test"]
+    assert [(e.text, e.pair) for e in test[:2]] == [
+        (f'"dev{suffix} 0', "b 0"), (f'"dev{suffix} 1', "b 1")
+    ]  # fmt: skip
+    assert [e.label for e in test[:3]] == [labels[values[i % len(values)]] for i in range(3)]
+    assert list(map(len, data.splits.values())) == [54, 6, 60]
+    assert "the development file of GLUE is the test split" in data.notes
+    assert list(glue_set(given["task_data"]).metrics) == metrics
+    broken = rows("train")
+    broken[3] = "3\tbroken\n"
+    write("train.tsv", header + "".join(broken))
+    with pytest.raises(UserError, match="train.tsv:5: 2 columns, not "):
+        open_labelled("text", **given)
+    data = open_labelled("text", **given, reading=Reading(skip_bad_rows=True))
+    assert data.facts["bad_rows"] == 1 and sum(map(len, data.splits.values())) == 119
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "counts"),
+    [
+        ("QNLI", 5463, {"entailment", "not_entailment"}),
+        ("WNLI", 71, {"not_entailment", "entailment"}),
+        ("CoLA", 1043, {"unacceptable", "acceptable"}),
+    ],
+)
+def test_development_files_of_glue(shared_data, name, rows, counts):
+    path = shared_data / "glue" / name / "dev.tsv"
+    if not path.is_file():
+        pytest.skip(f"no {path}")
+    bad = BadRows()
+    examples = read_glue(glue_set(f"glue/{name}"), str(path), path.read_text("utf-8"), bad)
+    assert len(examples) == rows and {each.label for each in examples} == counts
 
 
 def test_a_label_that_glue_has_not(write, tmp_path):

@@ -189,7 +189,7 @@ def test_nan_is_no_class():
 def test_json_lines_and_lists():
     lines = '{"text": "a", "label": 1}\n\n{"text": "b", "label": true}\n{"text": "c"}\n[1]\n{"t\n'
     bad = BadRows(skip=True)
-    found, _ = table_examples(read_json("a.jsonl", lines, bad), "text", Reading(), bad)
+    found, *_ = table_examples(read_json("a.jsonl", lines, bad), "text", Reading(), bad)
     assert [(e.text, e.label, e.origin) for e in found] == [
         ("a", "1", "a.jsonl:1"),
         ("b", "True", "a.jsonl:3"),
@@ -209,7 +209,7 @@ def test_json_lines_and_lists():
 
 def test_labels_that_no_row_has():
     table = read_json("a.jsonl", '{"text": "a", "label": null}\n' * 2, BadRows())
-    found, _ = table_examples(table, "text", Reading(), BadRows())
+    found, *_ = table_examples(table, "text", Reading(), BadRows())
     assert [each.label for each in found] == [None, None]
 
 

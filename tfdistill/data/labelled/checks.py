@@ -2,7 +2,7 @@
 
 import collections
 
-from tfdistill.data.labelled.examples import TaggedExample
+from tfdistill.data.labelled.examples import SpanExample, TaggedExample
 from tfdistill.system.errors import UserError
 
 MOST_NAMED = 12  # labels in a message
@@ -27,7 +27,10 @@ def labelled_splits(splits):
         if not examples or _label(examples[0]) is not None:
             found[split] = examples
         elif split == "train" or len(splits) == 1:
-            raise UserError(f"{_file(examples[0])}: no row has a label: set `label_column`")
+            raise UserError(
+                f"{_file(examples[0])}: no row has a label: set `{_setting(examples[0])}`"
+                + ", or let the command predict label them" * (split != "train")
+            )
         else:
             notes.append(f"{_file(examples[0])}: without labels, left out as {split} split")
     if "test" in splits and "test" not in found and "validation" in found:
@@ -127,7 +130,13 @@ def _checked_tags(splits):
 def _label(example):
     if isinstance(example, TaggedExample):
         return example.tags
-    return getattr(example, "label", "")  # a span's label may be no answer
+    if isinstance(example, SpanExample):
+        return example.answers
+    return example.label
+
+
+def _setting(example):
+    return "tag_column" if isinstance(example, TaggedExample) else "label_column"
 
 
 def _file(example):

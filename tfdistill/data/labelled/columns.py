@@ -68,13 +68,15 @@ def named_columns(reading):
     return tuple(filter(None, (text, reading.pair, reading.label, reading.tag)))
 
 
-def choose_columns(table, kind, reading):
+def choose_columns(table, kind, reading, label=None):
     """Chooses the columns of a table.
 
     Args:
         table: `Table`.
         kind: a key of `ROLES`.
         reading: `Reading`; a column that it does not name is the only one with a usual name.
+        label: for held-out data, which may have no labels: name of the training data's column of
+            labels, "" if unknown. It is chosen where no other column fits, even if it is not there.
 
     Returns:
         (columns in the order of `ROLES[kind]`, None for a second text that is not there; a tuple of
@@ -91,8 +93,11 @@ def choose_columns(table, kind, reading):
     }
     chosen = {}
     roles = ROLES[kind]
+    own = next((role for role in roles if role.setting in ("label_column", "tag_column")), None)
+    if own and label is not None:
+        chosen[own] = _held_out_label(table, own, named[own.setting], label, roles)
     for role in roles:
-        if name := named[role.setting]:
+        if role not in chosen and (name := named[role.setting]):
             chosen[role] = _position_or_name(table, name, role)
     for role in roles:
         if role not in chosen:
@@ -101,8 +106,22 @@ def choose_columns(table, kind, reading):
     if len(set(found)) < len(found):
         twice = next(column for column in found if found.count(column) > 1)
         raise UserError(f"{table.file}: column {twice!r} cannot have two roles: {_cure(roles[0])}")
-    told = [f"{role.name} from {chosen[role]!r}" for role in roles if chosen[role] is not None]
+    told = [f"{role.name} from {chosen[role]!r}" for role in roles if chosen[role] in table.columns]
     return found, (f"{table.file}: {', '.join(told)}",)
+
+
+def _held_out_label(table, role, name, label, roles):
+    """The column of labels; if there is none, its name in the training data, "" if unknown."""
+    if label in table.columns or (not label and name in table.columns):
+        return label or name
+    if not label and is_position(name or "-"):
+        return _position_or_name(table, name, role)
+    if not label and len(table.columns) == 2:
+        return _guess(table, role, {}, roles)
+    fits = [column for column in table.columns if _plain(column) in role.usual]
+    if len(fits) > 1:
+        raise UserError(f"{table.file}: {_both(fits)}: {_cure(role)}")
+    return fits[0] if fits else label
 
 
 def _position_or_name(table, name, role):
@@ -132,11 +151,15 @@ def _guess(table, role, chosen, roles):
         return fits[0]
     if not role.required and not fits:
         return None
-    reason = f"{' and '.join(map(repr, fits))} both fit" if fits else "none has a usual name"
+    reason = _both(fits) if fits else "none has a usual name"
     raise UserError(
         f"{table.file}: which column is the {role.name}? Of {_listed(table)}, {reason}: "
         f"{_cure(role)}"
     )
+
+
+def _both(fits):
+    return f"{' and '.join(map(repr, fits))} both fit"
 
 
 def _cure(role):

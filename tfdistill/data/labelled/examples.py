@@ -49,7 +49,7 @@ class SpanExample:
         id: str, the question's key in its file.
         question, context: str.
         answers: tuple of (text, its first character in the context); () if the context has no
-            answer.
+            answer, None if it is unknown whether it has.
         group: key of the examples that stay in one split: the article.
         origin: file and the question's id.
     """
@@ -57,7 +57,7 @@ class SpanExample:
     id: str
     question: str
     context: str
-    answers: tuple = ()
+    answers: tuple | None = ()
     group: str | None = None
     origin: str = ""
 

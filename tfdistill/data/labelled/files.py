@@ -85,7 +85,7 @@ def _found(text, path, kind):
     return TSV if "\t" in first else CSV
 
 
-def read_file(path, setting, kind, reading, bad):
+def read_file(path, setting, kind, reading, bad, label=None):
     """Reads the examples of a file.
 
     Args:
@@ -94,15 +94,17 @@ def read_file(path, setting, kind, reading, bad):
         kind: "text", "numbers", "tags" or "spans".
         reading: `Reading`.
         bad: `BadRows`.
+        label: as for `choose_columns`.
 
     Returns:
-        (list of examples, tuple of notes).
+        (list of examples, tuple of notes, the column of labels; "" for formats without columns).
 
     Raises:
         UserError: the file or a row cannot be read.
     """
     text, path = read_checked(path, setting), Path(path)
     file, found = str(path), find_format(text, path, kind, reading.format)
+    column = ""
     if found == CONLL:
         examples, notes = read_conll(file, text, reading, bad)
     elif found == SQUAD:
@@ -114,8 +116,8 @@ def read_file(path, setting, kind, reading, bad):
             separators = _SEPARATORS[reading.format]
             named = named_columns(reading)
             table = read_separated(file, text, bad, named=named, separators=separators)
-        examples, notes = table_examples(table, kind, reading, bad)
+        examples, notes, column = table_examples(table, kind, reading, bad, label)
     if not examples:
         left_out = f", and {bad.counts[file]:,} bad rows" if bad.counts.get(file) else ""
         raise UserError(f"`{setting}`={path}: no examples in it{left_out}")
-    return examples, notes
+    return examples, notes, column

@@ -154,7 +154,7 @@ def read_glue(found, file, text, bad):
     """
     table = read_separated(file, text, bad, names=found.positions, quoted=False)
     reading = Reading(*found.columns)
-    examples, _ = table_examples(table, found.kind, reading, bad)
+    examples, *_ = table_examples(table, found.kind, reading, bad)
     if not found.labels:
         return examples
     names, renamed = dict(zip(found.values, found.labels, strict=True)), []

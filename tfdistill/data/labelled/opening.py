@@ -125,16 +125,18 @@ def _known(kind, task_data, data_dir, bad):
 
 def _named(kind, files, reading, bad):
     """Reads the files or data sets of the hub that settings name: (splits, tuple of notes)."""
-    splits, notes = {}, []
+    splits, notes, label = {}, [], ""
     for split, named in files.items():
         setting = f"{split}_data"
         if not named.startswith(PREFIX):
-            splits[split], more = read_file(named, setting, kind, reading, bad)
-            notes += more
+            given = None if split == "train" else label
+            splits[split], more, column = read_file(named, setting, kind, reading, bad, given)
+            notes, label = [*notes, *more], label or column
             continue
         for part, table in _wanted(hub_tables(named, setting), split, files).items():
-            splits[part], more = table_examples(table, kind, reading, bad)
-            notes += more
+            given = None if part == "train" else label
+            splits[part], more, column = table_examples(table, kind, reading, bad, given)
+            notes, label = [*notes, *more], label or column
     return splits, tuple(dict.fromkeys(notes))
 
 

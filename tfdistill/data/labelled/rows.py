@@ -1,6 +1,7 @@
 """Rows of tables turned into examples."""
 
 import ast
+import dataclasses
 import math
 
 from tfdistill.data.labelled.columns import choose_columns
@@ -9,7 +10,7 @@ from tfdistill.data.labelled.squad import span_example
 from tfdistill.system.errors import UserError
 
 
-def table_examples(table, kind, reading, bad):
+def table_examples(table, kind, reading, bad, label=None):
     """Turns the rows of a table into examples.
 
     Args:
@@ -19,19 +20,20 @@ def table_examples(table, kind, reading, bad):
             or a list of {"text", "answer_start"}.
         reading: `Reading`.
         bad: `BadRows`.
+        label: as for `choose_columns`.
 
     Returns:
-        (list of examples, tuple of notes). A row without a label is a bad one, unless no row has
-        one: their labels are None then.
+        (list of examples, tuple of notes, the column of labels). A row without a label is a bad
+        one, unless no row has one: their labels are None then.
 
     Raises:
         UserError: a row cannot be read, or there is no such column.
     """
-    columns, notes = choose_columns(table, kind, reading)
+    columns, notes = choose_columns(table, kind, reading, label)
     rows = list(table.rows)
-    # Test files of contests have no labels: no row with None, or -1 in data sets of the hub.
+    # Test files of contests have no labels: no such column, empty cells, or -1 on the hub.
     label = columns[1] if kind != "spans" else columns[2]
-    unknown = bool(rows) and all(row.get(label) is None for _, row in rows)
+    unknown = bool(rows) and all(_is_empty(row.get(label)) for _, row in rows)
     read = {"text": _text, "numbers": _text, "tags": _tagged, "spans": _span}[kind]
     examples = []
     for place, row in rows:
@@ -48,7 +50,7 @@ def table_examples(table, kind, reading, bad):
             f"{table.file}: every row has one word, but a row is a sentence: write a word and its "
             "tag per line, with a blank between them and an empty line after each sentence (CoNLL)"
         )
-    return examples, (*table.notes, *notes)
+    return examples, (*table.notes, *notes), label
 
 
 def read_number(value):
@@ -79,7 +81,7 @@ def _text(cells, origin, kind, known):
     pair = _filled(pair, "second text") if has_pair else None
     if unknown:
         label = None
-    elif label is None or (isinstance(label, str) and not label.strip()):
+    elif _is_empty(label):
         raise ValueError("no label")
     elif kind == "numbers":
         label = read_number(label)
@@ -90,6 +92,10 @@ def _text(cells, origin, kind, known):
     else:
         label = str(label).strip()
     return TextExample(text, pair, label, None, origin)
+
+
+def _is_empty(cell):
+    return cell is None or (isinstance(cell, str) and not cell.strip())
 
 
 def _filled(text, name):
@@ -127,4 +133,6 @@ def _listed(cell, name):
 def _span(cells, origin, kind, known):
     question, context, answers, name, title = cells
     texts = (str(name or origin), question, context)
+    if known[0]:
+        return dataclasses.replace(span_example(texts, [], title or context, origin), answers=None)
     return span_example(texts, answers, title or context, origin)
