@@ -37,7 +37,7 @@ def same_spans(student, teacher):
     A window of the student is compared with the teacher's window that shares most characters with
     it. A token's start is that of the teacher's token which holds its first character, its end that
     of the token which holds its last character; characters without a token count to the next token,
-    or to the one before. Special tokens are compared by their order.
+    or to the one before. Special tokens are compared by their order, and the last with the last.
 
     Args:
         student, teacher: `EncodedTexts` of the same questions and contexts, with `characters`.
@@ -59,7 +59,9 @@ def same_spans(student, teacher):
             overlaps, pairs = _overlapping(student.characters[mine], teacher.characters[theirs])
             found[mine[overlaps]] = theirs[pairs]
         mine, theirs = _tokens(student, row, SPECIAL), _tokens(teacher, other, SPECIAL)
-        found[mine] = theirs[np.minimum(np.arange(len(mine)), len(theirs) - 1)][:, None]
+        order = np.minimum(np.arange(len(mine)), len(theirs) - 1)
+        order[-1:] = len(theirs) - 1
+        found[mine] = theirs[order][:, None]
     return found
 
 
