@@ -86,9 +86,9 @@ def main(work, folder):
         weight_decay=0.0,
     )
     decay = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / len(batches))
-    losses, seconds = [], []
+    losses, seconds, processor = [], [], []
     for batch in batches:
-        start = time.perf_counter()
+        start, busy = time.perf_counter(), time.process_time()
         loss = step_loss(student, teacher, *batch)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(student.parameters(), CLIP)
@@ -97,7 +97,8 @@ def main(work, folder):
         decay.step()
         losses.append(loss.item())
         seconds.append(time.perf_counter() - start)
-    print(json.dumps({"losses": losses, "seconds": seconds}))
+        processor.append(time.process_time() - busy)
+    print(json.dumps({"losses": losses, "seconds": seconds, "processor": processor}))
 
 
 if __name__ == "__main__":

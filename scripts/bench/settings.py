@@ -7,23 +7,30 @@ WEIGHTS = {"ce": 5.0, "mlm": 2.0, "cos": 1.0}
 ADAMW = {"learning_rate": 5e-4, "betas": (0.9, 0.98), "epsilon": 1e-6}  # decays linearly to 0
 CLIP = 5.0
 VOCABULARY, LENGTH, MASKED = 30_522, 128, 19
+TUNED = ADAMW | {"learning_rate": 1e-4}  # of fine-tuning
+DECAY = 0.01  # of its weights, not of biases and norms
 
 AS_IT_COMES, KEPT = "PyTorch as it comes", "PyTorch, kept memory"
 KERAS_HUB, OURS, OURS_16 = "KerasHub", "tfdistill", "tfdistill, bfloat16"
+FUSED = "PyTorch, fused AdamW"
 
 
 @dataclasses.dataclass(frozen=True)
 class Work:
-    """A training step without dropout: 30,522 words, 128 tokens in a row, float32 but for one side.
+    """A training step: 30,522 words, float32 but for one side.
 
     Args:
         title: for people.
         layers: of the model in training.
-        teacher_layers: of its teacher, whose logits it learns at all tokens; 0: masked LM alone.
+        teacher_layers: of its teacher, whose logits it learns at all tokens; 0: none.
         hidden: width of both.
         rows: in a batch.
         sides: who takes the step; the ratios are to the first.
         steps: how many are timed.
+        length: tokens in a row, with padding.
+        head_size: width of an attention head.
+        tuned: whether an encoder learns to classify sentences; else it learns masked LM.
+        dropout: rate of every dropout in the timed steps; losses are compared without.
     """
 
     title: str
@@ -33,21 +40,35 @@ class Work:
     rows: int
     sides: tuple
     steps: int
+    length: int = LENGTH
+    head_size: int = 64
+    tuned: bool = False
+    dropout: float = 0.0
 
     @property
     def heads(self):
-        return self.hidden // 64
+        return self.hidden // self.head_size
 
     @property
     def tokens(self):
-        return self.rows * LENGTH
+        return self.rows * self.length
+
+    @property
+    def adamw(self):
+        return TUNED if self.tuned else ADAMW
+
+    @property
+    def decay(self):
+        return DECAY if self.tuned else 0.0
 
     def operations(self):
         """Multiplications and additions of the matrix products that a step cannot do without.
 
         Backwards takes twice what forwards does. Logits of masked tokens are among those of all.
         """
-        layer = 2 * (12 * self.hidden**2 + 2 * LENGTH * self.hidden)  # per token
+        layer = 2 * (12 * self.hidden**2 + 2 * self.length * self.hidden)  # per token
+        if self.tuned:
+            return 3 * self.tokens * self.layers * layer
         vocabulary = 2 * self.hidden * VOCABULARY
         head = 2 * self.hidden**2
         projected = self.tokens if self.teacher_layers else self.rows * MASKED
@@ -56,6 +77,23 @@ class Work:
             self.tokens * self.teacher_layers * layer + projected * (vocabulary + head)
         )
         return 3 * student + teacher
+
+
+def _fine_tuning(length):
+    """The `Work` of a classifier of all-MiniLM-L6-v2's shape."""
+    return Work(
+        f"fine-tuning, 6 x 384, {length} tokens, 32 rows",
+        layers=6,
+        teacher_layers=0,
+        hidden=384,
+        rows=32,
+        sides=(FUSED, OURS),
+        steps=8,
+        length=length,
+        head_size=32,
+        tuned=True,
+        dropout=0.1,
+    )
 
 
 WORKS = {
@@ -86,4 +124,7 @@ WORKS = {
         sides=(KEPT, OURS, OURS_16),
         steps=4,
     ),
+    "tune_16": _fine_tuning(16),
+    "tune_32": _fine_tuning(32),
+    "tune_64": _fine_tuning(64),
 }

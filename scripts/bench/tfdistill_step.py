@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from settings import ADAMW, CLIP, TEMPERATURE, WEIGHTS, WORKS
+from settings import CLIP, TEMPERATURE, WEIGHTS, WORKS
 
-from tfdistill import recipes
+from tfdistill import recipes, tasks
 from tfdistill.distillation.distiller import Distiller
 from tfdistill.models.hugging_face.checkpoint import load_model
 from tfdistill.system import devices
@@ -24,6 +24,9 @@ from tfdistill.training.step import TrainStep
 
 
 def make_distiller(work, folder):
+    if work.tuned:
+        task = tasks.get("text_classification")
+        return Distiller(task.load(folder / "student"), task.without_teacher().phases[0])
     student = load_model(folder / "student")
     if not work.teacher_layers:
         return Distiller(student, recipes.get("mlm").phases[0])
@@ -33,26 +36,27 @@ def make_distiller(work, folder):
 
 
 def main(work, folder, precision="float32"):
-    machine, folder = devices.prepare("cpu", precision), Path(folder)
+    machine, work, folder = devices.prepare("cpu", precision), WORKS[work], Path(folder)
     arrays = dict(np.load(folder / "batches.npz"))
     steps = len(arrays["input_ids"])
     with devices.numerics(machine):
-        distiller = make_distiller(WORKS[work], folder)
+        distiller = make_distiller(work, folder)
     optimizer = build_optimizer(
         distiller.student.trainable_variables,
         OptimizerSettings(
             steps=steps,
             warmup_prop=0.0,
-            weight_decay=0.0,
+            weight_decay=work.decay,
             max_grad_norm=CLIP,
-            **ADAMW,
+            **work.adamw,
         ),
     )
-    losses, times = [], []
+    losses, times, processor = [], [], []
 
     def progress(_, row):
         losses.append(row["loss"])
         times.append(time.perf_counter())
+        processor.append(time.process_time())
 
     loop = TrainingLoop(
         TrainStep(distiller, optimizer, machine.jit_compile),
@@ -63,9 +67,10 @@ def main(work, folder, precision="float32"):
         observers=Observers(progress=progress, restored=lambda first, rows: None),
     )
     times.append(time.perf_counter())
+    processor.append(time.process_time())
     loop.run()
-    seconds = np.diff(times).tolist()
-    print(json.dumps({"losses": losses, "seconds": seconds}))
+    seconds, busy = np.diff(times).tolist(), np.diff(processor).tolist()
+    print(json.dumps({"losses": losses, "seconds": seconds, "processor": busy}))
 
 
 if __name__ == "__main__":

@@ -35,3 +35,13 @@ def test_losses_of_both_sides(work, tmp_path):
     np.testing.assert_allclose(rounded, theirs, rtol=1e-2)
     assert rounded != ours
     assert len(ours) == 3 and ours[0] != ours[1] != ours[2]
+
+
+def test_losses_of_fine_tuning(tmp_path):
+    run("make_inputs.py", "tune_16", tmp_path, 3)
+    ours, theirs = (
+        json.loads(run(script, "tune_16", tmp_path))["losses"]
+        for script in ("tfdistill_step.py", "pytorch_task_step.py")
+    )
+    np.testing.assert_allclose(ours, theirs, atol=5e-6, rtol=0)
+    assert len(ours) == 3 and ours[0] != ours[1] != ours[2]

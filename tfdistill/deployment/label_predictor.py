@@ -11,7 +11,7 @@ import numpy as np
 
 from tfdistill.data.labelled.encoded import EncodedExamples
 from tfdistill.data.labelled.encoding import SECOND, encode_texts, encode_windows, encode_words
-from tfdistill.data.text_tokenizer import load_text_tokenizer
+from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.deployment.predictor import tokenizer_beside
 from tfdistill.deployment.tflite import LiteModel
 from tfdistill.system.errors import UserError
@@ -32,7 +32,7 @@ class LabelPredictor:
     Args:
         run: function of a batch, a dict of int32 arrays (rows, length), to the logits, float32
             (rows, …).
-        tokenizer: a `TextTokenizer`.
+        tokenizer: a `Tokenizer`.
         facts: dict as in the metadata of files: `task`, `labels`, and `length`, most tokens of a
             row.
         lengths: tuple of the lengths of rows that `run` takes; () for any.
@@ -84,8 +84,7 @@ class LabelPredictor:
             rows = range(len(batch["input_ids"]))
             return np.stack([model.logits({n: a[row] for n, a in batch.items()}) for row in rows])
 
-        words = model.metadata["task"] == TAGS
-        tokenizer = load_text_tokenizer(tokenizer or tokenizer_beside(path), words)
+        tokenizer = load_tokenizer(tokenizer or tokenizer_beside(path))
         return cls(run, tokenizer, model.metadata, (model.length,))
 
     @classmethod
@@ -99,8 +98,7 @@ class LabelPredictor:
             raise UserError(
                 f"`model`={name} has no head for classes, a number, tags or answers: use another"
             )
-        words = model.head.task == TAGS
-        return cls.of_model(model, load_text_tokenizer(tokenizer or str(directory), words))
+        return cls.of_model(model, load_tokenizer(tokenizer or str(directory)))
 
     @classmethod
     def of_model(cls, model, tokenizer):
@@ -108,7 +106,7 @@ class LabelPredictor:
 
         Args:
             model: a `Model` with a head of `models.heads`.
-            tokenizer: a `TextTokenizer`.
+            tokenizer: a `Tokenizer`.
 
         Returns:
             A `LabelPredictor`.
