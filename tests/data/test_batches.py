@@ -17,7 +17,7 @@ from tfdistill.data.masking import evaluation_masking, training_masking
 from tfdistill.data.pipeline import as_dataset, taken_ahead
 from tfdistill.data.rows import Rows
 from tfdistill.data.shards import Shard, prepare
-from tfdistill.data.tokenizer import SPECIAL_TOKENS, load_tokenizer
+from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.run import plan
 from tfdistill.system.errors import UserError
 
@@ -163,7 +163,7 @@ def test_whole_words_of_the_sample(sample, tokenizer, smoothing):
 
 
 def test_whole_words_need_pieces(tmp_path):
-    tokens = [*SPECIAL_TOKENS, *"abc"]
+    tokens = [*"[PAD] [UNK] [CLS] [SEP] [MASK]".split(), *"abc"]
     (tmp_path / "vocab.txt").write_text("".join(f"{token}\n" for token in tokens))
     config = RunConfig(length=16, whole_word_masking=True)
     recipe = recipes.get(config.recipe, **dataclasses.asdict(config))

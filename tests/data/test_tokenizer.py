@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from tfdistill.data.tokenizer import BUNDLED, load_tokenizer
+from tfdistill.data.text_tokenizer import BUNDLED
+from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.system.errors import UserError
 
 LINES = [

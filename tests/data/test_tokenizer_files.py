@@ -7,7 +7,8 @@ import pytest
 import tokenizers
 from tokenizers import models, normalizers, pre_tokenizers
 
-from tfdistill.data.tokenizer import BUNDLED, load_tokenizer
+from tfdistill.data.text_tokenizer import BUNDLED
+from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.system.errors import UserError
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]

@@ -97,7 +97,7 @@ def printed(tokenizer, monkeypatch, capsys):
         monkeypatch.chdir(folder)
         types = ", token_type_ids=text.type_ids"
         code = task.words.code.format(
-            length=LENGTH, stride=0, file="student.tflite", token_types=types
+            length=LENGTH, pad="", stride=0, file="student.tflite", token_types=types
         )
         exec(code, {})
         return capsys.readouterr().out

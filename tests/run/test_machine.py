@@ -5,6 +5,7 @@ import json
 import sys
 import types
 
+import numpy as np
 import pytest
 
 from tfdistill.command_line.auto_check import find_problem
@@ -265,3 +266,64 @@ def test_the_comparison_of_bfloat16_with_float32(tiny_flags):
         losses.clear()
         losses[workload, "bfloat16"] = 2.5
         assert problem() == "its loss differs by 25.00%, more than 1.0%"
+
+
+@pytest.fixture(scope="module")
+def labelled_config(tiny_flags, user_folder, write_data, tmp_path_factory):
+    """A function of a task to the config of a run on its examples."""
+    folder = tmp_path_factory.mktemp("labelled")
+    words = "the whale ship sea and boat old man captain of".split()
+
+    def make(task, **changes):
+        teacher = str(user_folder / "runs" / "mini" / "teacher")
+        usual = dict(task=task, train_data=write_data[task](folder / task, words), teacher=teacher)
+        none = "corpus tokenizer steps teacher_steps teacher_config layerdrop".split()
+        usual |= dict.fromkeys(none) | dict(length=24, doc_stride=6)
+        return TRAIN.config(tiny_flags(**usual | changes))
+
+    return make
+
+
+def test_a_task_with_labels_is_compared_by_its_own_steps(labelled_config):
+    seen = []
+
+    def train(workload, batches, way, steps):
+        seen.append((workload, batches.at(0), way.choice.precision))
+        pace = 200.0 if way.choice.precision == "bfloat16" else 100.0
+        return training_check.Course((2.0,) * steps, (1.0,) * steps, pace)
+
+    bfloat16 = Choice("cpu", "bfloat16", False, False, 1, "a candidate")
+    assert find_problem(labelled_config("token_classification"), bfloat16, train) == ""
+    (run, batch, _), (_, again, _), (mini, *_), _ = seen
+    assert run.task.name == "token_classification" and run.task.labels_names == ("B-SEA", "O")
+    assert mini == workloads.MINI
+    assert batch["cached/logits"].shape == (*batch["labels"].shape, 2)
+    assert all(np.array_equal(batch[name], again[name]) for name in batch)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["kd", "pkd"])
+@pytest.mark.parametrize(
+    "task",
+    ["text_classification", "regression", "token_classification", "question_answering"],
+)
+def test_steps_of_tasks_with_labels(task, recipe, labelled_config):
+    config = labelled_config(task, recipe=recipe)
+    found = []
+
+    def train(workload, batches, way, steps):
+        if workload.name == "this run":
+            found.append(training_check.train(workload, batches, way, 2))
+        return training_check.Course((2.0,) * steps, (1.0,) * steps, 100.0)
+
+    as_metal = Choice("cpu", "float32", False, True, 1, "stands for Metal")
+    assert find_problem(config, as_metal, train) == ""
+    assert len(found) == 2 and all(course.is_finite for course in found)
+    assert found[0].losses == pytest.approx(found[1].losses, rel=1e-3)
+
+
+def test_tasks_are_checked_apart(check):
+    check.results += [("", True), ("the CPU is faster", True)]
+    assert check(RunConfig(task="regression"), ON_METAL) == ""
+    assert check(RunConfig(task="text_classification"), ON_METAL) == "the CPU is faster"
+    assert "--task=text_classification" in check.commands[1]

@@ -11,7 +11,7 @@ from tfdistill.command_line.run_config import RunConfig
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.distillation.phases import Phase
 from tfdistill.run import plan, sources
-from tfdistill.run.checks import require_even_batches, split_steps
+from tfdistill.run.checks import check_masking, require_even_batches, split_steps
 from tfdistill.run.early_plan import check_settings, deciding_settings
 from tfdistill.system.errors import UserError
 
@@ -378,9 +378,11 @@ def test_a_tokenizer_that_cannot_be_read_can_be_replaced(tmp_path, tiny_text, to
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
     names = [str(tmp_path)]
     other = RunConfig(tokenizer=str(tiny_text / "vocabulary"))
-    sources.require_same_vocabulary(other, names, tokenizer)
+    sources.require_same_vocabulary(other, tasks.get("masked_lm"), names, tokenizer)
     with pytest.raises(UserError, match="BertJapaneseTokenizer"):
-        sources.require_same_vocabulary(RunConfig(), [names[0]] * 2, tokenizer)
+        sources.require_same_vocabulary(
+            RunConfig(), tasks.get("masked_lm"), [names[0]] * 2, tokenizer
+        )
 
 
 # -- freezing
@@ -430,3 +432,8 @@ def test_losses_of_recipes_for_masked_lm(name):
     assert check_settings(config) == recipes.get(name, **dataclasses.asdict(config))
     losses = {term.loss for phase in check_settings(config).phases for term in phase.terms}
     assert losses.isdisjoint({"cross_entropy", "logits_kl", "logits_mse"})
+
+
+def test_whole_words_are_looked_for_in_masked_lm_alone():
+    """Tokenizers of tasks with labels do not know which ids continue a word."""
+    check_masking(RunConfig(task="regression", whole_word_masking=True), tokenizer=None)

@@ -11,8 +11,11 @@ import json
 
 from tfdistill.command_line.cli import Command
 from tfdistill.command_line.user_recipe import require_on_command_line
+from tfdistill.settings.fine_tuning import FineTuning
+from tfdistill.settings.labelled_data import LabelledDataSettings
 from tfdistill.settings.models import Student, Teacher
 from tfdistill.settings.optimizer import Optimizer
+from tfdistill.settings.task import TaskChoice
 from tfdistill.settings.text import Corpus
 from tfdistill.system import devices, hardware
 
@@ -22,7 +25,8 @@ LEAST_SPEEDUP = 1.1  # half of a smaller one may be chance
 
 def main():
     """Runs the command."""
-    Command(__doc__, (Corpus, Teacher, Student, Optimizer)).run(_check)
+    groups = TaskChoice, LabelledDataSettings, Corpus, Teacher, Student, FineTuning, Optimizer
+    Command(__doc__, groups).run(_check)
 
 
 def _check(config):
@@ -42,27 +46,17 @@ def find_problem(config, choice, train=None):
     Returns:
         The problem with the candidate, in a few words; "" if it is correct and fast enough.
     """
-    from tfdistill import recipes
     from tfdistill.data.tokenizer import load_tokenizer
     from tfdistill.diagnosis import training_check, workloads
     from tfdistill.diagnosis.training_check import STEPS, Way, compare, ways
-    from tfdistill.models.hugging_face.checkpoint import describe_model
-    from tfdistill.run import plan, sources
 
-    names = sources.teacher_names(config)[:1]
-    tokenizer = load_tokenizer(sources.tokenizer_source(config, names))
-    teachers = [describe_model(name) for name in names]
-    # The speed is measured with the first of several teachers.
-    config = dataclasses.replace(config, teacher_weights="")
-    recipe = recipes.get(config.recipe, **vars(config))
-    run = workloads.of_run(config, plan.make_plan(config, recipe, teachers, tokenizer))
     candidate, train = ways(choice)[-1], train or training_check.train
     instead = Way("cpu", devices.choose(hardware.this_platform(), [], "cpu", "float32"))
-    trials = [(run, tokenizer, SPEED_STEPS), (workloads.MINI, load_tokenizer(), STEPS)]
+    mini = workloads.batches(workloads.MINI, load_tokenizer())
+    trials = [(*_this_run(config), SPEED_STEPS), (workloads.MINI, mini, STEPS)]
     if choice.on_metal:  # there correctness is checked first; elsewhere speed
         trials = [(workloads.without_draws(each), *rest) for each, *rest in reversed(trials)]
-    for workload, its_tokenizer, steps in trials:
-        batches = workloads.batches(workload, its_tokenizer)
+    for workload, batches, steps in trials:
         usual, other = (train(workload, batches, w, steps) for w in (instead, candidate))
         wrong = compare(usual, other, choice.precision).problem
         if not wrong and steps == SPEED_STEPS:
@@ -70,6 +64,31 @@ def find_problem(config, choice, train=None):
         if wrong:
             return wrong
     return ""
+
+
+def _this_run(config):
+    """(`Workload`, batches) of the run with the first of its teachers."""
+    from tfdistill import tasks
+    from tfdistill.diagnosis import workloads
+    from tfdistill.run import early_plan, plan, sources
+    from tfdistill.run.planned_shapes import plan_shapes
+
+    config = dataclasses.replace(config, teacher_weights="")
+    names, task, data = sources.teacher_names(config)[:1], tasks.get(config.task), None
+    if task.kind:
+        task, data = early_plan.open_task(config)
+    recipe = early_plan.check_settings(config)
+    teachers = [task.describe(name) for name in names]
+    tokenizers = sources.load_tokenizers(config, task, names)
+    loaded = teachers[0].config if teachers else None
+    given = task.describe(config.student).config if config.student else None
+    reads = early_plan.reads_teacher(config, recipe)
+    shapes = plan_shapes(config, reads, loaded, tokenizers, given)
+    made = plan.make_plan(config, recipe, teachers, tokenizers.student, shapes)
+    run = workloads.of_run(config, made, task if task.kind else None)
+    if not task.kind:
+        return run, workloads.batches(run, tokenizers.student)
+    return run, workloads.labelled_batches(config, task, data, tokenizers.student, recipe)
 
 
 def _too_slow(choice, usual, other):

@@ -4,59 +4,49 @@ import collections
 
 from tokenizers import AddedToken
 
-from tfdistill.data.tokenizer_files import (
-    ADDED,
-    CLS,
-    MASK,
-    PAD,
-    SEP,
-    SETTINGS,
-    SPECIAL_MAP,
-    SPECIAL_TOKENS,
-    UNK,
-)
+from tfdistill.data.tokenizer_files import ADDED, SETTINGS
+from tfdistill.data.tokenizer_roles import BERT, DECODER, special_settings
 
-_DECODER = "added_tokens_decoder"
-_ROLES = {f"{token[1:-1].lower()}_token": token for token in (UNK, SEP, PAD, CLS, MASK)}
 _OTHER_ROLES = ("bos_token", "eos_token")
 _FIELDS = ("content", "single_word", "lstrip", "rstrip", "normalized", "special")
 
 
-def add_tokens(files, backend, kind):
+def add_tokens(files, backend, kind, roles=BERT):
     """Adds the tokens that the files of a folder declare, in transformers' order.
 
     Args:
         files: the `TokenizerFiles`; a note is added for tokens that are left out.
         backend: a `tokenizers.Tokenizer`, changed in place.
         kind: the class that reads the folder, for messages.
+        roles: its special tokens, `Roles`; BERT's are all needed.
 
     Raises:
-        UserError: a special token is missing or not BERT's, or ids contradict each other.
+        UserError: a special token is missing or has not its role, or ids contradict each other.
     """
-    settings = dict(files.settings)
-    if _DECODER not in settings:
-        settings |= files.read(SPECIAL_MAP)
-    for role, usual in _ROLES.items():
+    settings, named = special_settings(files), roles.settings()
+    for role, usual in named.items():
         if settings.get(role) and _content(settings[role]) != usual:
             raise files.error(
                 f"its {role} is {_content(settings[role])}, but BERT's is {usual}: set `tokenizer` "
                 "to another one"
             )
-    with_role, extra = _special_tokens(settings)
+    with_role, extra = _special_tokens(settings, named)
     declared = _declared(files, settings, {_content(token) for token in (*with_role, *extra)})
     words = {token.content for token in declared.values()}
-    lost = [t for t in SPECIAL_TOKENS if backend.token_to_id(t) is None and t not in words]
+    needed = roles if roles == BERT else (roles.pad, roles.cls, roles.sep)
+    lost = [t for t in needed if t and backend.token_to_id(t) is None and t not in words]
     if lost:
-        raise files.error(f"no {', '.join(lost)}, which BERT needs: set `tokenizer` to another one")
+        who = "BERT needs" if roles == BERT else "a model needs"
+        raise files.error(f"no {', '.join(lost)}, which {who}: set `tokenizer` to another one")
     there = backend.get_added_tokens_decoder().values()
     known = {repr(token) for token in there}
     new = [token for _, token in sorted(declared.items()) if repr(token) not in known]
     names = {token.content for token in (*there, *new)}
-    for token in (*with_role, *_ROLES.values(), *extra):
+    for token in (*with_role, *named.values(), *extra):
         if _content(token) not in names:
             names.add(_content(token))
             new.append(_special(token))
-    special = {*map(_content, with_role), *_ROLES.values()}
+    special = {*map(_content, with_role), *named.values()}
     for token in new:
         token.special = token.special or token.content in special
     backend.add_tokens(new)
@@ -64,12 +54,12 @@ def add_tokens(files, backend, kind):
     _name_left_out(files, backend, kind)
 
 
-def _special_tokens(settings):
+def _special_tokens(settings, named):
     """(tokens with a role, extra special tokens), as written in `tokenizer_config.json`."""
     extra = settings.get("extra_special_tokens") or settings.get("additional_special_tokens") or ()
-    roles = [settings.get(role) for role in (*_OTHER_ROLES, *_ROLES)]
-    named = [token for key, token in settings.items() if key.endswith("_token")]
-    others = [token for token in named if isinstance(token, str) and token not in roles]
+    roles = [settings.get(role) for role in (*_OTHER_ROLES, *named)]
+    tokens = [token for key, token in settings.items() if key.endswith("_token")]
+    others = [token for token in tokens if isinstance(token, str) and token not in roles]
     if isinstance(extra, dict):
         others, extra = [*others, *extra.values()], ()
     return [token for token in (*roles, *others) if token], list(extra)
@@ -77,8 +67,8 @@ def _special_tokens(settings):
 
 def _declared(files, settings, special):
     """dict of ids to the `AddedToken`s in the files that transformers reads."""
-    if _DECODER in settings:
-        return {int(i): _added_token(token) for i, token in settings[_DECODER].items()}
+    if DECODER in settings:
+        return {int(i): _added_token(token) for i, token in settings[DECODER].items()}
     found = {}
     for word, i in files.read(ADDED).items():
         found[i] = AddedToken(word, normalized=word not in special, special=word in special)
@@ -113,7 +103,7 @@ def _name_left_out(files, backend, kind):
     left_out = [word for word in (*words, *files.read(ADDED)) if word not in added]
     if left_out:
         files.note(
-            f"{', '.join(left_out)} is added by one file and missing in {_DECODER} of {SETTINGS}: "
+            f"{', '.join(left_out)} is added by one file and missing in {DECODER} of {SETTINGS}: "
             f"left out, as a {kind} of transformers 5 does"
         )
 

@@ -7,27 +7,17 @@ import itertools
 import json
 import re
 import sys
-from pathlib import Path
 
 import numpy as np
 import tokenizers
 
-from tfdistill.data.spare_rows import fits
-from tfdistill.data.tokenizer_files import CLS, FILES, MASK, PAD, SEP, SPECIAL_TOKENS
+from tfdistill.data.text_tokenizer import TextTokenizer, find_folder
 from tfdistill.data.tokenizer_reading import read_folder
-from tfdistill.data.tokenizer_writing import write_folder
 from tfdistill.data.wordpiece import fast_wordpiece
-from tfdistill.system.errors import UserError
 
-BUNDLED = Path(__file__).parent.parent / "assets" / "bert-base-uncased"
 # Bytes of text from which the fast tokenizer pays: it takes two seconds to start, even if
 # TensorFlow is imported already.
 WORTH_STARTING = 8_000_000
-# transformers writes a longer model_max_length if the length is unknown.
-LONGEST = 1_000_000
-# In a corpus, these are words of the text. [UNK] keeps its meaning, for words that the corpus
-# itself does not know, and so do added tokens.
-FRAME = frozenset((PAD, CLS, SEP, MASK))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -52,59 +42,28 @@ class TokenIds:
     continues: np.ndarray
 
 
-class Tokenizer:
+class Tokenizer(TextTokenizer):
     """A Hugging Face tokenizer with BERT's five special tokens; `load_tokenizer` makes one.
 
     Args:
-        backend: a `tokenizers.Tokenizer`.
-        settings: dict of the `tokenizer_config.json` that came with it.
-        notes: lines about files that disagree, and the choice that was made.
+        backend, settings, notes, roles: as for `TextTokenizer`.
 
     Attributes:
-        vocab_size: rows that a model's table needs: the largest id plus one.
+        unk_id, sep_id, pad_id, cls_id, mask_id: ids of the special tokens.
         special_ids: sorted ids of all special tokens, the five and the added ones.
         hash: equal for tokenizers that give a corpus the same ids, whatever else their files say.
-        max_length: most tokens of a text, [CLS] and [SEP] included; None if no file says it.
-        notes: the lines.
-        text_state: the content of a tokenizer.json that tokenises the text of a corpus.
     """
 
-    def __init__(self, backend, settings=None, notes=()):
-        settings = settings or {}
-        self._tokenizer, self.notes = backend, tuple(notes)
-        inputs = settings.get("model_input_names", ["token_type_ids"])
-        of_distilbert = str(settings.get("tokenizer_class")).startswith("DistilBert")
-        self._token_types = "token_type_ids" in inputs and not of_distilbert
-        longest = settings.get("model_max_length")
-        self.max_length = longest if isinstance(longest, int) and longest < LONGEST else None
-        vocabulary = backend.get_vocab()
-        self.vocab_size = max(vocabulary.values()) + 1
-        ids = [vocabulary[token] for token in SPECIAL_TOKENS]
-        self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = ids
+    def __init__(self, backend, settings, notes, roles):
+        super().__init__(backend, settings, notes, roles)
+        self.unk_id, self.sep_id, self.pad_id, self.cls_id, self.mask_id = ids = [
+            backend.token_to_id(token) for token in roles
+        ]
         self._added = backend.get_added_tokens_decoder()
         added = [i for i, token in self._added.items() if token.special]
         self.special_ids = tuple(sorted({*ids, *added}))
-        state = json.loads(backend.to_str())
-        self.text_state = _state_for_text(state)
-        self._template = state["post_processor"]
         self._text_tokenizer = tokenizers.Tokenizer.from_str(json.dumps(self.text_state))
         self.hash = hashlib.sha256(self._text_tokenizer.to_str().encode()).hexdigest()
-
-    def require_table(self, rows, model):
-        """Refuses a model whose vocabulary table has the wrong length for this tokenizer.
-
-        Args:
-            rows: number of rows of the table; it may have spare rows (see `data.spare_rows`).
-            model: name of the model in messages.
-
-        Raises:
-            UserError: there are fewer rows than ids, or too many for padding.
-        """
-        if not fits(rows, self.vocab_size):
-            raise UserError(
-                f"`tokenizer`: {self.vocab_size} tokens, but {model} has {rows}: their "
-                "vocabularies differ; use the tokenizer that the model was trained with"
-            )
 
     def encode_lines(self, lines):
         """Tokenises lines of a corpus.
@@ -146,15 +105,6 @@ class Tokenizer:
             fast = fast_wordpiece(self.text_state)
         return functools.partial(_encode_by_both, fast, self) if fast else self.encode_flat
 
-    def text_pipeline(self):
-        """A new `tokenizers.Tokenizer` for texts and pairs of texts.
-
-        It adds the special tokens and token types of the tokenizer's template; in the texts, [PAD],
-        [CLS], [SEP] and [MASK] are words. Truncation may be switched on.
-        """
-        state = {**self.text_state, "post_processor": self._template}
-        return tokenizers.Tokenizer.from_str(json.dumps(state))
-
     def encode(self, text, length):
         """Tokenises one text as input of a model.
 
@@ -171,10 +121,6 @@ class Tokenizer:
         input_ids[: len(ids)] = ids
         attention_mask = (np.arange(length) < len(ids)).astype(np.int32)
         return input_ids, attention_mask
-
-    def id_to_token(self, i):
-        """Returns the token of an id, or None."""
-        return self._tokenizer.id_to_token(int(i))
 
     def decode(self, ids):
         """Returns the text of ids, special tokens included."""
@@ -197,24 +143,6 @@ class Tokenizer:
         special = (self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id)
         continues = predictable & [token.startswith("##") for token in tokens]
         return TokenIds(*special, predictable, ordinary, continues)
-
-    def save(self, directory, model_type=None, max_length=None):
-        """Writes files with which transformers gives the same ids.
-
-        Args:
-            directory: an existing folder.
-            model_type: type of the model beside it ("bert", "distilbert", "mobilebert"), which
-                decides whether there are token types; None: as in the files that were loaded.
-            max_length: most tokens of a text, [CLS] and [SEP] included; None: as loaded.
-
-        Example:
-            import tfdistill
-
-            tfdistill.load_tokenizer("runs/mini/student").save("elsewhere", max_length=64)
-        """
-        token_types = model_type != "distilbert" if model_type else self._token_types
-        length = max_length or self.max_length
-        write_folder(self._tokenizer, directory, token_types=token_types, max_length=length)
 
 
 def load_tokenizer(source=""):
@@ -239,11 +167,7 @@ def load_tokenizer(source=""):
         ids, mask = tokenizer.encode("The whale [MASK] the ship.", length=16)
         tokenizer.decode(ids[: mask.sum()])
     """
-    directory = Path(source) if source else BUNDLED
-    name = source or BUNDLED.name
-    if not directory.is_dir():
-        directory = _download(source)
-    return Tokenizer(*read_folder(directory, name))
+    return Tokenizer(*read_folder(*find_folder(source)))
 
 
 def _encode_by_both(fast, slow, lines):
@@ -262,27 +186,3 @@ def _encode_by_both(fast, slow, lines):
     for which, (part_ids, _) in parts.items():
         ids[of_line == which] = part_ids
     return ids, lengths
-
-
-def _state_for_text(state):
-    """The content of a `tokenizer.json`, without the tokens that only frame a text."""
-    added = [token for token in state["added_tokens"] if token["content"] not in FRAME]
-    words = state["model"]["vocab"]
-    if isinstance(words, dict):  # ids of added tokens start at its length
-        framing = [token for token in state["added_tokens"] if token["content"] in FRAME]
-        words = words | {token["content"]: token["id"] for token in framing}
-    state = {**state, "added_tokens": added, "post_processor": None}
-    return {**state, "model": {**state["model"], "vocab": words}}
-
-
-def _download(name):
-    import huggingface_hub
-
-    try:
-        return Path(huggingface_hub.snapshot_download(name, allow_patterns=list(FILES)))
-    except Exception as error:  # the hub's, the HTTP library's or the system's
-        reason = " ".join(str(error).split())
-        raise UserError(
-            f"tokenizer {name}: no such folder, and it could not be downloaded from the hub "
-            f"({reason})"
-        ) from None

@@ -7,7 +7,6 @@ from tfdistill.system.errors import UserError
 from tfdistill.system.files import refuse_lfs_pointer
 
 PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
-SPECIAL_TOKENS = (PAD, UNK, CLS, SEP, MASK)
 VOCABULARY, SERIALISED, SETTINGS = "vocab.txt", "tokenizer.json", "tokenizer_config.json"
 ADDED, SPECIAL_MAP, MODEL = "added_tokens.json", "special_tokens_map.json", "config.json"
 FILES = (VOCABULARY, SERIALISED, SETTINGS, ADDED, SPECIAL_MAP, MODEL)

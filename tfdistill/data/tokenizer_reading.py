@@ -2,7 +2,7 @@
 
 For BERT's classes, transformers 5 takes only the words and the added tokens from `tokenizer.json`;
 `tokenizer_config.json` decides how text is lower-cased and split. Model-agnostic classes take
-everything from `tokenizer.json`.
+everything from `tokenizer.json`. For RoBERTa's classes see `tokenizer_roberta`.
 """
 
 import collections
@@ -12,15 +12,14 @@ import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 
 from tfdistill.data.added_tokens import add_tokens
-from tfdistill.data.tokenizer_files import (
-    CLS,
-    SEP,
-    SERIALISED,
-    SETTINGS,
-    UNK,
-    VOCABULARY,
-    TokenizerFiles,
+from tfdistill.data.tokenizer_files import SERIALISED, SETTINGS, UNK, VOCABULARY, TokenizerFiles
+from tfdistill.data.tokenizer_roberta import (
+    OF_MODEL,
+    ROBERTA_CLASSES,
+    build_roberta,
+    roberta_frame,
 )
+from tfdistill.data.tokenizer_roles import BERT, ROBERTA, find_roles
 
 # Names may end in "Fast". Other classes of transformers split text in other ways.
 BERT_CLASSES = frozenset(
@@ -35,49 +34,89 @@ CASED_SHARE = 0.05
 
 _CASING = ("do_lower_case", "strip_accents", "tokenize_chinese_chars")
 _DEFAULTS = (True, None, True)
-_BERTS_OWN = ("WordPiece", UNK, "##", 100, "BertNormalizer", True, "BertPreTokenizer")
+_BERTS_OWN = ("WordPiece", "##", 100, "BertNormalizer", True, "BertPreTokenizer")
 
 
-def read_folder(directory, name):
+def read_folder(directory, name, by_role=False):
     """Builds the tokenizer of a folder.
 
     Args:
         directory: `Path` of a folder with tokenizer.json or vocab.txt, and perhaps
             tokenizer_config.json, added_tokens.json, special_tokens_map.json and config.json.
         name: name of the tokenizer in messages.
+        by_role: whether special tokens may have any name, and the vocabulary be of any kind; else
+            they are those of BERT's WordPiece.
 
     Returns:
         (`tokenizers.Tokenizer`, dict of tokenizer_config.json, list of lines about files that
-        disagree or leave something open).
+        disagree or leave something open, `Roles` of the special tokens).
 
     Raises:
         UserError: the files are damaged, name another kind of tokenizer, or contradict each other.
     """
     files = TokenizerFiles(directory, name)
-    kind = _class_of(files)
     try:
-        backend = _bert(files, kind) if kind in BERT_CLASSES else _agnostic(files, kind)
+        kind = _class_by_role(files) if by_role else _class_of(files)
+        roles = find_roles(files, _usual_roles(kind)) if by_role else BERT
+        if kind in ROBERTA_CLASSES:
+            backend = build_roberta(files, kind)
+        else:
+            build = _bert if kind in BERT_CLASSES else _agnostic
+            backend = build(files, kind, roles.unk)
         _compare_words(files, backend)
-        add_tokens(files, backend, kind)
+        add_tokens(files, backend, kind, roles)
+        roles = _frame(files, backend, kind, roles)
     except (KeyError, TypeError, AttributeError, ValueError) as error:  # of another shape
         raise files.damaged(f"{type(error).__name__}: {error}") from None
     # Files of sentence encoders may request truncation and padding.
     backend.no_truncation()
     backend.no_padding()
-    if backend.encode("").tokens != [CLS, SEP]:  # a file's own template may frame pairs otherwise
+    return backend, files.settings, files.notes, roles
+
+
+def _usual_roles(kind):
+    if kind in BERT_CLASSES:
+        return BERT
+    return ROBERTA if kind in ROBERTA_CLASSES else None
+
+
+def _frame(files, backend, kind, roles):
+    """Sets how texts and pairs are framed: the `Roles`, completed by a file's own frame."""
+    if kind in ROBERTA_CLASSES:
+        backend.post_processor = roberta_frame(files, backend, kind, roles)
+    backend.no_truncation()
+    backend.no_padding()
+    own = backend.encode("").tokens
+    # A file's own template may frame pairs otherwise. BERT's models need both tokens.
+    if own == [roles.cls, roles.sep] or (roles != BERT and _begins_with_special(backend)):
+        roles = roles._replace(cls=roles.cls or own[0], sep=roles.sep or own[-1])
+    else:
+        _require(files, roles, "cls", "sep")
         backend.post_processor = processors.TemplateProcessing(
-            single=f"{CLS}:0 $A:0 {SEP}:0",
-            pair=f"{CLS}:0 $A:0 {SEP}:0 $B:1 {SEP}:1",
-            special_tokens=[(token, backend.token_to_id(token)) for token in (CLS, SEP)],
+            single=f"{roles.cls}:0 $A:0 {roles.sep}:0",
+            pair=f"{roles.cls}:0 $A:0 {roles.sep}:0 $B:1 {roles.sep}:1",
+            special_tokens=[(t, backend.token_to_id(t)) for t in (roles.cls, roles.sep)],
         )
-    return backend, files.settings, files.notes
+    _require(files, roles, "pad")
+    return roles
 
 
-def bert_settings(state):
+def _begins_with_special(backend):
+    return backend.encode("a").sequence_ids[:1] == [None]
+
+
+def _require(files, roles, *needed):
+    for role in needed:
+        if not getattr(roles, role):
+            raise files.error(f"no file names its {role}_token: write it into {SETTINGS}")
+
+
+def bert_settings(state, unknown=UNK):
     """The settings of a tokenizer that splits text like BERT's.
 
     Args:
         state: the content of a `tokenizer.json`.
+        unknown: the token of unknown words.
 
     Returns:
         dict of do_lower_case, strip_accents and tokenize_chinese_chars; None if text is split in
@@ -86,14 +125,13 @@ def bert_settings(state):
     model, normalizer = state["model"], state.get("normalizer") or {}
     found = {
         "type": model.get("type", "WordPiece"),  # old files leave it out
-        "unk_token": model.get("unk_token"),
         "prefix": model.get("continuing_subword_prefix"),
         "longest": model.get("max_input_chars_per_word"),
         "normalizer": normalizer.get("type"),
         "clean_text": normalizer.get("clean_text"),
         "pre_tokenizer": (state.get("pre_tokenizer") or {}).get("type"),
     }
-    if tuple(found.values()) != _BERTS_OWN:
+    if tuple(found.values()) != _BERTS_OWN or model.get("unk_token") != unknown:
         return None
     names = ("lowercase", "strip_accents", "handle_chinese_chars")
     return dict(zip(_CASING, (normalizer[key] for key in names), strict=True))
@@ -121,7 +159,30 @@ def _class_of(files):
     return "BertTokenizer" if model or not files.state else AGNOSTIC
 
 
-def _bert(files, kind):
+def _class_by_role(files):
+    """The class that reads a folder whose special tokens may have any name, without "Fast"."""
+    named = files.settings.get("tokenizer_class") or files.config.get("tokenizer_class")
+    if named:
+        kind = str(named).removesuffix("Fast")
+        if kind not in BERT_CLASSES | AGNOSTIC_CLASSES | ROBERTA_CLASSES:
+            raise files.error(
+                f"its class {named} is unknown: set `tokenizer` to another one, or write "
+                f'"tokenizer_class": "PreTrainedTokenizerFast" into its {SETTINGS}, which reads '
+                f"{SERIALISED} as it is"
+            )
+        if kind in ROBERTA_CLASSES and not files.state:
+            raise files.error(f"its class {kind} needs a {SERIALISED}, but there is none")
+        return kind
+    model = files.config.get("model_type")
+    if model in OF_MODEL and files.state:
+        return OF_MODEL[model]
+    pieces = files.state.get("model", {}).get("type", "WordPiece") == "WordPiece"
+    if not files.state or (model in BERT_MODELS and pieces):
+        return "BertTokenizer"
+    return AGNOSTIC
+
+
+def _bert(files, kind, unknown):
     """A tokenizer with the folder's words and settings that splits text like BERT."""
     casing = dict(zip(_CASING, _DEFAULTS, strict=True))
     for key, usual in casing.items():
@@ -129,11 +190,12 @@ def _bert(files, kind):
         if not (isinstance(casing[key], bool) or casing[key] is usual):
             raise files.error(f"{SETTINGS}: {key} must be true or false, not {casing[key]!r}")
     words = files.state["model"]["vocab"] if files.state else _read_vocabulary(files)
-    if not isinstance(words, dict):
+    other = files.state and files.state["model"].get("type", "WordPiece") != "WordPiece"
+    if other or not isinstance(words, dict):
         raise files.error(f"{SERIALISED} holds no WordPiece vocabulary, but {kind} needs one")
-    backend = tokenizers.Tokenizer(models.WordPiece(words, unk_token=UNK))
+    backend = tokenizers.Tokenizer(models.WordPiece(words, unk_token=unknown))
     _split_as_bert(backend, casing)
-    if files.state and _effect(bert_settings(files.state)) != _effect(casing):
+    if files.state and _effect(bert_settings(files.state, unknown)) != _effect(casing):
         shown = ", ".join(f"{key} {json.dumps(value)}" for key, value in casing.items())
         files.note(
             f"{SERIALISED} splits text differently from a {kind} with {shown}: these settings were "
@@ -148,7 +210,7 @@ def _bert(files, kind):
     return backend
 
 
-def _agnostic(files, kind):
+def _agnostic(files, kind, unknown):
     """The tokenizer of tokenizer.json."""
     if not files.state:
         raise files.error(f"its class {kind} needs a {SERIALISED}, but there is none")
@@ -157,7 +219,7 @@ def _agnostic(files, kind):
     except Exception as error:  # the type that tokenizers raises
         raise files.damaged(error) from None
     given = {key: files.settings[key] for key in _CASING if key in files.settings}
-    own = bert_settings(files.state)
+    own = bert_settings(files.state, unknown)
     if own:
         _split_as_bert(backend, own)
     if given and (own is None or _effect({**own, **given}) != _effect(own)):

@@ -8,25 +8,19 @@ with the same content. A tokenizer that BERT's settings cannot describe gets the
 import json
 from pathlib import Path
 
-from tfdistill.data.tokenizer_files import (
-    CLS,
-    SEP,
-    SERIALISED,
-    SETTINGS,
-    SPECIAL_TOKENS,
-    VOCABULARY,
-)
+from tfdistill.data.tokenizer_files import SERIALISED, SETTINGS, VOCABULARY
 from tfdistill.data.tokenizer_reading import bert_settings
 
 _FLAGS = ("content", "single_word", "lstrip", "rstrip", "normalized", "special")
 
 
-def write_folder(backend, directory, *, token_types, max_length):
+def write_folder(backend, directory, roles, *, token_types, max_length):
     """Writes tokenizer.json, tokenizer_config.json and, if it is equivalent, vocab.txt.
 
     Args:
         backend: a `tokenizers.Tokenizer`.
         directory: an existing folder.
+        roles: `Roles`, its special tokens.
         token_types: whether the model reads token types; DistilBERT does not.
         max_length: most tokens of a text, [CLS] and [SEP] included; None if unknown.
     """
@@ -34,9 +28,12 @@ def write_folder(backend, directory, *, token_types, max_length):
     state = json.loads(text)
     words = _lines(state["model"]["vocab"])
     pair = backend.encode("", "")
-    # BERT's classes frame pairs in their own way, whatever tokenizer.json says.
-    frames_as_bert = (pair.tokens, pair.type_ids) == ([CLS, SEP, SEP], [0, 0, 1])
-    casing = bert_settings(state) if frames_as_bert else None
+    # BERT's classes frame pairs in their own way, whatever tokenizer.json says, and need all roles.
+    frames_as_bert = (pair.tokens, pair.type_ids) == (
+        [roles.cls, roles.sep, roles.sep],
+        [0, 0, 1],
+    )
+    casing = bert_settings(state, roles.unk) if frames_as_bert and all(roles) else None
     # Its own save raises another exception than OSError for a full disk.
     (directory / SERIALISED).write_text(text, "utf-8")
     if casing is not None and words is not None:
@@ -49,9 +46,9 @@ def write_folder(backend, directory, *, token_types, max_length):
     if casing is None:
         inputs = ["input_ids", "token_type_ids", "attention_mask"]
         settings["model_input_names"] = [i for i in inputs if token_types or i != "token_type_ids"]
-    settings |= {f"{token[1:-1].lower()}_token": token for token in SPECIAL_TOKENS}
+    settings |= roles.settings()
     special = [token["content"] for token in state["added_tokens"] if token["special"]]
-    more = [token for token in special if token not in SPECIAL_TOKENS]
+    more = [token for token in special if token not in roles]
     if more:
         settings["additional_special_tokens"] = more
     # With this key, transformers reads added tokens from no other file.

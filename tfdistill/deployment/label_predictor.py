@@ -11,7 +11,7 @@ import numpy as np
 
 from tfdistill.data.labelled.encoded import EncodedExamples
 from tfdistill.data.labelled.encoding import SECOND, encode_texts, encode_windows, encode_words
-from tfdistill.data.tokenizer import load_tokenizer
+from tfdistill.data.text_tokenizer import load_text_tokenizer
 from tfdistill.deployment.predictor import tokenizer_beside
 from tfdistill.deployment.tflite import LiteModel
 from tfdistill.system.errors import UserError
@@ -32,7 +32,7 @@ class LabelPredictor:
     Args:
         run: function of a batch, a dict of int32 arrays (rows, length), to the logits, float32
             (rows, …).
-        tokenizer: a `Tokenizer`.
+        tokenizer: a `TextTokenizer`.
         facts: dict as in the metadata of files: `task`, `labels`, and `length`, most tokens of a
             row.
         lengths: tuple of the lengths of rows that `run` takes; () for any.
@@ -84,7 +84,8 @@ class LabelPredictor:
             rows = range(len(batch["input_ids"]))
             return np.stack([model.logits({n: a[row] for n, a in batch.items()}) for row in rows])
 
-        tokenizer = load_tokenizer(tokenizer or tokenizer_beside(path))
+        words = model.metadata["task"] == TAGS
+        tokenizer = load_text_tokenizer(tokenizer or tokenizer_beside(path), words)
         return cls(run, tokenizer, model.metadata, (model.length,))
 
     @classmethod
@@ -98,7 +99,8 @@ class LabelPredictor:
             raise UserError(
                 f"`model`={name} has no head for classes, a number, tags or answers: use another"
             )
-        return cls.of_model(model, load_tokenizer(tokenizer or str(directory)))
+        words = model.head.task == TAGS
+        return cls.of_model(model, load_text_tokenizer(tokenizer or str(directory), words))
 
     @classmethod
     def of_model(cls, model, tokenizer):
@@ -106,7 +108,7 @@ class LabelPredictor:
 
         Args:
             model: a `Model` with a head of `models.heads`.
-            tokenizer: a `Tokenizer`.
+            tokenizer: a `TextTokenizer`.
 
         Returns:
             A `LabelPredictor`.

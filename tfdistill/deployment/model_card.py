@@ -90,6 +90,7 @@ def write_model_card(task, path, config, export, metrics=None):
         outputs=_outputs(words, lite),
         example=words.code.format(
             length=lite.length,
+            pad=f", pad_id={config.pad_token_id}" * (config.pad_token_id != 0),
             stride=lite.length // 4,  # tokens that neighbouring parts share
             file=shipped,
             token_types=", token_type_ids=text.type_ids" * ("token_type_ids" in lite.input_names),

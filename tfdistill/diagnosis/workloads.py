@@ -8,16 +8,19 @@ import numpy as np
 from tfdistill import recipes
 from tfdistill.data.batches import TrainingBatches
 from tfdistill.data.corpus import open_corpus
+from tfdistill.data.labelled.answers import with_answers
 from tfdistill.data.masking import training_masking
 from tfdistill.data.rows import Rows
 from tfdistill.data.shards import Shard
+from tfdistill.distillation.cached_signals import answers_suffice
 from tfdistill.distillation.distiller import Distiller, StepOptions
 from tfdistill.models.configs.config_files import named_config
 from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.models.model import MaskedLanguageModel
+from tfdistill.tasks.label_heads import SPANS, TEXT
 from tfdistill.training.optimizer import OptimizerSettings, build_optimizer
 
-LINES = 2_000  # of the bundled text, enough for the batches of a check
+LINES = 2_000  # of the bundled text, or examples: enough for the batches of a check
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Workload:
         length: tokens in a row.
         layerdrop: probability that a layer of the student is skipped in a step.
         remat: whether to compute the student's layers again for their gradients.
+        task: the `Task` whose heads the models have; None: masked LM.
     """
 
     name: str
@@ -45,6 +49,7 @@ class Workload:
     length: int
     layerdrop: float = 0.0
     remat: bool = False
+    task: object = None
 
 
 # configs/mini.flags with dropout and LayerDrop, so that both are checked; and the most common use.
@@ -69,25 +74,28 @@ BASE = Workload(
 )
 
 
-def of_run(config, plan):
+def of_run(config, plan, task=None):
     """The distillation of a run.
 
     Args:
         config: a `RunConfig`.
         plan: its `Plan`.
+        task: its `Task`, if it is one with labels.
 
     Returns:
         A `Workload`.
     """
+    losses = {"task_losses": task.distillation_losses} if task else {}
     return Workload(
         name="this run",
         recipe=config.recipe,
-        options=dataclasses.asdict(config),
+        options=dataclasses.asdict(config) | losses,
         teacher=plan.teacher_config,
         student=plan.student_config,
         rows=config.batch_size,
         length=config.length,
         remat=config.remat,
+        task=task,
     )
 
 
@@ -124,6 +132,30 @@ def batches(workload, tokenizer):
     return TrainingBatches(rows, workload.rows, 0, training_masking(rows))
 
 
+def labelled_batches(config, task, data, tokenizer, recipe):
+    """Batches of a run's first training examples, in rows of one length.
+
+    Args:
+        config: a `RunConfig`.
+        task: its `Task`, bound to the classes of the data.
+        data: its `LabelledData`.
+        tokenizer: the student's.
+        recipe: its `Recipe`. If answers of the teacher suffice for it, random ones stand for them.
+
+    Returns:
+        `LabelledBatches`.
+    """
+    few = dataclasses.replace(data, splits={"train": data.splits["train"][:LINES]})
+    source = task.prepare(few, tokenizer, config).sources["train"]
+    source = source.with_lengths((source.length,))
+    if answers_suffice(recipe):
+        rows = len(source) if task.kind == TEXT else len(source.texts.ids)
+        outputs = 2 if task.kind == SPANS else max(1, len(task.labels_names))
+        logits = np.random.default_rng(0).normal(size=(rows, outputs)).astype(np.float32)
+        source = with_answers(source, source, logits)
+    return task.training_batches(source, "student", 0, config)
+
+
 def make(workload, steps, on_metal):
     """Makes the models of a distillation, with fresh weights.
 
@@ -137,8 +169,9 @@ def make(workload, steps, on_metal):
     """
     phases = recipes.get(workload.recipe, **workload.options).phases
     phase = max(phases, key=lambda phase: len(phase.active_terms))
-    teacher = workload.teacher and MaskedLanguageModel(workload.teacher, seed=1)
-    student = MaskedLanguageModel(workload.student, seed=2)
+    model = workload.task.model if workload.task else MaskedLanguageModel
+    teacher = workload.teacher and model(workload.teacher, seed=1)
+    student = model(workload.student, seed=2)
     options = StepOptions(
         layerdrop=workload.layerdrop, remat=workload.remat, on_metal=on_metal, steps=steps
     )

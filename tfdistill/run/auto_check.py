@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tfdistill import tasks
 from tfdistill.recipes.recipe_file import fingerprint
 from tfdistill.settings.flagfile import flag_lines
 from tfdistill.settings.settings import options_of
@@ -35,8 +36,9 @@ def problem(config, console, candidate, machine=None, check=None):
     Returns:
         A few words; "" if the candidate is correct and not slower than float32 on the CPU.
     """
-    if config.task != type(config).task:
-        return "it was compared for the default task only"
+    labelled = tasks.get(config.task).kind is not None
+    if config.task != type(config).task and not labelled:
+        return "it is compared for masked_lm and tasks with labels only"
     config = dataclasses.replace(config, device=candidate.device, precision=candidate.precision)
     name = "Metal" if candidate.on_metal else candidate.precision
     options = options_of(config).items()
@@ -45,6 +47,8 @@ def problem(config, console, candidate, machine=None, check=None):
         "flags": {each: getattr(config, each) for each in decisive},
         "recipe": fingerprint(config.recipe),
     }
+    if labelled:
+        facts["task"] = config.task
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
     file = _cache() / f"{name.lower()}-{key}.json"
     if file.is_file():

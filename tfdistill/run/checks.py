@@ -66,7 +66,8 @@ def check_masking(config, tokenizer):
     Raises:
         UserError: no token of the vocabulary continues a word.
     """
-    if config.whole_word_masking and not tokenizer.ids.continues.any():
+    masks = config.whole_word_masking and not tasks.get(config.task).kind
+    if masks and not tokenizer.ids.continues.any():
         raise UserError(
             "`whole_word_masking` finds no words to mask: the tokenizer's vocabulary has no pieces "
             "(##…) that continue one; leave it out"

@@ -26,10 +26,10 @@ def evaluate_file(config, console):
     """
     path = Path(config.model)
     task, data = open_task(config)
-    from tfdistill.data.tokenizer import load_tokenizer
     from tfdistill.deployment.predictor import tokenizer_beside
     from tfdistill.deployment.tflite import LiteModel
     from tfdistill.run.measure import FLOOR, add_errors
+    from tfdistill.run.sources import tokenizer_of
 
     if not task.kind:
         raise UserError(f"`model`={path}: files of `task`={task.name} cannot be measured alone")
@@ -39,7 +39,7 @@ def evaluate_file(config, console):
         raise UserError(f"`model`={path} is no file of `task`={task.name}: name its own")
     if "train" not in data.splits:
         task = task.bound(tuple(facts["labels"]))
-    tokenizer = load_tokenizer(config.tokenizer or tokenizer_beside(path))
+    tokenizer = tokenizer_of(task, config.tokenizer or tokenizer_beside(path))
     of_file = dataclasses.replace(config, length=lite.length)
     train, batches = open_held_out(task, of_file, tokenizer, data, console)
     fixed = task.fixed_batches(batches, lite.length, len(batches.source))

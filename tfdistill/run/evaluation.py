@@ -91,7 +91,7 @@ def open_evaluation(config, sources, tokenizer, console):
         name = _name(measured, sources)
         raise UserError(f"{name} has no head for `task`={config.task}: name a model with one")
     own = directories.get(measured) or next(iter(directories.values()), "")
-    tokenizer = _tokenizer(tokenizer or own)
+    tokenizer = _tokenizer(task, tokenizer or own)
     of_teacher = _teacher_tokenizer(task, directories, tokenizer)
     for key, model in models.items():
         require_fit(
@@ -104,18 +104,19 @@ def open_evaluation(config, sources, tokenizer, console):
     return Evaluation(config, data, task, models, train, batches, teacher_batches)
 
 
-def _tokenizer(given):
-    from tfdistill.data.tokenizer import Tokenizer, load_tokenizer
+def _tokenizer(task, given):
+    from tfdistill.data.text_tokenizer import TextTokenizer
+    from tfdistill.run.sources import tokenizer_of
 
-    return given if isinstance(given, Tokenizer) else load_tokenizer(at_home(str(given)))
+    return given if isinstance(given, TextTokenizer) else tokenizer_of(task, at_home(str(given)))
 
 
 def _teacher_tokenizer(task, directories, tokenizer):
     """The teacher's own tokenizer; that of the models, unless the task reads raw text."""
     if not task.kind or "teacher" not in directories:
         return tokenizer
-    own = _tokenizer(directories["teacher"])
-    return tokenizer if own.hash == tokenizer.hash else own
+    own = _tokenizer(task, directories["teacher"])
+    return tokenizer if own.text_hash == tokenizer.text_hash else own
 
 
 def _load(task, sources):

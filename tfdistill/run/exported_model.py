@@ -27,17 +27,17 @@ def export_model(config, console):
 
     task, data = open_task(config)
     machine.for_looking(config)  # before anything imports TensorFlow
-    from tfdistill.data.tokenizer import load_tokenizer
     from tfdistill.deployment.bundle import export_bundle
     from tfdistill.deployment.model_card import write_model_card
     from tfdistill.models.hugging_face.checkpoint import resolve_directory
     from tfdistill.reports.evaluation import format_exported_files
     from tfdistill.run.data_lines import data_lines
+    from tfdistill.run.sources import tokenizer_of
 
     run, source = RunPaths(config.output_dir), resolve_directory(source)
     length = config.length
     model = task.load(source)
-    tokenizer = load_tokenizer(config.tokenizer or str(source))
+    tokenizer = tokenizer_of(task, config.tokenizer or str(source))
     require_fit(config, tokenizer, f"`model`={source}", model)
     _, batches = open_held_out(task, config, tokenizer, data, console)
     line = console.progress("export", None)

@@ -86,7 +86,7 @@ class MainJob:
         teachers = [task.describe(name) for name in names]
         tokenizers = early.tokenizers or sources.load_tokenizers(config, task, names)
         if not task.kind or sources.is_cut_from_teacher(config):
-            sources.require_same_vocabulary(config, names, tokenizers.student)
+            sources.require_same_vocabulary(config, task, names, tokenizers.student)
         check_tokenizers(task, early.recipe, tokenizers)
         shapes = early.shapes or self._shapes(teachers, tokenizers)
         made = plan.make_plan(config, early.recipe, teachers, tokenizers.student, shapes)

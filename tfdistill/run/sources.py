@@ -5,7 +5,8 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from tfdistill.data.tokenizer import Tokenizer, load_tokenizer
+from tfdistill.data.text_tokenizer import TextTokenizer, load_text_tokenizer
+from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.settings.settings import options_of
 from tfdistill.system.errors import UserError
 
@@ -40,13 +41,14 @@ def _paths_in(value, option):
     return [path.strip() for path in value.split(option.separator)]
 
 
-def require_same_vocabulary(config, names, tokenizer):
+def require_same_vocabulary(config, task, names, tokenizer):
     """Refuses a tokenizer whose vocabulary differs from that of a loaded teacher.
 
     Args:
         config: a `RunConfig`.
+        task: the `Task`.
         names: list of the folders or hub names that the teachers are loaded from.
-        tokenizer: the `Tokenizer` of the run.
+        tokenizer: the tokenizer of the run.
 
     Raises:
         UserError: the vocabularies differ.
@@ -61,7 +63,7 @@ def require_same_vocabulary(config, names, tokenizer):
         if not _holds_tokenizer(directory):
             continue
         try:
-            own = load_tokenizer(str(directory))
+            own = tokenizer_of(task, str(directory))
         except UserError:
             if config.tokenizer:  # replaces a tokenizer that cannot be read
                 continue
@@ -105,12 +107,30 @@ class Tokenizers(NamedTuple):
     """The tokenizers of a run: one object, unless teacher and student read the text differently.
 
     Args:
-        student: `Tokenizer` of the student, its files and the run's data.
-        teacher: `Tokenizer` of the teacher.
+        student: tokenizer of the student, its files and the run's data.
+        teacher: tokenizer of the teacher.
     """
 
-    student: Tokenizer
-    teacher: Tokenizer
+    student: TextTokenizer
+    teacher: TextTokenizer
+
+
+def tokenizer_of(task, source):
+    """Loads the tokenizer of a model.
+
+    Args:
+        task: the `Task`; one with labels reads any vocabulary, masked LM BERT's.
+        source: a directory, a hub name, or "" for the bundled one.
+
+    Returns:
+        A `TextTokenizer`; for masked LM, a `Tokenizer`.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    if not task.kind:
+        return load_tokenizer(source)
+    return load_text_tokenizer(source, words=task.kind == "tags")
 
 
 def load_tokenizers(config, task, names):
@@ -131,11 +151,12 @@ def load_tokenizers(config, task, names):
         UserError: one of them cannot be read.
     """
     source = tokenizer_source(config, names)
-    student = load_tokenizer(source)
+    student = tokenizer_of(task, source)
     if not (task.kind and names and names[0] != source and _may_hold_tokenizer(names[0])):
         return Tokenizers(student, student)
-    teacher = load_tokenizer(names[0])
-    return Tokenizers(student, student if teacher.hash == student.hash else teacher)
+    teacher = tokenizer_of(task, names[0])
+    same = teacher.text_hash == student.text_hash
+    return Tokenizers(student, student if same else teacher)
 
 
 def is_cut_from_teacher(config):

@@ -46,8 +46,9 @@ class Corpus(Settings):
     tokenizer: Annotated[
         str,
         Option(
-            "WordPiece tokenizer: a directory or hub name; empty: the tokenizer of `teacher` if it "
-            "has one, else the bundled bert-base-uncased.",
+            "Tokenizer, BERT's WordPiece or for tasks with labels any other: a directory or hub "
+            "name; empty: the tokenizer of `teacher` if it has one, else the bundled "
+            "bert-base-uncased.",
             path=PATH,
             source=True,
             effect=STEP,

@@ -14,7 +14,7 @@ from ai_edge_litert.interpreter import Interpreter
 from tokenizers import Tokenizer
 
 tokenizer = Tokenizer.from_file("tokenizer.json")
-tokenizer.enable_padding(length={length})
+tokenizer.enable_padding(length={length}{pad})
 tokenizer.enable_truncation({length}, strategy="only_second")
 context = "The ship sank in the storm. A whale had damaged it."
 text = tokenizer.encode("What had damaged the ship?", context)

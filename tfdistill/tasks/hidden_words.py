@@ -13,7 +13,7 @@ from ai_edge_litert.interpreter import Interpreter
 from tokenizers import Tokenizer
 
 tokenizer = Tokenizer.from_file("tokenizer.json")
-tokenizer.enable_padding(length={length})
+tokenizer.enable_padding(length={length}{pad})
 tokenizer.enable_truncation({length}, stride={stride})  # a longer text comes in parts
 text = tokenizer.encode("The whale [MASK] the ship.")
 text = next(part for part in [text, *text.overflowing] if "[MASK]" in part.tokens)

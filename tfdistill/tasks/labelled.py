@@ -121,7 +121,7 @@ class LabelledTask(TaskWithHead):
 
         Args:
             examples: list of examples of `data.labelled.examples`.
-            tokenizer: the `Tokenizer`.
+            tokenizer: the `TextTokenizer`.
             length: most tokens of a row.
 
         Returns:

@@ -13,7 +13,7 @@ from ai_edge_litert.interpreter import Interpreter
 from tokenizers import Tokenizer
 
 tokenizer = Tokenizer.from_file("tokenizer.json")
-tokenizer.enable_padding(length={length})
+tokenizer.enable_padding(length={length}{pad})
 tokenizer.enable_truncation({length})
 words = "Mary saw the whale in New York .".split()
 text = tokenizer.encode(words, is_pretokenized=True)

@@ -9,7 +9,7 @@ from ai_edge_litert.interpreter import Interpreter
 from tokenizers import Tokenizer
 
 tokenizer = Tokenizer.from_file("tokenizer.json")
-tokenizer.enable_padding(length={length})
+tokenizer.enable_padding(length={length}{pad})
 tokenizer.enable_truncation({length})
 text = tokenizer.encode("The whale sank the ship.")
 run = Interpreter("{file}").get_signature_runner("serving_default")
@@ -23,7 +23,7 @@ from ai_edge_litert.interpreter import Interpreter
 from tokenizers import Tokenizer
 
 tokenizer = Tokenizer.from_file("tokenizer.json")
-tokenizer.enable_padding(length={length})
+tokenizer.enable_padding(length={length}{pad})
 tokenizer.enable_truncation({length})
 text = tokenizer.encode("The whale sank the ship.")  # of a pair: encode(first, second)
 run = Interpreter("{file}").get_signature_runner("serving_default")

@@ -9,7 +9,6 @@ from tfdistill.data.labelled.answers import collect_logits, kept_answers, with_a
 from tfdistill.data.labelled.encoding import SECOND, SPECIAL
 from tfdistill.data.labelled.sources import encode_classes, encode_spans, encode_tags
 from tfdistill.data.tokenizer import load_tokenizer
-from tfdistill.data.tokenizer_files import SPECIAL_TOKENS
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 WORDS = "the whale sank a ship unquestionably off nantucket".split()
@@ -19,7 +18,11 @@ WORDS = "the whale sank a ship unquestionably off nantucket".split()
 def spelling(tmp_path_factory):
     """A tokenizer that cuts words into letters."""
     folder = tmp_path_factory.mktemp("letters")
-    tokens = [*SPECIAL_TOKENS, *LETTERS, *(f"##{letter}" for letter in LETTERS)]
+    tokens = [
+        *"[PAD] [UNK] [CLS] [SEP] [MASK]".split(),
+        *LETTERS,
+        *(f"##{letter}" for letter in LETTERS),
+    ]
     (folder / "vocab.txt").write_text("".join(f"{token}\n" for token in tokens), "utf-8")
     return load_tokenizer(str(folder))
 

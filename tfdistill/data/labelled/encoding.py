@@ -53,7 +53,7 @@ def encode_texts(tokenizer, texts, pairs, length):
     equally long, then both (`longest_first` of the package `tokenizers`).
 
     Args:
-        tokenizer: the `Tokenizer`.
+        tokenizer: the `TextTokenizer`.
         texts: list of str.
         pairs: list of the second texts, or of None for examples without.
         length: most tokens of a row, with the special ones.
@@ -80,7 +80,7 @@ def encode_words(tokenizer, sentences, length):
     """Encodes sentences that are split into words.
 
     Args:
-        tokenizer: the `Tokenizer`.
+        tokenizer: the `TextTokenizer`.
         sentences: list of sequences of str.
         length: as for `encode_texts`.
 
@@ -105,7 +105,7 @@ def encode_windows(tokenizer, questions, contexts, length, stride):
     """Encodes questions, each with its context in overlapping windows.
 
     Args:
-        tokenizer: the `Tokenizer`.
+        tokenizer: the `TextTokenizer`.
         questions: list of str; a question over 64 tokens, or over half of the length, is cut.
         contexts: list of str.
         length: most tokens of a row: of a question, a window and the special tokens.
@@ -135,6 +135,7 @@ def encode_windows(tokenizer, questions, contexts, length, stride):
         return pipeline.encode_batch(list(zip(short[part], contexts[part], strict=True)))
 
     found = _collect(encode, len(questions), _characters, windows=True)
+    _leave_blanks_out(found, questions, contexts)
     cut = np.array([a != b for a, b in zip(short, questions, strict=True)], bool)
     return dataclasses.replace(found, cut=cut[found.examples])
 
@@ -184,6 +185,32 @@ def _first_pieces(encoding):
 
 def _characters(encoding):
     return np.array(encoding.offsets, np.int32).reshape(-1, 2)
+
+
+def _leave_blanks_out(texts, questions, contexts):
+    """Moves the characters of tokens, in place, off blanks at their beginnings and ends.
+
+    Vocabularies of bytes and of Unigram have words with the blank before them.
+    """
+    example, blanks = None, {}
+    for row, number in enumerate(texts.examples):
+        if number != example:
+            example, words = number, {FIRST: questions[number], SECOND: contexts[number]}
+            blanks = {
+                side: np.array([*map(str.isspace, text)], bool) for side, text in words.items()
+            }
+        tokens = np.arange(texts.bounds[row], texts.bounds[row + 1])
+        for side, blank in blanks.items():
+            mine = tokens[texts.sides[tokens] == side]
+            begins, ends = texts.characters[mine].T
+            filled = begins < ends
+            mine, begins, ends = mine[filled], begins[filled], ends[filled]
+            for token in mine[blank[begins] | blank[ends - 1]]:
+                begin, end = texts.characters[token]
+                piece = words[side][begin:end]
+                if piece.strip():
+                    begin += len(piece) - len(piece.lstrip())
+                    texts.characters[token] = begin, end - len(piece) + len(piece.rstrip())
 
 
 def _collect(encode, count, extra=None, windows=False):

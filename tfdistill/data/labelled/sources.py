@@ -32,7 +32,7 @@ def encode_classes(examples, tokenizer, length, labels):
 
     Args:
         examples: list of `TextExample`; those without a label weigh 0.
-        tokenizer: the `Tokenizer`.
+        tokenizer: the `TextTokenizer`.
         length: most tokens of a row.
         labels: tuple of the classes' names, in the order of the logits.
 

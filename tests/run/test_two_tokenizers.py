@@ -1,0 +1,123 @@
+"""Whole runs whose teacher, or whose models, have a tokenizer of bytes with RoBERTa's tokens."""
+
+import json
+
+import pytest
+import tokenizers
+from tokenizers import models, pre_tokenizers, processors, trainers
+
+from tfdistill.models.configs.encoder_config import EncoderConfig
+
+pytestmark = pytest.mark.slow
+NAMES = dict(pad="<pad>", unk="<unk>", cls="<s>", sep="</s>", mask="<mask>")
+METRICS = {
+    "text_classification": "accuracy",
+    "token_classification": "f1",
+    "question_answering": "f1",
+}
+
+
+def write_bytes(folder, text):
+    """A tokenizer of bytes trained on a text, with two separators between the texts of a pair."""
+    made = tokenizers.Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    made.train_from_iterator(
+        text.splitlines(),
+        trainers.BpeTrainer(vocab_size=500, special_tokens=special, show_progress=False),
+    )
+    made.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    made.save(str(folder / "tokenizer.json"))
+    settings = {f"{role}_token": name for role, name in NAMES.items()}
+    settings["tokenizer_class"] = "PreTrainedTokenizerFast"
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    return made.get_vocab_size()
+
+
+@pytest.fixture(scope="module")
+def encoders(tiny_text, tmp_path_factory):
+    """Directories of random encoders: "bytes" of 2 layers, and "pieces" of 1 with BERT's tokens."""
+    from tfdistill.data.tokenizer import load_tokenizer
+    from tfdistill.models.hugging_face.checkpoint import save_model
+    from tfdistill.models.model import MaskedLanguageModel
+
+    found = {name: tmp_path_factory.mktemp(name) for name in ("bytes", "pieces")}
+    tokenizer = load_tokenizer(str(tiny_text / "vocabulary"))
+    tokenizer.save(found["pieces"])
+    text = (tiny_text / "text.txt").read_text("utf-8").lower()
+    rows = {"bytes": write_bytes(found["bytes"], text), "pieces": tokenizer.vocab_size}
+    for layers, name in ((1, "pieces"), (2, "bytes")):
+        shape = EncoderConfig(
+            vocab_size=rows[name] + 30,  # tables are often longer than vocabularies
+            pad_token_id=int(name == "bytes"),
+            hidden_size=32,
+            num_hidden_layers=layers,
+            num_attention_heads=2,
+            intermediate_size=64,
+            max_position_embeddings=64,
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+            initializer_range=0.1,
+        )
+        save_model(MaskedLanguageModel(shape, with_head=False, seed=layers), found[name])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("task", "student"),
+    [*((task, "pieces") for task in METRICS), *((task, "bytes") for task in list(METRICS)[1:])],
+)
+def test_a_teacher_of_bytes(
+    task, student, encoders, tiny_text, write_data, tiny_flags, train, tmp_path
+):
+    """It trains, distils into a student of either vocabulary, and ships files that predict."""
+    from tfdistill.deployment.label_predictor import LabelPredictor
+
+    tokens = (tiny_text / "vocabulary" / "vocab.txt").read_text("utf-8").split()
+    words = [token for token in tokens if token.isalpha() and len(token) > 2][:10]
+    own = student == "pieces"
+    flags = dict(
+        task=task,
+        train_data=write_data[task](tmp_path / "data", words),
+        teacher=encoders["bytes"],
+        student=encoders["pieces"] if own else None,
+        student_config=None if own else "L-1_H-32_A-2",
+        baseline="none",
+        output_dir=tmp_path / "run",
+        shards_dir=tmp_path / "shards",
+        length=32,
+        doc_stride=8,
+        teacher_learning_rate=3e-3,
+        teacher_epochs=4,
+        learning_rate=3e-3,
+        n_epoch=4,
+        validation_interval=10,
+    )
+    flags |= dict.fromkeys(
+        "teacher_config teacher_steps layerdrop corpus steps tokenizer dropout".split()
+    )
+    train(tiny_flags(**flags))
+    run = tmp_path / "run"
+    metrics, metric = json.loads((run / "metrics.json").read_text()), METRICS[task]
+    found = metrics["models"]
+    assert found["teacher"][metric] > found["floor"][metric] < found["student"][metric]
+    assert metrics["files"]["student.tflite"][metric] == pytest.approx(found["student"][metric])
+    assert json.loads((run / "student" / "config.json").read_text())["pad_token_id"] == int(not own)
+    texts, others = [" ".join(words[:4]), words[5]], None
+    if task == "question_answering":
+        texts, others = [words[0], words[1]], [" ".join(words), " ".join(words[::-1])]
+    folder, file = (
+        LabelPredictor.open(str(run / path)).predict(texts, others)
+        for path in ("student", "export/student.tflite")
+    )
+    assert strip(folder) == strip(file)
+    theirs = json.loads((run / "export" / "tokenizer_config.json").read_text())
+    assert theirs["pad_token"] == ("[PAD]" if own else "<pad>")
+    code = (run / "export" / "model_card.md").read_text("utf-8")
+    assert ("pad_id=1" in code) == (not own)
+
+
+def strip(predictions):
+    """Predictions with rounded probabilities."""
+    text = json.dumps(predictions)
+    return json.loads(text, parse_float=lambda number: round(float(number), 3))

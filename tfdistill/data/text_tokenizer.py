@@ -1,0 +1,191 @@
+"""Tokenizers by the roles of their special tokens, for tasks that read texts and their labels."""
+
+import functools
+import hashlib
+import json
+from pathlib import Path
+
+import tokenizers
+
+from tfdistill.data.spare_rows import fits
+from tfdistill.data.tokenizer_files import FILES
+from tfdistill.data.tokenizer_reading import read_folder
+from tfdistill.data.tokenizer_writing import write_folder
+from tfdistill.system.errors import UserError
+
+BUNDLED = Path(__file__).parent.parent / "assets" / "bert-base-uncased"
+# transformers writes a longer model_max_length if the length is unknown.
+LONGEST = 1_000_000
+
+
+class TextTokenizer:
+    """A Hugging Face tokenizer of any vocabulary; `load_text_tokenizer` makes one.
+
+    Args:
+        backend: a `tokenizers.Tokenizer` whose post-processor frames texts and pairs.
+        settings: dict of the `tokenizer_config.json` that came with it.
+        notes: lines about files that disagree, and the choice that was made.
+        roles: its `Roles`.
+
+    Attributes:
+        vocab_size: rows that a model's table needs: the largest id plus one.
+        pad_id: id of the token that fills rows.
+        roles: the `Roles`.
+        max_length: most tokens of a text, special ones included; None if no file says it.
+        notes: the lines.
+        text_state: the content of a tokenizer.json that tokenises text in which the tokens that
+            frame a text are words.
+    """
+
+    def __init__(self, backend, settings, notes, roles):
+        settings = settings or {}
+        self._tokenizer, self.notes, self.roles = backend, tuple(notes), roles
+        inputs = settings.get("model_input_names", ["token_type_ids"])
+        of_distilbert = str(settings.get("tokenizer_class")).startswith("DistilBert")
+        self._token_types = "token_type_ids" in inputs and not of_distilbert
+        longest = settings.get("model_max_length")
+        self.max_length = longest if isinstance(longest, int) and longest < LONGEST else None
+        self.vocab_size = max(backend.get_vocab().values()) + 1
+        self.pad_id = backend.token_to_id(roles.pad)
+        state = json.loads(backend.to_str())
+        self.text_state = _state_for_text(state, roles.frame)
+        self._template = state["post_processor"]
+
+    @functools.cached_property
+    def text_hash(self):
+        """Equal for tokenizers that give texts and pairs the same rows: a str."""
+        content = f"{self.text_pipeline().to_str()} {self.pad_id}"
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    def require_table(self, rows, model):
+        """Refuses a model whose vocabulary table has the wrong length for this tokenizer.
+
+        Args:
+            rows: number of rows of the table; it may have spare rows (see `data.spare_rows`).
+            model: name of the model in messages.
+
+        Raises:
+            UserError: there are fewer rows than ids, or too many for padding.
+        """
+        if not fits(rows, self.vocab_size):
+            raise UserError(
+                f"`tokenizer`: {self.vocab_size} tokens, but {model} has {rows}: their "
+                "vocabularies differ; use the tokenizer that the model was trained with"
+            )
+
+    def text_pipeline(self):
+        """A new `tokenizers.Tokenizer` for texts and pairs of texts.
+
+        It adds the special tokens and token types of the tokenizer's template; in the texts, the
+        tokens of a frame, such as [CLS] and [SEP], are words. Truncation may be switched on.
+        """
+        state = {**self.text_state, "post_processor": self._template}
+        return tokenizers.Tokenizer.from_str(json.dumps(state))
+
+    def id_to_token(self, i):
+        """Returns the token of an id, or None."""
+        return self._tokenizer.id_to_token(int(i))
+
+    def save(self, directory, model_type=None, max_length=None):
+        """Writes files with which transformers gives the same ids.
+
+        Args:
+            directory: an existing folder.
+            model_type: type of the model beside it ("bert", "distilbert", "mobilebert"), which
+                decides whether there are token types; None: as in the files that were loaded.
+            max_length: most tokens of a text, [CLS] and [SEP] included; None: as loaded.
+
+        Example:
+            import tfdistill
+
+            tfdistill.load_tokenizer("runs/mini/student").save("elsewhere", max_length=64)
+        """
+        token_types = model_type != "distilbert" if model_type else self._token_types
+        length = max_length or self.max_length
+        write_folder(
+            self._tokenizer, directory, self.roles, token_types=token_types, max_length=length
+        )
+
+
+def load_text_tokenizer(source="", words=False):
+    """Loads a tokenizer whose special tokens may have any name, with the ids of transformers 5.
+
+    Args:
+        source: as for `load_tokenizer`.
+        words: whether for sentences that are split into words. A vocabulary of bytes has words with
+            the blank before them; then each word is read as if it had one.
+
+    Returns:
+        A `TextTokenizer`.
+
+    Raises:
+        UserError: it is missing, damaged, of an unknown class, or has no token to begin, end or
+            fill rows with.
+
+    Example:
+        tokenizer = load_text_tokenizer("a_folder")
+        tokenizer.text_pipeline().encode("The whale.", "A ship.").ids
+    """
+    backend, *others = read_folder(*find_folder(source), by_role=True)
+    if words:
+        state = json.loads(backend.to_str())
+        state["pre_tokenizer"] = _with_blanks(state["pre_tokenizer"])
+        backend = tokenizers.Tokenizer.from_str(json.dumps(state))
+    return TextTokenizer(backend, *others)
+
+
+def find_folder(source):
+    """Finds the folder of a tokenizer; downloads it if it is on the hub.
+
+    Args:
+        source: a directory, a hub name, or "" for the bundled bert-base-uncased.
+
+    Returns:
+        (its `Path`, its name in messages).
+
+    Raises:
+        UserError: there is no such folder.
+    """
+    directory = Path(source) if source else BUNDLED
+    if not directory.is_dir():
+        directory = _download(source)
+    return directory, source or BUNDLED.name
+
+
+def _state_for_text(state, frame):
+    """The content of a `tokenizer.json`, without the tokens that only frame a text."""
+    added = [token for token in state["added_tokens"] if token["content"] not in frame]
+    framing = [token for token in state["added_tokens"] if token["content"] in frame]
+    words = state["model"]["vocab"]
+    # Ids of added tokens start at its length.
+    if isinstance(words, dict):
+        words = words | {token["content"]: token["id"] for token in framing}
+    else:  # of Unigram, which finds its pieces in a text wherever they stand
+        words = [[f"\0{w}" if w in frame else w, score] for w, score in words]
+        framing.sort(key=lambda token: token["id"])
+        words += [[f"\0{t['content']}", 0.0] for t in framing if t["id"] >= len(words)]
+    state = {**state, "added_tokens": added, "post_processor": None}
+    return {**state, "model": {**state["model"], "vocab": words}}
+
+
+def _with_blanks(pre_tokenizer):
+    """A pre-tokenizer of bytes that puts a blank before each text."""
+    found = dict(pre_tokenizer or {})
+    if "pretokenizers" in found:
+        found["pretokenizers"] = [_with_blanks(each) for each in found["pretokenizers"]]
+    if found.get("type") == "ByteLevel":
+        found["add_prefix_space"] = True
+    return found or None
+
+
+def _download(name):
+    import huggingface_hub
+
+    try:
+        return Path(huggingface_hub.snapshot_download(name, allow_patterns=list(FILES)))
+    except Exception as error:  # the hub's, the HTTP library's or the system's
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"tokenizer {name}: no such folder, and it could not be downloaded from the hub "
+            f"({reason})"
+        ) from None
