@@ -1,8 +1,10 @@
 """Times the fine-tuning step of a classifier with and without XLA, in turn, for several lengths.
 
     python scripts/bench/task_step.py MODEL [--lengths 16 32 64 128] [--rows 32] [--steps 12]
+        [--tokens 4000]
 
-MODEL is a Hugging Face directory. Each way runs in a process of its own. Prints, for each length,
+MODEL is a Hugging Face directory. Each way runs in a process of its own. With `--tokens` the data
+holds so many different tokens, and without any of the vocabulary. Prints, for each length,
 the seconds of the first call (tracing and compiling), the median seconds of a later step and its
 processor time, and the processor's units.
 """
@@ -20,7 +22,7 @@ import numpy as np
 WAYS = {"XLA": True, "no XLA": False}
 
 
-def measure(model_dir, jit_compile, lengths, rows, steps):
+def measure(model_dir, jit_compile, lengths, rows, steps, tokens):
     """Times of one way: dict of lengths to (first call, median step, processor time), seconds."""
     from tfdistill.system import devices
 
@@ -32,7 +34,8 @@ def measure(model_dir, jit_compile, lengths, rows, steps):
 
     task = tasks.get("text_classification").bound(("no", "yes"))
     model = task.load_for_training(model_dir, 0)
-    distiller = Distiller(model, task.without_teacher().phases[0])
+    tokens = np.arange(tokens, dtype=np.int32) if tokens else None
+    distiller = Distiller(model, task.without_teacher().phases[0], tokens=tokens)
     settings = OptimizerSettings(
         learning_rate=5e-5,
         steps=1000,
@@ -42,7 +45,7 @@ def measure(model_dir, jit_compile, lengths, rows, steps):
         weight_decay=0.01,
         max_grad_norm=5.0,
     )
-    optimizer = build_optimizer(distiller.trained_variables, settings)
+    optimizer = build_optimizer(distiller.trained_variables, settings, rows=distiller.gradient_rows)
     step = TrainStep(distiller, optimizer, jit_compile)
     return {length: _times(step, length, rows, steps) for length in lengths}
 
@@ -75,11 +78,17 @@ def main():
     parser.add_argument("--lengths", type=int, nargs="+", default=[16, 32, 64, 128])
     parser.add_argument("--rows", type=int, default=32)
     parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--tokens", type=int, default=0)
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.way:
         found = measure(
-            options.model, WAYS[options.way], options.lengths, options.rows, options.steps
+            options.model,
+            WAYS[options.way],
+            options.lengths,
+            options.rows,
+            options.steps,
+            options.tokens,
         )
         print(json.dumps(found))
         return

@@ -50,10 +50,12 @@ def batches(source):
     return LabelledBatches(source, rows, seed=5)
 
 
-def make_step(tiny_model, jit_compile=False):
+def make_step(tiny_model, batches, jit_compile=False):
+    """With gradients of the rows of the tokens that occur."""
     config = tiny_model(vocab_size=200, num_hidden_layers=1, dropout=0.1).config
     model = Model(Encoder(config), SmallHead(config, outputs=2), seed=1)
-    distiller = Distiller(model, PHASE, options=StepOptions(seed=3))
+    options = StepOptions(seed=3)
+    distiller = Distiller(model, PHASE, options=options, tokens=batches.tokens())
     settings = OptimizerSettings(
         learning_rate=0.01,
         steps=STEPS,
@@ -63,7 +65,7 @@ def make_step(tiny_model, jit_compile=False):
         weight_decay=0.01,
         max_grad_norm=5.0,
     )
-    optimizer = build_optimizer(model.trainable_variables, settings)
+    optimizer = build_optimizer(distiller.trained_variables, settings, rows=distiller.gradient_rows)
     return TrainStep(distiller, optimizer, jit_compile)
 
 
@@ -74,7 +76,7 @@ def values(step):
 @pytest.fixture(scope="module")
 def trained(tiny_model, batches, tmp_path_factory):
     """(a step, its variables before and after a training, the logged rows)."""
-    step = make_step(tiny_model)
+    step = make_step(tiny_model, batches)
     fresh = values(step)
     rows = run(step, batches, tmp_path_factory.mktemp("whole"))
     return step, fresh, values(step), rows
@@ -122,7 +124,7 @@ def test_one_trace_for_each_length(trained, batches):
 
 @pytest.mark.slow
 def test_one_compilation_for_each_length(tiny_model, trained, batches, tmp_path):
-    step = make_step(tiny_model, jit_compile=True)
+    step = make_step(tiny_model, batches, jit_compile=True)
     rows = run(step, batches, tmp_path)
     assert step.traces == 2
     losses = [[row["loss"] for row in each] for each in (rows, trained[3])]

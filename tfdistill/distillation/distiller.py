@@ -8,6 +8,7 @@ import tensorflow as tf
 from tfdistill.distillation.bound_terms import bind_terms
 from tfdistill.distillation.phases import trained_by
 from tfdistill.distillation.projections import fit_projections
+from tfdistill.distillation.row_gradients import dense_gradient
 from tfdistill.distillation.schedules import Schedule
 from tfdistill.distillation.signals import compute_signals
 from tfdistill.distillation.teachers import Teachers, has_cached_signals
@@ -49,12 +50,17 @@ class Distiller(keras.Model):
         teacher: a `MaskedLanguageModel`, or `Teachers` for several; run in inference mode and
             outside the gradient tape. None for phases whose losses need no teacher.
         options: `StepOptions`.
+        tokens: int32, ascending: ids of all tokens that batches hold; None: they may hold any. A
+            head without a vocabulary then leaves all other rows of the word embeddings without a
+            gradient, and gradients have the rows of these tokens alone.
 
     Attributes:
         teachers: the `Teachers`, empty without a teacher.
         trained_variables: the Keras variables that are trained: those of the student that the phase
             names and that are not frozen, then those of the projections.
         state_variables: all variables of the student and of the projections.
+        gradient_rows: for each of `trained_variables` the rows that its gradient has, int32; None
+            for all.
 
     Raises:
         UserError: a loss cannot compare these models, or the phase trains parts that the student
@@ -87,7 +93,7 @@ class Distiller(keras.Model):
         distiller.fit(batches, verbose=0)
     """
 
-    def __init__(self, student, phase, teacher=None, options=StepOptions()):
+    def __init__(self, student, phase, teacher=None, options=StepOptions(), tokens=None):
         super().__init__(name="distiller")
         self.student, self.phase, self.options = student, phase, options
         self.teachers = Teachers.of(teacher)
@@ -101,6 +107,12 @@ class Distiller(keras.Model):
         learned = [variable for layer in projections for variable in layer.trainable_variables]
         self.state_variables = [*student.variables, *projected]
         self.trained_variables = [*trained_by(phase, student), *learned]
+        table = student.encoder.embeddings.word_embeddings
+        if student.head is None or student.head.has_vocabulary:
+            tokens = None
+        self.gradient_rows = [
+            tokens if variable is table else None for variable in self.trained_variables
+        ]
         self.built = True
 
     def fit_projections(self, batches, rows_at_once=8):
@@ -143,8 +155,8 @@ class Distiller(keras.Model):
             loss_scale: float32 scalar; gradients, not losses, are multiplied by it.
 
         Returns:
-            (dense gradients of `trained_variables`, dict of losses: `loss` and one
-            `loss_<name>` per term).
+            (dense gradients of `trained_variables`, of their `gradient_rows`; dict of losses:
+            `loss` and one `loss_<name>` per term).
         """
         if normalizers is None:
             normalizers = self.normalizers(batch)
@@ -157,7 +169,10 @@ class Distiller(keras.Model):
 
         def zeros():
             names = ("loss", *(f"loss_{term.name}" for term in self._terms))
-            gradients = [tf.zeros(variable.shape) for variable in self.trained_variables]
+            gradients = [
+                tf.zeros(variable.shape if rows is None else (len(rows), *variable.shape[1:]))
+                for variable, rows in zip(self.trained_variables, self.gradient_rows, strict=True)
+            ]
             return gradients, {name: tf.constant(0.0) for name in names}
 
         return _sum_over_parts(part, batch, self.options.micro_batches, zeros)
@@ -191,8 +206,10 @@ class Distiller(keras.Model):
         # Dense: Keras's AdamW and clipping are wrong on repeated ids of sparse gradients.
         restrict = self.student.encoder.embeddings.restrict_gradient
         gradients = [
-            restrict(variable, tf.convert_to_tensor(gradient))
-            for variable, gradient in zip(self.trained_variables, gradients, strict=True)
+            restrict(variable, dense_gradient(gradient, variable.shape[0], rows), rows)
+            for variable, gradient, rows in zip(
+                self.trained_variables, gradients, self.gradient_rows, strict=True
+            )
         ]
         return gradients, {"loss": total, **{f"loss_{name}": losses[name] for name in losses}}
 

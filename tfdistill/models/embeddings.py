@@ -67,12 +67,13 @@ class Embeddings(keras.layers.Layer):
         hidden = self.layer_norm(hidden)
         return stateless_dropout(hidden, self.config.hidden_dropout_prob, dropout, self.site)
 
-    def restrict_gradient(self, variable, gradient):
+    def restrict_gradient(self, variable, gradient, rows=None):
         """The part of a variable's gradient that training may apply.
 
         Args:
             variable: a variable of the model.
-            gradient: dense tensor of its shape.
+            gradient: dense tensor of its shape, or (rows, …).
+            rows: int32, the rows of the variable that the gradient has; None for all.
 
         Returns:
             A tensor like `gradient`; here `gradient` itself.

@@ -83,15 +83,15 @@ class TrigramEmbeddings(keras.layers.Layer):
         hidden = self.layer_norm(hidden)
         return stateless_dropout(hidden, self.config.hidden_dropout_prob, dropout, self.site)
 
-    def restrict_gradient(self, variable, gradient):
+    def restrict_gradient(self, variable, gradient, rows=None):
         """Zeroes the gradient of [PAD]'s word embedding, which real tokens read.
 
         Arguments and result as `Embeddings.restrict_gradient`.
         """
         if variable is not self.word_embeddings:
             return gradient
-        rows = tf.range(gradient.shape[0])[:, None]
-        return tf.where(rows == self.config.pad_token_id, 0.0, gradient)
+        rows = tf.range(gradient.shape[0]) if rows is None else tf.constant(rows)
+        return tf.where(rows[:, None] == self.config.pad_token_id, 0.0, gradient)
 
 
 class Bottleneck(keras.layers.Layer):

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 
+from tfdistill.data.labelled.batches import LabelledBatches
 from tfdistill.data.pipeline import as_dataset
 from tfdistill.distillation.distiller import Distiller, StepOptions
 from tfdistill.distillation.losses import LOSSES
@@ -84,7 +85,7 @@ class StageTrainer:
             steps=stage.steps,
             first_step=stage.first_step,
         )
-        distiller = Distiller(model, stage.phase, teachers, options)
+        distiller = Distiller(model, stage.phase, teachers, options, self._tokens(batches))
 
         def dataset(first, end):
             return as_dataset(batches, stage.first_step + first, stage.first_step + end)
@@ -141,6 +142,16 @@ class StageTrainer:
     def _state(self, stage):
         return StageState(self._path / "checkpoints", stage)
 
+    def _tokens(self, batches):
+        """Ids of all tokens in the batches of labelled examples; None: steps update whole tables.
+
+        None for text, of which any token may occur, and on GPUs: Metal lacks operators, and several
+        devices cannot update rows.
+        """
+        if self._machine.device != "cpu" or not isinstance(batches, LabelledBatches):
+            return None
+        return batches.tokens()
+
     def _optimizer(self, distiller, stage):
         config = self._config
         # Released before the new one is made: an optimizer holds two moments of every weight.
@@ -164,6 +175,7 @@ class StageTrainer:
                 distiller.student.config.num_hidden_layers,
             ),
             previous=previous,
+            rows=distiller.gradient_rows,
         )
 
     def _validation(self, row):

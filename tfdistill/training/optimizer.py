@@ -5,6 +5,8 @@ import dataclasses
 import keras
 import tensorflow as tf
 
+from tfdistill.training.table_rows import TableRows
+
 
 @keras.saving.register_keras_serializable(package="tfdistill")
 class WarmupLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
@@ -40,6 +42,10 @@ class AdamW(keras.optimizers.Optimizer):
     squares and clips the parts of a repeated id separately. Under a `tf.distribute` strategy call
     `apply` in the replicas, with gradients that are already summed.
 
+    For a table, `build` can be given the only rows that ever have a gradient. The moments of the
+    others would stay zero, so they only decay, and gradients and moments leave them out. The steps
+    are the same.
+
     Args:
         learning_rate: float or schedule.
         beta_1: decay of the first moment.
@@ -68,14 +74,29 @@ class AdamW(keras.optimizers.Optimizer):
         )
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
 
-    def build(self, variables):
-        """Makes the moments of all variables."""
+    def build(self, variables, rows=None):
+        """Makes the moments of all variables.
+
+        Args:
+            variables: list of Keras variables.
+            rows: for each of them the rows that its gradients have, int32 (rows,), ascending, or
+                None for all of them; None: all rows of all variables. Tables with rows need a
+                single device.
+        """
         if self.built:
             return
         super().build(variables)
         self._rates = [1.0] * len(variables)
+        self._rows = [
+            None if own is None else TableRows(variable, own)
+            for variable, own in zip(variables, rows or [None] * len(variables), strict=True)
+        ]
+        stepped = [
+            variable if own is None else own.copy
+            for variable, own in zip(variables, self._rows, strict=True)
+        ]
         names = ["momentum", "velocity"]
-        self._momentums, self._velocities = self.add_optimizer_variables(variables, names)
+        self._momentums, self._velocities = self.add_optimizer_variables(stepped, names)
 
     def scale_rates(self, rates):
         """Sets a factor of the learning rate for each variable, in the variables' order."""
@@ -85,7 +106,7 @@ class AdamW(keras.optimizers.Optimizer):
         """Takes one step.
 
         Args:
-            grads: gradients, one per variable; sparse ones are made dense.
+            grads: gradients, one per variable, of its rows; sparse ones are made dense.
             trainable_variables: the variables that the optimizer was built with, in that order;
                 None stands for them.
             finite: bool scalar; if it is false, nothing changes, whatever the gradients are.
@@ -111,13 +132,16 @@ class AdamW(keras.optimizers.Optimizer):
         decay = learning_rate * (self.weight_decay or 0.0)
         # The operator adds its epsilon before the bias is corrected.
         epsilon = self.epsilon * tf.sqrt(1.0 - beta_2_power)
-        for grad, variable, rate, momentum, velocity in zip(
-            grads, variables, self._rates, self._momentums, self._velocities, strict=True
+        moments = zip(self._momentums, self._velocities, strict=True)
+        for grad, variable, rows, rate, (momentum, velocity) in zip(
+            grads, variables, self._rows, self._rates, moments, strict=True
         ):
             if self.weight_decay and self._use_weight_decay(variable):
                 variable.value.assign_sub(rate * decay * variable.value)
+            if rows:
+                rows.read()
             tf.raw_ops.ResourceApplyAdam(
-                var=variable.value.handle,
+                var=(rows.copy if rows else variable).value.handle,
                 m=momentum.value.handle,
                 v=velocity.value.handle,
                 beta1_power=beta_1_power,
@@ -128,6 +152,8 @@ class AdamW(keras.optimizers.Optimizer):
                 epsilon=epsilon,
                 grad=grad,
             )
+            if rows:
+                rows.write()
         self.iterations.assign_add(1 if finite is None else tf.cast(finite, self.iterations.dtype))
 
     def take_over(self, previous):
@@ -203,7 +229,7 @@ class OptimizerSettings:
         return WarmupLinearDecay(self.learning_rate, warmup_steps, self.steps, first)
 
 
-def build_optimizer(variables, settings, rates=None, previous=None):
+def build_optimizer(variables, settings, rates=None, previous=None, rows=None):
     """Makes the optimizer of one phase, with its slot variables.
 
     Args:
@@ -212,6 +238,7 @@ def build_optimizer(variables, settings, rates=None, previous=None):
         rates: factors of the learning rate, one for each variable; None: all 1.
         previous: the `AdamW` of the phase before, whose moments are continued; None: moments start
             at zero.
+        rows: the rows that the gradient of each variable has (see `AdamW.build`).
 
     Returns:
         A built `AdamW`.
@@ -227,7 +254,7 @@ def build_optimizer(variables, settings, rates=None, previous=None):
     optimizer.exclude_from_weight_decay(
         var_list=[variable for variable in variables if len(variable.shape) < 2]
     )
-    optimizer.build(variables)
+    optimizer.build(variables, rows)
     if rates:
         optimizer.scale_rates(rates)
     if previous:

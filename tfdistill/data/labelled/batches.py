@@ -51,6 +51,10 @@ class LabelledBatches:
         """The examples of batch `step`, -1 for padding, and the epoch of each: int64 (batch,)."""
         return self._order.at(step)
 
+    def tokens(self):
+        """Ids of all tokens that batches hold, with [PAD]: int32, ascending."""
+        return self.source.tokens_used()
+
     def signature(self):
         """What all batches have in common.
 

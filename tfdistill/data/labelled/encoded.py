@@ -93,6 +93,10 @@ class EncodedExamples:
             facts=self.facts,
         )
 
+    def tokens_used(self):
+        """Ids of all tokens of the rows, with [PAD]: int32, ascending."""
+        return np.unique(np.append(self.texts.ids, np.int32(self._pad)))
+
     def digest(self):
         """SHA-256 of the token ids and the labels, whatever the lengths: a str."""
         found = hashlib.sha256(np.int64([self._pad, self._longest]))
