@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tfdistill import recipes
+from tfdistill.data.cached_batches import answer_name
 from tfdistill.distillation.cached_signals import answers_suffice
 from tfdistill.distillation.distiller import Distiller
 from tfdistill.distillation.losses import LOSSES, Loss, register
@@ -92,17 +93,16 @@ def labelled(tiny_batch, **arrays):
     return {name: tf.constant(array) for name, array in (batch | arrays).items()}
 
 
-def test_cached_logits_replace_the_teacher(classifier, tiny_batch):
-    student, teacher = classifier(0), classifier(1)
-    distiller = Distiller(student, KD, teacher)
+@pytest.mark.parametrize("weights", [(1.0,), (3.0, 1.0)])
+def test_cached_logits_replace_the_teachers(classifier, tiny_batch, weights):
+    student, *teachers = map(classifier, range(1 + len(weights)))
+    distiller = Distiller(student, KD, Teachers(teachers, weights))
     batch = labelled(tiny_batch)
     gradients, losses = distiller.gradients(batch, 0)
-    logits = teacher(batch)["logits"].numpy()
-    for variable in teacher.variables:
+    logits = {answer_name(i): each(batch)["logits"].numpy() for i, each in enumerate(teachers)}
+    for variable in (variable for teacher in teachers for variable in teacher.variables):
         variable.assign(tf.zeros_like(variable))
-    cached, cached_losses = distiller.gradients(
-        labelled(tiny_batch, **{"cached/logits": logits}), 0
-    )
+    cached, cached_losses = distiller.gradients(labelled(tiny_batch, **logits), 0)
     for name, loss in losses.items():
         np.testing.assert_allclose(cached_losses[name], loss, rtol=1e-5)
     for one, other in zip(gradients, cached, strict=True):

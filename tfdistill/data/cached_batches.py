@@ -7,6 +7,15 @@ PREFIX = "cached/"  # of the names of stored arrays in a batch
 ANSWERED = PREFIX + "answered"
 
 
+def answer_name(number):
+    """The name of a teacher's logits in a batch.
+
+    Args:
+        number: of the teacher, from 0.
+    """
+    return f"{PREFIX}logits-{number}" if number else f"{PREFIX}logits"
+
+
 class CachedBatches:
     """Batches with the stored arrays of their rows.
 

@@ -39,8 +39,8 @@ class TeacherSignals:
 
     Args:
         signals: tuple of dicts of signals (see `compute_signals`), one per teacher. The first
-            teacher's holds everything; the others' hold the signals of their heads. From a cache it
-            is a single dict.
+            teacher's holds everything; the others' hold the signals of their heads. From the cache
+            of a text it is a single dict.
         shares: weights of the teachers in the mean of their probabilities; they sum to 1.
         vocabulary: number of token ids that all teachers have.
     """

@@ -4,11 +4,16 @@ import math
 
 import tensorflow as tf
 
-from tfdistill.data.cached_batches import PREFIX
+from tfdistill.data.cached_batches import PREFIX, answer_name
 from tfdistill.data.spare_rows import alike
 from tfdistill.distillation.losses import LOSSES
 from tfdistill.distillation.losses.projected_logits import log_mixture
-from tfdistill.distillation.signals import HEAD_SIGNALS, TeacherSignals, compute_signals
+from tfdistill.distillation.signals import (
+    HEAD_SIGNALS,
+    LOGITS,
+    TeacherSignals,
+    compute_signals,
+)
 from tfdistill.system.errors import UserError
 
 
@@ -115,7 +120,10 @@ class Teachers:
         signals = {}
         for each in cached:
             each.restore(signals, arrays)
-        return TeacherSignals((signals,), (1.0,), self.vocabulary)
+        names = [answer_name(number) for number in range(1, len(self.models))]
+        others = tuple({LOGITS: batch[name]} for name in names if name in batch)
+        shares = self.shares if others else (1.0,)
+        return TeacherSignals((signals, *others), shares, self.vocabulary)
 
     def __call__(self, batch, layers=None):
         """Scores a batch with the mean of the models, as an evaluation needs it.

@@ -109,7 +109,7 @@ FILES_NOTE = (
 )
 TEACHERS_NOTE = (
     "teacher: the first of several teachers; the student starts from it. all teachers: the mean of "
-    "their probabilities, from which the student learns. agree and the verdict compare with the "
+    "their predictions, from which the student learns. agree and the verdict compare with the "
     "first teacher."
 )
 BASELINE_NOTE = (

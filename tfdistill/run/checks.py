@@ -7,7 +7,6 @@ from tfdistill import recipes, tasks
 from tfdistill.distillation.phases import rates_of, trained_by
 from tfdistill.distillation.schedules import parse_schedules
 from tfdistill.run.baselines import BOTH, baselines_of
-from tfdistill.run.sources import teacher_names
 from tfdistill.settings.settings import options_of
 from tfdistill.system.errors import UserError
 from tfdistill.system.options import Option
@@ -145,8 +144,6 @@ def check_task(config):
         raise UserError(f"`teacher_cache` stores no signals for `task`={config.task}: leave it out")
     if not task.kind:
         return
-    if len(teacher_names(config)) > 1:
-        raise UserError(f"`teacher`={config.teacher}: models of `task`={task.name} learn from one")
     if config.layerdrop_adapt_steps:
         raise UserError(f"`layerdrop_adapt_steps` is for masked_lm, not `task`={task.name}")
 

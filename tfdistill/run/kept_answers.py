@@ -1,29 +1,30 @@
 """The teacher's logits for the examples of a task with labels, kept between runs."""
 
+import functools
 from pathlib import Path
 
-import numpy as np
 import tensorflow as tf
 
-from tfdistill.data.labelled.answers import LOGITS, collect_logits, kept_answers
+from tfdistill.data.cached_batches import answer_name
+from tfdistill.data.labelled.answers import collect_logits, kept_answers
 from tfdistill.data.labelled.batches import EXAMPLE
 from tfdistill.run.teacher_cache import digest_of_model
-from tfdistill.system.errors import UserError
 from tfdistill.tasks.label_heads import TEXT
 from tfdistill.training.evaluation import scorer
 
 FOLDER = "answers"  # in `shards_dir`
-VERSION = 1  # of the format of the arrays
+VERSION = 2  # of the arrays; the first stored logits that are no numbers, too
 
 
-def answers_of(context, source, teacher, precision):
-    """The logits of the run's saved teacher, from disk, or computed where they are not there.
+def answers_of(context, source, teacher, precision, number=0):
+    """The logits of one of the run's saved teachers, from disk, or computed where there are none.
 
     Args:
         context: the `RunContext`.
         source: `EncodedExamples` of the teacher's tokenizer.
         teacher: function without arguments that returns the `Model`, called only to compute.
         precision: that of the model's products.
+        number: of the teacher, from 0.
 
     Returns:
         float32 (rows, outputs) or (tokens, outputs): see `data.labelled.answers`.
@@ -31,41 +32,47 @@ def answers_of(context, source, teacher, precision):
     Raises:
         UserError: the logits are NaN or infinite.
     """
+    folder = context.directory.teachers(number + 1)[number]
     identity = {
         "version": VERSION,
-        "teacher": digest_of_model(context.directory.teacher),
+        "teacher": digest_of_model(folder),
         "task": context.task.name,
         "labels": list(context.task.labels_names),
         "examples": source.digest(),
         "precision": precision,
     }
     folder = Path(context.config.shards_dir) / FOLDER
-    logits = kept_answers(folder, identity, lambda: _compute(context, source, teacher()))
-    if not np.isfinite(logits).all():
-        raise UserError("`teacher`: its logits are NaN or infinite: use another")
-    return logits
+    return kept_answers(folder, identity, lambda: _compute(context, source, teacher()))
 
 
-def answered_batches(context, source):
-    """The evaluation of the saved teacher by its kept logits.
+def answered_batches(context, source, shares=(1.0,)):
+    """The evaluation of the saved teacher, or of several as one, by their kept logits.
 
     Args:
         context: the `RunContext`.
-        source: `EncodedExamples` of the teacher's tokenizer.
+        source: `EncodedExamples` of the teachers' tokenizer.
+        shares: weights of the first teachers in their mean; they sum to 1.
 
     Returns:
         (score, batches) for `Task.evaluate`.
     """
-    task = context.task
-    logits = answers_of(context, source, lambda: context.models.saved("teacher"), "float32")
-    place = "per_row" if task.kind == TEXT else "per_token"
-    answered = source.with_arrays(**{place: {LOGITS: logits}})
+    task, models, count = context.task, context.models, len(shares)
+    arrays = {}
+    for number in range(count):
+        teacher = functools.partial(_saved, models, number, count)
+        arrays[answer_name(number)] = answers_of(context, source, teacher, "float32", number)
+    answered = source.with_arrays(**{"per_row" if task.kind == TEXT else "per_token": arrays})
 
     def score(batch):
         tensors = {name: tf.convert_to_tensor(array) for name, array in batch.items()}
-        return task.measure(tensors[LOGITS], tensors)
+        logits = [tensors[name] for name in arrays]
+        return task.measure(task.joint_logits(logits, shares) if count > 1 else logits[0], tensors)
 
     return score, task.evaluation_batches(answered)
+
+
+def _saved(models, number, count):
+    return models.saved_teachers(count)[number]
 
 
 def _compute(context, source, teacher):

@@ -76,19 +76,20 @@ def evaluate_models(task, models, train, batches, progress=lambda key, done: Non
     return found, sums
 
 
-def evaluate_together(task, teachers, batches):
+def evaluate_together(task, teachers, score, batches):
     """Scores the mean of several teachers as one model.
 
     Args:
         task: the `Task`.
         teachers: `Teachers`.
+        score: what scores a batch with their mean (see `Task.evaluate`).
         batches: `EvaluationBatches`.
 
     Returns:
         (dict of metrics and sizes, `RowSums`), as of one of `evaluate_models`.
     """
     sizes = [parameters(teacher) for teacher in teachers.models]
-    metrics, _, sums = task.evaluate(task.scorer(teachers), batches, batches.source)
+    metrics, _, sums = task.evaluate(score, batches, batches.source)
     metrics |= {
         "parameters": sum(size["total"] for size in sizes),
         "parameters_without_embeddings": sum(size["without_embeddings"] for size in sizes),

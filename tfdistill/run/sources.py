@@ -152,9 +152,16 @@ def load_tokenizers(config, task, names):
     """
     source = tokenizer_source(config, names)
     student = tokenizer_of(task, source)
-    if not (task.kind and names and names[0] != source and _may_hold_tokenizer(names[0])):
+    alone = names[:1] == [source] and len(names) == 1
+    if not (task.kind and names and not alone and _may_hold_tokenizer(names[0])):
         return Tokenizers(student, student)
     teacher = tokenizer_of(task, names[0])
+    for name in filter(_may_hold_tokenizer, names[1:]):
+        if tokenizer_of(task, name).text_hash != teacher.text_hash:
+            raise UserError(
+                f"`teacher`={name} has another tokenizer than {names[0]}: several teachers must "
+                "share one"
+            )
     same = teacher.text_hash == student.text_hash
     return Tokenizers(student, student if same else teacher)
 

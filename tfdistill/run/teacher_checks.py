@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from tfdistill import recipes
+from tfdistill import recipes, tasks
 from tfdistill.run.planned_shapes import first_teacher
 from tfdistill.run.sources import teacher_names, teacher_weights
 from tfdistill.system.errors import UserError
@@ -26,6 +26,13 @@ def check_teachers(config, recipe, teachers):
     weights = teacher_weights(config)
     if weights and len(teachers) < 2:
         raise UserError("`teacher_weights` is for several teachers (`teacher`=a,b): leave it out")
+    if len(teachers) > 1 and tasks.get(config.task).kind:
+        for name, each in zip(teacher_names(config), teachers, strict=False):
+            if each.head is None:
+                raise UserError(
+                    f"`teacher`={name} has no head for `task`={config.task}: fine-tune each of "
+                    "several teachers first, or name one"
+                )
     several = Teachers(teachers, weights)
     for phase in recipe.phases:
         several.check(phase)

@@ -18,8 +18,8 @@ class Teacher(Settings):
         Option(
             "Hugging Face BERT, DistilBERT or MobileBERT directory or hub name; empty: pre-train a "
             "teacher. With several, separated by commas, the student learns the mean of their "
-            "softened probabilities; it starts from the first, and its layers are compared with "
-            "that one.",
+            "softened probabilities, or of their numbers; it starts from the first, and its layers "
+            "are compared with that one.",
             path=PATHS,
             source=True,
             effect=STEP,

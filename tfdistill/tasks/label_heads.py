@@ -133,6 +133,25 @@ class TaskWithHead(Task):
         task.pooling = self.pooling or getattr(teacher.head, "pooling", "")
         return super(TaskWithHead, task).initialize_student(teacher, config, **options)
 
+    def joint_logits(self, logits, shares):
+        """The logits of several models as those of one.
+
+        Args:
+            logits: list of float32 tensors, one of each model.
+            shares: weights of the models; they sum to 1.
+
+        Returns:
+            float32 tensor: of classes and tags, logarithms of the mean probabilities; of numbers
+            and spans, the mean of the logits.
+        """
+        import tensorflow as tf
+
+        from tfdistill.distillation.losses.projected_logits import log_mixture
+
+        if self.gives_number or self.kind == SPANS:
+            return tf.add_n([share * each for share, each in zip(shares, logits, strict=True)])
+        return log_mixture(logits, shares, axis=-1)
+
     def _require_head(self, head, name):
         if not isinstance(head, self._head_class()):
             raise UserError(f"{name} has no head for the task {self.name}: use another model")

@@ -5,10 +5,11 @@ import types
 import numpy as np
 import pytest
 
-from tfdistill.data.labelled.answers import collect_logits, kept_answers, with_answers
+from tfdistill.data.labelled.answers import ARRAY, collect_logits, kept_answers, with_answers
 from tfdistill.data.labelled.encoding import SECOND, SPECIAL
 from tfdistill.data.labelled.sources import encode_classes, encode_spans, encode_tags
 from tfdistill.data.tokenizer import load_tokenizer
+from tfdistill.system.errors import UserError
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 WORDS = "the whale sank a ship unquestionably off nantucket".split()
@@ -177,3 +178,16 @@ def test_sources_of_other_examples_are_refused(tokenizer):
     one, other = (encode_classes(classes(count), tokenizer, 32, ("x",)) for count in (3, 4))
     with pytest.raises(ValueError, match="different numbers of examples"):
         with_answers(one, other, np.zeros((4, 2), np.float32))
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_answers_that_are_no_numbers_are_neither_stored_nor_used(tmp_path, wrong):
+    bad, good = np.array([[1, wrong]], np.float32), np.array([[1, 2]], np.float32)
+    with pytest.raises(UserError, match="teacher: its logits are NaN or infinite"):
+        kept_answers(tmp_path, {}, lambda: bad)
+    assert not list(tmp_path.glob(f"*/{ARRAY}"))
+    kept_answers(tmp_path, {}, lambda: good)
+    (file,) = tmp_path.glob(f"*/{ARRAY}")
+    np.save(file, bad)
+    for compute in (lambda: good, None):  # stored again
+        assert kept_answers(tmp_path, {}, compute).tolist() == good.tolist()

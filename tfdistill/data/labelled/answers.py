@@ -6,12 +6,12 @@ tokens, (tokens, outputs): the tokens of all rows one after the other, as in `En
 
 import numpy as np
 
-from tfdistill.data.cached_batches import ANSWERED, PREFIX
+from tfdistill.data.cached_batches import ANSWERED, answer_name
 from tfdistill.data.labelled.aligned_tokens import same_spans, same_words
 from tfdistill.data.labelled.batches import EXAMPLE, LabelledEvaluationBatches
+from tfdistill.system.errors import UserError
 from tfdistill.system.kept import kept_folder
 
-LOGITS = PREFIX + "logits"
 ARRAY = "logits.npy"
 
 
@@ -53,30 +53,35 @@ def kept_answers(folder, identity, compute):
         float32 array.
 
     Raises:
+        UserError: the answers are NaN or infinite; they are not stored.
         OSError: they could not be written.
     """
 
     def make(aside):
-        np.save(aside / ARRAY, np.asarray(compute(), np.float32), allow_pickle=False)
+        logits = np.asarray(compute(), np.float32)
+        if not np.isfinite(logits).all():
+            raise UserError("`teacher`: its logits are NaN or infinite: use another")
+        np.save(aside / ARRAY, logits, allow_pickle=False)
 
     return np.load(kept_folder(folder, identity, make) / ARRAY, allow_pickle=False)
 
 
-def with_answers(source, teacher_source, logits):
-    """Adds a teacher's answers to the batches of a source, whose tokenizer may be another one.
+def with_answers(source, teacher_source, *answers):
+    """Adds teachers' answers to the batches of a source, whose tokenizer may be another one.
 
     Answers of rows are taken as they are. Of tags, the first piece of a word gets the logits of the
     teacher's first piece of this word. Of spans, see `aligned_tokens.same_spans`.
 
     Args:
         source: `EncodedExamples` of the student's tokenizer.
-        teacher_source: the same examples, of the teacher's tokenizer.
-        logits: of the teacher (see `collect_logits`).
+        teacher_source: the same examples, of the teachers' tokenizer.
+        *answers: the logits of each teacher (see `collect_logits`).
 
     Returns:
         `EncodedExamples` whose batches also have `cached/logits`, in the shape of the student's
-        logits, and for tags and spans `cached/answered`, float32 (batch, length): 1 for tokens with
-        an answer of the teacher, which may have cut a text elsewhere.
+        logits, those of further teachers as `cached/logits-1` and so on, and for tags and spans
+        `cached/answered`, float32 (batch, length): 1 for tokens with an answer of the teachers,
+        which may have cut a text elsewhere.
 
     Raises:
         ValueError: the sources do not have the same examples.
@@ -85,13 +90,17 @@ def with_answers(source, teacher_source, logits):
     if student.examples.max(initial=-1) != teacher.examples.max(initial=-1):
         raise ValueError("the sources have different numbers of examples")
     if student.words is None and student.characters is None:
-        return source.with_arrays(per_row={LOGITS: logits})
+        return source.with_arrays(per_row=_named(answers))
     tokens = (same_words if student.words is not None else same_spans)(student, teacher)
     answered = (tokens >= 0).all(axis=1)
-    values = np.where(answered[:, None], _taken(logits, tokens), 0).astype(np.float32)
-    return source.with_arrays(
-        per_token={LOGITS: values, ANSWERED: answered.astype(np.float32)},
-    )
+    values = [
+        np.where(answered[:, None], _taken(each, tokens), 0).astype(np.float32) for each in answers
+    ]
+    return source.with_arrays(per_token=_named(values) | {ANSWERED: answered.astype(np.float32)})
+
+
+def _named(answers):
+    return {answer_name(number): each for number, each in enumerate(answers)}
 
 
 def _taken(logits, tokens):

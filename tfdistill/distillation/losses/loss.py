@@ -62,8 +62,8 @@ class Loss:
         skips_last_layer: whether the student's last layer is left out.
         takes_projection: whether a projection may bring the student's hidden states to the
             teacher's width; `hidden_pairs` then returns them.
-        mean_of_teachers: whether it learns from the mean of several teachers' probabilities. Other
-            losses compare with the first teacher.
+        mean_of_teachers: whether it learns from the mean of several teachers' probabilities, or of
+            the logits of their small heads. Other losses compare with the first teacher.
         refuses_several_teachers: the reason why there may be only one teacher; "" if there may be
             several.
         not_cached: the reason why a teacher cache cannot replace the teacher; "" if it can, and

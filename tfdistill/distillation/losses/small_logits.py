@@ -129,6 +129,7 @@ class LogitsMse(SmallLogitsLoss):
 
     name = "logits_mse"
     description = "squared distance of the logits"
+    mean_of_teachers = True
 
     def compute(self, comparison):
         return squared_distance(

@@ -102,6 +102,7 @@ class SpanMse(SpanLoss):
 
     name = "span_mse"
     description = "squared distance of the logits of starts and ends"
+    mean_of_teachers = True
 
     def count(self, batch, **_):
         return total(self._weights_of_tokens(batch))

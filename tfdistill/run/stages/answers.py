@@ -1,4 +1,4 @@
-"""Answers: what the teacher of a task with labels says of every training example, computed once."""
+"""Answers: what the teachers of a task with labels say of the training examples, computed once."""
 
 import time
 
@@ -9,7 +9,7 @@ from tfdistill.run.stages.stage import Stage
 
 
 class Answers(Stage):
-    """Puts the teacher's logits beside the training examples.
+    """Puts the teachers' logits beside the training examples.
 
     They are kept in `shards_dir`, so that a further student of the same teacher and data needs no
     pass of the teacher.
@@ -26,10 +26,13 @@ class Answers(Stage):
         """Reads the answers, or computes them where there are none."""
         started, source = time.perf_counter(), context.teacher_splits.train
 
-        def teacher():
-            return context.models.teachers[0]
+        def answers(number):
+            precision = context.machine.precision
+            return answers_of(
+                context, source, lambda: context.models.teachers[number], precision, number
+            )
 
-        logits = answers_of(context, source, teacher, context.machine.precision)
-        context.answered = with_answers(context.splits.train, source, logits)
+        numbers = range(max(1, len(context.plan.teacher_names)))
+        context.answered = with_answers(context.splits.train, source, *map(answers, numbers))
         if not context.directory.done(self.name):
             context.finish(self.name, started)

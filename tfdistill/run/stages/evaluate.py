@@ -46,6 +46,12 @@ def _teacher(context):
 
 def _evaluate_mean(context):
     context.console.say("measuring the mean of the teachers")
-    models = context.models.saved_teachers(len(context.plan.teacher_names))
+    task, models = context.task, context.models.saved_teachers(len(context.plan.teacher_names))
     teachers = Teachers(models, teacher_weights(context.config))
-    return measure.evaluate_together(context.task, teachers, context.splits.test)
+    if task.kind:
+        source = context.teacher_splits.test.source
+        return measure.evaluate_together(
+            task, teachers, *answered_batches(context, source, teachers.shares)
+        )
+    scorer = task.scorer(teachers)
+    return measure.evaluate_together(task, teachers, scorer, context.splits.test)
