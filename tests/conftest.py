@@ -197,9 +197,12 @@ def tiny_flags(tiny_text):
 def user_folder(tmp_path_factory, tiny_text):
     """A folder as the documentation has it: texts, and models where a run of mini leaves them."""
     from tfdistill.data.tokenizer import load_tokenizer
+    from tfdistill.deployment.tflite import export_tflite
     from tfdistill.models.configs.encoder_config import EncoderConfig
+    from tfdistill.models.encoder import Encoder
+    from tfdistill.models.heads.classification import ClassificationHead
     from tfdistill.models.hugging_face.checkpoint import save_model
-    from tfdistill.models.model import MaskedLanguageModel
+    from tfdistill.models.model import MaskedLanguageModel, Model
 
     folder = tmp_path_factory.mktemp("user")
     (folder / "my_texts").mkdir()
@@ -216,6 +219,12 @@ def user_folder(tmp_path_factory, tiny_text):
         )
         save_model(MaskedLanguageModel(shape, seed=layers), folder / "runs" / "mini" / name)
         tokenizer.save(folder / "runs" / "mini" / name)
+    reviews = Model(Encoder(shape), ClassificationHead(shape, ("negative", "positive")), seed=1)
+    reviews_folder = folder / "runs" / "reviews"
+    save_model(reviews, reviews_folder / "student")
+    tokenizer.save(reviews_folder / "student")
+    (reviews_folder / "export").mkdir()
+    export_tflite(reviews, reviews_folder / "export" / "student_int8.tflite", length=32)
     return folder
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +14,10 @@ from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.deployment.tflite import export_tflite
 from tfdistill.models.configs.config_files import named_config
 from tfdistill.models.encoder import Encoder
+from tfdistill.models.heads.answer_rules import AnswerRules
 from tfdistill.models.heads.classification import ClassificationHead
 from tfdistill.models.heads.spans import SpanHead
+from tfdistill.models.heads.tokens import TokenHead
 from tfdistill.models.hugging_face.checkpoint import save_model
 from tfdistill.models.model import Model
 
@@ -38,6 +41,7 @@ def folder(tiny_text, tmp_path_factory):
     for name, head in {
         "classes": ClassificationHead(config, ("bad", "good")),
         "spans": SpanHead(config),
+        "tags": TokenHead(config, ("B-SEA", "O")),
     }.items():
         model = Model(Encoder(config), head, seed=1)
         head.dense.bias.assign(np.array([0.0, 1.0]))
@@ -88,6 +92,33 @@ def test_a_question(folder, run_command, capfd):
     assert len(short.split()) <= 1
 
 
+@pytest.mark.parametrize("may_abstain", [True, False])
+def test_the_evaluation_reads_answers_as_the_model_says(
+    folder, run_command, capfd, tmp_path, may_abstain
+):
+    """Whatever the test data are: here no question has an answer."""
+    model = folder / "spans"
+    config = json.loads((model / "config.json").read_text())
+    assert config["tfdistill_answers"] == AnswerRules().values()
+    rules = AnswerRules(may_abstain, doc_stride=5, max_answer_length=3).values()
+    changed = tmp_path / "model"
+    shutil.copytree(model, changed)
+    (changed / "config.json").write_text(json.dumps(config | {"tfdistill_answers": rules}))
+    context = "the whale sank the ship and the boat in the sea in the night. " * 3
+    qas = [{"id": str(i), "question": word, "answers": []} for i, word in enumerate("abc")]
+    paragraphs = [{"context": context, "qas": qas}]
+    (tmp_path / "test.json").write_text(json.dumps({"data": [{"paragraphs": paragraphs}]}))
+    rows = [json.dumps({"question": each["question"], "context": context}) for each in qas]
+    (tmp_path / "in.jsonl").write_text("\n".join(rows))
+    lines = printed(run_command, capfd, f"--model={changed}", f"--input={tmp_path / 'in.jsonl'}")
+    answers = [json.loads(line)["prediction"]["answer"] for line in lines.splitlines()]
+    data = [f"--test_data={tmp_path / 'test.json'}", "--task=question_answering", "--json"]
+    assert run_command("evaluate", f"--model={changed}", *data, "--length=24") == 0
+    found = json.loads(capfd.readouterr().out)["models"]["model"]
+    assert found["exact_match"] == np.mean([not answer for answer in answers])
+    assert may_abstain or all(answers)
+
+
 def test_files_of_texts(folder, run_command, capfd, tmp_path):
     rows = [{"id": str(i), "sentence": f'the "whale", {i}\nsank'} for i in range(40)]
     with open(tmp_path / "in.csv", "w", newline="") as file:
@@ -124,7 +155,7 @@ def test_files_of_texts(folder, run_command, capfd, tmp_path):
         (["--question=a", "--context=b"], "--question: the task of"),
         (["--input={}/gone.csv"], "gone.csv: no such file"),
         (["a", "--output={}/out.csv"], "--output is for the predictions of a file"),
-        (["--input={}/other.csv", "--output={}/o.xls"], "must end in .csv, .tsv or .jsonl"),
+        (["--input={}/other.csv", "--output={}/o.xls"], "must end in .csv, .tsv, .jsonl, .conll"),
         (["--input={}/other.csv"], "which column is the text?"),
         (["--input={}/ragged.csv"], "ragged.csv:3: 1 columns, not 2 as in the first line"),
         (["--input={}/header.csv"], "holds no rows"),
@@ -142,3 +173,12 @@ def test_wrong_input_is_one_line(folder, run_command, capfd, tmp_path, flags, me
     assert run_command("predict", f"--model={folder / 'classes'}", *flags) == 1
     error = capfd.readouterr().err.strip()
     assert message in error and len(error.splitlines()) == 1
+
+
+def test_words_are_tagged_as_they_are(folder, run_command, capfd, tmp_path):
+    (tmp_path / "in.txt").write_text("don't\tO\n9.5\tB-SEA\n\nU.S.\tO\n")
+    flags = [f"--model={folder / 'tags/student.tflite'}", f"--input={tmp_path / 'in.txt'}"]
+    printed(run_command, capfd, *flags, f"--output={tmp_path / 'out.conll'}")
+    assert (tmp_path / "out.conll").read_text() == "don't\tO\n9.5\tO\n\nU.S.\tO\n\n"
+    lines = printed(run_command, capfd, *flags).splitlines()
+    assert [json.loads(line)["prediction"]["tags"] for line in lines] == [["O", "O"], ["O"]]

@@ -16,6 +16,7 @@ _HOMES = {
     "train_model": "tfdistill.command_line.api",
     "evaluate_model": "tfdistill.command_line.api",
     "fill_masks": "tfdistill.command_line.api",
+    "LabelPredictor": "tfdistill.deployment.label_predictor",
     "FineTuneConfig": "tfdistill.command_line.guide",
     "FineTunePipeline": "tfdistill.command_line.guide",
     "DistillationMonitor": "tfdistill.reports.monitor",

@@ -6,9 +6,10 @@
     python -m tfdistill.predict --model=DIR --input=reviews.csv --output=labelled.csv
 
 The model says its own task: a class or a number for a text or a pair, entities in a text, or the
-answer to a question. Input files are CSV, TSV or JSON lines; the output has their columns, the
-prediction, and for classes and answers its probability. For a TFLite file, the tokenizer is
-searched in its folder and in ../student. With --json: text and prediction as one JSON object.
+answer to a question. Input files are CSV, TSV or JSON lines, and CoNLL for words to be tagged; the
+output has their columns, the prediction, and for classes and answers its probability. For a TFLite
+file, the tokenizer is searched in its folder and in ../student. With --json: text and prediction as
+one JSON object.
 """
 
 from tfdistill.command_line.cli import Command
@@ -20,7 +21,8 @@ COMMAND = Command(
     __doc__,
     (
         *(Prediction, "model", "text", "top_k", "tokenizer", "device", "json"),
-        *("text_column", "text_pair_column", "skip_bad_rows", "max_answer_length"),
+        *("text_column", "text_pair_column", "skip_bad_rows", "doc_stride"),
+        "max_answer_length",
     ),
     help={name: HELP[name] for name in ("tokenizer", "device")}
     | {

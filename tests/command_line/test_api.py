@@ -25,6 +25,7 @@ PUBLIC = sorted(set(tfdistill.__all__) - {"recipes", "UserError"})
         ("", {"numpy", "absl"}),
         ("tfdistill.RunConfig(); tfdistill.EncoderConfig(); tfdistill.UserError", set()),
         ("tfdistill.load_tokenizer()", set()),
+        ("tfdistill.LabelPredictor", set()),
         ("tfdistill.train_model; tfdistill.fill_masks; tfdistill.evaluate_model", set()),
     ],
 )

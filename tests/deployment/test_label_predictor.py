@@ -1,11 +1,14 @@
 """Predictions of tasks with labels, by folders and by their exported files."""
 
 import ast
+import dataclasses
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tfdistill import tasks
+from tfdistill.data.labelled.examples import SpanExample
 from tfdistill.deployment.bundle import LABELS_FILE
 from tfdistill.deployment.file_metadata import NAME, add_metadata, read_metadata
 from tfdistill.deployment.label_predictor import LabelPredictor
@@ -13,20 +16,23 @@ from tfdistill.deployment.model_card import write_model_card
 from tfdistill.deployment.saved_model import write_archive
 from tfdistill.deployment.tflite import DYNAMIC_INT8, LiteModel, convert, export_tflite_files
 from tfdistill.models.encoder import Encoder
+from tfdistill.models.heads.answer_rules import AnswerRules
 from tfdistill.models.heads.classification import ClassificationHead
 from tfdistill.models.heads.spans import SpanHead
 from tfdistill.models.heads.tokens import TokenHead
 from tfdistill.models.hugging_face.checkpoint import save_model
 from tfdistill.models.model import Model
 from tfdistill.system.errors import UserError
+from tfdistill.tasks.answers import normalize
 
 LENGTH = 16
+RULES = AnswerRules(may_abstain=True, doc_stride=3, max_answer_length=4)
 CLASSES, TAGS = ("bad", "good", "ödd"), ("O", "B-SHIP", "I-SHIP", "B-SEA", "I-SEA")
 HEADS = {
     "classes": lambda config: ClassificationHead(config, CLASSES, "mean"),
     "number": lambda config: ClassificationHead(config, ()),
     "tags": lambda config: TokenHead(config, TAGS),
-    "spans": SpanHead,
+    "spans": lambda config: SpanHead(config, answer_rules=RULES),
 }
 FILES = {"student.tflite": None, "student_int8.tflite": DYNAMIC_INT8}
 TEXTS = ["the whale sank the ship", "a night", "the captain saw men and the old boat in the storm"]
@@ -71,7 +77,8 @@ def test_files_say_their_task_and_score_as_the_model(folders, name):
     expected = model(rows)["logits"].numpy()
     for file, tolerance in (("student.tflite", 1e-4), ("student_int8.tflite", 0.15)):
         lite = LiteModel(folder / file)
-        assert lite.metadata == {
+        answers = {"may_abstain": True, "doc_stride": 3, "max_answer_length": 4}
+        assert lite.metadata == ({"answers": answers} if name == "spans" else {}) | {
             "task": model.head.task,
             "labels": list(model.head.labels),
             "length": LENGTH,
@@ -147,6 +154,15 @@ def test_entities_are_parts_of_the_text(folders):
     first = found["entities"][0]
     assert "The ship, a sea storm."[first["start"] : first["end"]] == "ship"
     assert nothing == {"entities": []}
+    # Words as they are: their tag is that of their first piece, whatever is inside.
+    words = ["The", "ship's", "a", "sea", "-storm"]
+    (of_words, again) = fixed.predict([words, "The ship"])
+    assert of_words["tags"] == ["O", "B-SHIP", "O", "I-SEA", "O"]
+    entities = [(each["type"], each["text"]) for each in of_words["entities"]]
+    assert entities == [("SHIP", "ship's"), ("SEA", "sea")]
+    for each in of_words["entities"]:
+        assert " ".join(words)[each["start"] : each["end"]] == each["text"]
+    assert [each["text"] for each in again["entities"]] == ["ship"] and "tags" not in again
 
 
 def test_an_answer_is_found_in_any_window(folders):
@@ -168,15 +184,74 @@ def test_an_answer_is_found_in_any_window(folders):
     assert found["answer"] == "old boat" == context[found["start"] : found["end"]]
     assert found["probability"] > 0.99
     short = LabelPredictor(run, model._tokenizer, facts)
-    short.longest_answer = 1  # token
+    short.rules = short.rules.changed(max_answer_length=1)
     assert short.predict(["the boat"], [context])[0]["answer"] in ("old", "boat")
     (none,) = LabelPredictor(run, model._tokenizer, facts).predict(["the boat"], ["a whale"])
     assert none["answer"] in ("", "a", "whale", "a whale")
 
 
+@pytest.fixture(scope="module")
+def long_questions():
+    """(questions, contexts of up to several windows)."""
+    generator, words = np.random.default_rng(4), TEXTS[2].split()
+    contexts = [" ".join(generator.choice(words, size)) for size in (1, 1, 2, 40, 61) * 5]
+    return [" ".join(generator.choice(words, 3)) for _ in contexts], contexts
+
+
+@pytest.mark.parametrize("file", ["", "student.tflite"])
+@pytest.mark.parametrize("may_abstain", [True, False])
+def test_answers_are_those_of_the_evaluation(folders, tokenizer, long_questions, file, may_abstain):
+    model, folder = folders["spans"]
+    rules = dataclasses.replace(RULES, may_abstain=may_abstain)
+    task = tasks.get("question_answering").of_model(rules)
+    examples = [SpanExample("", *pair) for pair in zip(*long_questions, strict=True)]
+    source = task.encode(examples, tokenizer, LENGTH)
+    assert len(source) > 2 * len(examples)
+    scored = task.evaluate(task.scorer(model), task.evaluation_batches(source), source)
+    predictor = LabelPredictor.open(folder / file)
+    assert predictor.rules == RULES  # which the folder and the file hold
+    predictor.rules = rules
+    found = [each["answer"] for each in predictor.predict(*long_questions)]
+    assert [normalize(answer) for answer in found] == scored.predictions.tolist()
+    assert may_abstain or all(found)
+
+
+def test_no_answer_is_predicted_as_it_is_measured(folders, tokenizer, long_questions):
+    table = np.random.default_rng(5).normal(size=(tokenizer.vocab_size, 2)).astype(np.float32)
+    table[tokenizer.cls_id] = 1.0  # both scores of no answer
+    task = tasks.get("question_answering").of_model(RULES)
+    examples = [SpanExample("", *pair) for pair in zip(*long_questions, strict=True)]
+    source = task.encode(examples, tokenizer, LENGTH)
+
+    def score(batch):
+        tensors = {name: tf.convert_to_tensor(array) for name, array in batch.items()}
+        return task.measure(tf.convert_to_tensor(table[batch["input_ids"]]), tensors)
+
+    scored = task.evaluate(score, task.evaluation_batches(source), source)
+    facts = {"task": task.name, "labels": (), "length": LENGTH, "answers": RULES.values()}
+    predictor = LabelPredictor(lambda batch: table[batch["input_ids"]], tokenizer, facts)
+    found = [each["answer"] for each in predictor.predict(*long_questions)]
+    assert [normalize(answer) for answer in found] == scored.predictions.tolist()
+    assert 0 < found.count("") < len(found)
+
+
+@pytest.mark.parametrize("rules", [{"stride": 3}, {"doc_stride": -1}, {"may_abstain": 1}, [1]])
+def test_damaged_rules_of_answers(rules):
+    with pytest.raises(UserError, match="tfdistill_answers of config.json is not"):
+        AnswerRules.of(rules)
+
+
+def test_a_model_that_says_no_rules_answers_every_question():
+    rules = AnswerRules.of(None)
+    assert not rules.may_abstain and rules.max_answer_length == 30
+    assert [rules.stride(length) for length in (512, 128, 64)] == [32, 32, 16]
+
+
 def test_wrong_input_is_refused(folders, converted, bert, tmp_path):
     with pytest.raises(UserError, match="context is empty"):
         LabelPredictor.open(folders["spans"][1]).predict(["who"])
+    with pytest.raises(UserError, match="takes a list of texts"):
+        LabelPredictor.open(folders["tags"][1]).predict("the whale")
     with pytest.raises(UserError, match="give no second one"):
         LabelPredictor.open(folders["tags"][1]).predict(["a"], ["b"])
     with pytest.raises(UserError, match="does not say what its task is"):

@@ -11,6 +11,7 @@ from tfdistill import tasks
 from tfdistill.data.labelled.examples import SpanExample, TaggedExample, TextExample
 from tfdistill.deployment.parity import ParityError, check_parity
 from tfdistill.deployment.tflite import DYNAMIC_INT8, export_tflite_files
+from tfdistill.models.heads.answer_rules import AnswerRules
 
 pytestmark = pytest.mark.tf218
 LENGTH = 24
@@ -97,7 +98,14 @@ def printed(tokenizer, monkeypatch, capsys):
         monkeypatch.chdir(folder)
         types = ", token_type_ids=text.type_ids"
         code = task.words.code.format(
-            length=LENGTH, pad="", stride=0, file="student.tflite", token_types=types
+            length=LENGTH,
+            pad="",
+            stride=0,
+            shared=8,
+            longest=30,
+            may_abstain=False,
+            file="student.tflite",
+            token_types=types,
         )
         exec(code, {})
         return capsys.readouterr().out
@@ -122,13 +130,12 @@ def test_the_code_of_a_taggers_card(trained, printed):
 @pytest.mark.slow
 def test_answers_of_a_file(trained, printed):
     generator = np.random.default_rng(1)
-    task = tasks.get("question_answering")
+    task = tasks.get("question_answering").with_rules(AnswerRules(doc_stride=8))
     contexts = [f"{text(generator, 40)} old boat" for _ in range(12)]
     examples = [
         SpanExample(str(i), "the ship", each, (("old boat", each.index("old boat")),))
         for i, each in enumerate(contexts)
     ]
-    task.doc_stride = 8
     task, model, folder, batches = trained(task, examples, ["student.tflite"])
     whole = task.evaluate(task.scorer(model), batches, batches.source)
     fixed = task.fixed_batches(batches, LENGTH, 1000)

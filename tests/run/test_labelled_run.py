@@ -1,15 +1,21 @@
 """Runs of tasks with labels: from a file of examples to measured files."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from tfdistill.data.labelled.opening import open_labelled
+from tfdistill.deployment.label_predictor import LabelPredictor
 from tfdistill.models.configs.encoder_config import EncoderConfig
+from tfdistill.models.heads.reading import read_head
+from tfdistill.models.hugging_face.checkpoint import load_model, save_model
 from tfdistill.run import kept_answers, teacher_files
 from tfdistill.system.errors import UserError
+from tfdistill.tasks.answers import exact_match
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +174,117 @@ def test_a_teacher_of_several_seeds(flags, train, tmp_path, capfd):
     assert "teacher-1 (seed 0): validation accuracy" in out and "the best of 2" in out
     assert (tmp_path / "run" / "teacher" / "model.safetensors").is_file()
     assert not list((tmp_path / "run" / "checkpoints").glob("teacher_of_seed_*"))
+
+
+@pytest.fixture(scope="module")
+def with_classes_swapped(run, tmp_path_factory):
+    """The run's teacher with its two classes in the other order."""
+    folder = tmp_path_factory.mktemp("swapped") / "teacher"
+    shutil.copytree(run[0] / "teacher", folder)
+    model = load_model(folder, head=read_head)
+    model.head.arrange(model.head.labels[::-1])
+    save_model(model, folder)
+    assert json.loads((folder / "config.json").read_text())["id2label"]["0"] == "sea"
+    return folder
+
+
+@pytest.mark.slow
+def test_several_teachers(run, flags, train, with_classes_swapped, tmp_path, capfd):
+    """Their classes are matched by name: two equal teachers are as good as one."""
+    teachers = f"{run[0] / 'teacher'},{with_classes_swapped}"
+    changes = dict(teacher=teachers, teacher_weights="3,1", baseline="none")
+    train(flags(**changes, output_dir=tmp_path / "run"))
+    models = json.loads((tmp_path / "run" / "metrics.json").read_text())["models"]
+    alone = run[1]["models"]
+    for key in ("accuracy", "loss"):
+        assert models["teachers"][key] == pytest.approx(models["teacher"][key], abs=1e-5)
+        assert models["student"][key] == pytest.approx(alone["student"][key], abs=0.02)
+    capfd.readouterr()
+    again = train(flags(**changes, output_dir=tmp_path / "again", seed=7), stop_after="student")
+    assert "answers" not in again and "student" in again
+
+
+@pytest.mark.slow
+def test_several_teachers_must_know_the_task(run, flags, encoder, train, tmp_path):
+    with pytest.raises(UserError, match="has no head for task=text_classification: fine-tune each"):
+        train(flags(teacher=f"{run[0] / 'teacher'},{encoder}", output_dir=tmp_path / "run"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["regression", "token_classification", "question_answering"])
+def test_several_teachers_of_every_task(task, flags, words, write_data, train, tmp_path):
+    data = write_data[task](tmp_path / "data", words)
+    usual = dict(task=task, train_data=data, baseline="none")
+    for seed in (1, 2):
+        folder = tmp_path / f"of_seed_{seed}"
+        train(flags(**usual, output_dir=folder, seed=seed), stop_after="teacher")
+    teachers = ",".join(str(tmp_path / f"of_seed_{seed}" / "teacher") for seed in (1, 2))
+    train(flags(**usual, teacher=teachers, output_dir=tmp_path / "run", n_epoch=2))
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    models, primary = metrics["models"], metrics["primary"]["name"]
+    for key in ("teachers", "student"):
+        assert models[key][primary] > models["floor"][primary]
+
+
+@pytest.fixture(scope="module")
+def questions(words, tmp_path_factory):
+    """SQuAD's JSON: contexts of several windows, and questions with and without an answer."""
+    generator, data = np.random.default_rng(6), []
+    for article in range(24):
+        paragraphs = []
+        for part in range(6):
+            text = list(generator.choice(words[2:], size=int(generator.integers(20, 45))))
+            there = generator.random() < 0.7
+            text.insert(
+                place := int(generator.integers(len(text))), words[0] if there else words[1]
+            )
+            start = len(" ".join(text[:place])) + (place > 0)
+            answers = [{"text": words[0], "answer_start": start}] * there
+            question = {"id": f"{article}-{part}", "question": words[2], "answers": answers}
+            paragraphs.append({"context": " ".join(text), "qas": [question]})
+        data.append({"title": f"article {article}", "paragraphs": paragraphs})
+    file = tmp_path_factory.mktemp("questions") / "questions.json"
+    file.write_text(json.dumps({"version": "v2.0", "data": data}))
+    return file
+
+
+@pytest.mark.slow
+def test_predictions_are_those_of_the_evaluation(
+    questions, flags, train, run_command, tmp_path, capfd
+):
+    """Of the folder and of the file, which hold the run's rules."""
+    folder, changes = tmp_path / "run", dict(max_answer_length=3, baseline="none", n_epoch=2)
+    train(flags(task="question_answering", train_data=questions, output_dir=folder, **changes))
+    metrics = json.loads((folder / "metrics.json").read_text())
+    rules = {"may_abstain": True, "doc_stride": 8, "max_answer_length": 3}
+    for name in ("teacher", "student"):
+        config = json.loads((folder / name / "config.json").read_text())
+        assert config["tfdistill_answers"] == rules
+    test = open_labelled("spans", train_data=str(questions)).splits["test"]
+    assert len(test) > 5
+    content = json.loads(questions.read_text())
+    answered = {example.id for example in test if example.answers}
+    for part in (part for article in content["data"] for part in article["paragraphs"]):
+        part["qas"] = [qa for qa in part["qas"] if qa["id"] in answered]
+    (tmp_path / "test.json").write_text(json.dumps(content))
+    data = [f"--test_data={tmp_path / 'test.json'}", "--task=question_answering", "--json"]
+    files = {"student": folder / "student", "file": folder / "export" / "student.tflite"}
+    for path in files.values():
+        predictor = LabelPredictor.open(path)
+        assert predictor.rules.values() == rules
+        found = predictor.predict([e.question for e in test], [e.context for e in test])
+        pairs = [
+            (each["answer"], [text for text, _ in example.answers])
+            for each, example in zip(found, test, strict=True)
+        ]
+        assert "" in [answer for answer, _ in pairs]
+        exact = np.mean([exact_match(*pair) for pair in pairs])
+        assert exact == pytest.approx(metrics["models"]["student"]["exact_match"])
+        # Test data alone, in which every question has an answer, change no rule.
+        capfd.readouterr()
+        assert run_command("evaluate", f"--model={path}", "--length=24", *data) == 0
+        measured = json.loads(capfd.readouterr().out)["models"]["model"]["exact_match"]
+        assert measured == pytest.approx(np.mean([exact_match(*pair) for pair in pairs if pair[1]]))
 
 
 @pytest.mark.slow

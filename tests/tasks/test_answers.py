@@ -74,7 +74,7 @@ def test_spans(longest):
 def test_a_window_without_context_has_no_span():
     spans, scores = best_spans(np.zeros((1, 3)), np.zeros((1, 3)), np.zeros((1, 3), bool), 2)
     assert scores.tolist() == [-np.inf]
-    window, gain = merge_windows(np.array([0]), scores, np.array([1.0]), 1)
+    window, gain = merge_windows(np.array([0]), scores, np.array([1.0]), 1, False)
     assert window.tolist() == [-1] and gain.tolist() == [-np.inf]
 
 
@@ -82,6 +82,13 @@ def test_windows_of_one_question():
     examples = np.array([0, 2, 0, 0, 2])
     scores = np.array([1.0, 4.0, 3.0, 3.0, -np.inf])
     no_answer = np.array([5.0, 0.0, 0.5, 7.0, 6.0])
-    window, gain = merge_windows(examples, scores, no_answer, 4)
+    window, gain = merge_windows(examples, scores, no_answer, 4, may_abstain=False)
     assert window.tolist() == [2, -1, 1, -1]  # of equal scores the first window's
     assert gain.tolist() == [2.5, -np.inf, 4.0, -np.inf]
+
+
+@pytest.mark.parametrize("none, answered", [(2.9, True), (3.0, False), (3.1, False)])
+def test_no_answer_must_have_at_least_the_score_of_the_answer(none, answered):
+    windows = np.array([0]), np.array([3.0]), np.array([none]), 1
+    assert merge_windows(*windows, may_abstain=True)[0].tolist() == [0 if answered else -1]
+    assert merge_windows(*windows, may_abstain=False)[0].tolist() == [0]

@@ -10,6 +10,7 @@ from tfdistill import tasks
 from tfdistill.data.labelled.examples import SpanExample, TaggedExample, TextExample
 from tfdistill.data.labelled.sources import encode_splits
 from tfdistill.data.tokenizer import load_tokenizer
+from tfdistill.models.heads.answer_rules import AnswerRules
 from tfdistill.tasks.metrics import of_sums
 from tfdistill.training.paired_bootstrap import paired_errors
 
@@ -296,7 +297,7 @@ def questions(tokenizer):
         ask("2", "what sank the ship ?", long, "storm"),
         ask("3", "where ?", "man saw .", *()),
     ]
-    task.doc_stride = 8
+    task = task.with_rules(AnswerRules(doc_stride=8))
     return task, encoded(task, tokenizer, test=examples)["test"]
 
 
@@ -315,13 +316,12 @@ def test_spans(questions):
     assert found.predictions[:2].tolist() == ["whale", "storm"]
     assert found.metrics["exact_match"] == found.metrics["f1"] == pytest.approx(2 / 3)
     assert found.sums.predictions.tolist() == [1, 1, 1]
-    source.facts["may_abstain"] = True
-    abstains = evaluated(task, source, true_spans)
+    careful = task.with_rules(AnswerRules(may_abstain=True, doc_stride=8))
+    abstains = evaluated(careful, source, true_spans)
     assert abstains.predictions.tolist() == ["whale", "storm", ""]
     assert abstains.metrics["f1"] == 1.0
     shown = task.disagreements(abstains.predictions, found.predictions, source)
     assert [each["truth"] for each in shown] == ["no answer"]
-    del source.facts["may_abstain"]
 
 
 def test_answers_that_are_too_long(questions):
@@ -335,10 +335,9 @@ def test_answers_that_are_too_long(questions):
                 logits[row, inside[0], 0] = logits[row, inside[-2], 1] = 9.0
         return logits
 
-    task.max_answer_length = 3
-    found = evaluated(task, source, whole)
+    short = task.with_rules(AnswerRules(doc_stride=8, max_answer_length=3))
+    found = evaluated(short, source, whole)
     assert max(len(answer.split()) for answer in found.predictions) <= 3
-    del task.max_answer_length
 
 
 def test_the_likeliest_sentence(questions):

@@ -4,6 +4,7 @@
     labels    the names of the classes or tags, in the order of the logits
     length    tokens in a row
     pooling   what the classifier reads: cls, mean or pooler; "" for other heads
+    answers   of question answering: may_abstain, doc_stride, max_answer_length (see `AnswerRules`)
 
 TensorFlow is not needed.
 """
@@ -26,12 +27,13 @@ def describe_head(head, length):
     Returns:
         dict of JSON values.
     """
-    return {
+    found = {
         "task": head.task,
         "labels": list(head.labels),
         "length": length,
         "pooling": getattr(head, "pooling", ""),
     }
+    return found | ({"answers": head.answer_rules.values()} if head.answer_rules else {})
 
 
 def add_metadata(content, values):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tfdistill.deployment.saved_model import LOGITS, PROBABILITIES
 from tfdistill.deployment.tflite import LiteModel
+from tfdistill.models.heads.answer_rules import AnswerRules
 from tfdistill.system.files import write_atomically
 
 MEANINGS = {
@@ -79,6 +80,7 @@ def write_model_card(task, path, config, export, metrics=None):
     """
     *_, shipped = export
     lite, words = LiteModel(Path(path).parent / shipped), task.words
+    rules = AnswerRules.of(lite.metadata.get("answers"))
     card = PAGE.format(
         description=words.card,
         title=f"{config.model_type} student, {config.num_hidden_layers} layers of width "
@@ -92,6 +94,9 @@ def write_model_card(task, path, config, export, metrics=None):
             length=lite.length,
             pad=f", pad_id={config.pad_token_id}" * (config.pad_token_id != 0),
             stride=lite.length // 4,  # tokens that neighbouring parts share
+            shared=rules.stride(lite.length),
+            longest=rules.max_answer_length,
+            may_abstain=rules.may_abstain,
             file=shipped,
             token_types=", token_type_ids=text.type_ids" * ("token_type_ids" in lite.input_names),
         ),

@@ -156,6 +156,8 @@ class RunContext:
             length: positions it was trained on; None: all that it has.
             tokenizer: its `Tokenizer`; None: the student's.
         """
+        if model.head is not None:
+            self.task.mark(model.head)
         save_model(model, folder)
         tokenizer, positions = tokenizer or self.tokenizer, model.config.max_position_embeddings
         longest = length or min(tokenizer.max_length or positions, positions)

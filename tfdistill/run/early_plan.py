@@ -8,6 +8,7 @@ from tfdistill import recipes, tasks
 from tfdistill.distillation.phases import Recipe, require_loss
 from tfdistill.models.configs.config_files import config_of, read_json
 from tfdistill.models.configs.model_types import get_model_type
+from tfdistill.models.heads.answer_rules import DOC_STRIDE, MAX_ANSWER_LENGTH
 from tfdistill.recipes.recipe_file import fingerprint, is_recipe_file
 from tfdistill.run import sources
 from tfdistill.run.baselines import baselines_of, canonical
@@ -99,6 +100,8 @@ def deciding_settings(config):
     """
     values = dataclasses.asdict(config) | {"recipe": fingerprint(config.recipe)}
     values["baseline"] = canonical(config.baseline)
+    values["doc_stride"] = config.doc_stride or DOC_STRIDE
+    values["max_answer_length"] = config.max_answer_length or MAX_ANSWER_LENGTH
     values["teacher_cache"] = ANY_FOLDER if config.teacher_cache else ""
     options = options_of(config)
     return {name: values[name] for name in options if options[name].effect in (RESULT, STEP)}
@@ -145,7 +148,7 @@ def open_task(config):
     """
     task = tasks.get(config.task).of_settings(config)
     data = task.open_data(config)
-    return task.bound(task.labels_of(data), config.pooling), data
+    return task.bound(task.labels_of(data), config.pooling).of_data(data), data
 
 
 def _tokenizers_and_shapes(config, recipe, names):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tfdistill.models.heads.answer_rules import AnswerRules
 from tfdistill.run.early_plan import open_task
 from tfdistill.run.held_out import open_held_out
 from tfdistill.system.errors import UserError
@@ -39,6 +40,7 @@ def evaluate_file(config, console):
         raise UserError(f"`model`={path} is no file of `task`={task.name}: name its own")
     if "train" not in data.splits:
         task = task.bound(tuple(facts["labels"]))
+    task = task.of_model(AnswerRules.of(facts.get("answers")))
     tokenizer = tokenizer_of(task, config.tokenizer or tokenizer_beside(path))
     of_file = dataclasses.replace(config, length=lite.length)
     train, batches = open_held_out(task, of_file, tokenizer, data, console)

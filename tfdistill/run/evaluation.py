@@ -90,6 +90,7 @@ def open_evaluation(config, sources, tokenizer, console):
     if models[measured].head is None:
         name = _name(measured, sources)
         raise UserError(f"{name} has no head for `task`={config.task}: name a model with one")
+    task = task.of_model(models[measured].head.answer_rules)
     own = directories.get(measured) or next(iter(directories.values()), "")
     tokenizer = _tokenizer(task, tokenizer or own)
     of_teacher = _teacher_tokenizer(task, directories, tokenizer)

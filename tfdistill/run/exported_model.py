@@ -37,6 +37,9 @@ def export_model(config, console):
     run, source = RunPaths(config.output_dir), resolve_directory(source)
     length = config.length
     model = task.load(source)
+    if model.head is not None:
+        task = task.of_model(model.head.answer_rules)
+        task.mark(model.head)
     tokenizer = tokenizer_of(task, config.tokenizer or str(source))
     require_fit(config, tokenizer, f"`model`={source}", model)
     _, batches = open_held_out(task, config, tokenizer, data, console)

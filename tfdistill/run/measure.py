@@ -66,7 +66,9 @@ def evaluate_models(task, models, train, batches, progress=lambda key, done: Non
         score, chosen, own = None, batches, source
         if key == "teacher" and teacher is not None:
             (score, chosen), own = teacher, teacher[1].source
-        scores = task.evaluate(score or task.scorer(model), counted(key, chosen), own)
+        scores = task.of_model(model.head.answer_rules).evaluate(
+            score or task.scorer(model), counted(key, chosen), own
+        )
         metrics, predictions, sums[key] = scores
         found[key].update(metrics)
         if key == "teacher":

@@ -73,16 +73,18 @@ class FineTuning(Settings):
     doc_stride: Annotated[
         int,
         Option(
-            "Tokens of the context that two windows share, for question answering.",
+            "Tokens of the context that two windows share, for question answering; 0: as the "
+            "model was trained. In training, 0 means 32, or a quarter of `length` if that is less.",
             unit="tokens",
-            minimum=1,
+            minimum=0,
         ),
-    ] = 32
+    ] = 0
     max_answer_length: Annotated[
         int,
         Option(
-            "Tokens of the longest answer, for question answering.",
+            "Tokens of the longest answer, for question answering; 0: as the model was trained. In "
+            "training, 0 means 30.",
             unit="tokens",
-            minimum=1,
+            minimum=0,
         ),
-    ] = 30
+    ] = 0

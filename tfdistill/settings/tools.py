@@ -63,7 +63,7 @@ class Prediction(Settings):
     input: Annotated[
         str,
         Option(
-            "File of texts to predict for: CSV, TSV or JSON lines.",
+            "File of texts to predict for: CSV, TSV or JSON lines; of words to tag, also CoNLL.",
             path=PATH,
             effect=NOTHING,
             stored=False,
@@ -72,8 +72,8 @@ class Prediction(Settings):
     output: Annotated[
         str,
         Option(
-            "File to write: the rows of `input` with their predictions, in .csv, .tsv or .jsonl; "
-            "empty: they are printed as JSON.",
+            "File to write: the rows of `input` with their predictions, in .csv, .tsv or .jsonl, "
+            "words with their tags also in .conll; empty: they are printed as JSON.",
             path=PATH,
             effect=NOTHING,
             stored=False,

@@ -15,17 +15,25 @@ from tokenizers import Tokenizer
 
 tokenizer = Tokenizer.from_file("tokenizer.json")
 tokenizer.enable_padding(length={length}{pad})
-tokenizer.enable_truncation({length}, strategy="only_second")
+tokenizer.enable_truncation({length}, stride={shared}, strategy="only_second")
 context = "The ship sank in the storm. A whale had damaged it."
-text = tokenizer.encode("What had damaged the ship?", context)
+whole = tokenizer.encode("What had damaged the ship?", context)
 run = Interpreter("{file}").get_signature_runner("serving_default")
-inputs = dict(input_ids=text.ids, attention_mask=text.attention_mask{token_types})
-logits = run(**{{name: np.array([x], np.int32) for name, x in inputs.items()}})["logits"][0]
-start, end = logits.T
-inside = [place for place, side in enumerate(text.sequence_ids) if side == 1]
-spans = [(i, j) for i in inside for j in inside if i <= j < i + 30]
-first, last = max(spans, key=lambda span: start[span[0]] + end[span[1]])
-print(context[text.offsets[first][0] : text.offsets[last][1]])
+spans, none = [], []
+for text in [whole, *whole.overflowing]:  # a longer context comes in windows
+    inputs = dict(input_ids=text.ids, attention_mask=text.attention_mask{token_types})
+    logits = run(**{{name: np.array([x], np.int32) for name, x in inputs.items()}})["logits"][0]
+    start, end = logits.T
+    none.append(start[0] + end[0])
+    inside = [place for place, side in enumerate(text.sequence_ids) if side == 1]
+    spans += [
+        (start[i] + end[j], context[text.offsets[i][0] : text.offsets[j][1]])
+        for i in inside
+        for j in inside
+        if i <= j < i + {longest}
+    ]
+score, answer = max(spans)
+print(answer if score > min(none) or not {may_abstain} else "no answer")
 """
 
 WORDS = Words(

@@ -108,7 +108,7 @@ def decode_windows(logits, inside, longest):
     return {"span": spans, "score": scores, "no_answer": start[:, 0] + end[:, 0]}
 
 
-def merge_windows(examples, scores, no_answer, questions):
+def merge_windows(examples, scores, no_answer, questions, may_abstain):
     """Chooses among the windows of each question.
 
     Args:
@@ -116,9 +116,10 @@ def merge_windows(examples, scores, no_answer, questions):
         scores: float (windows,), of `best_spans`.
         no_answer: float (windows,), the sum of both logits of the first token.
         questions: number of questions.
+        may_abstain: whether a question has no answer unless a span has the higher score.
 
     Returns:
-        (window int64 (questions,), the window with the best span, -1 for questions without one;
+        (window int64 (questions,), the window with the best span, -1 for questions without answer;
         gain float64 (questions,), the span's score minus the least score of "no answer" in the
         question's windows, as in BERT's published code).
     """
@@ -131,4 +132,5 @@ def merge_windows(examples, scores, no_answer, questions):
     found[found] = np.isfinite(scores[window[found]])
     gain = np.full(questions, -np.inf)
     gain[found] = scores[window[found]] - least[found]
-    return np.where(found, window, -1), gain
+    answered = gain > (0 if may_abstain else -np.inf)
+    return np.where(answered, window, -1), gain

@@ -2,12 +2,14 @@
 
 import copy
 import dataclasses
+from types import MappingProxyType
 
 import numpy as np
 
 from tfdistill.data.labelled.batches import EXAMPLE
 from tfdistill.data.labelled.encoding import SECOND
 from tfdistill.data.labelled.sources import encode_spans
+from tfdistill.models.heads.answer_rules import AnswerRules
 from tfdistill.tasks import answers
 from tfdistill.tasks.answer_words import NO_ANSWER, WORDS, likeliest_sentence, shown_answers
 from tfdistill.tasks.label_heads import SPANS
@@ -16,19 +18,23 @@ from tfdistill.tasks.metrics import LOSS, ratio_of_sums, share
 from tfdistill.tasks.task import EXAMPLES
 
 EXCLUDED = -1e9  # the logit of padding
+NUMBERS = "doc_stride", "max_answer_length"  # settings
 F1 = share("f1", "F1")
 EXACT = share("exact_match", "exact match")
 LOSS_OF_WINDOWS = dataclasses.replace(LOSS, of_sums=ratio_of_sums)
-MAY_ABSTAIN = "may_abstain"  # of a source's facts: whether training has questions without answer
 
 
 class QuestionAnswering(LabelledTask):
     """The answer to a question is a span of its context, or there is none.
 
     A context that is too long comes in windows. The answer is the best span of all windows, of at
-    most `max_answer_length` tokens. If the training split has questions without an answer, there is
-    no answer where that has the higher score in the window that most believes so. The floor answers
-    with the sentence that shares most words with the question.
+    most `max_answer_length` tokens. A model that may abstain has no answer where that has the
+    higher score in the window that most believes so. The floor answers with the sentence that
+    shares most words with the question.
+
+    Attributes:
+        rules: `AnswerRules`. Those of a run follow from its settings and its training split; of a
+            model that is there already, they are the model's (see `of_model`).
     """
 
     name = "question_answering"
@@ -39,26 +45,43 @@ class QuestionAnswering(LabelledTask):
     primary = F1
     compared = (F1, EXACT, LOSS_OF_WINDOWS)
     words = WORDS
-    max_answer_length, doc_stride = 30, 64
+    rules = AnswerRules()
+    _given = MappingProxyType({})  # numbers of the rules that settings name
 
     def of_settings(self, settings):
         task = copy.copy(super().of_settings(settings))
-        task.max_answer_length = settings.max_answer_length
-        task.doc_stride = settings.doc_stride
+        task._given = {name: getattr(settings, name) for name in NUMBERS}
+        rules = self.rules.changed(**task._given)
+        task.rules = dataclasses.replace(rules, doc_stride=rules.stride(settings.length))
         return task
+
+    def of_data(self, data):
+        train = data.splits.get("train", ())
+        return self.with_rules(
+            dataclasses.replace(self.rules, may_abstain=any(not each.answers for each in train))
+        )
+
+    def of_model(self, rules):
+        return self.with_rules((rules or AnswerRules()).changed(**self._given))
+
+    def with_rules(self, rules):
+        """A copy of the task with other `AnswerRules`."""
+        task = copy.copy(self)
+        task.rules = rules
+        return task
+
+    def mark(self, head):
+        head.answer_rules = self.rules
+
+    def fresh_head(self, config, pooling=""):
+        head = super().fresh_head(config, pooling)
+        self.mark(head)
+        return head
 
     # -- data
 
     def encode(self, examples, tokenizer, length):
-        return encode_spans(examples, tokenizer, length, self.doc_stride)
-
-    def prepare(self, data, tokenizer, settings, progress=None):
-        prepared = super().prepare(data, tokenizer, settings, progress)
-        known = data.splits.get("train") or data.splits["test"]
-        may_abstain = any(not example.answers for example in known)
-        for source in prepared.sources.values():
-            source.facts[MAY_ABSTAIN] = may_abstain
-        return prepared
+        return encode_spans(examples, tokenizer, length, self.rules.stride(length))
 
     def chosen_rows(self, source, limit):
         """All windows of some questions, at most about `limit` in all, spread over the split."""
@@ -88,7 +111,7 @@ class QuestionAnswering(LabelledTask):
             measured = dict(score(batch))
             logits = np.asarray(measured.pop("logits"))
             inside = source.side_mask(batch[EXAMPLE], logits.shape[1], SECOND)
-            return measured | answers.decode_windows(logits, inside, self.max_answer_length)
+            return measured | answers.decode_windows(logits, inside, self.rules.max_answer_length)
 
         return super().evaluate(decoded, batches, source)
 
@@ -101,16 +124,13 @@ class QuestionAnswering(LabelledTask):
             (questions, 2), sums over the windows that count, and their number.
         """
         asked, question = np.unique(source.texts.examples[measured["row"]], return_inverse=True)
-        window, gain = answers.merge_windows(
-            question, measured["score"], measured["no_answer"], len(asked)
-        )
+        scores = measured["score"], measured["no_answer"]
+        window, gain = answers.merge_windows(question, *scores, len(asked), self.rules.may_abstain)
         examples = [source.examples[number] for number in asked]
         found = [
             self._text(source, example, measured, place)
             for example, place in zip(examples, window, strict=True)
         ]
-        if source.facts.get(MAY_ABSTAIN):
-            found = [text if more > 0 else "" for text, more in zip(found, gain, strict=True)]
         weight = measured["weight"].astype(np.float64)
         losses = [weight * measured["loss"], weight]
         return self._answered(examples, found) | {
@@ -124,7 +144,7 @@ class QuestionAnswering(LabelledTask):
         """The answer in one window; "" for none."""
         if window < 0:
             return ""
-        start, end = source.characters_of(measured["row"][window], measured["span"][window])
+        start, end = source.texts.characters_of(measured["row"][window], measured["span"][window])
         return example.context[start:end]
 
     @staticmethod

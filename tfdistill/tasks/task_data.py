@@ -81,6 +81,14 @@ class TaskData:
         task.labels_names, task.pooling = tuple(labels), pooling
         return task
 
+    def of_data(self, data):
+        """The task as a run on some data does it; by default itself.
+
+        Args:
+            data: what `open_data` returned.
+        """
+        return self
+
     def prepare(self, data, tokenizer, settings, progress=None):
         """Tokenises the data; by default into rows of text, unless their shards exist.
 

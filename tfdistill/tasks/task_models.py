@@ -126,6 +126,21 @@ class TaskModels:
             seed: int.
         """
 
+    def of_model(self, rules):
+        """The task as a model does it that is there already; by default itself.
+
+        Args:
+            rules: the `answer_rules` of its head.
+        """
+        return self
+
+    def mark(self, head):
+        """Writes into a head what its model says of itself beside classes; by default nothing.
+
+        Args:
+            head: a head of this task.
+        """
+
     def without_teacher(self):
         """The recipe that trains with the labels alone: a `Recipe` of one phase."""
         from tfdistill.distillation.phases import Phase, Recipe, Term

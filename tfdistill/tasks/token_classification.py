@@ -172,7 +172,7 @@ class TokenClassification(LabelledTask):
         return {"text": " ".join(example.words), "truth": truth}
 
     def guesses(self, predictor, example):
-        (found,) = predictor.predict([" ".join(example.words)])
+        (found,) = predictor.predict([example.words])
         return [
             (f"{each['text']} ({each['type']})", each["probability"])
             for each in found["entities"][:EXAMPLES]

@@ -58,8 +58,15 @@ ROLES = {
     # Without labels, to be predicted.
     "texts to label": (TEXT, PAIR),
     "sentences to tag": (TEXT,),
+    "words to tag": (WORD,),
     "questions": (QUESTION, CONTEXT),
 }
+
+
+def has_words(table):
+    """Whether a usual name of a table's columns is one of words, and none of them of a text."""
+    names = set(map(_plain, table.columns))
+    return bool(names & WORDS) and not names & TEXTS
 
 
 def named_columns(reading):

@@ -12,11 +12,27 @@ HEADER_WORDS = frozenset("token tokens word words text form".split())
 HEADER_TAGS = frozenset("tag tags label labels ner ner_tag ner_tags upos pos".split())
 NUMBERED, UPOS = 10, 3  # columns of CoNLL-U, and the index of its parts of speech
 _BLANKS = re.compile("[ \t]+")
-_ENTITY_TAG = re.compile(r"O|[BIESLU]-\S+")
+ENTITY_TAG = re.compile(r"O|[BIESLU]-\S+")
 _NUMBER = re.compile(r"\d+([-.]\d+)?")
 
 
-def read_conll(file, text, reading, bad):
+def read_words(file, text, reading, bad):
+    """Reads the words of a CoNLL file, which may have tags.
+
+    Args:
+        file, text, reading, bad: as for `read_conll`.
+
+    Returns:
+        (list of tuples of str, the words of each sentence; tuple of notes).
+
+    Raises:
+        UserError: a row cannot be read, or there is no such column.
+    """
+    examples, notes = read_conll(file, text, reading, bad, with_tags=False)
+    return [example.words for example in examples], notes
+
+
+def read_conll(file, text, reading, bad, with_tags=True):
     """Reads a CoNLL file.
 
     Columns are separated by tabs if all lines have one, else by blanks. Without a header, the first
@@ -34,6 +50,7 @@ def read_conll(file, text, reading, bad):
         text: its content.
         reading: `Reading`.
         bad: `BadRows`.
+        with_tags: whether tags must be there; without, a line may be a word alone.
 
     Returns:
         (list of `TaggedExample`, tuple of notes).
@@ -61,7 +78,9 @@ def read_conll(file, text, reading, bad):
             notes = (f"{file}: {left_out:,} lines with numbers such as 3-4 or 5.1 left out",)
         rows = whole
     word, tag, first, note = _columns(file, rows, reading, (width, numbered))
-    if word == tag:
+    if not with_tags:
+        tag = word
+    elif word == tag:
         raise UserError(
             f"{file}: one column only, {width} wide: a word and its tag are needed in each line, "
             "separated by a tab or a blank"
@@ -105,7 +124,7 @@ def _is_aside(fields, width, tagged):
 
 
 def _has_entity_tag(fields):
-    return any(map(_ENTITY_TAG.fullmatch, fields))
+    return any(map(ENTITY_TAG.fullmatch, fields))
 
 
 def _columns(file, rows, reading, form):
@@ -140,8 +159,8 @@ def _columns(file, rows, reading, form):
 
 def _tags_come_first(rows):
     fields = [fields for _, fields in rows if len(fields) > 1]
-    return all(_ENTITY_TAG.fullmatch(each[0]) for each in fields) and not all(
-        _ENTITY_TAG.fullmatch(each[-1]) for each in fields
+    return all(ENTITY_TAG.fullmatch(each[0]) for each in fields) and not all(
+        ENTITY_TAG.fullmatch(each[-1]) for each in fields
     )
 
 

@@ -128,19 +128,6 @@ class EncodedExamples:
                 found[place, : self.tokens[row]] = self.texts.sides[tokens] == side
         return found
 
-    def characters_of(self, row, span):
-        """Where a span of a window's tokens begins and ends in the context.
-
-        Args:
-            row: int, the window.
-            span: (first token, last token) of the row.
-
-        Returns:
-            (start, end): int.
-        """
-        first, last = self.texts.bounds[row] + np.asarray(span)
-        return int(self.texts.characters[first, 0]), int(self.texts.characters[last, 1])
-
     def gather(self, indices, length=None):
         """Gathers rows.
 

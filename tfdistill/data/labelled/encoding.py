@@ -45,6 +45,19 @@ class EncodedTexts:
         """Tokens of each row: int64 (rows,)."""
         return np.diff(self.bounds)
 
+    def characters_of(self, row, span):
+        """Where a span of a window's tokens begins and ends in the context.
+
+        Args:
+            row: int, the window.
+            span: (first token, last token) of the row.
+
+        Returns:
+            (start, end): int.
+        """
+        first, last = self.bounds[row] + np.asarray(span)
+        return int(self.characters[first, 0]), int(self.characters[last, 1])
+
 
 def encode_texts(tokenizer, texts, pairs, length):
     """Encodes texts, or pairs of texts.

@@ -106,20 +106,19 @@ def _filled(text, name):
     return text
 
 
-def _tagged(cells, origin, kind, known):
-    words, tags = _listed(cells[0], "words"), None
-    if not words or not all(word.strip() for word in words):
-        raise ValueError("no words, or an empty one")
-    if not known[0]:
-        tags = _listed(cells[1], "tags")
-        if len(tags) != len(words):
-            raise ValueError(f"{len(tags)} tags for {len(words)} words")
-        if not all(tags):
-            raise ValueError("an empty tag")
-    return TaggedExample(words, tags, origin)
+def listed(cell, name):
+    """Reads a cell of words or tags: a list, a list as text, or text with blanks between them.
 
+    Args:
+        cell: its value.
+        name: what it holds, for messages.
 
-def _listed(cell, name):
+    Returns:
+        tuple of str.
+
+    Raises:
+        ValueError: it is none of them.
+    """
     if isinstance(cell, str):
         try:
             cell = ast.literal_eval(cell) if cell.startswith("[") else cell.split()
@@ -128,6 +127,19 @@ def _listed(cell, name):
     if not isinstance(cell, (list, tuple)):
         raise ValueError(f"no {name}")
     return tuple(str(item) for item in cell)
+
+
+def _tagged(cells, origin, kind, known):
+    words, tags = listed(cells[0], "words"), None
+    if not words or not all(word.strip() for word in words):
+        raise ValueError("no words, or an empty one")
+    if not known[0]:
+        tags = listed(cells[1], "tags")
+        if len(tags) != len(words):
+            raise ValueError(f"{len(tags)} tags for {len(words)} words")
+        if not all(tags):
+            raise ValueError("an empty tag")
+    return TaggedExample(words, tags, origin)
 
 
 def _span(cells, origin, kind, known):

@@ -53,10 +53,11 @@ class MaskedLanguageModelHead(keras.layers.Layer):
             chunks.
         labels: (): it has no classes beside the tokens.
         task, note: "": exported files do not name it, and it is Hugging Face's.
+        answer_rules: None, as of all heads but that of question answering.
     """
 
     architecture = "ForMaskedLM"
-    labels, task, note = (), "", ""
+    labels, task, note, answer_rules = (), "", "", None
     extra_inputs = ("masked_positions",)
     has_vocabulary = True
 

@@ -24,6 +24,7 @@ class SmallHead(keras.layers.Layer):
         has_vocabulary: False: no projection to the vocabulary.
         labels: tuple of the classes' names, in the order of the logits; () for none.
         task: name of the task that exported files tell; "" for a head of no task in particular.
+        answer_rules: `AnswerRules` of a head of question answering; None for other heads.
         note: a line on what Hugging Face's class of the model does otherwise; "" for nothing.
         dense_name: Hugging Face's name of the dense layer.
     """
@@ -32,7 +33,7 @@ class SmallHead(keras.layers.Layer):
     dense_name = "classifier"
     extra_inputs = ()
     has_vocabulary = False
-    labels, task, note = (), "", ""
+    labels, task, note, answer_rules = (), "", "", None
 
     def __init__(self, config, outputs, dropout=0.0):
         super().__init__(name="head")

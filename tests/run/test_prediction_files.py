@@ -1,0 +1,91 @@
+"""Files of texts to predict for, and of predictions."""
+
+import csv
+import io
+import types
+
+import pytest
+
+from tfdistill.data.labelled.opening import open_labelled
+from tfdistill.run.prediction_input import rows_of_file
+from tfdistill.run.prediction_output import require_words, written
+from tfdistill.system.errors import UserError
+
+TAGS = "token_classification"
+SENTENCES = [("don't", "9.5"), ("U.S.",)]
+
+
+class Told(list):
+    """A console that keeps what it is told."""
+
+    def warn(self, lines):
+        self.extend(line.replace("`", "") for line in lines)
+
+
+def read(file, content=None, task=TAGS, text_column="text"):
+    if content is not None:
+        file.write_text(content)
+    flags = dict(input=str(file), text_column=text_column, text_pair_column="")
+    return rows_of_file(types.SimpleNamespace(**flags, skip_bad_rows=False), task, Told())
+
+
+def in_csv(rows, texts, found):
+    content = written(rows, texts, found, ".csv", Told())
+    return list(csv.DictReader(io.StringIO(content, newline="")))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "don't\tO\n9.5\tB-SEA\n\nU.S.\tO\n",
+        "don't\n9.5\n\nU.S.\n",
+        '{"tokens": ["don\'t", "9.5"]}\n{"tokens": ["U.S."]}\n',
+        '{"words": "don\'t 9.5", "id": 1}\n{"words": "U.S.", "id": 2}\n',
+        '{"text": ["don\'t", "9.5"]}\n{"text": ["U.S."]}\n',
+        "tokens,tags\ndon't 9.5,O B-SEA\nU.S.,O\n",
+    ],
+)
+def test_words_that_are_split_already(tmp_path, content):
+    rows, texts, _ = read(tmp_path / "in.txt", content)
+    assert texts == SENTENCES
+    found = [{"entities": [], "tags": ["O"] * len(words)} for words in texts]
+    as_conll = written(rows, texts, found, ".conll", Told())
+    assert as_conll == "don't\tO\n9.5\tO\n\nU.S.\tO\n\n"
+    assert [row["prediction"] for row in in_csv(rows, texts, found)] == ["O O", "O"]
+    assert read(tmp_path / "out.conll", as_conll)[1] == SENTENCES
+
+
+@pytest.mark.parametrize(
+    "content", ["id\ttext\n1\tWe don't.\n", "text\nWe don't.\n", '{"text": "We don\'t."}\n']
+)
+def test_running_text_to_tag(tmp_path, content):
+    assert read(tmp_path / "in.txt", content)[1] == ["We don't."]
+
+
+def test_a_word_that_is_a_usual_name_of_a_column(tmp_path):
+    assert read(tmp_path / "in.txt", "review\tO\nsea\tB-SEA\n")[1] == [("review", "sea")]
+
+
+@pytest.mark.parametrize("name", ["wnut17/emerging.test.annotated", "mit-restaurant/test.txt"])
+def test_the_words_of_real_data(shared_data, name):
+    examples = open_labelled("tags", test_data=str(shared_data / name)).splits["test"]
+    assert read(shared_data / name)[1] == [example.words for example in examples]
+
+
+def test_only_words_are_written_as_conll():
+    require_words("out.conll", SENTENCES)
+    require_words("out.csv", ["a text"])
+    with pytest.raises(UserError, match="output=out.conll: .conll holds words with their tags"):
+        require_words("out.conll", ["a text"])
+
+
+def test_columns_that_are_there_stay():
+    rows, told = [{"text": "a", "probability": 7}, {"text": "b", "prediction": "mine"}], Told()
+    found = [{"label": "good", "probability": 0.5, "probabilities": {"good": 0.5}}] * 2
+    lines = written(rows, ["a", "b"], found, ".jsonl", told).splitlines()
+    assert told == ["input has a column 'prediction': the new one is 'prediction_2'"]
+    assert '"prediction": "mine", "prediction_2": {"label": "good"' in lines[1]
+    first, second = in_csv(rows, ["a", "b"], found)
+    assert (first["probability"], second["prediction"]) == ("7", "mine")
+    for row in (first, second):
+        assert (row["prediction_2"], row["probability_2"]) == ("good", "0.5")

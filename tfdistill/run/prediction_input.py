@@ -1,0 +1,89 @@
+"""Texts of a file, for which labels are predicted; labels that it has are ignored."""
+
+import re
+from pathlib import Path
+
+from tfdistill.data.labelled.bad_rows import BadRows
+from tfdistill.data.labelled.columns import TEXTS, choose_columns, has_words, named_columns
+from tfdistill.data.labelled.conll import ENTITY_TAG, read_words
+from tfdistill.data.labelled.examples import Reading
+from tfdistill.data.labelled.files import CONLL, JSONL, find_format, read_checked
+from tfdistill.data.labelled.rows import listed
+from tfdistill.data.labelled.tables import read_json, read_separated
+from tfdistill.deployment.label_predictor import SPANS, TAGS
+from tfdistill.system.errors import UserError
+
+WORDS = "words"  # the column of a CoNLL file's sentences
+_KINDS = {TAGS: "sentences to tag", SPANS: "questions"}  # of columns, by task
+
+
+def rows_of_file(config, task, console):
+    """Reads the file that `input` names; prints which columns the texts come from.
+
+    Args:
+        config: a `RunConfig`.
+        task: name of the model's task.
+        console: a `Console`.
+
+    Returns:
+        Three lists: the rows, dicts; their texts, str, or for tags perhaps tuples of words; and
+        their second texts, or None.
+
+    Raises:
+        UserError: the file or a row cannot be read.
+    """
+    reading = Reading(
+        text=config.text_column,
+        pair=config.text_pair_column,
+        skip_bad_rows=config.skip_bad_rows,
+    )
+    content, bad = read_checked(config.input, "input"), BadRows(reading.skip_bad_rows)
+    if task == TAGS and _is_conll(content, config.input, reading):
+        sentences, notes = read_words(config.input, content, reading, bad)
+        found = [({WORDS: list(words)}, words, None) for words in sentences]
+    else:
+        found, notes = _rows_of_table(config.input, content, task, reading, bad)
+    if not found:
+        raise UserError(f"`input`={config.input} holds no rows: give a file with texts")
+    console.warn((*notes, *bad.notes()))
+    return tuple(map(list, zip(*found, strict=True)))
+
+
+def _is_conll(content, path, reading):
+    """Whether a file for a tagger has a word in each line, and not a text."""
+    first = content.lstrip("\n").split("\n")[0]
+    named = {name.strip('" \r').lower() for name in re.split("[,;\t]", first)}
+    has_tag = any(ENTITY_TAG.fullmatch(field) for field in first.split())
+    of_texts = not has_tag and named & (TEXTS | set(named_columns(reading)))
+    return not of_texts and find_format(content, Path(path), "tags") == CONLL
+
+
+def _rows_of_table(path, content, task, reading, bad):
+    """(list of (row, text, second text or None), notes) of CSV, TSV or JSON lines."""
+    if find_format(content, Path(path), "text") == JSONL:
+        table = read_json(path, content, bad)
+    else:
+        table = read_separated(path, content, bad, named=named_columns(reading))
+    kind = _KINDS.get(task, "texts to label")
+    if task == TAGS and has_words(table):
+        kind = "words to tag"
+    chosen, told = choose_columns(table, kind, reading)
+    text, other = (*chosen, None)[:2]
+    found = []
+    for place, row in table.rows:
+        texts = [None if name is None else row.get(name) for name in (text, other)]
+        if kind == "words to tag" or (task == TAGS and isinstance(texts[0], list)):
+            texts[0] = _words(texts[0])
+        if not isinstance(texts[0], str | tuple) or not isinstance(texts[1], str | None):
+            bad.add(path, place, f"no text in the column {text or other}")
+            continue
+        found.append((row, *texts))
+    return found, (*table.notes, *told)
+
+
+def _words(cell):
+    """The words in a cell, a tuple; None for a cell without."""
+    try:
+        return listed(cell, "words") or None
+    except ValueError:
+        return None
