@@ -284,6 +284,7 @@ def labelled_config(tiny_flags, user_folder, write_data, tmp_path_factory):
     return make
 
 
+@pytest.mark.slow
 def test_a_task_with_labels_is_compared_by_its_own_steps(labelled_config):
     seen = []
 

@@ -196,6 +196,7 @@ def test_another_recipe_does_not_change_stored_arrays(run, tmp_path):
     assert len(after) > len(before) and before == {name: after[name] for name in before}
 
 
+@pytest.mark.slow
 def test_stopped_training_resumes_with_the_cache(run, tmp_path):
     flags = dict(teacher_cache=tmp_path / "cache", cached_mask_epochs=2)
     path = run("stopped", stop_at=("student", 4), **flags)[2]  # after the checkpoint of step 3
