@@ -111,6 +111,21 @@ def test_folder_and_file_predict_the_same(folders, name):
     assert LabelPredictor.open(folder).predict([]) == []
 
 
+def test_what_is_no_text(folders):
+    classes, tags = (LabelPredictor.open(folders[name][1]) for name in ("classes", "tags"))
+    assert len(classes.predict(np.array(["a", "b"]), ("c", None))) == 2
+    for texts, others, message in (
+        (["a", float("nan")], None, "nan is not text"),
+        (["a"], [7], "7 is not text"),
+        ([("a", "b")], None, "is not text"),
+        (["a", "b"], ["c"], "2 texts and 1 second ones"),
+    ):
+        with pytest.raises(UserError, match=message):
+            classes.predict(texts, others)
+    with pytest.raises(UserError, match="is not text or a list of words"):
+        tags.predict([("a", None)])
+
+
 def _rounded(value):
     if isinstance(value, dict):
         return {key: _rounded(each) for key, each in value.items()}

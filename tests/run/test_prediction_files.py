@@ -62,6 +62,31 @@ def test_running_text_to_tag(tmp_path, content):
     assert read(tmp_path / "in.txt", content)[1] == ["We don't."]
 
 
+@pytest.mark.parametrize(
+    ("content", "task", "message"),
+    [
+        ("The whale sank.\nIt died there.\n", TAGS, "is it running text"),
+        ("The whale sank.\nIt died.\n", TAGS, "is it running text"),
+        ('{"tokens": ["a", " "]}\n', TAGS, ":1: no words, or an empty one, in the column tokens"),
+        ('{"text": "a"}\n{"text": 7}\n', "text_classification", ":2: no text in the column text"),
+        (
+            '{"question": "a", "context": "b"}\n{"question": "c"}\n',
+            "question_answering",
+            ":2: no text in the column context",
+        ),
+    ],
+)
+def test_what_cannot_be_read(tmp_path, content, task, message):
+    with pytest.raises(UserError, match=message):
+        read(tmp_path / "in.txt", content, task)
+
+
+def test_words_without_tags_may_be_numbered(tmp_path):
+    assert read(tmp_path / "in.txt", "1 don't\n2 9.5\n\n1 U.S.\n")[1] == SENTENCES
+    assert read(tmp_path / "in.txt", "1 B-SEA\n2 O\n")[1] == [("1", "2")]
+    assert read(tmp_path / "in.txt", "The DT\nwhale NN\n\n")[1] == [("The", "whale")]
+
+
 def test_a_word_that_is_a_usual_name_of_a_column(tmp_path):
     assert read(tmp_path / "in.txt", "review\tO\nsea\tB-SEA\n")[1] == [("review", "sea")]
 

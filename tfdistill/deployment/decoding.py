@@ -99,11 +99,18 @@ def of_questions(contexts, encoded, logits, rules):
     for context, row in zip(contexts, windows, strict=True):
         start, end, share = 0, 0, 0.0
         if row >= 0:
-            start, end = encoded.characters_of(row, spans[row])
+            start, end = _without_blanks(context, *encoded.characters_of(row, spans[row]))
             share = float(shares[row])
         answer = context[start:end]
         found.append({"answer": answer, "start": start, "end": end, "probability": share})
     return found
+
+
+def _without_blanks(text, start, end):
+    """The place of a part of a text without the blanks around it, which may be tokens."""
+    part = text[start:end]
+    start += len(part) - len(part.lstrip())
+    return start, start + len(part.strip())
 
 
 def _marked(result, cut):

@@ -148,14 +148,20 @@ class LabelPredictor:
             `cut`: True.
 
         Raises:
-            UserError: a question has no context, or a sentence to be tagged has a second text; or a
-                text is given alone, outside a list.
+            UserError: a question has no context, or a sentence to be tagged has a second text; a
+                text is given alone, outside a list, or is no str; or the lists differ in length.
         """
         if isinstance(texts, str) or isinstance(others, str):
             raise UserError("predict takes a list of texts: put the text into one")
-        others = others or [None] * len(texts)
+        texts = list(texts)
+        others = [None] * len(texts) if others is None else list(others)
+        if len(others) != len(texts):
+            raise UserError(
+                f"predict: {len(texts)} texts and {len(others)} second ones: give one for each text"
+            )
         if not texts:
             return []
+        self._require_texts(texts, others)
         if self.task == SPANS:
             if None in others:
                 raise UserError("`context` is empty: give the text that holds the answer")
@@ -165,6 +171,15 @@ class LabelPredictor:
                 raise UserError("the model tags the words of one text: give no second one")
             return self._tag(texts)
         return self._score(texts, others)
+
+    def _require_texts(self, texts, others):
+        wanted = "text or a list of words" if self.task == TAGS else "text"
+        for text in (*texts, *(other for other in others if other is not None)):
+            whole = isinstance(text, str)
+            if self.task == TAGS and isinstance(text, list | tuple):
+                whole = all(isinstance(word, str) for word in text)
+            if not whole:
+                raise UserError(f"predict: {text!r} is not {wanted}")
 
     def _logits(self, encoded):
         """The logits of every row, without padding: a list of float32 arrays."""

@@ -9,7 +9,7 @@ from tfdistill.data.labelled.conll import ENTITY_TAG, read_words
 from tfdistill.data.labelled.examples import Reading
 from tfdistill.data.labelled.files import CONLL, JSONL, find_format, read_checked
 from tfdistill.data.labelled.rows import listed
-from tfdistill.data.labelled.tables import read_json, read_separated
+from tfdistill.data.labelled.tables import TAB, read_json, read_separated
 from tfdistill.deployment.label_predictor import SPANS, TAGS
 from tfdistill.system.errors import UserError
 
@@ -39,6 +39,7 @@ def rows_of_file(config, task, console):
     )
     content, bad = read_checked(config.input, "input"), BadRows(reading.skip_bad_rows)
     if task == TAGS and _is_conll(content, config.input, reading):
+        _refuse_running_text(content, config.input, reading)
         sentences, notes = read_words(config.input, content, reading, bad)
         found = [({WORDS: list(words)}, words, None) for words in sentences]
     else:
@@ -58,6 +59,19 @@ def _is_conll(content, path, reading):
     return not of_texts and find_format(content, Path(path), "tags") == CONLL
 
 
+def _refuse_running_text(content, path, reading):
+    """Refuses lines of text, which would be read as a word and its columns."""
+    lines = content.strip().split("\n")
+    tagged = all(any(map(ENTITY_TAG.fullmatch, line.split())) for line in lines)
+    one_each = not any(" " in line.strip() for line in lines)
+    ended = content.endswith("\n\n") or any(not line.strip() for line in lines)
+    if not (tagged or one_each or ended or TAB in content or named_columns(reading)):
+        raise UserError(
+            f"`input`={path}: is it running text? Give it as .csv or .jsonl with a column 'text'; "
+            "in a file of words with their tags, an empty line follows each sentence"
+        )
+
+
 def _rows_of_table(path, content, task, reading, bad):
     """(list of (row, text, second text or None), notes) of CSV, TSV or JSON lines."""
     if find_format(content, Path(path), "text") == JSONL:
@@ -74,16 +88,21 @@ def _rows_of_table(path, content, task, reading, bad):
         texts = [None if name is None else row.get(name) for name in (text, other)]
         if kind == "words to tag" or (task == TAGS and isinstance(texts[0], list)):
             texts[0] = _words(texts[0])
-        if not isinstance(texts[0], str | tuple) or not isinstance(texts[1], str | None):
-            bad.add(path, place, f"no text in the column {text or other}")
-            continue
-        found.append((row, *texts))
+        second = str if task == SPANS else str | None  # a text may come without a second one
+        if not isinstance(texts[0], str | tuple):
+            missing = "words, or an empty one," if kind == "words to tag" else "text"
+            bad.add(path, place, f"no {missing} in the column {text}")
+        elif not isinstance(texts[1], second):
+            bad.add(path, place, f"no text in the column {other}")
+        else:
+            found.append((row, *texts))
     return found, (*table.notes, *told)
 
 
 def _words(cell):
-    """The words in a cell, a tuple; None for a cell without."""
+    """The words in a cell, a tuple; None for a cell without, or with an empty one."""
     try:
-        return listed(cell, "words") or None
+        words = listed(cell, "words")
     except ValueError:
         return None
+    return words if words and all(map(str.strip, words)) else None

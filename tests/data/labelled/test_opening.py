@@ -213,6 +213,23 @@ def test_other_tasks_have_test_data_without_labels_too(write):
     test = write("q.jsonl", '{"question": "q", "context": "a b"}\n')
     data = open_labelled("spans", train_data=write("b.jsonl", lines), test_data=test)
     assert len(data.splits["test"]) == 4 and any("without labels" in n for n in data.notes)
+    # A test file whose answers are hidden, unless the training data have such questions.
+    empty = {"question": "q", "context": "a b", "answers": {"text": [], "answer_start": []}}
+    test = write("q.jsonl", json.dumps(empty) + "\n")
+    hidden = open_labelled("spans", train_data=write("b.jsonl", lines), test_data=test)
+    assert len(hidden.splits["test"]) == 4 and any("without labels" in n for n in hidden.notes)
+    train = write("b.jsonl", lines + json.dumps(empty | {"context": "a"}) + "\n")
+    data = open_labelled("spans", train_data=train, test_data=test)
+    assert [example.answers for example in data.splits["test"]] == [()]
+
+
+@pytest.mark.parametrize(("kind", "own"), [("text", "1"), ("text", "-1"), ("numbers", "1")])
+def test_labels_of_minus_one_are_unknown_unless_train_has_them(write, kind, own):
+    rows = "".join(f"text {i},{i % 2 * int(own)}\n" for i in range(40))
+    train, test = write("a.csv", f"text,label\n{rows}"), write("t.csv", "text,label\nx,-1\ny,-1\n")
+    data = open_labelled(kind, train_data=train, test_data=test)
+    assert any("t.csv: without labels" in note for note in data.notes) == (own == "1")
+    assert (len(data.splits["test"]) == 2) == (own == "-1")
 
 
 def test_the_label_column_of_the_training_data_counts(write):

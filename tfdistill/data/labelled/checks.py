@@ -6,6 +6,7 @@ from tfdistill.data.labelled.examples import SpanExample, TaggedExample
 from tfdistill.system.errors import UserError
 
 MOST_NAMED = 12  # labels in a message
+_HIDDEN = "-1", -1.0, ()  # labels that stand for unknown ones
 
 
 def labelled_splits(splits):
@@ -24,7 +25,7 @@ def labelled_splits(splits):
     """
     found, notes = {}, []
     for split, examples in splits.items():
-        if not examples or _label(examples[0]) is not None:
+        if not examples or not _are_unknown(examples, splits.get("train")):
             found[split] = examples
         elif split == "train" or len(splits) == 1:
             raise UserError(
@@ -37,6 +38,19 @@ def labelled_splits(splits):
         found["test"] = found.pop("validation")
         notes.append(f"{_file(found['test'][0])}: is the test split instead")
     return found, notes
+
+
+def _are_unknown(examples, train):
+    """Whether the labels of a split are unknown.
+
+    So they are if all of them are -1, or all questions are without an answer, and no label of the
+    training split is: test files of contests hide their labels so.
+    """
+    label = _label(examples[0])
+    if label is None or not train or examples is train:
+        return label is None
+    same = all(_label(example) == label for example in examples)
+    return label in _HIDDEN and same and all(_label(example) != label for example in train)
 
 
 def checked_labels(kind, splits, order, bad):

@@ -41,9 +41,9 @@ def read_conll(file, text, reading, bad, with_tags=True):
     number of columns, or no tag of entities where all other lines have one. A bad row leaves its
     sentence out.
 
-    If the first of three or more columns numbers the words of each sentence, as in CoNLL-U, the
-    second has the words. Lines of several words, numbered 3-4, and of words that the text has not,
-    numbered 5.1, are left out.
+    If the first of three or more columns (of two without tags) numbers the words of each sentence,
+    as in CoNLL-U, the second has the words. Lines of several words, numbered 3-4, and of words that
+    the text has not, numbered 5.1, are left out.
 
     Args:
         file: its name in messages.
@@ -70,13 +70,10 @@ def read_conll(file, text, reading, bad, with_tags=True):
         for number, fields in rows
         if not fields or not _is_aside(fields, width, tagged)
     ]
-    numbered, notes = _are_numbered(rows, width), ()
+    least = 3 if with_tags or tagged else 2
+    numbered, notes = width >= least and _are_numbered(rows), ()
     if numbered:
-        whole = [(number, fields) for number, fields in rows if not fields or fields[0].isdecimal()]
-        if len(whole) < len(rows):
-            left_out = len(rows) - len(whole)
-            notes = (f"{file}: {left_out:,} lines with numbers such as 3-4 or 5.1 left out",)
-        rows = whole
+        rows, notes = _whole_words(file, rows)
     word, tag, first, note = _columns(file, rows, reading, (width, numbered))
     if not with_tags:
         tag = word
@@ -91,8 +88,8 @@ def read_conll(file, text, reading, bad, with_tags=True):
     return examples, (*note, *notes)
 
 
-def _are_numbered(rows, width):
-    """Whether the first of several columns numbers the words of each sentence."""
+def _are_numbered(rows):
+    """Whether the first column numbers the words of each sentence."""
     before, known = [], set()
     for _, fields in rows:
         if fields and not _NUMBER.fullmatch(fields[0]):
@@ -100,7 +97,15 @@ def _are_numbered(rows, width):
         if fields and not before:
             known.add(re.split("[-.]", fields[0])[0])
         before = fields
-    return width > 2 and bool(known) and known <= {"0", "1"}
+    return bool(known) and known <= {"0", "1"}
+
+
+def _whole_words(file, rows):
+    """(numbered rows without those of several or of added words, notes)."""
+    whole = [(number, fields) for number, fields in rows if not fields or fields[0].isdecimal()]
+    left_out = len(rows) - len(whole)
+    note = f"{file}: {left_out:,} lines with numbers such as 3-4 or 5.1 left out"
+    return whole, (note,) if left_out else ()
 
 
 def _split(line, tabs):

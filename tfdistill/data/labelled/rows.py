@@ -31,7 +31,7 @@ def table_examples(table, kind, reading, bad, label=None):
     """
     columns, notes = choose_columns(table, kind, reading, label)
     rows = list(table.rows)
-    # Test files of contests have no labels: no such column, empty cells, or -1 on the hub.
+    # Test files of contests have no labels: no such column, empty cells, or None of the hub.
     label = columns[1] if kind != "spans" else columns[2]
     unknown = bool(rows) and all(_is_empty(row.get(label)) for _, row in rows)
     read = {"text": _text, "numbers": _text, "tags": _tagged, "spans": _span}[kind]
