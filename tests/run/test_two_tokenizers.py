@@ -1,4 +1,4 @@
-"""Whole runs whose teacher has a tokenizer of bytes with RoBERTa's tokens."""
+"""Whole runs whose teacher, or student, has a tokenizer of bytes with RoBERTa's tokens."""
 
 import json
 
@@ -9,6 +9,7 @@ from tokenizers import models, pre_tokenizers, processors, trainers
 from tfdistill.models.configs.encoder_config import EncoderConfig
 
 pytestmark = pytest.mark.slow
+PADS = {"pieces": ("[PAD]", 0), "bytes": ("<pad>", 1)}  # token and id
 NAMES = dict(pad="<pad>", unk="<unk>", cls="<s>", sep="</s>", mask="<mask>")
 METRICS = {
     "text_classification": "accuracy",
@@ -63,9 +64,12 @@ def encoders(tiny_text, tmp_path_factory):
     return found
 
 
+@pytest.mark.parametrize(("teacher", "student"), [("bytes", "pieces"), ("pieces", "bytes")])
 @pytest.mark.parametrize("task", METRICS)
-def test_a_teacher_of_bytes(task, encoders, tiny_text, write_data, tiny_flags, train, tmp_path):
-    """It trains, distils into a student of BERT's vocabulary, and ships files that predict."""
+def test_two_tokenizers(
+    task, teacher, student, encoders, tiny_text, write_data, tiny_flags, train, tmp_path
+):
+    """The teacher trains, and distils into a student, which ships files that predict."""
     from tfdistill.deployment.label_predictor import LabelPredictor
 
     tokens = (tiny_text / "vocabulary" / "vocab.txt").read_text("utf-8").split()
@@ -73,8 +77,8 @@ def test_a_teacher_of_bytes(task, encoders, tiny_text, write_data, tiny_flags, t
     flags = dict(
         task=task,
         train_data=write_data[task](tmp_path / "data", words),
-        teacher=encoders["bytes"],
-        student=encoders["pieces"],
+        teacher=encoders[teacher],
+        student=encoders[student],
         student_config=None,
         baseline="none",
         output_dir=tmp_path / "run",
@@ -96,19 +100,24 @@ def test_a_teacher_of_bytes(task, encoders, tiny_text, write_data, tiny_flags, t
     found = metrics["models"]
     assert found["teacher"][metric] > found["floor"][metric] < found["student"][metric]
     assert metrics["files"]["student.tflite"][metric] == pytest.approx(found["student"][metric])
-    assert json.loads((run / "student" / "config.json").read_text())["pad_token_id"] == 0
-    texts, others = [" ".join(words[:4]), words[5]], None
+    assert (
+        json.loads((run / "student" / "config.json").read_text())["pad_token_id"]
+        == PADS[student][1]
+    )
+    texts = [f"  {words[0]}  {words[1]}", words[5], "Naïve café – 北京 😀", "", " "]
+    others = None
     if task == "question_answering":
-        texts, others = [words[0], words[1]], [" ".join(words), " ".join(words[::-1])]
+        contexts = [" ".join(words), "  ".join(words[::-1])]
+        texts, others = texts[:2] * 2, [*contexts, *texts[2:4]]
     folder, file = (
         LabelPredictor.open(str(run / path)).predict(texts, others)
         for path in ("student", "export/student.tflite")
     )
     assert strip(folder) == strip(file)
     theirs = json.loads((run / "export" / "tokenizer_config.json").read_text())
-    assert theirs["pad_token"] == "[PAD]"
+    assert theirs["pad_token"] == PADS[student][0]
     code = (run / "export" / "model_card.md").read_text("utf-8")
-    assert "pad_id=" not in code
+    assert ("pad_id=" in code) == (student == "bytes")
 
 
 def strip(predictions):

@@ -21,7 +21,8 @@ def measure_latency(paths, rows=(), runs=100, threads=1, open_file=LiteModel):
     Args:
         paths: dict of names to .tflite files.
         rows: list of inputs for `LiteModel.logits`, with rows of the files' length, which are run
-            in turn; when empty, a row of random tokens without padding.
+            in turn; when empty, a row of random tokens without padding. Their ids are replaced by
+            small ones, because a teacher's file may have a smaller vocabulary.
         runs: timed runs of each file.
         threads: CPU threads of each file.
         open_file: function of a path and threads to a `LiteModel`.
@@ -33,7 +34,8 @@ def measure_latency(paths, rows=(), runs=100, threads=1, open_file=LiteModel):
         UserError: a file cannot be run.
     """
     models = {name: open_file(path, threads) for name, path in paths.items()}
-    rows = {name: rows or [_random_row(model)] for name, model in models.items()}
+    known = [row | {"input_ids": np.asarray(row["input_ids"]) % LOWEST_IDS} for row in rows]
+    rows = {name: known or [_random_row(model)] for name, model in models.items()}
     times = {name: [] for name in models}
     for run in range(-WARM_UP_RUNS, runs):
         for name, model in models.items():
