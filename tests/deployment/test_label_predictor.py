@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfdistill import tasks
 from tfdistill.data.labelled.examples import SpanExample
+from tfdistill.data.text_tokenizer import BUNDLED
 from tfdistill.deployment.bundle import LABELS_FILE
 from tfdistill.deployment.file_metadata import NAME, add_metadata, read_metadata
 from tfdistill.deployment.label_predictor import LabelPredictor
@@ -124,6 +125,12 @@ def test_what_is_no_text(folders):
             classes.predict(texts, others)
     with pytest.raises(UserError, match="is not text or a list of words"):
         tags.predict([("a", None)])
+
+
+def test_a_file_with_the_tokenizer_of_another(folders):
+    other = LabelPredictor.open(folders["number"][1] / "student.tflite", BUNDLED)
+    with pytest.raises(UserError, match="vocabulary lacks a token of the text: set tokenizer"):
+        other.predict(["a philosopher"])
 
 
 def _rounded(value):

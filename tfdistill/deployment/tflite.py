@@ -191,6 +191,11 @@ class LiteModel:
         try:
             return {name: rows[0] for name, rows in self._run(**inputs).items()}
         except (ValueError, RuntimeError) as error:
+            if "gather index" in str(error):
+                raise UserError(
+                    f"{self.path}: its vocabulary lacks a token of the text: set `tokenizer` to "
+                    "the one that it was exported with"
+                ) from error
             raise UserError(f"{self.path} does not run in LiteRT ({error}): export it again") from (
                 error
             )
