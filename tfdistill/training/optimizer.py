@@ -128,33 +128,37 @@ class AdamW(keras.optimizers.Optimizer):
         grads = clip(grads, self.global_clipnorm)
         # Once per step, not once per variable. Cast first: Metal has no int64 arithmetic.
         step = tf.cast(self.iterations.value, tf.float32) + 1.0
-        beta_1_power, beta_2_power = tf.pow(self.beta_1, step), tf.pow(self.beta_2, step)
-        decay = learning_rate * (self.weight_decay or 0.0)
-        # The operator adds its epsilon before the bias is corrected.
-        epsilon = self.epsilon * tf.sqrt(1.0 - beta_2_power)
-        moments = zip(self._momentums, self._velocities, strict=True)
-        for grad, variable, rows, rate, (momentum, velocity) in zip(
-            grads, variables, self._rows, self._rates, moments, strict=True
-        ):
-            if self.weight_decay and self._use_weight_decay(variable):
-                variable.value.assign_sub(rate * decay * variable.value)
-            if rows:
-                rows.read()
-            tf.raw_ops.ResourceApplyAdam(
-                var=(rows.copy if rows else variable).value.handle,
-                m=momentum.value.handle,
-                v=velocity.value.handle,
-                beta1_power=beta_1_power,
-                beta2_power=beta_2_power,
-                lr=rate * learning_rate,
-                beta1=beta_1,
-                beta2=beta_2,
-                epsilon=epsilon,
-                grad=grad,
-            )
-            if rows:
-                rows.write()
+        beta_2_power = tf.pow(self.beta_2, step)
+        shared = {
+            "beta1_power": tf.pow(self.beta_1, step),
+            "beta2_power": beta_2_power,
+            "beta1": beta_1,
+            "beta2": beta_2,
+            # The operator adds its epsilon before the bias is corrected.
+            "epsilon": self.epsilon * tf.sqrt(1.0 - beta_2_power),
+        }
+        for index, (grad, rate) in enumerate(zip(grads, self._rates, strict=True)):
+            self._apply_to(index, grad, rate, learning_rate, shared)
         self.iterations.assign_add(1 if finite is None else tf.cast(finite, self.iterations.dtype))
+
+    def _apply_to(self, index, grad, rate, learning_rate, shared):
+        """Takes the step of one variable; `shared` are the operator's arguments for all."""
+        variable, rows = self._trainable_variables[index], self._rows[index]
+        if self.weight_decay and self._use_weight_decay(variable):
+            decay = learning_rate * self.weight_decay
+            variable.value.assign_sub(rate * decay * variable.value)
+        if rows:
+            rows.read()
+        tf.raw_ops.ResourceApplyAdam(
+            var=(rows.copy if rows else variable).value.handle,
+            m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
+            lr=rate * learning_rate,
+            grad=grad,
+            **shared,
+        )
+        if rows:
+            rows.write()
 
     def take_over(self, previous):
         """Copies the moments and the step count of another built `AdamW`.
