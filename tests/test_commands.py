@@ -421,6 +421,7 @@ def test_errors_of_a_process_are_one_line(folder, tmp_path, tiny_flags):
         assert word in done.stderr
 
 
+@pytest.mark.slow
 def test_a_full_disk(tmp_path, run_command, tiny_flags, capfd):
     """The disk is full while a checkpoint is written, then while the teacher is saved."""
     path = tmp_path / "run"

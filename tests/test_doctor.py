@@ -33,6 +33,7 @@ def small(monkeypatch):
     monkeypatch.setattr(batch_memory, "measure", lambda name, rows, choice: peaks[rows])
 
 
+@pytest.mark.slow
 def test_facts_of_this_machine(run_command, capsys):
     words = ("--device=cpu", "--precision=bfloat16", "--json")
     assert run_command("doctor", *words, patch=small) == 0

@@ -60,6 +60,7 @@ def event_descriptions(folder):
     return found
 
 
+@pytest.mark.slow
 def test_a_loss_of_a_recipe_file(recipe_file, tmp_path, run_command, tiny_flags):
     """With a teacher cache, whose arrays the loss names itself."""
     path, cache = tmp_path / "run", tmp_path / "cache"

@@ -86,6 +86,7 @@ def meanbert():
     del MODEL_TYPES["meanbert"]
 
 
+@pytest.mark.slow
 def test_a_model_type_in_one_file(meanbert, tmp_path, run_command, tiny_flags):
     run = tmp_path / "run"
     flags = tiny_flags(output_dir=run, teacher_type="meanbert", student_type="meanbert")

@@ -285,7 +285,8 @@ print(len(next(iterator)), flush=True)
 """
 
 
-@pytest.mark.parametrize("way", [pytest.param("iter", marks=pytest.mark.slow), "taken_ahead"])
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["iter", "taken_ahead"])
 def test_a_process_ends_with_datasets_half_read(way):
     process = subprocess.run(
         [sys.executable, "-c", ABANDONED.replace("WAY", way)],

@@ -58,6 +58,7 @@ def metrics_of(path):
     return json.loads((path / "metrics.json").read_text())
 
 
+@pytest.mark.slow
 def test_flags_that_change_how_steps_are_computed(tmp_path, train, tiny_flags, monkeypatch):
     """Two steps in each call, until an odd one is left; layers are computed again."""
     from tfdistill.models import encoder
@@ -289,6 +290,7 @@ def test_a_run_refuses_another_text(tiny_text, tmp_path, train, run_command, tin
     assert "began with other text" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_stages_are_run_up_to_a_named_one(tmp_path, train, tiny_flags, capfd):
     """The teacher's checkpoint replaces the start that is made from the text."""
     path, from_text = tmp_path / "run", "making the teacher's start from the text"
@@ -356,6 +358,7 @@ def test_fill_mask_both_ways(run, run_command, capfd):
     assert np.allclose([p for _, p in found[0]], [p for _, p in found[1]], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_no_teacher(tmp_path, run_command, tiny_flags):
     path = tmp_path / "run"
     assert run_command("train", *tiny_flags(output_dir=path, recipe="mlm")) == 0

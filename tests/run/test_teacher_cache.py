@@ -139,6 +139,7 @@ def test_another_recipe_reads_the_signals_it_shares(run, tmp_path):
     assert len(list((tmp_path / "cache").iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_a_stopped_fill_resumes(run, tmp_path):
     """And its student equals that of a run that was not stopped."""
     write = RowStore.write

@@ -54,6 +54,7 @@ for _ in range(8):  # one model after the other, one batch each
 """
 
 
+@pytest.mark.slow
 def test_the_python_api_is_quiet(tiny_model, tmp_path):
     """Import, first operation and first calls of several models, in another process."""
     save_model(tiny_model(), tmp_path)

@@ -40,6 +40,9 @@ class Mentions(tasks.RowClassification):
         return ("absent", "present")[label]
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def run(tiny_text, tiny_flags, run_command, tmp_path_factory):
     """(folder of the run, its metrics, the task)."""

@@ -43,6 +43,7 @@ def batches(tiny_batch):
     ]
 
 
+@pytest.mark.slow
 def test_a_compiled_run_gives_the_weights_of_a_plain_one(tiny_model, batches):
     plain, plain_losses = trained(tiny_model, batches, jit_compile=False)
     compiled, losses = trained(tiny_model, batches, jit_compile=True)
