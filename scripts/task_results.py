@@ -16,51 +16,67 @@ import subprocess
 import sys
 from pathlib import Path
 
-CLASSES, NUMBER = "--task=text_classification", "--task=regression"
-TAGS, SPANS = "--task=token_classification", "--task=question_answering"
-SMALL = ("--teacher_learning_rate=1e-4", "--n_epoch=4")
-TAGGER = (TAGS, "--teacher_learning_rate=3e-4", "--learning_rate=3e-4")
+PHRASES = 10_000
+INT8 = "student_int8.tflite"
+STUDENT = "--student_config=L-3_H-384_A-12"
+COLUMNS = (
+    "data", "metric, %", "floor", "teacher", "student before distillation", "student",
+    "no teacher", "student − no teacher", "student / teacher, %", "int8 file − student", "minutes",
+)  # fmt: skip
+
+
+def _files(train, test, *validation):
+    """The flags of a set's files, in folders of the data or of the runs."""
+    named = {"train": train, "test": test} | dict(zip(["validation"], validation, strict=False))
+    return tuple(f"--{split}_data={path}" for split, path in named.items())
+
+
+CLASSES, SCORES = "--task=text_classification", "--task=regression"
+GLUE = ("--data_dir={data}/glue", "--teacher_learning_rate=1e-4", "--n_epoch=4")
+SHORT = ("--length=64", "--teacher_learning_rate=3e-4", "--learning_rate=3e-4")
+TAGS = ("--task=token_classification", "--teacher_learning_rate=3e-4", "--learning_rate=3e-4")
 SETS = {
     "sst2": (
         "SST-2, 10,000 phrases",
         (CLASSES, "--length=64", "--teacher_learning_rate=1e-4", "--n_epoch=3"),
+        _files("{runs}/sst2_10000.tsv", "{data}/glue/SST-2/dev.tsv"),
     ),
-    "mrpc": ("MRPC", (CLASSES, "--task_data=glue/mrpc", "--data_dir={data}/glue", *SMALL)),
-    "stsb": ("STS-B", (NUMBER, "--task_data=glue/stsb", "--data_dir={data}/glue", *SMALL)),
+    "mrpc": ("MRPC", (CLASSES, "--task_data=glue/mrpc", *GLUE), ()),
+    "stsb": ("STS-B", (SCORES, "--task_data=glue/stsb", *GLUE), ()),
     "banking77": (
         "banking77",
-        (
-            CLASSES,
-            "--length=64",
-            "--teacher_learning_rate=3e-4",
-            "--teacher_epochs=4",
-            "--learning_rate=3e-4",
-            "--n_epoch=5",
+        (CLASSES, *SHORT, "--teacher_epochs=4", "--n_epoch=5"),
+        _files("{data}/banking77/train.csv", "{data}/banking77/test.csv"),
+    ),
+    "restaurant": (
+        "MIT restaurant",
+        (*TAGS, "--length=64"),
+        _files("{data}/mit-restaurant/train.txt", "{data}/mit-restaurant/test.txt"),
+    ),
+    "wnut17": (
+        "WNUT17",
+        TAGS,
+        _files(
+            "{data}/wnut17/wnut17train.conll",
+            "{data}/wnut17/emerging.test.annotated",
+            "{data}/wnut17/emerging.dev.conll",
         ),
     ),
-    "restaurant": ("MIT restaurant", (*TAGGER, "--length=64")),
-    "wnut17": ("WNUT17", TAGGER),
-    "ncbi": ("NCBI disease", TAGGER),
-    "squad": ("new Wikipedia → XQuAD", (SPANS, "--length=192", "--doc_stride=64", "--n_epoch=2")),
-}
-FILES = {
-    "sst2": ("{runs}/sst2_10000.tsv", "", "glue/SST-2/dev.tsv"),
-    "banking77": ("banking77/train.csv", "", "banking77/test.csv"),
-    "restaurant": ("mit-restaurant/train.txt", "", "mit-restaurant/test.txt"),
-    "wnut17": (
-        "wnut17/wnut17train.conll",
-        "wnut17/emerging.dev.conll",
-        "wnut17/emerging.test.annotated",
+    "ncbi": (
+        "NCBI disease",
+        TAGS,
+        _files(
+            "{data}/ncbi-disease/train.tsv",
+            "{data}/ncbi-disease/test.tsv",
+            "{data}/ncbi-disease/devel.tsv",
+        ),
     ),
-    "ncbi": ("ncbi-disease/train.tsv", "ncbi-disease/devel.tsv", "ncbi-disease/test.tsv"),
-    "squad": ("squadshifts/new_wiki_v1.0.json", "", "xquad/xquad.en.json"),
+    "squad": (
+        "new Wikipedia → XQuAD",
+        ("--task=question_answering", "--length=192", "--doc_stride=64", "--n_epoch=2"),
+        _files("{data}/squadshifts/new_wiki_v1.0.json", "{data}/xquad/xquad.en.json"),
+    ),
 }
-SPLITS = ("train", "validation", "test")
-PHRASES = 10_000
-COLUMNS = (
-    "data", "metric, %", "floor", "teacher", "student before distillation", "student",
-    "no teacher", "student − no teacher", "share of the teacher's %", "int8 file", "minutes",
-)  # fmt: skip
 
 
 def commands(name, options):
@@ -73,19 +89,15 @@ def commands(name, options):
     Returns:
         dict of the output directories to lists of flags.
     """
-    found = {}
+    _, flags, files = SETS[name]
+    folders = {"data": options.data_dir, "runs": options.output_dir}
+    shared = [*(flag.format(**folders) for flag in (*flags, *files)), STUDENT, *options.flags]
+    teacher, found = options.teacher, {}
     for seed in options.seeds:
         folder = options.output_dir / f"{name}-{seed}"
-        first = options.output_dir / f"{name}-{options.seeds[0]}"
-        teacher = options.teacher if folder == first else first / "teacher"
-        flags = [flag.format(data=options.data_dir) for flag in SETS[name][1]]
-        for split, file in zip(SPLITS, FILES.get(name, ()), strict=False):
-            if file:
-                path = file.format(runs=options.output_dir)
-                path = path if path != file else options.data_dir / file
-                flags.append(f"--{split}_data={path}")
         own = f"--teacher={teacher}", f"--seed={seed}", f"--output_dir={folder}"
-        found[folder] = [*flags, "--student_config=L-3_H-384_A-12", *own, *options.flags]
+        found[folder] = [*shared, *own]
+        teacher = options.output_dir / f"{name}-{options.seeds[0]}" / "teacher"
     return found
 
 
@@ -114,13 +126,8 @@ def row(name, folders):
     def values(model):
         return [100 * run["models"][model][key] for run in runs]
 
-    student, alone = values("student"), values("no_teacher")
-    teacher = values("teacher")[0]
-    lead = [one - other for one, other in zip(student, alone, strict=True)]
-    int8 = [
-        100 * run["files"].get("student_int8.tflite", {}).get(key, float("nan")) for run in runs
-    ]
-    lost = [one - other for one, other in zip(int8, student, strict=True)]
+    student, teacher = values("student"), values("teacher")[0]
+    int8 = [100 * run["files"].get(INT8, {}).get(key, float("nan")) for run in runs]
     minutes = [sum(run["seconds"].values()) / 60 for run in runs]
     return [
         f"{SETS[name][0]} (n = {len(runs)})",
@@ -129,12 +136,22 @@ def row(name, folders):
         f"{teacher:.1f}",
         _spread(values("student_start")),
         _spread(student),
-        _spread(alone),
-        _spread(lead, "+"),
+        _spread(values("no_teacher")),
+        _lead(runs, key),
         _spread([100 * one / teacher for one in student]),
-        _spread(lost, "+"),
+        _spread([one - other for one, other in zip(int8, student, strict=True)], "+"),
         ", ".join(f"{each:.0f}" for each in minutes),
     ]
+
+
+def _lead(runs, key):
+    """The student's lead over the one without a teacher.
+
+    Of several seeds: mean ± standard deviation; of one: ± paired standard error over the examples.
+    """
+    found = [run["differences"]["student-no_teacher"][key] for run in runs]
+    text = _spread([100 * each["value"] for each in found], "+")
+    return text if len(runs) > 1 else f"{text} ± {100 * found[0]['standard_error']:.1f}"
 
 
 def _spread(values, sign=""):

@@ -62,9 +62,13 @@ def masked_batches(work, folder, count):
     return [batches.at(step) for step in range(count)]
 
 
-def sentences(work, count):
-    """Bundled sentences and their authors, of more than half of the length: a list of dicts."""
+def sentences(work, folder, count):
+    """Bundled sentences and their authors, of more than half of the length: a list of dicts.
+
+    Writes the ids of all tokens of the sentences of any length, as a run knows them.
+    """
     source = authors_task().encode(read_authors()["train"], load_tokenizer(), 2 * work.length)
+    np.save(folder / "tokens.npy", source.tokens_used())
     source = source.with_lengths((work.length // 2, work.length, 2 * work.length))
     chosen = np.random.default_rng(0).permutation(np.flatnonzero(source.buckets == 1))
     batches = filled_batches(chosen, work.rows)[:count]
@@ -73,7 +77,8 @@ def sentences(work, count):
 
 def make_batches(work, folder, count):
     """Writes `count` batches: each key's arrays of int32 or float32, (count, batch, ...)."""
-    batches = sentences(work, count) if work.tuned else masked_batches(work, folder, count)
+    make = sentences if work.tuned else masked_batches
+    batches = make(work, folder, count)
     stacked = {key: np.stack([batch[key] for batch in batches]) for key in batches[0]}
     np.savez(folder / "batches.npz", **stacked)
 

@@ -7,14 +7,13 @@ mask as wide as the logits, three losses, one clip, AdamW. Masked LM: the loss o
 Usage: python pytorch_step.py WORK FOLDER    (made by make_inputs.py); prints one JSON object
 """
 
-import json
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import torch
-from settings import ADAMW, CLIP, TEMPERATURE, WEIGHTS, WORKS
+from pytorch_loop import run_steps
+from settings import ADAMW, TEMPERATURE, WEIGHTS, WORKS
 from torch.nn import functional
 from transformers import BertForMaskedLM
 
@@ -85,20 +84,7 @@ def main(work, folder):
         eps=ADAMW["epsilon"],
         weight_decay=0.0,
     )
-    decay = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / len(batches))
-    losses, seconds, processor = [], [], []
-    for batch in batches:
-        start, busy = time.perf_counter(), time.process_time()
-        loss = step_loss(student, teacher, *batch)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(student.parameters(), CLIP)
-        optimizer.step()
-        optimizer.zero_grad()
-        decay.step()
-        losses.append(loss.item())
-        seconds.append(time.perf_counter() - start)
-        processor.append(time.process_time() - busy)
-    print(json.dumps({"losses": losses, "seconds": seconds, "processor": processor}))
+    run_steps(student, optimizer, batches, lambda batch: step_loss(student, teacher, *batch))
 
 
 if __name__ == "__main__":

@@ -6,23 +6,22 @@ with `scaled_dot_product_attention`.
 Usage: python pytorch_task_step.py WORK FOLDER    (made by make_inputs.py); prints one JSON object
 """
 
-import json
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import torch
-from settings import CLIP, WORKS
+from pytorch_loop import run_steps
+from settings import WORKS
 from transformers import BertForSequenceClassification
 
 
 def load_batches(folder):
-    """Batches of token ids, masks and classes, all int64."""
+    """Batches, dicts of token ids, masks and classes, all int64."""
     arrays = np.load(folder / "batches.npz")
     names = ("input_ids", "attention_mask", "labels")
     tensors = [torch.from_numpy(arrays[name]).long() for name in names]
-    return list(zip(*tensors, strict=True))
+    return [dict(zip(names, each, strict=True)) for each in zip(*tensors, strict=True)]
 
 
 def make_optimizer(work, model):
@@ -46,21 +45,8 @@ def main(work, folder):
     model = BertForSequenceClassification.from_pretrained(
         folder / "student", attn_implementation="eager"
     ).train()
-    optimizer, batches = make_optimizer(work, model), load_batches(folder)
-    decay = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / len(batches))
-    losses, seconds, processor = [], [], []
-    for input_ids, attention_mask, labels in batches:
-        start, busy = time.perf_counter(), time.process_time()
-        loss = model(input_ids=input_ids, attention_mask=attention_mask, labels=labels).loss
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
-        optimizer.step()
-        optimizer.zero_grad()
-        decay.step()
-        losses.append(loss.item())
-        seconds.append(time.perf_counter() - start)
-        processor.append(time.process_time() - busy)
-    print(json.dumps({"losses": losses, "seconds": seconds, "processor": processor}))
+    batches = load_batches(folder)
+    run_steps(model, make_optimizer(work, model), batches, lambda batch: model(**batch).loss)
 
 
 if __name__ == "__main__":

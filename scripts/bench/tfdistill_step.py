@@ -26,7 +26,8 @@ from tfdistill.training.step import TrainStep
 def make_distiller(work, folder):
     if work.tuned:
         task = tasks.get("text_classification")
-        return Distiller(task.load(folder / "student"), task.without_teacher().phases[0])
+        student, tokens = task.load(folder / "student"), np.load(folder / "tokens.npy")
+        return Distiller(student, task.without_teacher().phases[0], tokens=tokens)
     student = load_model(folder / "student")
     if not work.teacher_layers:
         return Distiller(student, recipes.get("mlm").phases[0])
@@ -42,7 +43,7 @@ def main(work, folder, precision="float32"):
     with devices.numerics(machine):
         distiller = make_distiller(work, folder)
     optimizer = build_optimizer(
-        distiller.student.trainable_variables,
+        distiller.trained_variables,
         OptimizerSettings(
             steps=steps,
             warmup_prop=0.0,
@@ -50,6 +51,7 @@ def main(work, folder, precision="float32"):
             max_grad_norm=CLIP,
             **work.adamw,
         ),
+        rows=distiller.gradient_rows,
     )
     losses, times, processor = [], [], []
 

@@ -16,7 +16,7 @@ SENTENCES = [("don't", "9.5"), ("U.S.",)]
 
 
 class Told(list):
-    """A console that keeps what it is told."""
+    """A console that records its warnings."""
 
     def warn(self, lines):
         self.extend(line.replace("`", "") for line in lines)

@@ -17,7 +17,7 @@ VERSION = 2  # of the arrays; the first stored logits that are no numbers, too
 
 
 def answers_of(context, source, teacher, precision, number=0):
-    """The logits of one of the run's saved teachers, from disk, or computed where there are none.
+    """The logits of one of the run's saved teachers: read from disk, or computed and stored.
 
     Args:
         context: the `RunContext`.

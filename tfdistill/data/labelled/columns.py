@@ -118,7 +118,10 @@ def choose_columns(table, kind, reading, label=None):
 
 
 def _held_out_label(table, role, name, label, roles):
-    """The column of labels; if there is none, its name in the training data, "" if unknown."""
+    """The name of the label column of held-out data, which may have none.
+
+    Then it is the name of the training data's column, or "" if there are no training data.
+    """
     if label in table.columns or (not label and name in table.columns):
         return label or name
     if not label and is_position(name or "-"):

@@ -49,8 +49,8 @@ class AnswerRules:
             found = None
         if found is None or not found._is_sound():
             raise UserError(
-                f"{ANSWERS_KEY} of config.json is not {dataclasses.asdict(cls())} with values of "
-                "its own: correct it, or delete it"
+                f"{ANSWERS_KEY} of config.json, or `answers` of a .tflite file, must have the keys "
+                f"and types of {dataclasses.asdict(cls())}: correct it, or delete it"
             )
         return found
 
