@@ -143,6 +143,25 @@ def test_a_second_student_only_times_its_teacher(run, flags, train, tmp_path, ca
     assert one == other
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("change, kept", [({"temperature": 4}, True), ({"batch_size": 5}, False)])
+def test_a_run_of_another_recipe_keeps_the_baseline(
+    run, flags, train, tmp_path, capfd, change, kept
+):
+    """Without a teacher, the recipe's settings change nothing; those of the training do."""
+    folder = tmp_path / "run"
+    stages = train(flags(teacher=run[0] / "teacher", output_dir=folder, **change))
+    log = capfd.readouterr()
+    assert ("no_teacher: kept" in log.out + log.err) == kept == ("no_teacher" not in stages)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    same = metrics["models"]["no_teacher"] == run[1]["models"]["no_teacher"]
+    assert same or not kept
+    assert metrics["seconds"].keys() == run[1]["seconds"].keys()
+    events = [each / "tensorboard/no_teacher" for each in (folder, run[0])]
+    first, second = (len(list(each.glob("events*"))) for each in events)
+    assert first == second == 1
+
+
 def test_a_teacher_at_the_floor_stops_the_run(flags, words, write_data, train, tmp_path):
     texts = write_data["text_classification"](tmp_path / "noise.csv", words, random=True)
     given = flags(train_data=texts, output_dir=tmp_path / "run", teacher_learning_rate=1e-7)

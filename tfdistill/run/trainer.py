@@ -93,9 +93,7 @@ class StageTrainer:
         if not self.has_checkpoint(stage.name):  # a checkpoint holds the fitted projections
             distiller.fit_projections(dataset(0, min(FITTED_ON, stage.steps)))
         optimizer = self._optimizer(distiller, stage)
-        terms = stage.phase.active_terms
-        descriptions = {f"loss_{term.name}": LOSSES[term.loss].description for term in terms}
-        writer = RunWriter(self._path / "tensorboard" / stage.name, descriptions)
+        writer = self._writer(stage.name, stage.phase)
         state = self._state(stage.name)
         loss_scale = loss_scale_for(self._machine.precision)
         state.best = self._best(stage, model, state.directory)
@@ -127,6 +125,21 @@ class StageTrainer:
     def rows(self, stage):
         """Logged points of a stage: a list of dicts."""
         return self._state(stage).load_rows()
+
+    def show(self, stage, phase):
+        """Writes the logged points of a finished stage to TensorBoard.
+
+        Args:
+            stage: its name.
+            phase: its `Phase`.
+        """
+        with contextlib.closing(self._writer(stage, phase)) as writer:
+            writer.replay(self.rows(stage))
+
+    def _writer(self, stage, phase):
+        terms = phase.active_terms
+        descriptions = {f"loss_{term.name}": LOSSES[term.loss].description for term in terms}
+        return RunWriter(self._path / "tensorboard" / stage, descriptions)
 
     def _best(self, stage, model, directory):
         metric, patience = self._best_by, self._config.patience

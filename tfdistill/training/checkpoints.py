@@ -49,6 +49,7 @@ class StageState:
 
     Attributes:
         directory: `Path` of the stage's folder.
+        curve: `Path` of the file of its logged points.
         rows: list of the logged points, dicts with `step`.
         unlogged: `Unlogged`. Checkpoints hold it, so that a stop between two logged points does not
             change the next point.
@@ -57,7 +58,7 @@ class StageState:
 
     def __init__(self, directory, name):
         self.directory = Path(directory) / name
-        self._log_file = self.directory / "curve.jsonl"
+        self.curve = self.directory / "curve.jsonl"
         self.rows, self.unlogged, self.best = [], Unlogged(), None
 
     def save(self, step, variables, seconds):
@@ -108,7 +109,7 @@ class StageState:
         step, seconds = int(facts["step"]), float(facts["seconds"])
         if "unlogged" in facts:  # old checkpoints were made at logged points only
             self.unlogged = Unlogged.from_json(facts["unlogged"])
-        rows = [json.loads(line) for line in self._log_file.read_text().splitlines()]
+        rows = [json.loads(line) for line in self.curve.read_text().splitlines()]
         self.rows = [row for row in rows if row["step"] <= step]
         self._restore_best()
         return step, seconds
@@ -132,12 +133,12 @@ class StageState:
 
     def load_rows(self):
         """Logged points of a finished stage: list of dicts with `step`."""
-        if not self._log_file.exists():
+        if not self.curve.exists():
             return []
-        return [json.loads(line) for line in self._log_file.read_text().splitlines()]
+        return [json.loads(line) for line in self.curve.read_text().splitlines()]
 
     def _checkpoints(self):
         return sorted(self.directory.glob("step-*.safetensors"))
 
     def _write_log(self):
-        write_atomically(self._log_file, "".join(json.dumps(row) + "\n" for row in self.rows))
+        write_atomically(self.curve, "".join(json.dumps(row) + "\n" for row in self.rows))

@@ -1,11 +1,12 @@
 """Students: the distilled one, and the baselines that are trained without a teacher."""
 
+import functools
 import itertools
 import time
 
 from tfdistill.distillation.cached_signals import signals_to_cache
 from tfdistill.distillation.teachers import Teachers
-from tfdistill.run import plan
+from tfdistill.run import kept_baseline, plan
 from tfdistill.run.baselines import RANDOM, START, baseline_keys
 from tfdistill.run.checks import split_steps
 from tfdistill.run.directory import training_names
@@ -46,12 +47,19 @@ class Baselines(Stage):
         with context.training():
             for key, start in _baselines(context).items():
                 if not context.directory.done(key):
-                    model = _start_of_baseline(context, key, start)
-                    _train(context, key, model, None, context.task.without_teacher().phases)
+                    train = functools.partial(_train_baseline, context, key, start)
+                    # Text has no labels: its baselines are not kept.
+                    keeps = context.task.kind and start == START
+                    kept_baseline.train_or_take(context, key, train) if keeps else train()
 
 
 def _baselines(context):
     return baseline_keys(context.config, context.task)
+
+
+def _train_baseline(context, key, start):
+    model = _start_of_baseline(context, key, start)
+    _train(context, key, model, None, context.task.without_teacher().phases)
 
 
 def _start_of_baseline(context, key, start):
