@@ -5,7 +5,8 @@
 DIR of the data holds folders of GLUE (glue/), banking77, mit-restaurant, wnut17, ncbi-disease,
 squadshifts and xquad. The teacher is a Hugging Face directory of an encoder of 6 layers and width
 384; the first seed's run fine-tunes it for the set, the others take that one. The student has 3 of
-its layers. Finished runs are skipped, so the same command goes on after a stop.
+its layers. The set sample_authors is configs/sample_authors.flags, with the teacher of
+scripts/mini.sh. Finished runs are skipped, so the same command goes on after a stop.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from pathlib import Path
 PHRASES = 10_000
 INT8 = "student_int8.tflite"
 STUDENT = "--student_config=L-3_H-384_A-12"
+SAMPLE = "sample_authors"
 COLUMNS = (
     "data", "metric, %", "floor", "teacher", "student before distillation", "student",
     "no teacher", "student − no teacher", "student / teacher, %", "int8 file − student", "minutes",
@@ -76,6 +78,7 @@ SETS = {
             "{data}/ncbi-disease/devel.tsv",
         ),
     ),
+    SAMPLE: ("sentences of five authors", ("--flagfile=configs/sample_authors.flags",), ()),
     "squad": (
         "new Wikipedia → XQuAD",
         ("--task=question_answering", "--length=192", "--doc_stride=64", "--n_epoch=2"),
@@ -96,13 +99,15 @@ def commands(name, options):
     """
     _, flags, files = SETS[name]
     folders = {"data": options.data_dir, "runs": options.output_dir}
-    shared = [*(flag.format(**folders) for flag in (*flags, *files)), STUDENT, *options.flags]
-    teacher, found = options.teacher, {}
+    shared = [*(flag.format(**folders) for flag in (*flags, *files)), *options.flags]
+    models, found = [f"--teacher={options.teacher}", STUDENT], {}
+    if name == SAMPLE:  # its flagfile names them
+        models = []
     for seed in options.seeds:
         folder = options.output_dir / f"{name}-{seed}"
-        own = f"--teacher={teacher}", f"--seed={seed}", f"--output_dir={folder}"
-        found[folder] = [*shared, *own]
-        teacher = options.output_dir / f"{name}-{options.seeds[0]}" / "teacher"
+        found[folder] = [*shared, *models, f"--seed={seed}", f"--output_dir={folder}"]
+        tuned = options.output_dir / f"{name}-{options.seeds[0]}" / "teacher"
+        models = [f"--teacher={tuned}", *models[1:]]
     return found
 
 
