@@ -5,6 +5,7 @@ import types
 import pytest
 
 from tfdistill.run import fine_tuning
+from tfdistill.system.errors import UserError
 from tfdistill.tasks.text_classification import ACCURACY
 
 
@@ -27,3 +28,35 @@ def test_the_best_seed_counts_and_the_seconds_of_all(monkeypatch, tmp_path):
     model, before = fine_tuning.fine_tuned_teacher(context)
     assert model == "teacher_of_seed_8" and before == 44.0
     assert stored["teacher-3"]["trained"] == pytest.approx(2.0, abs=0.5)
+
+
+@pytest.mark.parametrize(
+    ("values", "told"), [((0.9, 0.5, 0.8), "teacher=b does not"), ((0.9, 0.6, 0.8), "")]
+)
+def test_each_of_several_teachers_must_be_above_the_floor(monkeypatch, values, told):
+    def answered_batches(context, source, first=0):
+        return values[first], None
+
+    def metrics(value, *_):
+        return types.SimpleNamespace(metrics={ACCURACY.key: value})
+
+    monkeypatch.setattr(fine_tuning, "answered_batches", answered_batches)
+    said = []
+    context = types.SimpleNamespace(
+        config=types.SimpleNamespace(teacher="a, b,c"),
+        console=types.SimpleNamespace(say=said.append),
+        task=types.SimpleNamespace(
+            primary=ACCURACY,
+            evaluate=metrics,
+            floor=lambda *_: metrics(0.5),
+            words=types.SimpleNamespace(floor="commonest class"),
+        ),
+        plan=types.SimpleNamespace(fine_tunes_teacher=False, teacher_names=tuple("abc")),
+        teacher_splits=types.SimpleNamespace(train=None, validation=None, validation_source=None),
+    )
+    if told:
+        with pytest.raises(UserError, match=told):
+            fine_tuning.require_above_floor(context)
+    else:
+        fine_tuning.require_above_floor(context)
+        assert said[1] == "teacher b, as it is: validation accuracy 60.0 %" and len(said) == 3

@@ -227,6 +227,14 @@ def test_several_teachers(run, flags, train, with_classes_swapped, tmp_path, cap
 def test_several_teachers_must_know_the_task(run, flags, encoder, train, tmp_path):
     with pytest.raises(UserError, match="has no head for task=text_classification: fine-tune each"):
         train(flags(teacher=f"{run[0] / 'teacher'},{encoder}", output_dir=tmp_path / "run"))
+    constant = load_model(run[0] / "teacher", head=read_head)
+    for variable in constant.head.variables:
+        variable.assign(variable * 0)
+    shutil.copytree(run[0] / "teacher", tmp_path / "constant")
+    save_model(constant, tmp_path / "constant")
+    with pytest.raises(UserError, match="constant does not know the task: .* or leave it out"):
+        teachers = f"{run[0] / 'teacher'},{tmp_path / 'constant'}"
+        train(flags(teacher=teachers, output_dir=tmp_path / "run"))
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import time
 
 from tfdistill.run import plan
 from tfdistill.run.kept_answers import answered_batches
-from tfdistill.run.planned_shapes import first_teacher
+from tfdistill.run.sources import teacher_names
 from tfdistill.run.trainer import TrainingStage
 from tfdistill.system.errors import UserError
 from tfdistill.tasks.task_data import TEACHER
@@ -16,30 +16,40 @@ OF_SEED = "teacher_of_seed_"  # begins the name of a folder among the checkpoint
 
 
 def require_above_floor(context):
-    """Measures the saved teacher on the validation split, by logits that are kept between runs.
+    """Measures each saved teacher on the validation split, by logits that are kept between runs.
 
     Args:
         context: the `RunContext`.
 
     Raises:
-        UserError: it is not better than a model that does not read the text.
+        UserError: one of them is not better than a model that does not read the text.
     """
     task, splits, metric = context.task, context.teacher_splits, context.task.primary
     source, tuned = splits.validation_source, context.plan.fine_tunes_teacher
-    found = task.evaluate(*answered_batches(context, source), source).metrics
-    floor = task.floor(splits.train, splits.validation, source).metrics
-    value, level = found[metric.key], floor[metric.key]
+    level = task.floor(splits.train, splits.validation, source).metrics[metric.key]
     how = "fine-tuned here" if tuned else "as it is"
-    context.console.say(f"teacher, {how}: validation {_shown(metric, value)}")
-    if _signed(metric, value) > _signed(metric, level):
-        return
+    names = teacher_names(context.config)
+    for number, name in enumerate(names):
+        batches = answered_batches(context, source, first=number)
+        value = task.evaluate(*batches, source).metrics[metric.key]
+        which = f"teacher {name}" if len(names) > 1 else "teacher"
+        context.console.say(f"{which}, {how}: validation {_shown(metric, value)}")
+        if not _signed(metric, value) > _signed(metric, level):
+            raise _at_floor(context, name, (value, level))
+
+
+def _at_floor(context, name, found):
+    """The `UserError` about a teacher; `found`: its primary metric and that of the floor."""
+    metric = context.task.primary
+    value, level = (_shown(metric, each) for each in found)
     cure = "take another `teacher_learning_rate` or more `teacher_epochs`"
-    if not tuned:
+    if not context.plan.fine_tunes_teacher:
         cure = "fine-tune it first, or name its encoder, which is then fine-tuned here"
-    raise UserError(
-        f"`teacher`={first_teacher(context.config)} does not know the task: {_shown(metric, value)}"
-        f" on the validation split, and the floor ({task.words.floor}) has "
-        f"{_shown(metric, level)}: {cure}"
+        if len(context.plan.teacher_names) > 1:
+            cure = "fine-tune it first, or leave it out"
+    return UserError(
+        f"`teacher`={name} does not know the task: {value} on the validation split, and the floor "
+        f"({context.task.words.floor}) has {level}: {cure}"
     )
 
 

@@ -45,21 +45,22 @@ def answers_of(context, source, teacher, precision, number=0):
     return kept_answers(folder, identity, lambda: _compute(context, source, teacher()))
 
 
-def answered_batches(context, source, shares=(1.0,)):
-    """The evaluation of the saved teacher, or of several as one, by their kept logits.
+def answered_batches(context, source, shares=(1.0,), first=0):
+    """The evaluation of a saved teacher, or of several as one, by their kept logits.
 
     Args:
         context: the `RunContext`.
         source: `EncodedExamples` of the teachers' tokenizer.
-        shares: weights of the first teachers in their mean; they sum to 1.
+        shares: weights of the teachers in their mean; they sum to 1.
+        first: number of the first of these teachers, from 0.
 
     Returns:
         (score, batches) for `Task.evaluate`.
     """
     task, models, count = context.task, context.models, len(shares)
     arrays = {}
-    for number in range(count):
-        teacher = functools.partial(_saved, models, number, count)
+    for number in range(first, first + count):
+        teacher = functools.partial(models.saved_teacher, number)
         arrays[answer_name(number)] = answers_of(context, source, teacher, "float32", number)
     answered = source.with_arrays(**{"per_row" if task.kind == TEXT else "per_token": arrays})
 
@@ -69,10 +70,6 @@ def answered_batches(context, source, shares=(1.0,)):
         return task.measure(task.joint_logits(logits, shares) if count > 1 else logits[0], tensors)
 
     return score, task.evaluation_batches(answered)
-
-
-def _saved(models, number, count):
-    return models.saved_teachers(count)[number]
 
 
 def _compute(context, source, teacher):

@@ -74,5 +74,14 @@ class LoadedModels:
 
     def saved_teachers(self, count):
         """All teachers in float32, as they are saved: a list."""
-        others = self._directory.teachers(count)[1:]
-        return [self.saved("teacher"), *(self._load(folder) for folder in others)]
+        return [self.saved_teacher(number) for number in range(count)]
+
+    def saved_teacher(self, number):
+        """One of several teachers in float32, as it is saved: a `Model`.
+
+        Args:
+            number: its place in `teacher`, from 0.
+        """
+        if not number:
+            return self.saved("teacher")
+        return self._load(self._directory.teachers(number + 1)[number])
