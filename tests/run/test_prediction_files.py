@@ -87,6 +87,26 @@ def test_words_without_tags_may_be_numbered(tmp_path):
     assert read(tmp_path / "in.txt", "The DT\nwhale NN\n\n")[1] == [("The", "whale")]
 
 
+@pytest.mark.parametrize(
+    "content", ["token\ndon't\n9.5\n\nU.S.\n", "token tag\ndon't O\n9.5 O\n\nU.S. O\n"]
+)
+@pytest.mark.parametrize("text_column", ["text", "token"])
+def test_the_header_of_words_is_that_of_their_column(tmp_path, content, text_column):
+    rows, texts, _ = read(tmp_path / "in.txt", content, text_column=text_column)
+    assert texts == SENTENCES
+    found = [{"entities": [], "tags": ["O"] * len(words)} for words in texts]
+    assert in_csv(rows, texts, found)[0] == {"token": "don't 9.5", "prediction": "O O"}
+    as_conll = written(rows, texts, found, ".conll", Told())
+    assert as_conll == "don't\tO\n9.5\tO\n\nU.S.\tO\n\n"
+
+
+def test_a_table_with_a_word_in_each_row_is_refused(tmp_path):
+    with pytest.raises(UserError, match="every row has one word, but a row is a sentence"):
+        read(tmp_path / "in.csv", "token\nThe\nwhale\n\nIt\n")
+    assert read(tmp_path / "in.csv", "token\nThe whale\nIt\n")[1] == [("The", "whale"), ("It",)]
+    assert read(tmp_path / "in.txt", '{"token": ["a"]}\n{"token": ["b"]}\n')[1] == [("a",), ("b",)]
+
+
 def test_a_word_that_is_a_usual_name_of_a_column(tmp_path):
     assert read(tmp_path / "in.txt", "review\tO\nsea\tB-SEA\n")[1] == [("review", "sea")]
 

@@ -5,15 +5,15 @@ from pathlib import Path
 
 from tfdistill.data.labelled.bad_rows import BadRows
 from tfdistill.data.labelled.columns import TEXTS, choose_columns, has_words, named_columns
-from tfdistill.data.labelled.conll import ENTITY_TAG, read_words
+from tfdistill.data.labelled.conll import ENTITY_TAG, HEADER_WORDS, read_words
 from tfdistill.data.labelled.examples import Reading
 from tfdistill.data.labelled.files import CONLL, JSONL, find_format, read_checked
-from tfdistill.data.labelled.rows import listed
+from tfdistill.data.labelled.rows import listed, require_sentences
 from tfdistill.data.labelled.tables import TAB, read_json, read_separated
 from tfdistill.deployment.label_predictor import SPANS, TAGS
 from tfdistill.system.errors import UserError
 
-WORDS = "words"  # the column of a CoNLL file's sentences
+WORDS = "words"  # the column of the sentences of a CoNLL file without a header
 _KINDS = {TAGS: "sentences to tag", SPANS: "questions"}  # of columns, by task
 
 
@@ -40,8 +40,8 @@ def rows_of_file(config, task, console):
     content, bad = read_checked(config.input, "input"), BadRows(reading.skip_bad_rows)
     if task == TAGS and _is_conll(content, config.input, reading):
         _refuse_running_text(content, config.input, reading)
-        sentences, notes = read_words(config.input, content, reading, bad)
-        found = [({WORDS: list(words)}, words, None) for words in sentences]
+        sentences, notes, name = read_words(config.input, content, reading, bad)
+        found = [({name or WORDS: list(words)}, words, None) for words in sentences]
     else:
         found, notes = _rows_of_table(config.input, content, task, reading, bad)
     if not found:
@@ -55,7 +55,8 @@ def _is_conll(content, path, reading):
     first = content.lstrip("\n").split("\n")[0]
     named = {name.strip('" \r').lower() for name in re.split("[,;\t]", first)}
     has_tag = any(ENTITY_TAG.fullmatch(field) for field in first.split())
-    of_texts = not has_tag and named & (TEXTS | set(named_columns(reading)))
+    of_words = len(named) == 1 and bool(named & HEADER_WORDS - TEXTS)
+    of_texts = not has_tag and not of_words and named & (TEXTS | set(named_columns(reading)))
     return not of_texts and find_format(content, Path(path), "tags") == CONLL
 
 
@@ -96,6 +97,8 @@ def _rows_of_table(path, content, task, reading, bad):
             bad.add(path, place, f"no text in the column {other}")
         else:
             found.append((row, *texts))
+    if kind == "words to tag" and all(isinstance(row.get(text), str) for row, *_ in found):
+        require_sentences(path, [words for _, words, _ in found])
     return found, (*table.notes, *told)
 
 

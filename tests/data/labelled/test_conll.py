@@ -5,7 +5,7 @@ import random
 import pytest
 
 from tfdistill.data.labelled.bad_rows import BadRows
-from tfdistill.data.labelled.conll import read_conll
+from tfdistill.data.labelled.conll import read_conll, read_words
 from tfdistill.data.labelled.examples import Reading
 from tfdistill.data.labelled.tag_schemes import BIO, IOB1, IOBES, OTHER, find_scheme, to_bio
 from tfdistill.system.errors import UserError
@@ -13,7 +13,7 @@ from tfdistill.system.errors import UserError
 
 def read(text, /, skip=False, **columns):
     bad = BadRows(skip)
-    examples, notes = read_conll("a.conll", text, Reading(**columns), bad)
+    examples, notes, _ = read_conll("a.conll", text, Reading(**columns), bad)
     return [(" ".join(e.words), " ".join(e.tags), e.origin) for e in examples], notes, bad
 
 
@@ -148,3 +148,48 @@ def test_lines_of_several_words_are_left_out():
 def test_numbers_that_count_nothing_are_words():
     assert read("7 CD B-x\n8 CD O\n")[0][0][:2] == ("7 8", "B-x O")
     assert read("1 O\n2 O\n\n1 B-x\n")[0][0][0] == "1 2"
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "columns"),
+    [
+        ("a\nb\n\nc\n", "", {}),
+        ("a\nb\n\nc\n", "ner", dict(tag="ner")),
+        ("a\nb\n\nc\n", "", dict(tag="2")),
+        ("a\t\nb\t\n\nc\t\n", "", {}),
+        ("a _\nb _\n\nc _\n", "", {}),
+        ("1 a\n2 b\n\n1 c\n", "", {}),
+        ("token\na\nb\n\nc\n", "ner", {}),
+        ("token\tpos\na\tDT\nb\tNN\n\nc\tNN\n", "ner", dict(tag="ner")),
+        ("token\tlemma\na\ta\nb\tb\n\nc\tc\n", "ner", {}),
+        ("token\tner\na\t\nb\t\n\nc\t\n", "ner", {}),
+        ("a DT\nb NN\n\nc NN\n", "", dict(text="1", tag="3")),
+    ],
+)
+def test_held_out_files_without_tags(text, label, columns):
+    examples = read_conll("a.conll", text, Reading(**columns), BadRows(False), label)[0]
+    assert [example.words for example in examples] == [("a", "b"), ("c",)]
+    assert [example.tags for example in examples] == [None, None]
+
+
+def test_held_out_files_with_tags():
+    def read_held_out(text, label="", **columns):
+        (example,), _, name = read_conll("a", text, Reading(**columns), BadRows(False), label)
+        return example.tags, name
+
+    assert read_held_out("a O\nb B-x\n") == (("O", "B-x"), "")
+    assert read_held_out("a O\nb B-x\n", "ner", tag="ner") == (("O", "B-x"), "")  # no header
+    assert read_held_out("token\tner\na\tO\n", "ner", tag="ner") == (("O",), "ner")
+    assert read_held_out("token\tpos\ttags\na\tDT\tO\n", "ner", tag="ner") == (("O",), "tags")
+    assert read_held_out("token O\na O\n") == (("O", "O"), "")
+    with pytest.raises(UserError, match="a:2: no tag"):
+        read_held_out("a\tO\nb\t\n")
+
+
+def test_the_header_of_one_column_of_words():
+    bad = BadRows(False)
+    sentences, notes, name = read_words("a", "Token\na\nb\n", Reading(), bad)
+    assert sentences == [("a", "b")] and name == "Token"
+    assert notes == ("a: words from column 'Token'",)
+    assert read_words("a", "Token\na\nb\n", Reading(text="1"), bad)[0] == [("Token", "a", "b")]
+    assert read_words("a", "token pos ner\na DT O\n", Reading(), bad)[0] == [("a",)]

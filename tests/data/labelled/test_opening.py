@@ -203,6 +203,15 @@ def test_other_tasks_have_test_data_without_labels_too(write):
     assert len(data.splits["test"]) == 4 and any("without labels" in n for n in data.notes)
     with pytest.raises(UserError, match="no row has a label: set tag_column"):
         open_labelled("tags", test_data=test)
+    train = write("a.conll", "".join(f"a{i}\tO\nb\tB-x\n\n" for i in range(40)))
+    for content in ("a\nb\n", "a\t\nb\t\n", "token\na\n"):
+        test = write("t.conll", content)
+        data = open_labelled("tags", train_data=train, test_data=test)
+        assert len(data.splits["test"]) == 4 and any("without labels" in n for n in data.notes)
+        with pytest.raises(UserError, match="no row has a label: set tag_column"):
+            open_labelled("tags", test_data=test)
+    with pytest.raises(UserError, match="one column only"):
+        open_labelled("tags", train_data=test)
     scores = "text,score\n" + "".join(f"text {i},{i}\n" for i in range(40))
     test = write("t.csv", "text,score\nnew,\n")
     data = open_labelled("numbers", train_data=write("a.csv", scores), test_data=test)

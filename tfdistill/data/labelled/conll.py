@@ -1,6 +1,7 @@
 """CoNLL files: a word and its tag per line, an empty line after each sentence."""
 
 import re
+from typing import NamedTuple
 
 from tfdistill.data.labelled.examples import TaggedExample
 from tfdistill.data.labelled.tables import TAB, is_position
@@ -9,11 +10,31 @@ from tfdistill.system.errors import UserError
 DOCUMENT = "-DOCSTART-"
 MOST_WORDS = 1000  # of a file of one sentence
 HEADER_WORDS = frozenset("token tokens word words text form".split())
-HEADER_TAGS = frozenset("tag tags label labels ner ner_tag ner_tags upos pos".split())
+HEADER_POS = frozenset("upos pos".split())
+HEADER_TAGS = frozenset("tag tags label labels ner ner_tag ner_tags".split()) | HEADER_POS
+UNKNOWN = "", "_"  # cells without a tag
 NUMBERED, UPOS = 10, 3  # columns of CoNLL-U, and the index of its parts of speech
 _BLANKS = re.compile("[ \t]+")
 ENTITY_TAG = re.compile(r"O|[BIESLU]-\S+")
 _NUMBER = re.compile(r"\d+([-.]\d+)?")
+
+
+class _Columns(NamedTuple):
+    """Where the words and the tags stand.
+
+    Attributes:
+        word: index of the words' column.
+        tag: that of the tags' column; None for a file without.
+        first: first row of data.
+        names: names of the two columns in the header; "" without one.
+        notes: tuple of lines about the choice.
+    """
+
+    word: int
+    tag: int | None
+    first: int = 0
+    names: tuple = ("", "")
+    notes: tuple = ()
 
 
 def read_words(file, text, reading, bad):
@@ -23,16 +44,17 @@ def read_words(file, text, reading, bad):
         file, text, reading, bad: as for `read_conll`.
 
     Returns:
-        (list of tuples of str, the words of each sentence; tuple of notes).
+        (list of tuples of str, the words of each sentence; tuple of notes; name of their column, ""
+        without a header).
 
     Raises:
         UserError: a row cannot be read, or there is no such column.
     """
-    examples, notes = read_conll(file, text, reading, bad, with_tags=False)
-    return [example.words for example in examples], notes
+    examples, columns = _read(file, text, reading, bad, label="", with_tags=False)
+    return [example.words for example in examples], columns.notes, columns.names[0]
 
 
-def read_conll(file, text, reading, bad, with_tags=True):
+def read_conll(file, text, reading, bad, label=None):
     """Reads a CoNLL file.
 
     Columns are separated by tabs if all lines have one, else by blanks. Without a header, the first
@@ -50,14 +72,22 @@ def read_conll(file, text, reading, bad, with_tags=True):
         text: its content.
         reading: `Reading`.
         bad: `BadRows`.
-        with_tags: whether tags must be there; without, a line may be a word alone.
+        label: for held-out data, which may have no tags: name of the training data's column of
+            tags, "" if it has none; None for training data.
 
     Returns:
-        (list of `TaggedExample`, tuple of notes).
+        (list of `TaggedExample`, tuple of notes, name of the tags' column, "" without a header).
+        The tags of held-out data are None if there is no column of tags, or all are empty or _.
 
     Raises:
         UserError: a row cannot be read, or there is no such column.
     """
+    examples, columns = _read(file, text, reading, bad, label)
+    return examples, columns.notes, columns.names[1]
+
+
+def _read(file, text, reading, bad, label, with_tags=True):
+    """The examples of a file, a list, and its `_Columns`."""
     numbered = [(number, line.rstrip("\r")) for number, line in enumerate(text.split("\n"), 1)]
     filled = [line for _, line in numbered if line.strip()]
     tabs = all(TAB in line for line in filled if not line.startswith(("#", DOCUMENT)))
@@ -70,22 +100,29 @@ def read_conll(file, text, reading, bad, with_tags=True):
         for number, fields in rows
         if not fields or not _is_aside(fields, width, tagged)
     ]
-    least = 3 if with_tags or tagged else 2
+    least = 3 if label is None or tagged else 2
     numbered, notes = width >= least and _are_numbered(rows), ()
     if numbered:
         rows, notes = _whole_words(file, rows)
-    word, tag, first, note = _columns(file, rows, reading, (width, numbered))
-    if not with_tags:
-        tag = word
-    elif word == tag:
+    columns = _columns(file, rows, reading, (width, numbered), label)
+    rows = rows[columns.first :]
+    if label is None and columns.tag is None:
         raise UserError(
             f"{file}: one column only, {width} wide: a word and its tag are needed in each line, "
             "separated by a tab or a blank"
         )
-    examples = _sentences(file, rows[first:], (word, tag, width), bad)
+    if not with_tags or (label is not None and _all_unknown(rows, columns.tag)):
+        columns = columns._replace(tag=None)
+    examples = _sentences(file, rows, columns, width, bad)
     if len(examples) == 1 and len(examples[0].words) > MOST_WORDS:
         raise UserError(f"{file}: no empty line: one is needed after each sentence")
-    return examples, (*note, *notes)
+    return examples, columns._replace(notes=(*columns.notes, *notes))
+
+
+def _all_unknown(rows, tag):
+    """Whether no row has a tag in the column with an index, which may be None."""
+    cells = (fields[tag : tag + 1] for _, fields in rows if fields and tag is not None)
+    return all(not cell or cell[0].strip() in UNKNOWN for cell in cells)
 
 
 def _are_numbered(rows):
@@ -132,34 +169,64 @@ def _has_entity_tag(fields):
     return any(map(ENTITY_TAG.fullmatch, fields))
 
 
-def _columns(file, rows, reading, form):
-    """(index of the words' column, of the tags', first row of data, notes)."""
+def _columns(file, rows, reading, form, label):
+    """Chooses the `_Columns`; `form`: the number of columns, and whether the first has numbers."""
     width, numbered = form
     place, head = next(((i, fields) for i, (_, fields) in enumerate(rows) if fields), (0, []))
     text = "" if reading.text == "text" and "text" not in head else reading.text
-    tag = reading.tag
-    lower = [field.lower() for field in head]
-    has_header = any(column and not is_position(column) for column in (text, tag)) or (
-        bool(HEADER_WORDS & set(lower)) and bool(HEADER_TAGS & set(lower))
-    )
-    if has_header:
-        first = place + 1
-        word_at = _named(file, text, "text_column", head, HEADER_WORDS)
-        tag_at = _named(file, tag, "tag_column", head, HEADER_TAGS)
-        notes = (f"{file}: words from column {head[word_at]!r}, tags from {head[tag_at]!r}",)
-        return word_at, tag_at, first, notes
-    reverse = not text and not tag and _tags_come_first(rows)
+    if _has_header(head, (text, reading.tag), width, label):
+        word = _named(file, text, "text_column", head, HEADER_WORDS)
+        tag = _tags_named(file, reading.tag, head, label)
+        names = head[word], "" if tag is None else head[tag]
+        told = f"{file}: words from column {names[0]!r}"
+        told += f", tags from {names[1]!r}" * (tag is not None)
+        return _Columns(word, tag, place + 1, names, (told,))
+    reverse = not text and not reading.tag and _tags_come_first(rows)
     usual = (width - 1, 0) if reverse else (int(numbered), width - 1)
     if numbered and width == NUMBERED:
         usual = 1, UPOS
-    word_at = _position(file, text, "text_column", width, usual[0])
-    tag_at = _position(file, tag, "tag_column", width, usual[1])
-    notes = ()
-    if width > 2 or reverse:
-        notes = (
-            f"{file}: words from column {word_at + 1}, tags from column {tag_at + 1} of {width}",
-        )
-    return word_at, tag_at, 0, notes
+    word = _position(file, text, "text_column", width, usual[0])
+    tag = usual[1] if label else None  # its name is that of a header, which other files have
+    if not _is_name(reading.tag) and not (label is not None and _is_behind(reading.tag, width)):
+        tag = _position(file, reading.tag, "tag_column", width, usual[1])
+    if tag in (word, None):
+        return _Columns(word, None)
+    told = f"{file}: words from column {word + 1}, tags from column {tag + 1} of {width}"
+    return _Columns(word, tag, notes=(told,) * (width > 2 or reverse))
+
+
+def _has_header(head, columns, width, label):
+    """Whether the first row names the columns; `columns`: those that are set."""
+    text, tag = columns
+    if _is_name(text) or (_is_name(tag) and (label is None or tag in head)):
+        return True
+    lower = {field.lower() for field in head}
+    if width == 1:
+        return label is not None and not text and bool(HEADER_WORDS & lower)
+    return bool(HEADER_WORDS & lower) and bool(label or HEADER_TAGS & lower)
+
+
+def _tags_named(file, tag, head, label):
+    """The index of the tags' column by the header; None for held-out data without."""
+    if label is None:
+        return _named(file, tag, "tag_column", head, HEADER_TAGS)
+    if tag and not _is_name(tag):
+        return None if _is_behind(tag, len(head)) else _position(file, tag, "", len(head), 0)
+    known = [name for name in (label, tag) if name]
+    if found := [head.index(name) for name in known if name in head]:
+        return found[0]
+    usual = HEADER_TAGS - HEADER_POS if known else HEADER_TAGS
+    found = [i for i, each in enumerate(head) if each.lower() in usual]
+    return found[0] if len(found) == 1 else None
+
+
+def _is_name(column):
+    return bool(column) and not is_position(column)
+
+
+def _is_behind(column, width):
+    """Whether a column is a position that rows of a width have not."""
+    return bool(column) and abs(int(column)) > width
 
 
 def _tags_come_first(rows):
@@ -190,30 +257,29 @@ def _position(file, column, setting, width, usual):
     return number - 1 if number > 0 else width + number
 
 
-def _sentences(file, rows, columns, bad):
+def _sentences(file, rows, columns, width, bad):
     """The sentences of rows; one with a bad row is left out: list of `TaggedExample`."""
-    word_at, tag_at, width = columns
     examples, words, tags, start, good = [], [], [], 0, True
     for number, fields in [*rows, (0, [])]:
         if not fields:
             if words and good:
-                examples.append(TaggedExample(tuple(words), tuple(tags), f"{file}:{start}"))
+                own = None if columns.tag is None else tuple(tags)
+                examples.append(TaggedExample(tuple(words), own, f"{file}:{start}"))
             words, tags, good = [], [], True
             continue
-        problem = _problem(fields, columns)
+        problem = _problem(fields, columns, width)
         if problem and good:
             bad.add(file, number, problem)
         good = good and not problem
         start = start if words else number
-        words.append(fields[word_at] if good else "")
-        tags.append(fields[tag_at] if good else "")
+        words.append(fields[columns.word] if good else "")
+        tags.append(fields[columns.tag] if good and columns.tag is not None else "")
     return examples
 
 
-def _problem(fields, columns):
-    word_at, tag_at, width = columns
+def _problem(fields, columns, width):
     if len(fields) != width:
         return f"{len(fields)} columns, not {width} as in the other lines"
-    if not fields[word_at].strip():
+    if not fields[columns.word].strip():
         return "no word"
-    return "" if fields[tag_at].strip() else "no tag"
+    return "no tag" if columns.tag is not None and not fields[columns.tag].strip() else ""

@@ -97,7 +97,8 @@ def read_file(path, setting, kind, reading, bad, label=None):
         label: as for `choose_columns`.
 
     Returns:
-        (list of examples, tuple of notes, the column of labels; "" for formats without columns).
+        (list of examples, tuple of notes, the column of labels; "" for formats without names of
+        columns).
 
     Raises:
         UserError: the file or a row cannot be read.
@@ -106,7 +107,7 @@ def read_file(path, setting, kind, reading, bad, label=None):
     file, found = str(path), find_format(text, path, kind, reading.format)
     column = ""
     if found == CONLL:
-        examples, notes = read_conll(file, text, reading, bad)
+        examples, notes, column = read_conll(file, text, reading, bad, label)
     elif found == SQUAD:
         examples, notes = read_squad(file, text, bad), ()
     else:

@@ -45,12 +45,26 @@ def table_examples(table, kind, reading, bad, label=None):
             examples.append(read(cells, f"{table.file}:{place}", kind, (unknown, has_pair)))
         except ValueError as problem:
             bad.add(table.file, place, str(problem))
-    if kind == "tags" and len(examples) > 1 and all(len(e.words) == 1 for e in examples):
+    if kind == "tags":
+        require_sentences(table.file, [example.words for example in examples])
+    return examples, (*table.notes, *notes), label
+
+
+def require_sentences(file, sentences):
+    """Refuses a table with a word in each row, where a row is a sentence.
+
+    Args:
+        file: its name in messages.
+        sentences: list of tuples of words.
+
+    Raises:
+        UserError: there are several rows, and each is one word.
+    """
+    if len(sentences) > 1 and all(len(words) == 1 for words in sentences):
         raise UserError(
-            f"{table.file}: every row has one word, but a row is a sentence: write a word and its "
+            f"{file}: every row has one word, but a row is a sentence: write a word and its "
             "tag per line, with a blank between them and an empty line after each sentence (CoNLL)"
         )
-    return examples, (*table.notes, *notes), label
 
 
 def read_number(value):
