@@ -151,7 +151,7 @@ def test_stopped_and_started_again(tmp_path, start):
     [
         pytest.param(NOT_COMPILED, {}, id="one device"),
         pytest.param(
-            ["tests/run_on_devices.py", "2"],
+            ["tests/run/run_on_devices.py", "2"],
             {"steps_per_execution": 4},
             id="two devices, several steps in a call",
         ),
