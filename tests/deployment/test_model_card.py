@@ -27,6 +27,7 @@ METRICS = {
         },
         "baseline_start": {"loss": 3.5, "top1": 0.381, "top5": 0.57, "agreement": 0.612},
     },
+    "run": {"learning_rates": {"student": 3e-4, "teacher": 1.5e-4, "baseline_start": 3e-4}},
     "teacher_answers": {"text": "+0.6 ± 0.4 points of top-1 (not shown)"},
 }
 EXPORT = {
@@ -95,6 +96,7 @@ def test_facts(folder):
     card = (folder / "model_card.md").read_text()
     for fact in (
         "novels",
+        "Peak learning rate: teacher 0.00015, student 0.0003.",
         "2 layers",
         "3.456",
         "| 38.7 ± 0.5 |",

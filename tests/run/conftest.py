@@ -17,6 +17,20 @@ def write_data():
     }
 
 
+@pytest.fixture(scope="session")
+def task_flags(tiny_flags):
+    """A function of flags to those of a run of seconds on examples with labels, a list of words."""
+    usual = dict(
+        doc_stride=8,
+        teacher_learning_rate=3e-3,
+        teacher_epochs=4,
+        learning_rate=3e-3,
+        validation_interval=10,
+    )
+    usual |= dict.fromkeys("teacher_config teacher_steps layerdrop corpus steps tokenizer".split())
+    return lambda **changes: tiny_flags(**(usual | changes))
+
+
 def write_texts(file, words, rows=240, seed=1, random=False):
     """A CSV of texts with the label "sea" if one of the first three words is among them."""
     generator = np.random.default_rng(seed)

@@ -51,7 +51,7 @@ def words(tiny_text):
 
 
 @pytest.fixture(scope="module")
-def flags(encoder, words, write_data, tmp_path_factory, tiny_flags):
+def flags(encoder, words, write_data, tmp_path_factory, task_flags):
     """A function of changes to the flags of a run of seconds on a CSV of texts."""
     folder = tmp_path_factory.mktemp("labelled")
     texts = write_data["text_classification"](folder / "texts.csv", words)
@@ -65,20 +65,9 @@ def flags(encoder, words, write_data, tmp_path_factory, tiny_flags):
             shards_dir=folder / "shards",
             output_dir=folder / "run",
             length=24,
-            doc_stride=8,
-            teacher_learning_rate=3e-3,
-            teacher_epochs=4,
-            learning_rate=3e-3,
             n_epoch=3,
-            teacher_config=None,
-            teacher_steps=None,
-            layerdrop=None,
-            corpus=None,
-            steps=None,
-            tokenizer=None,
-            validation_interval=10,
         )
-        return tiny_flags(**(usual | changes))
+        return task_flags(**(usual | changes))
 
     return make
 
@@ -103,6 +92,10 @@ def test_metrics(run):
     assert 0 < low <= models["student"]["accuracy"] <= high <= 1
     assert metrics["files"]["student.tflite"]["accuracy"] == models["student"]["accuracy"]
     assert metrics["made_from"].keys() >= {"command", "flags", "seed", "versions"}
+    rates = {"teacher": 3e-3, "student": 3e-3, "no_teacher": 3e-3}
+    assert metrics["made_from"]["learning_rates"] == rates
+    card = (run[0] / "export" / "model_card.md").read_text("utf-8")
+    assert "Peak learning rate: teacher 0.003, student 0.003." in card
     assert metrics["data"]["splits"].keys() == {"train", "validation", "test"}
     assert metrics["verdict"] and metrics["seconds"].keys() >= {"teacher", "answers", "student"}
 
@@ -165,7 +158,7 @@ def test_a_run_of_another_recipe_keeps_the_baseline(
 def test_a_teacher_at_the_floor_stops_the_run(flags, words, write_data, train, tmp_path):
     texts = write_data["text_classification"](tmp_path / "noise.csv", words, random=True)
     given = flags(train_data=texts, output_dir=tmp_path / "run", teacher_learning_rate=1e-7)
-    with pytest.raises(UserError, match="does not know the task"):
+    with pytest.raises(UserError, match="does not know the task: .* than 1e-07, or"):
         train(given)
 
 

@@ -407,14 +407,6 @@ def test_freeze_without_token_types(tiny_model):
     assert len(student.trainable_variables) == len(student.variables) - 1
 
 
-@pytest.mark.parametrize(
-    ("teacher", "rate", "expected"), [("", 0.0, 1e-3), ("hub/name", 0.0, 1e-4), ("dir", 5e-4, 5e-4)]
-)
-def test_learning_rate_of_the_teacher(teacher, rate, expected):
-    config = RunConfig(teacher=teacher, teacher_learning_rate=rate)
-    assert plan.teacher_learning_rate(config) == expected
-
-
 def test_a_batch_must_split_over_the_gpus():
     require_even_batches(RunConfig(batch_size=6), 3)
     with pytest.raises(UserError, match="batch_size=6 .*4 GPUs.*CUDA_VISIBLE_DEVICES"):

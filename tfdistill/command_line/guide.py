@@ -52,7 +52,7 @@ class FineTuneConfig:
             compared with, from 0; None: evenly spaced ones. Such a list turns
             `distill_hidden_states` on.
         batch_size: examples in a batch.
-        learning_rate: the student's highest.
+        learning_rate: the student's highest; 0: one that suits its width.
         num_epochs: passes of the student over the training data.
         use_mixed_precision: whether matrix products have a lower precision where that is faster.
         use_dynamic_batching: whether batches of short texts have more examples, up to the tokens of

@@ -112,7 +112,14 @@ def _provenance(metrics):
     learned = made_from.get("reads_teacher", made_from.get("recipe") != "mlm")
     distilled = "teacher" in metrics["models"] and learned
     how = "Distilled from a larger teacher" if distilled else "Trained"
-    return f"{how} with tfdistill on `{metrics['corpus']}`."
+    return f"{how} with tfdistill on `{metrics['corpus']}`.{_rates(metrics.get('run', {}))}"
+
+
+def _rates(run):
+    """The peak learning rates, where the facts of the run have them."""
+    rates = run.get("learning_rates", {})
+    known = [f"{name} {rates[name]:g}" for name in ("teacher", "student") if name in rates]
+    return f" Peak learning rate: {', '.join(known)}." if known else ""
 
 
 def _shape(config, length):

@@ -6,8 +6,8 @@ import os
 import shlex
 
 from tfdistill import tasks
-from tfdistill.run import plan
 from tfdistill.run.baselines import baseline_keys
+from tfdistill.run.learning_rates import student_learning_rate, teacher_learning_rate
 from tfdistill.settings.flagfile import given_flags
 from tfdistill.system import hardware
 
@@ -36,9 +36,9 @@ def describe_run(config, made, *, steps, teacher_steps, corpus, machine):
     """
     flags = given_flags(config)
     words = ["python", "-m", "tfdistill.train", *(f"--{name}={flags[name]}" for name in flags)]
-    trained = {"student": (steps, config.learning_rate)}
+    trained = {"student": (steps, student_learning_rate(config, made))}
     if teacher_steps:
-        trained["teacher"] = teacher_steps, plan.teacher_learning_rate(config)
+        trained["teacher"] = teacher_steps, teacher_learning_rate(config, made)
     baselines = baseline_keys(config, tasks.get(config.task))
     trained |= dict.fromkeys(baselines, trained["student"])
     shapes = {"teacher": made.teacher_config, "student": made.student_config}

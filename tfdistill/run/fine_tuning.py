@@ -4,8 +4,8 @@ import dataclasses
 import shutil
 import time
 
-from tfdistill.run import plan
 from tfdistill.run.kept_answers import answered_batches
+from tfdistill.run.learning_rates import teacher_learning_rate
 from tfdistill.run.sources import teacher_names
 from tfdistill.run.trainer import TrainingStage
 from tfdistill.system.errors import UserError
@@ -42,8 +42,10 @@ def _at_floor(context, name, found):
     """The `UserError` about a teacher; `found`: its primary metric and that of the floor."""
     metric = context.task.primary
     value, level = (_shown(metric, each) for each in found)
-    cure = "take another `teacher_learning_rate` or more `teacher_epochs`"
-    if not context.plan.fine_tunes_teacher:
+    if context.plan.fine_tunes_teacher:
+        rate = teacher_learning_rate(context.config, context.plan)
+        cure = f"take another `teacher_learning_rate` than {rate:g}, or more `teacher_epochs`"
+    else:
         cure = "fine-tune it first, or name its encoder, which is then fine-tuned here"
         if len(context.plan.teacher_names) > 1:
             cure = "fine-tune it first, or leave it out"
@@ -117,7 +119,7 @@ def _fine_tune(context, name, seed):
         name,
         _labels_phase(task, model.config.num_hidden_layers, config.layerwise_decay),
         fine_tuning_steps(context),
-        plan.teacher_learning_rate(config),
+        teacher_learning_rate(config, context.plan),
     )
     batches = task.training_batches(train, TEACHER, seed, config)
     trainer = context.trainer_on(context.teacher_splits, config)

@@ -72,7 +72,7 @@ def labelled_facts(task, files, data, run):
         "primary": {"name": key, "higher_is_better": task.primary.higher_is_better},
         "files": measured,
         "data": data,
-        "made_from": {name: run[name] for name in ("command", "flags", "seed")}
+        "made_from": {name: run[name] for name in ("command", "flags", "seed", "learning_rates")}
         | {"versions": hardware.versions()},
     }
 

@@ -93,12 +93,6 @@ def make_plan(config, recipe, teachers, tokenizer, shapes=None):
     return Plan(teacher, steps, student, init, recipe, names, fine_tunes_teacher)
 
 
-def teacher_learning_rate(config):
-    """Peak learning rate of the teacher; the default depends on where the teacher starts."""
-    task, usual = tasks.get(config.task), 1e-4 if config.teacher else 1e-3
-    return config.teacher_learning_rate or (task.teacher_rate if task.kind else usual)
-
-
 def student_steps(config, task, train):
     """Optimizer steps of the student.
 

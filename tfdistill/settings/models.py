@@ -85,7 +85,8 @@ class Teacher(Settings):
         float,
         Option(
             "Peak learning rate of the teacher; 0: 1e-3 for one pre-trained here, 1e-4 for a "
-            "loaded one, and for one that is fine-tuned on labels 5e-5, or 1e-4 for tags.",
+            "loaded one, and for one that is fine-tuned on labels 5e-5, or 1e-4 for tags, times "
+            "768 / width if it is narrower than 768, and at most 3e-4.",
             minimum=0.0,
         ),
     ] = 0.0

@@ -27,7 +27,13 @@ class Optimizer(Settings):
     ] = 1
     learning_rate: Annotated[
         float,
-        Option("Peak learning rate of the student.", minimum=0.0, first=True, fine_tuning=2e-4),
+        Option(
+            "Peak learning rate of the student. For other tasks than masked_lm, 0: 1e-4, or 2e-4 "
+            "for tags, times 768 / width if it is narrower than 768, and at most 3e-4.",
+            minimum=0.0,
+            first=True,
+            fine_tuning=0.0,
+        ),
     ] = 5e-4
     warmup_prop: Annotated[
         float,

@@ -13,7 +13,8 @@ class TaskModels:
         hard_loss: name of the loss that compares the student with the labels alone.
         distillation_losses: dict of "labels" (the hard loss), "kl" and "mse" (comparisons with the
             logits of the teacher) to names of losses, for the recipe `kd`.
-        teacher_rate: peak learning rate of a loaded teacher that is fine-tuned on the labels.
+        learning_rate: peak learning rate at which a teacher of BERT-base's width is fine-tuned on
+            the labels.
         outputs_are_tokens: whether the logits are scores of all tokens of the vocabulary.
     """
 
@@ -21,7 +22,7 @@ class TaskModels:
     distillation_losses = MappingProxyType(
         {"labels": "cross_entropy", "kl": "logits_kl", "mse": "logits_mse"}
     )
-    teacher_rate = 5e-5
+    learning_rate = 5e-5
     outputs_are_tokens = False
 
     def head(self, config):

@@ -35,7 +35,7 @@ class TokenClassification(LabelledTask):
 
     name = "token_classification"
     kind, data_kind = TAGS, "tags"
-    teacher_rate = 1e-4
+    learning_rate = 1e-4
     metrics = (LOSS_OF_WORDS, F1, STRICT, ACCURACY)
     primary = F1
     compared = (F1, STRICT, ACCURACY, LOSS_OF_WORDS)

@@ -10,6 +10,7 @@ from tfdistill.run import kept_baseline, plan
 from tfdistill.run.baselines import RANDOM, START, baseline_keys
 from tfdistill.run.checks import split_steps
 from tfdistill.run.directory import training_names
+from tfdistill.run.learning_rates import student_learning_rate
 from tfdistill.run.sources import teacher_weights
 from tfdistill.run.stages.stage import Stage
 from tfdistill.run.student_start import random_student, student_from_text
@@ -87,7 +88,7 @@ def _train(context, key, student, teachers, phases):
             stage,
             phase,
             share,
-            config.learning_rate,
+            student_learning_rate(config, context.plan),
             first_step=done,
             all_steps=sum(shares),
             more_follows=stage != stages[-1],

@@ -2,13 +2,13 @@
 
 import time
 
-from tfdistill.run import plan
 from tfdistill.run.fine_tuning import (
     delete_teachers_of_seeds,
     fine_tuned_teacher,
     fine_tuning_steps,
     require_above_floor,
 )
+from tfdistill.run.learning_rates import teacher_learning_rate
 from tfdistill.run.stages.stage import Stage
 from tfdistill.run.trainer import TrainingStage
 from tfdistill.system.stopping import postponed
@@ -63,7 +63,7 @@ def _train(context, teacher):
         Teachers.name,
         context.task.without_teacher().phases[0],
         context.plan.teacher_steps,
-        plan.teacher_learning_rate(config),
+        teacher_learning_rate(config, context.plan),
         layerdrop=config.layerdrop,
     )
     batches = context.batches(config.seed, TEACHER)
