@@ -1,4 +1,4 @@
-"""Whole runs whose teacher, or student, has a tokenizer of bytes with RoBERTa's tokens."""
+"""Whole runs whose teacher, or student, has a tokenizer of bytes with RoBERTa's or GPT's tokens."""
 
 import json
 
@@ -9,8 +9,11 @@ from tokenizers import models, pre_tokenizers, processors, trainers
 from tfdistill.models.configs.encoder_config import EncoderConfig
 
 pytestmark = pytest.mark.slow
-PADS = {"pieces": ("[PAD]", 0), "bytes": ("<pad>", 1)}  # token and id
-NAMES = dict(pad="<pad>", unk="<unk>", cls="<s>", sep="</s>", mask="<mask>")
+PADS = {"pieces": ("[PAD]", 0), "bytes": ("<pad>", 1), "gpt": ("<|end|>", 0)}  # token and id
+NAMES = {
+    "bytes": dict(cls="<s>", pad="<pad>", sep="</s>", unk="<unk>", mask="<mask>"),
+    "gpt": dict.fromkeys(("cls", "pad", "sep", "unk"), "<|end|>"),  # one token for all
+}
 METRICS = {
     "text_classification": "accuracy",
     "token_classification": "f1",
@@ -18,18 +21,20 @@ METRICS = {
 }
 
 
-def write_bytes(folder, text):
-    """A tokenizer of bytes trained on a text, with two separators between the texts of a pair."""
+def write_bytes(folder, text, names):
+    """A tokenizer of bytes trained on a text; RoBERTa's has two separators between two texts."""
     made = tokenizers.Tokenizer(models.BPE())
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    special = list(dict.fromkeys(names.values()))
     made.train_from_iterator(
         text.splitlines(),
         trainers.BpeTrainer(vocab_size=500, special_tokens=special, show_progress=False),
     )
-    made.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    made.post_processor = processors.ByteLevel(trim_offsets=False)
+    if len(special) > 1:
+        made.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
     made.save(str(folder / "tokenizer.json"))
-    settings = {f"{role}_token": name for role, name in NAMES.items()}
+    settings = {f"{role}_token": name for role, name in names.items()}
     settings["tokenizer_class"] = "PreTrainedTokenizerFast"
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     return made.get_vocab_size()
@@ -37,20 +42,22 @@ def write_bytes(folder, text):
 
 @pytest.fixture(scope="module")
 def encoders(tiny_text, tmp_path_factory):
-    """Directories of random encoders: "bytes" of 2 layers, and "pieces" of 1 with BERT's tokens."""
+    """Directories of random encoders: "pieces" of 1 layer with BERT's tokens, the others of 2."""
     from tfdistill.data.tokenizer import load_tokenizer
     from tfdistill.models.hugging_face.checkpoint import save_model
     from tfdistill.models.model import MaskedLanguageModel
 
-    found = {name: tmp_path_factory.mktemp(name) for name in ("bytes", "pieces")}
+    found = {name: tmp_path_factory.mktemp(name) for name in PADS}
     tokenizer = load_tokenizer(str(tiny_text / "vocabulary"))
     tokenizer.save(found["pieces"])
     text = (tiny_text / "text.txt").read_text("utf-8").lower()
-    rows = {"bytes": write_bytes(found["bytes"], text), "pieces": tokenizer.vocab_size}
-    for layers, name in ((1, "pieces"), (2, "bytes")):
+    rows = {name: write_bytes(found[name], text, names) for name, names in NAMES.items()}
+    rows["pieces"] = tokenizer.vocab_size
+    for name, (_, pad) in PADS.items():
+        layers = 1 if name == "pieces" else 2
         shape = EncoderConfig(
             vocab_size=rows[name] + 30,  # tables are often longer than vocabularies
-            pad_token_id=int(name == "bytes"),
+            pad_token_id=pad,
             hidden_size=32,
             num_hidden_layers=layers,
             num_attention_heads=2,
@@ -64,37 +71,34 @@ def encoders(tiny_text, tmp_path_factory):
     return found
 
 
-@pytest.mark.parametrize(("teacher", "student"), [("bytes", "pieces"), ("pieces", "bytes")])
-@pytest.mark.parametrize("task", METRICS)
+CASES = [(task, *pair) for task in METRICS for pair in (("bytes", "pieces"), ("pieces", "bytes"))]
+
+
+@pytest.mark.parametrize(
+    ("task", "teacher", "student"), [*CASES, ("question_answering", "pieces", "gpt")]
+)
 def test_two_tokenizers(
-    task, teacher, student, encoders, tiny_text, write_data, tiny_flags, train, tmp_path
+    task, teacher, student, encoders, tiny_text, write_data, task_flags, train, tmp_path
 ):
     """The teacher trains, and distils into a student, which ships files that predict."""
     from tfdistill.deployment.label_predictor import LabelPredictor
 
     tokens = (tiny_text / "vocabulary" / "vocab.txt").read_text("utf-8").split()
     words = [token for token in tokens if token.isalpha() and len(token) > 2][:10]
-    flags = dict(
+    flags = task_flags(
         task=task,
         train_data=write_data[task](tmp_path / "data", words),
         teacher=encoders[teacher],
         student=encoders[student],
         student_config=None,
+        dropout=None,
         baseline="none",
         output_dir=tmp_path / "run",
         shards_dir=tmp_path / "shards",
         length=32,
-        doc_stride=8,
-        teacher_learning_rate=3e-3,
-        teacher_epochs=4,
-        learning_rate=3e-3,
         n_epoch=4,
-        validation_interval=10,
     )
-    flags |= dict.fromkeys(
-        "teacher_config teacher_steps layerdrop corpus steps tokenizer dropout".split()
-    )
-    train(tiny_flags(**flags))
+    train(flags)
     run = tmp_path / "run"
     metrics, metric = json.loads((run / "metrics.json").read_text()), METRICS[task]
     found = metrics["models"]
