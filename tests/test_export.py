@@ -64,6 +64,7 @@ def flags_of(folder):
         f"--corpus={folder / 'text'}",
         f"--shards_dir={folder / 'shards'}",
         "--length=16",
+        "--tflite_lengths=8",
     )
 
 
@@ -76,6 +77,8 @@ def test_export(folder, exported):
         assert (output / name).stat().st_size == facts["bytes"]
         assert re.search(rf"{name} .* {facts['agreement']:.1%}", exported.stderr)
     assert result["files"]["student.tflite"]["agreement"] == 1
+    assert result["files"]["student.tflite"]["between_lengths"] < 1e-5
+    assert "`tokens_8`, `tokens_16`" in (output / "model_card.md").read_text()
     assert (output / "saved_model" / "saved_model.pb").is_file()
     assert "Not measured." in (output / "model_card.md").read_text()
 
@@ -112,6 +115,7 @@ def test_fill_mask_as_text(folder, exported):
         ("fill_mask", ["--model={}/gone.tflite", TEXT], "gone.tflite"),
         ("fill_mask", [TEXT], "--model"),
         ("export", ["--output_dir={}/none"], "no student/"),
+        ("export", ["--output_dir={}/run", "--tflite_lengths=8,long"], "--tflite_lengths=8,long"),
     ],
 )
 def test_wrong_input_is_one_line(folder, exported, command, flags, words):
@@ -143,3 +147,4 @@ def test_help_loads_no_tensorflow(command):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert "--model" in done.stdout
+    assert ("--tflite_lengths" in done.stdout) == (command == "export")

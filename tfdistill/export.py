@@ -4,9 +4,9 @@
 
 It takes the student of the run in --output_dir, or any model with --model, and writes export/ in
 --output_dir anew: student.tflite, student_int8.tflite, saved_model/, the tokenizer and
-model_card.md. The held-out text is the test split of --corpus in rows of --length tokens; for a run
-its own text and length unless others are given. With --json: {"directory", "files": {name: bytes,
-latency and parity}}.
+model_card.md. The TFLite files take rows of several lengths (--tflite_lengths). The held-out text
+is the test split of --corpus in rows of --length tokens; for a run its own text and length unless
+others are given. With --json: {"directory", "files": {name: bytes, latency and parity}}.
 """
 
 import json
@@ -20,7 +20,7 @@ from tfdistill.settings.text import Corpus
 COMMAND = Command(
     __doc__,
     (
-        *(Corpus, LabelledDataSettings, "task", "model", "length"),
+        *(Corpus, LabelledDataSettings, "task", "model", "length", "tflite_lengths"),
         *("doc_stride", "max_answer_length", "output_dir", "force", "device", "json"),
     ),
     help=HELP

@@ -12,6 +12,7 @@ from tfdistill.command_line.console import Console
 from tfdistill.command_line.run_config import RecipeOptions
 from tfdistill.command_line.user_recipe import require_on_command_line
 from tfdistill.settings.distillation import Distillation
+from tfdistill.settings.export import Export
 from tfdistill.settings.fine_tuning import FineTuning
 from tfdistill.settings.labelled_data import LabelledDataSettings
 from tfdistill.settings.models import Student, Teacher
@@ -25,7 +26,7 @@ COMMAND = Command(
     __doc__,
     (
         *(TaskChoice, LabelledDataSettings, Corpus, Rows, Teacher, Student),
-        *(Distillation, FineTuning, RecipeOptions, Optimizer, Run),
+        *(Distillation, FineTuning, RecipeOptions, Optimizer, Export, Run),
     ),
 )
 

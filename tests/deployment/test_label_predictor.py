@@ -13,9 +13,10 @@ from tfdistill.data.text_tokenizer import BUNDLED
 from tfdistill.deployment.bundle import LABELS_FILE
 from tfdistill.deployment.file_metadata import NAME, add_metadata, read_metadata
 from tfdistill.deployment.label_predictor import LabelPredictor
+from tfdistill.deployment.lite_model import LiteModel
 from tfdistill.deployment.model_card import write_model_card
 from tfdistill.deployment.saved_model import write_archive
-from tfdistill.deployment.tflite import DYNAMIC_INT8, LiteModel, convert, export_tflite_files
+from tfdistill.deployment.tflite import DYNAMIC_INT8, convert, export_tflite_files
 from tfdistill.models.encoder import Encoder
 from tfdistill.models.heads.answer_rules import AnswerRules
 from tfdistill.models.heads.classification import ClassificationHead
@@ -62,9 +63,9 @@ def folders(make_model, tokenizer, tmp_path_factory):
 def converted(folders, tmp_path_factory):
     """The tagger's int8 file as the converter alone writes it."""
     folder = tmp_path_factory.mktemp("converted")
-    write_archive(folders["tags"][0], folder / "saved", batch=1, length=LENGTH, columns=1)
+    write_archive(folders["tags"][0], folder / "saved", batch=1, lengths=(LENGTH,), columns=1)
     path = folder / "plain.tflite"
-    path.write_bytes(convert(str(folder / "saved"), DYNAMIC_INT8))
+    path.write_bytes(convert(str(folder / "saved"), DYNAMIC_INT8, (LENGTH,)))
     return path
 
 

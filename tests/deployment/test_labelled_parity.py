@@ -9,7 +9,9 @@ import pytest
 
 from tfdistill import tasks
 from tfdistill.data.labelled.examples import SpanExample, TaggedExample, TextExample
+from tfdistill.deployment.label_predictor import LabelPredictor
 from tfdistill.deployment.parity import ParityError, check_parity
+from tfdistill.deployment.signatures import names_of
 from tfdistill.deployment.tflite import DYNAMIC_INT8, export_tflite_files
 from tfdistill.models.heads.answer_rules import AnswerRules
 
@@ -27,14 +29,14 @@ def text(generator, most):
 def trained(bert, tokenizer, tmp_path_factory):
     """A function of a task, examples and files to (task, model, folder of files, batches)."""
 
-    def make(task, examples, files=tuple(FILES)):
+    def make(task, examples, files=tuple(FILES), lengths=LENGTH):
         model = task.model(bert.config, seed=1)
         generator = np.random.default_rng(3)
         for variable in model.variables:
             noise = generator.normal(0, 0.2, variable.shape)
             variable.assign(variable.numpy() + noise.astype(np.float32))
         folder = tmp_path_factory.mktemp(task.name)
-        export_tflite_files(model, {folder / name: FILES[name] for name in files}, LENGTH)
+        export_tflite_files(model, {folder / name: FILES[name] for name in files}, lengths)
         source = task.encode(examples, tokenizer, LENGTH).with_lengths((8, 16, LENGTH))
         return task, model, folder, task.evaluation_batches(source)
 
@@ -92,13 +94,14 @@ def test_a_changed_weight_is_noticed(classes, tokenizer):
 def printed(tokenizer, monkeypatch, capsys):
     """A function of a task and its folder of files to what the model card's code prints."""
 
-    def run(task, folder):
+    def run(task, folder, lengths=(LENGTH,)):
         tokenizer.save(folder, "bert", LENGTH)
         (folder / "labels.txt").write_text("\n".join(task.labels_names) + "\n")
         monkeypatch.chdir(folder)
         types = ", token_type_ids=text.type_ids"
         code = task.words.code.format(
             length=LENGTH,
+            signatures=names_of(lengths),
             pad="",
             stride=0,
             shared=2,  # the question leaves 4 tokens of the row
@@ -116,6 +119,22 @@ def printed(tokenizer, monkeypatch, capsys):
 def test_the_code_of_the_card(classes, printed):
     found = ast.literal_eval(printed(classes[0], classes[2]))
     assert found.keys() == {"bad", "good"} and sum(found.values()) == pytest.approx(1, abs=2e-3)
+
+
+@pytest.mark.slow
+def test_a_file_of_several_lengths(classes, trained, printed):
+    task, _, _, batches = classes
+    lengths = 8, 13, LENGTH
+    _, model, folder, _ = trained(task, batches.source.examples, ["student.tflite"], lengths)
+    fixed = task.fixed_batches(batches, LENGTH, 1000)
+    result = check_parity(task, model, folder / "student.tflite", fixed, limit=1)
+    assert result.positions == 50 and result.agreement == 1.0
+    assert result.between_lengths < 1e-5 * result.largest_logit
+    found = ast.literal_eval(printed(task, folder, lengths))
+    predictor = LabelPredictor.open(str(folder / "student.tflite"))
+    longer = "the whale sank a ship in the storm"
+    predicted, _ = predictor.predict(["The whale sank the ship.", longer])
+    assert predicted["probabilities"] == pytest.approx(found, abs=1e-3)
 
 
 @pytest.mark.slow

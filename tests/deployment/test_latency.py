@@ -3,7 +3,7 @@
 import pytest
 
 from tfdistill.deployment.latency import measure_latency
-from tfdistill.deployment.tflite import LiteModel
+from tfdistill.deployment.lite_model import LiteModel
 from tfdistill.tasks.masked_lm import MaskedLM
 
 
@@ -33,9 +33,9 @@ def test_files_take_turns_on_the_rows(paths, batches):
     seen = []
 
     class Recorder(LiteModel):
-        def logits(self, inputs):
+        def logits(self, inputs, length=None):
             seen.append((self.outputs, int(inputs["attention_mask"].sum())))
-            return super().logits(inputs)
+            return super().logits(inputs, length)
 
     rows = MaskedLM().rows_to_time(batches[1])
     # Of another vocabulary, as a student's may be.

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from tfdistill.deployment.lite_model import LiteModel
 from tfdistill.deployment.saved_model import export_saved_model
-from tfdistill.deployment.tflite import DYNAMIC_INT8, LiteModel, export_tflite_files
+from tfdistill.deployment.tflite import DYNAMIC_INT8, export_tflite_files
 
 LENGTH, TOKENS, POSITION = 16, 7, 3
 # Query kernels times so much: how far logits may differ, as a share of the largest one.

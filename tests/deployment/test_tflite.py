@@ -5,11 +5,11 @@ import os
 import numpy as np
 import pytest
 
+from tfdistill.deployment.lite_model import LiteModel
 from tfdistill.deployment.parity import check_parity
 from tfdistill.deployment.saved_model import write_archive
 from tfdistill.deployment.tflite import (
     DYNAMIC_INT8,
-    LiteModel,
     convert,
     export_tflite,
     require_weights,
@@ -71,9 +71,9 @@ def test_int8_file_stores_the_tied_table_once(exported):
 def test_sharing_the_table_brings_int8_closer_to_the_model(exports, batches, tmp_path):
     """The converter's lookup table has one scale for all rows, ours has one for each."""
     model, folder = exports["bert"]
-    write_archive(model, tmp_path / "saved", batch=1, length=LENGTH, columns=1)
+    write_archive(model, tmp_path / "saved", batch=1, lengths=(LENGTH,), columns=1)
     plain = tmp_path / "plain.tflite"
-    plain.write_bytes(convert(str(tmp_path / "saved"), DYNAMIC_INT8))
+    plain.write_bytes(convert(str(tmp_path / "saved"), DYNAMIC_INT8, (LENGTH,)))
 
     def error(path):
         lite, batch = LiteModel(path), batches[0]

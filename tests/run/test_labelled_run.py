@@ -65,6 +65,7 @@ def flags(encoder, words, write_data, tmp_path_factory, task_flags):
             shards_dir=folder / "shards",
             output_dir=folder / "run",
             length=24,
+            tflite_lengths=24,
             n_epoch=3,
         )
         return task_flags(**(usual | changes))

@@ -96,6 +96,7 @@ def test_two_tokenizers(
         output_dir=tmp_path / "run",
         shards_dir=tmp_path / "shards",
         length=32,
+        tflite_lengths=32,
         n_epoch=4,
     )
     train(flags)

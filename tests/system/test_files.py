@@ -4,7 +4,7 @@ import pytest
 
 from tfdistill.data.text_files import check_file
 from tfdistill.data.tokenizer import load_tokenizer
-from tfdistill.deployment.tflite import LiteModel
+from tfdistill.deployment.lite_model import LiteModel
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import folder_aside, write_atomically
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from tfdistill import recipes
 from tfdistill.settings.distillation import Distillation
+from tfdistill.settings.export import Export
 from tfdistill.settings.fine_tuning import FineTuning
 from tfdistill.settings.labelled_data import LabelledDataSettings
 from tfdistill.settings.models import Student, Teacher
@@ -23,7 +24,7 @@ _RECIPE = dataclasses.replace(_RECIPE, help=_RECIPE.help.format(recipes=", ".joi
 # Fields are in the order of the bases, the last one first.
 @dataclasses.dataclass(frozen=True, init=False)
 class RunConfig(
-    *(Compare, Doctor, Prediction, Model, Run, Optimizer, RecipeOptions),
+    *(Compare, Doctor, Prediction, Model, Run, Export, Optimizer, RecipeOptions),
     *(FineTuning, Distillation, Student, Teacher, Rows, Corpus, LabelledDataSettings, TaskChoice),
 ):
     """All settings of a command; the names of the fields are those of the flags.

@@ -3,6 +3,7 @@
 from tfdistill.deployment.latency import measure_latency
 from tfdistill.deployment.parity import FLOAT32, ParityError, check_parity, model_logits
 from tfdistill.deployment.saved_model import export_saved_model
+from tfdistill.deployment.signatures import as_lengths
 from tfdistill.deployment.tflite import DYNAMIC_INT8, export_tflite_files
 from tfdistill.system.files import folder_aside
 
@@ -14,7 +15,7 @@ ROWS = 2000  # of examples with labels
 
 
 def export_bundle(
-    task, model, directory, length, tokenizer, batches, doing=lambda text: None, beside=None
+    task, model, directory, lengths, tokenizer, batches, doing=lambda text: None, beside=None
 ):
     """Writes both TFLite files, the SavedModel, the tokenizer and the labels of a model.
 
@@ -22,30 +23,34 @@ def export_bundle(
         task: the model's `Task`.
         model: a `Model` with a head.
         directory: folder to write; an existing one is replaced, once all files have passed.
-        length: tokens in a row, [CLS] and [SEP] included.
+        lengths: tokens in a row, [CLS] and [SEP] included: a tuple of the lengths that the TFLite
+            files take, or the only one. The SavedModel has the longest.
         tokenizer: the model's `Tokenizer`.
         batches: what `Task.evaluation_batches` returned, to compare the files with the model (see
             `check_parity`) and to time them; iterated over twice.
         doing: called with a description of each part of the work, before it begins.
-        beside: dict of names to other TFLite files of the same length, such as a teacher's, which
-            are timed in turn with the model's.
+        beside: dict of names to other TFLite files of the longest length, such as a teacher's,
+            which are timed in turn with the model's.
 
     Returns:
         (facts, failure): dict of the TFLite files' names to dicts: `ParityResult.facts`, `bytes`,
-        and `latency_ms`, the median of one text on one thread; the last two also of `beside`; and
-        the `ParityError` of an int8 file that costs too much, which is then left out, or None.
+        and `latency_ms`, the median of one text in a row of the longest length on one thread; the
+        last two also of `beside`; and the `ParityError` of an int8 file that costs too much, which
+        is then left out, or None.
 
     Raises:
         ParityError: the float32 file does not predict what the model predicts.
         UserError: the model cannot be exported.
         OSError: a write failed.
     """
+    lengths = as_lengths(lengths)
+    length = lengths[-1]
     batches = task.fixed_batches(batches, length, ROWS)
     with folder_aside(directory) as aside:
         facts, failure = {}, None
         files, logits = {FLOAT32_FILE: None, INT8_FILE: DYNAMIC_INT8}, None
         doing(f"converting {' and '.join(files)}")
-        export_tflite_files(model, {aside / name: files[name] for name in files}, length)
+        export_tflite_files(model, {aside / name: files[name] for name in files}, lengths)
         for name, quantize in files.items():
             kind, path = quantize or FLOAT32, aside / name
             doing(f"comparing {name} with the model")

@@ -2,7 +2,7 @@
 
     task      Hugging Face's name of the task, with underscores
     labels    the names of the classes or tags, in the order of the logits
-    length    tokens in a row
+    length    most tokens in a row
     pooling   what the classifier reads: cls, mean or pooler; "" for other heads
     answers   of question answering: may_abstain, doc_stride, max_answer_length (see `AnswerRules`)
 
@@ -14,6 +14,8 @@ import mmap
 
 import numpy as np
 
+from tfdistill.deployment.flat_model import pack, unpack
+
 NAME = "tfdistill"
 
 
@@ -22,7 +24,7 @@ def describe_head(head, length):
 
     Args:
         head: a `SmallHead`.
-        length: tokens in a row.
+        length: most tokens in a row.
 
     Returns:
         dict of JSON values.
@@ -46,18 +48,15 @@ def add_metadata(content, values):
     Returns:
         bytes of the new file.
     """
-    import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
+    model = unpack(content)
     buffer, entry = schema.BufferT(), schema.MetadataT()
     buffer.data = np.frombuffer(json.dumps(values, ensure_ascii=False).encode("utf-8"), np.uint8)
     model.buffers.append(buffer)
     entry.name, entry.buffer = NAME.encode(), len(model.buffers) - 1
     model.metadata = [*(model.metadata or []), entry]
-    builder = flatbuffers.Builder(len(content))
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return pack(model)
 
 
 def read_metadata(path):

@@ -12,8 +12,8 @@ from tfdistill.data.labelled.encoding import encode_texts, encode_windows, encod
 from tfdistill.data.text_tokenizer import load_text_tokenizer
 from tfdistill.deployment import decoding
 from tfdistill.deployment.file_metadata import describe_head
+from tfdistill.deployment.lite_model import LiteModel
 from tfdistill.deployment.predictor import tokenizer_beside
-from tfdistill.deployment.tflite import LiteModel
 from tfdistill.models.heads.answer_rules import AnswerRules
 from tfdistill.system.devices import import_quietly
 from tfdistill.system.errors import UserError
@@ -27,8 +27,8 @@ class LabelPredictor:
     """A model with its tokenizer; make one with `LabelPredictor.open`.
 
     Args:
-        run: function of a batch, a dict of int32 arrays (rows, length), to the logits, float32
-            (rows, …).
+        run: function of a batch, a dict of int32 arrays (rows, length), to the logits of each row,
+            float32.
         tokenizer: a `TextTokenizer`.
         facts: dict as in the metadata of files: `task`, `labels`, `length`, most tokens of a row,
             and of question answering perhaps `answers`.
@@ -89,11 +89,11 @@ class LabelPredictor:
 
         def run(batch):
             rows = range(len(batch["input_ids"]))
-            return np.stack([model.logits({n: a[row] for n, a in batch.items()}) for row in rows])
+            return [model.logits({n: a[row] for n, a in batch.items()}) for row in rows]
 
         words = model.metadata["task"] == TAGS
         tokenizer = load_text_tokenizer(tokenizer or tokenizer_beside(path), words)
-        return cls(run, tokenizer, model.metadata, (model.length,))
+        return cls(run, tokenizer, model.metadata, model.lengths)
 
     @classmethod
     def _open_keras(cls, name, tokenizer):

@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 
-from tfdistill.deployment.tflite import LiteModel
+from tfdistill.deployment.lite_model import LiteModel
 
 WARM_UP_RUNS = 5
 LOWEST_IDS = 100  # every vocabulary has these ids; which ids are read takes no time
@@ -21,8 +21,8 @@ def measure_latency(paths, rows=(), runs=100, threads=1, open_file=LiteModel):
     Args:
         paths: dict of names to .tflite files.
         rows: list of inputs for `LiteModel.logits`, with rows of the files' length, which are run
-            in turn; when empty, a row of random tokens without padding. Their ids are replaced by
-            small ones, because a teacher's file may have a smaller vocabulary.
+            in turn, with their padding; when empty, a row of random tokens without padding. Their
+            ids are replaced by small ones, because a teacher's file may have a smaller vocabulary.
         runs: timed runs of each file.
         threads: CPU threads of each file.
         open_file: function of a path and threads to a `LiteModel`.
@@ -41,7 +41,7 @@ def measure_latency(paths, rows=(), runs=100, threads=1, open_file=LiteModel):
         for name, model in models.items():
             row = rows[name][run % len(rows[name])]
             started = time.perf_counter()
-            model.logits(row)
+            model.logits(row, model.length)
             if run >= 0:
                 times[name].append(time.perf_counter() - started)
     return {name: 1000 * statistics.median(seconds) for name, seconds in times.items()}

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from tfdistill.deployment.saved_model import LOGITS, PROBABILITIES
-from tfdistill.deployment.tflite import LiteModel
+from tfdistill.deployment.lite_model import LiteModel
+from tfdistill.deployment.signatures import LOGITS, PROBABILITIES, names_of
 from tfdistill.models.heads.answer_rules import AnswerRules
 from tfdistill.system.files import write_atomically
 
@@ -38,7 +38,7 @@ against the Keras model before it was written here. `tokenizer.json` turns text 
 
 ## Inputs and outputs
 
-Signature `serving_default`; give inputs by name, their order in the file is not fixed.
+{signatures}; give inputs by name, their order in the file is not fixed.
 
 | | name | type | shape | meaning |
 |---|---|---|---|---|
@@ -88,10 +88,12 @@ def write_model_card(task, path, config, export, metrics=None):
         provenance=_provenance(metrics),
         shape=_shape(config, lite.length),
         files=_files(task, export),
+        signatures=_signatures(lite),
         inputs=_inputs(words, lite),
         outputs=_outputs(words, lite),
         example=words.code.format(
             length=lite.length,
+            signatures=names_of(lite.lengths),
             pad=f", pad_id={config.pad_token_id}" * (config.pad_token_id != 0),
             stride=lite.length // 4,  # tokens that neighbouring parts share
             shared=rules.stride(lite.length),
@@ -150,6 +152,17 @@ def _files(task, export):
     lines.append(f"Loss (nats) and {metric.name} are those of the file itself, for the")
     lines.append(f"{words.predictions} of held-out text that the last column counts.")
     return "\n".join(lines)
+
+
+def _signatures(lite):
+    names = [f"`{name}`" for name in names_of(lite.lengths).values()]
+    if len(names) == 1:
+        return f"Signature {names[0]}"
+    return (
+        f"Signatures {', '.join(names)}, for texts of at most so many tokens: they share the "
+        "weights and predict the same, and the shortest that holds a text is the fastest. Shapes "
+        "are those of the longest"
+    )
 
 
 def _inputs(words, lite):

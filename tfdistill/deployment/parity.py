@@ -1,17 +1,24 @@
 """Compares exported files, run in LiteRT, with their Keras models."""
 
 import dataclasses
-import itertools
 
 import numpy as np
 
-from tfdistill.deployment.tflite import DYNAMIC_INT8, LiteModel
+from tfdistill.deployment.compared_texts import (
+    compared_texts,
+    distance_of_lengths,
+    with_model_logits,
+)
+from tfdistill.deployment.lite_model import LiteModel
+from tfdistill.deployment.tflite import DYNAMIC_INT8
 from tfdistill.system.errors import UserError
 from tfdistill.tasks.metrics import of_sums
 from tfdistill.training.paired_bootstrap import paired_errors
 
 FLOAT32 = "float32"
 FLOAT32_TOLERANCE = 1e-4  # of the largest logit
+# The sums of attention may round otherwise, which may round an activation to another int8.
+BETWEEN_LENGTHS = {FLOAT32: FLOAT32_TOLERANCE, DYNAMIC_INT8: 0.05}
 TOKEN_INPUTS = "input_ids", "attention_mask", "token_type_ids"
 
 
@@ -32,6 +39,8 @@ class ParityResult:
         positions: number of predictions that were compared.
         standard_error: of the difference of the primary metric, paired, for tasks whose examples
             have labels; else None.
+        between_lengths: largest distance between the logits of a text by two lengths of the file;
+            None for a file of one length.
     """
 
     max_abs_difference: float
@@ -43,6 +52,7 @@ class ParityResult:
     agreement: float
     positions: int
     standard_error: float | None = None
+    between_lengths: float | None = None
 
     def facts(self, primary):
         """The result for metrics.json: a dict.
@@ -64,8 +74,9 @@ def check_parity(task, model, tflite_path, batches, limit, kind=FLOAT32, logits=
         task: the model's `Task`.
         model: the `Model` that was exported.
         tflite_path: the file.
-        batches: iterable of the task's evaluation batches with rows of the file's length; for tasks
-            whose examples have labels, what `Task.fixed_batches` returned.
+        batches: iterable of the task's evaluation batches with rows of the file's longest length;
+            for tasks whose examples have labels, what `Task.fixed_batches` returned. Each text runs
+            in the shortest length that holds it, and 50 in all of these.
         limit: largest number of predictions to compare; such tasks compare all.
         kind: "float32": no logit may differ by more than 1e-4 of the largest one.
             "dynamic_int8": the quality must be kept (`Task.keeps_quality`).
@@ -110,19 +121,20 @@ def model_logits(model, batches):
 
 def _compare_metrics(task, logits, lite, batches):
     """Measures a file and its model's logits by the task's metrics: a `ParityResult`."""
-    largest, of_file, positions = np.zeros(2), [], 0
+    largest, of_file, rows = np.zeros(2), [], []
     for batch, keras in zip(batches, logits, strict=True):
         of_lite = np.zeros_like(keras)
         for inputs, (row,), _ in task.single_inputs(batch):
             real = batch["attention_mask"][row] > 0
-            of_lite[row] = lite.logits(inputs)
+            found = lite.logits(inputs)
+            of_lite[row, : len(found)] = found  # a shorter length leaves out padding
             pair = keras[row], of_lite[row]
             # Logits of padding are read by nobody.
             pair = [each[real] if each.ndim > 1 else each for each in pair]
             largest = np.maximum(largest, [np.abs(pair[0] - pair[1]).max(), np.abs(pair[0]).max()])
-            positions += 1
+            rows.append(inputs)
         of_file.append(of_lite)
-    if not positions:
+    if not rows:
         raise UserError("`test_data` has no examples to compare files on: add some")
     of_keras, of_lite = (_evaluate_logits(task, each, batches) for each in (logits, of_file))
     metric, pair = task.primary, ("lite", "keras")
@@ -135,8 +147,9 @@ def _compare_metrics(task, logits, lite, batches):
         of_keras.metrics[metric.key],
         of_lite.metrics[metric.key],
         task.compare(of_lite.predictions, of_keras.predictions)["agreement"],
-        positions,
+        len(rows),
         errors[metric.key]["standard_error"],
+        distance_of_lengths(lite, rows),
     )
 
 
@@ -154,15 +167,21 @@ def _evaluate_logits(task, logits, batches):
 
 
 def _compare_predictions(task, model, lite, batches, limit):
-    """Compares the first `limit` predictions: a `ParityResult`."""
-    compared = []
-    for batch in batches:
-        compared += _compare_batch(task, model, lite, batch, limit - len(compared))
-        if len(compared) >= limit:
-            break
-    if not compared:
+    """Compares `limit` predictions, for texts of every length of the file: a `ParityResult`."""
+    texts = compared_texts(task, _of_length(lite, batches), limit, lite.lengths)
+    if not texts:
         raise UserError("`corpus`: the held-out text has nothing to predict; use more text")
-    return _summarise(compared)
+    compared, rows = [], []
+    for inputs, label, keras, of_one in with_model_logits(model, texts, lite):
+        compared.append(_compare(task, keras, lite.logits(inputs)[of_one], label))
+        rows.append(inputs)
+    return _summarise(compared, distance_of_lengths(lite, rows))
+
+
+def _of_length(lite, batches):
+    for batch in batches:
+        _require_length(lite, batch)
+        yield batch
 
 
 def _require_length(lite, batch):
@@ -171,18 +190,6 @@ def _require_length(lite, batch):
             f"{lite.path} takes rows of {lite.length} tokens, the text has rows of "
             f"{batch['input_ids'].shape[1]}: repeat with `length`={lite.length}"
         )
-
-
-def _compare_batch(task, model, lite, batch, limit):
-    """One tuple for each of the first `limit` predictions: see `_compare`."""
-    _require_length(lite, batch)
-    names = ("input_ids", "attention_mask", *model.head.extra_inputs)
-    logits = np.asarray(model({name: batch[name] for name in names})["logits"])
-    labels = batch[task.labels]
-    return [
-        _compare(task, logits[index], lite.logits(inputs)[of_one], labels[index])
-        for inputs, index, of_one in itertools.islice(task.single_inputs(batch), limit)
-    ]
 
 
 def _compare(task, keras, lite, label):
@@ -200,15 +207,22 @@ def _compare(task, keras, lite, label):
     )
 
 
-def _summarise(compared):
+def _summarise(compared, between_lengths):
     columns = np.asarray(compared, np.float64).T  # (7, predictions)
     largest = [float(column.max()) for column in columns[:2]]
     means = [float(column.mean()) for column in columns[2:]]
-    return ParityResult(*largest, *means, positions=len(compared))
+    return ParityResult(*largest, *means, positions=len(compared), between_lengths=between_lengths)
 
 
 def _require_parity(task, result, path, kind):
     # NaN must fail: comparisons with it are False.
+    apart = (result.between_lengths or 0.0) / result.largest_logit
+    if not apart <= BETWEEN_LENGTHS[kind]:
+        raise ParityError(
+            f"{path.name} predicts otherwise for the same text in rows of another length, by "
+            f"{apart:.2g} of the largest logit (allowed: {BETWEEN_LENGTHS[kind]:g}): do not ship "
+            "it, export it with one length"
+        )
     if kind == FLOAT32:
         difference = result.max_abs_difference / result.largest_logit
         if not difference <= FLOAT32_TOLERANCE:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from tfdistill.data.tokenizer import load_tokenizer
-from tfdistill.deployment.tflite import LiteModel
+from tfdistill.deployment.lite_model import LiteModel
 from tfdistill.system.errors import UserError
 
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt")

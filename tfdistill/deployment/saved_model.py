@@ -1,11 +1,9 @@
 """TensorFlow SavedModels with named inputs, the form that TensorFlow Serving loads."""
 
+from tfdistill.deployment.signatures import LOGITS, PROBABILITIES, names_of
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import folder_aside, tensorflow_os_errors
 from tfdistill.system.quiet import quiet_native_output
-
-SIGNATURE = "serving_default"
-LOGITS, PROBABILITIES = "logits", "probabilities"  # names of outputs
 
 
 def export_saved_model(model, directory, length):
@@ -26,21 +24,21 @@ def export_saved_model(model, directory, length):
         OSError: a write failed.
     """
     with folder_aside(directory) as aside:
-        write_archive(model, aside, batch=None, length=length, columns=None)
+        write_archive(model, aside, batch=None, lengths=(length,), columns=None)
 
 
-def write_archive(model, directory, *, batch, length, columns):
-    """Traces a model for one shape of inputs and writes it as a SavedModel.
+def write_archive(model, directory, *, batch, lengths, columns):
+    """Traces a model for each length of rows and writes it as a SavedModel.
 
     Args:
         model: a `Model` with a head.
         directory: an existing folder.
         batch: rows, or None for any number.
-        length: tokens in a row.
+        lengths: tuple of numbers of tokens in a row; each has a signature (see `names_of`).
         columns: columns of the head's further inputs, or None for any number.
 
     Raises:
-        UserError: the model has no head, or fewer positions than `length`.
+        UserError: the model has no head, or fewer positions than a length.
         OSError: a write failed.
     """
     import keras
@@ -48,12 +46,14 @@ def write_archive(model, directory, *, batch, length, columns):
 
     from tfdistill.models.normalization import scales_apart
 
-    _require_exportable(model, length)
-    shapes = {"input_ids": (batch, length), "attention_mask": (batch, length)}
-    if model.config.type_vocab_size:
-        shapes["token_type_ids"] = (batch, length)
-    shapes |= dict.fromkeys(model.head.extra_inputs, (batch, columns))
-    inputs = {name: tf.TensorSpec(shape, tf.int32, name) for name, shape in shapes.items()}
+    _require_exportable(model, max(lengths))
+
+    def specs(length):
+        shapes = {"input_ids": (batch, length), "attention_mask": (batch, length)}
+        if model.config.type_vocab_size:
+            shapes["token_type_ids"] = (batch, length)
+        shapes |= dict.fromkeys(model.head.extra_inputs, (batch, columns))
+        return {name: tf.TensorSpec(shape, tf.int32, name) for name, shape in shapes.items()}
 
     def serve(inputs):
         hidden = model.encode(inputs)["last_hidden_state"]
@@ -66,7 +66,8 @@ def write_archive(model, directory, *, batch, length, columns):
         # ExportArchive tracks the variables; converting a traced function alone loses them.
         archive = keras.export.ExportArchive()
         archive.track(model)
-        archive.add_endpoint(SIGNATURE, serve, input_signature=[inputs])
+        for length, name in names_of(lengths).items():
+            archive.add_endpoint(name, serve, input_signature=[specs(length)])
         archive.write_out(str(directory), verbose=False)
 
 

@@ -1,17 +1,15 @@
-"""TFLite files: writing them from a Keras model, and running them in LiteRT."""
+"""TFLite files, written from a Keras model."""
 
-import functools
 import math
 import tempfile
-from pathlib import Path
 
-import numpy as np
-
-from tfdistill.deployment.file_metadata import add_metadata, describe_head, read_metadata
-from tfdistill.deployment.saved_model import LOGITS, PROBABILITIES, SIGNATURE, write_archive
+from tfdistill.deployment.file_metadata import add_metadata, describe_head
+from tfdistill.deployment.flat_model import pack, unpack
+from tfdistill.deployment.saved_model import write_archive
+from tfdistill.deployment.signatures import as_lengths, names_of
 from tfdistill.deployment.tied_table import scale_table_by_rows
 from tfdistill.system.errors import UserError
-from tfdistill.system.files import refuse_lfs_pointer, write_atomically
+from tfdistill.system.files import write_atomically
 from tfdistill.system.quiet import quiet_native_output
 
 DYNAMIC_INT8 = "dynamic_int8"
@@ -32,11 +30,13 @@ def export_tflite(model, path, quantize=None, length=128):
         quantize: None for float32 weights, or "dynamic_int8": int8 weights with one scale per
             row, activations quantised as they come (dynamic-range quantisation). The embedding
             table, tied to the output projection, is stored once.
-        length: tokens in a row, [CLS] and [SEP] included.
+        length: tokens in a row, [CLS] and [SEP] included; or a tuple of lengths. A file of several
+            has a signature for each, `tokens_16`, `tokens_32` and so on, which share the weights;
+            a file of one has `serving_default`.
 
     Raises:
         UserError: the model has no head, fewer positions than `length`, or the converted file
-            does not hold its weights.
+            does not hold its weights; or `length` is no number of at least 3.
         ValueError: an unknown `quantize`.
         OSError: the write failed.
 
@@ -44,7 +44,7 @@ def export_tflite(model, path, quantize=None, length=128):
         import tfdistill
 
         student = tfdistill.load_model("runs/mini/student")
-        tfdistill.export_tflite(student, "student.tflite", quantize="dynamic_int8", length=16)
+        tfdistill.export_tflite(student, "student.tflite", quantize="dynamic_int8", length=(16, 32))
     """
     export_tflite_files(model, {path: quantize}, length)
 
@@ -55,7 +55,7 @@ def export_tflite_files(model, files, length):
     Args:
         model: a `Model` with a head.
         files: dict of paths to their `quantize`.
-        length: tokens in a row, [CLS] and [SEP] included.
+        length: as for `export_tflite`.
 
     Raises:
         UserError, ValueError, OSError: as `export_tflite`.
@@ -63,25 +63,29 @@ def export_tflite_files(model, files, length):
     for quantize in files.values():
         if quantize not in (None, DYNAMIC_INT8):
             raise ValueError(f"quantize must be None or {DYNAMIC_INT8!r}, not {quantize!r}")
+    lengths = as_lengths(length)
     with tempfile.TemporaryDirectory() as directory:
-        write_archive(model, directory, batch=1, length=length, columns=1)
+        write_archive(model, directory, batch=1, lengths=lengths, columns=1)
         for path, quantize in files.items():
-            content = convert(directory, quantize)
+            content = convert(directory, quantize, lengths)
             if quantize:
                 table = model.encoder.embeddings.word_embeddings.numpy()
                 content = scale_table_by_rows(content, table)
+            elif len(lengths) > 1:
+                content = pack(unpack(content))
             if model.head.task:
-                content = add_metadata(content, describe_head(model.head, length))
-            require_weights(content, model, quantize, length)
+                content = add_metadata(content, describe_head(model.head, lengths[-1]))
+            require_weights(content, model, quantize, lengths[-1])
             write_atomically(path, content)
 
 
-def convert(saved_model, quantize):
+def convert(saved_model, quantize, lengths):
     """Converts a SavedModel with TensorFlow's converter.
 
     Args:
-        saved_model: its folder.
+        saved_model: its folder, of `write_archive`.
         quantize: as for `export_tflite`.
+        lengths: tuple of the lengths of its signatures.
 
     Returns:
         bytes of a TFLite file.
@@ -89,7 +93,9 @@ def convert(saved_model, quantize):
     import tensorflow as tf
 
     with quiet_native_output():
-        converter = tf.lite.TFLiteConverter.from_saved_model(saved_model)
+        converter = tf.lite.TFLiteConverter.from_saved_model(
+            saved_model, signature_keys=list(names_of(lengths).values())
+        )
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         if quantize:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -102,7 +108,8 @@ def require_weights(content, model, quantize, length):
     Args:
         content: bytes of the file.
         model: the `Model`.
-        quantize, length: as for `export_tflite`.
+        quantize: as for `export_tflite`.
+        length: most tokens in a row.
 
     Raises:
         UserError: the file is smaller than its weights.
@@ -118,84 +125,3 @@ def require_weights(content, model, quantize, length):
             f"the converted model has {len(content)} bytes where its weights need {needed}: "
             "this TensorFlow loses weights on conversion; install the pinned requirements"
         )
-
-
-class LiteModel:
-    """A TFLite file written by `export_tflite`, run by LiteRT. Does not need TensorFlow.
-
-    Args:
-        path: the file.
-        threads: CPU threads to run on.
-
-    Attributes:
-        length: tokens in a row.
-        output_shape: shape of `logits`, a tuple.
-        outputs: number of logits of a prediction; for masked LM the tokens in the vocabulary.
-        metadata: dict of what the file says about its task (see `file_metadata`); may be empty.
-        input_names: frozenset of the names of the inputs.
-
-    Raises:
-        UserError: the file is missing, damaged, or was not written by `export_tflite`.
-    """
-
-    def __init__(self, path, threads=1):
-        from ai_edge_litert.interpreter import Interpreter
-
-        self.path = Path(path)
-        if not self.path.is_file():
-            raise UserError(f"{path}: no such file; name a .tflite file")
-        refuse_lfs_pointer(path)
-        try:
-            with quiet_native_output():
-                self._interpreter = Interpreter(str(path), num_threads=threads)
-                self._interpreter.allocate_tensors()
-                self._run = self._interpreter.get_signature_runner(SIGNATURE)
-        except (ValueError, RuntimeError) as error:
-            raise UserError(f"{path} is no readable TFLite file: export it again") from error
-        inputs, outputs = self._run.get_input_details(), self._run.get_output_details()
-        self.input_names = frozenset(inputs)
-        known = set(outputs) - {PROBABILITIES} == {LOGITS}
-        if not {"input_ids", "attention_mask"} <= set(inputs) or not known:
-            raise UserError(f"{path} was not written by tfdistill.export: export it again")
-        self.length = int(inputs["input_ids"]["shape"][1])
-        self.output_shape = tuple(map(int, outputs[LOGITS]["shape"]))
-        self.outputs = self.output_shape[-1]
-
-    @functools.cached_property
-    def metadata(self):
-        return read_metadata(self.path)
-
-    def logits(self, inputs):
-        """Predicts for one text: the output `logits` of `run`; arguments and errors as there."""
-        return self.run(inputs)[LOGITS]
-
-    def run(self, inputs):
-        """Runs the model on one text.
-
-        Args:
-            inputs: dict of the inputs' names to int arrays of one row, such as `input_ids` and
-                `attention_mask` (length,); `token_type_ids` are 0 when left out, and
-                ignored by a file that has none.
-
-        Returns:
-            dict of `logits` and, for named classes, `probabilities`: float32 without the batch's
-            axis, such as (1, vocab) for masked LM.
-
-        Raises:
-            UserError: LiteRT cannot run the file.
-        """
-        inputs = {name: np.asarray(row, np.int32).reshape(1, -1) for name, row in inputs.items()}
-        types = inputs.pop("token_type_ids", np.zeros((1, self.length), np.int32))
-        if "token_type_ids" in self.input_names:
-            inputs["token_type_ids"] = types
-        try:
-            return {name: rows[0] for name, rows in self._run(**inputs).items()}
-        except (ValueError, RuntimeError) as error:
-            if "gather index" in str(error):
-                raise UserError(
-                    f"{self.path}: its vocabulary lacks a token of the text: set `tokenizer` to "
-                    "the one that it was exported with"
-                ) from error
-            raise UserError(f"{self.path} does not run in LiteRT ({error}): export it again") from (
-                error
-            )

@@ -12,42 +12,41 @@ import copy
 
 import numpy as np
 
+from tfdistill.deployment.flat_model import pack, unpack
+
 MOST = 127  # the largest integer of a symmetric int8
 
 
 def scale_table_by_rows(content, table):
-    """Makes the lookup of tokens read rows that are quantised with a scale for each.
+    """Makes the lookups of tokens read rows that are quantised with a scale for each.
 
     Args:
-        content: bytes of a dynamic-range int8 TFLite file with one signature.
+        content: bytes of a dynamic-range int8 TFLite file; each signature has a lookup.
         table: float32 (vocab, width), the word embeddings. The rows of an output projection that
             shares them are read instead, so that the file has one copy.
 
     Returns:
         bytes of the same model with one copy of the table.
     """
-    import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
-    graph = _Graph(model, schema)
-    for lookup, dequantize in graph.lookups():
-        projection = graph.projection_of(lookup)
-        if projection is not None:
-            graph.share(lookup, dequantize, projection)
-        elif tuple(graph.tensor(lookup.inputs[0]).shape) == table.shape:
-            graph.quantise_again(lookup, dequantize, table)
-    builder = flatbuffers.Builder(len(content))
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    model = unpack(content)
+    for subgraph in model.subgraphs:
+        graph = _Graph(model, subgraph, schema)
+        for lookup, dequantize in graph.lookups():
+            projection = graph.projection_of(lookup)
+            if projection is not None:
+                graph.share(lookup, dequantize, projection)
+            elif tuple(graph.tensor(lookup.inputs[0]).shape) == table.shape:
+                graph.quantise_again(lookup, dequantize, table)
+    return pack(model)
 
 
 class _Graph:
-    """The one subgraph of a TFLite model, as mutable objects."""
+    """A subgraph of a TFLite model, as mutable objects."""
 
-    def __init__(self, model, schema):
-        self.model, self.schema = model, schema
-        (self.graph,) = model.subgraphs
+    def __init__(self, model, graph, schema):
+        self.model, self.graph, self.schema = model, graph, schema
 
     def operators(self, code):
         wanted = getattr(self.schema.BuiltinOperator, code)
@@ -99,10 +98,7 @@ class _Graph:
 
     def share(self, lookup, dequantize, weights):
         """Makes a lookup read the integers of a projection."""
-        table = self.tensor(lookup.inputs[0])
-        if table.buffer != weights.buffer:  # they are one already where all rows have one scale
-            self.model.buffers[table.buffer].data = None
-            table.buffer = weights.buffer
+        self.tensor(lookup.inputs[0]).buffer = weights.buffer
         self._scale_rows(lookup, dequantize, weights.quantization.scale)
 
     def quantise_again(self, lookup, dequantize, values):

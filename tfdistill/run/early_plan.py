@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tfdistill import recipes, tasks
+from tfdistill.deployment.signatures import lengths_of
 from tfdistill.distillation.phases import Recipe, require_loss
 from tfdistill.models.configs.config_files import config_of, read_json
 from tfdistill.models.configs.model_types import get_model_type
@@ -62,6 +63,7 @@ def check_settings(config):
     sources.require_sources_outside(config)
     baselines_of(config.baseline)
     check_schedules(config)
+    lengths_of(config.tflite_lengths, config.length)
     task_losses = tasks.get(config.task).distillation_losses
     recipe = recipes.get(config.recipe, task_losses=task_losses, **dataclasses.asdict(config))
     check_own_defaults(config)

@@ -27,8 +27,8 @@ def evaluate_file(config, console):
     """
     path = Path(config.model)
     task, data = open_task(config)
+    from tfdistill.deployment.lite_model import LiteModel
     from tfdistill.deployment.predictor import tokenizer_beside
-    from tfdistill.deployment.tflite import LiteModel
     from tfdistill.run.measure import FLOOR, add_errors
     from tfdistill.run.sources import tokenizer_of
 
@@ -70,12 +70,10 @@ def _score(task, lite, line):
 
     def score(batch):
         nonlocal done
-        logits = None
+        logits = np.zeros((len(batch["input_ids"]), *lite.output_shape[1:]), np.float32)
         for inputs, (row,), _ in task.single_inputs(batch):
             found = lite.logits(inputs)
-            if logits is None:
-                logits = np.zeros((len(batch["input_ids"]), *found.shape), np.float32)
-            logits[row] = found
+            logits[row, : len(found)] = found  # a shorter signature leaves out padding
         done += 1
         line(done, "batches")
         tensors = {name: tf.convert_to_tensor(array) for name, array in batch.items()}

@@ -1,5 +1,6 @@
 """The export command: the files of a run's student, or of another model, outside a run."""
 
+from tfdistill.deployment.signatures import lengths_of
 from tfdistill.run import machine
 from tfdistill.run.directory import RunPaths
 from tfdistill.run.held_out import open_held_out, require_fit, student_of
@@ -23,6 +24,7 @@ def export_model(config, console):
         UserError: there is no such model or text, or files of a run would be replaced.
     """
     source = _source(config)
+    lengths = lengths_of(config.tflite_lengths, config.length)
     from tfdistill.run.early_plan import open_task
 
     task, data = open_task(config)
@@ -35,7 +37,6 @@ def export_model(config, console):
     from tfdistill.run.sources import tokenizer_of
 
     run, source = RunPaths(config.output_dir), resolve_directory(source)
-    length = config.length
     model = task.load(source)
     if model.head is not None:
         task = task.of_model(model.head.answer_rules)
@@ -44,7 +45,7 @@ def export_model(config, console):
     require_fit(config, tokenizer, f"`model`={source}", model)
     _, batches = open_held_out(task, config, tokenizer, data, console)
     line = console.progress("export", None)
-    files, failure = export_bundle(task, model, run.export, length, tokenizer, batches, line.note)
+    files, failure = export_bundle(task, model, run.export, lengths, tokenizer, batches, line.note)
     measured = run.metrics.is_file() and not config.model
     metrics = read_metrics(run.metrics) if measured else None
     write_model_card(task, run.model_card, model.config, files, metrics)

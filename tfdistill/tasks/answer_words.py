@@ -14,13 +14,15 @@ from ai_edge_litert.interpreter import Interpreter
 from tokenizers import Tokenizer
 
 tokenizer = Tokenizer.from_file("tokenizer.json")
-tokenizer.enable_padding(length={length}{pad})
+signatures = {signatures}  # by the tokens that they take
 tokenizer.enable_truncation({length}, stride={shared}, strategy="only_second")
 context = "The ship sank in the storm. A whale had damaged it."
 whole = tokenizer.encode("What had damaged the ship?", context)
-run = Interpreter("{file}").get_signature_runner("serving_default")
+length = min(each for each in signatures if each >= len(whole.ids))  # the shortest that fits
+run = Interpreter("{file}").get_signature_runner(signatures[length])
 spans, none = [], []
 for text in [whole, *whole.overflowing]:  # a longer context comes in windows
+    text.pad(length{pad})
     inputs = dict(input_ids=text.ids, attention_mask=text.attention_mask{token_types})
     logits = run(**{{name: np.array([x], np.int32) for name, x in inputs.items()}})["logits"][0]
     start, end = logits.T

@@ -10,7 +10,7 @@ from tfdistill.recipes.mlm import mlm
 from tfdistill.system.errors import UserError
 from tfdistill.tasks import hidden_words
 from tfdistill.tasks.metrics import LOSS, Metric, share
-from tfdistill.tasks.task import INT8_LOSS, Task, softmax
+from tfdistill.tasks.task import INT8_LOSS, Task, part_from, softmax
 from tfdistill.tasks.task_data import CALIBRATION, EVALUATION, STUDENT
 
 TOP = 5
@@ -133,6 +133,14 @@ class MaskedLM(Task):
             inputs = {name: batch[name][row] for name in ("input_ids", "attention_mask")}
             inputs["masked_positions"] = batch["masked_positions"][row, k : k + 1]
             yield inputs, (row, k), (0,)
+
+    def part(self, inputs, tokens):
+        """The tokens around the one to predict."""
+        (position,) = inputs["masked_positions"]
+        latest = int(inputs["attention_mask"].sum()) - 1 - (tokens - 2)
+        start = max(1, min(position - (tokens - 2) // 2, latest))
+        moved = np.array([position - start + 1], np.int32)
+        return part_from(inputs, start, tokens) | {"masked_positions": moved}
 
     def keeps_quality(self, result):
         return result.loss_lite <= result.loss_keras * (1 + INT8_LOSS)

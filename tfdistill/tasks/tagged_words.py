@@ -13,11 +13,13 @@ from ai_edge_litert.interpreter import Interpreter
 from tokenizers import Tokenizer
 
 tokenizer = Tokenizer.from_file("tokenizer.json")
-tokenizer.enable_padding(length={length}{pad})
+signatures = {signatures}  # by the tokens that they take
 tokenizer.enable_truncation({length})
 words = "Mary saw the whale in New York .".split()
 text = tokenizer.encode(words, is_pretokenized=True)
-run = Interpreter("{file}").get_signature_runner("serving_default")
+length = min(each for each in signatures if each >= len(text.ids))  # the shortest that fits
+text.pad(length{pad})
+run = Interpreter("{file}").get_signature_runner(signatures[length])
 inputs = dict(input_ids=text.ids, attention_mask=text.attention_mask{token_types})
 logits = run(**{{name: np.array([x], np.int32) for name, x in inputs.items()}})["logits"][0]
 tags = open("labels.txt", encoding="utf-8").read().splitlines()

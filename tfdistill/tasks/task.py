@@ -150,6 +150,18 @@ class Task(TaskData, TaskModels):
         """
         raise NotImplementedError
 
+    def part(self, inputs, tokens):
+        """A shorter text, for files that take rows of several lengths.
+
+        Args:
+            inputs: of `single_inputs`.
+            tokens: at most so many, with the first and the last of the text; 3 or more.
+
+        Returns:
+            dict like `inputs`, without padding: by default the beginning of the text.
+        """
+        return part_from(inputs, 1, tokens)
+
     def rows_to_time(self, batch):
         """Inputs on which latencies are measured: a list, one for each row with a prediction.
 
@@ -199,6 +211,23 @@ class Task(TaskData, TaskModels):
             list of dicts: `text`, `truth`, and for each predictor a list of (label, probability).
         """
         raise NotImplementedError
+
+
+def part_from(inputs, start, tokens):
+    """A part of a text between its first and its last token.
+
+    Args:
+        inputs: dict with `input_ids` and `attention_mask`, int (length,).
+        start: place of the part's first token behind the first of the text.
+        tokens: at most so many in all.
+
+    Returns:
+        dict like `inputs`, without padding.
+    """
+    end = int(inputs["attention_mask"].sum()) - 1
+    ids = inputs["input_ids"]
+    ids = np.concatenate([ids[:1], ids[start : min(start + tokens - 2, end)], ids[end : end + 1]])
+    return inputs | {"input_ids": ids, "attention_mask": np.ones_like(ids)}
 
 
 def softmax(logits):

@@ -9,10 +9,12 @@ from ai_edge_litert.interpreter import Interpreter
 from tokenizers import Tokenizer
 
 tokenizer = Tokenizer.from_file("tokenizer.json")
-tokenizer.enable_padding(length={length}{pad})
+signatures = {signatures}  # by the tokens that they take
 tokenizer.enable_truncation({length})
 text = tokenizer.encode("The whale sank the ship.")
-run = Interpreter("{file}").get_signature_runner("serving_default")
+length = min(each for each in signatures if each >= len(text.ids))  # the shortest that fits
+text.pad(length{pad})
+run = Interpreter("{file}").get_signature_runner(signatures[length])
 inputs = dict(input_ids=text.ids, attention_mask=text.attention_mask{token_types})
 print(run(**{{name: np.array([x], np.int32) for name, x in inputs.items()}})["logits"][0])
 """
@@ -23,10 +25,12 @@ from ai_edge_litert.interpreter import Interpreter
 from tokenizers import Tokenizer
 
 tokenizer = Tokenizer.from_file("tokenizer.json")
-tokenizer.enable_padding(length={length}{pad})
+signatures = {signatures}  # by the tokens that they take
 tokenizer.enable_truncation({length})
 text = tokenizer.encode("The whale sank the ship.")  # of a pair: encode(first, second)
-run = Interpreter("{file}").get_signature_runner("serving_default")
+length = min(each for each in signatures if each >= len(text.ids))  # the shortest that fits
+text.pad(length{pad})
+run = Interpreter("{file}").get_signature_runner(signatures[length])
 inputs = dict(input_ids=text.ids, attention_mask=text.attention_mask{token_types})
 outputs = run(**{{name: np.array([x], np.int32) for name, x in inputs.items()}})
 labels = open("labels.txt", encoding="utf-8").read().splitlines()
@@ -61,7 +65,7 @@ class Words:
         card: sentences at the beginning of the model card.
         inputs: meanings of the inputs beside those of the encoder, by name.
         output: meaning of the output `logits`.
-        code: example of the model card, with the fields length, stride, file and token_types.
+        code: example of the model card, with the fields that `write_model_card` fills in.
     """
 
     goal: str = "to classify texts"

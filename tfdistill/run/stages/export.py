@@ -3,6 +3,7 @@
 import time
 
 from tfdistill.deployment.bundle import export_bundle
+from tfdistill.deployment.signatures import lengths_of
 from tfdistill.run.stages.stage import Stage
 from tfdistill.run.teacher_files import teacher_files
 
@@ -25,7 +26,7 @@ class Export(Stage):
                 context.task,
                 context.models.saved("student"),
                 context.directory.export,
-                context.config.length,
+                lengths_of(context.config.tflite_lengths, context.config.length),
                 context.tokenizer,
                 context.splits.test,
                 line.note,

@@ -1,0 +1,157 @@
+"""TFLite files that `export_tflite` wrote, run by LiteRT, without TensorFlow."""
+
+import contextlib
+import functools
+import mmap
+from pathlib import Path
+
+import numpy as np
+
+from tfdistill.deployment.file_metadata import read_metadata
+from tfdistill.deployment.signatures import LOGITS, only, read_signatures
+from tfdistill.system.errors import UserError
+from tfdistill.system.files import refuse_lfs_pointer
+from tfdistill.system.quiet import quiet_native_output
+
+
+class LiteModel:
+    """A TFLite file of one or several lengths. A text takes the shortest one that holds it.
+
+    LiteRT prepares a length when it is used first.
+
+    Args:
+        path: the file.
+        threads: CPU threads to run on.
+
+    Attributes:
+        lengths: tuple of the lengths of rows, ascending.
+        length: most tokens in a row.
+        output_shape: shape of `logits` for the longest row, a tuple.
+        outputs: number of logits of a prediction; for masked LM the tokens in the vocabulary.
+        metadata: dict of what the file says about its task (see `file_metadata`); may be empty.
+        input_names: frozenset of the names of the inputs.
+
+    Raises:
+        UserError: the file is missing, damaged, or was not written by `export_tflite`.
+    """
+
+    def __init__(self, path, threads=1):
+        self.path, self._threads = Path(path), threads
+        if not self.path.is_file():
+            raise UserError(f"{path}: no such file; name a .tflite file")
+        refuse_lfs_pointer(path)
+        self._whole = self._open(model_path=str(path))
+        self._signatures, self._runners = self._read(read_signatures), {}
+        if not self._signatures:
+            raise UserError(f"{path} was not written by tfdistill.export: export it again")
+        self.lengths = tuple(self._signatures)
+        self.length = self.lengths[-1]
+        longest = self._signatures[self.length]
+        self.input_names = frozenset(longest.inputs)
+        self.output_shape = longest.outputs[LOGITS]
+        self.outputs = self.output_shape[-1]
+
+    @functools.cached_property
+    def metadata(self):
+        return read_metadata(self.path)
+
+    def logits(self, inputs, length=None):
+        """Predicts for one text: the output `logits` of `run`; arguments and errors as there."""
+        return self.run(inputs, length)[LOGITS]
+
+    def run(self, inputs, length=None):
+        """Runs the model on one text.
+
+        Args:
+            inputs: dict of the inputs' names to int arrays of one row, such as `input_ids` and
+                `attention_mask`, with padding to `length` or more; `token_type_ids` are 0 when left
+                out, and ignored by a file that has none.
+            length: one of `lengths`; None: the shortest that holds the text.
+
+        Returns:
+            dict of `logits` and, for named classes, `probabilities`: float32 without the batch's
+            axis, such as (1, vocab) for masked LM. Outputs of tokens have `length` rows.
+
+        Raises:
+            UserError: the row is too long or has too little padding, or LiteRT cannot run the file.
+        """
+        inputs = {name: np.asarray(row, np.int32) for name, row in inputs.items()}
+        length = length or self.length_for(inputs["attention_mask"])
+        types = inputs.pop("token_type_ids", np.zeros_like(inputs["input_ids"]))
+        if "token_type_ids" in self.input_names:
+            inputs["token_type_ids"] = types
+        shapes = self._signature(length).inputs
+        ends = {name: shape[1] for name, shape in shapes.items()}
+        rows = {name: row.reshape(1, -1)[:, : ends.get(name)] for name, row in inputs.items()}
+        try:
+            return {name: found[0] for name, found in self._runner(length)(**rows).items()}
+        except (ValueError, RuntimeError) as error:
+            if "gather index" in str(error):
+                raise UserError(
+                    f"{self.path}: its vocabulary lacks a token of the text: set `tokenizer` to "
+                    "the one that it was exported with"
+                ) from error
+            raise UserError(f"{self.path} does not run in LiteRT ({error}): export it again") from (
+                error
+            )
+
+    def length_for(self, attention_mask):
+        """The shortest of `lengths` that holds a text.
+
+        Args:
+            attention_mask: int (n,), 1 for tokens and 0 for padding behind them.
+
+        Raises:
+            UserError: the text is longer than all of them.
+        """
+        places = np.flatnonzero(attention_mask)
+        tokens = int(places[-1]) + 1 if len(places) else 1
+        for length in self.lengths:
+            if length >= tokens:
+                return length
+        raise UserError(
+            f"{self.path} takes texts of at most {self.length} tokens, this one has {tokens}: "
+            "shorten it"
+        )
+
+    def _signature(self, length):
+        if length not in self._signatures:
+            known = ", ".join(map(str, self.lengths))
+            raise UserError(f"{self.path} has no rows of {length} tokens, but of {known}")
+        return self._signatures[length]
+
+    def _runner(self, length):
+        """The function that LiteRT runs for a length; prepared once."""
+        if length not in self._runners:
+            signature = self._signature(length)
+            interpreter = self._whole
+            if len(self.lengths) > 1:
+                content = self._read(functools.partial(only, index=signature.index))
+                interpreter = self._open(model_content=content)
+            with self._readable(), quiet_native_output():
+                interpreter.allocate_tensors()
+                self._runners[length] = interpreter.get_signature_runner(signature.name)
+        return self._runners[length]
+
+    def _open(self, **source):
+        from ai_edge_litert.interpreter import Interpreter
+
+        with self._readable(), quiet_native_output():
+            return Interpreter(num_threads=self._threads, **source)
+
+    def _read(self, read):
+        """What a function of the file's memory map returns."""
+        with (
+            self._readable(),
+            open(self.path, "rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+        ):
+            return read(content)
+
+    @contextlib.contextmanager
+    def _readable(self):
+        """Errors of LiteRT in the body are those of a damaged file."""
+        try:
+            yield
+        except (ValueError, RuntimeError) as error:
+            raise UserError(f"{self.path} is no readable TFLite file: export it again") from error

@@ -1,0 +1,185 @@
+"""The signatures of TFLite files: one for each length of rows that a file takes.
+
+A file of one length has the signature `serving_default`; a file of several has `tokens_16`,
+`tokens_32` and so on, whose subgraphs share their weights. TensorFlow is not needed.
+"""
+
+import dataclasses
+import numbers
+import struct
+
+from tfdistill.system.errors import UserError
+
+SIGNATURE = "serving_default"
+LOGITS, PROBABILITIES = "logits", "probabilities"  # names of outputs
+ROW_INPUTS = {"input_ids", "attention_mask"}
+SHORT_LENGTHS = 16, 32, 64, 128  # of files for any text, beside the longest
+SHORTEST = 3  # [CLS], a token, [SEP]
+_SUBGRAPHS, _SIGNATURES, _SUBGRAPH_INDEX = 8, 18, 12  # places in the tables of LiteRT's schema
+_NUMBER = "<I"
+
+
+def usual_lengths(length):
+    """The lengths of a file's rows, unless others are named: 16, 32, 64, 128, as far as they fit.
+
+    Args:
+        length: most tokens in a row.
+
+    Returns:
+        tuple of int, ascending; the last is `length`.
+    """
+    return (*(each for each in SHORT_LENGTHS if each < length), length)
+
+
+def lengths_of(text, length):
+    """Reads the setting `tflite_lengths`.
+
+    Args:
+        text: whole numbers, separated by commas; "" for the usual ones.
+        length: most tokens in a row, which are always one of the lengths.
+
+    Returns:
+        tuple of int, ascending; the last is `length`.
+
+    Raises:
+        UserError: the text has something else, or a number that is too small or too large.
+    """
+    if not text:
+        return usual_lengths(length)
+    try:
+        found = {int(part) for part in text.split(",")}
+    except ValueError:
+        raise UserError(
+            f"`tflite_lengths`={text}: give whole numbers, separated by commas, such as 32,64"
+        ) from None
+    if wrong := [each for each in found if not SHORTEST <= each <= length]:
+        raise UserError(
+            f"`tflite_lengths`={text}: {wrong[0]} is not from {SHORTEST} to `length`={length}: "
+            "leave it out"
+        )
+    return tuple(sorted(found | {length}))
+
+
+def as_lengths(length):
+    """Lengths as a tuple of int, ascending.
+
+    Args:
+        length: a number, or a tuple or list of numbers.
+
+    Raises:
+        UserError: there is none, or one is no whole number of at least 3.
+    """
+    given = tuple(length) if isinstance(length, tuple | list) else (length,)
+    if not given or not all(isinstance(n, numbers.Integral) and n >= SHORTEST for n in given):
+        raise UserError(
+            f"`length`={length!r}: give a whole number of at least {SHORTEST}, or a tuple of them"
+        )
+    return tuple(sorted(set(map(int, given))))
+
+
+def names_of(lengths):
+    """The names of the signatures of a file.
+
+    Args:
+        lengths: tuple of int, tokens in a row.
+
+    Returns:
+        dict of lengths to str.
+    """
+    if len(lengths) == 1:
+        return {lengths[0]: SIGNATURE}
+    return {length: f"tokens_{length}" for length in lengths}
+
+
+@dataclasses.dataclass(frozen=True)
+class Signature:
+    """A signature of a file.
+
+    Attributes:
+        name: its key.
+        index: its place in the list of signatures.
+        inputs, outputs: dicts of names to shapes, tuples of int.
+    """
+
+    name: str
+    index: int
+    inputs: dict
+    outputs: dict
+
+    @property
+    def length(self):
+        """Tokens in a row."""
+        return self.inputs["input_ids"][1]
+
+
+def read_signatures(content):
+    """Reads the signatures that `export_tflite` wrote.
+
+    Args:
+        content: the file's bytes, or a memory map of them; LiteRT can open it.
+
+    Returns:
+        dict of lengths to `Signature`s, ascending; empty for a file of another kind.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.Model.GetRootAsModel(content, 0)
+    found = [_signature(model, index) for index in range(model.SignatureDefsLength())]
+    if not all(map(_is_known, found)):
+        return {}
+    by_length = {each.length: each for each in found}
+    return {length: by_length[length] for length in sorted(by_length)}
+
+
+def _signature(model, index):
+    definition = model.SignatureDefs(index)
+    graph = model.Subgraphs(definition.SubgraphIndex())
+
+    def shapes(entry, count):
+        tensors = {}
+        for place in range(count):
+            tensor = graph.Tensors(entry(place).TensorIndex())
+            shape = tuple(tensor.Shape(axis) for axis in range(tensor.ShapeLength()))
+            tensors[entry(place).Name().decode()] = shape
+        return tensors
+
+    inputs = shapes(definition.Inputs, definition.InputsLength())
+    outputs = shapes(definition.Outputs, definition.OutputsLength())
+    return Signature(definition.SignatureKey().decode(), index, inputs, outputs)
+
+
+def _is_known(signature):
+    rows = {name: shape for name, shape in signature.inputs.items() if name in ROW_INPUTS}
+    return (
+        ROW_INPUTS <= rows.keys()
+        and all(len(shape) == 2 for shape in rows.values())
+        and signature.outputs.keys() - {PROBABILITIES} == {LOGITS}
+    )
+
+
+def only(content, index):
+    """Leaves one signature in a file, so that LiteRT prepares the subgraph of this one alone.
+
+    Args:
+        content: bytes of the file, or a memory map.
+        index: place of the signature.
+
+    Returns:
+        bytes of the file, of the same size: the first places of the lists of subgraphs and
+        signatures name those that are left.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    changed = bytearray(content)
+    model = schema.Model.GetRootAsModel(changed, 0)
+    graph = model.SignatureDefs(index).SubgraphIndex()
+    definition = model.SignatureDefs(index)._tab
+    if place := definition.Offset(_SUBGRAPH_INDEX):  # else it is the default, the first
+        struct.pack_into(_NUMBER, changed, definition.Pos + place, 0)
+    for field, chosen in ((_SUBGRAPHS, graph), (_SIGNATURES, index)):
+        first = model._tab.Vector(model._tab.Offset(field))
+        step = 4 * chosen  # a place holds the distance from itself
+        (distance,) = struct.unpack_from(_NUMBER, changed, first + step)
+        struct.pack_into(_NUMBER, changed, first, distance + step)
+        struct.pack_into(_NUMBER, changed, first - 4, 1)
+    return bytes(changed)

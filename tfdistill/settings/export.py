@@ -1,0 +1,25 @@
+"""Settings of the exported files."""
+
+import dataclasses
+from typing import Annotated
+
+from tfdistill.settings.settings import Settings
+from tfdistill.system.options import Option
+
+
+@dataclasses.dataclass(frozen=True)
+class Export(Settings):
+    """Exported files"""
+
+    group = "export"
+
+    tflite_lengths: Annotated[
+        str,
+        Option(
+            "Lengths of rows that the student's TFLite files take, separated by commas; a text "
+            "takes the shortest that holds it, which is faster, and the weights are stored once. "
+            "`length` is always one of them; empty: also 16, 32, 64 and 128, as far as they are "
+            "below it.",
+            unit="tokens",
+        ),
+    ] = ""
