@@ -148,7 +148,7 @@ def _files(task, export):
             f"{metric.unit} "
             f"| {facts['agreement']:.1%} of {facts['positions']:,} |"
         )
-    lines += ["", f"Latency: {words.one_input}, median, LiteRT, 1 thread."]
+    lines += ["", f"Latency: {words.one_input}, in the longest row, median, LiteRT, 1 thread."]
     lines.append(f"Loss (nats) and {metric.name} are those of the file itself, for the")
     lines.append(f"{words.predictions} of held-out text that the last column counts.")
     return "\n".join(lines)

@@ -17,7 +17,7 @@ from tfdistill.system.kept import MANIFEST, kept_folder
 
 FOLDER = "baselines"  # in `shards_dir`
 CURVE = "curve.jsonl"
-GROUPS = "teacher", "recipe"  # of settings that training on the labels alone does not read
+GROUPS = "teacher", "recipe", "export"  # of settings that training on labels alone does not read
 NAMES = "recipe", "schedules", "baseline", "layerwise_decay", "teacher_epochs", "teacher_seeds"
 
 
