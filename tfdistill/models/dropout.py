@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tfdistill.models.draws import BLOCK, draw, threshold
+from tfdistill.models.draws import BLOCK, draw_kept
 
 
 class DropoutKey(NamedTuple):
@@ -41,9 +41,9 @@ def stateless_dropout(x, rate, key, site):
     elements = math.prod(x.shape[1:])
     blocks = math.ceil(elements / BLOCK)  # per row
     position = tf.cast(key.row, tf.int64) * blocks
-    drawn = draw([x.shape[0], blocks * BLOCK], seed=key.seed, site=site, position=position)
+    kept = draw_kept(x.shape[0], blocks, rate, seed=key.seed, site=site, position=position)
     if blocks * BLOCK != elements:
-        drawn = drawn[:, :elements]
-    keep = tf.reshape(drawn >= threshold(rate), x.shape)
+        kept = kept[:, :elements]
+    kept = tf.reshape(kept, x.shape)
     # A scalar zero, because Metal can fill tensors with float32 only.
-    return tf.where(keep, x * tf.cast(1 / (1 - rate), x.dtype), tf.zeros((), x.dtype))
+    return tf.where(kept, x * tf.cast(1 / (1 - rate), x.dtype), tf.zeros((), x.dtype))

@@ -4,6 +4,7 @@ import contextlib
 
 import tensorflow as tf
 
+from tfdistill.models.compiled import compiled_for_cpu
 from tfdistill.system import process_memory
 from tfdistill.training.optimizer import global_norm
 
@@ -102,7 +103,8 @@ class TrainStep:
 
     def _step(self, batch, step):
         self.traces += 1  # Python runs here only while TensorFlow traces
-        losses = self._strategy.run(self._on_one_device, args=(batch, step))
+        with compiled_for_cpu(self._jit_compile and self._replicas == 1):
+            losses = self._strategy.run(self._on_one_device, args=(batch, step))
         return {
             name: self._strategy.experimental_local_results(loss)[0]
             for name, loss in losses.items()
