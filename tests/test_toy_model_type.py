@@ -45,13 +45,14 @@ class MeanLayer(keras.layers.Layer):
         self.context.build(input_shape)
         self.norm.build(input_shape)
 
-    def call(self, hidden, attention_mask=None, dropout=None, taps=frozenset()):
+    def call(self, hidden, select=None, attention_mask=None, dropout=None, taps=frozenset()):
         real = tf.ones_like(hidden[..., :1])  # (batch, length, 1)
         if attention_mask is not None:
             real = tf.cast(attention_mask, hidden.dtype)[..., None]
         total = tf.reduce_sum(hidden * real, axis=1, keepdims=True)
         mean = total / tf.maximum(tf.reduce_sum(real, axis=1, keepdims=True), 1.0)
-        return self.norm(hidden + self.context(mean)), {}
+        rows = hidden if select is None else select(hidden)
+        return self.norm(rows + self.context(mean)), {}
 
 
 def encoder_tensors(encoder):

@@ -49,6 +49,19 @@ def test_inputs_and_output_by_name(exported):
     assert (lite.length, lite.outputs) == (LENGTH, model.config.vocab_size)
 
 
+@pytest.mark.parametrize("name", ["student.tflite", "student_int8.tflite"])
+def test_the_last_layer_is_computed_for_one_row(exported, name):
+    from ai_edge_litert import schema_py_generated as schema
+
+    model, folder = exported
+    content = (folder / name).read_bytes()
+    graph = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0)).subgraphs[0]
+    outputs = [graph.tensors[index] for each in graph.operators for index in each.outputs]
+    wide = [tensor for tensor in outputs if tensor.shape[-1] == model.config.intermediate_size]
+    rows = [int(np.prod(tensor.shape[:-1])) for tensor in wide]
+    assert list(dict.fromkeys(rows)) == [LENGTH, 1]  # in the order of the two layers
+
+
 def test_int8_file_stores_the_tied_table_once(exported):
     from ai_edge_litert import schema_py_generated as schema
 

@@ -149,12 +149,12 @@ def test_a_model_that_returns_nan_is_not_right(model, batches):
         shape = batch["masked_labels"].shape
         return {"logits": tf.fill((*shape, VOCABULARY), float("nan"))}
 
-    metrics, _, _ = TASK.evaluate(TASK.scorer(lambda batch, layers: broken(batch)), batches[:1])
+    metrics, _, _ = TASK.evaluate(TASK.scorer(lambda batch, **_: broken(batch)), batches[:1])
     assert math.isnan(metrics["loss"]) and metrics["top1"] == 0.0 and metrics["top5"] == 0.0
 
 
 def test_a_model_with_equal_scores_for_all_tokens_is_not_right(batches):
-    def level(batch, layers):
+    def level(batch, **_):
         return {"logits": tf.zeros((*batch["masked_labels"].shape, VOCABULARY))}
 
     metrics, _, _ = TASK.evaluate(TASK.scorer(level), batches[:1])

@@ -128,7 +128,7 @@ class LabelPredictor:
         positions = model.config.max_position_embeddings
         length = min(positions, tokenizer.max_length or positions)
         facts = describe_head(model.head, length)
-        return cls(lambda batch: np.asarray(model(batch)["logits"]), tokenizer, facts)
+        return cls(lambda batch: np.asarray(model(batch, taps=())["logits"]), tokenizer, facts)
 
     def predict(self, texts, others=None):
         """Predicts for texts.

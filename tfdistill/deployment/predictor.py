@@ -96,7 +96,7 @@ class Predictor:
 
         def run(inputs):
             batch = {name: np.asarray(row, np.int32)[None] for name, row in inputs.items()}
-            return np.asarray(model(batch)["logits"])[0]
+            return np.asarray(model(batch, taps=())["logits"])[0]
 
         return cls(run, tokenizer, task, model.config.max_position_embeddings, padded=False)
 

@@ -5,6 +5,8 @@ from tfdistill.system.errors import UserError
 from tfdistill.system.files import folder_aside, tensorflow_os_errors
 from tfdistill.system.quiet import quiet_native_output
 
+GRAPH = 2  # one higher with each change of exported graphs: kept files are then made again
+
 
 def export_saved_model(model, directory, length):
     """Writes a SavedModel whose signature `serving_default` takes batches of any size.
@@ -56,8 +58,8 @@ def write_archive(model, directory, *, batch, lengths, columns):
         return {name: tf.TensorSpec(shape, tf.int32, name) for name, shape in shapes.items()}
 
     def serve(inputs):
-        hidden = model.encode(inputs)["last_hidden_state"]
-        logits = model.head.export_logits(hidden, inputs, model.encoder.embeddings)
+        rows, _ = model.encode_rows(inputs)
+        logits = model.head.export_logits(rows, inputs, model.encoder.embeddings)
         if not model.head.labels:
             return {LOGITS: logits}
         return {LOGITS: logits, PROBABILITIES: tf.nn.softmax(logits)}

@@ -22,7 +22,7 @@ import tensorflow as tf
 
 ENCODER_SIGNALS = frozenset(
     ("embeddings", "hidden_states", "attention_scores", "attention_probs")
-    + ("queries", "keys", "values")
+    + ("queries", "keys", "values", "last_hidden_state")
 )
 # Inputs of a vocabulary head's projection: for all tokens, and for the masked tokens. Its logits
 # are too large to hold; losses compute them in chunks from these rows and the signal "decoder".
@@ -161,26 +161,32 @@ def compute_signals(model, batch, names, **options):
         model: a `Model`.
         batch: dict with input_ids, attention_mask int32 (batch, length) and the inputs of the
             head: masked_positions int32 (batch, masked) for `MASKED_ROWS`.
-        names: names from `ENCODER_SIGNALS` and `HEAD_SIGNALS`; "last_hidden_state" is always there.
+        names: names from `ENCODER_SIGNALS` and `HEAD_SIGNALS`. Where none of them needs all rows
+            of the last layer, it computes only those that the head reads.
         **options: of `Encoder.call`: dropout, keep_layers, remat.
 
     Returns:
-        A dict of the named signals, with `last_hidden_state`; `VOCABULARY_SIGNALS` come with
+        A dict of the named signals, perhaps with others; `VOCABULARY_SIGNALS` come with
         `decoder`: (kernel (vocab, hidden), bias (vocab,)).
     """
-    signals = model.encode(batch, taps=ENCODER_SIGNALS & set(names), **options)
-    hidden = signals["last_hidden_state"]  # (batch, length, hidden)
+    names = set(names)
+    taps = ENCODER_SIGNALS & names
+    if not HEAD_SIGNALS & names:
+        return model.encode(batch, taps=taps, **options)
+    if TOKEN_ROWS in names:
+        taps |= {"last_hidden_state"}
+    rows, signals = model.encode_rows(batch, taps=taps, **options)  # (batch, rows, hidden)
     if LOGITS in names:
-        signals[LOGITS] = model.logits(hidden, batch, options.get("dropout"))
-    if VOCABULARY_SIGNALS & set(names):
+        signals[LOGITS] = model.logits(rows, batch, options.get("dropout"))
+    if VOCABULARY_SIGNALS & names:
         signals["decoder"] = (model.decoder_kernel, model.head.bias)
     if TOKEN_ROWS in names:
+        hidden = signals["last_hidden_state"]
         signals[TOKEN_ROWS] = model.head.transform(hidden)  # (batch, length, hidden)
         if MASKED_ROWS in names:
             signals[MASKED_ROWS] = model.gather(signals[TOKEN_ROWS], batch["masked_positions"])
     elif MASKED_ROWS in names:
-        rows = model.gather(hidden, batch["masked_positions"])  # (batch, masked, hidden)
-        signals[MASKED_ROWS] = model.head.transform(rows)
+        signals[MASKED_ROWS] = model.head.transform(rows)  # (batch, masked, hidden)
     return signals
 
 

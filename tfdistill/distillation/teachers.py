@@ -125,18 +125,19 @@ class Teachers:
         shares = self.shares if others else (1.0,)
         return TeacherSignals((signals, *others), shares, self.vocabulary)
 
-    def __call__(self, batch, layers=None):
+    def __call__(self, batch, taps=(), layers=None):
         """Scores a batch with the mean of the models, as an evaluation needs it.
 
         Args:
             batch: dict of the batch's tensors, with masked_positions.
+            taps: (): nothing but the logits is returned.
             layers: indices of the layers to run; None for all.
 
         Returns:
             dict of `logits`, float32 (batch, masked, vocabulary): logarithms of the mean of the
             models' probabilities.
         """
-        logits = [model(batch, layers=layers)["logits"] for model in self.models]
+        logits = [model(batch, taps=taps, layers=layers)["logits"] for model in self.models]
         logits = [tf.cast(each, tf.float32)[..., : self.vocabulary] for each in logits]
         return {"logits": log_mixture(logits, self.shares, axis=-1)}
 

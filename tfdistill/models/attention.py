@@ -39,11 +39,20 @@ class SelfAttention(keras.layers.Layer):
         self.value.build(values_shape or input_shape)
         self.output_dense.build((*input_shape[:-1], self.config.attention_size))
 
-    def call(self, hidden, values_from=None, attention_mask=None, dropout=None, taps=frozenset()):
+    def call(
+        self,
+        hidden,
+        queries_from=None,
+        values_from=None,
+        attention_mask=None,
+        dropout=None,
+        taps=frozenset(),
+    ):
         """Attends.
 
         Args:
             hidden: (batch, length, hidden), the input of queries and keys.
+            queries_from: (batch, rows, hidden), the input of the queries; None: `hidden`.
             values_from: (batch, length, size), the input of the values; None: `hidden`.
             attention_mask: (batch, length), bool or 1 for real tokens and 0 for padding, which
                 gets no attention; None: all tokens are real.
@@ -51,16 +60,16 @@ class SelfAttention(keras.layers.Layer):
             taps: names of the tensors to return beside the output.
 
         Returns:
-            (output (batch, length, attention size), dict of the tapped tensors).
+            (output (batch, rows, attention size), dict of the tapped tensors).
         """
         config = self.config
-        length = hidden.shape[1]
-        queries = self._split_heads(self.query(hidden))  # (batch, length, heads, head_size)
+        queries_from = hidden if queries_from is None else queries_from
+        queries = self._split_heads(self.query(queries_from))  # (batch, rows, heads, head_size)
         keys = self._split_heads(self.key(hidden))  # (batch, length, heads, head_size)
         values = self.value(hidden if values_from is None else values_from)
         values = ops.transpose(self._split_heads(values), (0, 2, 1, 3))
         scaled = ops.transpose(queries * (1 / math.sqrt(config.head_size)), (0, 2, 1, 3))
-        # (batch, heads, length, head_size) x (batch, heads, head_size, length)
+        # (batch, heads, rows, head_size) x (batch, heads, head_size, length)
         scores = ops.matmul(scaled, ops.transpose(keys, (0, 2, 3, 1)))
         biased = ops.cast(scores, "float32")
         if attention_mask is not None:
@@ -68,12 +77,13 @@ class SelfAttention(keras.layers.Layer):
         probs = ops.cast(ops.softmax(biased), values.dtype)
         dropped = stateless_dropout(probs, config.attention_probs_dropout_prob, dropout, self.site)
         context = ops.transpose(ops.matmul(dropped, values), (0, 2, 1, 3))
-        output = self.output_dense(ops.reshape(context, (-1, length, config.attention_size)))
+        rows = ops.shape(queries)[1]
+        output = self.output_dense(ops.reshape(context, (-1, rows, config.attention_size)))
         tapped = {}
         if "attention_scores" in taps:
-            tapped["attention_scores"] = scores  # (batch, heads, length, length)
+            tapped["attention_scores"] = scores  # (batch, heads, rows, length)
         if "attention_probs" in taps:
-            tapped["attention_probs"] = probs  # (batch, heads, length, length)
+            tapped["attention_probs"] = probs  # (batch, heads, rows, length)
         if "queries" in taps:
             tapped["queries"] = ops.transpose(queries, (0, 2, 1, 3))
         if "keys" in taps:
@@ -84,7 +94,7 @@ class SelfAttention(keras.layers.Layer):
 
     def _split_heads(self, x):
         heads = self.config.num_attention_heads
-        return ops.reshape(x, (-1, x.shape[1], heads, self.config.head_size))
+        return ops.reshape(x, (-1, ops.shape(x)[1], heads, self.config.head_size))
 
 
 def padding_bias(mask):

@@ -11,7 +11,9 @@ from tfdistill.models.remat import recomputed
 from tfdistill.system.errors import UserError
 
 LAYER_TAPS = ("attention_scores", "attention_probs", "queries", "keys", "values")
-TAPS = frozenset(("embeddings", "hidden_states", *LAYER_TAPS))
+LAST = "last_hidden_state"
+TAPS = frozenset(("embeddings", "hidden_states", LAST, *LAYER_TAPS))
+SELECTED = "selected_states"
 
 
 class Encoder(keras.layers.Layer):
@@ -45,23 +47,37 @@ class Encoder(keras.layers.Layer):
         for block in self.blocks:
             block.build((None, None, self.config.hidden_size))
 
-    def call(self, inputs, taps=(), dropout=None, keep_layers=None, layers=None, remat=False):
+    def call(
+        self,
+        inputs,
+        taps=(),
+        dropout=None,
+        keep_layers=None,
+        layers=None,
+        remat=False,
+        select=None,
+    ):
         """Encodes a batch.
 
         Args:
             inputs: dict of int32 (batch, length) tensors: input_ids; optional attention_mask
                 (1 for real tokens; all ones when left out); optional token_type_ids (zeros when
                 left out; ignored by DistilBERT). Other keys are ignored. The length is static.
-            taps: names of `TAPS` to return beside the last hidden state.
+            taps: names of `TAPS` to return. Without `select` the last hidden state is always there.
             dropout: DropoutKey, or None for inference.
             keep_layers: `LayerDraws`, the layers that LayerDrop keeps, or None for all.
             layers: static indices of the layers to run, in this order, or None for all.
             remat: whether to store only each layer's input for the gradient and to compute the
                 layer again in the backward pass (Chen et al., 2016). Ignored with `keep_layers`,
                 which has an option of its own.
+            select: function of (batch, length, size) to (batch, rows, size), the rows that are
+                read. Unless a tap needs more of it, the last layer computes only these rows, from
+                the keys and values of all.
 
         Returns:
-            dict: "last_hidden_state" (batch, length, hidden), and the tapped tensors:
+            dict: "selected_states" (batch, rows, hidden), the last hidden states of the rows of
+            `select`, if it is given; "last_hidden_state" (batch, length, hidden), unless only rows
+            were computed; and the tapped tensors:
             "embeddings" (batch, length, hidden); "hidden_states", a tuple of the embeddings and
             each layer's output; "attention_scores" (scaled by 1/sqrt(head size), before the mask)
             and "attention_probs" (before dropout), tuples of (batch, heads, length, length);
@@ -72,31 +88,28 @@ class Encoder(keras.layers.Layer):
             UserError: a row has more tokens than the model has positions.
         """
         taps = _check_taps(taps, keep_layers)
-        input_ids = ops.cast(inputs["input_ids"], "int32")  # (batch, length)
-        self._check_length(input_ids.shape[1])
-        hidden = self.embeddings(
-            input_ids, token_type_ids=inputs.get("token_type_ids"), dropout=dropout
-        )
+        hidden = self._embed(inputs, dropout)
         attention_mask = inputs.get("attention_mask")
         if attention_mask is not None:  # bool: Keras casts floats to the compute type
             attention_mask = ops.cast(attention_mask, "bool")
         hidden_states = [hidden]
         tapped_by_layer = []
         chosen = range(len(self.blocks)) if layers is None else layers
-        for index in chosen:
-            block = functools.partial(
-                self.blocks[index],
-                attention_mask=attention_mask,
-                dropout=dropout,
-                taps=taps.intersection(LAYER_TAPS),
-            )
-            if keep_layers is None:
-                hidden, tapped = recomputed(block, hidden) if remat else block(hidden)
-                tapped_by_layer.append(tapped)
-            else:
-                hidden = run_or_skip(keep_layers, index, block, hidden)
+        # Only the embeddings do without the whole last layer.
+        restricted = select is not None and len(chosen) > 0 and taps <= {"embeddings"}
+        for place, index in enumerate(chosen, 1):
+            options = {
+                "select": select if restricted and place == len(chosen) else None,
+                "attention_mask": attention_mask,
+                "dropout": dropout,
+                "taps": taps.intersection(LAYER_TAPS),
+            }
+            hidden, tapped = self._run_layer(index, hidden, options, keep_layers, remat)
+            tapped_by_layer.append(tapped)
             hidden_states.append(hidden)
-        outputs = {"last_hidden_state": hidden}
+        outputs = {} if restricted else {LAST: hidden}
+        if select is not None:
+            outputs[SELECTED] = hidden if restricted else select(hidden)
         if "embeddings" in taps:
             outputs["embeddings"] = hidden_states[0]
         if "hidden_states" in taps:
@@ -104,6 +117,18 @@ class Encoder(keras.layers.Layer):
         for name in taps.intersection(LAYER_TAPS):
             outputs[name] = tuple(tapped[name] for tapped in tapped_by_layer)
         return outputs
+
+    def _embed(self, inputs, dropout):
+        input_ids = ops.cast(inputs["input_ids"], "int32")  # (batch, length)
+        self._check_length(input_ids.shape[1])
+        types = inputs.get("token_type_ids")
+        return self.embeddings(input_ids, token_type_ids=types, dropout=dropout)
+
+    def _run_layer(self, index, hidden, options, keep_layers, remat):
+        block = functools.partial(self.blocks[index], **options)
+        if keep_layers is not None:
+            return run_or_skip(keep_layers, index, block, hidden, options["select"]), {}
+        return recomputed(block, hidden) if remat else block(hidden)
 
     def _check_length(self, length):
         if length is None:

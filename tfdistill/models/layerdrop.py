@@ -42,7 +42,7 @@ def draw_layers(layers, rate, *, seed, step, recompute=False):
     return LayerDraws(draw([layers], seed=seed, site=0) >= threshold(rate), recompute)
 
 
-def run_or_skip(draws, index, block, hidden):
+def run_or_skip(draws, index, block, hidden, select=None):
     """Runs one layer, or returns its input.
 
     Args:
@@ -50,15 +50,20 @@ def run_or_skip(draws, index, block, hidden):
         index: int, index of the layer.
         block: function of `hidden` to (hidden, taps), the layer.
         hidden: float (batch, length, hidden).
+        select: function of (batch, length, size) to (batch, rows, size), the rows that `block`
+            computes; None: all rows.
 
     Returns:
-        float (batch, length, hidden).
+        float (batch, rows, hidden).
     """
 
     def run(hidden):
         return block(hidden)[0]
 
+    def skip(hidden):
+        return hidden if select is None else select(hidden)
+
     if draws.recompute:
-        return recomputed(run, hidden, draws.keep[index])
+        return recomputed(run, hidden, draws.keep[index], skip)
     # A branch, so that a skipped layer is not computed, with and without XLA.
-    return tf.cond(draws.keep[index], lambda: run(hidden), lambda: hidden)
+    return tf.cond(draws.keep[index], lambda: run(hidden), lambda: skip(hidden))

@@ -44,23 +44,34 @@ class TransformerLayer(keras.layers.Layer):
         self.output_dense.build((*input_shape[:-1], self.config.intermediate_size))
         self.output_norm.build(input_shape)
 
-    def call(self, hidden, attention_mask=None, dropout=None, taps=frozenset()):
-        """Applies the layer; arguments and result as `SelfAttention.call`."""
+    def call(self, hidden, select=None, attention_mask=None, dropout=None, taps=frozenset()):
+        """Applies the layer.
+
+        Args:
+            hidden: (batch, length, hidden).
+            select: function of (batch, length, size) to (batch, rows, size), the rows to compute;
+                they attend to all. None: all rows.
+            attention_mask, dropout, taps: as `SelfAttention.call`.
+
+        Returns:
+            As `SelfAttention.call`.
+        """
+        rows = hidden if select is None else select(hidden)
         attended, tapped = self.attention(
-            hidden, attention_mask=attention_mask, dropout=dropout, taps=taps
+            hidden, queries_from=rows, attention_mask=attention_mask, dropout=dropout, taps=taps
         )
         attended = stateless_dropout(
             attended, self.attention_output_rate, dropout, self.output_site
         )
-        hidden = self.attention_norm(hidden + attended)  # (batch, length, hidden)
-        wide = self.activation(self.intermediate(hidden))  # (batch, length, intermediate)
+        rows = self.attention_norm(rows + attended)  # (batch, rows, hidden)
+        wide = self.activation(self.intermediate(rows))  # (batch, rows, intermediate)
         narrow = stateless_dropout(
             self.output_dense(wide),
             self.config.hidden_dropout_prob,
             dropout,
             self.feed_forward_site,
         )
-        return self.output_norm(hidden + narrow), tapped
+        return self.output_norm(rows + narrow), tapped
 
 
 class DistilBertLayer(TransformerLayer):

@@ -185,20 +185,19 @@ class MobileBertLayer(keras.layers.Layer):
     def _wide_values(self):
         return self.key_query_bottleneck is not None
 
-    def call(self, hidden, attention_mask=None, dropout=None, taps=frozenset()):
-        """Applies the layer.
-
-        Args:
-            hidden: (batch, length, hidden).
-            attention_mask, dropout, taps: as `SelfAttention.call`.
-
-        Returns:
-            As `SelfAttention.call`.
-        """
-        inside = self.input_bottleneck(hidden)  # (batch, length, intra bottleneck)
-        shared = self.key_query_bottleneck(hidden) if self._wide_values else inside
+    def call(self, hidden, select=None, attention_mask=None, dropout=None, taps=frozenset()):
+        """Applies the layer; arguments and result as `TransformerLayer.call`."""
+        select = select or _all_rows
+        rows = select(hidden)
+        if self._wide_values:
+            inside = self.input_bottleneck(rows)  # (batch, rows, intra bottleneck)
+            shared = self.key_query_bottleneck(hidden)  # (batch, length, intra bottleneck)
+        else:
+            shared = self.input_bottleneck(hidden)
+            inside = select(shared)
         attended, tapped = self.attention(
             shared,
+            queries_from=select(shared),
             values_from=hidden if self._wide_values else None,
             attention_mask=attention_mask,
             dropout=dropout,
@@ -210,4 +209,8 @@ class MobileBertLayer(keras.layers.Layer):
         wide = stateless_dropout(
             self.output_dense(inside), self.config.hidden_dropout_prob, dropout, self.output_site
         )
-        return self.output_norm(wide + hidden), tapped
+        return self.output_norm(wide + rows), tapped
+
+
+def _all_rows(hidden):
+    return hidden

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from tfdistill.models.configs.model_types import get_model_type
-from tfdistill.models.encoder import Encoder
+from tfdistill.models.encoder import LAST, SELECTED, Encoder
 from tfdistill.models.heads.masked_lm import gather_rows
 from tfdistill.models.inputs import as_batch
 
@@ -52,27 +52,43 @@ class Model(keras.Model):
         """`call`, for lists and arrays of ids, too (see `inputs.as_batch`)."""
         return super().__call__(as_batch(inputs, self.config), *args, **options)
 
-    def call(self, inputs, taps=(), dropout=None, keep_layers=None, layers=None):
+    def call(self, inputs, taps=(LAST,), dropout=None, keep_layers=None, layers=None):
         """Encodes a batch and computes the logits of the head.
 
         Args:
             inputs: as `Encoder.call`, and the head's `extra_inputs`.
-            taps, dropout, keep_layers, layers: as `Encoder.call`.
+            taps: as `Encoder.call`. With no tap of the last layer, as in (), it computes only the
+                rows that the head reads, and "last_hidden_state" is left out if those are not all.
+            dropout, keep_layers, layers: as `Encoder.call`.
 
         Returns:
             The encoder's dict, and where there is a head "logits", float32.
         """
-        outputs = self.encode(
-            inputs, taps=taps, dropout=dropout, keep_layers=keep_layers, layers=layers
-        )
+        options = dict(taps=taps, dropout=dropout, keep_layers=keep_layers, layers=layers)
         if self.head is None:
-            return outputs
-        logits = self.logits(outputs["last_hidden_state"], inputs, dropout)
-        return {**outputs, "logits": logits}
+            return self.encode(inputs, **options)
+        rows, outputs = self.encode_rows(inputs, **options)
+        return {**outputs, "logits": self.logits(rows, inputs, dropout)}
 
     def encode(self, inputs, **options):
         """Encodes a batch: arguments and result as `Encoder.call`."""
         return self.encoder(inputs, **options)
+
+    def encode_rows(self, inputs, **options):
+        """Encodes a batch for the head, and computes no more of the last layer than is asked for.
+
+        Args:
+            inputs: as `call`.
+            **options: of `Encoder.call`.
+
+        Returns:
+            (last hidden states of the rows that the head reads (batch, rows, hidden), dict of
+            `Encoder.call`).
+        """
+        select = self.head.select(inputs)
+        outputs = self.encode(inputs, select=select, **options)
+        rows = outputs[LAST] if select is None else outputs.pop(SELECTED)
+        return rows, outputs
 
     @property
     def decoder_kernel(self):
@@ -86,7 +102,7 @@ class Model(keras.Model):
         """Computes the logits of the head.
 
         Args:
-            hidden: (batch, length, hidden), the encoder's last hidden states.
+            hidden: (batch, rows, hidden), of `encode_rows`.
             inputs: dict of the batch's tensors.
             dropout: DropoutKey, or None for inference.
 

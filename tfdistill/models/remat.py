@@ -3,45 +3,44 @@
 import tensorflow as tf
 
 
-def recomputed(run, hidden, keep=None):
+def recomputed(run, hidden, keep=None, skip=None):
     """Runs a layer, and runs it again for its gradient (Chen et al., 2016, section 3).
 
     Args:
         run: function of `hidden` to a nest of tensors, which returns the same result whenever it
             is called.
         hidden: float tensor.
-        keep: bool scalar, whether to run the layer. If false, the result is `hidden`, and `run`
-            must return a single tensor like it. None: the layer always runs.
+        keep: bool scalar, whether to run the layer. If false, `skip` runs instead. None: the layer
+            always runs.
+        skip: function of `hidden` to a single tensor like that of `run`, without variables.
 
     Returns:
-        The result of `run`, or `hidden`.
+        The result of `run` or `skip`.
     """
 
     @tf.custom_gradient
     def layer(hidden):
         def gradient(*upstream, variables=()):
-            def through():
+            def backward(function):
                 with tf.GradientTape(watch_accessed_variables=False) as tape:
                     again = _after(upstream, hidden)
                     tape.watch((again, variables))
-                    outputs = tf.nest.flatten(run(again))
+                    outputs = tf.nest.flatten(function(again))
                 found = tape.gradient(
                     outputs, [again, *variables], upstream, unconnected_gradients="zero"
                 )
                 return [tf.convert_to_tensor(part) for part in found]
 
-            def past():
-                return [*upstream, *(tf.zeros(variable.shape) for variable in variables)]
-
-            found = through() if keep is None else tf.cond(keep, through, past)
+            found = _either(keep, lambda: backward(run), lambda: backward(skip))
             return found[0], found[1:]
 
-        outputs = (
-            run(hidden) if keep is None else tf.cond(keep, lambda: run(hidden), lambda: hidden)
-        )
-        return outputs, gradient
+        return _either(keep, lambda: run(hidden), lambda: skip(hidden)), gradient
 
     return layer(hidden)
+
+
+def _either(keep, first, second):
+    return first() if keep is None else tf.cond(keep, first, second)
 
 
 def _after(upstream, hidden):

@@ -3,6 +3,7 @@
 import contextlib
 from pathlib import Path
 
+from tfdistill.deployment.saved_model import GRAPH
 from tfdistill.deployment.tflite import DYNAMIC_INT8, export_tflite_files
 from tfdistill.run.metrics import TEACHER_FILE, TEACHER_INT8_FILE
 from tfdistill.run.teacher_cache import digest_of_model
@@ -56,5 +57,6 @@ def _identity(context):
         "teacher": digest_of_model(context.directory.teacher),
         "task": context.task.name,
         "length": context.config.length,
+        "graph": GRAPH,
         "versions": {name: versions.get(name) for name in CONVERTERS},
     }

@@ -60,7 +60,8 @@ def scorer(model, measure, layers=None):
     """
 
     def score(batch):
-        return measure(tf.cast(model(batch, layers=layers)["logits"], tf.float32), batch)
+        logits = model(batch, taps=(), layers=layers)["logits"]
+        return measure(tf.cast(logits, tf.float32), batch)
 
     function = tf.function(score, autograph=False)
 

@@ -142,7 +142,7 @@ class Cosine(HiddenLoss):
     formula = staticmethod(cosine_distance)
 
     def signals(self):
-        return ()
+        return ("last_hidden_state",)
 
     def hidden_pairs(self, comparison):
         last = "last_hidden_state"

@@ -98,6 +98,9 @@ class ClassificationHead(SmallHead):
             self.pooler = dense(self.config.hidden_size, "pooler")
             self.pooler.build((None, self.config.hidden_size))
 
+    def select(self, inputs):
+        return None if self.pooling == MEAN else _first_row
+
     def pool(self, hidden, inputs):
         if self.pooling == MEAN:
             return mean_of_tokens(hidden, inputs.get("attention_mask"))
@@ -157,6 +160,10 @@ def pooling_of_head(config, values):
         return values[POOLING_KEY]
     key = get_model_type(config.model_type).heads.pooler_key
     return CLS if key and not values.get(key, True) else POOLER
+
+
+def _first_row(hidden):
+    return hidden[:, :1]
 
 
 def mean_of_tokens(hidden, attention_mask):

@@ -1,5 +1,7 @@
 """Heads of masked language models: from hidden states to logits over the vocabulary."""
 
+import functools
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -113,30 +115,36 @@ class MaskedLanguageModelHead(keras.layers.Layer):
     def _project_rows(self, rows, embeddings):
         return project(rows, embeddings.word_embeddings) + self.bias
 
-    def logits(self, hidden, inputs, embeddings, dropout=None):
-        """Computes the logits at the masked positions, or at all positions.
+    def select(self, inputs):
+        """Selects the masked positions: see `SmallHead.select`.
 
         Args:
-            hidden: (batch, length, hidden), the encoder's last hidden states.
             inputs: dict of the batch's tensors, perhaps with "masked_positions", int32
                 (batch, masked).
+        """
+        if "masked_positions" not in inputs:
+            return None
+        return functools.partial(gather_rows, positions=inputs["masked_positions"])
+
+    def logits(self, hidden, inputs, embeddings, dropout=None):
+        """Computes the logits.
+
+        Args:
+            hidden: (batch, rows, hidden), the last hidden states of the rows of `select`.
+            inputs: dict of the batch's tensors.
             embeddings: the model's embeddings.
             dropout: ignored: the head has none.
 
         Returns:
-            float32 (batch, masked, vocab); (batch, length, vocab) without masked positions.
+            float32 (batch, rows, vocab).
         """
-        if "masked_positions" in inputs:
-            hidden = gather_rows(hidden, inputs["masked_positions"])  # (batch, masked, hidden)
         return self.project(self.transform(hidden), embeddings)
 
     def export_logits(self, hidden, inputs, embeddings):
         """The same for exported models: rows of rank 2 all the way, one product in the file."""
-        positions = inputs["masked_positions"]
-        rows = gather_rows(hidden, positions)
-        rows = self.transform(tf.reshape(rows, (-1, self.config.hidden_size)))
+        rows = self.transform(tf.reshape(hidden, (-1, self.config.hidden_size)))
         logits = self.project(rows, embeddings)  # (batch * masked, vocab)
-        shape = tf.concat([tf.shape(positions), [self.config.vocab_size]], axis=0)
+        shape = tf.concat([tf.shape(hidden)[:2], [self.config.vocab_size]], axis=0)
         return tf.reshape(logits, shape)  # (batch, masked, vocab)
 
 

@@ -46,6 +46,17 @@ class SmallHead(keras.layers.Layer):
     def build(self, input_shape=None):
         self.dense.build((None, self.config.hidden_size))
 
+    def select(self, inputs):
+        """The rows that the head reads, for which alone the encoder's last layer is computed.
+
+        Args:
+            inputs: dict of the batch's tensors.
+
+        Returns:
+            A function of (batch, length, size) to (batch, rows, size); None: all rows.
+        """
+        return None
+
     def pool(self, hidden, inputs):
         """Chooses what the dense layer reads; arguments as for `logits`."""
         return hidden[:, 0]
@@ -54,7 +65,7 @@ class SmallHead(keras.layers.Layer):
         """Computes the logits.
 
         Args:
-            hidden: (batch, length, hidden), the encoder's last hidden states.
+            hidden: (batch, rows, hidden), the last hidden states of the rows of `select`.
             inputs: dict of the batch's tensors.
             embeddings: the model's `Embeddings`.
             dropout: DropoutKey, or None for inference.
