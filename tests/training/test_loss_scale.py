@@ -96,7 +96,10 @@ def test_applied_gradients_are_unscaled(make_step, tiny_batch):
     for first_scale in (2.0**4, 2.0**8):
         step, student, _ = make_step(first_scale)
         norms = [float(step(batch, index)["gradient_norm"]) for index in range(5)]
-        results.append((norms, [variable.numpy() for variable in student.variables]))
+        # A key's bias has no gradient: it adds the same to all scores of a query. Adam amplifies
+        # its rounding error.
+        moved = [each for each in student.variables if not each.path.endswith("key/bias")]
+        results.append((norms, [variable.numpy() for variable in moved]))
     (norms, weights), (other_norms, other_weights) = results
     np.testing.assert_allclose(norms, other_norms, rtol=0.01)
     for weight, other in zip(weights, other_weights, strict=True):
