@@ -110,9 +110,12 @@ def test_a_second_student_needs_no_pass_of_the_teacher(run, flags, train, tmp_pa
 
 
 def kept_files(words):
-    """The files in the run's `shards_dir`: dict of paths to when they were last written."""
+    """The teacher's files in the run's `shards_dir`: dict of paths to when they were written."""
     (shards,) = (Path(word.partition("=")[2]) for word in words if word.startswith("--shards_dir="))
-    return {file: file.stat().st_mtime_ns for file in shards.glob("*/*/*")}
+    folders = kept_answers.FOLDER, teacher_files.FOLDER
+    return {
+        file: file.stat().st_mtime_ns for name in folders for file in shards.glob(f"{name}/*/*")
+    }
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import importlib
 import os
 import sys
@@ -275,14 +276,21 @@ def strategy(choice):
         choice: a `Choice`.
 
     Returns:
-        A `tf.distribute.Strategy`; for one device TensorFlow's default strategy.
+        A `tf.distribute.Strategy`, the same object for the same devices: scopes of one strategy can
+        be nested. For one device TensorFlow's default strategy.
     """
     import tensorflow as tf
 
     if choice.replicas > 1:
-        names = [f"{choice.device.upper()}:{index}" for index in range(choice.replicas)]
-        return tf.distribute.MirroredStrategy(names)
+        return _mirrored_strategy(choice.device, choice.replicas)
     return tf.distribute.get_strategy()
+
+
+@functools.cache
+def _mirrored_strategy(device, replicas):
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy([f"{device.upper()}:{n}" for n in range(replicas)])
 
 
 def _has_metal(found):
