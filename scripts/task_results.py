@@ -35,7 +35,7 @@ def _files(train, test, *validation):
 
 CLASSES, SCORES = "--task=text_classification", "--task=regression"
 RATES = "--teacher_learning_rate=1e-4", "--learning_rate=2e-4"
-GLUE = ("--data_dir={data}/glue", "--teacher_learning_rate=1e-4", "--n_epoch=4")
+GLUE = ("--data_dir={data}/glue", *RATES, "--n_epoch=4")
 SHORT = ("--length=64", "--teacher_learning_rate=3e-4", "--learning_rate=3e-4")
 TAGS = ("--task=token_classification", "--teacher_learning_rate=3e-4", "--learning_rate=3e-4")
 SETS = {
@@ -45,11 +45,7 @@ SETS = {
         _files("{runs}/sst2_10000.tsv", "{data}/glue/SST-2/dev.tsv"),
     ),
     "mrpc": ("MRPC", (CLASSES, "--task_data=glue/mrpc", *GLUE), ()),
-    "stsb": (
-        "STS-B",
-        (SCORES, "--task_data=glue/stsb", "--data_dir={data}/glue", *RATES, "--n_epoch=4"),
-        (),
-    ),
+    "stsb": ("STS-B", (SCORES, "--task_data=glue/stsb", *GLUE), ()),
     "banking77": (
         "banking77",
         (CLASSES, *SHORT, "--teacher_epochs=4", "--n_epoch=5"),

@@ -21,6 +21,7 @@ WARM_UP_RUNS = 5
 
 
 def main():
+    """Times the files and prints a line for each."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("files", nargs="+", help="TFLite files of one vocabulary")
     parser.add_argument("--tokens", type=int, default=30, help="[CLS] and [SEP] included")

@@ -12,6 +12,7 @@ from tfdistill.data.labelled.examples import SpanExample
 from tfdistill.data.text_tokenizer import BUNDLED
 from tfdistill.deployment.bundle import LABELS_FILE
 from tfdistill.deployment.file_metadata import NAME, add_metadata, read_metadata
+from tfdistill.deployment.flat_model import unpack
 from tfdistill.deployment.label_predictor import LabelPredictor
 from tfdistill.deployment.lite_model import LiteModel
 from tfdistill.deployment.model_card import write_model_card
@@ -285,11 +286,9 @@ def test_wrong_input_is_refused(folders, converted, bert, tmp_path):
 
 
 def test_metadata_is_added_beside_that_of_the_converter(converted, folders):
-    from ai_edge_litert import schema_py_generated as schema
-
     assert read_metadata(converted) == {}
     content = (folders["tags"][1] / "student.tflite").read_bytes()
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
+    model = unpack(content)
     names = [entry.name for entry in model.metadata]
     assert NAME.encode() in names and len(names) > 1
     assert add_metadata(content, {"a": "é"}) != content

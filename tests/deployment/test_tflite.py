@@ -5,6 +5,7 @@ import os
 import numpy as np
 import pytest
 
+from tfdistill.deployment.flat_model import unpack
 from tfdistill.deployment.lite_model import LiteModel
 from tfdistill.deployment.parity import check_parity
 from tfdistill.deployment.saved_model import write_archive
@@ -51,11 +52,9 @@ def test_inputs_and_output_by_name(exported):
 
 @pytest.mark.parametrize("name", ["student.tflite", "student_int8.tflite"])
 def test_the_last_layer_is_computed_for_one_row(exported, name):
-    from ai_edge_litert import schema_py_generated as schema
-
     model, folder = exported
     content = (folder / name).read_bytes()
-    graph = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0)).subgraphs[0]
+    graph = unpack(content).subgraphs[0]
     outputs = [graph.tensors[index] for each in graph.operators for index in each.outputs]
     wide = [tensor for tensor in outputs if tensor.shape[-1] == model.config.intermediate_size]
     rows = [int(np.prod(tensor.shape[:-1])) for tensor in wide]
@@ -67,7 +66,7 @@ def test_int8_file_stores_the_tied_table_once(exported):
 
     model, folder = exported
     content = (folder / "student_int8.tflite").read_bytes()
-    flat = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
+    flat = unpack(content)
     (graph,) = flat.subgraphs
     table = tuple(model.decoder_kernel.shape)
     tables = [
@@ -170,7 +169,7 @@ def matrices_of(path):
     """The constant matrices of a file, as floats."""
     from ai_edge_litert import schema_py_generated as schema
 
-    flat = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(path.read_bytes(), 0))
+    flat = unpack(path.read_bytes())
     found = []
     for tensor in flat.subgraphs[0].tensors:
         data = flat.buffers[tensor.buffer].data

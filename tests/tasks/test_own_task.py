@@ -10,6 +10,7 @@ from tfdistill.deployment.predictor import Predictor
 from tfdistill.models.heads.small import SmallHead
 from tfdistill.system.errors import UserError
 
+pytestmark = pytest.mark.slow
 RECIPE = """
 from tfdistill.distillation.phases import Phase, Recipe, Term
 
@@ -38,9 +39,6 @@ class Mentions(tasks.RowClassification):
 
     def label_name(self, label):
         return ("absent", "present")[label]
-
-
-pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,8 @@ def pack(model):
     """Writes a TFLite file; buffers of equal content become one.
 
     Args:
-        model: a `ModelT`; its tensors are made to name other buffers, and the rest is emptied.
+        model: a `ModelT`, which is changed: tensors with equal data get one buffer, and buffers
+            that no tensor uses any more are emptied.
 
     Returns:
         bytes.

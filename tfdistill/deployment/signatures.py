@@ -67,7 +67,7 @@ def as_lengths(length):
         length: a number, or a tuple or list of numbers.
 
     Raises:
-        UserError: there is none, or one is no whole number of at least 3.
+        UserError: the tuple is empty, or holds something else than whole numbers from 3.
     """
     given = tuple(length) if isinstance(length, tuple | list) else (length,)
     if not given or not all(isinstance(n, numbers.Integral) and n >= SHORTEST for n in given):

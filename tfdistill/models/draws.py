@@ -57,18 +57,16 @@ def threshold(rate):
 
 
 def draw_kept(rows, blocks, rate, *, seed, site, position):
-    """Draws whether elements are kept, by comparing each number of `draw` with the `threshold`.
+    """Draws a dropout mask: an element is kept if its number of `draw` is at least `threshold`.
 
     Args:
-        rows: int.
-        blocks: int, blocks of `BLOCK` numbers in a row.
-        rate: float in [0, 1], the probability that an element is not kept.
-        seed: as for `draw`.
-        site: as for `draw`.
-        position: as for `draw`.
+        rows: int, rows of the mask.
+        blocks: int, groups of `BLOCK` elements in a row.
+        rate: float in [0, 1], the probability that an element is dropped.
+        seed, site, position: as for `draw`.
 
     Returns:
-        bool (rows, blocks * BLOCK).
+        bool (rows, blocks * BLOCK), true for elements that are kept.
     """
     if rows * blocks < LARGE or not is_compiled_for_cpu():
         numbers = draw([rows, blocks * BLOCK], seed=seed, site=site, position=position)
@@ -89,7 +87,7 @@ def draw_kept(rows, blocks, rate, *, seed, site, position):
 
 
 def _kept_bits(blocks, rate, seed, site, position):
-    """Whether the elements of each block are kept: int32 (blocks,) of `BLOCK` bits each."""
+    """The mask, packed: int32 (blocks,); bit n is 1 if element n of the block is kept."""
     words = _philox_blocks(blocks, seed, site, position)
     numbers = [tf.cast(tf.bitcast(word, tf.int32), tf.float32) for word in words]
     return tf.add_n(
