@@ -2,6 +2,8 @@
 
 import dataclasses
 import itertools
+import subprocess
+import sys
 
 import keras
 import pytest
@@ -316,3 +318,21 @@ def test_this_machine():
     found = hardware.this_platform()
     assert found.packages["tensorflow"] and not found.translated
     check_installation(found)
+
+
+NESTED = """
+import tensorflow as tf
+from tfdistill.system.devices import Choice, strategy
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+choice = Choice("cpu", "float32", False, False, 2, "a test")
+with strategy(choice).scope(), strategy(choice).scope():
+    print(tf.distribute.get_strategy().num_replicas_in_sync)
+"""
+
+
+def test_scopes_of_two_devices_can_be_nested():
+    """In a process of its own: the number of logical devices is fixed when TensorFlow starts."""
+    done = subprocess.run([sys.executable, "-c", NESTED], capture_output=True, text=True)
+    assert done.stdout.strip() == "2", done.stderr[-2000:]

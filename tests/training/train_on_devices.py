@@ -77,9 +77,7 @@ def main(count, jit_compile, remat, precision, losses_of, output):
     choice = devices.Choice("cpu", precision, jit_compile, False, count, "a test")
     with devices.strategy(choice).scope(), devices.numerics(choice):
         phase, layerdrop = PHASES[losses_of]
-        student = make_model(1 if layerdrop else 2, seed=1)
-        with devices.strategy(choice).scope():  # a run opens such scopes inside one another
-            teacher = make_model(2, seed=2)
+        student, teacher = make_model(1 if layerdrop else 2, seed=1), make_model(2, seed=2)
         others = [make_model(1, seed=4)] * (losses_of == "two teachers")
         options = StepOptions(seed=3, layerdrop=layerdrop, remat=remat)
         teachers = Teachers([teacher, *others])
