@@ -1,6 +1,7 @@
 """Folders of computed files are made once, and again where they are damaged."""
 
 import json
+import threading
 
 import pytest
 
@@ -76,6 +77,22 @@ def test_a_damaged_folder_is_made_again(kept, damage):
     assert kept() == (folder, 2) == kept()
     assert (folder / "logits").read_bytes() == b"numbers"
     assert (folder / "labels").read_text() == "words"
+
+
+def test_a_wait_for_another_process_is_told(tmp_path):
+    begun, told = threading.Event(), threading.Event()
+
+    def make(folder):
+        begun.set()
+        assert told.wait(10)
+        (folder / "logits").write_bytes(b"numbers")
+
+    first = threading.Thread(target=kept_folder, args=(tmp_path, IDENTITY, make, pytest.fail))
+    first.start()
+    assert begun.wait(10)
+    folder = kept_folder(tmp_path, IDENTITY, pytest.fail, told.set)
+    first.join()
+    assert (folder / "logits").read_bytes() == b"numbers"
 
 
 def test_nothing_is_kept_of_a_failure(tmp_path):

@@ -97,6 +97,14 @@ class RunContext:
             best_by=self.task.primary if self.task.kind else None,
         )
 
+    def tell_wait(self, what):
+        """A function without arguments that tells of a wait for another run.
+
+        Args:
+            what: the name of what both runs need, such as a model.
+        """
+        return lambda: self.console.say(f"{what}: another run makes the same; waiting for it")
+
     def training(self):
         """A context: models made inside train on the run's devices, in its precision."""
         return training_scope(self.machine)

@@ -42,7 +42,8 @@ def answers_of(context, source, teacher, precision, number=0):
         "precision": precision,
     }
     folder = Path(context.config.shards_dir) / FOLDER
-    return kept_answers(folder, identity, lambda: _compute(context, source, teacher()))
+    told = context.tell_wait("teacher's answers")
+    return kept_answers(folder, identity, lambda: _compute(context, source, teacher()), told)
 
 
 def answered_batches(context, source, shares=(1.0,), first=0):

@@ -40,7 +40,8 @@ def train_or_take(context, key, train):
             shutil.copy2(file, aside)
         shutil.copy2(state.curve, aside / CURVE)
 
-    folder = kept_folder(Path(context.config.shards_dir) / FOLDER, _identity(context), make)
+    root = Path(context.config.shards_dir) / FOLDER
+    folder = kept_folder(root, _identity(context), make, context.tell_wait(key))
     if not trained:
         _take(context, key, folder)
 

@@ -71,13 +71,9 @@ class TeacherCache:
         needed = self._needed(demands)
         if not _any(self._missing(needed)):  # nothing to write: needs no lock
             return self._fill(needed, {}, console)
-        try:
-            with locked(self._folder / LOCK, wait=False):
-                self._fill(needed, self._missing(needed), console)
-        except BlockingIOError:
-            console.say(f"teacher cache {self._folder}: another run fills it; waiting")
-            with locked(self._folder / LOCK):
-                self._fill(needed, self._missing(needed), console)
+        told = f"teacher cache {self._folder}: another run fills it; waiting"
+        with locked(self._folder / LOCK, waiting=lambda: console.say(told)):
+            self._fill(needed, self._missing(needed), console)
 
     def batches(self, signals):
         """The batches with the cached signals of their rows.

@@ -40,7 +40,8 @@ def teacher_files(context, note):
         export_tflite_files(context.models.saved("teacher"), by_path, context.config.length)
 
     if context.task.kind:
-        folder = kept_folder(Path(context.config.shards_dir) / FOLDER, _identity(context), make)
+        root, told = Path(context.config.shards_dir) / FOLDER, context.tell_wait("teacher's files")
+        folder = kept_folder(root, _identity(context), make, told)
         yield {name: folder / name for name in FILES}
         return
     make(directory.checkpoints)

@@ -54,15 +54,23 @@ def write_atomically(path, data):
 
 
 @contextlib.contextmanager
-def locked(path, wait=True):
+def locked(path, wait=True, waiting=None):
     """Holds a lock. The system releases it when the process ends in any way.
 
     Args:
         path: the file to lock; created if missing.
         wait: wait until the lock is free; else a held lock raises `BlockingIOError`.
+        waiting: function without arguments, called before a wait.
     """
     with open(path, "ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not wait:
+                raise
+            if waiting:
+                waiting()
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 

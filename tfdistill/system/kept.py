@@ -9,7 +9,7 @@ from tfdistill.system.files import folder_aside, locked
 MANIFEST = "manifest.json"  # of each folder
 
 
-def kept_folder(root, identity, make):
+def kept_folder(root, identity, make, waiting=None):
     """Returns the folder of files that depend on `identity` alone; a missing one is made.
 
     A folder is named by the digest of its identity. Its manifest holds the identity and the SHA-256
@@ -20,6 +20,7 @@ def kept_folder(root, identity, make):
         identity: dict of what the files depend on, such as digests of a model and of its data; its
             values are written as JSON.
         make: function of an empty folder that writes the files into it.
+        waiting: function without arguments, called if another process is making the folder.
 
     Returns:
         `pathlib.Path` of the folder.
@@ -32,7 +33,7 @@ def kept_folder(root, identity, make):
     if _is_whole(path, identity):
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
-    with locked(path.with_name(f"{name}.lock")):
+    with locked(path.with_name(f"{name}.lock"), waiting=waiting):
         if not _is_whole(path, identity):  # another run may have made it in the meantime
             with folder_aside(path) as aside:
                 make(aside)

@@ -41,13 +41,14 @@ def collect_logits(logits_of, source):
     return found
 
 
-def kept_answers(folder, identity, compute):
+def kept_answers(folder, identity, compute, waiting=None):
     """Reads answers from disk, or computes and stores them.
 
     Args:
         folder: the folder of all stored answers; each set of them has a folder in it.
         identity: dict of what they depend on, such as digests of the teacher and of its source.
         compute: function without arguments that returns the logits (see `collect_logits`).
+        waiting: as for `system.kept.kept_folder`.
 
     Returns:
         float32 array.
@@ -63,7 +64,7 @@ def kept_answers(folder, identity, compute):
             raise UserError("`teacher`: its logits are NaN or infinite: use another")
         np.save(aside / ARRAY, logits, allow_pickle=False)
 
-    return np.load(kept_folder(folder, identity, make) / ARRAY, allow_pickle=False)
+    return np.load(kept_folder(folder, identity, make, waiting) / ARRAY, allow_pickle=False)
 
 
 def with_answers(source, teacher_source, *answers):
