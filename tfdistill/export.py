@@ -21,12 +21,14 @@ COMMAND = Command(
     __doc__,
     (
         *(Corpus, LabelledDataSettings, "task", "model", "length", "tflite_lengths"),
-        *("doc_stride", "max_answer_length", "output_dir", "force", "device", "json"),
+        *("doc_stride", "max_answer_length", "pooling", "output_dir", "force", "device", "json"),
     ),
     help=HELP
     | {
         "model": "Hugging Face directory or hub name; empty: the student of the run in "
         "`output_dir`.",
+        "pooling": "What a sentence encoder reads: mean (of all tokens) or cls (the first token); "
+        "empty: what a folder of sentence-transformers says, else the mean.",
         "output_dir": "Folder whose export/ is written; without `model`, the run of the student.",
         "force": "Let the files of `model` replace those of the run in `output_dir`.",
     },

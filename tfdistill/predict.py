@@ -5,11 +5,11 @@
     python -m tfdistill.predict --model=DIR --question="Who sank?" --context="The whale sank it."
     python -m tfdistill.predict --model=DIR --input=reviews.csv --output=labelled.csv
 
-The model says its own task: a class or a number for a text or a pair, entities in a text, or the
-answer to a question. Input files are CSV, TSV or JSON lines, and CoNLL for words to be tagged; the
-output has their columns, the prediction, and for classes and answers its probability. For a TFLite
-file, the tokenizer is searched in its folder and in ../student. With --json: text and prediction as
-one JSON object.
+The model says its own task: a class or a number for a text or a pair, entities in a text, the
+answer to a question, or a vector for a text and the cosine of two. Input files are CSV, TSV or JSON
+lines, and CoNLL for words to be tagged; the output has their columns, the prediction, and for
+classes and answers its probability. For a TFLite file, the tokenizer is searched in its folder and
+in ../student. With --json: text and prediction as one JSON object.
 """
 
 from tfdistill.command_line.cli import Command
@@ -22,12 +22,14 @@ COMMAND = Command(
     (
         *(Prediction, "model", "text", "top_k", "tokenizer", "device", "json"),
         *("text_column", "text_pair_column", "skip_bad_rows", "doc_stride"),
-        "max_answer_length",
+        *("max_answer_length", "pooling"),
     ),
     help={name: HELP[name] for name in ("tokenizer", "device")}
     | {
         "text": "Text to predict for; or give it, and a second one, as plain words in quotes.",
         "top_k": "Most classes to show.",
+        "pooling": "Reads any directory as a sentence encoder: mean (of all tokens) or cls (the "
+        "first token); one of sentence-transformers needs no such setting.",
         "text_column": "Column of `input` with the texts or questions; text: the one with a usual "
         "name.",
     },

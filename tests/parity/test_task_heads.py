@@ -124,6 +124,25 @@ def test_transformers_loads_what_it_cannot_express(torch, transformers, tmp_path
     assert set(report["missing_keys"]) == {"bert.pooler.dense.weight", "bert.pooler.dense.bias"}
 
 
+@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+def test_vectors_of_texts(torch, transformers, tmp_path, kind, pooling):
+    theirs = torch_model(torch, transformers, kind, "Model")
+    theirs.save_pretrained(tmp_path)
+    model = tasks.get("sentence_embedding").bound((), pooling).load(tmp_path)
+    inputs = inputs_of(model.config)
+    with torch.no_grad():
+        tensors = {name: torch.tensor(each) for name, each in inputs.items()}
+        if kind == "DistilBert":
+            tensors.pop("token_type_ids", None)
+        hidden = theirs(**tensors).last_hidden_state
+        mask = tensors["attention_mask"][..., None]
+        means = (hidden * mask).sum(1) / mask.sum(1)
+        pooled = hidden[:, 0] if pooling == "cls" else means
+        expected = torch.nn.functional.normalize(pooled, dim=1).numpy()
+    np.testing.assert_allclose(model(inputs)["logits"], expected, rtol=0, atol=TOLERANCE)
+
+
 def test_a_fresh_head_takes_the_pooler_that_pytorch_takes(torch, transformers, tmp_path):
     theirs = torch_model(torch, transformers, "Bert", "Model")
     theirs.save_pretrained(tmp_path)

@@ -228,7 +228,8 @@ class FineTunePipeline:
 
 
 def _check_task(name):
-    known = [each for each in tasks.names() if tasks.get(each).kind]
+    every = map(tasks.get, tasks.names())
+    known = [task.name for task in every if task.kind and task.is_trained]
     if name in _LATER:
         raise UserError(f"task_type={name} is not supported yet: give one of {', '.join(known)}")
     if name not in known:

@@ -8,6 +8,7 @@ from tokenizers import pre_tokenizers
 from tfdistill.data.labelled.encoding import SECOND
 from tfdistill.tasks.answers import decode_windows, merge_windows
 from tfdistill.tasks.entities import OUTSIDE, find_entities, repair
+from tfdistill.tasks.sentence_embedding import cosines
 from tfdistill.tasks.task import softmax
 
 
@@ -28,6 +29,22 @@ def of_text(logits, labels, cut):
     best = max(shares, key=shares.get)
     result = {"label": best, "probability": shares[best], "probabilities": shares}
     return _marked(result, cut)
+
+
+def of_vectors(vectors, cut):
+    """The vector of a text, or the cosine of two.
+
+    Args:
+        vectors: one or two float32 arrays (width,).
+        cut: for each, whether a part of its text was left out.
+
+    Returns:
+        dict of `embedding`, a list of float, or of `cosine`.
+    """
+    if len(vectors) == 1:
+        return _marked({"embedding": [float(f"{number:.9g}") for number in vectors[0]]}, cut[0])
+    (cosine,) = cosines(vectors[0][None], vectors[1][None])
+    return _marked({"cosine": float(cosine)}, any(cut))
 
 
 def words_and_places(sentence):

@@ -3,7 +3,8 @@
     task      Hugging Face's name of the task, with underscores
     labels    the names of the classes or tags, in the order of the logits
     length    most tokens in a row
-    pooling   what the classifier reads: cls, mean or pooler; "" for other heads
+    pooling   what a classifier or sentence encoder reads: cls, mean or pooler; "" for other heads
+    normalize of a sentence encoder: whether its vectors have length 1
     answers   of question answering: may_abstain, doc_stride, max_answer_length (see `AnswerRules`)
 
 TensorFlow is not needed.
@@ -35,6 +36,8 @@ def describe_head(head, length):
         "length": length,
         "pooling": getattr(head, "pooling", ""),
     }
+    if hasattr(head, "normalize"):
+        found["normalize"] = head.normalize
     return found | ({"answers": head.answer_rules.values()} if head.answer_rules else {})
 
 

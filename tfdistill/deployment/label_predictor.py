@@ -1,4 +1,4 @@
-"""Predicts for texts with a model of a task with labels: a directory, or a TFLite file.
+"""Predicts for texts with a model of a task with labels or of vectors: a directory or TFLite file.
 
 A TFLite file is run without TensorFlow.
 """
@@ -19,7 +19,7 @@ from tfdistill.system.devices import import_quietly
 from tfdistill.system.errors import UserError
 from tfdistill.system.paths import at_home
 
-TAGS, SPANS = "token_classification", "question_answering"
+TAGS, SPANS, VECTORS = "token_classification", "question_answering", "sentence_embedding"
 ROWS = 32  # that a model in memory runs on at once
 
 
@@ -59,13 +59,15 @@ class LabelPredictor:
         self.rules = AnswerRules.of(facts.get("answers"))
 
     @classmethod
-    def open(cls, path_or_hub_name, tokenizer=None):
+    def open(cls, path_or_hub_name, tokenizer=None, pooling=""):
         """Opens a model.
 
         Args:
             path_or_hub_name: Hugging Face directory or hub name, or a .tflite file.
             tokenizer: directory or hub name of the tokenizer; None: the model's own. That of a
                 .tflite file is looked for beside it, then in `../student`.
+            pooling: "mean" or "cls" to read any directory as a sentence encoder; a folder of
+                sentence-transformers is one without it.
 
         Returns:
             A `LabelPredictor`.
@@ -74,9 +76,11 @@ class LabelPredictor:
             UserError: there is no such model, it has no head for labels, or no tokenizer was found.
         """
         name, tokenizer = at_home(str(path_or_hub_name)), at_home(str(tokenizer or ""))
-        if name.endswith(".tflite"):
-            return cls._open_tflite(Path(name), tokenizer)
-        return cls._open_keras(name, tokenizer)
+        if not name.endswith(".tflite"):
+            return cls._open_keras(name, tokenizer, pooling)
+        if pooling:
+            raise UserError(f"`pooling`={pooling}: {name} has its own: leave it out")
+        return cls._open_tflite(Path(name), tokenizer)
 
     @classmethod
     def _open_tflite(cls, path, tokenizer):
@@ -96,16 +100,17 @@ class LabelPredictor:
         return cls(run, tokenizer, model.metadata, model.lengths)
 
     @classmethod
-    def _open_keras(cls, name, tokenizer):
+    def _open_keras(cls, name, tokenizer, pooling):
         import_quietly("tfdistill.models.heads.reading")  # TensorFlow comes with it
-        from tfdistill.models.heads.reading import read_head
+        from tfdistill.models.heads.reading import reader_of
         from tfdistill.models.hugging_face.checkpoint import load_model, resolve_directory
 
         directory = resolve_directory(name)
-        model = load_model(directory, head=read_head)
+        model = load_model(directory, head=reader_of(directory, pooling))
         if model.head is None:
             raise UserError(
-                f"`model`={name} has no head for classes, a number, tags or answers: use another"
+                f"`model`={name} has no head for classes, a number, tags or answers: use another, "
+                "or set `pooling`=mean for vectors of texts"
             )
         words = model.head.task == TAGS
         return cls.of_model(model, load_text_tokenizer(tokenizer or str(directory), words))
@@ -126,7 +131,8 @@ class LabelPredictor:
         """
         tokenizer.require_table(model.config.vocab_size, "the model")
         positions = model.config.max_position_embeddings
-        length = min(positions, tokenizer.max_length or positions)
+        trained = getattr(model.head, "max_length", None)
+        length = min(positions, tokenizer.max_length or positions, trained or positions)
         facts = describe_head(model.head, length)
         return cls(lambda batch: np.asarray(model(batch, taps=())["logits"]), tokenizer, facts)
 
@@ -144,8 +150,9 @@ class LabelPredictor:
             label. A number: `value`. Tags: `entities`, a list of dicts with `type`, `text`,
             `start`, `end` (characters) and `probability`, the mean of its words'; for a list of
             words also `tags`, one for each, and the text is the words with blanks. Questions:
-            `answer`, "" for none, `start`, `end` and `probability`. A text that did not fit has
-            `cut`: True.
+            `answer`, "" for none, `start`, `end` and `probability`. A sentence encoder:
+            `embedding`, a list of numbers, or `cosine` of a text and its second one. A text that
+            did not fit has `cut`: True.
 
         Raises:
             UserError: a question has no context, or a sentence to be tagged has a second text; a
@@ -170,7 +177,7 @@ class LabelPredictor:
             if any(other is not None for other in others):
                 raise UserError("the model tags the words of one text: give no second one")
             return self._tag(texts)
-        return self._score(texts, others)
+        return (self._embed if self.task == VECTORS else self._score)(texts, others)
 
     def _require_texts(self, texts, others):
         wanted = "text or a list of words" if self.task == TAGS else "text"
@@ -198,6 +205,17 @@ class LabelPredictor:
         encoded = encode_texts(self._tokenizer, texts, others, self.length)
         rows = zip(self._logits(encoded), encoded.cut, strict=True)
         return [decoding.of_text(logits, self.labels, cut) for logits, cut in rows]
+
+    def _embed(self, texts, others):
+        pairs = [row for row, other in enumerate(others) if other is not None]
+        every = texts + [others[row] for row in pairs]
+        encoded = encode_texts(self._tokenizer, every, [None] * len(every), self.length)
+        found = list(zip(self._logits(encoded), encoded.cut, strict=True))
+        second = dict(zip(pairs, found[len(texts) :], strict=True))
+        return [
+            decoding.of_vectors(*zip(*filter(None, (found[row], second.get(row))), strict=True))
+            for row in range(len(texts))
+        ]
 
     def _tag(self, sentences):
         split = list(map(decoding.words_and_places, sentences))

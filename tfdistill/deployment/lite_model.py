@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tfdistill.deployment.file_metadata import read_metadata
-from tfdistill.deployment.signatures import LOGITS, only, read_signatures
+from tfdistill.deployment.signatures import EMBEDDING, LOGITS, only, read_signatures
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import refuse_lfs_pointer
 from tfdistill.system.quiet import quiet_native_output
@@ -26,8 +26,9 @@ class LiteModel:
     Attributes:
         lengths: tuple of the lengths of rows, ascending.
         length: most tokens in a row.
-        output_shape: shape of `logits` for the longest row, a tuple.
-        outputs: number of logits of a prediction; for masked LM the tokens in the vocabulary.
+        output_name: "logits"; of a sentence encoder "embedding".
+        output_shape: shape of this output for the longest row, a tuple.
+        outputs: its numbers for a prediction; for masked LM the tokens in the vocabulary.
         metadata: dict of what the file says about its task (see `file_metadata`); may be empty.
         input_names: frozenset of the names of the inputs.
 
@@ -48,7 +49,8 @@ class LiteModel:
         self.length = self.lengths[-1]
         longest = self._signatures[self.length]
         self.input_names = frozenset(longest.inputs)
-        self.output_shape = longest.outputs[LOGITS]
+        self.output_name = LOGITS if LOGITS in longest.outputs else EMBEDDING
+        self.output_shape = longest.outputs[self.output_name]
         self.outputs = self.output_shape[-1]
 
     @functools.cached_property
@@ -56,8 +58,8 @@ class LiteModel:
         return read_metadata(self.path)
 
     def logits(self, inputs, length=None):
-        """Predicts for one text: the output `logits` of `run`; arguments and errors as there."""
-        return self.run(inputs, length)[LOGITS]
+        """Predicts for one text: the output `output_name` of `run`; arguments as there."""
+        return self.run(inputs, length)[self.output_name]
 
     def run(self, inputs, length=None):
         """Runs the model on one text.
@@ -69,8 +71,9 @@ class LiteModel:
             length: one of `lengths`; None: the shortest that holds the text.
 
         Returns:
-            dict of `logits` and, for named classes, `probabilities`: float32 without the batch's
-            axis, such as (1, vocab) for masked LM. Outputs of tokens have `length` rows.
+            dict of `logits` and, for named classes, `probabilities`, or of `embedding`: float32
+            without the batch's axis, such as (1, vocab) for masked LM. Outputs of tokens have
+            `length` rows.
 
         Raises:
             UserError: the row is too long or has too little padding, or LiteRT cannot run the file.

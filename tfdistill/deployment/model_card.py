@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tfdistill.deployment.lite_model import LiteModel
-from tfdistill.deployment.signatures import LOGITS, PROBABILITIES, names_of
+from tfdistill.deployment.signatures import PROBABILITIES, names_of
 from tfdistill.models.heads.answer_rules import AnswerRules
 from tfdistill.system.files import write_atomically
 
@@ -177,7 +177,7 @@ def _inputs(words, lite):
 def _outputs(words, lite):
     """The rows of the outputs, and what must be known of classes and pooling."""
     shape = tuple(lite.output_shape)
-    lines = [f"| output | `{LOGITS}` | float32 | {shape} | {words.output} |"]
+    lines = [f"| output | `{lite.output_name}` | float32 | {shape} | {words.output} |"]
     if lite.metadata.get("labels"):
         lines.append(f"| output | `{PROBABILITIES}` | float32 | {shape} | their softmax |")
         lines += ["", "`labels.txt` names the classes in the order of the scores; the metadata of"]

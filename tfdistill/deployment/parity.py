@@ -35,7 +35,7 @@ class ParityResult:
         largest_logit: largest absolute logit of the Keras model.
         loss_keras, loss_lite: mean loss of the labels, such as the cross-entropy in nats.
         primary_keras, primary_lite: the task's primary metric.
-        agreement: share of predictions that are equal.
+        agreement: share of predictions that are equal; of vectors, their mean cosine.
         positions: number of predictions that were compared.
         standard_error: of the difference of the primary metric, paired, for tasks whose examples
             have labels; else None.
@@ -136,6 +136,7 @@ def _compare_metrics(task, logits, lite, batches):
         of_file.append(of_lite)
     if not rows:
         raise UserError("`test_data` has no examples to compare files on: add some")
+    task = task.against(logits, batches)
     of_keras, of_lite = (_evaluate_logits(task, each, batches) for each in (logits, of_file))
     metric, pair = task.primary, ("lite", "keras")
     sums = {"keras": of_keras.sums, "lite": of_lite.sums}
@@ -146,7 +147,7 @@ def _compare_metrics(task, logits, lite, batches):
         of_lite.metrics["loss"],
         of_keras.metrics[metric.key],
         of_lite.metrics[metric.key],
-        task.compare(of_lite.predictions, of_keras.predictions)["agreement"],
+        task.file_agreement((of_lite, of_file), (of_keras, logits)),
         len(rows),
         errors[metric.key]["standard_error"],
         distance_of_lengths(lite, rows),

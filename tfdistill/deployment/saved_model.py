@@ -14,7 +14,7 @@ def export_saved_model(model, directory, length):
     Its inputs are int32: `input_ids`, `attention_mask` and, for BERT, `token_type_ids`
     (batch, length), and the head's further inputs, such as `masked_positions` (batch, masked) of
     masked LM. Its output is `logits`, float32, such as (batch, masked, vocab); a head with named
-    classes has `probabilities`, their softmax, too.
+    classes has `probabilities`, their softmax, too, and a sentence encoder only `embedding`.
 
     Args:
         model: a `Model` with a head.
@@ -61,7 +61,7 @@ def write_archive(model, directory, *, batch, lengths, columns):
         rows, _ = model.encode_rows(inputs)
         logits = model.head.export_logits(rows, inputs, model.encoder.embeddings)
         if not model.head.labels:
-            return {LOGITS: logits}
+            return {model.head.output_name: logits}
         return {LOGITS: logits, PROBABILITIES: tf.nn.softmax(logits)}
 
     with quiet_native_output(), tensorflow_os_errors(), scales_apart():

@@ -11,7 +11,7 @@ import struct
 from tfdistill.system.errors import UserError
 
 SIGNATURE = "serving_default"
-LOGITS, PROBABILITIES = "logits", "probabilities"  # names of outputs
+LOGITS, PROBABILITIES, EMBEDDING = "logits", "probabilities", "embedding"  # names of outputs
 ROW_INPUTS = {"input_ids", "attention_mask"}
 SHORT_LENGTHS = 16, 32, 64, 128  # of files for any text, beside the longest
 SHORTEST = 3  # [CLS], a token, [SEP]
@@ -153,7 +153,7 @@ def _is_known(signature):
     return (
         ROW_INPUTS <= rows.keys()
         and all(len(shape) == 2 for shape in rows.values())
-        and signature.outputs.keys() - {PROBABILITIES} == {LOGITS}
+        and signature.outputs.keys() - {PROBABILITIES} in ({LOGITS}, {EMBEDDING})
     )
 
 

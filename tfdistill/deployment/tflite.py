@@ -21,8 +21,8 @@ def export_tflite(model, path, quantize=None, length=128):
     Its inputs are int32: `input_ids`, `attention_mask` and, for BERT, `token_type_ids`
     (1, length), and the head's further inputs: for masked LM `masked_positions` (1, 1), one
     [MASK]. Its output `logits` is float32, for masked LM (1, 1, vocab); a head with named classes
-    has `probabilities`, their softmax, too. Files of tasks with labels hold the names of task and
-    classes (see `file_metadata`).
+    has `probabilities`, their softmax, too. A sentence encoder has `embedding` (1, width) instead.
+    Files of tasks with labels hold the names of task and classes (see `file_metadata`).
 
     Args:
         model: a `Model` with a head.

@@ -1,5 +1,8 @@
 """Predicted words of [MASK] tokens, and predicted labels, as text for the terminal."""
 
+import json
+
+CUT = "the text was cut: it has more tokens than the model takes"
 SMALL = 0.001  # an untrained head gives each of 30,000 words less
 
 
@@ -34,6 +37,10 @@ def format_labels(prediction, top_k):
     """
     if "value" in prediction:
         return f"{prediction['value']:.4g}"
+    if "embedding" in prediction or "cosine" in prediction:
+        vector = prediction.get("embedding")
+        found = [json.dumps(vector) if vector else f"{prediction['cosine']:.4f}"]
+        return "\n".join(found + [CUT] * prediction.get("cut", False))
     if "probabilities" in prediction:
         shares = sorted(prediction["probabilities"].items(), key=lambda each: -each[1])[:top_k]
     elif "entities" in prediction:
@@ -46,7 +53,7 @@ def format_labels(prediction, top_k):
     nothing = "no entities" if "entities" in prediction else "no answer in this text"
     lines = [f"{_percent(probability):>9}  {name}" for name, probability in shares] or [nothing]
     if prediction.get("cut"):
-        lines.append("the text was cut: it has more tokens than the model takes")
+        lines.append(CUT)
     return "\n".join(lines)
 
 

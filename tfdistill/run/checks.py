@@ -140,12 +140,32 @@ def check_task(config):
         UserError: there is no such task, or it cannot use a setting.
     """
     task = tasks.get(config.task)
+    if not task.is_trained:
+        raise UserError(
+            f"`task`={task.name} cannot be trained yet, only exported and used: train another task"
+        )
     if config.teacher_cache and not task.outputs_are_tokens:
         raise UserError(f"`teacher_cache` stores no signals for `task`={config.task}: leave it out")
     if not task.kind:
         return
     if config.layerdrop_adapt_steps:
         raise UserError(f"`layerdrop_adapt_steps` is for masked_lm, not `task`={task.name}")
+
+
+def check_pooling(config):
+    """Refuses a pooling for a model that is there already and has its own.
+
+    Args:
+        config: a `RunConfig`.
+
+    Raises:
+        UserError: `pooling` is set, and the task is another than sentence embedding.
+    """
+    if config.pooling and tasks.get(config.task).is_trained:
+        raise UserError(
+            f"`pooling`={config.pooling}: models of `task`={config.task} have their own: leave it "
+            "out, or set `task`=sentence_embedding"
+        )
 
 
 def check_tokenizers(task, recipe, tokenizers):

@@ -5,6 +5,7 @@ import json
 
 from tfdistill import tasks
 from tfdistill.run import machine
+from tfdistill.run.checks import check_pooling
 from tfdistill.run.held_out import student_of
 from tfdistill.system.errors import UserError
 from tfdistill.system.paths import at_home, require_shards
@@ -213,6 +214,7 @@ def evaluate_and_show(config, console):
     Raises:
         UserError: there is no such text or model, or they do not fit each other.
     """
+    check_pooling(config)
     sources = evaluation_sources(config)
     if config.model.endswith(".tflite"):
         return _evaluate_and_show_file(config, console, sources)

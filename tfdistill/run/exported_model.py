@@ -2,6 +2,7 @@
 
 from tfdistill.deployment.signatures import lengths_of
 from tfdistill.run import machine
+from tfdistill.run.checks import check_pooling
 from tfdistill.run.directory import RunPaths
 from tfdistill.run.held_out import open_held_out, require_fit, student_of
 from tfdistill.run.stored_metrics import read_metrics
@@ -24,6 +25,7 @@ def export_model(config, console):
         UserError: there is no such model or text, or files of a run would be replaced.
     """
     source = _source(config)
+    check_pooling(config)
     lengths = lengths_of(config.tflite_lengths, config.length)
     from tfdistill.run.early_plan import open_task
 

@@ -105,7 +105,10 @@ def _flat(prediction):
         return {PREDICTION: " ".join(prediction["tags"])}
     if "entities" in prediction:
         return {PREDICTION: json.dumps(prediction["entities"], ensure_ascii=False)}
-    if "value" in prediction:
-        return {PREDICTION: prediction["value"]}
+    if "embedding" in prediction:
+        return {PREDICTION: json.dumps(prediction["embedding"])}
+    for number in ("value", "cosine"):
+        if number in prediction:
+            return {PREDICTION: prediction[number]}
     answer = prediction.get("label", prediction.get("answer"))
     return {PREDICTION: answer, PROBABILITY: prediction["probability"]}

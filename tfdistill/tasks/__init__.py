@@ -10,6 +10,7 @@ from tfdistill.tasks.masked_lm import MaskedLM
 from tfdistill.tasks.question_answering import QuestionAnswering
 from tfdistill.tasks.regression import Regression
 from tfdistill.tasks.row_classification import RowClassification
+from tfdistill.tasks.sentence_embedding import SentenceEmbedding
 from tfdistill.tasks.task import Task
 from tfdistill.tasks.text_classification import TextClassification
 from tfdistill.tasks.token_classification import TokenClassification
@@ -87,6 +88,7 @@ register(TextClassification())
 register(Regression())
 register(TokenClassification())
 register(QuestionAnswering())
+register(SentenceEmbedding())
 
 __all__ = ["DEFAULT", "LabelledTask", "RowClassification", "Task"]
 __all__ += ["get", "names", "register", "task_of"]

@@ -25,9 +25,10 @@ class Task(TaskData, TaskModels):
         same_start_key: key in metrics.json of the model without a teacher that has the student's
             start.
         words: `Words`.
+        is_trained: whether a run can train models of the task.
     """
 
-    name = ""
+    name, is_trained = "", True
     metrics = compared = ()
     primary = words = None
     floor_key = "floor"
@@ -172,6 +173,26 @@ class Task(TaskData, TaskModels):
         for inputs, index, _ in self.single_inputs(batch):
             first.setdefault(index[0], inputs)
         return list(first.values())
+
+    def against(self, logits, batches):
+        """The task that compares a file with its model; by default itself.
+
+        Args:
+            logits: list of float32 arrays, what the model gives for each batch.
+            batches: of `fixed_batches`.
+        """
+        return self
+
+    def file_agreement(self, file, model):
+        """How much a file predicts what its model does; by default, the share of equal predictions.
+
+        Args:
+            file, model: (`Evaluation`, list of float32 arrays, the outputs for each batch).
+
+        Returns:
+            float, 1 for the same.
+        """
+        return self.compare(file[0].predictions, model[0].predictions)["agreement"]
 
     def keeps_quality(self, result):
         """Whether an int8 file predicts well enough.

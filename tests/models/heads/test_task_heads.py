@@ -10,6 +10,7 @@ from tfdistill.models.configs.config_files import named_config
 from tfdistill.models.dropout import DropoutKey
 from tfdistill.models.encoder import Encoder
 from tfdistill.models.heads.classification import ClassificationHead, mean_of_tokens
+from tfdistill.models.heads.embedding import EmbeddingHead
 from tfdistill.models.heads.spans import SpanHead
 from tfdistill.models.heads.tokens import TokenHead
 from tfdistill.models.model import Model
@@ -66,6 +67,22 @@ def _pooler(model, first):
     rows = first @ pooler.kernel.numpy()
     relu = model.config.model_type == "distilbert"
     return np.maximum(rows, 0) if relu else np.tanh(rows)
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+def test_vectors_are_those_of_numpy(config, batch, pooling):
+    model = Model(Encoder(config), EmbeddingHead(config, pooling), seed=3)
+    hidden = model.encode(batch)["last_hidden_state"].numpy()
+    mask = batch["attention_mask"][..., None]
+    means = (hidden * mask).sum(axis=1) / np.maximum(mask.sum(axis=1), 1)
+    pooled = hidden[:, 0] if pooling == "cls" else means
+    lengths = np.linalg.norm(pooled, axis=1, keepdims=True)
+    found = model(batch, taps=())["logits"].numpy()
+    np.testing.assert_allclose(found, pooled / np.maximum(lengths, 1e-12), atol=1e-5)
+    plain = Model(model.encoder, EmbeddingHead(config, pooling, normalize=False), seed=None)
+    np.testing.assert_allclose(plain(batch, taps=())["logits"], pooled, atol=1e-5)
+    with pytest.raises(UserError, match="pooling=pooler: a sentence encoder has mean or cls"):
+        EmbeddingHead(config, "pooler")
 
 
 def test_tags_and_spans_are_scored_at_every_token(config, batch):

@@ -63,6 +63,47 @@ def encode_numbers(examples, tokenizer, length):
     return _texts(examples, tokenizer, length, np.array(values, np.float32))
 
 
+def encode_pairs(examples, tokenizer, length, scores):
+    """Encodes the two texts of each example in a row of their own.
+
+    Args:
+        examples: list of `TextExample`s with a second text.
+        tokenizer, length: as for `encode_classes`.
+        scores: (least, largest) number that labels may be; None for examples without.
+
+    Returns:
+        `EncodedExamples`: example i has the rows 2 i and 2 i + 1. Its batches have `labels`, the
+        scores from 0 to 1, and `label_weights`, float32 (batch,); without `scores` all rows weigh
+        1.
+
+    Raises:
+        UserError: the length leaves no room for text, or an example has no second text.
+    """
+    for each in examples:
+        if each.pair is None:
+            raise UserError(
+                f"{each.origin}: one text, and pairs are compared: set `text_pair_column`"
+            )
+    texts = encode_texts(
+        tokenizer,
+        [text for each in examples for text in (each.text, each.pair)],
+        [None] * (2 * len(examples)),
+        length,
+    )
+    low, high = scores or (0.0, 1.0)
+    known = np.array([scores is None or each.label is not None for each in examples], np.float32)
+    values = [low if each.label is None else each.label for each in examples]
+    labels = (np.array(values, np.float32) - low) / (high - low)
+    return EncodedExamples(
+        texts,
+        examples,
+        pad=tokenizer.pad_id,
+        longest=length,
+        per_row={LABELS: labels.repeat(2), WEIGHTS: known.repeat(2)},
+        facts=_facts(examples, texts, length),
+    )
+
+
 def encode_tags(examples, tokenizer, length, tags):
     """Encodes sentences whose words have tags.
 

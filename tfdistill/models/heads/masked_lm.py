@@ -56,10 +56,11 @@ class MaskedLanguageModelHead(keras.layers.Layer):
         labels: (): it has no classes beside the tokens.
         task, note: "": exported files do not name it, and it is Hugging Face's.
         answer_rules: None, as of all heads but that of question answering.
+        output_name: name of the logits in exported files.
     """
 
     architecture = "ForMaskedLM"
-    labels, task, note, answer_rules = (), "", "", None
+    labels, task, note, answer_rules, output_name = (), "", "", None, "logits"
     extra_inputs = ("masked_positions",)
     has_vocabulary = True
 

@@ -1,8 +1,10 @@
 """The head that a config.json names, whatever its task."""
 
 from tfdistill.models.heads.classification import ClassificationHead
+from tfdistill.models.heads.embedding import EmbeddingHead
 from tfdistill.models.heads.spans import SpanHead
 from tfdistill.models.heads.tokens import TokenHead
+from tfdistill.models.hugging_face.sentence_encoders import is_sentence_encoder
 
 
 def read_head(config, values):
@@ -24,3 +26,24 @@ def read_head(config, values):
         if any(each.endswith(head.architecture) for each in named):
             return head.of(config, values)
     return None
+
+
+def reader_of(directory, pooling=""):
+    """What reads the head of a model directory: one for labels, or that of a sentence encoder.
+
+    Args:
+        directory: `Path`.
+        pooling: "mean" or "cls" to read any directory as a sentence encoder; a folder of
+            sentence-transformers is one without it.
+
+    Returns:
+        A function like `read_head`.
+    """
+
+    def read(config, values):
+        found = None if pooling else read_head(config, values)
+        if pooling or (found is None and is_sentence_encoder(directory)):
+            return EmbeddingHead.of_folder(directory, config, pooling)
+        return found
+
+    return read

@@ -27,10 +27,11 @@ class SmallHead(keras.layers.Layer):
         answer_rules: `AnswerRules` of a head of question answering; None for other heads.
         note: a line on what Hugging Face's class of the model does otherwise; "" for nothing.
         dense_name: Hugging Face's name of the dense layer.
+        output_name: name of the logits in exported files.
     """
 
     architecture = "ForSequenceClassification"
-    dense_name = "classifier"
+    dense_name, output_name = "classifier", "logits"
     extra_inputs = ()
     has_vocabulary = False
     labels, task, note, answer_rules = (), "", "", None

@@ -15,6 +15,7 @@ from tfdistill.models.configs.config_files import config_of, read_json
 from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.models.encoder import Encoder
+from tfdistill.models.heads.embedding import EmbeddingHead
 from tfdistill.models.hugging_face import sentence_encoders
 from tfdistill.models.hugging_face.tensors import WEIGHTS, WEIGHTS_INDEX, CheckpointTensors
 from tfdistill.models.model import MaskedLanguageModel, Model
@@ -169,6 +170,8 @@ class _Files:
             raise UserError(f"{self.directory}: {error.message}") from error
         if found is None or not self.have(found.tensors()):
             return None
+        if not found.tensors():
+            return found  # it fits every encoder
         # Heads of several classes have equal names of tensors.
         classes = self.values.get("architectures") or [found.architecture]
         return found if any(each.endswith(found.architecture) for each in classes) else None
@@ -224,6 +227,8 @@ def save_model(model, directory):
                 os.replace(path, directory / path.name)
         else:
             os.rename(aside, directory)
+        if isinstance(model.head, EmbeddingHead):
+            sentence_encoders.write_modules(directory, model.head)
     except OSError as error:
         error.filename = error.filename or str(directory / WEIGHTS)  # a full disk names no file
         raise
@@ -238,14 +243,15 @@ def resolve_directory(path_or_hub_name):
         path_or_hub_name: an existing directory, "name" or "organisation/name".
 
     Returns:
-        pathlib.Path.
+        pathlib.Path: the folder with config.json, which older folders of sentence-transformers
+        hold inside.
 
     Raises:
         UserError: there is no such directory, and the model could not be downloaded.
     """
     path = Path(path_or_hub_name)
     if path.is_dir():
-        return path
+        return sentence_encoders.transformer_folder(path)
     if path.exists():
         raise UserError(f"{path} is a file: give the directory that holds its config.json")
     name = str(path_or_hub_name)
@@ -255,15 +261,17 @@ def resolve_directory(path_or_hub_name):
     import huggingface_hub
 
     patterns = ["config.json", "model*.safetensors", WEIGHTS_INDEX, *TOKENIZER_FILES]
+    patterns += [sentence_encoders.INNER + pattern for pattern in patterns]
     patterns += sentence_encoders.FILES
     try:
-        return Path(huggingface_hub.snapshot_download(name, allow_patterns=patterns))
+        found = Path(huggingface_hub.snapshot_download(name, allow_patterns=patterns))
     except Exception as error:  # the hub's, the HTTP library's or the system's
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(
             f"{name!r} is not a directory, and could not be downloaded from the hub: {reason} "
             "(check the name and the network, or give a directory)"
         ) from error
+    return sentence_encoders.transformer_folder(found)
 
 
 def _check_tied(model, tensors):
