@@ -21,6 +21,7 @@ COMMAND = Command(
     __doc__,
     (
         *(Corpus, LabelledDataSettings, "task", "model", "length", "tflite_lengths"),
+        "allow_loss",
         *("doc_stride", "max_answer_length", "pooling", "output_dir", "force", "device", "json"),
     ),
     help=HELP

@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from tfdistill.deployment import bundle
-from tfdistill.deployment.bundle import export_bundle
+from tfdistill.deployment import bundle, parity
+from tfdistill.deployment.bundle import BundleOptions, export_bundle, warnings_of
 from tfdistill.deployment.parity import ParityError
 from tfdistill.tasks.masked_lm import MaskedLM
 
@@ -16,7 +16,7 @@ def test_every_file_and_its_facts(exports, bert, tokenizer, batches, tmp_path, c
     beside = {"teacher.tflite": exports["bert"][1] / "student.tflite"}
     capfd.readouterr()
     facts, failure = export_bundle(
-        TASK, bert, tmp_path / "export", 16, tokenizer, batches, beside=beside
+        TASK, bert, tmp_path / "export", BundleOptions(16), tokenizer, batches, beside=beside
     )
     assert failure is None
     assert capfd.readouterr() == ("", "")  # no messages of converters and runtimes
@@ -31,18 +31,34 @@ def test_every_file_and_its_facts(exports, bert, tokenizer, batches, tmp_path, c
     assert facts["student_int8.tflite"]["bytes"] < facts["student.tflite"]["bytes"]
 
 
-class Strict(MaskedLM):
-    """Masked LM that accepts no int8 file."""
+@pytest.mark.parametrize("allow_loss", [False, True])
+def test_an_int8_file_that_loses_too_much(
+    bert, exports, tokenizer, batches, tmp_path, monkeypatch, allow_loss
+):
+    copy_files(monkeypatch, exports["bert"][1])
+    monkeypatch.setattr(parity, "is_lost", lambda metric, model, file, _: abs(file - model) > 1e-4)
+    options = BundleOptions(16, allow_loss)
+    facts, failure = export_bundle(TASK, bert, tmp_path / "export", options, tokenizer, batches)
+    assert "lost" not in facts["student.tflite"]
+    assert (tmp_path / "export" / "student_int8.tflite").exists() == allow_loss
+    warnings = list(warnings_of(TASK, facts))
+    assert "on only 15 hidden words" in warnings[0]
+    if allow_loss:
+        assert failure is None and "where the model has" in facts["student_int8.tflite"]["lost"]
+        assert "ships all the same" in warnings[1]
+    else:
+        assert list(facts) == ["student.tflite"] and len(warnings) == 1
+        assert isinstance(failure, ParityError) and "student_int8.tflite: the loss" in str(failure)
 
-    def keeps_quality(self, result):
-        return False
 
+def copy_files(monkeypatch, folder):
+    """Takes the files of a folder in place of converting a model."""
 
-def test_an_int8_file_that_costs_too_much_is_left_out(bert, tokenizer, batches, tmp_path):
-    facts, failure = export_bundle(Strict(), bert, tmp_path / "export", 16, tokenizer, batches)
-    assert list(facts) == ["student.tflite"] and (tmp_path / "export" / "student.tflite").is_file()
-    assert not (tmp_path / "export" / "student_int8.tflite").exists()
-    assert isinstance(failure, ParityError) and "int8 changes the loss" in str(failure)
+    def copy(model, files, length):
+        for path in files:
+            shutil.copy(folder / path.name, path)
+
+    monkeypatch.setattr(bundle, "export_tflite_files", copy)
 
 
 def test_a_file_that_fails_the_comparison_is_not_left_behind(
@@ -50,15 +66,9 @@ def test_a_file_that_fails_the_comparison_is_not_left_behind(
 ):
     (tmp_path / "export").mkdir()
     (tmp_path / "export" / "old").write_text("old")
-    another = exports["bert"][1]
-
-    def copy_anothers(model, files, length):
-        for path in files:
-            shutil.copy(another / path.name, path)
-
-    monkeypatch.setattr(bundle, "export_tflite_files", copy_anothers)
+    copy_files(monkeypatch, exports["bert"][1])
     model = make_model()
     model.head.dense.bias.assign_add([0.1] * 32)
     with pytest.raises(ParityError, match=r"student\.tflite differs"):
-        export_bundle(TASK, model, tmp_path / "export", 16, tokenizer, batches)
+        export_bundle(TASK, model, tmp_path / "export", BundleOptions(16), tokenizer, batches)
     assert [path.name for path in tmp_path.rglob("*")] == ["export", "old"]

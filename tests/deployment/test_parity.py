@@ -3,13 +3,35 @@
 import numpy as np
 import pytest
 
+from tfdistill.deployment.kept_quality import is_lost
 from tfdistill.deployment.parity import ParityError, check_parity
 from tfdistill.deployment.tflite import DYNAMIC_INT8
 from tfdistill.system.errors import UserError
 from tfdistill.tasks.masked_lm import MaskedLM
+from tfdistill.tasks.metrics import LOSS
 
 pytestmark = pytest.mark.tf218
 TASK = MaskedLM()
+
+
+@pytest.mark.parametrize(
+    ("metric", "model", "file", "interval", "lost"),
+    [
+        (LOSS, 5.0, 5.049, [0.04, 0.06], False),
+        (LOSS, 5.0, 5.06, [0.05, 0.07], True),
+        (LOSS, 5.0, 5.06, [-0.01, 0.13], False),
+        (LOSS, 5.0, 4.0, [-1.1, -0.9], False),
+        (LOSS, 5.0, 5.06, None, True),
+        (TASK.primary, 0.5, 0.494, [-0.007, -0.005], True),
+        (TASK.primary, 0.5, 0.496, [-0.005, -0.003], False),  # 1 % of 0.5, not 1 point
+        (TASK.primary, 0.5, 0.6, [0.05, 0.15], False),
+        (TASK.primary, -0.5, -0.52, [-0.03, -0.01], True),
+        (TASK.primary, 0.5, float("nan"), [float("nan")] * 2, True),
+        (TASK.primary, 0.0, 0.0, [0.0, 0.0], False),
+    ],
+)
+def test_what_a_file_may_lose(metric, model, file, interval, lost):
+    assert is_lost(metric, model, file, interval) is lost
 
 
 @pytest.fixture
@@ -48,7 +70,9 @@ def test_values_against_a_direct_computation(files, batches):
     assert result.positions == len(losses)
     assert result.loss_keras == pytest.approx(np.mean(losses), rel=1e-6)
     assert result.primary_keras == pytest.approx(np.mean(hits))
-    assert result.facts("top1")["top1_keras"] == result.primary_keras
+    facts = result.facts("top1")
+    assert facts["top1_keras"] == result.primary_keras and "lost" not in facts
+    assert facts["interval"] == pytest.approx([0, 0], abs=1e-5)
     assert result.largest_logit == pytest.approx(largest, rel=1e-6)
 
 
@@ -71,15 +95,20 @@ def test_a_worse_int8_file_is_noticed(files, batches, change):
     bias = model.head.bias.numpy()
     bias[np.concatenate([batch["masked_labels"].ravel() for batch in batches])] += 0.5
     change(model.head.bias, bias)
-    with pytest.raises(ParityError, match="int8 changes the loss"):
+    with pytest.raises(ParityError, match=r"student_int8\.tflite: the loss is .* where the model"):
         check_parity(TASK, model, int8, batches, limit=100, kind=DYNAMIC_INT8)
+    result = check_parity(TASK, model, int8, batches, 100, DYNAMIC_INT8, allow_loss=True)
+    low, high = result.interval
+    assert 0 < low < result.loss_lite - result.loss_keras < high
+    assert f"the loss is {result.loss_lite:.3f} nats where the model has" in result.lost
+    assert "95 % interval of the difference: +0." in result.lost
 
 
 @pytest.mark.parametrize("kind", ["float32", DYNAMIC_INT8])
 def test_nan_is_noticed(files, batches, change, kind):
     change(files[0].head.bias, np.full(files[0].head.bias.shape, np.nan))
     with pytest.raises(ParityError):
-        check_parity(TASK, files[0], files[1], batches, limit=100, kind=kind)
+        check_parity(TASK, files[0], files[1], batches, 100, kind, allow_loss=True)
 
 
 def test_a_file_whose_weights_were_zeroed_is_noticed(files, batches, tmp_path):

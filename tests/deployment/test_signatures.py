@@ -114,9 +114,10 @@ def test_compared_texts_are_parts_of_rows(batches):
     whole = compared_texts(TASK, batches, 100, (16,))
     parts = compared_texts(TASK, batches, 100, (5, 8, 16))
     assert len(whole) == len(parts) == 15
-    assert [label for _, label, _ in whole] == [label for _, label, _ in parts]
+    assert [(each.label, each.row) for each in whole] == [(each.label, each.row) for each in parts]
     sizes = []
-    for (inputs, _, _), (part, _, _) in zip(whole, parts, strict=True):
+    pairs = zip(whole, parts, strict=True)
+    for inputs, part in ((one.inputs, other.inputs) for one, other in pairs):
         own = inputs["input_ids"][inputs["attention_mask"] > 0]
         ids = part["input_ids"]
         assert (ids[0], ids[-1]) == (own[0], own[-1]) and part["attention_mask"].all()
@@ -128,8 +129,9 @@ def test_compared_texts_are_parts_of_rows(batches):
         sizes.append(len(ids))
     assert all(3 <= size <= 5 for size in sizes[::3])
     assert {size > 8 for size in sizes[2::3]} == {True, False}  # short rows stay short
-    rows = [tuple(inputs["input_ids"]) for inputs, _, _ in compared_texts(TASK, batches, 6, (16,))]
-    assert len(set(rows)) == 6  # every row before the second prediction of one
+    first = compared_texts(TASK, batches, 6, (16,))
+    assert [each.row for each in first] == [*range(6)]  # all before the second one of a row
+    assert len({tuple(each.inputs["input_ids"]) for each in first}) == 6
 
 
 def test_predictions_are_those_of_a_file_of_one_length(several, exports, tmp_path):

@@ -1,7 +1,9 @@
 """The folder that ships: all exported files of a model, written once every file has passed."""
 
+import dataclasses
+
 from tfdistill.deployment.latency import measure_latency
-from tfdistill.deployment.parity import FLOAT32, ParityError, check_parity, model_logits
+from tfdistill.deployment.parity import FLOAT32, ParityError, check_parity, model_predictions
 from tfdistill.deployment.saved_model import export_saved_model
 from tfdistill.deployment.signatures import as_lengths
 from tfdistill.deployment.tflite import DYNAMIC_INT8, export_tflite_files
@@ -10,12 +12,25 @@ from tfdistill.system.files import folder_aside
 FLOAT32_FILE, INT8_FILE, SAVED_MODEL = "student.tflite", "student_int8.tflite", "saved_model"
 LABELS_FILE = "labels.txt"  # a class or tag in each line, in the order of the logits
 # On held-out text, on which each file is compared with the model.
-PREDICTIONS = 512
-ROWS = 2000  # of examples with labels
+PREDICTIONS = 2000
+
+
+@dataclasses.dataclass(frozen=True)
+class BundleOptions:
+    """What a bundle holds.
+
+    Attributes:
+        lengths: tokens in a row, [CLS] and [SEP] included: a tuple of the lengths that the TFLite
+            files take, or the only one. The SavedModel has the longest.
+        allow_loss: whether a file ships that loses more than it may (see `check_parity`).
+    """
+
+    lengths: tuple | int
+    allow_loss: bool = False
 
 
 def export_bundle(
-    task, model, directory, lengths, tokenizer, batches, doing=lambda text: None, beside=None
+    task, model, directory, options, tokenizer, batches, doing=lambda text: None, beside=None
 ):
     """Writes both TFLite files, the SavedModel, the tokenizer and the labels of a model.
 
@@ -23,8 +38,7 @@ def export_bundle(
         task: the model's `Task`.
         model: a `Model` with a head.
         directory: folder to write; an existing one is replaced, once all files have passed.
-        lengths: tokens in a row, [CLS] and [SEP] included: a tuple of the lengths that the TFLite
-            files take, or the only one. The SavedModel has the longest.
+        options: `BundleOptions`.
         tokenizer: the model's `Tokenizer`.
         batches: what `Task.evaluation_batches` returned, to compare the files with the model (see
             `check_parity`) and to time them; iterated over twice.
@@ -35,29 +49,32 @@ def export_bundle(
     Returns:
         (facts, failure): dict of the TFLite files' names to dicts: `ParityResult.facts`, `bytes`,
         and `latency_ms`, the median of one text in a row of the longest length on one thread; the
-        last two also of `beside`; and the `ParityError` of an int8 file that costs too much, which
-        is then left out, or None.
+        last two also of `beside`; and the `ParityError` of a file that loses too much, which is
+        then left out, or None.
 
     Raises:
         ParityError: the float32 file does not predict what the model predicts.
         UserError: the model cannot be exported.
         OSError: a write failed.
     """
-    lengths = as_lengths(lengths)
+    lengths = as_lengths(options.lengths)
     length = lengths[-1]
-    batches = task.fixed_batches(batches, length, ROWS)
+    batches = task.fixed_batches(batches, length, PREDICTIONS)
     with folder_aside(directory) as aside:
         facts, failure = {}, None
-        files, logits = {FLOAT32_FILE: None, INT8_FILE: DYNAMIC_INT8}, None
+        files = {FLOAT32_FILE: None, INT8_FILE: DYNAMIC_INT8}
         doing(f"converting {' and '.join(files)}")
         export_tflite_files(model, {aside / name: files[name] for name in files}, lengths)
+        doing("predicting held-out texts")
+        reference = model_predictions(task, model, batches, PREDICTIONS, lengths)
         for name, quantize in files.items():
             kind, path = quantize or FLOAT32, aside / name
             doing(f"comparing {name} with the model")
-            if task.kind and logits is None:
-                logits = model_logits(model, batches)
             try:
-                parity = check_parity(task, model, path, batches, PREDICTIONS, kind, logits)
+                parity = check_parity(
+                    *(task, model, path, batches, PREDICTIONS, kind, reference),
+                    allow_loss=options.allow_loss,
+                )
             except ParityError as error:
                 if not quantize:
                     raise
@@ -77,3 +94,22 @@ def export_bundle(
         if model.head.labels:
             (aside / LABELS_FILE).write_text("\n".join(model.head.labels) + "\n", "utf-8")
     return facts, failure
+
+
+def warnings_of(task, facts):
+    """What must be known of files beside their numbers: an iterator of sentences.
+
+    Args:
+        task: the `Task`.
+        facts: of `export_bundle`.
+    """
+    positions = {fact["positions"] for fact in facts.values() if "positions" in fact}
+    if positions and min(positions) < task.file_predictions:
+        yield (
+            f"the files were compared with the model on only {min(positions):,} "
+            f"{task.words.predictions}, all that the held-out examples have: add examples, "
+            f"{task.file_predictions:,} say more"
+        )
+    for name, fact in facts.items():
+        if "lost" in fact:
+            yield f"{name}: {fact['lost']}; it ships all the same (`allow_loss`)"

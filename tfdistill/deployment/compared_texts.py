@@ -4,12 +4,33 @@ The rows of such tasks are full. A file of several lengths would only be asked f
 each text is a part of a row, and every length has its turn.
 """
 
+import dataclasses
 import itertools
+import tempfile
 
 import numpy as np
 
 ROWS = 32  # that the model runs on at once
 IN_ALL_LENGTHS = 50  # texts that run through every length that holds them
+
+
+@dataclasses.dataclass(frozen=True)
+class ComparedText:
+    """A prediction on which files are compared with their model.
+
+    Attributes:
+        inputs: dict of int arrays, the inputs of a text; see `Task.single_inputs`.
+        label: int, what is to be predicted.
+        of_one: index of the prediction in the logits of these inputs.
+        row: number of the row that the text is a part of.
+        logits: float32 (outputs,), what the model predicts; None before it was asked.
+    """
+
+    inputs: dict
+    label: int
+    of_one: tuple
+    row: int
+    logits: np.ndarray | None = None
 
 
 def compared_texts(task, batches, limit, lengths):
@@ -23,16 +44,18 @@ def compared_texts(task, batches, limit, lengths):
             as many tokens as each of them holds, in turn; the number is random, with a fixed seed.
 
     Returns:
-        list of (inputs, label, index of the prediction in the logits of these inputs); the inputs
-        are those of `Task.single_inputs`, of a part without padding.
+        list of `ComparedText`s; the inputs are those of a part without padding.
     """
     rows = []
     for batch in batches:
         of_row = {}
         for inputs, index, of_one in task.single_inputs(batch):
-            label = batch[task.labels][index]
-            of_row.setdefault(index[0], []).append((inputs, label, of_one))
-        rows += of_row.values()
+            found = inputs, batch[task.labels][index], of_one
+            of_row.setdefault(index[0], []).append(found)
+        rows += [
+            [ComparedText(*each, row=row) for each in own]
+            for row, own in enumerate(of_row.values(), len(rows))
+        ]
         if len(rows) >= limit:
             break
     in_turn = itertools.chain.from_iterable(itertools.zip_longest(*rows))
@@ -40,7 +63,10 @@ def compared_texts(task, batches, limit, lengths):
     if len(lengths) == 1:
         return chosen
     tokens = _tokens(lengths, len(chosen))
-    return [(task.part(each[0], n), *each[1:]) for each, n in zip(chosen, tokens, strict=True)]
+    return [
+        dataclasses.replace(each, inputs=task.part(each.inputs, n))
+        for each, n in zip(chosen, tokens, strict=True)
+    ]
 
 
 def _tokens(lengths, count):
@@ -51,32 +77,45 @@ def _tokens(lengths, count):
     return [int(generator.integers(low + 1, high + 1)) for low, high in turns]
 
 
-def with_model_logits(model, texts, lite):
-    """The texts with what their model says, a length after the other.
+def with_model_logits(model, texts, lengths):
+    """Adds what their model says to texts.
 
     Args:
         model: the `Model`.
-        texts: of `compared_texts`.
-        lite: the `LiteModel` of the file.
+        texts: list of `ComparedText`s without padding.
+        lengths: tuple of the lengths of the files' rows, ascending.
 
-    Yields:
-        (inputs with padding to the file's longest row, label, logits of the model, float32, and the
-        index of the prediction in the file's logits).
+    Returns:
+        list of `ComparedText`s, a length after the other, with padding to the longest row. Their
+        logits lie in a temporary file, as those of a large vocabulary take much memory.
     """
-    names = ("input_ids", "attention_mask", *model.head.extra_inputs)
-    padded = [
-        (_padded(inputs, lite.length, model.config.pad_token_id), *rest) for inputs, *rest in texts
-    ]
-    for length in lite.lengths:
-        own = [each for each in padded if lite.length_for(each[0]["attention_mask"]) == length]
-        for start in range(0, len(own), ROWS):
-            part = own[start : start + ROWS]
-            stacked = {name: np.stack([inputs[name] for inputs, *_ in part]) for name in names}
+    names, pad = ("input_ids", "attention_mask", *model.head.extra_inputs), lengths[-1]
+    texts = sorted(texts, key=lambda each: _fitting(each, lengths))
+    kept, found = None, []
+    for length, group in itertools.groupby(texts, lambda each: _fitting(each, lengths)):
+        for part in _parts(list(group), ROWS):
+            padded = [_padded(each.inputs, pad, model.config.pad_token_id) for each in part]
+            stacked = {name: np.stack([inputs[name] for inputs in padded]) for name in names}
             for name in ("input_ids", "attention_mask"):
                 stacked[name] = stacked[name][:, :length]
-            found = np.asarray(model(stacked)["logits"])
-            for (inputs, label, of_one), logits in zip(part, found, strict=True):
-                yield inputs, label, logits[of_one], of_one
+            logits = np.asarray(model(stacked)["logits"])
+            for each, inputs, own in zip(part, padded, logits, strict=True):
+                own = own[each.of_one]
+                if kept is None:
+                    shape = len(texts), *own.shape
+                    kept = np.memmap(tempfile.TemporaryFile(), np.float32, "w+", shape=shape)
+                kept[len(found)] = own
+                found.append(dataclasses.replace(each, inputs=inputs, logits=kept[len(found)]))
+    return found
+
+
+def _fitting(text, lengths):
+    tokens = len(text.inputs["input_ids"])
+    return next(length for length in lengths if length >= tokens)
+
+
+def _parts(items, size):
+    return [items[start : start + size] for start in range(0, len(items), size)]
 
 
 def _padded(inputs, length, pad_id):

@@ -140,18 +140,27 @@ def _files(task, export):
         "Keras model |"
     ]
     lines.append("|---|---|---:|---:|---:|---:|---:|")
+    before = next(iter(export.values()))
+    lines.append(f"| the Keras model | float32 | | | {_measures(task, before, 'keras')} | |")
     for name, facts in export.items():
         weights = "int8, a scale per row" if "int8" in name else "float32"
         lines.append(
             f"| `{name}` | {weights} | {facts['bytes'] / 1e6:.2f} | {facts['latency_ms']:.2f} "
-            f"| {facts['loss_lite']:.3f} | {metric.text({metric.key: facts[f'{metric.key}_lite']})}"
-            f"{metric.unit} "
+            f"| {_measures(task, facts, 'lite')} "
             f"| {facts['agreement']:.1%} of {facts['positions']:,} |"
         )
     lines += ["", f"Latency: {words.one_input}, in the longest row, median, LiteRT, 1 thread."]
     lines.append(f"Loss (nats) and {metric.name} are those of the file itself, for the")
     lines.append(f"{words.predictions} of held-out text that the last column counts.")
+    lines += [f"`{name}`: {facts['lost']}." for name, facts in export.items() if "lost" in facts]
     return "\n".join(lines)
+
+
+def _measures(task, facts, of):
+    """Two cells: loss and primary metric, of the "keras" model or of its "lite" file."""
+    key = task.primary.key
+    primary = task.primary.text({key: facts[f"{key}_{of}"]}) + task.primary.unit
+    return f"{facts[f'loss_{of}']:.3f} | {primary}"
 
 
 def _signatures(lite):

@@ -9,16 +9,19 @@ from tfdistill.deployment.compared_texts import (
     distance_of_lengths,
     with_model_logits,
 )
+from tfdistill.deployment.kept_quality import describe_loss, is_lost
 from tfdistill.deployment.lite_model import LiteModel
 from tfdistill.deployment.tflite import DYNAMIC_INT8
 from tfdistill.system.errors import UserError
 from tfdistill.tasks.metrics import of_sums
-from tfdistill.training.paired_bootstrap import paired_errors
+from tfdistill.training.paired_bootstrap import RowSums, paired_errors
 
 FLOAT32 = "float32"
 FLOAT32_TOLERANCE = 1e-4  # of the largest logit
+FINITE = float(np.finfo(np.float32).max)
 # The sums of attention may round otherwise, which may round an activation to another int8.
 BETWEEN_LENGTHS = {FLOAT32: FLOAT32_TOLERANCE, DYNAMIC_INT8: 0.05}
+PAIR = "lite", "keras"  # of which the interval is
 TOKEN_INPUTS = "input_ids", "attention_mask", "token_type_ids"
 
 
@@ -37,10 +40,11 @@ class ParityResult:
         primary_keras, primary_lite: the task's primary metric.
         agreement: share of predictions that are equal; of vectors, their mean cosine.
         positions: number of predictions that were compared.
-        standard_error: of the difference of the primary metric, paired, for tasks whose examples
-            have labels; else None.
+        interval: [low, high], the paired 95 % interval of the difference, the file's minus the
+            model's, of `Task.file_metric`; None for a single text.
         between_lengths: largest distance between the logits of a text by two lengths of the file;
             None for a file of one length.
+        lost: what the file loses, if that is too much (see `is_lost`); else "".
     """
 
     max_abs_difference: float
@@ -51,8 +55,15 @@ class ParityResult:
     primary_lite: float
     agreement: float
     positions: int
-    standard_error: float | None = None
+    interval: list | None = None
     between_lengths: float | None = None
+    lost: str = ""
+
+    def values(self, task):
+        """The model's and the file's value of `Task.file_metric`: a pair of floats."""
+        if task.file_metric.key == "loss":
+            return self.loss_keras, self.loss_lite
+        return self.primary_keras, self.primary_lite
 
     def facts(self, primary):
         """The result for metrics.json: a dict.
@@ -63,60 +74,89 @@ class ParityResult:
         return {
             name.replace("primary", primary): value
             for name, value in dataclasses.asdict(self).items()
-            if value is not None
+            if value not in (None, "")
         }
 
 
-def check_parity(task, model, tflite_path, batches, limit, kind=FLOAT32, logits=None):
+def check_parity(task, model, path, batches, limit, kind=FLOAT32, reference=None, allow_loss=False):
     """Compares an exported file with its model on held-out examples.
 
     Args:
         task: the model's `Task`.
         model: the `Model` that was exported.
-        tflite_path: the file.
+        path: the file.
         batches: iterable of the task's evaluation batches with rows of the file's longest length;
             for tasks whose examples have labels, what `Task.fixed_batches` returned. Each text runs
             in the shortest length that holds it, and 50 in all of these.
-        limit: largest number of predictions to compare; such tasks compare all.
-        kind: "float32": no logit may differ by more than 1e-4 of the largest one.
-            "dynamic_int8": the quality must be kept (`Task.keeps_quality`).
-        logits: what `model_logits` returned for the model and the batches, for tasks whose
-            examples have labels; None: they are computed.
+        limit: largest number of predictions to compare; tasks with labels compare all.
+        kind: the file's `quantize`, or "float32", for which no logit may differ by more than 1e-4
+            of the largest one. The metric must be kept by all (`is_lost`).
+        reference: what `model_predictions` returned for the model and the batches; None: they are
+            computed.
+        allow_loss: whether a file that loses too much is accepted, with `lost` in its result.
 
     Returns:
         A `ParityResult`.
 
     Raises:
-        ParityError: the file differs by more than that, or produces NaN or infinite values.
+        ParityError: the file differs or loses more than that, or produces NaN or infinite values.
         UserError: the file cannot be run, its length is not that of the batches, or the batches
             hold no label.
     """
-    if kind not in (FLOAT32, DYNAMIC_INT8):
-        raise ValueError(f"kind must be {FLOAT32!r} or {DYNAMIC_INT8!r}, not {kind!r}")
-    lite = LiteModel(tflite_path)
-    if task.kind:
-        for batch in batches:
-            _require_length(lite, batch)
-        logits = model_logits(model, batches) if logits is None else logits
-        result = _compare_metrics(task, logits, lite, batches)
-    else:
-        result = _compare_predictions(task, model, lite, batches, limit)
-    _require_parity(task, result, lite.path, kind)
+    if kind not in BETWEEN_LENGTHS:
+        raise ValueError(f"kind must be one of {', '.join(BETWEEN_LENGTHS)}, not {kind!r}")
+    lite = LiteModel(path)
+    if reference is None:
+        reference = model_predictions(task, model, batches, limit, lite.lengths)
+    compare = _compare_metrics if task.kind else _compare_predictions
+    result = compare(task, reference, lite, batches)
+    _require_same(result, lite.path, kind)
+    if is_lost(task.file_metric, *result.values(task), result.interval):
+        result = dataclasses.replace(result, lost=describe_loss(task, result))
+        if not allow_loss:
+            raise ParityError(
+                f"{lite.path.name}: {result.lost}: it was left out; ship another file, or export "
+                "again with `allow_loss`"
+            )
     return result
 
 
-def model_logits(model, batches):
-    """A model's logits, to compare several files of it with.
+def model_predictions(task, model, batches, limit, lengths):
+    """What a model says to held-out examples, to compare several files of it with.
 
     Args:
-        model: the `Model` of a task whose examples have labels.
-        batches: what `Task.fixed_batches` returned.
+        task: the model's `Task`.
+        model: the `Model`.
+        batches, limit: as for `check_parity`.
+        lengths: tuple of the lengths of the files' rows, ascending.
 
     Returns:
-        list of float32 arrays, one for each batch.
+        The `reference` of `check_parity`: a list of float32 arrays, the logits of each batch, for
+        tasks whose examples have labels; else a list of `ComparedText`s.
+
+    Raises:
+        UserError: the rows have another length, or nothing to predict.
     """
-    inputs = ({name: batch[name] for name in TOKEN_INPUTS if name in batch} for batch in batches)
-    return [np.asarray(model(each)["logits"], np.float32) for each in inputs]
+    batches = _of_length(batches, lengths[-1])
+    if task.kind:
+        names = TOKEN_INPUTS
+        inputs = ({name: batch[name] for name in names if name in batch} for batch in batches)
+        return [np.asarray(model(each)["logits"], np.float32) for each in inputs]
+    texts = compared_texts(task, batches, limit, lengths)
+    if not texts:
+        raise UserError("`corpus`: the held-out text has nothing to predict; use more text")
+    return with_model_logits(model, texts, lengths)
+
+
+def _of_length(batches, length):
+    for batch in batches:
+        found = batch["input_ids"].shape[1]
+        if found != length:
+            raise UserError(
+                f"the file takes rows of {length} tokens, the text has rows of {found}: repeat "
+                f"with `length`={length}"
+            )
+        yield batch
 
 
 def _compare_metrics(task, logits, lite, batches):
@@ -138,9 +178,7 @@ def _compare_metrics(task, logits, lite, batches):
         raise UserError("`test_data` has no examples to compare files on: add some")
     task = task.against(logits, batches)
     of_keras, of_lite = (_evaluate_logits(task, each, batches) for each in (logits, of_file))
-    metric, pair = task.primary, ("lite", "keras")
-    sums = {"keras": of_keras.sums, "lite": of_lite.sums}
-    errors = paired_errors(sums, [pair], of_sums(task.compared)).differences["-".join(pair)]
+    metric = task.primary
     return ParityResult(
         *largest.tolist(),
         of_keras.metrics["loss"],
@@ -149,7 +187,7 @@ def _compare_metrics(task, logits, lite, batches):
         of_lite.metrics[metric.key],
         task.file_agreement((of_lite, of_file), (of_keras, logits)),
         len(rows),
-        errors[metric.key]["standard_error"],
+        _interval(task, of_keras.sums, of_lite.sums),
         distance_of_lengths(lite, rows),
     )
 
@@ -167,30 +205,33 @@ def _evaluate_logits(task, logits, batches):
     return task.evaluate(score, batches, batches.source)
 
 
-def _compare_predictions(task, model, lite, batches, limit):
-    """Compares `limit` predictions, for texts of every length of the file: a `ParityResult`."""
-    texts = compared_texts(task, _of_length(lite, batches), limit, lite.lengths)
-    if not texts:
-        raise UserError("`corpus`: the held-out text has nothing to predict; use more text")
-    compared, rows = [], []
-    for inputs, label, keras, of_one in with_model_logits(model, texts, lite):
-        compared.append(_compare(task, keras, lite.logits(inputs)[of_one], label))
-        rows.append(inputs)
-    return _summarise(compared, distance_of_lengths(lite, rows))
+def _interval(task, keras, lite):
+    """The interval of `ParityResult`, of two `RowSums`."""
+    errors = paired_errors({"keras": keras, "lite": lite}, [PAIR], of_sums(task.compared))
+    return errors.intervals["-".join(PAIR)][task.file_metric.key]
 
 
-def _of_length(lite, batches):
-    for batch in batches:
-        _require_length(lite, batch)
-        yield batch
+def _compare_predictions(task, texts, lite, batches):
+    """Compares single predictions, for texts of every length of the file: a `ParityResult`."""
+    compared = [
+        _compare(task, each.logits, lite.logits(each.inputs)[each.of_one], each.label)
+        for each in texts
+    ]
+    columns = np.asarray(compared, np.float64).T  # (7, predictions)
+    _, rows = np.unique([each.row for each in texts], return_inverse=True)
 
+    def sums(loss, primary):
+        values = {"loss": columns[loss], task.primary.key: columns[primary]}
+        by_row = {name: np.bincount(rows, column) for name, column in values.items()}
+        return RowSums(by_row, np.bincount(rows))
 
-def _require_length(lite, batch):
-    if batch["input_ids"].shape[1] != lite.length:
-        raise UserError(
-            f"{lite.path} takes rows of {lite.length} tokens, the text has rows of "
-            f"{batch['input_ids'].shape[1]}: repeat with `length`={lite.length}"
-        )
+    return ParityResult(
+        *columns[:2].max(axis=1).tolist(),
+        *columns[2:].mean(axis=1).tolist(),
+        len(texts),
+        _interval(task, sums(2, 4), sums(3, 5)),
+        distance_of_lengths(lite, [each.inputs for each in texts]),
+    )
 
 
 def _compare(task, keras, lite, label):
@@ -208,14 +249,7 @@ def _compare(task, keras, lite, label):
     )
 
 
-def _summarise(compared, between_lengths):
-    columns = np.asarray(compared, np.float64).T  # (7, predictions)
-    largest = [float(column.max()) for column in columns[:2]]
-    means = [float(column.mean()) for column in columns[2:]]
-    return ParityResult(*largest, *means, positions=len(compared), between_lengths=between_lengths)
-
-
-def _require_parity(task, result, path, kind):
+def _require_same(result, path, kind):
     # NaN must fail: comparisons with it are False.
     apart = (result.between_lengths or 0.0) / result.largest_logit
     if not apart <= BETWEEN_LENGTHS[kind]:
@@ -224,22 +258,10 @@ def _require_parity(task, result, path, kind):
             f"{apart:.2g} of the largest logit (allowed: {BETWEEN_LENGTHS[kind]:g}): do not ship "
             "it, export it with one length"
         )
-    if kind == FLOAT32:
-        difference = result.max_abs_difference / result.largest_logit
-        if not difference <= FLOAT32_TOLERANCE:
-            raise ParityError(
-                f"{path.name} differs from its model by {difference:.2g} of the largest logit "
-                f"(allowed: {FLOAT32_TOLERANCE:g}): do not ship it, export again"
-            )
-    elif not task.keeps_quality(result):
-        metric = task.primary
-        keras, lite = (
-            metric.text({metric.key: value}) + metric.unit
-            for value in (result.primary_keras, result.primary_lite)
-        )
+    difference = result.max_abs_difference / result.largest_logit
+    allowed = FLOAT32_TOLERANCE if kind == FLOAT32 else FINITE
+    if not difference <= allowed:
         raise ParityError(
-            f"{path.name}: int8 changes the loss from {result.loss_keras:.4f} to "
-            f"{result.loss_lite:.4f} and {metric.name} from {keras} to {lite} (allowed: "
-            f"{task.words.int8_limit}), agreement {result.agreement:.1%}: it was deleted, ship the "
-            "float32 file"
+            f"{path.name} differs from its model by {difference:.2g} of the largest logit "
+            f"(allowed: {allowed:g}): do not ship it, export again"
         )

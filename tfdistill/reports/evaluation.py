@@ -29,22 +29,27 @@ def format_evaluation(task, result, sources):
     return "\n".join(lines)
 
 
-def format_exported_files(files):
+def format_exported_files(task, files):
     """Writes size, latency and parity of exported files.
 
     Args:
-        files: dict of file names to "bytes", "latency_ms", "agreement", "loss_lite", "loss_keras"
-            and "positions" (number of predictions).
+        task: the models' `Task`.
+        files: dict of file names to "bytes", "latency_ms", "agreement", "positions" (number of
+            predictions), and the metric that files must keep, such as "loss_lite" and "loss_keras".
 
     Returns:
         Lines of text.
     """
-    numbers = f"{'MB':>9}{'ms':>9}{'agreement':>11}{'loss':>9}{'Keras loss':>12}{'compared':>10}"
+    metric = task.file_metric
+    name, unit = metric.name, f" ({metric.unit})" if metric.unit else ""
+    numbers = f"{'MB':>9}{'ms':>9}{'agreement':>11}{'model':>9}{'file':>9}{'compared':>10}"
     lines = [f"{'file':<20}{numbers}"]
-    for name, fact in files.items():
+    for file, fact in files.items():
+        pair = (metric.text({metric.key: fact[f"{metric.key}_{of}"]}) for of in ("keras", "lite"))
         lines.append(
-            f"{name:<20}{fact['bytes'] / 1e6:>9.2f}{fact['latency_ms']:>9.2f}"
-            f"{fact['agreement']:>11.1%}{fact['loss_lite']:>9.4f}{fact['loss_keras']:>12.4f}"
+            f"{file:<20}{fact['bytes'] / 1e6:>9.2f}{fact['latency_ms']:>9.2f}"
+            f"{fact['agreement']:>11.1%}{''.join(f'{each:>9}' for each in pair)}"
             f"{fact['positions']:>10,}"
         )
+    lines.append(f"model, file: {name}{unit} of the Keras model and of the file itself")
     return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from html import escape
 
+from tfdistill.deployment.kept_quality import ALLOWED
 from tfdistill.distillation.losses import LOSSES
 from tfdistill.reports import plots
 from tfdistill.reports.labelled_section import labelled_sections
@@ -259,7 +260,11 @@ def _guesses(of, guesses):
 def _exports(task, export):
     if not export:
         return ""
-    words = task.words
+    words, metric = task.words, task.primary
+
+    def of_primary(facts, of):
+        return metric.text({metric.key: facts[f"{metric.key}_{of}"]})
+
     of_files = (
         ("file", "", lambda name, facts: name),
         ("size", "MB", lambda name, facts: f"{facts['bytes'] / 1e6:.2f}"),
@@ -269,8 +274,10 @@ def _exports(task, export):
             f"% of {words.predictions}",
             lambda name, facts: f"{100 * facts['agreement']:.1f}",
         ),
-        ("loss, Keras", "nats", lambda name, facts: f"{facts['loss_keras']:.4f}"),
-        ("loss, file", "nats", lambda name, facts: f"{facts['loss_lite']:.4f}"),
+        ("loss, Keras", task.loss_unit, lambda name, facts: f"{facts['loss_keras']:.4f}"),
+        ("loss, file", task.loss_unit, lambda name, facts: f"{facts['loss_lite']:.4f}"),
+        (f"{metric.name}, Keras", metric.unit, lambda name, facts: of_primary(facts, "keras")),
+        (f"{metric.name}, file", metric.unit, lambda name, facts: of_primary(facts, "lite")),
         (
             "largest difference",
             "of largest logit",
@@ -283,8 +290,11 @@ def _exports(task, export):
         for name, facts in export.items()
     ]
     return table([(name, unit) for name, unit, _ in of_files], rows) + note(
-        "Each TFLite file was run in LiteRT against the Keras model on held-out text. Allowed: "
-        f"float32 may differ by 1e-4 of the largest logit, int8 may have {words.int8_limit}."
+        "Each TFLite file was run in LiteRT against the Keras model on held-out text, every text "
+        "in the shortest row that holds it. Allowed: float32 may differ by 1e-4 of the largest "
+        f"logit, and the {task.file_metric.name} of a file may be {100 * ALLOWED:g} % worse than "
+        "the model's, or more if the 95 % interval of the difference includes 0."
+        + "".join(f" {name}: {facts['lost']}." for name, facts in export.items() if "lost" in facts)
     )
 
 

@@ -18,20 +18,20 @@ def export_model(config, console):
         console: a `Console`.
 
     Returns:
-        (facts, failure): "directory" and "files" for JSON; and the `ParityError` of an int8 file
-        that costs too much quality, or None.
+        (facts, failure): "directory" and "files" for JSON; and the `ParityError` of a file that
+        loses too much, or None.
 
     Raises:
         UserError: there is no such model or text, or files of a run would be replaced.
     """
     source = _source(config)
     check_pooling(config)
-    lengths = lengths_of(config.tflite_lengths, config.length)
+    options = bundle_options(config)
     from tfdistill.run.early_plan import open_task
 
     task, data = open_task(config)
     machine.for_looking(config)  # before anything imports TensorFlow
-    from tfdistill.deployment.bundle import export_bundle
+    from tfdistill.deployment.bundle import export_bundle, warnings_of
     from tfdistill.deployment.model_card import write_model_card
     from tfdistill.models.hugging_face.checkpoint import resolve_directory
     from tfdistill.reports.evaluation import format_exported_files
@@ -47,14 +47,30 @@ def export_model(config, console):
     require_fit(config, tokenizer, f"`model`={source}", model)
     _, batches = open_held_out(task, config, tokenizer, data, console)
     line = console.progress("export", None)
-    files, failure = export_bundle(task, model, run.export, lengths, tokenizer, batches, line.note)
+    files, failure = export_bundle(task, model, run.export, options, tokenizer, batches, line.note)
     measured = run.metrics.is_file() and not config.model
     metrics = read_metrics(run.metrics) if measured else None
     write_model_card(task, run.model_card, model.config, files, metrics)
     if lines := data_lines(task, data):
         console.say(lines)
-    console.say(f"{run.export}\n{format_exported_files(files)}")
+    console.say(f"{run.export}\n{format_exported_files(task, files)}")
+    console.warn(warnings_of(task, files))
     return {"directory": str(run.export), "files": files}, failure
+
+
+def bundle_options(config):
+    """The `BundleOptions` of settings.
+
+    Args:
+        config: a `RunConfig`.
+
+    Raises:
+        UserError: a setting has a wrong value.
+    """
+    from tfdistill.deployment.bundle import BundleOptions
+
+    lengths = lengths_of(config.tflite_lengths, config.length)
+    return BundleOptions(lengths, config.allow_loss)
 
 
 def _source(config):

@@ -4,7 +4,7 @@ import dataclasses
 from typing import Annotated
 
 from tfdistill.settings.settings import Settings
-from tfdistill.system.options import Option
+from tfdistill.system.options import NOTHING, Option
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,3 +23,12 @@ class Export(Settings):
             unit="tokens",
         ),
     ] = ""
+    allow_loss: Annotated[
+        bool,
+        Option(
+            "Keep exported files that lose more than 1 % of the student's value in the loss of "
+            "masked LM, or in the primary metric of a task with labels. Without it such a file is "
+            "left out, and the command ends with an error.",
+            effect=NOTHING,
+        ),
+    ] = False

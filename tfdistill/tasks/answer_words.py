@@ -53,7 +53,6 @@ WORDS = Words(
     chart_note="F1 of the words of the answers, by SQuAD's rules.",
     loss_note="Mean cross-entropy of the answers' first and last tokens, in nats; less is better.",
     one_input="one question with one window of its context",
-    int8_limit="1 point of F1 less, or one standard error of the difference",
     examples_note="Probabilities of the best answers.",
     card="A model for the phone that finds the answer to a question in a text.",
     output="two scores per token: first and last token of the answer",

@@ -46,7 +46,6 @@ WORDS = Words(
     chart_note="Rank correlation of cosines and scores.",
     loss_name="squared error",
     loss_note="Mean squared difference of cosines and scores; less is better.",
-    int8_limit="1 point of correlation less, or one standard error of the difference",
     examples_note="Cosines.",
     card="A sentence encoder for the phone: a vector for each text. Texts of like meaning have "
     "vectors with a high cosine.",

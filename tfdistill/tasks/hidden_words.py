@@ -44,7 +44,6 @@ WORDS = Words(
     "words may be hidden more often (setting mlm_smoothing); the validation loss is measured in "
     "the same way for all models.",
     one_input="one text with one [MASK]",
-    int8_limit="1 % more loss",
     examples="Hidden words",
     examples_note="Probabilities over the whole vocabulary; ## continues a word.",
     examples_panel="fill-mask",

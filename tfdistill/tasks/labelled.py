@@ -18,7 +18,7 @@ from tfdistill.data.labelled.encoded import LABELS, WEIGHTS
 from tfdistill.data.labelled.sources import encode_splits
 from tfdistill.tasks.label_heads import TaskWithHead
 from tfdistill.tasks.prepared import PreparedData
-from tfdistill.tasks.task import EXAMPLES, INT8_LOSS
+from tfdistill.tasks.task import EXAMPLES
 from tfdistill.tasks.task_data import CALIBRATION_BATCHES, CALIBRATION_ROWS
 
 INPUTS = "input_ids", "attention_mask", "token_type_ids"
@@ -75,7 +75,6 @@ class LabelledTask(TaskWithHead):
             "floor_score": f"the floor's {metric.name} is {{}}",
             "chart": metric.name + unit,
             "chart_note": f"{metric.name}, on the test split.",
-            "int8_limit": f"1 point of {metric.name} less, or one standard error of the difference",
         }
 
     # -- data
@@ -253,15 +252,6 @@ class LabelledTask(TaskWithHead):
     def single_inputs(self, batch):
         for row in np.flatnonzero(batch["attention_mask"].any(axis=1)):
             yield {name: batch[name][row] for name in INPUTS if name in batch}, (row,), ()
-
-    def keeps_quality(self, result):
-        """Whether an int8 file loses at most 1 point of the primary metric.
-
-        Or one standard error of the difference, if that is more.
-        """
-        gain = result.primary_lite - result.primary_keras
-        allowed = max(INT8_LOSS, result.standard_error or 0.0)
-        return (gain if self.primary.higher_is_better else -gain) >= -allowed
 
     # -- reports
 

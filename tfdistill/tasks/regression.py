@@ -34,7 +34,6 @@ WORDS = Words(
     chart_note="Correlation of the predicted numbers with the true ones.",
     loss_name="squared error",
     loss_note="Mean squared error; less is better.",
-    int8_limit="1 point of correlation less, or one standard error of the difference",
     examples_note="Predicted numbers.",
     card="A model for the phone that gives a text a number.",
     output="the number",

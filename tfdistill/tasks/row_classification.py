@@ -3,7 +3,7 @@
 import numpy as np
 
 from tfdistill.tasks.metrics import LOSS, share
-from tfdistill.tasks.task import EXAMPLES, INT8_LOSS, Task, softmax
+from tfdistill.tasks.task import EXAMPLES, Task, softmax
 from tfdistill.tasks.task_data import EVALUATION
 from tfdistill.tasks.words import Words
 
@@ -83,11 +83,6 @@ class RowClassification(Task):
         for row in np.flatnonzero(batch[self.weights] > 0):
             names = ("input_ids", "attention_mask")
             yield {name: batch[name][row] for name in names}, (row,), ()
-
-    def keeps_quality(self, result):
-        """Whether an int8 file loses at most 1 point of the primary metric."""
-        gain = result.primary_lite - result.primary_keras
-        return (gain if self.primary.higher_is_better else -gain) >= -INT8_LOSS
 
     def predict(self, predictor, text, top_k=5):
         """Returns a list of (class, probability) for one text, the likeliest first."""

@@ -42,7 +42,6 @@ WORDS = Words(
     chart_note="F1 of whole entities: type, first and last word.",
     loss_note="Mean cross-entropy of the words' tags, in nats; less is better.",
     one_input="one sentence",
-    int8_limit="1 point of entity F1 less, or one standard error of the difference",
     examples_note="Entities, with the mean probability of their tags.",
     card="A tagger for the phone that finds entities in text.",
     output="one score per token and tag; a word has the tag of its first token",

@@ -9,7 +9,6 @@ from tfdistill.tasks.task_data import TaskData
 from tfdistill.tasks.task_models import TaskModels
 
 EXAMPLES = 6  # shown in reports
-INT8_LOSS = 0.01  # of the primary metric of an int8 file, compared with its model
 
 
 class Task(TaskData, TaskModels):
@@ -26,11 +25,14 @@ class Task(TaskData, TaskModels):
             start.
         words: `Words`.
         is_trained: whether a run can train models of the task.
+        file_predictions: held-out predictions that say enough about an exported file; with fewer,
+            a run tells so.
     """
 
     name, is_trained = "", True
     metrics = compared = ()
     primary = words = None
+    file_predictions = 500
     floor_key = "floor"
     same_start_key = "baseline_start"
 
@@ -194,13 +196,10 @@ class Task(TaskData, TaskModels):
         """
         return self.compare(file[0].predictions, model[0].predictions)["agreement"]
 
-    def keeps_quality(self, result):
-        """Whether an int8 file predicts well enough.
-
-        Args:
-            result: its `ParityResult`.
-        """
-        raise NotImplementedError
+    @property
+    def file_metric(self):
+        """The `Metric` that an exported file must keep: the primary one, or the loss."""
+        return self.primary
 
     def predict(self, predictor, text, top_k=5):
         """Predicts for one text.

@@ -47,7 +47,6 @@ class TextClassification(LabelledTask):
         "more than two classes, their mean (macro). Matthews: correlation of predicted and true "
         "classes. ECE: mean distance of confidence and accuracy (expected calibration error). "
         "agree: share with the teacher's class.",
-        int8_limit="1 point of accuracy less, or one standard error of the difference",
         code=CLASSIFY_BY_NAME,
     )
 

@@ -56,7 +56,6 @@ class Words:
         loss_name: the loss of the curves: "masked-LM loss".
         loss_note: note below the curves.
         one_input: what a latency is measured on: "one text with one [MASK]".
-        int8_limit: the quality that an int8 file may lose: "1 % more loss".
         examples: heading of the examples in the report.
         examples_note: note above the examples.
         examples_panel: name of TensorBoard's panel of examples.
@@ -83,7 +82,6 @@ class Words:
     loss_name: str = "cross-entropy"
     loss_note: str = "Mean cross-entropy of the true class, in nats; less is better."
     one_input: str = "one text"
-    int8_limit: str = "1 point of accuracy less"
     examples: str = "Examples"
     examples_note: str = "Probabilities of the likeliest classes."
     examples_panel: str = "examples"

@@ -38,8 +38,9 @@ class Errors(NamedTuple):
             fewer than two rows.
         differences: dict of "name-other" to dicts of metrics to {"value": the first model's minus
             the other's, "standard_error"}.
-        intervals: dict of models' names to dicts of metrics to [low, high], the middle 95 % of the
-            draws (percentile intervals: Efron and Tibshirani, 1993, chapter 13); None as above.
+        intervals: dict of models' names, and of "name-other" for their differences, to dicts of
+            metrics to [low, high], the middle 95 % of the draws (percentile intervals: Efron and
+            Tibshirani, 1993, chapter 13); None as above.
     """
 
     own: dict
@@ -77,13 +78,17 @@ def paired_errors(sums, pairs, of_sums=None):
     def difference(key):
         return {"value": values[key], "standard_error": errors[key]}
 
+    measured = {name: name for name in sums} | {"-".join(pair): pair for pair in pairs}
     return Errors(
         {name: {metric: errors[name, metric] for metric in metrics} for name in sums},
         {
             "-".join(pair): {metric: difference((pair, metric)) for metric in metrics}
             for pair in pairs
         },
-        {name: {metric: intervals[name, metric] for metric in metrics} for name in sums},
+        {
+            name: {metric: intervals[of, metric] for metric in metrics}
+            for name, of in measured.items()
+        },
     )
 
 

@@ -2,8 +2,8 @@
 
 import time
 
-from tfdistill.deployment.bundle import export_bundle
-from tfdistill.deployment.signatures import lengths_of
+from tfdistill.deployment.bundle import export_bundle, warnings_of
+from tfdistill.run.exported_model import bundle_options
 from tfdistill.run.stages.stage import Stage
 from tfdistill.run.teacher_files import teacher_files
 
@@ -14,7 +14,7 @@ class Export(Stage):
     name = "export"
 
     def run(self, context):
-        """Exports, checks and times; an int8 file that costs too much is left out.
+        """Exports, checks and times; a file that loses too much is left out.
 
         Raises:
             ParityError: the float32 file does not predict what the student predicts.
@@ -26,7 +26,7 @@ class Export(Stage):
                 context.task,
                 context.models.saved("student"),
                 context.directory.export,
-                lengths_of(context.config.tflite_lengths, context.config.length),
+                bundle_options(context.config),
                 context.tokenizer,
                 context.splits.test,
                 line.note,
@@ -39,5 +39,6 @@ class Export(Stage):
                     f"{facts['agreement']:.1%} of {facts['positions']:,} "
                     f"{context.task.words.predictions}"
                 )
-        context.console.warn(filter(None, [context.models.saved("student").head.note]))
+        note = context.models.saved("student").head.note
+        context.console.warn(filter(None, [note, *warnings_of(context.task, files)]))
         context.finish(self.name, started, files=files, failure=str(failure) if failure else "")
