@@ -5,6 +5,8 @@
 #   bash scripts/test.sh --parity    only the comparison with PyTorch (installs it; Linux gets its CUDA build
 #                                    unless pip is pointed at PyTorch's index of CPU builds)
 #   bash scripts/test.sh --slow      only the tests that train for minutes
+#   bash scripts/test.sh --web       only the page in a browser; needs Node.js, and installs packages of npm and, on
+#                                    Debian and Ubuntu, Chromium
 #
 #   bash scripts/test.sh --tensorflow=2.18 [--slow]
 #                                    the tests alone, on Linux with the versions of the macOS Metal set: in
@@ -36,7 +38,21 @@ case ${1:-} in
     shift
     prepare_environment test
     cd "$root"
-    exec "$python" -m pytest -m "slow and not parity" "${at_once[@]}" "$@"
+    exec "$python" -m pytest -m "slow and not parity and not web" "${at_once[@]}" "$@"
+    ;;
+  --web)
+    shift
+    prepare_environment test
+    cd "$root"
+    command -v npm >/dev/null || { echo "the page's tests need Node.js with npm: install them" >&2; exit 1; }
+    npm ci --ignore-scripts --no-audit --no-fund --prefix examples/web
+    npm install --ignore-scripts --no-audit --no-fund --no-package-lock --prefix tests/deployment/web
+    if ! command -v chromium chromium-browser google-chrome >/dev/null; then
+      command -v apt-get >/dev/null || { echo "the page's tests need Chromium: install it" >&2; exit 1; }
+      as_root=$([ "$(id -u)" = 0 ] || echo sudo)
+      $as_root apt-get update && $as_root apt-get install -y --no-install-recommends chromium
+    fi
+    exec "$python" -m pytest -m web "$@"
     ;;
 esac
 

@@ -7,6 +7,9 @@ It takes the student of the run in --output_dir, or any model with --model, and 
 model_card.md. The TFLite files take rows of several lengths (--tflite_lengths). The held-out text
 is the test split of --corpus in rows of --length tokens; for a run its own text and length unless
 others are given. With --json: {"directory", "files": {name: bytes, latency and parity}}.
+
+--web writes a page that runs the student in the browser, from the files of the run if there are any
+(examples/web/README.md); with --json, "web": {"directory", "files": {name: bytes}}.
 """
 
 import json
@@ -21,8 +24,8 @@ COMMAND = Command(
     __doc__,
     (
         *(Corpus, LabelledDataSettings, "task", "model", "length", "tflite_lengths"),
-        "allow_loss",
-        *("doc_stride", "max_answer_length", "pooling", "output_dir", "force", "device", "json"),
+        *("allow_loss", "web", "web_runtime", "doc_stride", "max_answer_length", "pooling"),
+        *("output_dir", "force", "device", "json"),
     ),
     help=HELP
     | {
@@ -43,9 +46,9 @@ def main():
 
 
 def _export(config):
-    from tfdistill.run.exported_model import export_model
+    from tfdistill.run.web_page import export
 
-    facts, failure = export_model(config, Console(json=config.json))
+    facts, failure = export(config, Console(json=config.json))
     if config.json:
         print(json.dumps(facts))
     if failure:

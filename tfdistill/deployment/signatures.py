@@ -168,18 +168,54 @@ def only(content, index):
         bytes of the file, of the same size: the first places of the lists of subgraphs and
         signatures name those that are left.
     """
+    changed = bytearray(content)
+    for place, value in changes_for_one(content, index).items():
+        struct.pack_into(_NUMBER, changed, place, value)
+    return bytes(changed)
+
+
+def changes_for_one(content, index):
+    """The changes of `only`.
+
+    Args:
+        content, index: as for `only`.
+
+    Returns:
+        dict of places in the file, in bytes, to the little-endian uint32 to write there.
+    """
     from ai_edge_litert import schema_py_generated as schema
 
-    changed = bytearray(content)
-    model = schema.Model.GetRootAsModel(changed, 0)
+    model, found = schema.Model.GetRootAsModel(content, 0), {}
     graph = model.SignatureDefs(index).SubgraphIndex()
     definition = model.SignatureDefs(index)._tab
     if place := definition.Offset(_SUBGRAPH_INDEX):  # else it is the default, the first
-        struct.pack_into(_NUMBER, changed, definition.Pos + place, 0)
+        found[definition.Pos + place] = 0
     for field, chosen in ((_SUBGRAPHS, graph), (_SIGNATURES, index)):
         first = model._tab.Vector(model._tab.Offset(field))
         step = 4 * chosen  # a place holds the distance from itself
-        (distance,) = struct.unpack_from(_NUMBER, changed, first + step)
-        struct.pack_into(_NUMBER, changed, first, distance + step)
-        struct.pack_into(_NUMBER, changed, first - 4, 1)
-    return bytes(changed)
+        (distance,) = struct.unpack_from(_NUMBER, content, first + step)
+        found[first] = distance + step
+        found[first - 4] = 1
+    return found
+
+
+def table_rows(content):
+    """The rows of the table of word embeddings: the largest of which a file gathers rows.
+
+    Args:
+        content: as for `read_signatures`.
+
+    Returns:
+        int; 0 for a file without.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.Model.GetRootAsModel(content, 0)
+    codes = [model.OperatorCodes(i).BuiltinCode() for i in range(model.OperatorCodesLength())]
+    graph, found = model.Subgraphs(0), 0
+    for operator in map(graph.Operators, range(graph.OperatorsLength())):
+        if codes[operator.OpcodeIndex()] == schema.BuiltinOperator.GATHER:
+            table = graph.Tensors(operator.Inputs(0))
+            if model.Buffers(table.Buffer()).DataLength():  # else it is computed
+                found = max(found, table.Shape(0))
+    return found

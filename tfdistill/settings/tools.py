@@ -82,6 +82,35 @@ class Prediction(Settings):
 
 
 @dataclasses.dataclass(frozen=True)
+class WebPage(Settings):
+    """Page"""
+
+    group = "web"
+
+    web: Annotated[
+        str,
+        Option(
+            "Folder to write: a page that runs the student in the browser, for any web server. It "
+            "takes the int8 file that is in export/ of `output_dir`, or the .tflite file `model`; "
+            "a model without files is exported first.",
+            path=PATH,
+            effect=NOTHING,
+            stored=False,
+            first=True,
+        ),
+    ] = ""
+    web_runtime: Annotated[
+        str,
+        Option(
+            "Folder in which `npm ci` installed the packages of the page; empty: npm fetches them.",
+            path=PATH,
+            effect=NOTHING,
+            stored=False,
+        ),
+    ] = ""
+
+
+@dataclasses.dataclass(frozen=True)
 class Doctor(Settings):
     """Checks"""
 

@@ -1,0 +1,58 @@
+// Keeps the files of the page, so that it works offline after the first visit.
+//
+// files.js is written with the page: `VERSION`, a hash of all files; `FILES`, their names; `SHELL`, the small ones that
+// every visit needs. The others are kept when they are used first, since no browser needs all of them. A changed file
+// changes the version: then a new cache is filled with the same files before the old one is deleted.
+
+importScripts("files.js");
+
+const OWN = `tfdistill ${self.registration.scope} `;
+const CACHE = OWN + VERSION;
+const ADDRESSES = new Set(FILES.map((name) => address(name)));
+
+function address(name) {
+  return new URL(name, self.registration.scope).href;
+}
+
+/** Asks the server, or the browser's own cache if the server says that it is current. */
+function current(url) {
+  return new Request(url, { cache: "no-cache" });
+}
+
+/** Caches of other versions of this page. */
+async function earlier() {
+  return (await caches.keys()).filter((name) => name.startsWith(OWN) && name !== CACHE);
+}
+
+async function install() {
+  const wanted = new Set(SHELL.map((name) => address(name)));
+  for (const name of await earlier()) {
+    for (const { url } of await (await caches.open(name)).keys()) {
+      if (ADDRESSES.has(url)) wanted.add(url);
+    }
+  }
+  await (await caches.open(CACHE)).addAll([...wanted].map(current));
+  await self.skipWaiting();
+}
+
+async function activate() {
+  for (const name of await earlier()) await caches.delete(name);
+  await self.clients.claim();
+}
+
+async function answer(event, url) {
+  const cache = await caches.open(CACHE);
+  const kept = await cache.match(url);
+  if (kept) return kept;
+  const found = await fetch(current(url));
+  if (found.ok) event.waitUntil(cache.put(url, found.clone()).catch(() => {})); // perhaps there is no room
+  return found;
+}
+
+self.addEventListener("install", (event) => event.waitUntil(install()));
+self.addEventListener("activate", (event) => event.waitUntil(activate()));
+self.addEventListener("fetch", (event) => {
+  const url = event.request.url.replace(/[?#].*$/, "");
+  const file = url === address("./") ? address("index.html") : url;
+  if (event.request.method === "GET" && ADDRESSES.has(file)) event.respondWith(answer(event, file));
+});

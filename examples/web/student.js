@@ -1,0 +1,106 @@
+// A student of tfdistill in the browser: its TFLite file, run by LiteRT, and its tokenizer.
+
+import { loadAndCompile, loadLiteRt, Tensor } from "@litertjs/core";
+import { WordPiece } from "./wordpiece.js";
+
+/** What a reader of the page can do something about; its message is one line. */
+export class PageError extends Error {}
+
+const AGAIN = "write the page again with tfdistill.export";
+const ROW_INPUTS = { input_ids: "ids", attention_mask: "mask", token_type_ids: "types" };
+
+export class Student {
+  /**
+   * Loads what `page.json` names.
+   *
+   * @param {object} page the content of `page.json`
+   * @returns {Promise<Student>}
+   */
+  static async open(page) {
+    const [content, vocabulary, runtime] = await Promise.all([
+      fetchWhole(page.model, "the file of the model"),
+      fetchWhole(page.vocabulary, "the vocabulary of this model"),
+      loadLiteRt("./runtime/wasm/").catch(() => {
+        throw new PageError("the runtime cannot be loaded: this browser is too old, or a file is missing");
+      }),
+    ]);
+    const words = new TextDecoder().decode(vocabulary).replace(/\n$/, "").split("\n");
+    return new Student(page, content, new WordPiece(words, page.tokenizer), runtime);
+  }
+
+  constructor(page, content, tokenizer, runtime) {
+    Object.assign(this, { page, content, tokenizer, runtime, compiled: new Map() });
+    this.lengths = Object.keys(page.lengths).map(Number).sort((a, b) => a - b);
+  }
+
+  /** The shortest length that holds a row. */
+  lengthFor(ids) {
+    const longest = this.lengths.at(-1);
+    if (ids.length > longest) {
+      throw new PageError(`The text has ${ids.length} tokens, the model takes ${longest}: shorten it.`);
+    }
+    return this.lengths.find((length) => length >= ids.length);
+  }
+
+  /**
+   * Runs the model on a row.
+   *
+   * @param {{ids: number[], types: number[]}} row
+   * @param {object} more further inputs: names to numbers, such as `masked_positions`
+   * @param {number} length tokens of the row with its padding; by default the shortest that holds it
+   * @returns {Promise<{logits: Float32Array, milliseconds: number}>}
+   */
+  async run(row, more = {}, length = this.lengthFor(row.ids)) {
+    const runner = await this.runnerFor(length);
+    const values = {
+      ids: Int32Array.from({ length }, (_, i) => row.ids[i] ?? this.page.tokenizer.pad),
+      mask: Int32Array.from({ length }, (_, i) => Number(i < row.ids.length)),
+      types: Int32Array.from({ length }, (_, i) => row.types[i] ?? 0),
+    };
+    const inputs = {};
+    let outputs = {};
+    const begin = performance.now();
+    try {
+      for (const { name } of runner.getInputDetails()) {
+        const value = values[ROW_INPUTS[name]] ?? Int32Array.of(more[name] ?? 0);
+        inputs[name] = new Tensor(value, [1, value.length]);
+      }
+      outputs = await runner.run(inputs);
+      const logits = Float32Array.from(outputs.logits.toTypedArray());
+      return { logits, milliseconds: performance.now() - begin };
+    } finally {
+      for (const tensor of [...Object.values(inputs), ...Object.values(outputs)]) tensor.delete();
+    }
+  }
+
+  /** The compiled signature of a length. It is compiled once, alone, so that others take no memory. */
+  async runnerFor(length) {
+    const { signature, changes } = this.page.lengths[length];
+    if (!this.compiled.has(length)) {
+      const content = this.content.slice();
+      const view = new DataView(content.buffer);
+      for (const [place, value] of changes) view.setUint32(place, value, true);
+      this.compiled.set(length, await loadAndCompile(content, { accelerator: "wasm" }));
+    }
+    return this.compiled.get(length).signatures[signature];
+  }
+}
+
+/** The bytes of a file, which must be those that the page was written with. */
+async function fetchWhole({ file, integrity }, what) {
+  let answer;
+  try {
+    answer = await fetch(file, { integrity });
+  } catch {
+    await forget(file);
+    throw new PageError(`${file} is damaged, or not ${what}, or the connection failed: ${AGAIN}`);
+  }
+  if (!answer.ok) throw new PageError(`${file} is missing: ${AGAIN}`);
+  return new Uint8Array(await answer.arrayBuffer());
+}
+
+/** Removes a file that the service worker kept, so that the next visit fetches it again. */
+async function forget(file) {
+  const names = globalThis.caches ? await caches.keys() : [];
+  for (const name of names) await (await caches.open(name)).delete(file);
+}

@@ -1,0 +1,46 @@
+// A browser for the tests: node browse.mjs CHROMIUM. Reads one JSON object per line, answers with one.
+//
+//   {"open": URL}         a new page at phone size; waits until it has loaded
+//   {"run": CODE}         the value of an async function's body in the page
+//   {"offline": BOOLEAN}  whether the network is gone
+//   {"screenshot": FILE, "scheme": "light" or "dark"}
+
+import readline from "node:readline";
+import puppeteer from "puppeteer-core";
+
+const PHONE = { width: 375, height: 667, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
+const browser = await puppeteer.launch({ executablePath: process.argv[2], args: ["--no-sandbox"] });
+let page;
+let offline = false;
+
+const commands = {
+  async open(url) {
+    await page?.close();
+    page = await browser.newPage();
+    await page.setViewport(PHONE);
+    await page.setOfflineMode(offline);
+    await page.goto(url, { waitUntil: "load" });
+  },
+  run: (code) => page.evaluate(`(async () => { ${code} })()`),
+  async offline(value) {
+    offline = value;
+    await page?.setOfflineMode(value);
+  },
+  async screenshot(path, { scheme }) {
+    await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+    await page.screenshot({ path });
+  },
+};
+
+for await (const line of readline.createInterface({ input: process.stdin })) {
+  const command = JSON.parse(line);
+  const [[name, value]] = Object.entries(command);
+  let answer;
+  try {
+    answer = { value: (await commands[name](value, command)) ?? null };
+  } catch (error) {
+    answer = { error: String(error.message) };
+  }
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
+}
+await browser.close();

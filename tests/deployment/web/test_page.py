@@ -1,0 +1,164 @@
+"""Pages as folders: what is in them, and what is refused."""
+
+import base64
+import hashlib
+import json
+import re
+import types
+from pathlib import Path
+
+import pytest
+
+from tfdistill.data.tokenizer import load_tokenizer
+from tfdistill.deployment import web_runtime
+from tfdistill.deployment.web_page import require_task, write_page
+from tfdistill.deployment.web_runtime import FILES, LOCK, SOURCE, runtime_files
+from tfdistill.system.errors import UserError
+
+LENGTH = 16
+
+
+@pytest.fixture
+def packages(tmp_path):
+    """A folder with files in the place of npm's packages, of the versions that are needed."""
+    folder = tmp_path / "packages"
+    for place, package in json.loads((SOURCE / LOCK).read_text())["packages"].items():
+        (folder / place).mkdir(parents=True, exist_ok=True)
+        (folder / place / "package.json").write_text(
+            json.dumps({"version": package.get("version")})
+        )
+    for name, place in FILES.items():
+        (folder / "node_modules" / place).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "node_modules" / place).write_text(name)
+    return folder
+
+
+@pytest.fixture
+def runtime(packages):
+    with runtime_files(str(packages)) as files:
+        yield files
+
+
+def integrity(path):
+    return f"sha256-{base64.b64encode(hashlib.sha256(path.read_bytes()).digest()).decode()}"
+
+
+def test_a_page(exports, tokenizer, runtime, tmp_path):
+    _, folder = exports["bert"]
+    output, file = tmp_path / "page", folder / "student_int8.tflite"
+    written = write_page(file, tokenizer, output, "Whales", runtime)
+    names = {str(path.relative_to(output)) for path in output.rglob("*") if path.is_file()}
+    assert written == {name: (output / name).stat().st_size for name in names}
+    page = json.loads((output / "page.json").read_text())
+    for key, name in {"model": "student_int8.tflite", "vocabulary": "vocab.txt"}.items():
+        assert page[key] == {
+            "file": name,
+            "bytes": written[name],
+            "integrity": integrity(output / name),
+        }
+    assert (page["title"], page["task"], page["labels"]) == ("Whales", "masked_lm", [])
+    assert page["lengths"] == {"16": {"signature": "serving_default", "changes": []}}
+    assert page["tokenizer"]["added"]["[MASK]"] == page["tokenizer"]["mask"] == 4
+    version, files, shell = map(read_constants(output).get, ("VERSION", "FILES", "SHELL"))
+    own = {"service_worker.js", "files.js", "runtime/LICENSE"}
+    assert set(files) == names - own and set(shell) < set(files)
+    assert {"page.json", "index.html", "runtime/core.js"} <= set(shell)
+    assert not {"vocab.txt", "student_int8.tflite"} & set(shell)
+    # All that the files of the source name is there.
+    for source in output.glob("*.js"):
+        for name in re.findall(r'from "\./([\w.]+)"', source.read_text()):
+            assert name in files
+    # Another title is another version; the page that is there is replaced.
+    (output / "old.txt").write_text("")
+    write_page(file, tokenizer, output, "Ships", runtime)
+    assert read_constants(output)["VERSION"] != version and not (output / "old.txt").exists()
+
+
+def read_constants(folder):
+    lines = re.findall(r"const (\w+) = (.*);", (folder / "files.js").read_text())
+    return {name: json.loads(value) for name, value in lines}
+
+
+@pytest.mark.parametrize("kind", ["bert", "distilbert"])
+@pytest.mark.parametrize("file", ["student.tflite", "student_int8.tflite"])
+def test_another_vocabulary_is_refused(exports, vocabulary, kind, file, runtime, tmp_path):
+    _, folder = exports[kind]
+    (tmp_path / "vocab.txt").write_text("\n".join([*vocabulary, "one_more"]) + "\n")
+    with pytest.raises(UserError, match=rf"121 tokens, but .*{file} has 120.*vocabularies differ"):
+        write_page(folder / file, load_tokenizer(str(tmp_path)), tmp_path / "page", "", runtime)
+    assert not (tmp_path / "page").exists()
+
+
+def test_a_folder_with_other_files_is_kept(exports, tokenizer, runtime, tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(UserError, match="other files than a page: name a new folder"):
+        write_page(exports["bert"][1] / "student.tflite", tokenizer, tmp_path, "", runtime)
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("task", ["question_answering", None])
+def test_other_tasks_are_refused(task):
+    metadata = {"task": task} if task else {}
+    model = types.SimpleNamespace(metadata=metadata, input_names={"input_ids"}, path="x.tflite")
+    with pytest.raises(UserError, match="no answers for x.tflite.*leave web out"):
+        require_task(model)
+
+
+def refused(folder, words):
+    with pytest.raises(UserError, match=words), runtime_files(folder):
+        pass
+
+
+def test_the_runtime_is_checked(packages):
+    with runtime_files(packages / "node_modules") as files:
+        assert all(path.read_text() == name for name, path in files.items())
+    core = packages / "node_modules" / "@litertjs" / "core"
+    (core / "dist" / "index.js").unlink()
+    refused(packages, "index.js is missing: run `npm ci`")
+    (core / "package.json").write_text('{"version": "2.0.0"}')
+    refused(packages, "core 2.5.3 is needed.* has 2.0.0")
+    refused("nowhere", "core 2.5.3 is needed, nowhere/node_modules has none")
+
+
+def test_npm_is_needed_and_may_fail(monkeypatch, tmp_path):
+    for name in ("package.json", LOCK):
+        (tmp_path / name).write_text((SOURCE / name).read_text())
+    monkeypatch.setattr(web_runtime, "SOURCE", tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    refused("", "npm of Node.js.*set web_runtime")
+    npm = tmp_path / "npm"
+    npm.write_text("#!/bin/sh\necho npm error code ENOTFOUND >&2\nexit 1\n")
+    npm.chmod(0o755)
+    with pytest.raises(UserError, match=r"\(code ENOTFOUND\)") as error, runtime_files():
+        pass
+    assert "\n" not in str(error.value)
+
+
+def test_the_export_command(exports, packages, run_command, tmp_path, capsys):
+    _, folder = exports["distilbert"]
+    page, run = tmp_path / "page", tmp_path / "mine"
+    run.mkdir()
+    (run / "export").symlink_to(folder)
+    flags = f"--web={page}", f"--web_runtime={packages}", "--json"
+    assert run_command("export", f"--output_dir={run}", *flags) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found == {"web": {"directory": str(page), "files": found["web"]["files"]}}
+    assert found["web"]["files"]["student_int8.tflite"]
+    assert json.loads((page / "page.json").read_text())["title"]
+    assert run_command("export", f"--model={folder / 'student.tflite'}", *flags) == 0
+    assert (page / "student.tflite").is_file() and not (page / "student_int8.tflite").exists()
+    capsys.readouterr()
+    assert run_command("export", f"--model={tmp_path / 'gone.tflite'}", *flags) == 1
+    assert "gone.tflite: no such file" in capsys.readouterr().err
+    (run / "damaged.tflite").write_bytes((folder / "student.tflite").read_bytes()[:1000])
+    (run / "vocab.txt").write_bytes((folder / "vocab.txt").read_bytes())
+    assert run_command("export", f"--model={run / 'damaged.tflite'}", *flags) == 1
+    assert "damaged.tflite is no readable TFLite file" in capsys.readouterr().err
+    assert (page / "student.tflite").is_file()
+
+
+def test_the_source_of_the_page_is_part_of_the_package():
+    root = Path(__file__).resolve().parents[3]
+    assert SOURCE.resolve() == root / "examples" / "web"
+    packed = re.search(r"\n    deployment/web/(\S+)\n", (root / "setup.cfg").read_text())
+    assert packed[1] == "*" and (SOURCE / "LICENSE").read_text() == (root / "LICENSE").read_text()
