@@ -6,7 +6,7 @@ import { WordPiece } from "./wordpiece.js";
 /** What a reader of the page can do something about; its message is one line. */
 export class PageError extends Error {}
 
-const AGAIN = "write the page again with tfdistill.export";
+const AGAIN = "write it again with tfdistill.export";
 const ROW_INPUTS = { input_ids: "ids", attention_mask: "mask", token_type_ids: "types" };
 
 export class Student {
@@ -88,15 +88,12 @@ export class Student {
 
 /** The bytes of a file, which must be those that the page was written with. */
 async function fetchWhole({ file, integrity }, what) {
-  let answer;
   try {
-    answer = await fetch(file, { integrity });
+    return new Uint8Array(await (await fetch(file, { integrity })).arrayBuffer());
   } catch {
     await forget(file);
-    throw new PageError(`${file} is damaged, or not ${what}, or the connection failed: ${AGAIN}`);
+    throw new PageError(`${file} is missing, damaged or not ${what}: load the page again, or ${AGAIN}`);
   }
-  if (!answer.ok) throw new PageError(`${file} is missing: ${AGAIN}`);
-  return new Uint8Array(await answer.arrayBuffer());
 }
 
 /** Removes a file that the service worker kept, so that the next visit fetches it again. */

@@ -1,30 +1,31 @@
-// A browser for the tests: node browse.mjs CHROMIUM. Reads one JSON object per line, answers with one.
+// A browser for tests and measurements: node browse.mjs CHROMIUM. Reads one JSON object per line, answers with one.
 //
 //   {"open": URL}         a new page at phone size; waits until it has loaded
 //   {"run": CODE}         the value of an async function's body in the page
-//   {"offline": BOOLEAN}  whether the network is gone
+//   {"seconds": true}     CPU time of the page's main thread
 //   {"screenshot": FILE, "scheme": "light" or "dark"}
 
 import readline from "node:readline";
 import puppeteer from "puppeteer-core";
 
 const PHONE = { width: 375, height: 667, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
-const browser = await puppeteer.launch({ executablePath: process.argv[2], args: ["--no-sandbox"] });
+const browser = await puppeteer.launch({ executablePath: process.argv[2], args: ["--no-sandbox"], protocolTimeout: 0 });
 let page;
-let offline = false;
+let session;
 
 const commands = {
   async open(url) {
     await page?.close();
     page = await browser.newPage();
+    session = await page.createCDPSession();
+    await session.send("Performance.enable", { timeDomain: "threadTicks" });
     await page.setViewport(PHONE);
-    await page.setOfflineMode(offline);
     await page.goto(url, { waitUntil: "load" });
   },
   run: (code) => page.evaluate(`(async () => { ${code} })()`),
-  async offline(value) {
-    offline = value;
-    await page?.setOfflineMode(value);
+  async seconds() {
+    const { metrics } = await session.send("Performance.getMetrics");
+    return metrics.find(({ name }) => name === "ThreadTime").value;
   },
   async screenshot(path, { scheme }) {
     await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
