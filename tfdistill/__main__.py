@@ -11,7 +11,17 @@ from tfdistill.command_line import flagfile
 from tfdistill.command_line.cli import exit_code_of
 from tfdistill.system.errors import UserError
 
-COMMANDS = ("train", "prepare", "evaluate", "export", "compare", "predict", "fill_mask", "doctor")
+COMMANDS = (
+    "train",
+    "prepare",
+    "evaluate",
+    "export",
+    "compare",
+    "experiment",
+    "predict",
+    "fill_mask",
+    "doctor",
+)
 
 
 def main():

@@ -43,7 +43,9 @@ def train_model(config, stop_after=None):
         raise UserError(f"train_model takes a tfdistill.RunConfig, not {type(config).__name__}")
     from tfdistill.run.job import MainJob
 
-    metrics, failure = MainJob(config, Console(flags=False)).run(stop_after)
+    metrics, failure = MainJob(config, Console(flags=False)).run(
+        stop_after or config.stop_after or None
+    )
     if failure:
         raise failure
     return metrics

@@ -14,7 +14,7 @@ from tfdistill.settings.run import Run
 from tfdistill.settings.settings import defaults_of, options_of, recipe_settings
 from tfdistill.settings.task import TaskChoice
 from tfdistill.settings.text import Corpus, Rows
-from tfdistill.settings.tools import Compare, Doctor, Model, Prediction, WebPage
+from tfdistill.settings.tools import Compare, Doctor, Experiment, Model, Prediction, WebPage
 
 RecipeOptions = recipe_settings(recipes.OPTIONS)
 _RECIPE = options_of(Distillation)["recipe"]
@@ -24,7 +24,8 @@ _RECIPE = dataclasses.replace(_RECIPE, help=_RECIPE.help.format(recipes=", ".joi
 # Fields are in the order of the bases, the last one first.
 @dataclasses.dataclass(frozen=True, init=False)
 class RunConfig(
-    *(Compare, Doctor, WebPage, Prediction, Model, Run, Export, Optimizer, RecipeOptions),
+    *(Compare, Experiment, Doctor, WebPage, Prediction, Model, Run, Export, Optimizer),
+    RecipeOptions,
     *(FineTuning, Distillation, Student, Teacher, Rows, Corpus, LabelledDataSettings, TaskChoice),
 ):
     """All settings of a command; the names of the fields are those of the flags.

@@ -35,7 +35,7 @@ def compare_folders(config, console):
     if not folders:
         raise UserError("no runs: name their folders, such as runs/a runs/b")
     once = {Path(folder).resolve(): folder for folder in folders}
-    runs = [_read_run(folder, type(config)()) for folder in once.values()]
+    runs = [read_run(folder, type(config)()) for folder in once.values()]
     options = options_of(config).items()
     without_effect = {name for name, option in options if option.effect in (NOTHING, SPEED)}
     comparison = compare_runs(runs, without_effect, config.target_loss)
@@ -45,8 +45,19 @@ def compare_folders(config, console):
     return {**comparison_page.comparison_json(comparison), "page": str(page)}
 
 
-def _read_run(folder, defaults):
-    """Reads a finished run as `reports.comparison` takes it."""
+def read_run(folder, defaults):
+    """Reads a finished run as `reports.comparison` takes it.
+
+    Args:
+        folder: its folder, a str.
+        defaults: a `RunConfig`, for settings that an older run lacks.
+
+    Returns:
+        dict, see `reports.comparison`.
+
+    Raises:
+        UserError: the folder holds no finished run, or a broken file.
+    """
     from tfdistill.run.directory import RunPaths
 
     run = RunPaths(folder)

@@ -22,6 +22,15 @@ class Run(Settings):
             "Start over: delete the run in `output_dir`.", effect=NOTHING, stored=False, first=True
         ),
     ] = False
+    stop_after: Annotated[
+        str,
+        Option(
+            "Stage after which the run ends, such as teacher or student; empty: all. The same "
+            "command without it goes on.",
+            effect=NOTHING,
+            stored=False,
+        ),
+    ] = ""
     log_interval: Annotated[
         int,
         Option("Steps between two logged points.", unit="steps", minimum=1, effect=NOTHING),

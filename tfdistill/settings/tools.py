@@ -139,6 +139,30 @@ class Doctor(Settings):
 
 
 @dataclasses.dataclass(frozen=True)
+class Experiment(Settings):
+    """Grid of runs"""
+
+    group = "experiment"
+
+    grid: Annotated[
+        str,
+        Option(
+            "JSON file that describes the runs; or give it as a plain argument.",
+            path=PATH,
+            effect=NOTHING,
+            stored=False,
+        ),
+    ] = ""
+    dry_run: Annotated[
+        bool,
+        Option(
+            "Only list the runs, with an estimate of the time left.", effect=NOTHING, stored=False
+        ),
+    ] = False
+    retry: Annotated[bool, Option("Make failed runs again.", effect=NOTHING, stored=False)] = False
+
+
+@dataclasses.dataclass(frozen=True)
 class Compare(Settings):
     """Comparison"""
 

@@ -61,6 +61,9 @@ def locked(path, wait=True, waiting=None):
         path: the file to lock; created if missing.
         wait: wait until the lock is free; else a held lock raises `BlockingIOError`.
         waiting: function without arguments, called before a wait.
+
+    Yields:
+        The open file; a child process that inherits it holds the lock, too.
     """
     with open(path, "ab") as file:
         try:
@@ -71,7 +74,7 @@ def locked(path, wait=True, waiting=None):
             if waiting:
                 waiting()
             fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        yield file
 
 
 @contextlib.contextmanager

@@ -1,0 +1,238 @@
+"""Grids: the runs that a file describes, and what is left of them after failures and stops."""
+
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tfdistill.command_line.console import Console
+from tfdistill.command_line.run_config import RunConfig
+from tfdistill.run import grid_job
+from tfdistill.run.directory import RunPaths
+from tfdistill.run.grid import read_grid
+from tfdistill.run.grid_job import DONE, FAILED, OPEN, GridJob
+from tfdistill.system.errors import UserError
+from tfdistill.system.files import locked, write_atomically
+from tfdistill.train import COMMAND
+
+BUNDLED = sorted((Path(__file__).parents[2] / "configs" / "experiments").glob("*.json"))
+GRID = {
+    "flags": {"length": 64, "dropout": 0.0},
+    "axes": {
+        "data": {"a": {"corpus": "{data_dir}/a.txt"}, "b": {"corpus": "{data_dir}/b.txt"}},
+        "recipe": {
+            "kd": {"recipe": "distilbert", "restrict_ce_to_mask": True},
+            "alone": {"recipe": "mlm", "teacher": "", "student_init": "random"},
+        },
+        "seed": [0, 1],
+    },
+    "tables": ["data"],
+    "shared": {
+        "teacher": {
+            "axes": ["data"],
+            "flags": {"teacher_steps": 30, "teacher": "{teacher}"},
+            "last_stage": "teacher",
+            "gives": {"teacher": "teacher"},
+        }
+    },
+    "leave_out": [{"data": "b", "recipe": "alone", "reason": "b has no text of its own"}],
+}
+
+
+ONE_RUN = {"axes": {"seed": [0]}, "tables": [], "shared": {}, "leave_out": []}
+
+
+@pytest.fixture
+def grid(tmp_path):
+    """A function of changes of `GRID` to the `Grid`."""
+
+    def read(**changes):
+        path = tmp_path / "grid.json"
+        path.write_text(json.dumps(GRID | changes))
+        return read_grid(path, tmp_path / "out", RunConfig(data_dir="texts", teacher="bert"))
+
+    return read
+
+
+def test_runs_have_the_flags_of_their_values(grid, tmp_path):
+    runs = {run.name: run for run in grid().runs}
+    assert list(runs) == [
+        *("a/kd/seed-0", "a/kd/seed-1", "a/alone/seed-0", "a/alone/seed-1"),
+        *("b/kd/seed-0", "b/kd/seed-1"),
+    ]
+    teacher = runs["a/kd/seed-1"].needs[0]
+    assert runs["a/kd/seed-1"].flags == {
+        **{"length": "64", "dropout": "0.0", "corpus": "texts/a.txt", "recipe": "distilbert"},
+        **{"restrict_ce_to_mask": "true", "seed": "1", "teacher": str(teacher.folder / "teacher")},
+    }
+    assert runs["a/kd/seed-1"].folder == tmp_path / "out/runs/a/kd/seed-1"
+    assert teacher.last_stage == "teacher" and teacher.name == "teacher/a"
+    assert teacher.flags["teacher"] == "bert" and "recipe" not in teacher.flags
+    assert teacher == runs["a/kd/seed-0"].needs[0] != runs["b/kd/seed-0"].needs[0]
+    assert not runs["a/alone/seed-0"].needs and runs["a/alone/seed-0"].flags["teacher"] == ""
+
+
+def test_a_shared_run_comes_first_and_is_named_by_its_flags(grid):
+    names = [run.name for run in grid().ordered()]
+    assert len(names) == len(set(names)) == 8
+    assert names.index("teacher/b") < names.index("b/kd/seed-0")
+    longer = {"teacher": GRID["shared"]["teacher"] | {"flags": {"teacher_steps": 60}}}
+    folders = [each.ordered()[0].folder.name for each in (grid(), grid(), grid(shared=longer))]
+    assert folders[0] == folders[1] != folders[2] and folders[0].startswith("teacher-a-")
+
+
+def test_tables_and_runs_that_are_left_out(grid):
+    found = grid()
+    assert {name: len(runs) for name, runs in found.by_table().items()} == {"a": 4, "b": 2}
+    reasons = dict(found.left_out)
+    assert reasons == dict.fromkeys(
+        ["b/alone/seed-0", "b/alone/seed-1"], "b has no text of its own"
+    )
+
+
+def test_what_an_axis_does_not_concern_runs_once(grid):
+    axes = {
+        "rate": {"0": {"layerdrop": 0.0}, "0.5": {"layerdrop": 0.5}},
+        "start": {
+            "first": {"student_init": "first"},
+            "random": {"student_init": "random", "independent_of": ["rate"]},
+        },
+    }
+    found = grid(axes=axes, tables=[], shared={}, leave_out=[])
+    assert [run.name for run in found.runs] == ["0/first", "random", "0.5/first"]
+    assert "layerdrop" not in found.runs[1].flags
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"axes": {}}, "axes"),
+        ({"axes": {"seed": 3}}, "'seed': a list"),
+        ({"axes": {"x": {"a/b": {}}}, "tables": []}, "names a folder"),
+        ({"flags": {"lenght": 3}}, "no flag 'lenght'"),
+        ({"flags": {"output_dir": "x"}}, "no flag 'output_dir'"),
+        ({"tables": ["size"]}, "tables: there is no axis 'size'"),
+        ({"axis": {}}, "unknown key 'axis'"),
+        ({"shared": {"teacher": {"axis": []}}}, "unknown key 'axis'"),
+        ({"leave_out": [{}]}, "no run is left"),
+    ],
+)
+def test_mistakes_are_named(grid, changes, message):
+    with pytest.raises(UserError, match=message):
+        grid(**changes)
+
+
+def test_a_missing_folder_of_data_is_named(tmp_path):
+    path = tmp_path / "grid.json"
+    path.write_text(json.dumps(GRID))
+    with pytest.raises(UserError, match="data_dir is needed"):
+        read_grid(path, tmp_path, RunConfig(teacher="bert"))
+    with pytest.raises(UserError, match=r"grid=.*none.json"):
+        read_grid(tmp_path / "none.json", tmp_path, RunConfig())
+    path.write_text("{")
+    with pytest.raises(UserError, match="is no JSON"):
+        read_grid(path, tmp_path, RunConfig())
+
+
+@pytest.mark.parametrize("path", BUNDLED, ids=lambda path: path.stem)
+def test_bundled_grids_describe_runs(path, tmp_path):
+    grid = read_grid(path, tmp_path, RunConfig(data_dir="data", teacher="bert"))
+    for run in grid.ordered():
+        config = COMMAND.config([f"--{name}={value}" for name, value in run.flags.items()])
+        assert config.seed == int(run.place["seed"].removeprefix("seed-"))
+    assert len(grid.runs) > 1 and "description" in json.loads(path.read_text())
+
+
+@pytest.fixture
+def job(grid, tmp_path):
+    """A function to a `GridJob` whose only run fails, for its text is missing; and that run."""
+    found = grid(**ONE_RUN, flags={"corpus": "none.txt"})
+    return lambda: (GridJob(found, tmp_path / "out", Console()), found.runs[0])
+
+
+def test_a_failed_run_is_kept_and_made_again_on_request(job, capsys):
+    job, run = job()
+    assert job.describe() == [
+        "seed-0: open, unknown time",
+        "1 of 1 runs to make",
+    ]
+    reason = job.make()["seed-0"]
+    assert "none.txt" in reason and job.state(run) == FAILED
+    assert "seed-0: failed" in capsys.readouterr().out
+    assert job.make() == {"seed-0": reason} and "failed" not in capsys.readouterr().out
+    job.make(retry=True)
+    assert "seed-0: failed" in capsys.readouterr().out
+
+
+def test_flags_that_changed_after_a_run_are_refused(job, grid, tmp_path):
+    found, run = job()
+    found.make()
+    again = grid(**ONE_RUN, flags={"corpus": "none.txt", "steps": 3})
+    changed = GridJob(again, tmp_path / "out", Console())
+    assert changed.state(run) == OPEN  # nothing was begun, and the change may be the cure
+    state = {"settings": {}, "done": {"prepare": {"seconds": 90.0}}}
+    write_atomically(RunPaths(run.folder).state, json.dumps(state))
+    with pytest.raises(UserError, match=r"was made with steps not set, and the grid has 3"):
+        GridJob(again, tmp_path / "out", Console())
+
+
+@pytest.mark.slow
+def test_a_stopped_grid_goes_on_and_gives_the_same_table(tiny_flags, tmp_path):
+    flags = dict(word.removeprefix("--").split("=", 1) for word in tiny_flags(baseline="none"))
+    content = {
+        "flags": flags,
+        "axes": {
+            "start": {"first": {"student_init": "first"}, "last": {"student_init": "last"}},
+            "seed": [0, 1],
+        },
+        "shared": {
+            "teacher": {"axes": ["seed"], "last_stage": "teacher", "gives": {"teacher": "teacher"}}
+        },
+    }
+    path = tmp_path / "tiny.json"
+    path.write_text(json.dumps(content))
+
+    def start(folder):
+        words = [sys.executable, "-m", "tfdistill.experiment", str(path), "--json"]
+        words.append(f"--output_dir={tmp_path / folder}")
+        return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    whole = json.loads(start("whole").communicate()[0])["tables"][""]
+    assert [(row["name"], len(row["runs"])) for row in whole["rows"]][:2] == [
+        ("start=first", 2),
+        ("start=last", 2),
+    ]
+    stopped = start("stopped")
+    for line in stopped.stderr:  # the second run has begun
+        if line.startswith("2/6"):
+            break
+    time.sleep(8)
+    stopped.send_signal(signal.SIGTERM)
+    assert stopped.wait() == 143 and "goes on" in stopped.stderr.read()
+    output, errors = start("stopped").communicate()
+    assert "5 of 6 runs to make" in errors
+    table = json.loads(output)["tables"][""]
+    losses = [[row["loss"] for row in each["rows"][:2]] for each in (whole, table)]
+    assert losses[0] == losses[1]
+
+
+def test_a_run_that_another_process_makes_is_left_to_it(job, tmp_path, monkeypatch):
+    job, run = job()
+    lock = tmp_path / "out/locks/runs/seed-0.lock"
+    lock.parent.mkdir(parents=True)
+
+    def finish(seconds):  # what the other process does while this one waits
+        holder.close()
+        state = {"settings": {}, "done": {"report": {"seconds": 90.0}}}
+        write_atomically(RunPaths(run.folder).state, json.dumps(state))
+
+    monkeypatch.setattr(grid_job.time, "sleep", finish)
+    holder = contextlib.ExitStack()
+    holder.enter_context(locked(lock))
+    assert job.state(run) == OPEN
+    assert job.make() == {} and job.state(run) == DONE and job.minutes(run) == 1.5

@@ -1,0 +1,244 @@
+"""Grids of runs: a JSON file of axes, flags and seeds, and the runs that it describes."""
+
+import dataclasses
+import hashlib
+import itertools
+import json
+import re
+from pathlib import Path
+
+from tfdistill.settings.flagfile import as_text
+from tfdistill.settings.settings import options_of
+from tfdistill.system.errors import UserError
+from tfdistill.system.paths import cure_of
+
+SEED = "seed"  # the axis over which tables have means
+INDEPENDENT = "independent_of"  # in the flags of a value: axes that do not concern it
+KEYS = frozenset({"description", "flags", "axes", "tables", "shared", "leave_out", "minutes"})
+SHARED_KEYS = frozenset({"axes", "flags", "last_stage", "gives"})
+PLACEHOLDERS = "data_dir", "teacher"
+RESERVED = frozenset({"output_dir", "force", "json", "stop_after"})
+_NAME = re.compile(r"[\w.+-]+( [\w.+-]+)*")
+
+
+@dataclasses.dataclass(frozen=True)
+class GridRun:
+    """One run of a grid.
+
+    Args:
+        name: the values of the axes, separated by slashes; also the path of its folder.
+        folder: `pathlib.Path` of the run.
+        flags: dict of its flags, as text.
+        place: dict of axes to the names of their values.
+        needs: tuple of the `GridRun`s whose files it takes.
+        last_stage: the stage after which it ends; "" for a whole run.
+    """
+
+    name: str
+    folder: Path
+    flags: dict
+    place: dict
+    needs: tuple = ()
+    last_stage: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Grid:
+    """The runs of a grid.
+
+    Args:
+        runs: list of the `GridRun`s of the tables.
+        tables: tuple of the axes with a table for each of their values.
+        left_out: list of (name, reason) of runs that are not made.
+        minutes: an estimate of one run's duration, until one is finished; None if there is none.
+    """
+
+    runs: list
+    tables: tuple
+    left_out: list
+    minutes: float | None
+
+    def ordered(self):
+        """All runs, each after those that it needs: list of `GridRun`s."""
+        found = {}
+        for run in self.runs:
+            for each in (*run.needs, run):
+                found.setdefault(each.folder, each)
+        return list(found.values())
+
+    def by_table(self):
+        """dict of the tables' names to lists of their `GridRun`s; one name is "" without axes."""
+        found = {}
+        for run in self.runs:
+            name = " ".join(run.place[axis] for axis in self.tables)
+            found.setdefault(name, []).append(run)
+        return found
+
+
+def read_grid(path, folder, config):
+    """Reads a grid.
+
+    Args:
+        path: its JSON file.
+        folder: `pathlib.Path` of all its runs.
+        config: a `RunConfig`: its `data_dir` and `teacher` replace {data_dir} and {teacher} in the
+            values of flags, and its fields are the flags that there are.
+
+    Returns:
+        A `Grid`.
+
+    Raises:
+        UserError: the file cannot be read, or describes no runs.
+    """
+    try:
+        content = json.loads(Path(path).read_text("utf-8"))
+    except OSError as error:
+        raise UserError(f"`grid`={path}: {error.strerror}: {cure_of(error)}") from None
+    except ValueError as error:
+        raise UserError(f"`grid`={path} is no JSON: {error}") from None
+    try:
+        return _Reader(content, folder, config).grid()
+    except _GridError as error:
+        raise UserError(f"`grid`={path}: {error}") from None
+
+
+class _GridError(Exception):
+    """What is wrong with the content of a file."""
+
+
+class _Reader:
+    """Turns the content of a file into a `Grid`."""
+
+    def __init__(self, content, folder, config):
+        _require_keys("the file", content, KEYS)
+        self._folder, self._config = folder, config
+        self._known = options_of(config).keys() - RESERVED
+        self._content = content
+        self._flags = self._texts("flags", content.get("flags", {}))
+        self._axes = {axis: self._axis(axis, values) for axis, values in self._given_axes()}
+        self._shared = content.get("shared", {})
+        for name, shared in self._shared.items():
+            _require_keys(f"shared {name!r}", shared, SHARED_KEYS)
+            self._require_axes(f"shared {name!r}", shared.get("axes", []))
+
+    def grid(self):
+        tables = tuple(self._content.get("tables", ()))
+        self._require_axes("tables", tables)
+        runs, left_out = {}, []
+        for values in itertools.product(*self._axes.values()):
+            place = self._place(dict(zip(self._axes, values, strict=True)))
+            name = "/".join(place.values())
+            if missing := [axis for axis in tables if axis not in place]:
+                raise _GridError(f"{name} is independent of {missing[0]!r}, an axis of `tables`")
+            if reason := self._reason(place):
+                left_out += [(name, reason)] * ((name, reason) not in left_out)
+            elif name not in runs:
+                runs[name] = self._run(name, place)
+        if not runs:
+            raise _GridError("no run is left")
+        return Grid(list(runs.values()), tables, left_out, self._content.get("minutes"))
+
+    def _given_axes(self):
+        axes = self._content.get("axes")
+        if not isinstance(axes, dict) or not axes or not all(axes.values()):
+            raise _GridError('"axes" is needed: names of axes with their values')
+        return axes.items()
+
+    def _axis(self, axis, values):
+        """dict of the names of an axis's values to their flags."""
+        if isinstance(values, list):  # of one flag
+            values = {f"{axis}-{as_text(value)}": {axis: value} for value in values}
+        if not isinstance(values, dict):
+            raise _GridError(f"axis {axis!r}: a list, or names with flags, is needed")
+        for name in values:
+            if not _NAME.fullmatch(name):
+                raise _GridError(f"{name!r} names a folder: use letters, digits and . + - _")
+        return {name: self._texts(name, flags) for name, flags in values.items()}
+
+    def _texts(self, where, flags):
+        """Flags with their values as text; {data_dir} and {teacher} are replaced."""
+        if not isinstance(flags, dict):
+            raise _GridError(f"{where!r}: names of flags with values are needed")
+        found = {}
+        for name, value in flags.items():
+            if name == INDEPENDENT:
+                self._independent(where, value)
+                found[name] = value
+                continue
+            if name not in self._known:
+                raise _GridError(f"{where!r}: there is no flag {name!r} for the runs of a grid")
+            found[name] = self._filled(as_text(value))
+        return found
+
+    def _filled(self, text):
+        for name in PLACEHOLDERS:
+            if (mark := f"{{{name}}}") in text:
+                if not (value := getattr(self._config, name)):
+                    raise UserError(f"`{name}` is needed: the grid's file refers to it")
+                text = text.replace(mark, value)
+        return text
+
+    def _independent(self, where, axes):
+        if not isinstance(axes, list) or set(axes) - self._content["axes"].keys():
+            raise _GridError(f"{where!r}: {INDEPENDENT!r} is a list of axes")
+
+    def _require_axes(self, where, axes):
+        for axis in axes:
+            if axis not in self._axes:
+                raise _GridError(f"{where}: there is no axis {axis!r}")
+
+    def _place(self, values):
+        """The values of a run, without the axes that do not concern it."""
+        unconcerned = set()
+        for axis, value in values.items():
+            unconcerned |= set(self._axes[axis][value].get(INDEPENDENT, ()))
+        return {axis: value for axis, value in values.items() if axis not in unconcerned}
+
+    def _reason(self, place):
+        for rule in self._content.get("leave_out", ()):
+            if {axis: value for axis, value in rule.items() if axis != "reason"}.items() <= (
+                place.items()
+            ):
+                return rule.get("reason", "left out")
+        return None
+
+    def _run(self, name, place):
+        own = self._flags_of(place)
+        needs, given = [], {}
+        for shared_name, shared in self._shared.items():
+            gives = shared.get("gives", {})
+            if set(shared.get("axes", ())) <= place.keys() and not gives.keys() <= own.keys():
+                made = self._shared_run(shared_name, shared, place)
+                needs.append(made)
+                given |= {flag: str(made.folder / file) for flag, file in gives.items()}
+        folder = self._folder / "runs" / name
+        return GridRun(name, folder, self._flags | given | own, place, tuple(needs))
+
+    def _flags_of(self, place):
+        """The flags that the values of axes bring."""
+        found = {}
+        for axis, value in place.items():
+            found |= self._axes[axis][value]
+        found.pop(INDEPENDENT, None)
+        return found
+
+    def _shared_run(self, name, shared, place):
+        """The run whose files several others take; its folder has the digest of its flags."""
+        place = {axis: place[axis] for axis in shared.get("axes", ())}
+        flags = self._flags | self._flags_of(place)
+        flags |= self._texts(f"shared {name}", shared.get("flags", {}))
+        last_stage = shared.get("last_stage", "")
+        words = json.dumps([flags, last_stage], sort_keys=True)
+        digest = hashlib.sha256(words.encode()).hexdigest()[:8]
+        full = "/".join([name, *place.values()])
+        folder = self._folder / "shared" / f"{full.replace('/', '-')}-{digest}"
+        return GridRun(full, folder, flags, place, last_stage=last_stage)
+
+
+def _require_keys(where, content, known):
+    if not isinstance(content, dict):
+        raise _GridError(f"{where}: an object is needed")
+    if unknown := sorted(content.keys() - known):
+        raise _GridError(
+            f"{where}: unknown key {unknown[0]!r}; there are {', '.join(sorted(known))}"
+        )
