@@ -1,5 +1,7 @@
 """A tiny vocabulary, tiny models with large weights, and held-out batches with edge cases."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from tfdistill.data.tokenizer import load_tokenizer
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 WORDS = "the a whale ship sea captain sank saw and of in storm men night old boat . , ##ing"
 LENGTH = 16
+SEVERAL = 6, 16
 
 
 @pytest.fixture(scope="session")
@@ -82,6 +85,23 @@ def exports(bert, distilbert, tokenizer, tmp_path_factory):
         export_tflite_files(model, {folder / name: files[name] for name in files}, LENGTH)
         made[model.config.model_type] = (model, folder)
     return made
+
+
+@pytest.fixture(scope="session")
+def several(bert, tokenizer, tmp_path_factory):
+    """A function of a file's name to its path: a file of two lengths, with the tokenizer."""
+    from tfdistill.deployment.tflite import DYNAMIC_INT8, export_tflite
+
+    folder = tmp_path_factory.mktemp("several")
+    tokenizer.save(folder)
+
+    @functools.cache
+    def make(name):
+        quantize = DYNAMIC_INT8 if name == "student_int8.tflite" else None
+        export_tflite(bert, folder / name, quantize, SEVERAL)
+        return folder / name
+
+    return make
 
 
 @pytest.fixture(scope="session")

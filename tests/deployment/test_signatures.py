@@ -1,6 +1,5 @@
 """TFLite files of several lengths: one signature for each, with the weights stored once."""
 
-import functools
 import shutil
 
 import numpy as np
@@ -12,7 +11,7 @@ from tfdistill.deployment.lite_model import LiteModel
 from tfdistill.deployment.parity import ParityError, check_parity
 from tfdistill.deployment.predictor import Predictor
 from tfdistill.deployment.signatures import as_lengths, lengths_of, names_of, usual_lengths
-from tfdistill.deployment.tflite import DYNAMIC_INT8, export_tflite
+from tfdistill.deployment.tflite import DYNAMIC_INT8
 from tfdistill.system.errors import UserError
 from tfdistill.tasks.masked_lm import MaskedLM
 
@@ -20,20 +19,6 @@ pytestmark = pytest.mark.tf218
 TASK = MaskedLM()
 LENGTHS = 6, 16
 FLOAT32, INT8 = "student.tflite", "student_int8.tflite"
-
-
-@pytest.fixture(scope="module")
-def several(bert, tokenizer, tmp_path_factory):
-    """A function of a file's name to its path: a file of several lengths, with the tokenizer."""
-    folder = tmp_path_factory.mktemp("several")
-    tokenizer.save(folder)
-
-    @functools.cache
-    def make(name):
-        export_tflite(bert, folder / name, DYNAMIC_INT8 if name == INT8 else None, LENGTHS)
-        return folder / name
-
-    return make
 
 
 @pytest.fixture(params=[pytest.param(FLOAT32, marks=pytest.mark.slow), INT8])

@@ -81,3 +81,12 @@ def test_units_for_bfloat16(tmp_path, words, has):
     if words is not None:
         file.write_text(f"model name : one\n{words}\n")
     assert hardware.has_bfloat16_units(file) == has
+
+
+def test_instruction_sets(tmp_path):
+    file = tmp_path / "cpuinfo"
+    file.write_text("flags : fpu sse avx avx2 avx512f avx512_vnni amx_bf16\n")
+    assert hardware.instruction_sets(file) == ("avx2", "avx512", "vnni", "bf16")
+    file.write_text("Features : fp asimd asimddp i8mm\n")
+    assert hardware.instruction_sets(file) == ("dotprod", "i8mm")
+    assert hardware.instruction_sets(tmp_path / "missing") == ()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tfdistill.system.errors import UserError
-from tfdistill.system.paths import require_file, require_folder, require_shards
+from tfdistill.system.paths import cache_folder, require_file, require_folder, require_shards
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -147,3 +147,13 @@ def test_names_that_the_terminal_cannot_show(tmp_path, name, encoding, shown):
     if named:
         assert b"--corpus='texts/caf\\udce9.txt' is not UTF-8: rename" in done.stderr
         assert done.stderr.count(b"\n") == 1
+
+
+def test_the_cache_folder(monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", "/elsewhere")
+    assert cache_folder() == Path("/elsewhere/tfdistill")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert cache_folder() == Path("/home/of/.cache/tfdistill")
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert cache_folder() == Path("/home/of/Library/Caches/tfdistill")

@@ -10,7 +10,7 @@ import numpy as np
 from tfdistill.data.labelled.encoded import EncodedExamples
 from tfdistill.data.labelled.encoding import encode_texts, encode_windows, encode_words
 from tfdistill.data.text_tokenizer import load_text_tokenizer
-from tfdistill.deployment import decoding
+from tfdistill.deployment import decoding, weight_cache
 from tfdistill.deployment.file_metadata import describe_head
 from tfdistill.deployment.lite_model import LiteModel
 from tfdistill.deployment.predictor import tokenizer_beside
@@ -84,7 +84,7 @@ class LabelPredictor:
 
     @classmethod
     def _open_tflite(cls, path, tokenizer):
-        model = LiteModel(path)
+        model = LiteModel(path, weights=weight_cache.usual_folder())
         if not model.metadata:
             raise UserError(
                 f"{path} does not say what its task is: use a file of a task with labels that "

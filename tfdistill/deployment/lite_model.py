@@ -7,11 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from tfdistill.deployment import weight_cache
 from tfdistill.deployment.file_metadata import read_metadata
 from tfdistill.deployment.signatures import EMBEDDING, LOGITS, only, read_signatures
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import refuse_lfs_pointer
 from tfdistill.system.quiet import quiet_native_output
+
+TOKEN_TYPES = "token_type_ids"
 
 
 class LiteModel:
@@ -22,6 +25,8 @@ class LiteModel:
     Args:
         path: the file.
         threads: CPU threads to run on.
+        weights: folder in which LiteRT's packed weights are kept (see `weight_cache`), so that a
+            file of several lengths loads faster and takes less memory; None: they are not kept.
 
     Attributes:
         lengths: tuple of the lengths of rows, ascending.
@@ -36,8 +41,8 @@ class LiteModel:
         UserError: the file is missing, damaged, or was not written by `export_tflite`.
     """
 
-    def __init__(self, path, threads=1):
-        self.path, self._threads = Path(path), threads
+    def __init__(self, path, threads=1, weights=None):
+        self.path, self._threads, self._weights = Path(path), threads, weights
         if not self.path.is_file():
             raise UserError(f"{path}: no such file; name a .tflite file")
         refuse_lfs_pointer(path)
@@ -78,18 +83,12 @@ class LiteModel:
         Raises:
             UserError: the row is too long or has too little padding, or LiteRT cannot run the file.
         """
-        inputs = {name: np.asarray(row, np.int32) for name, row in inputs.items()}
         length = length or self.length_for(inputs["attention_mask"])
-        types = inputs.pop("token_type_ids", np.zeros_like(inputs["input_ids"]))
-        if "token_type_ids" in self.input_names:
-            inputs["token_type_ids"] = types
-        shapes = self._signature(length).inputs
-        ends = {name: shape[1] for name, shape in shapes.items()}
-        rows = {name: row.reshape(1, -1)[:, : ends.get(name)] for name, row in inputs.items()}
+        rows = self.rows_of(inputs, length)
         try:
-            return {name: found[0] for name, found in self._runner(length)(**rows).items()}
+            return {name: found[0] for name, found in self._runner(length)(rows).items()}
         except (ValueError, RuntimeError) as error:
-            if "gather index" in str(error):
+            if "gather index" in "".join([str(error), *getattr(error, "__notes__", ())]):
                 raise UserError(
                     f"{self.path}: its vocabulary lacks a token of the text: set `tokenizer` to "
                     "the one that it was exported with"
@@ -97,6 +96,29 @@ class LiteModel:
             raise UserError(f"{self.path} does not run in LiteRT ({error}): export it again") from (
                 error
             )
+
+    def rows_of(self, inputs, length):
+        """What LiteRT is given for a text.
+
+        Args:
+            inputs: as for `run`.
+            length: one of `lengths`.
+
+        Returns:
+            dict of the inputs' names to int32 arrays of one row, (1, n).
+
+        Raises:
+            UserError: the file has no such length.
+        """
+        shapes = self.signature(length).inputs
+        given = {name: row for name, row in inputs.items() if name != TOKEN_TYPES}
+        if TOKEN_TYPES in shapes:
+            given[TOKEN_TYPES] = inputs.get(TOKEN_TYPES, np.zeros(shapes[TOKEN_TYPES], np.int32))
+        ends = {name: shape[1] for name, shape in shapes.items()}
+        return {
+            name: np.asarray(row, np.int32).reshape(1, -1)[:, : ends.get(name)]
+            for name, row in given.items()
+        }
 
     def length_for(self, attention_mask):
         """The shortest of `lengths` that holds a text.
@@ -117,24 +139,61 @@ class LiteModel:
             "shorten it"
         )
 
-    def _signature(self, length):
+    def signature(self, length):
+        """The `Signature` of one of `lengths`; a `UserError` for another."""
         if length not in self._signatures:
             known = ", ".join(map(str, self.lengths))
             raise UserError(f"{self.path} has no rows of {length} tokens, but of {known}")
         return self._signatures[length]
 
+    def prepare(self, length):
+        """Prepares a length before it is used first; for what it raises see `run`.
+
+        Args:
+            length: one of `lengths`.
+        """
+        self._runner(length)
+
     def _runner(self, length):
-        """The function that LiteRT runs for a length; prepared once."""
+        """The function that runs a length: of a dict of rows to one of outputs; prepared once."""
         if length not in self._runners:
-            signature = self._signature(length)
-            interpreter = self._whole
-            if len(self.lengths) > 1:
-                content = self._read(functools.partial(only, index=signature.index))
-                interpreter = self._open(model_content=content)
+            signature = self.signature(length)
             with self._readable(), quiet_native_output():
-                interpreter.allocate_tensors()
-                self._runners[length] = interpreter.get_signature_runner(signature.name)
+                self._runners[length] = (
+                    weight_cache.prepare(self._compiled, signature)
+                    if self._compiled
+                    else self._prepare(signature)
+                )
         return self._runners[length]
+
+    @functools.cached_property
+    def _compiled(self):
+        """The file with kept weights; None for one length, or where weights are not kept."""
+        if self._weights is None or len(self.lengths) == 1:
+            return None
+        return weight_cache.open_compiled(self.path, self._threads, self._weights)
+
+    def _prepare(self, signature):
+        interpreter = self._whole
+        if len(self.lengths) > 1:
+            content = self._read(functools.partial(only, index=signature.index))
+            interpreter = self._open(model_content=content)
+        interpreter.allocate_tensors()
+        runner = interpreter.get_signature_runner(signature.name)
+        inputs, outputs = (
+            {name: tensor["index"] for name, tensor in details.items()}
+            for details in (runner.get_input_details(), runner.get_output_details())
+        )
+
+        def run(rows):  # as the runner, which allocates the tensors again each time
+            if rows.keys() != inputs.keys():
+                raise ValueError(f"the inputs are not {sorted(inputs)}")
+            for name, row in rows.items():
+                interpreter.set_tensor(inputs[name], row)
+            interpreter.invoke()
+            return {name: interpreter.get_tensor(index) for name, index in outputs.items()}
+
+        return run
 
     def _open(self, **source):
         from ai_edge_litert.interpreter import Interpreter

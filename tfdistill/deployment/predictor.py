@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from tfdistill.data.tokenizer import load_tokenizer
+from tfdistill.deployment import weight_cache
 from tfdistill.deployment.lite_model import LiteModel
 from tfdistill.system.errors import UserError
 
@@ -56,7 +57,7 @@ class Predictor:
 
     @classmethod
     def _open_tflite(cls, path, task, tokenizer):
-        model = LiteModel(path)
+        model = LiteModel(path, weights=weight_cache.usual_folder())
         if missing := task.words.inputs.keys() - model.input_names:
             raise UserError(
                 f"{path} has no input {', '.join(sorted(missing))}: it was exported for another "

@@ -10,7 +10,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 from tfdistill import tasks
 from tfdistill.recipes.recipe_file import fingerprint
@@ -19,6 +18,7 @@ from tfdistill.settings.settings import options_of
 from tfdistill.system import hardware
 from tfdistill.system.files import write_atomically
 from tfdistill.system.options import SPEED, STEP
+from tfdistill.system.paths import cache_folder
 
 PATIENCE = 3600.0  # seconds; the check takes minutes unless the device hangs
 
@@ -50,7 +50,7 @@ def problem(config, console, candidate, machine=None, check=None):
     if labelled:
         facts["task"] = config.task
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
-    file = _cache() / f"{name.lower()}-{key}.json"
+    file = cache_folder() / f"{name.lower()}-{key}.json"
     if file.is_file():
         return json.loads(file.read_text())["problem"]
     console.say(
@@ -92,8 +92,3 @@ def run_check(command, patience=PATIENCE):
         last = (result.stderr.strip().splitlines() or [""])[-1]
         return f"its check ended with code {result.returncode}. {last}".strip(), False
     return json.loads(result.stdout.splitlines()[-1])["problem"], True
-
-
-def _cache():
-    """Folder of the stored results."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tfdistill"

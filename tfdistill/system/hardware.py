@@ -12,6 +12,15 @@ import sys
 from pathlib import Path
 
 SYSTEM, MACHINE = platform.system(), platform.machine()
+INSTRUCTION_SETS = {  # names in /proc/cpuinfo of those that decide how fast files run
+    "avx2": ("avx2",),
+    "avx512": ("avx512f",),
+    "vnni": ("avx_vnni", "avx512_vnni"),
+    "bf16": ("avx512_bf16", "amx_bf16", "bf16"),
+    "dotprod": ("asimddp",),
+    "i8mm": ("i8mm",),
+    "amx": ("amx_int8",),
+}
 PACKAGES = ("tensorflow", "tensorflow-metal", "tensorboard", "keras")
 
 
@@ -85,10 +94,19 @@ def has_bfloat16_units(cpuinfo="/proc/cpuinfo"):
     Args:
         cpuinfo: the file in which Linux lists the processor's features.
     """
+    return "bf16" in instruction_sets(cpuinfo)
+
+
+def instruction_sets(cpuinfo="/proc/cpuinfo"):
+    """Returns which of `INSTRUCTION_SETS` the processor has, a tuple; () on systems but Linux.
+
+    Args:
+        cpuinfo: as for `has_bfloat16_units`.
+    """
     with contextlib.suppress(OSError):
         words = set(Path(cpuinfo).read_text().split())
-        return not words.isdisjoint(("avx512_bf16", "amx_bf16", "bf16"))
-    return False
+        return tuple(n for n, found in INSTRUCTION_SETS.items() if not words.isdisjoint(found))
+    return ()
 
 
 def has_nvidia_driver():
@@ -104,6 +122,28 @@ def peak_memory_bytes():
             return int(found[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def resident_bytes():
+    """Returns the resident memory of this process, and of it what is no page of a file.
+
+    Returns:
+        (bytes, bytes); the second is None on systems but Linux.
+    """
+    with contextlib.suppress(OSError):
+        text = Path("/proc/self/status").read_text()
+        sizes = [re.search(rf"{name}:\s*(\d+) kB", text) for name in ("VmRSS", "RssAnon")]
+        if all(sizes):
+            return tuple(int(size[1]) * 1024 for size in sizes)
+    command = ["ps", "-o", "rss=", "-p", str(os.getpid())]
+    return int(subprocess.run(command, capture_output=True, text=True).stdout) * 1024, None
+
+
+def cores():
+    """Returns how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def versions():

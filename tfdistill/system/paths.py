@@ -4,6 +4,7 @@ import errno
 import glob
 import os
 import re
+import sys
 import tempfile
 from pathlib import Path
 
@@ -22,6 +23,15 @@ _CURES = {
 def cure_of(error):
     """Returns what the user can do about an `OSError`: str."""
     return _CURES.get(error.errno, "fix the path and repeat")
+
+
+def cache_folder():
+    """The user's folder of tfdistill for files that can be made again: a `Path`.
+
+    It lies in `XDG_CACHE_HOME` if that is set, else in ~/Library/Caches on macOS, else in ~/.cache.
+    """
+    usual = "Library/Caches" if sys.platform == "darwin" else ".cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / usual) / "tfdistill"
 
 
 def at_home(text, separator=None):

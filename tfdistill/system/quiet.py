@@ -1,5 +1,6 @@
 """Hides messages of native libraries on standard error, but not their errors."""
 
+import atexit
 import contextlib
 import os
 import re
@@ -49,6 +50,18 @@ def quiet_native_output(harmless=None):
             os.close(original)
             captured.seek(0)
             _pass_on(captured.read(), failure, harmless)
+
+
+def quiet_end():
+    """Drops what native libraries write to standard error when they end, after Python's own end."""
+    atexit.register(_drop_standard_error)
+
+
+def _drop_standard_error():
+    _flush()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, STANDARD_ERROR)
+    os.close(nowhere)
 
 
 def write_past_capture(text):
