@@ -18,6 +18,7 @@ COMMANDS = (
     "export",
     "compare",
     "experiment",
+    "benchmark",
     "predict",
     "fill_mask",
     "doctor",

@@ -14,7 +14,7 @@ import time
 
 import numpy as np
 
-from tfdistill.deployment.latency import LOWEST_IDS, TOKEN_INPUTS
+from tfdistill.deployment.latency import random_row
 from tfdistill.deployment.lite_model import LiteModel
 
 WARM_UP_RUNS = 5
@@ -28,14 +28,14 @@ def main():
     parser.add_argument("--runs", type=int, default=200)
     flags = parser.parse_args()
     models = [LiteModel(file) for file in flags.files]
-    row = text(models[0], flags.tokens, max(model.length for model in models))
+    row = random_row(max(models, key=lambda model: model.length), flags.tokens)
     found, seconds = [model.logits(row) for model in models], [[] for _ in models]
     for run in range(-WARM_UP_RUNS, flags.runs):
         for model, times in zip(models, seconds, strict=True):
-            started = time.process_time()
+            started = time.thread_time()
             model.logits(row)
             if run >= 0:
-                times.append(time.process_time() - started)
+                times.append(time.thread_time() - started)
     middle = [1000 * statistics.median(times) for times in seconds]
     for model, logits, milliseconds in zip(models, found, middle, strict=True):
         size, length = os.path.getsize(model.path) / 1e6, model.length_for(row["attention_mask"])
@@ -43,14 +43,6 @@ def main():
         apart = np.abs(logits[:end] - found[0][:end]).max()
         print(f"{size:8.2f} MB {length:5} tokens {milliseconds:8.2f} ms", end="")
         print(f" {middle[0] / milliseconds:6.2f} x   {apart:.1e}   {model.path}")
-
-
-def text(model, tokens, length):
-    """A text of random tokens with padding: a dict of the inputs of a file."""
-    mask = np.arange(length) < tokens
-    ids = np.random.default_rng(0).integers(0, LOWEST_IDS, length) * mask
-    further = {name: [tokens // 2] for name in model.input_names - TOKEN_INPUTS}
-    return further | {"input_ids": ids, "attention_mask": mask}
 
 
 if __name__ == "__main__":

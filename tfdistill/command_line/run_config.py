@@ -4,6 +4,7 @@ import dataclasses
 from typing import Annotated
 
 from tfdistill import recipes
+from tfdistill.settings.benchmark import Benchmark
 from tfdistill.settings.distillation import Distillation
 from tfdistill.settings.export import Export
 from tfdistill.settings.fine_tuning import FineTuning
@@ -24,7 +25,7 @@ _RECIPE = dataclasses.replace(_RECIPE, help=_RECIPE.help.format(recipes=", ".joi
 # Fields are in the order of the bases, the last one first.
 @dataclasses.dataclass(frozen=True, init=False)
 class RunConfig(
-    *(Compare, Experiment, Doctor, WebPage, Prediction, Model, Run, Export, Optimizer),
+    *(Benchmark, Compare, Experiment, Doctor, WebPage, Prediction, Model, Run, Export, Optimizer),
     RecipeOptions,
     *(FineTuning, Distillation, Student, Teacher, Rows, Corpus, LabelledDataSettings, TaskChoice),
 ):

@@ -1,6 +1,6 @@
 """Latency of exported files, which run in turn."""
 
-import statistics
+import dataclasses
 import time
 
 import numpy as np
@@ -10,13 +10,49 @@ from tfdistill.deployment.lite_model import LiteModel
 WARM_UP_RUNS = 5
 LOWEST_IDS = 100  # every vocabulary has these ids; which ids are read takes no time
 TOKEN_INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
+FIFTH, NINETY_FIFTH = 5, 95  # percentiles
+
+
+@dataclasses.dataclass
+class Times:
+    """Seconds of the runs of a function: `wall`, and `cpu` of all threads of the process."""
+
+    wall: list = dataclasses.field(default_factory=list)
+    cpu: list = dataclasses.field(default_factory=list)
+
+    def milliseconds(self):
+        """dict of `median_ms`, `p5_ms` and `p95_ms` of the clock, and the median `cpu_ms`."""
+        low, middle, high = np.percentile(self.wall, [FIFTH, 50, NINETY_FIFTH]) * 1000
+        cpu = 1000 * np.median(self.cpu)
+        found = {"median_ms": middle, "p5_ms": low, "p95_ms": high, "cpu_ms": cpu}
+        return {name: float(value) for name, value in found.items()}
+
+
+def times_in_turn(runs, rounds):
+    """Times functions, one call of each after the other, round after round.
+
+    Taking turns spreads the machine's other work over all, and the median ignores its spikes.
+
+    Args:
+        runs: dict of names to functions of the number of the round.
+        rounds: timed calls of each function; a few calls before are not timed.
+
+    Returns:
+        dict of the names to their `Times`.
+    """
+    times = {name: Times() for name in runs}
+    for number in range(-WARM_UP_RUNS, rounds):
+        for name, run in runs.items():
+            started, cpu_started = time.perf_counter(), time.process_time()
+            run(number)
+            if number >= 0:
+                times[name].cpu.append(time.process_time() - cpu_started)
+                times[name].wall.append(time.perf_counter() - started)
+    return times
 
 
 def measure_latency(paths, rows=(), runs=100, threads=1, open_file=LiteModel):
-    """Times the files in LiteRT, one run of each after the other, round after round.
-
-    Taking turns spreads the machine's other work over all files, and the median ignores its
-    spikes. A run goes from token ids to the logits of one prediction.
+    """Times the files in LiteRT in turn. A run goes from token ids to the logits of one prediction.
 
     Args:
         paths: dict of names to .tflite files.
@@ -33,21 +69,28 @@ def measure_latency(paths, rows=(), runs=100, threads=1, open_file=LiteModel):
     Raises:
         UserError: a file cannot be run.
     """
-    models = {name: open_file(path, threads) for name, path in paths.items()}
     known = [row | {"input_ids": np.asarray(row["input_ids"]) % LOWEST_IDS} for row in rows]
-    rows = {name: known or [_random_row(model)] for name, model in models.items()}
-    times = {name: [] for name in models}
-    for run in range(-WARM_UP_RUNS, runs):
-        for name, model in models.items():
-            row = rows[name][run % len(rows[name])]
-            started = time.perf_counter()
-            model.logits(row, model.length)
-            if run >= 0:
-                times[name].append(time.perf_counter() - started)
-    return {name: 1000 * statistics.median(seconds) for name, seconds in times.items()}
+
+    def run_of(path):
+        model = open_file(path, threads)
+        own = known or [random_row(model, model.length)]
+        return lambda number: model.logits(own[number % len(own)], model.length)
+
+    times = times_in_turn({name: run_of(path) for name, path in paths.items()}, runs)
+    return {name: found.milliseconds()["median_ms"] for name, found in times.items()}
 
 
-def _random_row(model):
-    ids = np.random.default_rng(0).integers(0, LOWEST_IDS, model.length)
-    row = {"input_ids": ids, "attention_mask": np.ones(model.length, np.int32)}
-    return {name: [model.length // 2] for name in model.input_names - TOKEN_INPUTS} | row
+def random_row(model, tokens):
+    """A text of random tokens.
+
+    Args:
+        model: a `LiteModel`.
+        tokens: in the text; the rest, up to the model's longest row, is padding.
+
+    Returns:
+        dict of inputs of `LiteModel.run`.
+    """
+    mask = (np.arange(model.length) < tokens).astype(np.int32)
+    ids = np.random.default_rng(0).integers(0, LOWEST_IDS, model.length) * mask
+    further = {name: [tokens // 2] for name in model.input_names - TOKEN_INPUTS}
+    return further | {"input_ids": ids, "attention_mask": mask}

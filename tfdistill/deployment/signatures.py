@@ -99,12 +99,15 @@ class Signature:
         name: its key.
         index: its place in the list of signatures.
         inputs, outputs: dicts of names to shapes, tuples of int.
+        tensors: dict of the names of the graph's input tensors to those of the inputs, in the
+            graph's order.
     """
 
     name: str
     index: int
     inputs: dict
     outputs: dict
+    tensors: dict
 
     @property
     def length(self):
@@ -145,7 +148,11 @@ def _signature(model, index):
 
     inputs = shapes(definition.Inputs, definition.InputsLength())
     outputs = shapes(definition.Outputs, definition.OutputsLength())
-    return Signature(definition.SignatureKey().decode(), index, inputs, outputs)
+    entries = [definition.Inputs(place) for place in range(definition.InputsLength())]
+    names = {entry.TensorIndex(): entry.Name().decode() for entry in entries}
+    places = [graph.Inputs(place) for place in range(graph.InputsLength())]
+    tensors = {graph.Tensors(each).Name().decode(): names[each] for each in places if each in names}
+    return Signature(definition.SignatureKey().decode(), index, inputs, outputs, tensors)
 
 
 def _is_known(signature):

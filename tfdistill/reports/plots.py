@@ -92,7 +92,7 @@ def loss_curves(curves, labels, task):
             axes.grid(axis="y")
         grid[0].legend()
 
-    return _svg(draw, 10, 3.6, f"{task.words.loss_name} by training step")
+    return as_svg(draw, 10, 3.6, f"{task.words.loss_name} by training step")
 
 
 def metric_curves(curves, labels, task):
@@ -122,7 +122,7 @@ def metric_curves(curves, labels, task):
         axes.grid(axis="y")
         axes.legend()
 
-    return _svg(draw, 10, 3.2, f"{metric.name} by training step")
+    return as_svg(draw, 10, 3.2, f"{metric.name} by training step")
 
 
 def reliability(points, labels):
@@ -146,7 +146,7 @@ def reliability(points, labels):
         axes.grid(axis="y")
         axes.legend()
 
-    return _svg(draw, 9, 3.2, "right predictions by confidence")
+    return as_svg(draw, 9, 3.2, "right predictions by confidence")
 
 
 def term_curves(curves, task):
@@ -179,7 +179,7 @@ def term_curves(curves, task):
             axes.set_ylim(bottom=0)
             axes.grid(axis="y")
 
-    return _svg(draw, 10, 2.6 * rows, "Terms of the distillation loss by training step")
+    return as_svg(draw, 10, 2.6 * rows, "Terms of the distillation loss by training step")
 
 
 def overlaid_curves(groups, task):
@@ -219,7 +219,7 @@ def overlaid_curves(groups, task):
         figure.legend(marks, names, loc="outside lower left", ncols=columns)
 
     height = 3.8 + 0.22 * -(-len(names) // columns)
-    return _svg(draw, 10, height, f"{task.words.loss_name} of the groups by training step")
+    return as_svg(draw, 10, height, f"{task.words.loss_name} of the groups by training step")
 
 
 def _draw_group(axes, lines, number):
@@ -288,7 +288,7 @@ def bars(panels):
             axes.set_xticks([])
             axes.spines[["bottom", "left"]].set_visible(False)
 
-    return _svg(draw, 10, 0.8 + 0.36 * tallest, "; ".join(title for title, _, _ in panels))
+    return as_svg(draw, 10, 0.8 + 0.36 * tallest, "; ".join(title for title, _, _ in panels))
 
 
 def _loss_title(task):
@@ -313,7 +313,17 @@ def _colour(name):
     return COLOURS.get(name.split("-")[0], SOFT)
 
 
-def _svg(draw, width, height, label):
+def as_svg(draw, width, height, label):
+    """Draws a plot.
+
+    Args:
+        draw: function of a `matplotlib.figure.Figure`.
+        width, height: inches.
+        label: what the plot shows, for readers who do not see it.
+
+    Returns:
+        An `<svg>` element.
+    """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 

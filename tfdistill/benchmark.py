@@ -1,0 +1,44 @@
+"""Times TFLite files on this machine, and prepares and reads the same for a phone.
+
+    python -m tfdistill.benchmark --output_dir=runs/mini
+    python -m tfdistill.benchmark --model=student_int8.tflite --references --plot=speed.svg
+    python -m tfdistill.benchmark --model=student_int8.tflite --phone=for_phone
+    python -m tfdistill.benchmark --read=phone.txt
+
+It times the files in export/ of the run in --output_dir and its teacher, or --model: a file or a
+folder. All run in turn, on one thread and on all, with texts of several lengths. --phone writes
+what a phone needs, and --read shows what came back. With --json: {"machine", "files", "times"}.
+"""
+
+from tfdistill.command_line.cli import Command
+from tfdistill.command_line.console import Console
+from tfdistill.settings.benchmark import Benchmark
+from tfdistill.system import strict_json
+
+COMMAND = Command(
+    __doc__,
+    (Benchmark, "model", "output_dir", "shards_dir", "json"),
+    help={
+        "model": "A .tflite file, or a folder of such files; empty: those of the run in "
+        "`output_dir`, and its teacher.",
+        "output_dir": "Run whose files are timed if `model` is empty.",
+        "shards_dir": "Folder in which files that are made for timing are kept.",
+    },
+)
+
+
+def main():
+    """Runs the command."""
+    COMMAND.run(_benchmark)
+
+
+def _benchmark(config):
+    from tfdistill.run.benchmark import benchmark_and_show
+
+    result = benchmark_and_show(config, Console(json=config.json))
+    if config.json:
+        print(strict_json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

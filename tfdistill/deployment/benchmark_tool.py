@@ -1,0 +1,161 @@
+"""LiteRT's benchmark tool on a phone: what it needs, and what it prints.
+
+`benchmark_model` fills integer inputs with random numbers unless it is given files, and random
+token ids may lie outside the vocabulary. The tool is described in "tools/benchmark" of TensorFlow
+Lite; without a signature it refuses files of several lengths.
+"""
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from tfdistill.deployment.latency import random_row
+from tfdistill.deployment.lite_model import LiteModel
+from tfdistill.system.errors import UserError
+
+TOOL = "benchmark_model"
+SCRIPT = "run.sh"
+ON_PHONE = "/data/local/tmp/tfdistill"
+THREADS = 1, 4
+RUNS = 50
+_NUMBER = r"([\d.]+(?:e[+-]?\d+)?)"
+_STATISTICS = re.compile(rf"\b(count|avg|p5|median|p95)={_NUMBER}")
+_SUMMARY = re.compile(
+    rf"Inference timings in us: Init: {_NUMBER}, First inference: {_NUMBER}, "
+    rf"Warmup \(avg\): {_NUMBER}, Inference \(avg\): {_NUMBER}"
+)
+_MEMORY = re.compile(rf"emory footprint.*\(MB\): init={_NUMBER} overall={_NUMBER}")
+_SIZE = re.compile(rf"input model file size \(MB\): {_NUMBER}")
+_FACTS = {
+    "file": re.compile(r"\bGraph: \[(.+)\]"),
+    "signature": re.compile(r"\bSignature to run: \[(.+)\]"),
+    "threads": re.compile(r"\bNum threads: \[(\d+)\]"),
+}
+
+
+def write_for_phone(paths, folder):
+    """Writes what the tool needs to time files on a phone.
+
+    Args:
+        paths: dict of names to .tflite files.
+        folder: `Path`; files in it with the same names are replaced.
+
+    Returns:
+        `Path` of the script that copies all to a phone and runs the tool there. `inputs/` has one
+        file for each input, of int32 numbers in little-endian order.
+
+    Raises:
+        UserError: a file cannot be read.
+    """
+    folder = Path(folder)
+    commands = []
+    for name, path in paths.items():
+        model = LiteModel(path)
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, folder / f"{name}.tflite")
+        for length in model.lengths:
+            values = _write_inputs(model, length, folder / "inputs" / name)
+            commands += [_command(name, model, length, values, threads) for threads in THREADS]
+    script = folder / SCRIPT
+    script.write_text("\n".join([*_BEFORE, *commands]) + "\n", "utf-8")
+    script.chmod(0o755)
+    return script
+
+
+_BEFORE = (
+    "#!/bin/sh",
+    "# Times the files of this folder on a phone: sh run.sh > phone.txt",
+    f"# Needs adb, a phone with USB debugging, and LiteRT's {TOOL} for its processor in this",
+    "# folder (https://ai.google.dev/edge/litert/models/measurement).",
+    "set -eu",
+    'cd "$(dirname "$0")"',
+    f"adb shell mkdir -p {ON_PHONE} >&2",
+    f"adb push {TOOL} *.tflite inputs {ON_PHONE} >&2",
+    f"adb shell chmod +x {ON_PHONE}/{TOOL} >&2",
+)
+
+
+def _write_inputs(model, length, folder):
+    """Writes the inputs of a full text: dict of their names to paths below the whole folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = {}
+    for name, row in model.rows_of(random_row(model, length), length).items():
+        file = folder / f"{name}_{length}.bin"
+        file.write_bytes(np.asarray(row, "<i4").tobytes())
+        written[name] = f"inputs/{folder.name}/{file.name}"
+    return written
+
+
+def _command(name, model, length, values, threads):
+    signature = model.signature(length)
+    names, shapes, files = [], [], []
+    for tensor, given in signature.tensors.items():  # the tool wants the graph's own order
+        names.append(tensor)
+        shapes.append(",".join(map(str, signature.inputs[given])))
+        files.append(f"{tensor.replace(':', '::')}:{ON_PHONE}/{values[given]}")
+    words = [
+        f"{ON_PHONE}/{TOOL}",
+        f"--graph={ON_PHONE}/{name}.tflite",
+        f"--signature_to_run_for={signature.name}",
+        f"--num_threads={threads}",
+        f"--num_runs={RUNS}",
+        f"--input_layer={','.join(names)}",
+        f"--input_layer_shape={':'.join(shapes)}",
+        f"--input_layer_value_files={','.join(files)}",
+    ]
+    return f"adb shell {shlex.quote(shlex.join(words))} 2>&1"
+
+
+def read_output(path):
+    """Reads what the tool printed, of one or more calls.
+
+    Args:
+        path: the file.
+
+    Returns:
+        list of dicts, one for each call: `file`, `signature` and `length` where they were printed,
+        `threads`, `megabytes`, `load_ms`, `first_ms`, `mean_ms`, and of newer tools `median_ms`,
+        `p5_ms` and `p95_ms`, `resident_mb` (what the tool's memory grew by).
+
+    Raises:
+        UserError: the file has no times of the tool.
+        OSError: it cannot be read.
+    """
+    found, facts, statistics = [], {}, {}
+    for line in Path(path).read_text("utf-8", errors="replace").splitlines():
+        for name, pattern in _FACTS.items():
+            if match := pattern.search(line):
+                if found and found[-1] is facts:  # the next call begins
+                    facts = {}
+                facts[name] = match[1]
+        if "count=" in line:  # the last such line before the summary is that of the timed runs
+            statistics = {name: float(value) for name, value in _STATISTICS.findall(line)}
+        if match := _SIZE.search(line):
+            facts["megabytes"] = float(match[1])
+        if match := _SUMMARY.search(line):
+            facts = _finished(facts, statistics, [float(each) / 1000 for each in match.groups()])
+            found.append(facts)
+        if found and (match := _MEMORY.search(line)):
+            found[-1]["resident_mb"] = float(match[2])
+    if not found:
+        raise UserError(
+            f"`read`={path}: no line 'Inference timings in us': give the output of LiteRT's {TOOL}"
+        )
+    return found
+
+
+def _finished(facts, statistics, milliseconds):
+    init, first, _, mean = milliseconds
+    call = dict(facts) | {"load_ms": init, "first_ms": first, "mean_ms": mean}
+    call["threads"] = int(call.get("threads", 1))
+    if "file" in call:
+        call["file"] = Path(call["file"]).stem
+    for name in ("p5", "median", "p95"):
+        if name in statistics:
+            call[f"{name}_ms"] = statistics[name] / 1000
+    if length := re.search(r"_(\d+)$", call.get("signature", "")):
+        call["length"] = int(length[1])
+    return call
