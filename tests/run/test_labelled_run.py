@@ -141,7 +141,14 @@ def test_a_second_student_only_times_its_teacher(run, flags, train, tmp_path, ca
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("change, kept", [({"temperature": 4}, True), ({"batch_size": 5}, False)])
+@pytest.mark.parametrize(
+    "change, kept",
+    [
+        ({"temperature": 4}, True),
+        ({"batch_size": 5}, False),
+        ({"validation_interval": 3}, False),  # the model is that of the best point
+    ],
+)
 def test_a_run_of_another_recipe_keeps_the_baseline(
     run, flags, train, tmp_path, capfd, change, kept
 ):

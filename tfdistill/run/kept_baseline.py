@@ -70,6 +70,7 @@ def _identity(context):
     splits = context.splits
     return {
         "start": digest_of_model(context.directory.start),
+        "tokenizer": context.tokenizer.text_hash,  # its files lie beside the weights
         "examples": [each.digest() for each in (splits.train, splits.validation_source)],
         "labels": list(context.task.labels_names),
         "settings": {name: value for name, value in settings.items() if name not in unread},

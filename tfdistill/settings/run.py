@@ -49,10 +49,9 @@ class Run(Settings):
         int,
         Option(
             "Most steps between two points of the validation curve. The curve has at least ten, "
-            "and one before the first step.",
+            "and one before the first step. Models of tasks with labels are those of a point.",
             unit="steps",
             minimum=1,
-            effect=NOTHING,
         ),
     ] = 200
     device: Annotated[
