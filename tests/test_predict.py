@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import tfdistill
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.deployment.tflite import export_tflite
 from tfdistill.models.configs.config_files import named_config
@@ -111,12 +112,38 @@ def test_the_evaluation_reads_answers_as_the_model_says(
     rows = [json.dumps({"question": each["question"], "context": context}) for each in qas]
     (tmp_path / "in.jsonl").write_text("\n".join(rows))
     lines = printed(run_command, capfd, f"--model={changed}", f"--input={tmp_path / 'in.jsonl'}")
+    (tmp_path / "in.json").write_text((tmp_path / "test.json").read_text().replace("answers", "x"))
+    again = printed(run_command, capfd, f"--model={changed}", f"--input={tmp_path / 'in.json'}")
+    ids = [
+        {"id": each["id"]} | json.loads(line)
+        for each, line in zip(qas, lines.splitlines(), strict=True)
+    ]
+    assert list(map(json.loads, again.splitlines())) == ids  # SQuAD's JSON, without answers
     answers = [json.loads(line)["prediction"]["answer"] for line in lines.splitlines()]
     data = [f"--test_data={tmp_path / 'test.json'}", "--task=question_answering", "--json"]
     assert run_command("evaluate", f"--model={changed}", *data, "--length=24") == 0
     found = json.loads(capfd.readouterr().out)["models"]["model"]
     assert found["exact_match"] == np.mean([not answer for answer in answers])
     assert may_abstain or all(answers)
+
+
+def test_the_evaluation_has_the_length_of_the_model(folder, run_command, capfd, tmp_path):
+    """Unless another is given: predictions have that length, too."""
+    data, model = tmp_path / "test.csv", folder / "classes"
+    rows = [f"{'the whale and the sea ' * 8},{label}" for label in ("bad", "good", "good")]
+    data.write_text("\n".join(["text,label", *rows]))
+    words = [f"--model={model}", "--task=text_classification", f"--test_data={data}"]
+
+    def loss(*more):
+        assert run_command("evaluate", *words, *more, "--json") == 0
+        return json.loads(capfd.readouterr().out)["models"]["model"]["loss"]
+
+    own = loss()
+    assert own == loss("--length=24") != loss("--length=64")
+    assert run_command("evaluate", *words) == 0
+    assert "points" not in capfd.readouterr().out  # one model has no differences
+    settings = dict(task="text_classification", test_data=str(data))
+    assert tfdistill.evaluate_model(model, **settings)["models"]["model"]["loss"] == own
 
 
 def test_files_of_texts(folder, run_command, capfd, tmp_path):

@@ -34,8 +34,10 @@ COMMAND = Command(
         "pooling": "What a sentence encoder reads: mean (of all tokens) or cls (the first token); "
         "empty: what a folder of sentence-transformers says, else the mean.",
         "output_dir": "Run whose models are measured if `model` is empty.",
+        "length": f"{HELP['length']} With `model` and a task with labels: the model's.",
     },
     reads_run=True,
+    length_of_model=True,
 )
 
 

@@ -7,9 +7,9 @@
 
 The model says its own task: a class or a number for a text or a pair, entities in a text, the
 answer to a question, or a vector for a text and the cosine of two. Input files are CSV, TSV or JSON
-lines, and CoNLL for words to be tagged; the output has their columns, the prediction, and for
-classes and answers its probability. For a TFLite file, the tokenizer is searched in its folder and
-in ../student. With --json: text and prediction as one JSON object.
+lines, CoNLL for words to be tagged, and SQuAD's JSON for questions; the output has their columns,
+the prediction, and for classes and answers its probability. For a TFLite file, the tokenizer is
+searched in its folder and in ../student. With --json: text and prediction as one JSON object.
 """
 
 from tfdistill.command_line.cli import Command

@@ -1,12 +1,15 @@
 """The commands as Python functions: train, evaluate, fill [MASK]."""
 
+import dataclasses
 import numbers
+from pathlib import Path
 
 from tfdistill import tasks
 from tfdistill.command_line.console import Console
 from tfdistill.command_line.run_config import RunConfig
 from tfdistill.run import machine
 from tfdistill.run.evaluation import open_evaluation
+from tfdistill.run.held_out import length_of
 from tfdistill.system.errors import UserError
 from tfdistill.system.paths import at_home
 
@@ -60,7 +63,8 @@ def evaluate_model(model, teacher=None, tokenizer=None, **settings):
         tokenizer: a `Tokenizer`, directory or hub name; None: the one of the directory, or the
             bundled one for a model in memory.
         **settings: fields of `RunConfig` for the text and the device: `corpus`, `data_dir`,
-            `length`, `shards_dir`, `device`.
+            `length` (of a directory of a task with labels: its own, if it is not given),
+            `shards_dir`, `device`.
 
     Returns:
         dict, as `python -m tfdistill.evaluate --json` prints it. "models" has "unigram" (always
@@ -82,8 +86,11 @@ def evaluate_model(model, teacher=None, tokenizer=None, **settings):
     if model is None:
         raise UserError("there is no model (None): give a MaskedLanguageModel or a directory")
     sources = {"model": model} if teacher is None else {"teacher": teacher, "model": model}
-    console = Console(json=True, flags=False)
-    return open_evaluation(RunConfig(**settings), sources, tokenizer or "", console).measure()
+    console, config = Console(json=True, flags=False), RunConfig(**settings)
+    if config.task != RunConfig.task and "length" not in settings and not hasattr(model, "config"):
+        own = length_of(Path(at_home(str(model))))
+        config = dataclasses.replace(config, length=own or config.length)
+    return open_evaluation(config, sources, tokenizer or "", console).measure()
 
 
 def fill_masks(model, text, top_k=5, tokenizer=None, device="auto"):

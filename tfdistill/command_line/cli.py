@@ -28,6 +28,8 @@ class Command:
         places: settings that take one such word each, in this order, in place of `positional`.
         reads_run: the text and row length of the run in --output_dir are the defaults, unless
             --model is given.
+        length_of_model: whether the row length of --model is the default, where a task with labels
+            has one.
     """
 
     doc: str
@@ -37,6 +39,7 @@ class Command:
     separator: str = " "
     places: tuple = ()
     reads_run: bool = False
+    length_of_model: bool = False
 
     def setting_names(self):
         """Returns the names of all settings of the command: a list."""
@@ -92,6 +95,10 @@ class Command:
             from tfdistill.command_line.run_text import adopt_settings
 
             adopt_settings(values)
+        if self.length_of_model and values.model:
+            from tfdistill.command_line.run_text import adopt_length
+
+            adopt_length(values)
         return absl_flags.config_from(values)
 
     def _answer(self, words):

@@ -53,6 +53,20 @@ def adopt_settings(flag_values):
                 raise UserError(f"{file}: {' '.join(str(error).split())}") from None
 
 
+def adopt_length(flag_values):
+    """Reads `length` of a task with labels from the folder in --model, unless it is given.
+
+    Args:
+        flag_values: parsed `absl.flags.FlagValues`.
+    """
+    from tfdistill.run.held_out import length_of
+
+    fits = flag_values.task != RunConfig.task and not flag_values["length"].present
+    own = fits and length_of(Path(flag_values.model).expanduser())
+    if own:
+        flag_values["length"].parse(str(own))
+
+
 def as_meant_in(name, text, folder):
     """Converts a setting that was given in another folder for use in this one.
 

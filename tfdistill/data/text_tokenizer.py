@@ -184,8 +184,8 @@ def _download(name):
     try:
         return Path(huggingface_hub.snapshot_download(name, allow_patterns=list(FILES)))
     except Exception as error:  # the hub's, the HTTP library's or the system's
-        reason = " ".join(str(error).split())
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(
-            f"tokenizer {name}: no such folder, and it could not be downloaded from the hub "
-            f"({reason})"
+            f"tokenizer {name}: no such folder, and it could not be downloaded from the hub: "
+            f"{reason} (check the name and the network, or give a folder)"
         ) from None

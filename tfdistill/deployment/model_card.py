@@ -136,8 +136,8 @@ def _shape(config, length):
 def _files(task, export):
     metric, words = task.primary, task.words
     lines = [
-        f"| file | weights | MB | latency (ms) | loss | {metric.name} | {words.agreement} as the "
-        "Keras model |"
+        f"| file | weights | MB | latency (ms) | loss | {metric.name} | beside the Keras model: "
+        f"{words.agreement} |"
     ]
     lines.append("|---|---|---:|---:|---:|---:|---:|")
     before = next(iter(export.values()))

@@ -186,7 +186,7 @@ def _compare_metrics(task, logits, lite, batches):
         of_keras.metrics[metric.key],
         of_lite.metrics[metric.key],
         task.file_agreement((of_lite, of_file), (of_keras, logits)),
-        len(rows),
+        len(of_keras.predictions),
         _interval(task, of_keras.sums, of_lite.sums),
         distance_of_lengths(lite, rows),
     )

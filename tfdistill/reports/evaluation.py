@@ -22,8 +22,9 @@ def format_evaluation(task, result, sources):
         return "\n".join([*lines, "", table.format_table(result)])
     lines.append(f"corpus          {result['corpus']}, {result['split']} split\n")
     lines += table.format_models(result["models"], table.columns(task))
-    differences = table.difference_columns(task)
-    lines += ["", *table.format_models(table.difference_rows(result), differences), ""]
+    if differences := table.difference_rows(result):
+        lines += ["", *table.format_models(differences, table.difference_columns(task))]
+    lines.append("")
     for note in table.notes(result):
         lines += textwrap.wrap(note, table.WIDTH, subsequent_indent="  ")
     return "\n".join(lines)

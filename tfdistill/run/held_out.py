@@ -1,7 +1,10 @@
 """Held-out data for the commands that measure a model which is there already."""
 
+from tfdistill.models.configs.config_files import read_json
 from tfdistill.run.directory import RunPaths
 from tfdistill.system.errors import UserError
+
+LENGTH = "model_max_length"  # of a tokenizer, special tokens included
 
 
 def student_of(config):
@@ -20,6 +23,21 @@ def student_of(config):
     if not run.student.is_dir():
         raise UserError(f"`output_dir`={run.path} has no student/: train first, or name a `model`")
     return run.student
+
+
+def length_of(folder):
+    """Most tokens of a text that a saved model reads, by its positions and its tokenizer.
+
+    Args:
+        folder: `Path` of the model.
+
+    Returns:
+        int; None if no file says it.
+    """
+    said = (("config.json", "max_position_embeddings"), ("tokenizer_config.json", LENGTH))
+    files = [(folder / name, key) for name, key in said if (folder / name).is_file()]
+    found = [read_json(file).get(key) for file, key in files]
+    return min((each for each in found if isinstance(each, int)), default=None)
 
 
 def require_fit(config, tokenizer, flag, model):

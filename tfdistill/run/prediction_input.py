@@ -7,8 +7,9 @@ from tfdistill.data.labelled.bad_rows import BadRows
 from tfdistill.data.labelled.columns import TEXTS, choose_columns, has_words, named_columns
 from tfdistill.data.labelled.conll import ENTITY_TAG, HEADER_WORDS, read_words
 from tfdistill.data.labelled.examples import Reading
-from tfdistill.data.labelled.files import CONLL, JSONL, find_format, read_checked
+from tfdistill.data.labelled.files import CONLL, JSONL, find_format, is_squad, read_checked
 from tfdistill.data.labelled.rows import listed, require_sentences
+from tfdistill.data.labelled.squad import read_questions
 from tfdistill.data.labelled.tables import TAB, read_json, read_separated
 from tfdistill.deployment.label_predictor import SPANS, TAGS
 from tfdistill.system.errors import UserError
@@ -42,6 +43,9 @@ def rows_of_file(config, task, console):
         _refuse_running_text(content, config.input, reading)
         sentences, notes, name = read_words(config.input, content, reading, bad)
         found = [({name or WORDS: list(words)}, words, None) for words in sentences]
+    elif task == SPANS and is_squad(content):
+        rows, notes = read_questions(config.input, content, bad), ()
+        found = [(row, row["question"], row["context"]) for row in rows]
     else:
         found, notes = _rows_of_table(config.input, content, task, reading, bad)
     if not found:

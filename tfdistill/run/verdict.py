@@ -10,7 +10,7 @@ from tfdistill.tasks import task_of
 QUALITY, SPEED, SIZE = 0.9, 1.5, 0.6
 ERRORS = 2  # standard errors that a difference must exceed
 PASSED, FAILED, NOT_SHOWN = "passed", "failed", "not shown"
-TOO_SHORT = "the held-out text is too short for a standard error: add text to the corpus"
+TOO_SHORT = "the held-out split is too short for a standard error: add text or examples"
 
 
 def verdict(models, differences, made_from):

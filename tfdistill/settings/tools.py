@@ -63,7 +63,8 @@ class Prediction(Settings):
     input: Annotated[
         str,
         Option(
-            "File of texts to predict for: CSV, TSV or JSON lines; of words to tag, also CoNLL.",
+            "File of texts to predict for: CSV, TSV or JSON lines; of words to tag also CoNLL, of "
+            "questions also SQuAD's JSON.",
             path=PATH,
             effect=NOTHING,
             stored=False,

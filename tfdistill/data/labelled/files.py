@@ -70,12 +70,22 @@ def find_format(text, path, kind, wanted=""):
     return found
 
 
+def is_squad(text):
+    """Whether the content of a file is SQuAD's JSON.
+
+    Args:
+        text: the content, or its beginning.
+    """
+    head = text[:4096]
+    return bool(_ARTICLES.match(head)) and "paragraphs" in head
+
+
 def _found(text, path, kind):
     head = text[:4096]
     if kind == "spans":
         return SQUAD if _ARTICLES.match(head) or not _ROWS.match(head) else JSONL
     if _ROWS.match(head):
-        return SQUAD if _ARTICLES.match(head) and "paragraphs" in head else JSONL
+        return SQUAD if is_squad(text) else JSONL
     first = head.lstrip("\n").split("\n")[0]
     if kind == "tags":
         suffixes = [suffix.lower() for suffix in path.suffixes]

@@ -23,13 +23,33 @@ def read_squad(file, text, bad):
     Raises:
         UserError: the file has another form, or an answer does not stand where it should.
     """
+    return _read(file, text, bad, _example)
+
+
+def read_questions(file, text, bad):
+    """Reads the questions of a file, whatever their answers.
+
+    Args:
+        file, text, bad: as for `read_squad`.
+
+    Returns:
+        list of dicts of "id", "question" and "context".
+
+    Raises:
+        UserError: the file has another form, or a question or its context is missing.
+    """
+    return _read(file, text, bad, _question)
+
+
+def _read(file, text, bad, make):
+    """What `make` returns for each question: a list."""
     try:
         articles = parse_json(text)["data"]
         return [
-            example
+            made
             for number, article in enumerate(articles, 1)
             for paragraph in article["paragraphs"]
-            for example in _questions(file, paragraph, article.get("title") or str(number), bad)
+            for made in _made(file, paragraph, article.get("title") or str(number), bad, make)
         ]
     except json.JSONDecodeError as error:
         line, reason = error.lineno, error.msg
@@ -39,15 +59,31 @@ def read_squad(file, text, bad):
         raise UserError(f"{file}: {missing}: SQuAD's form is {FORM}") from None
 
 
-def _questions(file, paragraph, title, bad):
+def _made(file, paragraph, title, bad, make):
     context = paragraph["context"]
     for row in paragraph["qas"]:
         name = str(row.get("id", row["question"]))
-        answers = [] if row.get("is_impossible") else row.get("answers")
         try:
-            yield span_example((name, row["question"], context), answers, title, f"{file}:{name}")
+            yield make((name, row["question"], context), row, title, f"{file}:{name}")
         except ValueError as problem:
             bad.add(file, name, str(problem))
+
+
+def _example(texts, row, title, origin):
+    answers = [] if row.get("is_impossible") else row.get("answers")
+    return span_example(texts, answers, title, origin)
+
+
+def _question(texts, row, title, origin):
+    _check_texts(*texts[1:])
+    return dict(zip(("id", "question", "context"), texts, strict=True))
+
+
+def _check_texts(question, context):
+    if not isinstance(question, str) or not question.strip():
+        raise ValueError("no question")
+    if not isinstance(context, str) or not context.strip():
+        raise ValueError("no context")
 
 
 def span_example(texts, answers, group, origin):
@@ -66,10 +102,7 @@ def span_example(texts, answers, group, origin):
         ValueError: what is wrong.
     """
     name, question, context = texts
-    if not isinstance(question, str) or not question.strip():
-        raise ValueError("no question")
-    if not isinstance(context, str) or not context.strip():
-        raise ValueError("no context")
+    _check_texts(question, context)
     if answers is None:
         raise ValueError("no answers (a question without has an empty list of them)")
     try:

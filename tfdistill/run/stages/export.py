@@ -35,8 +35,8 @@ class Export(Stage):
         for name, facts in files.items():
             if "agreement" in facts:
                 context.console.say(
-                    f"{name}: {context.task.words.agreement} as the model for "
-                    f"{facts['agreement']:.1%} of {facts['positions']:,} "
+                    f"{name} beside its model: {context.task.words.agreement} "
+                    f"{facts['agreement']:.1%}, {facts['positions']:,} "
                     f"{context.task.words.predictions}"
                 )
         note = context.models.saved("student").head.note
