@@ -284,6 +284,7 @@ WRONG_FLAGS = {
         ["--force", "--teacher={}/teacher"],
     ),
     "no loss": (["--alpha_ce=0", "--alpha_mlm=0", "--alpha_cos=0"], ["--recipe", "alpha"]),
+    "labels without a task": (["--train_data={}/a.csv"], ["--train_data={}/a.csv", "--task"]),
     "folder of something else": (["--output_dir={}"], ["--output_dir={}"]),
     "no folder": (["--output_dir={}/empty.txt/run"], ["{}/empty.txt/run"]),
 }
@@ -371,6 +372,7 @@ WRONG_MODELS = [
     ("export", ["--model={}/teacher", "--length=21"], ["--length=21"]),
     ("fill_mask", ["--model={}/headless", "[MASK]"], ["--model={}/headless"]),
     ("fill_mask", ["--model={}/other.json", "[MASK]"], ["other.json"]),
+    ("fill_mask", ["--model={}", "[MASK]"], ["{}/config.json", "name the folder of a model"]),
 ]
 
 

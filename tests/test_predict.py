@@ -142,6 +142,8 @@ def test_the_evaluation_has_the_length_of_the_model(folder, run_command, capfd, 
     assert own == loss("--length=24") != loss("--length=64")
     assert run_command("evaluate", *words) == 0
     assert "points" not in capfd.readouterr().out  # one model has no differences
+    assert run_command("predict", f"--model={model}", f"--input={data}") == 0
+    assert "3 of 3 were cut at 24 tokens" in capfd.readouterr().err
     settings = dict(task="text_classification", test_data=str(data))
     assert tfdistill.evaluate_model(model, **settings)["models"]["model"]["loss"] == own
 
@@ -183,6 +185,10 @@ def test_files_of_texts(folder, run_command, capfd, tmp_path):
         (["--input={}/gone.csv"], "gone.csv: no such file"),
         (["a", "--output={}/out.csv"], "--output is for the predictions of a file"),
         (["--input={}/other.csv", "--output={}/o.xls"], "must end in .csv, .tsv, .jsonl, .conll"),
+        (
+            ["--input={}/other.csv", "--output={}/./other.csv"],
+            "is the file of --input: name another",
+        ),
         (["--input={}/other.csv"], "which column is the text?"),
         (["--input={}/ragged.csv"], "ragged.csv:3: 1 columns, not 2 as in the first line"),
         (["--input={}/header.csv"], "holds no rows"),

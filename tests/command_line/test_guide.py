@@ -110,6 +110,23 @@ def written(monkeypatch, tmp_path):
     return rows
 
 
+def test_a_run_keeps_its_examples(monkeypatch, tmp_path):
+    """Other ones would get the results of those that the run was trained on."""
+    trained = []
+    monkeypatch.setattr("tfdistill.command_line.guide.train_model", trained.append)
+    config = FineTuneConfig("student", "text_classification", output_dir=tmp_path / "run")
+    FineTunePipeline(config).train(ROWS)
+    state = tmp_path / "run" / "checkpoints" / "state.json"
+    state.parent.mkdir(parents=True)
+    state.write_text(json.dumps({"settings": {}, "done": {"prepare": {"seconds": 1.0}}}))
+    FineTunePipeline(config).train(ROWS)
+    with pytest.raises(UserError, match="holds a run with another train_dataset: .* force=True"):
+        FineTunePipeline(config).train(ROWS * 2)
+    FineTunePipeline(config, force=True).train(ROWS * 2)
+    assert len(trained) == 3
+    assert len(Path(trained[-1].train_data).read_text("utf-8").splitlines()) == 2 * len(ROWS)
+
+
 def test_kinds_of_data(written):
     import datasets
     import tensorflow as tf

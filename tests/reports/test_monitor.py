@@ -50,6 +50,7 @@ def test_curves_and_plots_of_classes(monitor, tmp_path):
         (np.arange(40), np.arange(40), {"agreement": 1.0}),
         ([[0.5], [1.0]], [[0.0], [2.0]], {"mean_distance": 0.75}),  # regression
         ([1.5], [1.5], {"mean_distance": 0.0}),
+        (tf.constant(LOGITS, "bfloat16"), LOGITS, {"agreement": 1.0}),
     ],
 )
 def test_kinds_of_predictions(monitor, teacher, student, expected):

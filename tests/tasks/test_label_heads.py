@@ -71,6 +71,11 @@ def test_outputs_have_the_order_of_the_task(config, rows, tmp_path):
     )
     with pytest.raises(UserError, match=f"{tmp_path}: its classes are not those of the data"):
         CLASSIFY.bound(("a", "b", "c")).describe(tmp_path)
+    # Data to measure a model on may lack some of its classes, and have no others.
+    some = CLASSIFY.bound(("good", "odd"))
+    assert some.bound_to(tmp_path, some.labels_names).labels_names == CLASSES
+    with pytest.raises(UserError, match=f"{tmp_path}: .* it lacks new and has bad, odd beside"):
+        CLASSIFY.bound_to(tmp_path, ("good", "new"))
     with pytest.raises(UserError, match="has no head for the task question_answering"):
         ANSWER.bound_to(tmp_path)
     with pytest.raises(UserError, match="the model has no head for the task question_answering"):

@@ -11,6 +11,7 @@ from tfdistill import tasks
 from tfdistill.command_line.api import train_model
 from tfdistill.command_line.run_config import RunConfig
 from tfdistill.data.labelled.hub import table_of
+from tfdistill.run.directory import read_state
 from tfdistill.settings.settings import defaults_of
 from tfdistill.system.errors import UserError, write_settings
 from tfdistill.system.files import write_atomically
@@ -214,14 +215,19 @@ class FineTunePipeline:
             UserError: the data, the models or the folder make the run impossible.
             ParityError: the run is complete, but its int8 file loses too much quality.
         """
-        folder = self.config.run_config(**self._settings).output_dir + "_examples"
+        started = self.config.run_config(**self._settings)
+        folder = Path(f"{started.output_dir}_examples")
         given = {"train": train_dataset}
         given |= {} if eval_dataset is None else {"test": eval_dataset}
-        files = {}
+        content, files = {}, {}
         for split, dataset in given.items():
             name = "train_dataset" if split == "train" else "eval_dataset"
-            files[f"{split}_data"] = path = Path(folder) / f"{split}.jsonl"
-            write_atomically(path, _json_lines(dataset, name))
+            files[f"{split}_data"] = path = folder / f"{split}.jsonl"
+            content[path] = _json_lines(dataset, name)
+            if not started.force:
+                _require_same(started.output_dir, path, content[path], name)
+        for path, lines in content.items():
+            write_atomically(path, lines)
         with _names_of_the_guide():
             run = self.config.run_config(**self._settings, **files, data_format="jsonl")
             return train_model(run)
@@ -273,6 +279,16 @@ def _names_of_the_guide():
     except UserError as error:
         error.args = (write_settings(error.message, lambda name: f"`{_NAMES.get(name, name)}`"),)
         raise
+
+
+def _require_same(output_dir, path, content, name):
+    """Refuses other examples than those of the run that the folder holds."""
+    begun = path.is_file() and read_state(output_dir)["done"]
+    if begun and path.read_text("utf-8") != content:
+        raise UserError(
+            f"output_dir={output_dir} holds a run with another {name}: name another output_dir, or "
+            "give force=True to FineTunePipeline"
+        )
 
 
 def _json_lines(dataset, name):

@@ -186,8 +186,14 @@ def _weights(model, name):
     return sum(int(np.prod(tuple(variable.shape))) for variable in model.variables)
 
 
-def _number(value, name):
+def _array(value):
+    """An array of NumPy's own types: of bfloat16 it knows neither kind nor order."""
     found = np.asarray(value)
+    return found.astype(np.float32) if found.dtype.name == "bfloat16" else found
+
+
+def _number(value, name):
+    found = _array(value)
     if found.size != 1 or found.dtype.kind not in "fiu":
         raise UserError(f"{name} has the shape {found.shape}: give one number, such as the mean")
     return float(found.item())
@@ -195,7 +201,7 @@ def _number(value, name):
 
 def _compared(teacher, student):
     """The predictions of both models: integers of classes, or floats of numbers, (labels,)."""
-    given = [np.asarray(teacher), np.asarray(student)]
+    given = [_array(teacher), _array(student)]
     for name, each in zip(("teacher", "student"), given, strict=True):
         if each.dtype.kind not in "fiu" or not each.size or not each.ndim:
             raise UserError(

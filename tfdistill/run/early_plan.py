@@ -21,6 +21,7 @@ from tfdistill.system.errors import UserError
 from tfdistill.system.options import RESULT, STEP
 from tfdistill.system.paths import require_folder, require_shards
 
+DATA_WITH_LABELS = "train_data", "validation_data", "test_data", "task_data"  # settings
 ANY_FOLDER = "A_FOLDER"  # stored for every `teacher_cache`: where it lies does not matter
 
 
@@ -146,9 +147,16 @@ def open_task(config):
         returned.
 
     Raises:
-        UserError: there is no such task or no such data.
+        UserError: there is no such task or no such data, or the data have labels and the task has
+            none.
     """
     task = tasks.get(config.task).of_settings(config)
+    named = [name for name in DATA_WITH_LABELS if getattr(config, name)]
+    if named and not task.kind:
+        raise UserError(
+            f"`{named[0]}`={getattr(config, named[0])} names examples with labels, and `task`="
+            f"{task.name} reads a corpus: set `task`, such as text_classification"
+        )
     data = task.open_data(config)
     return task.bound(task.labels_of(data), config.pooling).of_data(data), data
 

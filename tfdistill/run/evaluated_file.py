@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from tfdistill.models.heads.answer_rules import AnswerRules
+from tfdistill.models.heads.label_names import known_names, with_names_of
 from tfdistill.run.early_plan import open_task
 from tfdistill.run.held_out import open_held_out
 from tfdistill.system.errors import UserError
@@ -33,13 +34,17 @@ def evaluate_file(config, console):
     from tfdistill.run.sources import tokenizer_of
 
     if not task.kind:
-        raise UserError(f"`model`={path}: files of `task`={task.name} cannot be measured alone")
+        raise UserError(
+            f"`model`={path}: files of `task`={task.name} cannot be measured alone; for one of "
+            "another task, set `task`"
+        )
     lite = LiteModel(path)
     facts = lite.metadata or {}
     if facts.get("task") != task.name:
         raise UserError(f"`model`={path} is no file of `task`={task.name}: name its own")
     if "train" not in data.splits:
-        task = task.bound(tuple(facts["labels"]))
+        names = with_names_of(task.labels_names, tuple(facts["labels"]), f"`model`={path}")
+        task = task.bound(names)
     task = task.of_model(AnswerRules.of(facts.get("answers")))
     tokenizer = tokenizer_of(task, config.tokenizer or tokenizer_beside(path))
     of_file = dataclasses.replace(config, length=lite.length)
@@ -84,7 +89,7 @@ def _score(task, lite, line):
 
 def _order(task, lite):
     """Indices that put the file's outputs into the order of the task's classes."""
-    labels = lite.metadata["labels"]
+    labels = list(known_names(lite.metadata["labels"], task.labels_names))
     if not labels:
         return slice(None)
     if set(labels) != set(task.labels_names):

@@ -1,5 +1,7 @@
 """What the predict command does: texts from its flags or a file, and their labels."""
 
+import os
+
 from tfdistill.deployment.label_predictor import SPANS, LabelPredictor
 from tfdistill.reports.predictions import format_labels
 from tfdistill.run import machine
@@ -33,6 +35,8 @@ def predict(config, console):
     rows, texts, others = _given(config, predictor.task, console)
     require_words(config.output, texts)
     found = predictor.predict(texts, others)
+    if config.input and (cut := sum(each.get("cut", False) for each in found)):
+        console.warn([f"{cut:,} of {len(found):,} were cut at {predictor.length} tokens"])
     if config.output:
         content = written(rows, texts, found, ending_of(config.output), console)
         write_atomically(config.output, content.encode("utf-8"))
@@ -58,6 +62,8 @@ def _require_one_source(config):
         raise UserError("`output` is for the predictions of a file: name it with `input`")
     if config.output and ending_of(config.output) not in ENDINGS:
         raise UserError(f"`output`={config.output}: the name must end in {', '.join(ENDINGS)}")
+    if config.output and os.path.realpath(config.output) == os.path.realpath(config.input):
+        raise UserError(f"`output`={config.output} is the file of `input`: name another")
 
 
 def _given(config, task, console):

@@ -94,22 +94,24 @@ class TaskWithHead(Task):
 
         Args:
             model: a `Model`; or a Hugging Face directory or hub name.
-            known: tuple of names, such as the classes of the data: a class that nobody named,
-                "LABEL_3", is "3" if there is such a name.
+            known: tuple of names, the classes of the data, which may be some of the model's: a
+                class that nobody named, "LABEL_3", is "3" if there is such a name.
 
         Returns:
             A task, with the pooling of the model.
 
         Raises:
-            UserError: the model has no head of this task.
+            UserError: the model has no head of this task, or lacks a class of the data.
         """
-        from tfdistill.models.heads.label_names import known_names
+        from tfdistill.models.heads.label_names import with_names_of
         from tfdistill.models.hugging_face.checkpoint import describe_head
 
-        in_memory = hasattr(model, "config")
-        head = model.head if in_memory else describe_head(model, self.read_head)
-        self._require_head(head, "the model" if in_memory else model)
-        return self.bound(known_names(head.labels, known), getattr(head, "pooling", ""))
+        in_memory, free = hasattr(model, "config"), copy.copy(self)
+        free.labels_names = ()  # the head's own classes are read, whatever those of the data are
+        head = model.head if in_memory else describe_head(model, free.read_head)
+        name = "the model" if in_memory else model
+        self._require_head(head, name)
+        return self.bound(with_names_of(known, head.labels, name), getattr(head, "pooling", ""))
 
     def require_order(self, model):
         """Refuses a model in memory whose outputs are not the task's classes in their order.

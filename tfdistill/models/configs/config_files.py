@@ -8,6 +8,8 @@ from tfdistill.models.configs.model_types import MODEL_TYPES, get_model_type
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import refuse_lfs_pointer
 
+CONFIG = "config.json"  # of a model's folder
+
 
 def named_config(name, model_type="bert", vocab_size=30522):
     """A config by name.
@@ -46,8 +48,8 @@ def config_file(name_or_json_path):
         only if it holds a config.json.
     """
     path = Path(name_or_json_path)
-    if (path / "config.json").is_file():
-        return path / "config.json"
+    if (path / CONFIG).is_file():
+        return path / CONFIG
     return path if path.is_file() or path.suffix == ".json" else None
 
 
@@ -121,6 +123,8 @@ def read_json(path, kind=dict):
         values = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
+        if isinstance(error, FileNotFoundError) and Path(path).name == CONFIG:
+            reason += "; name the folder of a model, such as student/ of a run"
         raise UserError(f"cannot read {path}: {reason}") from error
     if not isinstance(values, kind):
         what = "object: give a Hugging Face config.json" if kind is dict else "list"

@@ -84,6 +84,29 @@ def match_labels(found, wanted):
     )
 
 
+def with_names_of(data, found, model):
+    """The classes of a model under the names of data that may lack some of them.
+
+    Args:
+        data: tuple of str, the classes of the data.
+        found: tuple of str, the classes of the model.
+        model: what names the model, for a message.
+
+    Returns:
+        tuple of str in the order of the model's logits.
+
+    Raises:
+        UserError: the data have a class that the model lacks.
+    """
+    names = known_names(found, data)
+    if set(data) <= set(names):
+        return names
+    try:
+        return match_labels(found, data)
+    except UserError as error:
+        raise UserError(f"{model}: {error.message}") from None
+
+
 def known_names(found, known):
     """The classes of a model, "LABEL_3" as "3" if there is such a name.
 
