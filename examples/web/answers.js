@@ -17,8 +17,7 @@ export async function fillMasks(student, text, count = 5) {
   for (const place of places) {
     const found = await student.run(row, { masked_positions: place });
     milliseconds += found.milliseconds;
-    const named = [...softmax(found.logits)].map((share, id) => ({ name: tokenizer.tokens[id], share }));
-    masks.push(likeliest(named.filter(({ name }) => name !== undefined), count));
+    masks.push(likeliest(softmax(found.logits), tokenizer.tokens, count));
   }
   return { masks, milliseconds, tokens: row.ids.length };
 }
@@ -31,9 +30,7 @@ export async function classify(student, text, second = "", count = 8) {
   const { logits, milliseconds } = await student.run(row);
   const found = { milliseconds, tokens: row.ids.length };
   if (!page.labels.length) return { ...found, value: logits[0] };
-  const shares = softmax(logits);
-  const named = page.labels.map((name, place) => ({ name, share: shares[place] }));
-  return { ...found, classes: likeliest(named, count) };
+  return { ...found, classes: likeliest(softmax(logits), page.labels, count) };
 }
 
 /** The words of a text with their tags, each that of its first token, and the entities of the text. */
@@ -91,6 +88,15 @@ export function softmax(logits) {
   return found.map((each) => each / sum);
 }
 
-function likeliest(named, count) {
-  return named.sort((a, b) => b.share - a.share).slice(0, count);
+/** The largest shares with their names, in order; ids without a name are passed over. */
+function likeliest(shares, names, count) {
+  const best = [];
+  names.forEach((name, id) => {
+    const share = shares[id];
+    if (best.length === count && share <= best.at(-1).share) return;
+    best.push({ name, share });
+    best.sort((a, b) => b.share - a.share);
+    best.length = Math.min(best.length, count);
+  });
+  return best;
 }

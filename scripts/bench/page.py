@@ -119,12 +119,10 @@ def print_sizes(page):
     files = [path for path in sorted(page.rglob("*")) if path.is_file()]
     files = [path for path in files if not any(word in path.name for word in NOT_FETCHED)]
     packed = {path: len(gzip.compress(path.read_bytes(), 6)) for path in files}
-    for path in sorted(files, key=packed.get)[-4:]:
-        print(
-            f"{path.name:32} {path.stat().st_size / 1e6:6.2f} MB, {packed[path] / 1e6:5.2f} gzipped"
-        )
-    whole = sum(path.stat().st_size for path in files)
-    print(f"{'first visit':32} {whole / 1e6:6.2f} MB, {sum(packed.values()) / 1e6:5.2f} gzipped")
+    rows = [(p.name, p.stat().st_size, packed[p]) for p in sorted(files, key=packed.get)[-4:]]
+    rows.append(("first visit", sum(p.stat().st_size for p in files), sum(packed.values())))
+    for name, size, small in rows:
+        print(f"{name:32} {size / 1e6:6.2f} MB, {small / 1e6:5.2f} MB with gzip")
 
 
 def print_times(page, model):
