@@ -131,7 +131,7 @@ function bars(rows) {
 }
 
 function percent(share) {
-  return `${(100 * share).toPrecision(share >= 0.1 ? 3 : 2)} %`;
+  return share < 0.0005 ? "< 0.1 %" : `${(100 * share).toFixed(1)} %`;
 }
 
 function element(name, text = "") {
