@@ -12,8 +12,12 @@ from tfdistill.command_line.run_config import RunConfig
 from tfdistill.settings.settings import options_of
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "examples").glob("*/README.md")),
+]
+PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 OURS = re.compile(r"python -m tfdistill\.(\w+)|tfdistill-([a-z]+(?:-[a-z]+)*)")
 SCRIPT = re.compile(r"(?:bash|python) (scripts/[\w/]+\.(?:sh|py))")
 GIVEN_TO_ALL = {"flagfile", "help", "helpfull", "version"}
