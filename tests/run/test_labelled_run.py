@@ -179,6 +179,11 @@ def test_a_run_without_a_teacher_is_refused_at_once(flags, train, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_recipe_for_masked_lm_is_refused(flags, train, tmp_path):
+    with pytest.raises(UserError, match="recipe=minilm: the loss 'mlm' reads .* such as kd"):
+        train(flags(recipe="minilm", output_dir=tmp_path / "run"))
+
+
 @pytest.mark.slow
 def test_a_student_from_a_directory(run, flags, encoder, train, tmp_path):
     words = dict(student=encoder, student_config=None, teacher=run[0] / "teacher", n_epoch=1)

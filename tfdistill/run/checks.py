@@ -208,7 +208,8 @@ def check_losses(config, recipe):
         if VOCABULARY_SIGNALS & set(LOSSES[term.loss].signals(**term.options)):
             raise UserError(
                 f"`recipe`={config.recipe}: the loss {term.loss!r} reads scores of all tokens, "
-                f"which models of `task`={config.task} do not give: use a recipe for that task"
+                f"which models of `task`={config.task} do not give: use a recipe for that task, "
+                "such as kd"
             )
 
 
