@@ -1,0 +1,30 @@
+plugins {
+  id("com.android.application") version "8.9.1"
+  id("org.jetbrains.kotlin.android") version "2.2.21"
+}
+
+android {
+  namespace = "tfdistill.example"
+  compileSdk = 36
+
+  defaultConfig {
+    applicationId = "tfdistill.example"
+    minSdk = 24 // of LiteRT 2.3.0
+    targetSdk = 36
+    versionCode = 1
+    versionName = "1.0"
+  }
+  compileOptions {
+    sourceCompatibility = JavaVersion.VERSION_17
+    targetCompatibility = JavaVersion.VERSION_17
+  }
+  kotlinOptions {
+    jvmTarget = "17"
+    freeCompilerArgs += "-Xskip-metadata-version-check" // LiteRT is compiled by a later Kotlin
+  }
+  androidResources { noCompress += "tflite" } // LiteRT maps the file into memory
+}
+
+dependencies {
+  implementation("com.google.ai.edge.litert:litert:2.3.0")
+}
