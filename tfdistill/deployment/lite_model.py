@@ -49,7 +49,10 @@ class LiteModel:
         self._whole = self._open(model_path=str(path))
         self._signatures, self._runners = self._read(read_signatures), {}
         if not self._signatures:
-            raise UserError(f"{path} was not written by tfdistill.export: export it again")
+            raise UserError(
+                f"{path} was not written by tfdistill.export for LiteRT: name student.tflite of an "
+                "export folder, or export again"
+            )
         self.lengths = tuple(self._signatures)
         self.length = self.lengths[-1]
         longest = self._signatures[self.length]

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from tfdistill.deployment.lite_model import LiteModel
+from tfdistill.deployment.mediapipe import CLASSES, MEDIAPIPE_FILE
 from tfdistill.deployment.signatures import PROBABILITIES, names_of
 from tfdistill.models.heads.answer_rules import AnswerRules
 from tfdistill.system.files import write_atomically
@@ -87,7 +88,7 @@ def write_model_card(task, path, config, export, metrics=None):
         f"{config.hidden_size}",
         provenance=_provenance(metrics),
         shape=_shape(config, lite.length),
-        files=_files(task, export),
+        files=_files(task, export) + _mediapipe(Path(path).parent / MEDIAPIPE_FILE, lite),
         signatures=_signatures(lite),
         inputs=_inputs(words, lite),
         outputs=_outputs(words, lite),
@@ -161,6 +162,18 @@ def _measures(task, facts, of):
     key = task.primary.key
     primary = task.primary.text({key: facts[f"{key}_{of}"]}) + task.primary.unit
     return f"{facts[f'loss_{of}']:.3f} | {primary}"
+
+
+def _mediapipe(path, lite):
+    """Lines on the file for MediaPipe, if there is one."""
+    if not path.is_file():
+        return ""
+    return (
+        f"\n\n`{path.name}` ({path.stat().st_size / 1e6:.2f} MB) is for MediaPipe's "
+        f"{CLASSES[lite.metadata['task']]}: it holds the\nvocabulary, and takes a text. MediaPipe "
+        "lower-cases the letters A to Z alone and keeps accents, so that\ntexts with others may "
+        "have other tokens."
+    )
 
 
 def _signatures(lite):

@@ -18,8 +18,8 @@ def export_model(config, console):
         console: a `Console`.
 
     Returns:
-        (facts, failure): "directory" and "files" for JSON; and the `ParityError` of a file that
-        loses too much, or None.
+        (facts, failure): "directory", "files" and "mediapipe" for JSON; and the `ParityError` of a
+        file that loses too much, or None.
 
     Raises:
         UserError: there is no such model or text, or files of a run would be replaced.
@@ -32,6 +32,7 @@ def export_model(config, console):
     task, data = open_task(config)
     machine.for_looking(config)  # before anything imports TensorFlow
     from tfdistill.deployment.bundle import export_bundle, warnings_of
+    from tfdistill.deployment.mediapipe import export_mediapipe
     from tfdistill.deployment.model_card import write_model_card
     from tfdistill.models.hugging_face.checkpoint import resolve_directory
     from tfdistill.reports.evaluation import format_exported_files
@@ -48,6 +49,11 @@ def export_model(config, console):
     _, batches = open_held_out(task, config, tokenizer, data, console)
     line = console.progress("export", None)
     files, failure = export_bundle(task, model, run.export, options, tokenizer, batches, line.note)
+    facts = {"directory": str(run.export), "files": files}
+    if config.mediapipe:
+        facts["mediapipe"] = export_mediapipe(
+            model.head, tokenizer, run.export, batches.source, console
+        )
     measured = run.metrics.is_file() and not config.model
     metrics = read_metrics(run.metrics) if measured else None
     write_model_card(task, run.model_card, model.config, files, metrics)
@@ -55,7 +61,7 @@ def export_model(config, console):
         console.say(lines)
     console.say(f"{run.export}\n{format_exported_files(task, files)}")
     console.warn(warnings_of(task, files))
-    return {"directory": str(run.export), "files": files}, failure
+    return facts, failure
 
 
 def bundle_options(config):

@@ -32,3 +32,12 @@ class Export(Settings):
             effect=NOTHING,
         ),
     ] = False
+    mediapipe: Annotated[
+        bool,
+        Option(
+            "Also write student_mediapipe.tflite, which MediaPipe's TextClassifier or TextEmbedder "
+            "takes as it is: for text classification of single texts and for sentence embedding, "
+            "with an uncased WordPiece vocabulary.",
+            effect=NOTHING,
+        ),
+    ] = True

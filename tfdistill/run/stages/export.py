@@ -3,6 +3,7 @@
 import time
 
 from tfdistill.deployment.bundle import export_bundle, warnings_of
+from tfdistill.deployment.mediapipe import export_mediapipe
 from tfdistill.run.exported_model import bundle_options
 from tfdistill.run.stages.stage import Stage
 from tfdistill.run.teacher_files import teacher_files
@@ -39,6 +40,16 @@ class Export(Stage):
                     f"{facts['agreement']:.1%}, {facts['positions']:,} "
                     f"{context.task.words.predictions}"
                 )
-        note = context.models.saved("student").head.note
-        context.console.warn(filter(None, [note, *warnings_of(context.task, files)]))
-        context.finish(self.name, started, files=files, failure=str(failure) if failure else "")
+        head = context.models.saved("student").head
+        mediapipe = None
+        if context.config.mediapipe:
+            mediapipe = export_mediapipe(
+                head,
+                context.tokenizer,
+                context.directory.export,
+                context.splits.test.source,
+                context.console,
+            )
+        context.console.warn(filter(None, [head.note, *warnings_of(context.task, files)]))
+        failure = str(failure) if failure else ""
+        context.finish(self.name, started, files=files, failure=failure, mediapipe=mediapipe)
