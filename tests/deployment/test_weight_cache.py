@@ -2,10 +2,12 @@
 
 import json
 import os
+import pwd
 import shutil
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -75,6 +77,15 @@ def test_a_folder_that_cannot_be_written_is_done_without(file, tmp_path):
     (tmp_path / "a_file").write_text("")
     assert check(file, tmp_path / "a_file") == []
     assert check(file, tmp_path / "a_file" / "below") == []
+
+
+def test_a_user_without_a_home_does_without(monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", "/elsewhere")
+    assert weight_cache.usual_folder() == Path("/elsewhere/tfdistill/litert_weights")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)  # raises KeyError, as for unknown users
+    assert weight_cache.usual_folder() is None
 
 
 def test_a_file_of_one_length_needs_none(exports, tmp_path):

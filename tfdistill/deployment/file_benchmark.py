@@ -1,5 +1,7 @@
 """Times TFLite files for texts of several lengths, on one thread and on more."""
 
+import contextlib
+
 from tfdistill.deployment.fully_connected import FullyConnected
 from tfdistill.deployment.latency import random_row, times_in_turn
 from tfdistill.deployment.lite_model import LiteModel
@@ -70,8 +72,9 @@ def _times(models, tokens, threads, rounds):
         lengths[name] = model.length_for(row["attention_mask"])
         runs[name] = lambda number, model=model, row=row: model.run(row)
         if threads == 1:
-            alone[name] = FullyConnected(model.path, lengths[name])
-            runs[name, "alone"] = alone[name].run
+            with contextlib.suppress(ValueError, RuntimeError):  # LiteRT runs them only together
+                alone[name] = FullyConnected(model.path, lengths[name])
+                runs[name, "alone"] = alone[name].run
     times = {name: found.milliseconds() for name, found in times_in_turn(runs, rounds).items()}
     found = []
     for name in models:

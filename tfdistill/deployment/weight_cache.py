@@ -25,8 +25,11 @@ MOST_BYTES = 2**30  # of all weights together
 
 
 def usual_folder():
-    """The folder of the weights of all models: a `Path`."""
-    return cache_folder() / "litert_weights"
+    """The folder of the weights of all models: a `Path`; None for a user without a home folder."""
+    try:
+        return cache_folder() / "litert_weights"
+    except RuntimeError:  # of `Path.home`
+        return None
 
 
 def open_compiled(path, threads, folder):
