@@ -90,19 +90,20 @@ function listen(student, mode) {
 }
 
 async function answer(student, mode, text, second) {
-  part("answer").replaceChildren();
-  if (!text) {
-    say("Type a text.");
-    return;
-  }
+  let shown = [];
   try {
-    const found = await mode.ask(student, text, second);
-    part("answer").replaceChildren(...mode.show(found, text));
-    const length = student.lengthFor({ length: found.tokens });
-    say(`${found.milliseconds.toFixed(1)} ms · ${found.tokens} tokens in a row of ${length}`);
+    if (text) {
+      const found = await mode.ask(student, text, second);
+      shown = mode.show(found, text);
+      const length = student.lengthFor({ length: found.tokens });
+      say(`${found.milliseconds.toFixed(1)} ms · ${found.tokens} tokens in a row of ${length}`);
+    } else {
+      say("Type a text.");
+    }
   } catch (error) {
     fail(error);
   }
+  part("answer").replaceChildren(...shown);
 }
 
 function showTags({ entities }, text) {
