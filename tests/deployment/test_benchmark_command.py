@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from tfdistill.models.hugging_face.checkpoint import save_model
+from tfdistill.run import benchmarked_files
 
 PHONE = (
     "Inference timings in us: Init: 5000, First inference: 90, Warmup (avg): 80, "
@@ -18,6 +19,7 @@ def run_folder(several, tmp_path):
     """A run with an exported student, and a file of another kind."""
     (tmp_path / "run" / "export").mkdir(parents=True)
     shutil.copy(several("student_int8.tflite"), tmp_path / "run" / "export")
+    (tmp_path / "run" / "export" / "student_mediapipe.tflite").write_bytes(b"left out silently")
     (tmp_path / "run" / "export" / "other.tflite").write_bytes(b"no file of ours")
     return tmp_path / "run"
 
@@ -28,7 +30,8 @@ def test_a_run_is_timed(run_command, run_folder, tmp_path, capfd):
     assert run_command("benchmark", *flags) == 0
     printed = capfd.readouterr()
     found = json.loads(printed.out)
-    assert "other.tflite" in printed.err and "GMAC/s" in printed.err
+    assert "other.tflite" in printed.err and "mediapipe" not in printed.err
+    assert "GMAC/s" in printed.err
     assert list(found["files"]) == ["student_int8"]
     assert {row["tokens"] for row in found["times"]} == {5, 12}
     assert found["machine"]["cores"] >= 1 and found["machine"]["litert"]
@@ -70,3 +73,13 @@ def test_wrong_flags(run_command, run_folder, capfd, flags, words):
     assert run_command("benchmark", *(flag.format(run_folder) for flag in flags)) == 1
     errors = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1 and all(word in errors[0] for word in words)
+
+
+@pytest.mark.slow
+def test_references_are_made_once(run_command, run_folder, tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(benchmarked_files, "REFERENCES", {"tiny": ("L-1_H-12_A-2_I-20", "bert")})
+    flags = [f"--model={run_folder}", f"--shards_dir={tmp_path}", "--tokens=5,128", "--rounds=5"]
+    for told in (True, False):
+        assert run_command("benchmark", *flags, "--references") == 0
+        text = capfd.readouterr().out
+        assert ("converting tiny" in text, "tiny, 128 tokens" in text) == (told, True)

@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from tfdistill.deployment.lite_model import LiteModel
+from tfdistill.deployment.mediapipe import MEDIAPIPE_FILE
 from tfdistill.run.directory import RunPaths
 from tfdistill.system import hardware
 from tfdistill.system.errors import UserError
@@ -39,6 +40,7 @@ def files_of(config, console):
     setting = f"`model`={config.model}" if config.model else f"`output_dir`={config.output_dir}"
     if place.is_dir():
         paths = sorted(place.glob("*.tflite")) or sorted(RunPaths(place).export.glob("*.tflite"))
+        paths = [path for path in paths if path.name != MEDIAPIPE_FILE]  # the same model
     else:
         paths = [place] if place.is_file() else []
     if not paths:
