@@ -5,7 +5,7 @@ from tfdistill.system.errors import UserError
 from tfdistill.system.files import folder_aside, tensorflow_os_errors
 from tfdistill.system.quiet import quiet_native_output
 
-GRAPH = 2  # one higher with each change of exported graphs: kept files are then made again
+GRAPH = 3  # one higher with each change of exported graphs: kept files are then made again
 
 
 def export_saved_model(model, directory, length):

@@ -8,6 +8,7 @@ from tfdistill.deployment.flat_model import pack, unpack
 from tfdistill.deployment.saved_model import write_archive
 from tfdistill.deployment.signatures import as_lengths, names_of
 from tfdistill.deployment.tied_table import scale_table_by_rows
+from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import write_atomically
 from tfdistill.system.quiet import quiet_native_output
@@ -64,6 +65,8 @@ def export_tflite_files(model, files, length):
         if quantize not in (None, DYNAMIC_INT8):
             raise ValueError(f"quantize must be None or {DYNAMIC_INT8!r}, not {quantize!r}")
     lengths = as_lengths(length)
+    exported = get_model_type(model.config.model_type).parts().exported
+    model = exported(model) if exported else model
     with tempfile.TemporaryDirectory() as directory:
         write_archive(model, directory, batch=1, lengths=lengths, columns=1)
         for path, quantize in files.items():

@@ -24,20 +24,20 @@ class Encoder(keras.layers.Layer):
 
     Args:
         config: EncoderConfig.
+        parts: (class of the embeddings, class of a layer), as of `Parts`; None: the model type's.
 
     Attributes:
         embeddings: `Embeddings`, or the model type's own class.
         blocks: list of the layers, from the input to the output.
     """
 
-    def __init__(self, config):
+    def __init__(self, config, parts=None):
         super().__init__(name="encoder")
         self.config = config
-        parts = get_model_type(config.model_type).parts()
-        self.embeddings = parts.embeddings(config)
+        embeddings, block = parts or get_model_type(config.model_type).parts()[:2]
+        self.embeddings = embeddings(config)
         self.blocks = [
-            parts.block(config, index, name=f"layer_{index}")
-            for index in range(config.num_hidden_layers)
+            block(config, index, name=f"layer_{index}") for index in range(config.num_hidden_layers)
         ]
         self.build()
 

@@ -48,7 +48,11 @@ class TrigramEmbeddings(keras.layers.Layer):
         super().__init__(name=name, autocast=False)
         self.config = config
         self.transformation = dense(config.hidden_size, "transformation")
-        self.layer_norm = _norm(config, "layer_norm", DEFAULT_EPSILON)
+        self.layer_norm = self.make_norm(config)
+
+    def make_norm(self, config):
+        """The layer behind the sum of the embeddings."""
+        return _norm(config, "layer_norm", DEFAULT_EPSILON)
 
     def build(self, input_shape=None):
         config = self.config

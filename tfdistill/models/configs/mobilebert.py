@@ -181,10 +181,11 @@ def _bottleneck_tensors(prefix, part):
 
 
 def _parts():
+    from tfdistill.models.folded_mobilebert import fold
     from tfdistill.models.heads.masked_lm import MobileBertHead
     from tfdistill.models.mobilebert import MobileBertLayer, TrigramEmbeddings
 
-    return Parts(TrigramEmbeddings, MobileBertLayer, MobileBertHead)
+    return Parts(TrigramEmbeddings, MobileBertLayer, MobileBertHead, fold)
 
 
 _SAME_EMBEDDINGS = ("hidden_size", "embedding_size")

@@ -23,11 +23,14 @@ class Parts(NamedTuple):
             `models.layers.TransformerLayer`.
         head: class of the masked-LM head, made by (config); see
             `models.heads.masked_lm.MaskedLanguageModelHead`.
+        exported: function of a `Model` to the one that TFLite files are written from, with the same
+            logits; None: itself.
     """
 
     embeddings: type
     block: type
     head: type
+    exported: Callable | None = None
 
 
 @dataclasses.dataclass(frozen=True)
