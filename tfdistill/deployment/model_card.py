@@ -168,11 +168,11 @@ def _mediapipe(path, lite):
     """Lines on the file for MediaPipe, if there is one."""
     if not path.is_file():
         return ""
+    task = CLASSES[lite.metadata["task"]]
     return (
-        f"\n\n`{path.name}` ({path.stat().st_size / 1e6:.2f} MB) is for MediaPipe's "
-        f"{CLASSES[lite.metadata['task']]}: it holds the\nvocabulary, and takes a text. MediaPipe "
-        "lower-cases the letters A to Z alone and keeps accents, so that\ntexts with others may "
-        "have other tokens."
+        f"\n\n`{path.name}` ({path.stat().st_size / 1e6:.2f} MB) is made from one of them for\n"
+        f"MediaPipe's {task}: it holds the vocabulary, and takes a text. MediaPipe lower-cases\n"
+        "the letters A to Z alone and keeps accents: texts with others may have other tokens."
     )
 
 
