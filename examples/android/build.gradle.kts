@@ -1,3 +1,5 @@
+import org.jetbrains.kotlin.gradle.dsl.JvmTarget
+
 plugins {
   id("com.android.application") version "8.9.1"
   id("org.jetbrains.kotlin.android") version "2.2.21"
@@ -18,11 +20,14 @@ android {
     sourceCompatibility = JavaVersion.VERSION_17
     targetCompatibility = JavaVersion.VERSION_17
   }
-  kotlinOptions {
-    jvmTarget = "17"
-    freeCompilerArgs += "-Xskip-metadata-version-check" // LiteRT is compiled by a later Kotlin
-  }
   androidResources { noCompress += "tflite" } // LiteRT maps the file into memory
+}
+
+kotlin {
+  compilerOptions {
+    jvmTarget.set(JvmTarget.JVM_17)
+    freeCompilerArgs.add("-Xskip-metadata-version-check") // LiteRT is compiled by a later Kotlin
+  }
 }
 
 dependencies {

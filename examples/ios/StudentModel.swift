@@ -8,7 +8,7 @@ enum StudentError: LocalizedError {
   var errorDescription: String? {
     switch self {
     case .file(let fault): return "\(fault): copy the files of an export into the app again."
-    case .noMask: return "Write [MASK] where a word is missing."
+    case .noMask: return "Write [MASK] where a word is missing. The end of a long text is cut off."
     }
   }
 }

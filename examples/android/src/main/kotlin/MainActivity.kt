@@ -12,7 +12,8 @@ import java.util.concurrent.Executors
 /** A text, a button, and what the student says. */
 class MainActivity : Activity() {
   private val worker = Executors.newSingleThreadExecutor() // the model's one thread
-  private val model by lazy { StudentModel(applicationContext) }
+  private val loading = lazy { StudentModel(applicationContext) }
+  private val model by loading
 
   override fun onCreate(state: Bundle?) {
     super.onCreate(state)
@@ -50,7 +51,7 @@ class MainActivity : Activity() {
   }
 
   override fun onDestroy() {
-    worker.execute { model.close() }
+    worker.execute { if (loading.isInitialized()) model.close() }
     worker.shutdown()
     super.onDestroy()
   }

@@ -43,7 +43,7 @@ class StudentModel(private val context: Context, private val file: String = "stu
       scores = run(ids, null).getValue("probabilities").readFloat()
     } else {
       val position = ids.indexOf(tokenizer.mask)
-      require(position >= 0) { "Write [MASK] where a word is missing." }
+      require(position >= 0) { "Write [MASK] where a word is missing. The end of a long text is cut off." }
       names = tokenizer.tokens
       scores = softmax(run(ids, position).getValue("logits").readFloat())
     }
