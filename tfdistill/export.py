@@ -4,9 +4,9 @@
 
 It takes the student of the run in --output_dir, or any model with --model, and writes export/ in
 --output_dir anew: student.tflite, student_int8.tflite, saved_model/, the tokenizer and
-model_card.md. The TFLite files take rows of several lengths (--tflite_lengths). The held-out text
-is the test split of --corpus in rows of --length tokens; for a run its own text and length unless
-others are given. Classifiers and sentence encoders have student_mediapipe.tflite, too. With --json:
+model_card.md. The TFLite files take rows of several lengths (--tflite_lengths); there may be more
+(--tflite_variants), of classifiers and sentence encoders student_mediapipe.tflite. The held-out
+text is the test split of --corpus in rows of --length tokens, or the run's own. With --json:
 {"directory", "files": {name: bytes, latency and parity}, "mediapipe": {bytes, texts, other_ids}}.
 
 --web writes a page that runs the student in the browser, from the files of the run if there are any
@@ -24,9 +24,9 @@ from tfdistill.settings.text import Corpus
 COMMAND = Command(
     __doc__,
     (
-        *(Corpus, LabelledDataSettings, "task", "model", "length", "tflite_lengths", "allow_loss"),
-        *("mediapipe", "web", "web_runtime", "doc_stride", "max_answer_length", "pooling"),
-        *("output_dir", "force", "device", "json"),
+        *(Corpus, LabelledDataSettings, "task", "model", "length", "tflite_lengths", "mediapipe"),
+        *("tflite_variants", "allow_loss", "web", "web_runtime", "doc_stride"),
+        *("max_answer_length", "pooling", "output_dir", "force", "device", "json"),
     ),
     help=HELP
     | {

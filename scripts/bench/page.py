@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 
 from tfdistill.data.tokenizer import load_tokenizer
-from tfdistill.deployment.bundle import FLOAT32_FILE, INT8_FILE
 from tfdistill.deployment.lite_model import LiteModel
+from tfdistill.deployment.variants import FLOAT32_FILE, INT8_FILE
 from tfdistill.deployment.web_page import write_page
 from tfdistill.deployment.web_runtime import runtime_files
 

@@ -54,7 +54,7 @@ def test_an_int8_file_that_loses_too_much(
 def copy_files(monkeypatch, folder):
     """Takes the files of a folder in place of converting a model."""
 
-    def copy(model, files, length):
+    def copy(model, files, length, calibration):
         for path in files:
             shutil.copy(folder / path.name, path)
 

@@ -8,10 +8,12 @@ import pytest
 
 from tfdistill import tasks
 from tfdistill.data.labelled.examples import SpanExample, TaggedExample, TextExample
+from tfdistill.deployment.compared_texts import calibration_texts
 from tfdistill.deployment.label_predictor import LabelPredictor
 from tfdistill.deployment.parity import ParityError, check_parity
 from tfdistill.deployment.signatures import names_of
-from tfdistill.deployment.tflite import DYNAMIC_INT8, export_tflite_files
+from tfdistill.deployment.tflite import DYNAMIC_INT8, export_tflite, export_tflite_files
+from tfdistill.deployment.variants import FLOAT16, FULL_INT8
 from tfdistill.models.heads.answer_rules import AnswerRules
 
 pytestmark = pytest.mark.tf218
@@ -171,3 +173,41 @@ def test_answers_of_a_file(trained, printed):
     )
     assert some.positions < result.positions
     assert printed(task, folder).strip() in "The ship sank in the storm. A whale had damaged it."
+
+
+def tagged(generator):
+    tags = "O", "B-SEA", "I-SEA"
+    task = tasks.get("token_classification").bound(tags)
+    words = [generator.choice(WORDS, generator.integers(2, 18)) for _ in range(30)]
+    return task, [
+        TaggedExample(tuple(each), tuple(tags[len(w) % 2] for w in each)) for each in words
+    ]
+
+
+def asked(generator):
+    contexts = [f"{text(generator, 20)} old boat" for _ in range(12)]
+    task = tasks.get("question_answering").with_rules(AnswerRules(doc_stride=8))
+    return task, [
+        SpanExample(str(i), "the ship", each, (("old boat", each.index("old boat")),))
+        for i, each in enumerate(contexts)
+    ]
+
+
+def classified(generator):
+    examples = [TextExample(text(generator, 25), label=str(i % 2)) for i in range(40)]
+    return tasks.get("text_classification").bound(("0", "1")), examples
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make", [classified, tagged, asked])
+def test_float16_and_full_int8(trained, make):
+    task, model, folder, batches = trained(*make(np.random.default_rng(2)), ["student.tflite"])
+    texts = calibration_texts(task, batches, LENGTH, 0)
+    fixed = task.fixed_batches(batches, LENGTH, 1000)
+    for kind, largest in ((FLOAT16, 0.01), (FULL_INT8, 0.5)):
+        export_tflite(model, folder / "variant.tflite", kind, LENGTH, texts)
+        found = check_parity(
+            task, model, folder / "variant.tflite", fixed, 1, kind, allow_loss=True
+        )
+        assert 0 < found.max_abs_difference / found.largest_logit < largest
+        assert found.agreement > 0.7

@@ -2,7 +2,7 @@
 
 import json
 
-from tfdistill.deployment.bundle import FLOAT32_FILE, INT8_FILE
+from tfdistill.deployment.variants import FLOAT32_FILE, INT8_FILE
 from tfdistill.run.metrics import TEACHER_FILE, TEACHER_INT8_FILE, collect
 
 MADE_FROM = {"recipe": "distilbert", "teacher": "", "student_init": "first", "reads_teacher": True}

@@ -2,14 +2,16 @@
 
 import dataclasses
 
+from tfdistill.deployment.compared_texts import calibration_texts
 from tfdistill.deployment.latency import measure_latency
 from tfdistill.deployment.parity import FLOAT32, ParityError, check_parity, model_predictions
 from tfdistill.deployment.saved_model import export_saved_model
 from tfdistill.deployment.signatures import as_lengths
-from tfdistill.deployment.tflite import DYNAMIC_INT8, export_tflite_files
+from tfdistill.deployment.tflite import export_tflite_files
+from tfdistill.deployment.variants import FULL_INT8, VARIANTS
 from tfdistill.system.files import folder_aside
 
-FLOAT32_FILE, INT8_FILE, SAVED_MODEL = "student.tflite", "student_int8.tflite", "saved_model"
+SAVED_MODEL = "saved_model"
 LABELS_FILE = "labels.txt"  # a class or tag in each line, in the order of the logits
 # On held-out text, on which each file is compared with the model.
 PREDICTIONS = 2000
@@ -23,16 +25,20 @@ class BundleOptions:
         lengths: tokens in a row, [CLS] and [SEP] included: a tuple of the lengths that the TFLite
             files take, or the only one. The SavedModel has the longest.
         allow_loss: whether a file ships that loses more than it may (see `check_parity`).
+        variants: names of `VARIANTS`; "float32" is one of them.
+        calibration: evaluation batches of training examples, for full int8 files.
     """
 
     lengths: tuple | int
     allow_loss: bool = False
+    variants: tuple = ("float32", "int8")
+    calibration: object = None
 
 
 def export_bundle(
     task, model, directory, options, tokenizer, batches, doing=lambda text: None, beside=None
 ):
-    """Writes both TFLite files, the SavedModel, the tokenizer and the labels of a model.
+    """Writes the TFLite files, the SavedModel, the tokenizer and the labels of a model.
 
     Args:
         task: the model's `Task`.
@@ -61,10 +67,14 @@ def export_bundle(
     length = lengths[-1]
     batches = task.fixed_batches(batches, length, PREDICTIONS)
     with folder_aside(directory) as aside:
-        facts, failure = {}, None
-        files = {FLOAT32_FILE: None, INT8_FILE: DYNAMIC_INT8}
-        doing(f"converting {' and '.join(files)}")
-        export_tflite_files(model, {aside / name: files[name] for name in files}, lengths)
+        facts, failures = {}, []
+        files = {VARIANTS[name].file: VARIANTS[name].quantize for name in options.variants}
+        doing(f"converting {', '.join(files)}")
+        texts = None
+        if FULL_INT8 in files.values():
+            pad_id = model.config.pad_token_id
+            texts = calibration_texts(task, options.calibration, length, pad_id)
+        export_tflite_files(model, {aside / name: files[name] for name in files}, lengths, texts)
         doing("predicting held-out texts")
         reference = model_predictions(task, model, batches, PREDICTIONS, lengths)
         for name, quantize in files.items():
@@ -78,7 +88,7 @@ def export_bundle(
             except ParityError as error:
                 if not quantize:
                     raise
-                failure = error
+                failures.append(str(error))
                 path.unlink()
                 continue
             facts[name] = parity.facts(task.primary.key)
@@ -93,7 +103,7 @@ def export_bundle(
         tokenizer.save(aside, model.config.model_type, length)
         if model.head.labels:
             (aside / LABELS_FILE).write_text("\n".join(model.head.labels) + "\n", "utf-8")
-    return facts, failure
+    return facts, ParityError("; ".join(failures)) if failures else None
 
 
 def warnings_of(task, facts):

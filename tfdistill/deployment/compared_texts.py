@@ -10,8 +10,11 @@ import tempfile
 
 import numpy as np
 
+from tfdistill.deployment.signatures import usual_lengths
+
 ROWS = 32  # that the model runs on at once
 IN_ALL_LENGTHS = 50  # texts that run through every length that holds them
+CALIBRATION = 200  # texts that give the ranges of activations
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,6 +127,25 @@ def _padded(inputs, length, pad_id):
         name: np.pad(inputs[name], (0, length - len(inputs[name])), constant_values=fill)
         for name, fill in fills.items()
     }
+
+
+def calibration_texts(task, batches, length, pad_id):
+    """Real texts of mixed lengths, which give the ranges of a full int8 file's activations.
+
+    Args:
+        task: the `Task`.
+        batches: what `Task.evaluation_batches` returned for training examples.
+        length: tokens in a row.
+        pad_id: id of the padding.
+
+    Returns:
+        list of inputs with padding (see `export_tflite`).
+    """
+    batches = task.fixed_batches(batches, length, CALIBRATION)
+    if task.kind:
+        return [inputs for batch in batches for inputs, *_ in task.single_inputs(batch)]
+    texts = compared_texts(task, batches, CALIBRATION, usual_lengths(length))
+    return [_padded(each.inputs, length, pad_id) for each in texts]
 
 
 def distance_of_lengths(lite, texts):

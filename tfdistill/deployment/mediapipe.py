@@ -3,10 +3,10 @@
 from tfdistill.data.tokenizer_files import VOCABULARY
 from tfdistill.data.tokenizer_reading import bert_settings
 from tfdistill.data.tokenizer_roles import BERT
-from tfdistill.deployment.bundle import FLOAT32_FILE, INT8_FILE
 from tfdistill.deployment.file_metadata import read_metadata
 from tfdistill.deployment.mediapipe_file import mediapipe_file
 from tfdistill.deployment.mediapipe_tokens import share_of_other_ids
+from tfdistill.deployment.variants import FLOAT32_FILE, INT8_FILE
 from tfdistill.system.files import write_atomically
 
 MEDIAPIPE_FILE = "student_mediapipe.tflite"

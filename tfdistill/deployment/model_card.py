@@ -5,6 +5,7 @@ from pathlib import Path
 from tfdistill.deployment.lite_model import LiteModel
 from tfdistill.deployment.mediapipe import CLASSES, MEDIAPIPE_FILE
 from tfdistill.deployment.signatures import PROBABILITIES, names_of
+from tfdistill.deployment.variants import weights_of
 from tfdistill.models.heads.answer_rules import AnswerRules
 from tfdistill.system.files import write_atomically
 
@@ -144,10 +145,9 @@ def _files(task, export):
     before = next(iter(export.values()))
     lines.append(f"| the Keras model | float32 | | | {_measures(task, before, 'keras')} | |")
     for name, facts in export.items():
-        weights = "int8, a scale per row" if "int8" in name else "float32"
         lines.append(
-            f"| `{name}` | {weights} | {facts['bytes'] / 1e6:.2f} | {facts['latency_ms']:.2f} "
-            f"| {_measures(task, facts, 'lite')} "
+            f"| `{name}` | {weights_of(name)} | {facts['bytes'] / 1e6:.2f} "
+            f"| {facts['latency_ms']:.2f} | {_measures(task, facts, 'lite')} "
             f"| {facts['agreement']:.1%} of {facts['positions']:,} |"
         )
     lines += ["", f"Latency: {words.one_input}, in the longest row, median, LiteRT, 1 thread."]

@@ -11,7 +11,7 @@ from tfdistill.deployment.compared_texts import (
 )
 from tfdistill.deployment.kept_quality import describe_loss, is_lost
 from tfdistill.deployment.lite_model import LiteModel
-from tfdistill.deployment.tflite import DYNAMIC_INT8
+from tfdistill.deployment.variants import DYNAMIC_INT8, FLOAT16, FULL_INT8
 from tfdistill.system.errors import UserError
 from tfdistill.tasks.metrics import of_sums
 from tfdistill.training.paired_bootstrap import RowSums, paired_errors
@@ -20,7 +20,8 @@ FLOAT32 = "float32"
 FLOAT32_TOLERANCE = 1e-4  # of the largest logit
 FINITE = float(np.finfo(np.float32).max)
 # The sums of attention may round otherwise, which may round an activation to another int8.
-BETWEEN_LENGTHS = {FLOAT32: FLOAT32_TOLERANCE, DYNAMIC_INT8: 0.05}
+BETWEEN_LENGTHS = {FLOAT32: FLOAT32_TOLERANCE, FLOAT16: FLOAT32_TOLERANCE, DYNAMIC_INT8: 0.05}
+BETWEEN_LENGTHS[FULL_INT8] = 0.05
 PAIR = "lite", "keras"  # of which the interval is
 TOKEN_INPUTS = "input_ids", "attention_mask", "token_type_ids"
 

@@ -29,7 +29,7 @@ def export_saved_model(model, directory, length):
         write_archive(model, aside, batch=None, lengths=(length,), columns=None)
 
 
-def write_archive(model, directory, *, batch, lengths, columns):
+def write_archive(model, directory, *, batch, lengths, columns, integers=False):
     """Traces a model for each length of rows and writes it as a SavedModel.
 
     Args:
@@ -38,6 +38,8 @@ def write_archive(model, directory, *, batch, lengths, columns):
         batch: rows, or None for any number.
         lengths: tuple of numbers of tokens in a row; each has a signature (see `names_of`).
         columns: columns of the head's further inputs, or None for any number.
+        integers: whether the graph will be computed in integers: padding is then clipped, and
+            norms need no barrier.
 
     Raises:
         UserError: the model has no head, or fewer positions than a length.
@@ -46,8 +48,10 @@ def write_archive(model, directory, *, batch, lengths, columns):
     import keras
     import tensorflow as tf
 
+    from tfdistill.models.attention import clipped_padding
     from tfdistill.models.normalization import scales_apart
 
+    context = clipped_padding if integers else scales_apart
     _require_exportable(model, max(lengths))
 
     def specs(length):
@@ -64,7 +68,7 @@ def write_archive(model, directory, *, batch, lengths, columns):
             return {model.head.output_name: logits}
         return {LOGITS: logits, PROBABILITIES: tf.nn.softmax(logits)}
 
-    with quiet_native_output(), tensorflow_os_errors(), scales_apart():
+    with quiet_native_output(), tensorflow_os_errors(), context():
         # ExportArchive tracks the variables; converting a traced function alone loses them.
         archive = keras.export.ExportArchive()
         archive.track(model)

@@ -1,22 +1,24 @@
 """TFLite files, written from a Keras model."""
 
+import functools
 import math
 import tempfile
+
+import numpy as np
 
 from tfdistill.deployment.file_metadata import add_metadata, describe_head
 from tfdistill.deployment.flat_model import pack, unpack
 from tfdistill.deployment.saved_model import write_archive
 from tfdistill.deployment.signatures import as_lengths, names_of
 from tfdistill.deployment.tied_table import scale_table_by_rows
+from tfdistill.deployment.variants import DYNAMIC_INT8, FLOAT16, FULL_INT8, KINDS
 from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import write_atomically
 from tfdistill.system.quiet import quiet_native_output
 
-DYNAMIC_INT8 = "dynamic_int8"
 
-
-def export_tflite(model, path, quantize=None, length=128):
+def export_tflite(model, path, quantize=None, length=128, calibration=None):
     """Writes a TFLite file of built-in operators that predicts for one text.
 
     Its inputs are int32: `input_ids`, `attention_mask` and, for BERT, `token_type_ids`
@@ -28,16 +30,20 @@ def export_tflite(model, path, quantize=None, length=128):
     Args:
         model: a `Model` with a head.
         path: the file to write; an existing one is replaced when the new one is complete.
-        quantize: None for float32 weights, or "dynamic_int8": int8 weights with one scale per
-            row, activations quantised as they come (dynamic-range quantisation). The embedding
-            table, tied to the output projection, is stored once.
+        quantize: None for float32 weights; "float16" for float16 weights, which are computed with
+            in float32; "dynamic_int8": int8 weights with one scale per row, activations quantised
+            as they come (dynamic-range quantisation). The embedding table, tied to the output
+            projection, is stored once. "full_int8": int8 activations, too, with fixed ranges.
         length: tokens in a row, [CLS] and [SEP] included; or a tuple of lengths. A file of several
             has a signature for each, `tokens_16`, `tokens_32` and so on, which share the weights;
-            a file of one has `serving_default`.
+            a file of one has `serving_default`. A "full_int8" file has the longest alone.
+        calibration: for "full_int8", iterable of inputs of real texts, 100 or more, which give the
+            ranges: dicts of the inputs' names to int arrays of one row, with padding.
 
     Raises:
         UserError: the model has no head, fewer positions than `length`, or the converted file
-            does not hold its weights; or `length` is no number of at least 3.
+            does not hold its weights; `length` is no number of at least 3; or "full_int8" without
+            `calibration`.
         ValueError: an unknown `quantize`.
         OSError: the write failed.
 
@@ -47,31 +53,44 @@ def export_tflite(model, path, quantize=None, length=128):
         student = tfdistill.load_model("runs/mini/student")
         tfdistill.export_tflite(student, "student.tflite", quantize="dynamic_int8", length=(16, 32))
     """
-    export_tflite_files(model, {path: quantize}, length)
+    export_tflite_files(model, {path: quantize}, length, calibration)
 
 
-def export_tflite_files(model, files, length):
+def export_tflite_files(model, files, length, calibration=None):
     """Writes several TFLite files of one model, which is traced once (see `export_tflite`).
+
+    A "full_int8" file needs a trace of its own.
 
     Args:
         model: a `Model` with a head.
         files: dict of paths to their `quantize`.
-        length: as for `export_tflite`.
+        length, calibration: as for `export_tflite`.
 
     Raises:
         UserError, ValueError, OSError: as `export_tflite`.
     """
     for quantize in files.values():
-        if quantize not in (None, DYNAMIC_INT8):
-            raise ValueError(f"quantize must be None or {DYNAMIC_INT8!r}, not {quantize!r}")
+        if quantize not in KINDS:
+            raise ValueError(f"quantize must be one of {KINDS}, not {quantize!r}")
     lengths = as_lengths(length)
+    if FULL_INT8 in files.values() and calibration is None:
+        raise UserError("full int8 files need real texts: set `calibration`")
     exported = get_model_type(model.config.model_type).parts().exported
     model = exported(model) if exported else model
+    for integers in (False, True):
+        own = {path: kind for path, kind in files.items() if (kind == FULL_INT8) == integers}
+        if own:
+            _write_files(model, own, lengths[-1:] if integers else lengths, calibration)
+
+
+def _write_files(model, files, lengths, calibration):
+    """Traces a model and writes its files; those in integers alone, or the others."""
+    integers = FULL_INT8 in files.values()
     with tempfile.TemporaryDirectory() as directory:
-        write_archive(model, directory, batch=1, lengths=lengths, columns=1)
+        write_archive(model, directory, batch=1, lengths=lengths, columns=1, integers=integers)
         for path, quantize in files.items():
-            content = convert(directory, quantize, lengths)
-            if quantize:
+            content = convert(directory, quantize, lengths, calibration)
+            if quantize == DYNAMIC_INT8:
                 table = model.encoder.embeddings.word_embeddings.numpy()
                 content = scale_table_by_rows(content, table)
             elif len(lengths) > 1:
@@ -82,27 +101,46 @@ def export_tflite_files(model, files, length):
             write_atomically(path, content)
 
 
-def convert(saved_model, quantize, lengths):
+def convert(saved_model, quantize, lengths, calibration=None):
     """Converts a SavedModel with TensorFlow's converter.
 
     Args:
         saved_model: its folder, of `write_archive`.
-        quantize: as for `export_tflite`.
-        lengths: tuple of the lengths of its signatures.
+        quantize, calibration: as for `export_tflite`.
+        lengths: tuple of the lengths of its signatures; one for "full_int8".
 
     Returns:
         bytes of a TFLite file.
     """
     import tensorflow as tf
 
+    names = list(names_of(lengths).values())
     with quiet_native_output():
-        converter = tf.lite.TFLiteConverter.from_saved_model(
-            saved_model, signature_keys=list(names_of(lengths).values())
-        )
+        converter = tf.lite.TFLiteConverter.from_saved_model(saved_model, signature_keys=names)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         if quantize:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if quantize == FLOAT16:
+            converter.target_spec.supported_types = [tf.float16]
+        if quantize == FULL_INT8:
+            converter.target_spec.supported_ops += [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+            (signature,) = tf.saved_model.load(saved_model).signatures.values()
+            inputs = signature.structured_input_signature[1]
+            converter.representative_dataset = functools.partial(_rows, calibration, inputs)
         return converter.convert()
+
+
+def _rows(texts, inputs):
+    """Yields the inputs of texts as the converter reads them.
+
+    Args:
+        texts: iterable of dicts of int arrays of one row; `token_type_ids` may be left out.
+        inputs: dict of the inputs' names to `TensorSpec`s.
+    """
+    for text in texts:
+        zeros = {name: np.zeros(spec.shape, np.int32) for name, spec in inputs.items()}
+        given = {name: np.asarray(text[name], np.int32) for name in inputs if name in text}
+        yield zeros | {name: row.reshape(1, -1) for name, row in given.items()}
 
 
 def require_weights(content, model, quantize, length):
@@ -122,7 +160,7 @@ def require_weights(content, model, quantize, length):
     shapes = [variable.shape for variable in model.variables if len(variable.shape) == 2]
     parameters = sum(map(math.prod, shapes))
     parameters -= (config.max_position_embeddings - length) * config.hidden_size  # cut by tracing
-    needed = parameters * (1 if quantize else 4)
+    needed = parameters * {None: 4, FLOAT16: 2}.get(quantize, 1)
     if len(content) < needed:
         raise UserError(
             f"the converted model has {len(content)} bytes where its weights need {needed}: "

@@ -4,6 +4,8 @@ It consists of Dense, reshape, transpose and matmul on static lengths: einsum an
 MultiHeadAttention have no kernels on Metal.
 """
 
+import contextlib
+import contextvars
 import math
 
 import keras
@@ -12,6 +14,23 @@ from keras import ops
 
 from tfdistill.models.dense import dense
 from tfdistill.models.dropout import stateless_dropout
+
+CLIPPED = -100.0  # in place of float32's lowest number
+_clipped = contextvars.ContextVar("clipped", default=False)
+
+
+@contextlib.contextmanager
+def clipped_padding():
+    """Graphs traced inside add -100 to the scores of padding, for attention in integers.
+
+    The range of a sum decides how fine its integers are, so a very low number would leave nothing
+    of the scores. -100 leaks where real scores lie about as far below those of padding.
+    """
+    token = _clipped.set(True)
+    try:
+        yield
+    finally:
+        _clipped.reset(token)
 
 
 class SelfAttention(keras.layers.Layer):
@@ -106,7 +125,8 @@ def padding_bias(mask):
     Returns:
         float32 (batch, 1, 1, length): 0 for real tokens, float32's lowest number for padding. A
         score beside that number is lost in rounding, so that padding's exponential is 0 where a
-        row has a real token. The scores of a row of padding alone stay finite and equal.
+        row has a real token. The scores of a row of padding alone stay finite and equal. Inside
+        `clipped_padding` it is -100.
     """
     real = ops.expand_dims(ops.cast(mask, "bool"), (1, 2))
-    return tf.where(real, 0.0, tf.float32.min)
+    return tf.where(real, 0.0, CLIPPED if _clipped.get() else tf.float32.min)

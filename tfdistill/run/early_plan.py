@@ -6,6 +6,7 @@ from typing import Any
 
 from tfdistill import recipes, tasks
 from tfdistill.deployment.signatures import lengths_of
+from tfdistill.deployment.variants import variants_of
 from tfdistill.distillation.phases import Recipe, require_loss
 from tfdistill.models.configs.config_files import config_of, read_json
 from tfdistill.models.configs.model_types import get_model_type
@@ -65,6 +66,7 @@ def check_settings(config):
     baselines_of(config.baseline)
     check_schedules(config)
     lengths_of(config.tflite_lengths, config.length)
+    variants_of(config.tflite_variants)
     task_losses = tasks.get(config.task).distillation_losses
     recipe = recipes.get(config.recipe, task_losses=task_losses, **dataclasses.asdict(config))
     check_own_defaults(config)

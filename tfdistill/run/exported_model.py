@@ -1,6 +1,7 @@
 """The export command: the files of a run's student, or of another model, outside a run."""
 
 from tfdistill.deployment.signatures import lengths_of
+from tfdistill.deployment.variants import variants_of
 from tfdistill.run import machine
 from tfdistill.run.checks import check_pooling
 from tfdistill.run.directory import RunPaths
@@ -26,7 +27,7 @@ def export_model(config, console):
     """
     source = _source(config)
     check_pooling(config)
-    options = bundle_options(config)
+    check_options(config)
     from tfdistill.run.early_plan import open_task
 
     task, data = open_task(config)
@@ -46,7 +47,8 @@ def export_model(config, console):
         task.mark(model.head)
     tokenizer = tokenizer_of(task, config.tokenizer or str(source))
     require_fit(config, tokenizer, f"`model`={source}", model)
-    _, batches = open_held_out(task, config, tokenizer, data, console)
+    train, batches = open_held_out(task, config, tokenizer, data, console)
+    options = bundle_options(config, task, train)
     line = console.progress("export", None)
     files, failure = export_bundle(task, model, run.export, options, tokenizer, batches, line.note)
     facts = {"directory": str(run.export), "files": files}
@@ -64,11 +66,26 @@ def export_model(config, console):
     return facts, failure
 
 
-def bundle_options(config):
+def check_options(config):
+    """Refuses settings of exported files that have a wrong value.
+
+    Args:
+        config: a `RunConfig`.
+
+    Raises:
+        UserError: there is one.
+    """
+    lengths_of(config.tflite_lengths, config.length)
+    variants_of(config.tflite_variants)
+
+
+def bundle_options(config, task, train):
     """The `BundleOptions` of settings.
 
     Args:
         config: a `RunConfig`.
+        task: the `Task`.
+        train: the source of the training split; None without.
 
     Raises:
         UserError: a setting has a wrong value.
@@ -76,7 +93,15 @@ def bundle_options(config):
     from tfdistill.deployment.bundle import BundleOptions
 
     lengths = lengths_of(config.tflite_lengths, config.length)
-    return BundleOptions(lengths, config.allow_loss)
+    variants = variants_of(config.tflite_variants)
+    calibration = None
+    if "full_int8" in variants:
+        if train is None:
+            raise UserError(
+                "`tflite_variants`=full_int8 takes ranges from training examples: set `train_data`"
+            )
+        calibration = task.evaluation_batches(train)
+    return BundleOptions(lengths, config.allow_loss, variants, calibration)
 
 
 def _source(config):

@@ -1,6 +1,6 @@
 """The content of a run's metrics.json, put together from the facts of its stages."""
 
-from tfdistill.deployment.bundle import FLOAT32_FILE, INT8_FILE
+from tfdistill.deployment.variants import FLOAT32_FILE, INT8_FILE
 from tfdistill.run import verdict
 from tfdistill.system import hardware
 

@@ -4,7 +4,8 @@ import contextlib
 from pathlib import Path
 
 from tfdistill.deployment.saved_model import GRAPH
-from tfdistill.deployment.tflite import DYNAMIC_INT8, export_tflite_files
+from tfdistill.deployment.tflite import export_tflite_files
+from tfdistill.deployment.variants import DYNAMIC_INT8
 from tfdistill.run.metrics import TEACHER_FILE, TEACHER_INT8_FILE
 from tfdistill.run.teacher_cache import digest_of_model
 from tfdistill.system import hardware

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from tfdistill.deployment.bundle import FLOAT32_FILE, INT8_FILE
 from tfdistill.deployment.predictor import tokenizer_beside
+from tfdistill.deployment.variants import FLOAT32_FILE, INT8_FILE
 from tfdistill.run.directory import RunPaths
 from tfdistill.system.errors import UserError
 from tfdistill.system.paths import require_folder

@@ -23,6 +23,14 @@ class Export(Settings):
             unit="tokens",
         ),
     ] = ""
+    tflite_variants: Annotated[
+        str,
+        Option(
+            "Variants of the student's TFLite files, separated by commas: float32 (always there), "
+            "float16, int8 (int8 weights, the one that ships) and full_int8 (int8 activations, "
+            "too, whose ranges come from training examples; of one length, `length`).",
+        ),
+    ] = "float32,int8"
     allow_loss: Annotated[
         bool,
         Option(

@@ -27,7 +27,7 @@ class Export(Stage):
                 context.task,
                 context.models.saved("student"),
                 context.directory.export,
-                bundle_options(context.config),
+                bundle_options(context.config, context.task, context.splits.train),
                 context.tokenizer,
                 context.splits.test,
                 line.note,
