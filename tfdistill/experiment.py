@@ -9,6 +9,7 @@ and a page for each table, mean ± standard deviation over the seeds. With --jso
 "missing"}.
 """
 
+from tfdistill import train
 from tfdistill.command_line.cli import Command
 from tfdistill.command_line.console import Console
 from tfdistill.settings.tools import Experiment
@@ -34,7 +35,7 @@ def main():
 def _experiment(config):
     from tfdistill.run.grid_results import make_grid
 
-    result, failure = make_grid(config, Console(json=config.json))
+    result, failure = make_grid(config, Console(json=config.json), train.COMMAND)
     if config.json:
         print(strict_json.dumps(result))
     if failure:

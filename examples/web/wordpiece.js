@@ -32,7 +32,7 @@ export class WordPiece {
     this.ids = new Map(words.map((word, id) => [word, id]));
     for (const [token, id] of Object.entries(settings.added)) this.tokens[id] = token;
     const added = Object.keys(settings.added).sort((a, b) => b.length - a.length);
-    const escaped = added.map((token) => token.replace(/[\\^$.*+?()[\]{}|\-/]/g, "\\$&"));
+    const escaped = added.map((token) => token.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&"));
     this.added = added.length ? new RegExp(`(${escaped.join("|")})`, "u") : null;
   }
 

@@ -171,6 +171,18 @@ def test_output_of_the_benchmark_tool_is_read(tmp_path):
     assert "student_int8, 32 tokens" in text and "1,250.34" in text and "GMAC" not in text
 
 
+def test_calls_without_times_leave_the_others_as_they_are(tmp_path):
+    """A call that failed, and garbled numbers."""
+    file = tmp_path / "phone.txt"
+    failed = PHONE[: PHONE.index("Inference timings")] + "ERROR: no memory\n"
+    file.write_text(failed.replace("tokens_32", "tokens_64") + OLD)
+    (found,) = read_output(file)
+    file.write_text(OLD)
+    assert [found] == read_output(file)
+    file.write_text(PHONE.replace("p5=2925", "p5=2.9.25").replace("5.46198", "..") + OLD)
+    assert "megabytes" not in read_output(file)[0] and len(read_output(file)) == 2
+
+
 def test_text_of_another_kind_is_refused(tmp_path):
     (tmp_path / "x.txt").write_text("no times")
     with pytest.raises(UserError, match="Inference timings"):

@@ -146,6 +146,8 @@ def test_models_that_mediapipe_cannot_read(exported, tokenizer, vocabulary, tmp_
     cased = '{"do_lower_case": false, "tokenizer_class": "BertTokenizer"}'
     assert lines(vocabulary, one, cased).endswith("and the vocabulary is cased\n")
     assert "with the id 0, and [PAD] is 119" in lines(vocabulary[:0:-1] + ["[PAD]"], one)
+    named = type("Head", (), {"task": exported[0].task, "labels": ("good", "not\ngood")})
+    assert r"'not\ngood' has several" in write_mediapipe(named, tokenizer, tmp_path, one)[1]
     masked = type("Head", (), {"task": ""})
     assert export_mediapipe(masked, tokenizer, tmp_path, None, Console()) is None
     assert capsys.readouterr() == ("", "")

@@ -54,7 +54,9 @@ def grid(tmp_path):
     def read(**changes):
         path = tmp_path / "grid.json"
         path.write_text(json.dumps(GRID | changes))
-        return read_grid(path, tmp_path / "out", RunConfig(data_dir="texts", teacher="bert"))
+        return read_grid(
+            path, tmp_path / "out", RunConfig(data_dir="texts", teacher="bert"), COMMAND
+        )
 
     return read
 
@@ -120,6 +122,27 @@ def test_what_an_axis_does_not_concern_runs_once(grid):
         ({"axis": {}}, "unknown key 'axis'"),
         ({"shared": {"teacher": {"axis": []}}}, "unknown key 'axis'"),
         ({"leave_out": [{}]}, "no run is left"),
+        ({"leave_out": {"data": "a"}}, "leave_out.*list"),
+        ({"leave_out": [{"data": "c"}]}, "no value 'c'; there are a, b"),
+        ({"leave_out": [{"dta": "a"}]}, "leave_out: there is no axis 'dta'"),
+        ({"leave_out": [{"seed": 0}]}, "in quotes"),
+        ({"shared": ["teacher"]}, "shared.*an object"),
+        ({"shared": {"../t": {}}}, "names a folder"),
+        ({"shared": {"t": {"axes": "data"}}}, "axes.*list"),
+        ({"shared": {"t": {"gives": {"teacher": 3}}}}, "gives.*in quotes"),
+        ({"shared": {"t": {"gives": {"techer": "teacher"}}}}, "no flag 'techer'"),
+        ({"shared": {"t": {"last_stage": "teachr"}}}, "no stage 'teachr'; .*teacher"),
+        ({"tables": "data"}, "tables.*list"),
+        ({"minutes": "10"}, "minutes.*number"),
+        ({"flags": {"seed": [1, 2]}}, r"'seed' is \[1, 2\]"),
+        ({"flags": {"length": None}}, "'length' is None"),
+        ({"flags": {"length": "many"}}, "teacher/a: .*length=many"),
+        ({"flags": {"phone": "x"}}, "no flag 'phone'"),
+        ({"flags": {"independent_of": ["seed"]}}, "no flag 'independent_of'"),
+        (
+            {"axes": {"x": {"..": {}}}, "tables": [], "shared": {}, "leave_out": []},
+            "names a folder",
+        ),
     ],
 )
 def test_mistakes_are_named(grid, changes, message):
@@ -127,21 +150,55 @@ def test_mistakes_are_named(grid, changes, message):
         grid(**changes)
 
 
+@pytest.mark.parametrize(
+    ("axes", "message"),
+    [
+        ({"x": {"a": {"independent_of": ["x"]}}}, "other axes"),
+        ({"x": {"a": {"independent_of": [["y"]]}}, "y": {"b": {}}}, "other axes"),
+        (
+            {"x": {"a": {"independent_of": ["y"]}}, "y": {"a": {"independent_of": ["x"]}}},
+            "gives two runs the name",
+        ),
+        (
+            {
+                **{"x": {"a": {}, "b": {"independent_of": ["y"]}}, "y": {"b": {}, "c": {}}},
+                "z": {"a": {}, "c": {"independent_of": ["x"]}},
+            },
+            "c/c would lie in the folder of c",
+        ),
+        (
+            {"x": {"a": {}, "b": {"independent_of": ["y"]}}, "y": {"b": {"independent_of": ["x"]}}},
+            "gives two runs the name",
+        ),
+    ],
+)
+def test_names_of_runs_are_those_of_one_folder_each(grid, axes, message):
+    with pytest.raises(UserError, match=message):
+        grid(axes=axes, tables=[], shared={}, leave_out=[])
+
+
+def test_a_key_that_comes_twice_is_named(tmp_path):
+    path = tmp_path / "grid.json"
+    path.write_text('{"axes": {"seed": [0]}, "axes": {"seed": [1]}}')
+    with pytest.raises(UserError, match="'axes' comes twice"):
+        read_grid(path, tmp_path, RunConfig(), COMMAND)
+
+
 def test_a_missing_folder_of_data_is_named(tmp_path):
     path = tmp_path / "grid.json"
     path.write_text(json.dumps(GRID))
     with pytest.raises(UserError, match="data_dir is needed"):
-        read_grid(path, tmp_path, RunConfig(teacher="bert"))
+        read_grid(path, tmp_path, RunConfig(teacher="bert"), COMMAND)
     with pytest.raises(UserError, match=r"grid=.*none.json"):
-        read_grid(tmp_path / "none.json", tmp_path, RunConfig())
+        read_grid(tmp_path / "none.json", tmp_path, RunConfig(), COMMAND)
     path.write_text("{")
     with pytest.raises(UserError, match="is no JSON"):
-        read_grid(path, tmp_path, RunConfig())
+        read_grid(path, tmp_path, RunConfig(), COMMAND)
 
 
 @pytest.mark.parametrize("path", BUNDLED, ids=lambda path: path.stem)
 def test_bundled_grids_describe_runs(path, tmp_path):
-    grid = read_grid(path, tmp_path, RunConfig(data_dir="data", teacher="bert"))
+    grid = read_grid(path, tmp_path, RunConfig(data_dir="data", teacher="bert"), COMMAND)
     for run in grid.ordered():
         config = COMMAND.config([f"--{name}={value}" for name, value in run.flags.items()])
         assert config.seed == int(run.place["seed"].removeprefix("seed-"))

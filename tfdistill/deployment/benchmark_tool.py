@@ -21,7 +21,7 @@ SCRIPT = "run.sh"
 ON_PHONE = "/data/local/tmp/tfdistill"
 THREADS = 1, 4
 RUNS = 50
-_NUMBER = r"([\d.]+(?:e[+-]?\d+)?)"
+_NUMBER = r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)"
 _STATISTICS = re.compile(rf"\b(count|avg|p5|median|p95)={_NUMBER}")
 _SUMMARY = re.compile(
     rf"Inference timings in us: Init: {_NUMBER}, First inference: {_NUMBER}, "
@@ -128,16 +128,17 @@ def read_output(path):
     for line in Path(path).read_text("utf-8", errors="replace").splitlines():
         for name, pattern in _FACTS.items():
             if match := pattern.search(line):
-                if found and found[-1] is facts:  # the next call begins
-                    facts = {}
+                if name in facts:  # the next call begins; this one printed no times
+                    facts, statistics = {}, {}
                 facts[name] = match[1]
         if "count=" in line:  # the last such line before the summary is that of the timed runs
             statistics = {name: float(value) for name, value in _STATISTICS.findall(line)}
         if match := _SIZE.search(line):
             facts["megabytes"] = float(match[1])
         if match := _SUMMARY.search(line):
-            facts = _finished(facts, statistics, [float(each) / 1000 for each in match.groups()])
-            found.append(facts)
+            times = [float(each) / 1000 for each in match.groups()]
+            found.append(_finished(facts, statistics, times))
+            facts, statistics = {}, {}
         if found and (match := _MEMORY.search(line)):
             found[-1]["resident_mb"] = float(match[2])
     if not found:

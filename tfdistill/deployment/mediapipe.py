@@ -56,7 +56,7 @@ def write_mediapipe(head, tokenizer, directory, examples):
     Raises:
         OSError: the write failed.
     """
-    if reason := _obstacle(head.task, tokenizer, directory, examples):
+    if reason := _obstacle(head, tokenizer, directory, examples):
         return None, reason
     vocabulary = (directory / VOCABULARY).read_text("utf-8").removesuffix("\n").split("\n")
     source = directory / INT8_FILE
@@ -70,10 +70,12 @@ def write_mediapipe(head, tokenizer, directory, examples):
     return {"bytes": len(content), "texts": count, "other_ids": share}, ""
 
 
-def _obstacle(task, tokenizer, directory, examples):
+def _obstacle(head, tokenizer, directory, examples):
     """Why MediaPipe cannot read the texts of a model; "" if it can."""
-    if task == CLASSIFIER and any(each.pair is not None for each in examples):
+    if head.task == CLASSIFIER and any(each.pair is not None for each in examples):
         return "MediaPipe's TextClassifier takes single texts, and the examples are pairs"
+    if lines := [name for name in head.labels or () if "\n" in name]:
+        return f"MediaPipe reads names of classes as lines, and {lines[0]!r} has several"
     if not (directory / VOCABULARY).is_file() or tokenizer.roles != BERT:
         return "MediaPipe needs BERT's WordPiece with a vocab.txt, and the tokenizer is another"
     if not bert_settings(tokenizer.text_state)["do_lower_case"]:

@@ -5,20 +5,17 @@ import hashlib
 import itertools
 import json
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from tfdistill.run.grid_content import REASON, GridError, read_content
 from tfdistill.settings.flagfile import as_text
-from tfdistill.settings.settings import options_of
 from tfdistill.system.errors import UserError
-from tfdistill.system.paths import cure_of
 
 SEED = "seed"  # the axis over which tables have means
 INDEPENDENT = "independent_of"  # in the flags of a value: axes that do not concern it
-KEYS = frozenset({"description", "flags", "axes", "tables", "shared", "leave_out", "minutes"})
-SHARED_KEYS = frozenset({"axes", "flags", "last_stage", "gives"})
 PLACEHOLDERS = "data_dir", "teacher"
 RESERVED = frozenset({"output_dir", "force", "json", "stop_after"})
-_NAME = re.compile(r"[\w.+-]+( [\w.+-]+)*")
+_NAME = re.compile(r"(?!\.+$)[\w.+-]+( [\w.+-]+)*")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +37,13 @@ class GridRun:
     place: dict
     needs: tuple = ()
     last_stage: str = ""
+
+    def words(self):
+        """The command line of tfdistill.train that makes the run: list of str."""
+        flags = self.flags | {"output_dir": str(self.folder)}
+        if self.last_stage:
+            flags["stop_after"] = self.last_stage
+        return [f"--{name}={value}" for name, value in flags.items()]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,14 +79,15 @@ class Grid:
         return found
 
 
-def read_grid(path, folder, config):
+def read_grid(path, folder, config, command):
     """Reads a grid.
 
     Args:
         path: its JSON file.
         folder: `pathlib.Path` of all its runs.
         config: a `RunConfig`: its `data_dir` and `teacher` replace {data_dir} and {teacher} in the
-            values of flags, and its fields are the flags that there are.
+            values of flags.
+        command: the `Command` that makes a run: its flags are those that there are.
 
     Returns:
         A `Grid`.
@@ -91,57 +96,71 @@ def read_grid(path, folder, config):
         UserError: the file cannot be read, or describes no runs.
     """
     try:
-        content = json.loads(Path(path).read_text("utf-8"))
-    except OSError as error:
-        raise UserError(f"`grid`={path}: {error.strerror}: {cure_of(error)}") from None
-    except ValueError as error:
-        raise UserError(f"`grid`={path} is no JSON: {error}") from None
-    try:
-        return _Reader(content, folder, config).grid()
-    except _GridError as error:
+        grid = _Reader(read_content(path), folder, config, command).grid()
+        for run in grid.ordered():
+            _require_values(run, command)
+    except GridError as error:
         raise UserError(f"`grid`={path}: {error}") from None
+    return grid
 
 
-class _GridError(Exception):
-    """What is wrong with the content of a file."""
+def _require_values(run, command):
+    """Refuses a wrong value of a flag before the first run begins."""
+    try:
+        command.config(run.words())
+    except UserError as error:
+        raise GridError(f"{run.name}: {error.message}") from None
 
 
 class _Reader:
     """Turns the content of a file into a `Grid`."""
 
-    def __init__(self, content, folder, config):
-        _require_keys("the file", content, KEYS)
+    def __init__(self, content, folder, config, command):
         self._folder, self._config = folder, config
-        self._known = options_of(config).keys() - RESERVED
+        self._known = set(command.setting_names()) - RESERVED
         self._content = content
         self._flags = self._texts("flags", content.get("flags", {}))
         self._axes = {axis: self._axis(axis, values) for axis, values in self._given_axes()}
         self._shared = content.get("shared", {})
         for name, shared in self._shared.items():
-            _require_keys(f"shared {name!r}", shared, SHARED_KEYS)
+            _require_name(name)
             self._require_axes(f"shared {name!r}", shared.get("axes", []))
+            self._texts(f"gives of {name}", shared.get("gives", {}))
+        for rule in content.get("leave_out", ()):
+            self._require_rule(rule)
 
     def grid(self):
         tables = tuple(self._content.get("tables", ()))
         self._require_axes("tables", tables)
-        runs, left_out = {}, []
+        places, left_out = self._places(), {}
+        for name, place in places.items():
+            if missing := [axis for axis in tables if axis not in place]:
+                raise GridError(f"{name} is independent of {missing[0]!r}, an axis of `tables`")
+            if reason := self._reason(place):
+                left_out[name] = reason
+        runs = [self._run(name, places[name]) for name in places if name not in left_out]
+        if not runs:
+            raise GridError("no run is left")
+        return Grid(runs, tables, list(left_out.items()), self._content.get("minutes"))
+
+    def _places(self):
+        """dict of the names of all runs, which are paths of folders, to their places."""
+        found = {}
         for values in itertools.product(*self._axes.values()):
             place = self._place(dict(zip(self._axes, values, strict=True)))
             name = "/".join(place.values())
-            if missing := [axis for axis in tables if axis not in place]:
-                raise _GridError(f"{name} is independent of {missing[0]!r}, an axis of `tables`")
-            if reason := self._reason(place):
-                left_out += [(name, reason)] * ((name, reason) not in left_out)
-            elif name not in runs:
-                runs[name] = self._run(name, place)
-        if not runs:
-            raise _GridError("no run is left")
-        return Grid(list(runs.values()), tables, left_out, self._content.get("minutes"))
+            if not name or found.setdefault(name, place) != place:
+                raise GridError(f"{INDEPENDENT!r} gives two runs the name {name!r}")
+        for name in found:
+            for above in PurePosixPath(name).parents:
+                if str(above) in found:
+                    raise GridError(f"the run {name} would lie in the folder of {above}")
+        return found
 
     def _given_axes(self):
         axes = self._content.get("axes")
-        if not isinstance(axes, dict) or not axes or not all(axes.values()):
-            raise _GridError('"axes" is needed: names of axes with their values')
+        if not axes or not all(axes.values()):
+            raise GridError('"axes" is needed: names of axes with their values')
         return axes.items()
 
     def _axis(self, axis, values):
@@ -149,24 +168,33 @@ class _Reader:
         if isinstance(values, list):  # of one flag
             values = {f"{axis}-{as_text(value)}": {axis: value} for value in values}
         if not isinstance(values, dict):
-            raise _GridError(f"axis {axis!r}: a list, or names with flags, is needed")
-        for name in values:
-            if not _NAME.fullmatch(name):
-                raise _GridError(f"{name!r} names a folder: use letters, digits and . + - _")
-        return {name: self._texts(name, flags) for name, flags in values.items()}
+            raise GridError(f"axis {axis!r}: a list, or names with flags, is needed")
+        found = {}
+        for name, flags in values.items():
+            _require_name(name)
+            found[name] = self._texts(name, flags, axis)
+        return found
 
-    def _texts(self, where, flags):
-        """Flags with their values as text; {data_dir} and {teacher} are replaced."""
+    def _texts(self, where, flags, axis=None):
+        """Flags with their values as text; {data_dir} and {teacher} are replaced.
+
+        Args:
+            where: what has these flags, for a message.
+            flags: dict.
+            axis: the axis of which they are a value; None: of none.
+        """
         if not isinstance(flags, dict):
-            raise _GridError(f"{where!r}: names of flags with values are needed")
+            raise GridError(f"{where!r}: names of flags with values are needed")
         found = {}
         for name, value in flags.items():
-            if name == INDEPENDENT:
-                self._independent(where, value)
+            if name == INDEPENDENT and axis is not None:
+                self._require_independent(where, value, axis)
                 found[name] = value
                 continue
             if name not in self._known:
-                raise _GridError(f"{where!r}: there is no flag {name!r} for the runs of a grid")
+                raise GridError(f"{where!r}: there is no flag {name!r} for the runs of a grid")
+            if not isinstance(value, str | bool | int | float):
+                raise GridError(f"{where!r}: {name!r} is {value!r}: give a text, a number or true")
             found[name] = self._filled(as_text(value))
         return found
 
@@ -178,14 +206,23 @@ class _Reader:
                 text = text.replace(mark, value)
         return text
 
-    def _independent(self, where, axes):
-        if not isinstance(axes, list) or set(axes) - self._content["axes"].keys():
-            raise _GridError(f"{where!r}: {INDEPENDENT!r} is a list of axes")
+    def _require_independent(self, where, axes, own):
+        others = [axis for axis in self._content["axes"] if axis != own]
+        if not isinstance(axes, list) or not all(axis in others for axis in axes):
+            raise GridError(f"{where!r}: {INDEPENDENT!r} is a list of other axes")
+
+    def _require_rule(self, rule):
+        """Refuses a part of `leave_out` that can leave out nothing."""
+        self._require_axes("leave_out", rule.keys() - {REASON})
+        for axis, value in rule.items():
+            if axis != REASON and value not in self._axes[axis]:
+                known = ", ".join(self._axes[axis])
+                raise GridError(f"leave_out: {axis!r} has no value {value!r}; there are {known}")
 
     def _require_axes(self, where, axes):
         for axis in axes:
             if axis not in self._axes:
-                raise _GridError(f"{where}: there is no axis {axis!r}")
+                raise GridError(f"{where}: there is no axis {axis!r}")
 
     def _place(self, values):
         """The values of a run, without the axes that do not concern it."""
@@ -196,10 +233,9 @@ class _Reader:
 
     def _reason(self, place):
         for rule in self._content.get("leave_out", ()):
-            if {axis: value for axis, value in rule.items() if axis != "reason"}.items() <= (
-                place.items()
-            ):
-                return rule.get("reason", "left out")
+            values = {axis: value for axis, value in rule.items() if axis != REASON}
+            if values.items() <= place.items():
+                return rule.get(REASON) or "left out"
         return None
 
     def _run(self, name, place):
@@ -235,10 +271,6 @@ class _Reader:
         return GridRun(full, folder, flags, place, last_stage=last_stage)
 
 
-def _require_keys(where, content, known):
-    if not isinstance(content, dict):
-        raise _GridError(f"{where}: an object is needed")
-    if unknown := sorted(content.keys() - known):
-        raise _GridError(
-            f"{where}: unknown key {unknown[0]!r}; there are {', '.join(sorted(known))}"
-        )
+def _require_name(name):
+    if not _NAME.fullmatch(name):
+        raise GridError(f"{name!r} names a folder: use letters, digits and . + - _")

@@ -172,7 +172,7 @@ class GridJob:
         write_atomically(self._flags(run), json.dumps(run.flags, indent=1) + "\n")
         with open(log, "ab") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "tfdistill.train", *_words(run)],
+                [sys.executable, "-m", "tfdistill.train", *run.words()],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -206,13 +206,6 @@ class GridJob:
             raise
 
 
-def _words(run):
-    flags = run.flags | {"output_dir": str(run.folder)}
-    if run.last_stage:
-        flags["stop_after"] = run.last_stage
-    return [f"--{name}={value}" for name, value in flags.items()]
-
-
 def _minutes(run):
     """Minutes that a finished run computed; None where they are unknown."""
     done = read_state(run.folder)["done"].values()
@@ -233,5 +226,5 @@ def _last_line(log):
 
 def _reason(code, line):
     if code < 0:
-        return f"ended by signal {signal.Signals(-code).name}"
+        return f"ended by signal {-code} ({signal.strsignal(-code)})"
     return line.removeprefix("error: ").strip() or f"exit code {code}"

@@ -11,13 +11,14 @@ from tfdistill.system.errors import UserError
 from tfdistill.system.files import write_atomically
 
 
-def make_grid(config, console):
+def make_grid(config, console, command):
     """Makes the runs of a grid and writes its results, or only lists the runs.
 
     Args:
         config: a `RunConfig`: `grid`, `dry_run`, `retry`, `output_dir`, and what `read_grid` and
             `write_results` read.
         console: a `Console`.
+        command: the `Command` that makes one run.
 
     Returns:
         (dict of the results for JSON, None if the runs are only listed; a `UserError` if runs
@@ -30,7 +31,7 @@ def make_grid(config, console):
         raise UserError("no `grid`: name the JSON file that describes the runs")
     given = config.output_dir != Run.output_dir  # whose default is that of a single run
     folder = Path(config.output_dir if given else Path("runs") / Path(config.grid).stem).absolute()
-    grid = read_grid(config.grid, folder, config)
+    grid = read_grid(config.grid, folder, config, command)
     job = GridJob(grid, folder, console)
     console.say("\n".join(job.describe()))
     if config.dry_run:

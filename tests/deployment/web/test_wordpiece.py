@@ -138,13 +138,13 @@ def test_added_tokens_are_found(tmp_path):
     folder = tmp_path
     save(folder, words, "uncased")
     config = json.loads((folder / "tokenizer_config.json").read_text())
-    more = {"[A.B]": False, "[A.B]c": False, "<x>": True}
+    more = {"[A.B]": False, "[A.B]c": False, "<x>": True, "<x-y/z>": True}
     for i, (word, special) in enumerate(more.items(), len(words)):
         flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
         config["added_tokens_decoder"][str(i)] = {"content": word, "special": special, **flags}
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
     load_tokenizer(str(folder)).save(folder)
-    text = "a[A.B]b [A.B]c<x>ab [AxB] [a.b] [MASK]"
+    text = "a[A.B]b [A.B]c<x>ab [AxB] [a.b] [MASK] <x-y/z>"
     reference = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
     expected = reference.encode(text, add_special_tokens=False).ids
     assert page_ids(tokenizer_settings(folder, marks=True), words, [text]) == [expected]

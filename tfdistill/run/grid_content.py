@@ -1,0 +1,96 @@
+"""The JSON file of a grid: it is read, and the kinds of its values are checked."""
+
+import json
+from pathlib import Path
+
+from tfdistill.run.directory import STAGES
+from tfdistill.system.errors import UserError
+from tfdistill.system.paths import cure_of
+
+KEYS = frozenset({"description", "flags", "axes", "tables", "shared", "leave_out", "minutes"})
+SHARED_KEYS = frozenset({"axes", "flags", "last_stage", "gives"})
+REASON = "reason"  # the key of `leave_out` that is no axis
+
+
+class GridError(Exception):
+    """What is wrong with the content of a file."""
+
+
+def read_content(path):
+    """Reads the file of a grid.
+
+    Args:
+        path: the file.
+
+    Returns:
+        dict with some of `KEYS`, whose values are of the kinds that docs/EXPERIMENTS.md says; the
+        names of axes and of flags are not checked.
+
+    Raises:
+        UserError: the file cannot be read, or is no JSON.
+        GridError: a key is unknown or comes twice, or a value is of another kind.
+    """
+    try:
+        content = json.loads(Path(path).read_text("utf-8-sig"), object_pairs_hook=_object)
+    except OSError as error:
+        raise UserError(f"`grid`={path}: {error.strerror}: {cure_of(error)}") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"`grid`={path} is no JSON: {error}") from None
+    _require_keys("the file", content, KEYS)
+    for key in ("flags", "axes", "shared"):
+        _require_object(f'"{key}"', content.get(key, {}))
+    _require_texts('"tables"', content.get("tables", []))
+    for name, shared in content.get("shared", {}).items():
+        _check_shared(f"shared {name!r}", shared)
+    _check_left_out(content.get("leave_out", []))
+    minutes = content.get("minutes", 0)
+    if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not 0 <= minutes:
+        raise GridError(f'"minutes" is {minutes!r}: a number is needed')
+    return content
+
+
+def _object(pairs):
+    """A dict; `json` itself keeps the last of equal keys alone."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise GridError(f"the key {twice!r} comes twice in an object")
+    return found
+
+
+def _check_shared(where, shared):
+    _require_keys(where, shared, SHARED_KEYS)
+    _require_texts(f'{where}: "axes"', shared.get("axes", []))
+    gives = shared.get("gives", {})
+    _require_object(f'{where}: "gives"', gives)
+    _require_texts(f'{where}: the paths of "gives"', list(gives.values()))
+    last = shared.get("last_stage", "")
+    if last not in ("", *STAGES):
+        raise GridError(f"{where}: there is no stage {last!r}; the stages are {', '.join(STAGES)}")
+
+
+def _check_left_out(rules):
+    if not isinstance(rules, list):
+        raise GridError('"leave_out": a list of objects is needed')
+    for rule in rules:
+        _require_object('each part of "leave_out"', rule)
+        _require_texts('"leave_out": the values of axes and "reason"', list(rule.values()))
+
+
+def _require_keys(where, content, known):
+    _require_object(where, content)
+    if unknown := sorted(content.keys() - known):
+        raise GridError(
+            f"{where}: unknown key {unknown[0]!r}; there are {', '.join(sorted(known))}"
+        )
+
+
+def _require_object(where, value):
+    if not isinstance(value, dict):
+        raise GridError(f"{where}: an object is needed")
+
+
+def _require_texts(where, values):
+    if not isinstance(values, list) or not all(isinstance(each, str) for each in values):
+        raise GridError(f"{where}: a list of names in quotes is needed")
