@@ -215,8 +215,8 @@ def job(grid, tmp_path):
 def test_a_failed_run_is_kept_and_made_again_on_request(job, capsys):
     job, run = job()
     assert job.describe() == [
-        "seed-0: open, unknown time",
-        "1 of 1 runs to make",
+        "seed-0: open",
+        "1 of 1 runs to make; how long they take is known when one is finished",
     ]
     reason = job.make()["seed-0"]
     assert "none.txt" in reason and job.state(run) == FAILED

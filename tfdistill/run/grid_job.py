@@ -71,15 +71,19 @@ class GridJob:
         lines, known = [], []
         for run in self._runs:
             minutes, state = self.minutes(run), states[run.folder]
-            text = "unknown time" if minutes is None else f"about {minutes:.0f} min"
-            lines.append(f"{run.name}: {state}" + f", {text}" * (state == OPEN))
-            known += [minutes] * (state == OPEN and minutes is not None)
+            is_known = state == OPEN and minutes is not None
+            lines.append(
+                f"{run.name}: {state}" + (f", about {minutes:.0f} min" if is_known else "")
+            )
+            known += [minutes] * is_known
         lines += [f"{name}: left out: {reason}" for name, reason in self._grid.left_out]
         count = sum(state == OPEN for state in states.values())
         total = f"{count} of {len(self._runs)} runs to make"
         if known:
             total += f", about {sum(known):.0f} min"
             total += f" for {len(known)} of them" if len(known) < count else ""
+        elif count:
+            total += "; how long they take is known when one is finished"
         return [*lines, total]
 
     def make(self, retry=False):
