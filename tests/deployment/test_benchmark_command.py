@@ -53,8 +53,11 @@ def test_for_a_phone_and_back(run_command, run_folder, tmp_path, capfd):
     assert run_command("benchmark", f"--model={model}", f"--phone={tmp_path / 'phone'}") == 0
     assert "--read=" in capfd.readouterr().out and (tmp_path / "phone" / "run.sh").is_file()
     (tmp_path / "phone.txt").write_text(PHONE + "\n")
-    assert run_command("benchmark", f"--read={tmp_path / 'phone.txt'}") == 0
+    read = ["benchmark", f"--read={tmp_path / 'phone.txt'}"]
+    assert run_command(*read) == 0
     assert "0.07" in capfd.readouterr().out
+    assert run_command(*read, f"--plot={tmp_path / 'phone.svg'}") == 1  # it says no lengths
+    assert "--plot: " in capfd.readouterr().err and not (tmp_path / "phone.svg").exists()
 
 
 @pytest.mark.parametrize(

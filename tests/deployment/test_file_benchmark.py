@@ -1,6 +1,7 @@
 """Files timed here, and for and from a phone."""
 
 import shlex
+import subprocess
 
 import numpy as np
 import pytest
@@ -71,7 +72,8 @@ def test_files_are_timed_for_each_length(paths, tmp_path):
             row["multiply_adds"] / (row["share"] * row["cpu_ms"] / 1000)
         )
     text = "\n".join(format_times(found))
-    assert text.count("several, 5 tokens") == 2 and "1 thread\n" in text and "GMAC/s" in text
+    assert text.count("several, 5 tokens") == 2 and "1 thread\n" in text
+    assert text.count("GMAC/s") == 1 and "CPU: " in text  # 2 threads have no rate
     assert times_by_tokens(found).startswith("<svg")
 
 
@@ -109,7 +111,7 @@ def test_a_folder_for_a_phone(paths, tmp_path):
     calls = [shlex.split(line) for line in lines if "--graph" in line]
     assert len(calls) == 2 * (2 + 1)  # threads, and lengths of both files
     for call in calls:
-        assert call[:2] == ["adb", "shell"]
+        assert call[0] == "timed" and call[1].endswith(("1 thread", "4 threads"))
         tool, *flags = shlex.split(call[2])
         flags = dict(flag.removeprefix("--").split("=", 1) for flag in flags)
         assert flags.keys() == {*FLAGS, "input_layer_value_files"}
@@ -127,6 +129,33 @@ def test_a_folder_for_a_phone(paths, tmp_path):
             values = np.frombuffer(local.read_bytes(), "<i4").reshape(shape)
             rows[model.signature(length).tensors[tensor]] = values[0]
         assert np.isfinite(model.logits(rows, length)).all()
+
+
+ADB = """#!/bin/sh
+case "$2" in
+  *tokens_6*--num_threads=4*) echo broken; exit 1 ;;
+  *--graph*) echo "timed" ;;
+esac
+"""
+
+
+def test_the_script_says_what_is_missing_and_goes_on_after_a_failure(paths, tmp_path):
+    script = write_for_phone({"several": paths["several"]}, tmp_path / "phone")
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    call = {"capture_output": True, "text": True, "env": {"PATH": f"{tools}:/usr/bin:/bin"}}
+    found = subprocess.run(["sh", script], **call)
+    assert found.returncode == 1 and "benchmark_model" in found.stderr and not found.stdout
+    (script.parent / "benchmark_model").touch()
+    (tools / "adb").write_text(ADB)
+    (tools / "adb").chmod(0o755)
+    found = subprocess.run(["sh", script], **call)
+    assert found.returncode == 1
+    assert found.stdout.split() == ["timed", "broken", "timed", "timed"]
+    assert found.stderr.splitlines()[1:3] == [
+        "several, 6 tokens, 4 threads",
+        "  failed: see its output",
+    ]
 
 
 def test_inputs_are_in_the_order_of_the_graph(paths):
@@ -169,6 +198,8 @@ def test_output_of_the_benchmark_tool_is_read(tmp_path):
     }
     text = "\n".join(format_times([first, second, old]))
     assert "student_int8, 32 tokens" in text and "1,250.34" in text and "GMAC" not in text
+    assert "student_int8" in times_by_tokens([first, second, old])
+    assert "first: " in text and "CPU: " not in text
 
 
 def test_calls_without_times_leave_the_others_as_they_are(tmp_path):

@@ -60,7 +60,7 @@ def write_for_phone(paths, folder):
             values = _write_inputs(model, length, folder / "inputs" / name)
             commands += [_command(name, model, length, values, threads) for threads in THREADS]
     script = folder / SCRIPT
-    script.write_text("\n".join([*_BEFORE, *commands]) + "\n", "utf-8")
+    script.write_text("\n".join([*_BEFORE, *commands, "exit $failed"]) + "\n", "utf-8")
     script.chmod(0o755)
     return script
 
@@ -72,9 +72,18 @@ _BEFORE = (
     "# folder (https://ai.google.dev/edge/litert/models/measurement).",
     "set -eu",
     'cd "$(dirname "$0")"',
+    'stop() { echo "run.sh: $1" >&2; exit 1; }',
+    f'[ -f {TOOL} ] || stop "put LiteRT\'s {TOOL} for the phone into $PWD"',
+    'command -v adb > /dev/null || stop "install adb, of the Android SDK Platform-Tools"',
+    'adb get-state > /dev/null || stop "connect one phone with USB debugging"',
     f"adb shell mkdir -p {ON_PHONE} >&2",
     f"adb push {TOOL} *.tflite inputs {ON_PHONE} >&2",
     f"adb shell chmod +x {ON_PHONE}/{TOOL} >&2",
+    "failed=0",
+    "timed() {  # a name, and the command for the phone",
+    '  echo "$1" >&2',
+    '  adb shell "$2" < /dev/null 2>&1 || { failed=1; echo "  failed: see its output" >&2; }',
+    "}",
 )
 
 
@@ -106,7 +115,8 @@ def _command(name, model, length, values, threads):
         f"--input_layer_shape={':'.join(shapes)}",
         f"--input_layer_value_files={','.join(files)}",
     ]
-    return f"adb shell {shlex.quote(shlex.join(words))} 2>&1"
+    text = f"{name}, {length} tokens, {threads} thread{'s' if threads > 1 else ''}"
+    return f"timed {shlex.quote(text)} {shlex.quote(shlex.join(words))}"
 
 
 def read_output(path):

@@ -4,11 +4,26 @@ import itertools
 
 from tfdistill.reports.plots import GROUP_COLOURS, as_svg
 from tfdistill.reports.table import Column, format_models
+from tfdistill.system.errors import UserError
 
 _MB = 1e6
-RATE_NOTE = (
-    "rate: of the fully connected operators alone, in the same run; share: of the file's CPU time "
-    "that they take"
+_NOTES = (  # each is shown if the times have the column
+    ("length", "row: tokens of the signature that takes the text, with padding"),
+    ("median_ms", "median, 5 %, 95 %: time of a run by the clock"),
+    ("cpu_ms", "CPU: CPU time of a run, the median"),
+    (
+        "rate",
+        "rate: multiply-adds of the fully connected operators, run alone in turn with the file",
+    ),
+    ("share", "share: their CPU time alone, of the file's; on a busy machine it may exceed 100 %"),
+    ("first_ms", "first: the first run; load: until the file is ready, by the clock"),
+    ("resident_mb", "memory: what the tool's memory grew by; file: size of the file"),
+)
+
+
+_FILES_NOTES = (
+    "load: until all lengths are ready",
+    "memory: resident when each has run, above that of a process with LiteRT",
 )
 
 
@@ -39,7 +54,7 @@ def format_files(files):
         files: dict of names to dicts as `file_facts` returns.
 
     Returns:
-        list of str.
+        list of str, the last of which say what the columns are.
     """
     columns, rows = [Column("file", "MB", _number("bytes", 2, _MB))], {}
     threads = sorted({count for facts in files.values() for count in facts["loads"]})
@@ -52,43 +67,51 @@ def format_files(files):
         for count, load in facts["loads"].items():
             rows[name][f"load_ms_{count}"] = load["load_cpu_ms"]
             rows[name][f"memory_{count}"] = load["resident_bytes"]
-    return format_models(rows, columns)
+    return [*format_models(rows, columns), *_FILES_NOTES]
 
 
 def format_times(times):
     """Writes times of files as tables, one for each number of threads.
 
     Args:
-        times: list of dicts as `file_times` yields or `read_output` returns; columns that none of
-            them fills are left out.
+        times: list of dicts as `file_times` yields or `read_output` returns; a table has the
+            columns that its rows fill.
 
     Returns:
-        list of str.
+        list of str, the last of which say what the columns are.
     """
-    columns = [column for column in TIME_COLUMNS if any(_fills(column, row) for row in times)]
     lines = []
     for count in sorted({row["threads"] for row in times}):
         rows = {}
         for row in times:
             if row["threads"] == count:
                 rows[_unused(_name(row), rows)] = row
+        columns = [each for each in TIME_COLUMNS if any(_fills(each, row) for row in rows.values())]
         lines += [f"{count} thread{'s' if count > 1 else ''}", *format_models(rows, columns), ""]
-    return lines + [RATE_NOTE] if any("rate" in row for row in times) else lines[:-1]
+    return lines + [note for key, note in _NOTES if any(key in row for row in times)]
 
 
 def times_by_tokens(times):
     """Median times of files by the length of the text, on one thread.
 
     Args:
-        times: list of dicts of `file`, `threads`, `tokens` and `median_ms`.
+        times: list of dicts of `file`, `threads`, `tokens` or `length`, and `median_ms`; others
+            are left out.
 
     Returns:
         An `<svg>` element.
+
+    Raises:
+        UserError: all are left out.
     """
     lines = {}
     for row in times:
-        if row["threads"] == 1:
-            lines.setdefault(row["file"], []).append((row["tokens"], row["median_ms"]))
+        tokens = row.get("tokens", row.get("length"))
+        if row["threads"] == 1 and tokens and "median_ms" in row:
+            lines.setdefault(row.get("file", "file"), []).append((tokens, row["median_ms"]))
+
+    if not lines:
+        raise UserError("`plot`: no line has the length and the median of a run: leave it out")
 
     def draw(figure):
         axes = figure.subplots()

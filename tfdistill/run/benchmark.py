@@ -27,12 +27,12 @@ def benchmark_and_show(config, console):
     Raises:
         UserError: a setting is wrong, or there are no files.
     """
-    if config.read:
-        return _read(config, console)
-    tokens = _tokens(config.tokens)
     for setting, require in (("plot", require_file), ("phone", require_folder)):
         if value := getattr(config, setting):
             require(setting, value)
+    if config.read:
+        return _read(config, console)
+    tokens = _tokens(config.tokens)
     files = files_of(config, console)
     if config.phone:
         return _write_for_phone(files, config, console)
@@ -57,12 +57,16 @@ def _time_here(files, tokens, config, console):
     found["times"].sort(key=lambda row: (row["threads"], order.index(row["file"]), row["tokens"]))
     console.say("\n".join([_machine_line(found["machine"]), "", *format_files(found["files"])]))
     console.say("\n".join(["", *format_times(found["times"])]))
+    _plot(found["times"], config, console)
+    return found
+
+
+def _plot(times, config, console):
     if config.plot:
         from tfdistill.reports.benchmark import times_by_tokens
 
-        write_atomically(config.plot, times_by_tokens(found["times"]))
+        write_atomically(config.plot, times_by_tokens(times))
         console.say(f"plot: {config.plot}")
-    return found
 
 
 def _write_for_phone(files, config, console):
@@ -85,6 +89,7 @@ def _read(config, console):
         raise UserError(f"`read`={config.read}: no such file")
     times = read_output(config.read)
     console.say("\n".join(format_times(times)))
+    _plot(times, config, console)
     return {"times": times}
 
 

@@ -64,7 +64,7 @@ class Benchmark(Settings):
     read: Annotated[
         str,
         Option(
-            "File with what LiteRT's benchmark tool printed, to show as a table.",
+            "File with what LiteRT's benchmark tool printed, to show as a table; `plot` draws it.",
             path=PATH,
             effect=NOTHING,
             stored=False,
