@@ -33,8 +33,8 @@ class TextTokenizer:
         roles: the `Roles`.
         max_length: most tokens of a text, special ones included; None if no file says it.
         notes: the lines.
-        text_state: the content of a tokenizer.json that tokenises text in which the tokens that
-            frame a text are words.
+        state: the content of a tokenizer.json in which all special tokens are special.
+        text_state: the same for text in which the tokens that frame a text are words.
     """
 
     def __init__(self, backend, settings, notes, roles):
@@ -47,9 +47,9 @@ class TextTokenizer:
         self.max_length = longest if isinstance(longest, int) and longest < LONGEST else None
         self.vocab_size = max(backend.get_vocab().values()) + 1
         self.pad_id = backend.token_to_id(roles.pad)
-        state = json.loads(backend.to_str())
-        self.text_state = _state_for_text(state, roles.frame)
-        self._template = state["post_processor"]
+        self.state = json.loads(backend.to_str())
+        self.text_state = _state_for_text(self.state, roles.frame)
+        self._template = self.state["post_processor"]
 
     @functools.cached_property
     def text_hash(self):

@@ -37,8 +37,7 @@ class FastWordPiece:
             self._tokenizer = tensorflow_text.FastBertTokenizer(
                 vocab=tokens, lower_case_nfd_strip_accents=lowercase, token_out_type=tf.int32
             )
-        tables = json.loads(TABLES.read_text())["uncased" if lowercase else "cased"]
-        self._alike, self._separators = (_table(tables[k]) for k in ("alike", "separators"))
+        self._alike, self._separators = map(_table, character_ranges(lowercase))
         known = set(tokens)
         # A character that is a word by itself, and is not in the vocabulary.
         self._stand_in = min(c for c in IDEOGRAPHS - known if self._separators[ord(c)])
@@ -114,6 +113,19 @@ def fast_wordpiece(state):
         return None
 
 
+def character_ranges(lowercase):
+    """The characters that both libraries treat alike, and those of them that end a word.
+
+    Args:
+        lowercase: as for `FastWordPiece`.
+
+    Returns:
+        Two lists of [first, last] code points, ascending.
+    """
+    tables = json.loads(TABLES.read_text())["uncased" if lowercase else "cased"]
+    return tables["alike"], tables["separators"]
+
+
 def compared(versions):
     """Whether the ids of these versions were compared.
 
@@ -153,7 +165,8 @@ def splits_like_bert(state):
         and normalizer.get("handle_chinese_chars") is True
         and normalizer.get("strip_accents") in (None, lowercase)
         and (state["pre_tokenizer"] or {}).get("type") == "BertPreTokenizer"
-        and [_plain(token) for token in state["added_tokens"]] == [UNKNOWN]
+        and [token["content"] for token in state["added_tokens"]] == [UNKNOWN]
+        and all(map(is_plain, state["added_tokens"]))
         and sorted(model["vocab"].values()) == list(range(len(model["vocab"])))
         and not IDEOGRAPHS <= set(model["vocab"])
         and not any(map(_is_strange, model["vocab"]))
@@ -165,10 +178,9 @@ def _is_strange(token):
     return len(token.split()) != 1 or token != token.strip()
 
 
-def _plain(token):
-    """The content of an added token that matches anywhere, unchanged; None for other tokens."""
-    options = ("single_word", "lstrip", "rstrip", "normalized")
-    return None if any(token[option] for option in options) else token["content"]
+def is_plain(token):
+    """Whether an added token of a `tokenizer.json` matches anywhere, in unchanged text."""
+    return not any(token[option] for option in ("single_word", "lstrip", "rstrip", "normalized"))
 
 
 def _table(ranges):

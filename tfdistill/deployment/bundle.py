@@ -99,7 +99,7 @@ def export_bundle(
             measured = {"bytes": paths[name].stat().st_size, "latency_ms": milliseconds}
             facts[name] = facts.get(name, {}) | measured
         doing(f"writing {SAVED_MODEL}")
-        export_saved_model(model, aside / SAVED_MODEL, length)
+        export_saved_model(model, aside / SAVED_MODEL, length, tokenizer)
         tokenizer.save(aside, model.config.model_type, length)
         if model.head.labels:
             (aside / LABELS_FILE).write_text("\n".join(model.head.labels) + "\n", "utf-8")

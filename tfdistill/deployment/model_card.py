@@ -151,7 +151,8 @@ def _files(task, export):
             f"| {facts['agreement']:.1%} of {facts['positions']:,} |"
         )
     lines += ["", f"Latency: {words.one_input}, in the longest row, median, LiteRT, 1 thread."]
-    lines.append(f"Loss (nats) and {metric.name} are those of the file itself, for the")
+    unit = f" ({task.loss_unit})" * bool(task.loss_unit)
+    lines.append(f"Loss{unit} and {metric.name} are those of the file itself, for the")
     lines.append(f"{words.predictions} of held-out text that the last column counts.")
     lines += [f"`{name}`: {facts['lost']}." for name, facts in export.items() if "lost" in facts]
     return "\n".join(lines)

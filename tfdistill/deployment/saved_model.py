@@ -1,5 +1,6 @@
 """TensorFlow SavedModels with named inputs, the form that TensorFlow Serving loads."""
 
+from tfdistill.deployment import string_signatures
 from tfdistill.deployment.signatures import LOGITS, PROBABILITIES, names_of
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import folder_aside, tensorflow_os_errors
@@ -8,7 +9,7 @@ from tfdistill.system.quiet import quiet_native_output
 GRAPH = 3  # one higher with each change of exported graphs: kept files are then made again
 
 
-def export_saved_model(model, directory, length):
+def export_saved_model(model, directory, length, tokenizer=None):
     """Writes a SavedModel whose signature `serving_default` takes batches of any size.
 
     Its inputs are int32: `input_ids`, `attention_mask` and, for BERT, `token_type_ids`
@@ -20,16 +21,22 @@ def export_saved_model(model, directory, length):
         model: a `Model` with a head.
         directory: folder to write; an existing one is replaced when the new one is complete.
         length: tokens in a row, [CLS] and [SEP] included.
+        tokenizer: the model's `TextTokenizer`, for signatures that take texts (see
+            `string_signatures`), with which a SavedModel loads after `import tensorflow_text` only;
+            None for no such signatures.
 
     Raises:
         UserError: the model has no head, or fewer positions than `length`.
         OSError: a write failed.
     """
+    strings = None
+    if tokenizer and model.head is not None:
+        strings = string_signatures.graph_tokenizer(tokenizer, model.head)
     with folder_aside(directory) as aside:
-        write_archive(model, aside, batch=None, lengths=(length,), columns=None)
+        write_archive(model, aside, batch=None, lengths=(length,), columns=None, strings=strings)
 
 
-def write_archive(model, directory, *, batch, lengths, columns, integers=False):
+def write_archive(model, directory, *, batch, lengths, columns, integers=False, strings=None):
     """Traces a model for each length of rows and writes it as a SavedModel.
 
     Args:
@@ -40,6 +47,7 @@ def write_archive(model, directory, *, batch, lengths, columns, integers=False):
         columns: columns of the head's further inputs, or None for any number.
         integers: whether the graph will be computed in integers: padding is then clipped, and
             norms need no barrier.
+        strings: the `GraphTokenizer` of signatures that take texts; None for none.
 
     Raises:
         UserError: the model has no head, or fewer positions than a length.
@@ -74,6 +82,8 @@ def write_archive(model, directory, *, batch, lengths, columns, integers=False):
         archive.track(model)
         for length, name in names_of(lengths).items():
             archive.add_endpoint(name, serve, input_signature=[specs(length)])
+        if strings:
+            string_signatures.add(archive, model, strings, lengths[-1], serve)
         archive.write_out(str(directory), verbose=False)
 
 

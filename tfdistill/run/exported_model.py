@@ -35,6 +35,7 @@ def export_model(config, console):
     from tfdistill.deployment.bundle import export_bundle, warnings_of
     from tfdistill.deployment.mediapipe import export_mediapipe
     from tfdistill.deployment.model_card import write_model_card
+    from tfdistill.deployment.string_signatures import warnings
     from tfdistill.models.hugging_face.checkpoint import resolve_directory
     from tfdistill.reports.evaluation import format_exported_files
     from tfdistill.run.data_lines import data_lines
@@ -62,7 +63,7 @@ def export_model(config, console):
     if lines := data_lines(task, data):
         console.say(lines)
     console.say(f"{run.export}\n{format_exported_files(task, files)}")
-    console.warn(warnings_of(task, files))
+    console.warn([*warnings_of(task, files), *warnings(tokenizer, model.head)])
     return facts, failure
 
 

@@ -41,7 +41,7 @@ WORDS = Words(
     "scores; in standard errors the ranks are those of the whole split. MSE: mean squared "
     "difference of cosines and scores from 0 to 1. agree: Pearson's correlation with the teacher's "
     "cosines.",
-    agreement="same vector",
+    agreement="same vector (cosine)",
     chart="Spearman's correlation (%)",
     chart_note="Rank correlation of cosines and scores.",
     loss_name="squared error",

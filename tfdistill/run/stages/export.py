@@ -4,6 +4,7 @@ import time
 
 from tfdistill.deployment.bundle import export_bundle, warnings_of
 from tfdistill.deployment.mediapipe import export_mediapipe
+from tfdistill.deployment.string_signatures import warnings
 from tfdistill.run.exported_model import bundle_options
 from tfdistill.run.stages.stage import Stage
 from tfdistill.run.teacher_files import teacher_files
@@ -50,6 +51,7 @@ class Export(Stage):
                 context.splits.test.source,
                 context.console,
             )
-        context.console.warn(filter(None, [head.note, *warnings_of(context.task, files)]))
+        notes = [head.note, *warnings(context.tokenizer, head), *warnings_of(context.task, files)]
+        context.console.warn(filter(None, notes))
         failure = str(failure) if failure else ""
         context.finish(self.name, started, files=files, failure=failure, mediapipe=mediapipe)
