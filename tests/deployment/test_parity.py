@@ -27,6 +27,8 @@ TASK = MaskedLM()
         (TASK.primary, 0.5, 0.6, [0.05, 0.15], False),
         (TASK.primary, -0.5, -0.52, [-0.03, -0.01], True),
         (TASK.primary, 0.5, float("nan"), [float("nan")] * 2, True),
+        (TASK.primary, float("nan"), float("nan"), [float("nan")] * 2, False),
+        (TASK.primary, float("nan"), 0.5, [float("nan")] * 2, False),
         (TASK.primary, 0.0, 0.0, [0.0, 0.0], False),
     ],
 )

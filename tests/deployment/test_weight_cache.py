@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import resource
 import shutil
 import subprocess
 import sys
@@ -77,6 +78,16 @@ def test_a_folder_that_cannot_be_written_is_done_without(file, tmp_path):
     (tmp_path / "a_file").write_text("")
     assert check(file, tmp_path / "a_file") == []
     assert check(file, tmp_path / "a_file" / "below") == []
+
+
+def test_a_full_disk_is_done_without(file, tmp_path):
+    _, most = limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, most))
+    try:
+        assert weight_cache.open_compiled(file, 1, tmp_path / "kept") is None
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert weight_cache.open_compiled(file, 1, tmp_path / "kept")
 
 
 def test_a_user_without_a_home_does_without(monkeypatch):

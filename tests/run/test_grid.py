@@ -238,6 +238,17 @@ def test_flags_that_changed_after_a_run_are_refused(job, grid, tmp_path):
         GridJob(again, tmp_path / "out", Console())
 
 
+@pytest.mark.parametrize("content", ["{", "[]"])
+@pytest.mark.parametrize("kind", ["flags", "failures", "state"])
+def test_damaged_files_are_named(grid, tmp_path, kind, content):
+    found, out = grid(**ONE_RUN), tmp_path / "out"
+    state = RunPaths(found.runs[0].folder).state
+    file = state if kind == "state" else out / kind / "runs" / "seed-0.json"
+    write_atomically(file, content)
+    with pytest.raises(UserError, match=rf"{file} is damaged: delete"):
+        GridJob(found, out, Console()).failures()
+
+
 @pytest.mark.slow
 def test_a_stopped_grid_goes_on_and_gives_the_same_table(tiny_flags, tmp_path):
     flags = dict(word.removeprefix("--").split("=", 1) for word in tiny_flags(baseline="none"))

@@ -40,12 +40,24 @@ def test_folder_aside_replaces(tmp_path):
 
 
 def test_folder_stopped_between_its_renames(tmp_path):
-    (tmp_path / "folder.old").mkdir()
-    (tmp_path / "folder.old" / "old").write_text("old")
+    old = tmp_path / ".folder.tfdistill-old"
+    old.mkdir()
+    (old / "old").write_text("old")
     with pytest.raises(RuntimeError):
         with folder_aside(tmp_path / "folder"):
             raise RuntimeError
     assert [path.name for path in tmp_path.rglob("*")] == ["folder", "old"]
+
+
+def test_folders_of_users_are_left_alone(tmp_path):
+    copies = [tmp_path / f"folder{end}" for end in (".old", ".tmp", "-old")]
+    for copy in copies:
+        copy.mkdir()
+        (copy / "file").touch()
+    for _ in range(2):
+        with folder_aside(tmp_path / "folder"):
+            pass
+    assert all((copy / "file").is_file() for copy in copies)
 
 
 def test_failed_folder_keeps_the_old_one(tmp_path):

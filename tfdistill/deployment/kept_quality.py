@@ -1,5 +1,7 @@
 """Whether an exported file predicts as well as the model that it was made from."""
 
+import math
+
 ALLOWED = 0.01  # of the model's value: what a file may lose
 
 
@@ -13,8 +15,11 @@ def is_lost(metric, model, file, interval):
             unknown, so that every loss over 1 % counts.
 
     Returns:
-        bool; True for a metric that is NaN.
+        bool; True for a metric of the file that is NaN. A model whose own is NaN, as the
+        correlation of one example, has nothing to lose.
     """
+    if math.isnan(model):
+        return False
     worse = model - file if metric.higher_is_better else file - model
     if worse <= ALLOWED * abs(model):
         return False

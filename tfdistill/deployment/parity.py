@@ -18,7 +18,7 @@ from tfdistill.training.paired_bootstrap import RowSums, paired_errors
 
 FLOAT32 = "float32"
 FLOAT32_TOLERANCE = 1e-4  # of the largest logit
-FINITE = float(np.finfo(np.float32).max)
+FINITE, TINY = float(np.finfo(np.float32).max), float(np.finfo(np.float32).tiny)
 # The sums of attention may round otherwise, which may round an activation to another int8.
 BETWEEN_LENGTHS = {FLOAT32: FLOAT32_TOLERANCE, FLOAT16: FLOAT32_TOLERANCE, DYNAMIC_INT8: 0.05}
 BETWEEN_LENGTHS[FULL_INT8] = 0.05
@@ -252,14 +252,15 @@ def _compare(task, keras, lite, label):
 
 def _require_same(result, path, kind):
     # NaN must fail: comparisons with it are False.
-    apart = (result.between_lengths or 0.0) / result.largest_logit
+    largest = max(result.largest_logit, TINY)  # of a model without weights, all are 0
+    apart = (result.between_lengths or 0.0) / largest
     if not apart <= BETWEEN_LENGTHS[kind]:
         raise ParityError(
             f"{path.name} predicts otherwise for the same text in rows of another length, by "
             f"{apart:.2g} of the largest logit (allowed: {BETWEEN_LENGTHS[kind]:g}): do not ship "
             "it, export it with one length"
         )
-    difference = result.max_abs_difference / result.largest_logit
+    difference = result.max_abs_difference / largest
     allowed = FLOAT32_TOLERANCE if kind == FLOAT32 else FINITE
     if not difference <= allowed:
         raise ParityError(

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -52,11 +53,12 @@ def write_page(path, tokenizer, directory, title, runtime):
         words = Path(saved, VOCABULARY).read_bytes()
     with folder_aside(directory) as aside:
         _copy_source(aside, runtime)
-        shutil.copy(path, aside)
+        named = aside / re.sub(r"[^\w.-]", "_", Path(path).name)  # no mark of addresses
+        shutil.copy(path, named)
         (aside / VOCABULARY).write_bytes(words)
         page = {"title": title, "task": task, "labels": list(model.metadata.get("labels", ()))}
         page |= {"lengths": _lengths(content), "tokenizer": settings}
-        page["model"] = _named(aside / Path(path).name)
+        page["model"] = _named(named)
         page["vocabulary"] = _named(aside / VOCABULARY)
         (aside / PAGE).write_text(json.dumps(page, ensure_ascii=False) + "\n", "utf-8")
         (aside / LIST).write_text(_file_list(aside), "utf-8")

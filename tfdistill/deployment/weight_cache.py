@@ -6,6 +6,7 @@ loaded. LiteRT's `CompiledModel` maps the file into memory instead.
 
 import contextlib
 import ctypes
+import errno
 import functools
 import importlib.metadata
 import math
@@ -22,6 +23,7 @@ from tfdistill.system.quiet import quiet_end, quiet_native_output
 
 WEIGHTS = "weights.xnnpack"
 MOST_BYTES = 2**30  # of all weights together
+ROOM = 2  # bytes for each byte of the model's file; float16 weights are kept as float32
 
 
 def usual_folder():
@@ -44,7 +46,8 @@ def open_compiled(path, threads, folder):
         folder: folder of the weights of all models.
 
     Returns:
-        `ai_edge_litert.compiled_model.CompiledModel`; None if the folder cannot be written.
+        `ai_edge_litert.compiled_model.CompiledModel`; None if the folder cannot be
+        written, or has too little room.
 
     Raises:
         RuntimeError: LiteRT cannot read the file.
@@ -106,6 +109,7 @@ def _kept_weights(path, folder):
     made = []
 
     def make(aside):
+        _require_room(aside / WEIGHTS, ROOM * Path(path).stat().st_size)
         _compile(path, 1, aside / WEIGHTS)
         if not (aside / WEIGHTS).is_file():
             raise OSError(f"LiteRT wrote no weights of {path}")
@@ -117,6 +121,16 @@ def _kept_weights(path, folder):
     if made:
         _drop_oldest(folder, kept)
     return kept / WEIGHTS
+
+
+def _require_room(path, size):
+    """Raises OSError where a file of `size` bytes does not fit: LiteRT would end the process."""
+    with open(path, "wb") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+        elif shutil.disk_usage(path.parent).free < size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    path.unlink()
 
 
 def _drop_oldest(folder, kept):

@@ -6,6 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
+from tfdistill.system import strict_json
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import locked, write_atomically
 from tfdistill.training.checkpoints import StageState
@@ -226,9 +227,15 @@ def read_state(path):
 
     Returns:
         dict of `settings` and `done`, both empty without a run.
+
+    Raises:
+        UserError: the file is damaged.
     """
     file = RunPaths(path).state
-    return json.loads(file.read_text()) if file.is_file() else {"settings": {}, "done": {}}
+    if not file.is_file():
+        return {"settings": {}, "done": {}}
+    cure = f"delete the folder {path}, then the run begins again"
+    return strict_json.read_object(file, {"settings": dict, "done": dict}, cure)
 
 
 def stored_machine(path):

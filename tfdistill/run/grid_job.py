@@ -10,6 +10,7 @@ import sys
 import time
 
 from tfdistill.run.directory import read_state
+from tfdistill.system import strict_json
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import locked, write_atomically
 
@@ -111,7 +112,7 @@ class GridJob:
         found = {}
         for run in self._runs:
             if self.state(run) == FAILED:
-                found[run.name] = json.loads(self._failure(run).read_text("utf-8"))["reason"]
+                found[run.name] = self._stored_reason(run)
             elif blocked := self._blocked(run):
                 found[run.name] = f"needs {blocked}, which failed"
         return found
@@ -123,6 +124,10 @@ class GridJob:
     def _failure(self, run):
         return self._file("failures", run, ".json")
 
+    def _stored_reason(self, run):
+        cure = "delete it, then the run is made again"
+        return strict_json.read_object(self._failure(run), {"reason": str}, cure)["reason"]
+
     def _log(self, run):
         return self._file("logs", run, ".log")
 
@@ -133,7 +138,7 @@ class GridJob:
         """Refuses a grid whose flags were changed after a run was begun with others."""
         if not self._flags(run).is_file():
             return
-        before = json.loads(self._flags(run).read_text("utf-8"))
+        before = strict_json.read_object(self._flags(run), {}, f"delete it and {run.folder}")
         names = [
             name for name in {**before, **run.flags} if before.get(name) != run.flags.get(name)
         ]

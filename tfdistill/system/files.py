@@ -91,7 +91,8 @@ def folder_aside(path):
         OSError: a write failed; an earlier folder at `path` is unchanged.
     """
     path = Path(path)
-    aside, old = (path.with_name(path.name + end) for end in (".tmp", ".old"))
+    # Names that nobody gives: what is left under them by a stopped process is deleted.
+    aside, old = (path.with_name(f".{path.name}.tfdistill-{end}") for end in ("new", "old"))
     if old.exists() and not path.exists():  # stopped between the two renames below
         os.replace(old, path)
     for leftover in (aside, old):

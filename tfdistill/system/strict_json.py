@@ -2,6 +2,9 @@
 
 import json
 import math
+from pathlib import Path
+
+from tfdistill.system.errors import UserError
 
 
 def dumps(value, indent=None):
@@ -20,6 +23,32 @@ def dumps(value, indent=None):
         strict_json.dumps({"pearson": float("nan")})  # '{"pearson": null}'
     """
     return json.dumps(_finite(value), indent=indent, allow_nan=False)
+
+
+def read_object(path, kinds, cure):
+    """Reads a JSON object that tfdistill wrote.
+
+    Args:
+        path: the file.
+        kinds: dict of keys that it must have to the types of their values.
+        cure: what to do about a damaged file, for the message.
+
+    Returns:
+        dict.
+
+    Raises:
+        UserError: the file is damaged.
+        OSError: it cannot be read.
+    """
+    try:
+        found = json.loads(Path(path).read_bytes())
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not all(
+        isinstance(found.get(key), kind) for key, kind in kinds.items()
+    ):
+        raise UserError(f"{path} is damaged: {cure}")
+    return found
 
 
 def _finite(value):

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+import shutil
 import types
 from pathlib import Path
 
@@ -41,6 +42,14 @@ def runtime(packages):
 
 def integrity(path):
     return f"sha256-{base64.b64encode(hashlib.sha256(path.read_bytes()).digest()).decode()}"
+
+
+def test_a_name_with_marks_of_addresses(exports, tokenizer, runtime, tmp_path):
+    file = tmp_path / "a#1 50%?.tflite"
+    shutil.copy(exports["bert"][1] / "student_int8.tflite", file)
+    written = write_page(file, tokenizer, tmp_path / "page", '<b>"&', runtime)
+    page = json.loads((tmp_path / "page" / "page.json").read_text())
+    assert page["model"]["file"] == "a_1_50__.tflite" in written and page["title"] == '<b>"&'
 
 
 def test_a_page(exports, tokenizer, runtime, tmp_path):

@@ -90,6 +90,22 @@ def test_what_modules_say(written, values, pooling, normalize):
             "a tokenizer that keeps the case",
         ),
         ((TRANSFORMER, POOLING), {}, {"modules.json": [{"path": ""}]}, "no list of modules"),
+        ((TRANSFORMER, POOLING), {}, {"modules.json": [{"path": 1, "type": "a"}]}, "no list of"),
+        (
+            (TRANSFORMER, POOLING),
+            {"pooling_mode": "mean"},
+            {"config_sentence_transformers.json": {"prompts": ["query: "]}},
+            "prompts are names with texts",
+        ),
+        *(
+            (
+                (TRANSFORMER, POOLING),
+                {"pooling_mode": "mean"},
+                {"sentence_bert_config.json": {"max_seq_length": length}},
+                "max_seq_length is .*correct it",
+            )
+            for length in ("128", 0, -1, 128.5, True)
+        ),
     ],
 )
 def test_other_modules_are_refused(written, kinds, values, files, words):

@@ -5,6 +5,7 @@ lie in the directory itself or in a folder of it, a pooling, and perhaps a norma
 """
 
 import json
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ _MODULES, _CONFIG = "modules.json", "config.json"
 _TRANSFORMER, _POOLING, _NORMALIZE = "Transformer", "Pooling", "Normalize"
 _LENGTH_FILE, _PROMPTS_FILE = "sentence_bert_config.json", "config_sentence_transformers.json"
 FILES = (_MODULES, f"1_Pooling/{_CONFIG}", _LENGTH_FILE, _PROMPTS_FILE)
+_SHORTEST = 3  # [CLS], a token, [SEP]
 INNER = "0_*/"  # where older versions put the transformer's files
 # sentence-transformers' keys; newer folders name the pooling itself.
 _KEY = "pooling_mode_"
@@ -97,7 +99,12 @@ def read_modules(directory):
                 f"{_LENGTH_FILE}: do_lower_case with a tokenizer that keeps the "
                 "case is not supported: use another model"
             )
-    return SentenceModules(found[0], _NORMALIZE in kinds, settings.get("max_seq_length"))
+    longest = settings.get("max_seq_length")
+    if longest is not None and (type(longest) is not int or longest < _SHORTEST):
+        raise UserError(
+            f"{_LENGTH_FILE}: max_seq_length is {longest!r}, not a number of tokens: correct it"
+        )
+    return SentenceModules(found[0], _NORMALIZE in kinds, longest)
 
 
 def sentence_pooling(directory):
@@ -172,10 +179,10 @@ def _listed(directory):
         return []
     try:
         return [
-            (str(each["type"]).rpartition(".")[2], str(each["path"]))
+            (each["type"].rpartition(".")[2], os.fspath(each["path"]))
             for each in read_json(path, list)
         ]
-    except (KeyError, TypeError):
+    except (AttributeError, KeyError, TypeError):
         raise UserError(f"{path} is no list of modules with type and path: correct it") from None
 
 
@@ -193,8 +200,10 @@ def _poolings(values):
 def _refuse_prompt(home):
     """Refuses a model that puts words before each text."""
     values = _optional(home / _PROMPTS_FILE)
-    name = values.get("default_prompt_name")
-    if prompt := (values.get("prompts") or {}).get(name):
+    name, prompts = values.get("default_prompt_name"), values.get("prompts") or {}
+    if not isinstance(prompts, dict) or not isinstance(name, str | None):
+        raise UserError(f"{_PROMPTS_FILE}: prompts are names with texts: correct it")
+    if prompt := prompts.get(name):
         raise UserError(
             f"{_PROMPTS_FILE}: the prompt {prompt!r} before each text is not supported: use "
             "another model"
