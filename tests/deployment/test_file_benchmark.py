@@ -214,6 +214,14 @@ def test_calls_without_times_leave_the_others_as_they_are(tmp_path):
     assert "megabytes" not in read_output(file)[0] and len(read_output(file)) == 2
 
 
+def test_files_that_the_tool_cannot_take(paths, tmp_path):
+    with pytest.raises(UserError, match="phone=.* is the folder of student.tflite itself"):
+        write_for_phone(paths, paths["one"].parent)
+    with pytest.raises(UserError, match="':' in its name: rename it"):
+        write_for_phone({"a:b": paths["one"]}, tmp_path / "phone")
+    assert list(tmp_path.glob("phone/*")) == []
+
+
 def test_text_of_another_kind_is_refused(tmp_path):
     (tmp_path / "x.txt").write_text("no times")
     with pytest.raises(UserError, match="Inference timings"):

@@ -48,11 +48,17 @@ def write_for_phone(paths, folder):
         file for each input, of int32 numbers in little-endian order.
 
     Raises:
-        UserError: a file cannot be read.
+        UserError: a file cannot be read, lies in `folder`, or has a name that the tool misreads.
     """
     folder = Path(folder)
+    if same := [path for path in paths.values() if folder.resolve() == Path(path).resolve().parent]:
+        raise UserError(
+            f"`phone`={folder} is the folder of {Path(same[0]).name} itself: name another"
+        )
     commands = []
     for name, path in paths.items():
+        if wrong := re.sub(r"[\w .+-]", "", name):  # such as , and : between files
+            raise UserError(f"{path}: the tool cannot read {wrong[0]!r} in its name: rename it")
         model = LiteModel(path)
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, folder / f"{name}.tflite")

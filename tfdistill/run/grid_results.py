@@ -8,7 +8,7 @@ from tfdistill.run.grid_job import DONE, GridJob
 from tfdistill.settings.run import Run
 from tfdistill.system import strict_json
 from tfdistill.system.errors import UserError
-from tfdistill.system.files import write_atomically
+from tfdistill.system.files import locked, write_atomically
 
 
 def make_grid(config, console, command):
@@ -37,7 +37,10 @@ def make_grid(config, console, command):
     if config.dry_run:
         return None, None
     failures = job.make(config.retry)
-    text, result = write_results(grid, job, folder, config)
+    lock = folder / "locks" / "results.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with locked(lock):  # several processes end at the same time, with the last run
+        text, result = write_results(grid, job, folder, config)
     console.say(f"{text}\nresults: {folder / 'results.md'}")
     if not failures:
         return result, None
