@@ -63,6 +63,18 @@ def expected(bert, tokenizer, text, length=LENGTHS[-1]):
     return mean / np.linalg.norm(mean)
 
 
+def test_an_encoder_is_exported_only_with_its_task(
+    tiny_model, tokenizer, run_command, tmp_path, capfd
+):
+    save_model(tiny_model(vocab_size=tokenizer.vocab_size, with_head=False), tmp_path / "model")
+    tokenizer.save(tmp_path / "model", "bert", 16)
+    flags = [f"--model={tmp_path / 'model'}", f"--output_dir={tmp_path / 'out'}", "--length=16"]
+    assert run_command("export", *flags) == 1
+    error = capfd.readouterr().err
+    assert "no head for --task=masked_lm" in error and "--task=sentence_embedding" in error
+    assert not (tmp_path / "out").exists()
+
+
 def test_files_give_the_mean_of_the_tokens(folder, bert, tokenizer):
     for name, tolerance in ((FLOAT, 1e-5), (INT8, 0.1)):
         model = LiteModel(folder / name)

@@ -85,8 +85,7 @@ def write_model_card(task, path, config, export, metrics=None):
     rules = AnswerRules.of(lite.metadata.get("answers"))
     card = PAGE.format(
         description=words.card,
-        title=f"{config.model_type} student, {config.num_hidden_layers} layers of width "
-        f"{config.hidden_size}",
+        title=f"{config.model_type} student, {_layers(config)} of width {config.hidden_size}",
         provenance=_provenance(metrics),
         shape=_shape(config, lite.length),
         files=_files(task, export) + _mediapipe(Path(path).parent / MEDIAPIPE_FILE, lite),
@@ -126,9 +125,14 @@ def _rates(run):
     return f" Peak learning rate: {', '.join(known)}." if known else ""
 
 
+def _layers(config):
+    count = config.num_hidden_layers
+    return f"{count} layer" if count == 1 else f"{count} layers"
+
+
 def _shape(config, length):
     return (
-        f"Encoder: {config.model_type}, {config.num_hidden_layers} layers, width "
+        f"Encoder: {config.model_type}, {_layers(config)}, width "
         f"{config.hidden_size}, {config.num_attention_heads} heads, intermediate width "
         f"{config.intermediate_size}, {config.vocab_size:,} tokens. Texts of at most {length - 2} "
         "tokens beside [CLS] and [SEP]."

@@ -43,9 +43,13 @@ def export_model(config, console):
 
     run, source = RunPaths(config.output_dir), resolve_directory(source)
     model = task.load(source)
-    if model.head is not None:
-        task = task.of_model(model.head.answer_rules)
-        task.mark(model.head)
+    if model.head is None:
+        raise UserError(
+            f"`model`={source} has no head for `task`={task.name}: train it with one first, "
+            "or export an encoder of sentences with `task`=sentence_embedding"
+        )
+    task = task.of_model(model.head.answer_rules)
+    task.mark(model.head)
     tokenizer = tokenizer_of(task, config.tokenizer or str(source))
     require_fit(config, tokenizer, f"`model`={source}", model)
     train, batches = open_held_out(task, config, tokenizer, data, console)
