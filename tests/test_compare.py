@@ -201,6 +201,8 @@ def test_folders_without_a_finished_run(make_run, compare, capfd, missing, words
         ("checkpoints/student/curve.jsonl", '{"step": 1'),
         ("checkpoints/row_sums.safetensors", "cut off in a copy"),
         ("metrics.json", "[]"),
+        ("metrics.json", '{"models"'),
+        ("checkpoints/state.json", '{"settings": {'),
     ],
 )
 def test_a_broken_file(make_run, compare, capfd, file, text):

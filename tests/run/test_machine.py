@@ -46,7 +46,7 @@ def run_of(tmp_path):
 
     def make(facts, **changes):
         (tmp_path / "checkpoints").mkdir(exist_ok=True)
-        state = {"done": {"prepare": {"machine": facts}} if facts else {}}
+        state = {"settings": {}, "done": {"prepare": {"machine": facts}} if facts else {}}
         (tmp_path / "checkpoints" / "state.json").write_text(json.dumps(state))
         return RunConfig(output_dir=str(tmp_path), **changes)
 

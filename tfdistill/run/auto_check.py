@@ -15,7 +15,7 @@ from tfdistill import tasks
 from tfdistill.recipes.recipe_file import fingerprint
 from tfdistill.settings.flagfile import flag_lines
 from tfdistill.settings.settings import options_of
-from tfdistill.system import hardware
+from tfdistill.system import hardware, strict_json
 from tfdistill.system.files import write_atomically
 from tfdistill.system.options import SPEED, STEP
 from tfdistill.system.paths import cache_folder
@@ -52,7 +52,7 @@ def problem(config, console, candidate, machine=None, check=None):
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
     file = cache_folder() / f"{name.lower()}-{key}.json"
     if file.is_file():
-        return json.loads(file.read_text())["problem"]
+        return strict_json.read_object(file, {}, "delete it").get("problem")
     console.say(
         f"comparing {name} with float32 on the CPU: some minutes, once for this machine and model "
         "size"

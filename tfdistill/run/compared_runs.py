@@ -70,7 +70,7 @@ def read_run(folder, defaults):
         )
     try:
         return _content(run, folder, defaults)
-    except ValueError as error:
+    except (ValueError, UserError) as error:
         raise UserError(f"{folder} holds a broken file ({error}): leave it out") from None
 
 
@@ -83,8 +83,7 @@ def _content(run, folder, defaults):
     start_loss = state["done"].get("start", {}).get("validation_loss")
     student = state["done"].get("student", {})
     metrics = read_metrics(run.metrics)
-    known = isinstance(metrics, dict) and {"corpus", "split", "models"} <= metrics.keys()
-    if not known or "student" not in metrics["models"]:
+    if not {"corpus", "split"} <= metrics.keys() or "student" not in metrics["models"]:
         raise ValueError("metrics.json is not that of a run")
     return {
         "folder": folder,

@@ -234,7 +234,7 @@ def read_state(path):
     file = RunPaths(path).state
     if not file.is_file():
         return {"settings": {}, "done": {}}
-    cure = f"delete the folder {path}, then the run begins again"
+    cure = f"restore it, or delete {path}: the run begins again then"
     return strict_json.read_object(file, {"settings": dict, "done": dict}, cure)
 
 

@@ -1,7 +1,6 @@
 """Models measured on the test split of a corpus, by the evaluate command and the Python API."""
 
 import dataclasses
-import json
 
 from tfdistill import tasks
 from tfdistill.run import machine
@@ -184,10 +183,11 @@ def judge_again(config, result):
     """
     from tfdistill.run.directory import RunPaths
     from tfdistill.run.metrics import judge
+    from tfdistill.run.stored_metrics import read_metrics
     from tfdistill.run.verdict import NOT_SHOWN
 
     file, models = RunPaths(config.output_dir).metrics, result["models"]
-    metrics = json.loads(file.read_text()) if file.is_file() else {"models": {}}
+    metrics = read_metrics(file) if file.is_file() else {"models": {}}
     for key, model in models.items():
         facts = metrics["models"].get(key, {})
         model.update({name: facts[name] for name in OF_FILES if name in facts})

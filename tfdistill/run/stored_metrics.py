@@ -1,8 +1,8 @@
 """Reads the metrics.json of a finished run."""
 
-import json
 import math
 
+from tfdistill.system import strict_json
 from tfdistill.tasks import task_of
 
 
@@ -16,11 +16,10 @@ def read_metrics(file):
         The content; metrics of models that are null are NaN again.
 
     Raises:
-        ValueError: it is not JSON.
+        UserError: it is damaged.
     """
-    metrics = json.loads(file.read_text())
-    if isinstance(metrics, dict) and isinstance(metrics.get("models"), dict):
-        keys = [metric.key for metric in task_of(metrics).metrics]
-        for model in metrics["models"].values():
-            model |= {key: math.nan for key in keys if key in model and model[key] is None}
+    metrics = strict_json.read_object(file, {"models": dict}, "restore it, or make the run again")
+    keys = [metric.key for metric in task_of(metrics).metrics]
+    for model in metrics["models"].values():
+        model |= {key: math.nan for key in keys if key in model and model[key] is None}
     return metrics
