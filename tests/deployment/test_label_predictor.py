@@ -310,9 +310,11 @@ def test_a_table_that_is_only_looked_up_has_a_scale_for_each_row(folders, conver
 
 def test_the_example_of_the_model_card_runs(folders, monkeypatch, capsys):
     model, folder = folders["classes"]
-    facts = dict(agreement=1.0, positions=9, latency_ms=1.0, loss_lite=0.5, bytes=1000)
+    facts = dict(agreement=1.0, positions=9, latency_ms=1.0, bytes=1000)
     task = tasks.get("text_classification")
-    facts[f"{task.primary.key}_lite"] = 0.9
+    facts |= {
+        f"{key}_{model}": 0.5 for key in ("loss", task.primary.key) for model in ("keras", "lite")
+    }
     write_model_card(task, folder / "model_card.md", model.config, {"student.tflite": facts})
     (folder / LABELS_FILE).write_text("\n".join(CLASSES) + "\n", "utf-8")
     card = (folder / "model_card.md").read_text("utf-8")
