@@ -19,6 +19,11 @@ function current(url) {
   return new Request(url, { cache: "no-cache" });
 }
 
+/** Asks the server. The browser's own cache may hold a damaged file of the same date. */
+function fresh(url) {
+  return new Request(url, { cache: "reload" });
+}
+
 /** Caches of other versions of this page. */
 async function earlier() {
   return (await caches.keys()).filter((name) => name.startsWith(OWN) && name !== CACHE);
@@ -44,7 +49,7 @@ async function answer(event, url) {
   const cache = await caches.open(CACHE);
   const kept = await cache.match(url);
   if (kept) return kept;
-  const found = await fetch(current(url));
+  const found = await fetch(fresh(url));
   if (found.ok) event.waitUntil(cache.put(url, found.clone()).catch(() => {})); // perhaps there is no room
   return found;
 }

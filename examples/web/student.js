@@ -86,17 +86,24 @@ export class Student {
   }
 }
 
-/** The bytes of a file, which must be those that the page was written with. */
+/**
+ * The bytes of a file, which must be those that the page was written with.
+ *
+ * A copy that the service worker kept may be damaged; it is removed, and the server asked once more. The service worker
+ * may still be writing a damaged file when it is removed here: then the next visit removes it.
+ */
 async function fetchWhole({ file, integrity }, what) {
-  try {
-    return new Uint8Array(await (await fetch(file, { integrity })).arrayBuffer());
-  } catch {
-    await forget(file);
-    throw new PageError(`${file} is missing, damaged or not ${what}: load the page again, or ${AGAIN}`);
+  for (let tries = 0; tries < 2; tries++) {
+    try {
+      return new Uint8Array(await (await fetch(file, { integrity })).arrayBuffer());
+    } catch {
+      await forget(file);
+    }
   }
+  throw new PageError(`${file} is missing, damaged or not ${what}: load the page again, or ${AGAIN}`);
 }
 
-/** Removes a file that the service worker kept, so that the next visit fetches it again. */
+/** Removes a file that the service worker kept, so that it is fetched again. */
 async function forget(file) {
   const names = globalThis.caches ? await caches.keys() : [];
   for (const name of names) await (await caches.open(name)).delete(file);
