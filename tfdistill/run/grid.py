@@ -11,7 +11,6 @@ from tfdistill.run.grid_content import REASON, GridError, read_content
 from tfdistill.settings.flagfile import as_text
 from tfdistill.system.errors import UserError
 
-SEED = "seed"  # the axis over which tables have means
 INDEPENDENT = "independent_of"  # in the flags of a value: axes that do not concern it
 PLACEHOLDERS = "data_dir", "teacher"
 RESERVED = frozenset({"output_dir", "force", "json", "stop_after"})
