@@ -6,6 +6,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from tfdistill.deployment.compared_texts import calibration_texts
 from tfdistill.deployment.flat_model import unpack
+from tfdistill.deployment.fully_connected import FullyConnected
 from tfdistill.deployment.lite_model import LiteModel
 from tfdistill.deployment.parity import check_parity
 from tfdistill.deployment.tflite import export_tflite, export_tflite_files
@@ -59,6 +60,15 @@ def test_full_int8(bert, folder, batches):
     ]
     tensors = flat.subgraphs[0].tensors
     assert {tensors[each.inputs[0]].type for each in products} == {schema.TensorType.INT8}
+
+
+def test_products_of_variants_run_alone(folder):
+    found = []
+    for name, length in (("half.tflite", 8), ("half.tflite", LENGTH), ("full.tflite", LENGTH)):
+        alone = FullyConnected(folder / name, length)
+        alone.run()
+        found.append(alone.multiply_adds)
+    assert found[0] < found[1] == found[2]
 
 
 def test_padding_of_a_full_int8_file(folder):

@@ -38,6 +38,7 @@ class FullyConnected:
             if np.issubdtype(each["dtype"], np.integer):
                 values = np.clip(50 * values, -100, 100)
             self._interpreter.set_tensor(each["index"], values.astype(each["dtype"]))
+        self.run()  # LiteRT finds some errors only then
 
     def run(self, number=0):
         """Runs all operators once, with the same inputs each time."""
@@ -57,17 +58,20 @@ def _alone(content, index):
         data = model.buffers[graph.tensors[tensor].buffer].data
         return data is not None and len(data) > 0
 
+    def is_kind(operator, code):
+        return codes[operator.opcodeIndex] == code
+
+    own = [each for each in graph.operators if is_kind(each, BuiltinOperator.FULLY_CONNECTED)]
+    needed = {tensor for each in own for tensor in each.inputs}
     kept, multiply_adds, made = [], 0, set()
     for each in graph.operators:
-        code = codes[each.opcodeIndex]
-        if code == BuiltinOperator.DEQUANTIZE and constant(each.inputs[0]):  # float16 weights
+        of_weights = is_kind(each, BuiltinOperator.DEQUANTIZE) and constant(each.inputs[0])
+        if each in own or (of_weights and each.outputs[0] in needed):  # float16 weights
             kept.append(each)
             made.update(each.outputs)
-        if code == BuiltinOperator.FULLY_CONNECTED:
-            kept.append(each)
-            made.update(each.outputs)
-            columns = graph.tensors[each.inputs[1]].shape[-1]
-            multiply_adds += math.prod(map(int, [*graph.tensors[each.outputs[0]].shape, columns]))
+    for each in own:
+        columns = graph.tensors[each.inputs[1]].shape[-1]
+        multiply_adds += math.prod(map(int, [*graph.tensors[each.outputs[0]].shape, columns]))
     read = [tensor for each in kept for tensor in each.inputs if tensor >= 0]
     given = [each for each in dict.fromkeys(read) if each not in made and not constant(each)]
     results = [each for each in dict.fromkeys(made) if each not in read]
