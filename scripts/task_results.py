@@ -174,7 +174,13 @@ def main():
     parser.add_argument("--teacher", type=Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--output_dir", type=Path, default=Path("runs/tasks"))
-    parser.add_argument("--flags", nargs="*", default=[], help="more flags of tfdistill.train")
+    parser.add_argument(
+        "--flags",
+        action="append",
+        default=[],
+        metavar="FLAG",
+        help="another flag of tfdistill.train, such as --flags=--alpha=0.7; may be repeated",
+    )
     options = parser.parse_args()
     table = []
     for name in options.sets or SETS:
