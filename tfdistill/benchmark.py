@@ -6,8 +6,9 @@
     python -m tfdistill.benchmark --read=phone.txt
 
 It times the files in export/ of the run in --output_dir and its teacher, or --model: a file or a
-folder. All run in turn, on one thread and on all, with texts of several lengths. --phone writes
-what a phone needs, and --read shows what came back. With --json: {"machine", "files", "times"}.
+folder. The files take turns, on one thread and on all, with texts of several lengths. --phone
+writes a folder with what a phone needs, and --read shows the times that the phone printed. With
+--json: {"machine", "files", "times"}.
 """
 
 from tfdistill.command_line.cli import Command
@@ -22,7 +23,8 @@ COMMAND = Command(
         "model": "A .tflite file, or a folder of such files; empty: those of the run in "
         "`output_dir`, and its teacher.",
         "output_dir": "Run whose files are timed if `model` is empty.",
-        "shards_dir": "Folder in which files that are made for timing are kept.",
+        "shards_dir": "Folder that keeps the files made for the comparison: those of the run's "
+        "teacher and of `references`.",
     },
 )
 

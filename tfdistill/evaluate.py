@@ -31,8 +31,6 @@ COMMAND = Command(
         "model": "Hugging Face directory or hub name, or a .tflite file of a task with labels; "
         "empty: the models of the run in `output_dir`.",
         "teacher": "Directory or hub name of a second model, measured for comparison.",
-        "pooling": "What a sentence encoder reads: mean (of all tokens) or cls (the first token); "
-        "empty: what a folder of sentence-transformers says, else the mean.",
         "output_dir": "Run whose models are measured if `model` is empty.",
         "length": f"{HELP['length']} With `model` and a task with labels: the model's.",
     },

@@ -4,9 +4,9 @@
 
 It takes the student of the run in --output_dir, or any model with --model, and writes export/ in
 --output_dir anew: student.tflite, student_int8.tflite, saved_model/, the tokenizer and
-model_card.md. The TFLite files take rows of several lengths (--tflite_lengths); there may be more
-(--tflite_variants), of classifiers and sentence encoders student_mediapipe.tflite. The held-out
-text is the test split of --corpus in rows of --length tokens, or the run's own. With --json:
+model_card.md. The TFLite files take rows of several lengths (--tflite_lengths). --tflite_variants
+adds others; classifiers and sentence encoders also get student_mediapipe.tflite. The held-out text
+is the test split of --corpus in rows of --length tokens, or the run's own. With --json:
 {"directory", "files": {name: bytes, latency and parity}, "mediapipe": {bytes, texts, other_ids}}.
 
 --web writes a page that runs the student in the browser, from the files of the run if there are any
@@ -32,8 +32,6 @@ COMMAND = Command(
     | {
         "model": "Hugging Face directory or hub name; empty: the student of the run in "
         "`output_dir`.",
-        "pooling": "What a sentence encoder reads: mean (of all tokens) or cls (the first token); "
-        "empty: what a folder of sentence-transformers says, else the mean.",
         "output_dir": "Folder whose export/ is written; without `model`, the run of the student.",
         "force": "Let the files of `model` replace those of the run in `output_dir`.",
     },

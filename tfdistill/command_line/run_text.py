@@ -20,6 +20,8 @@ OF_RUN = (
 HELP = {
     "device": "Device: auto (CUDA, then Metal if the run used it, then the CPU), cpu or gpu.",
     "tokenizer": "WordPiece tokenizer: a directory or hub name; empty: the model's own.",
+    "pooling": "What a sentence encoder reads: mean (of all tokens) or cls (the first token); "
+    "empty: what a folder of sentence-transformers says, else the mean.",
     **{
         name: f"{options_of(RunConfig)[name].help} Without `model` and this: the run's own."
         for name in OF_RUN

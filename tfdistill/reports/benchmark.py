@@ -13,9 +13,12 @@ _NOTES = (  # each is shown if the times have the column
     ("cpu_ms", "CPU: CPU time of a run, the median"),
     (
         "rate",
-        "rate: multiply-adds of the fully connected operators, run alone in turn with the file",
+        "rate: of the file's fully connected operators, which are timed alone, in turn with it",
     ),
-    ("share", "share: their CPU time alone, of the file's; on a busy machine it may exceed 100 %"),
+    (
+        "share",
+        "share: CPU time of these operators by that of the file; noise may put it over 100 %",
+    ),
     ("first_ms", "first: the first run; load: until the file is ready, by the clock"),
     ("resident_mb", "memory: what the tool's memory grew by; file: size of the file"),
 )

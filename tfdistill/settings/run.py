@@ -49,7 +49,8 @@ class Run(Settings):
         int,
         Option(
             "Most steps between two points of the validation curve. The curve has at least ten, "
-            "and one before the first step. Models of tasks with labels are those of a point.",
+            "and one before the first step. The model of a task with labels is that of its best "
+            "point.",
             unit="steps",
             minimum=1,
         ),
