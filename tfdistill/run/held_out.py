@@ -4,7 +4,12 @@ from tfdistill.models.configs.config_files import read_json
 from tfdistill.run.directory import RunPaths
 from tfdistill.system.errors import UserError
 
-LENGTH = "model_max_length"  # of a tokenizer, special tokens included
+# Files of a model with the most tokens of a text, special tokens included.
+LENGTHS = (
+    ("config.json", "max_position_embeddings"),
+    ("tokenizer_config.json", "model_max_length"),
+    ("sentence_bert_config.json", "max_seq_length"),
+)
 
 
 def student_of(config):
@@ -26,7 +31,7 @@ def student_of(config):
 
 
 def length_of(folder):
-    """Most tokens of a text that a saved model reads, by its positions and its tokenizer.
+    """Most tokens of a text that a saved model reads, by the files of the model.
 
     Args:
         folder: `Path` of the model.
@@ -34,8 +39,7 @@ def length_of(folder):
     Returns:
         int; None if no file says it.
     """
-    said = (("config.json", "max_position_embeddings"), ("tokenizer_config.json", LENGTH))
-    files = [(folder / name, key) for name, key in said if (folder / name).is_file()]
+    files = [(folder / name, key) for name, key in LENGTHS if (folder / name).is_file()]
     found = [read_json(file).get(key) for file, key in files]
     return min((each for each in found if isinstance(each, int)), default=None)
 
