@@ -96,7 +96,6 @@ def _kept(config, console, name, identity, load):
     from tfdistill.deployment.saved_model import GRAPH
 
     require_folder("shards_dir", config.shards_dir)
-    headless = []
 
     def make(folder):
         console.say(f"converting {name} for the comparison; the file is kept")
@@ -107,7 +106,6 @@ def _kept(config, console, name, identity, load):
         machine.for_looking(config)
         model = load()
         if model.head is None:
-            headless.append(name)
             return
         longest = min(LENGTH, model.config.max_position_embeddings)
         export_tflite(model, folder / FILE, DYNAMIC_INT8, usual_lengths(longest))
@@ -121,10 +119,10 @@ def _kept(config, console, name, identity, load):
 
 def _saved(folder):
     from tfdistill.models.heads.reading import read_head
-    from tfdistill.models.hugging_face.checkpoint import load_model
+    from tfdistill.models.hugging_face.checkpoint import describe_head, load_model
 
-    model = load_model(folder, head=read_head)
-    return load_model(folder) if model.head is None else model
+    labelled = describe_head(folder, read_head) is not None
+    return load_model(folder, head=read_head if labelled else None)
 
 
 def _fresh(shape, model_type):

@@ -4,6 +4,8 @@ import dataclasses
 import math
 
 from tfdistill import recipes, tasks
+from tfdistill.deployment.signatures import lengths_of
+from tfdistill.deployment.variants import variants_of
 from tfdistill.distillation.phases import rates_of, trained_by
 from tfdistill.distillation.schedules import parse_schedules
 from tfdistill.run.baselines import BOTH, baselines_of
@@ -152,6 +154,19 @@ def check_task(config):
         raise UserError(f"`layerdrop_adapt_steps` is for masked_lm, not `task`={task.name}")
 
 
+def check_exported_files(config):
+    """Refuses wrong lengths and variants of TFLite files.
+
+    Args:
+        config: a `RunConfig`.
+
+    Raises:
+        UserError: `tflite_lengths` or `tflite_variants` has a wrong value.
+    """
+    lengths_of(config.tflite_lengths, config.length)
+    variants_of(config.tflite_variants)
+
+
 def check_pooling(config):
     """Refuses a pooling for a model that is there already and has its own.
 
@@ -159,9 +174,9 @@ def check_pooling(config):
         config: a `RunConfig`.
 
     Raises:
-        UserError: `pooling` is set, and the task is another than sentence embedding.
+        UserError: `pooling` is set, and the models of the task have their own.
     """
-    if config.pooling and tasks.get(config.task).is_trained:
+    if config.pooling and not tasks.get(config.task).takes_pooling:
         raise UserError(
             f"`pooling`={config.pooling}: models of `task`={config.task} have their own: leave it "
             "out, or set `task`=sentence_embedding"

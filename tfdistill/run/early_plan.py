@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from tfdistill import recipes, tasks
-from tfdistill.deployment.signatures import lengths_of
-from tfdistill.deployment.variants import variants_of
 from tfdistill.distillation.phases import Recipe, require_loss
 from tfdistill.models.configs.config_files import config_of, read_json
 from tfdistill.models.configs.model_types import get_model_type
@@ -14,7 +12,12 @@ from tfdistill.models.heads.answer_rules import DOC_STRIDE, MAX_ANSWER_LENGTH
 from tfdistill.recipes.recipe_file import fingerprint, is_recipe_file
 from tfdistill.run import sources
 from tfdistill.run.baselines import baselines_of, canonical
-from tfdistill.run.checks import check_own_defaults, check_schedules, check_task
+from tfdistill.run.checks import (
+    check_exported_files,
+    check_own_defaults,
+    check_schedules,
+    check_task,
+)
 from tfdistill.run.directory import RunDirectory
 from tfdistill.run.planned_shapes import Shapes, plan_shapes, read_shape
 from tfdistill.settings.settings import options_of
@@ -65,8 +68,7 @@ def check_settings(config):
     sources.require_sources_outside(config)
     baselines_of(config.baseline)
     check_schedules(config)
-    lengths_of(config.tflite_lengths, config.length)
-    variants_of(config.tflite_variants)
+    check_exported_files(config)
     task_losses = tasks.get(config.task).distillation_losses
     recipe = recipes.get(config.recipe, task_losses=task_losses, **dataclasses.asdict(config))
     check_own_defaults(config)

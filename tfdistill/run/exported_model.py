@@ -3,7 +3,7 @@
 from tfdistill.deployment.signatures import lengths_of
 from tfdistill.deployment.variants import variants_of
 from tfdistill.run import machine
-from tfdistill.run.checks import check_pooling
+from tfdistill.run.checks import check_exported_files, check_pooling
 from tfdistill.run.directory import RunPaths
 from tfdistill.run.held_out import open_held_out, require_fit, student_of
 from tfdistill.run.stored_metrics import read_metrics
@@ -27,7 +27,7 @@ def export_model(config, console):
     """
     source = _source(config)
     check_pooling(config)
-    check_options(config)
+    check_exported_files(config)
     from tfdistill.run.early_plan import open_task
 
     task, data = open_task(config)
@@ -69,19 +69,6 @@ def export_model(config, console):
     console.say(f"{run.export}\n{format_exported_files(task, files)}")
     console.warn([*warnings_of(task, files), *warnings(tokenizer, model.head)])
     return facts, failure
-
-
-def check_options(config):
-    """Refuses settings of exported files that have a wrong value.
-
-    Args:
-        config: a `RunConfig`.
-
-    Raises:
-        UserError: there is one.
-    """
-    lengths_of(config.tflite_lengths, config.length)
-    variants_of(config.tflite_variants)
 
 
 def bundle_options(config, task, train):

@@ -71,17 +71,15 @@ class GridJob:
         states = {run.folder: self.state(run) for run in self._runs}
         lines, known = [], []
         for run in self._runs:
-            minutes, state = self.minutes(run), states[run.folder]
-            is_known = state == OPEN and minutes is not None
-            lines.append(
-                f"{run.name}: {state}" + (f", about {minutes:.0f} min" if is_known else "")
-            )
-            known += [minutes] * is_known
+            state = states[run.folder]
+            minutes = self.minutes(run) if state == OPEN else None
+            lines.append(f"{run.name}: {state}{_about(minutes)}")
+            known += [minutes] * (minutes is not None)
         lines += [f"{name}: left out: {reason}" for name, reason in self._grid.left_out]
         count = sum(state == OPEN for state in states.values())
         total = f"{count} of {len(self._runs)} runs to make"
         if known:
-            total += f", about {sum(known):.0f} min"
+            total += _about(sum(known))
             total += f" for {len(known)} of them" if len(known) < count else ""
         elif count:
             total += "; how long they take is known when one is finished"
@@ -173,8 +171,7 @@ class GridJob:
     def _make(self, run, lock):
         """Makes a run in a process of its own, which holds the lock as long as it lives."""
         number = 1 + sum(self.state(each) != OPEN for each in self._runs)
-        minutes = self.minutes(run)
-        about = "" if minutes is None else f", about {minutes:.0f} min"
+        about = _about(self.minutes(run))
         self._console.say(f"{number}/{len(self._runs)} {run.name}{about}")
         log, started = self._log(run), time.monotonic()
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -213,6 +210,10 @@ class GridJob:
             process.send_signal(getattr(stop, "signum", signal.SIGINT))
             process.wait()
             raise
+
+
+def _about(minutes):
+    return "" if minutes is None else f", about {minutes:.0f} min"
 
 
 def _minutes(run):

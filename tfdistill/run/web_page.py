@@ -5,6 +5,7 @@ from pathlib import Path
 from tfdistill.deployment.predictor import tokenizer_beside
 from tfdistill.deployment.variants import FLOAT32_FILE, INT8_FILE
 from tfdistill.run.directory import RunPaths
+from tfdistill.run.exported_model import export_model
 from tfdistill.system.errors import UserError
 from tfdistill.system.paths import require_folder
 
@@ -30,25 +31,19 @@ def export(config, console):
         UserError: there is no such model, or the page cannot be written for it.
     """
     if not config.web:
-        return _export_model(config, console)
+        return export_model(config, console)
     require_folder("web", config.web)
     facts, failure, file = {}, None, _file_of(config)
     from tfdistill.deployment.web_runtime import runtime_files
 
     with runtime_files(config.web_runtime) as runtime:
         if not file:
-            facts, failure = _export_model(config, console)
+            facts, failure = export_model(config, console)
             file = _in_run(config)
         files = _write(config, file, runtime)
     size = sum(files.values()) / 1e6
     console.say(f"{config.web}: a page of {size:.1f} MB with {file.name}; any web server shows it")
     return facts | {"web": {"directory": str(config.web), "files": files}}, failure
-
-
-def _export_model(config, console):
-    from tfdistill.run.exported_model import export_model
-
-    return export_model(config, console)
 
 
 def _file_of(config):

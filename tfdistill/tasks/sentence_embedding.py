@@ -26,7 +26,7 @@ class SentenceEmbedding(Regression):
     """
 
     name = "sentence_embedding"
-    is_trained = False
+    is_trained, takes_pooling = False, True
     metrics = compared = (SPEARMAN, PEARSON, ERROR)
     primary = SPEARMAN
     words = WORDS
@@ -39,9 +39,8 @@ class SentenceEmbedding(Regression):
 
     def open_data(self, settings):
         """Opens pairs with scores; without such data, the corpus."""
-        if settings.train_data or settings.validation_data or settings.test_data:
-            return super().open_data(settings)
-        if settings.task_data:
+        files = settings.train_data, settings.validation_data, settings.test_data
+        if any(files) or settings.task_data:
             return super().open_data(settings)
         from tfdistill.data.labelled.text_pairs import pairs_of_corpus
 

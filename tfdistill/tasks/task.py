@@ -25,11 +25,12 @@ class Task(TaskData, TaskModels):
             start.
         words: `Words`.
         is_trained: whether a run can train models of the task.
+        takes_pooling: whether the setting `pooling` is for models that are there already, too.
         file_predictions: held-out predictions that say enough about an exported file; with fewer,
             a run tells so.
     """
 
-    name, is_trained = "", True
+    name, is_trained, takes_pooling = "", True, False
     metrics = compared = ()
     primary = words = None
     file_predictions = 500
