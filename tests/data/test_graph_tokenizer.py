@@ -1,7 +1,6 @@
 """Rows that a graph makes of strings are those of `tokenizers`, or the text is refused."""
 
 import functools
-import json
 
 import numpy as np
 import pytest
@@ -145,19 +144,12 @@ def test_what_is_refused(plain, masked):
 
 
 @pytest.mark.parametrize(
-    "changes",
-    [
-        {"strip_accents": False},
-        {"handle_chinese_chars": False},
-        {"clean_text": False},
-    ],
+    "changes", [{"strip_accents": False}, {"handle_chinese_chars": False}, {"clean_text": False}]
 )
-def test_other_settings_are_refused(tmp_path, changes):
+def test_other_settings_are_refused(changes):
     tokenizer = load_text_tokenizer()
-    tokenizer.save(tmp_path)
-    state = json.loads((tmp_path / "tokenizer.json").read_text())
-    state["normalizer"] |= changes
-    tokenizer.text_state = {**tokenizer.text_state, "normalizer": state["normalizer"]}
+    normalizer = tokenizer.text_state["normalizer"] | changes
+    tokenizer.text_state = {**tokenizer.text_state, "normalizer": normalizer}
     with pytest.raises(UserError, match="not BERT's WordPiece with clean_text"):
         GraphTokenizer(tokenizer, keeps_special=False)
 

