@@ -36,7 +36,7 @@ PAGE = """# {title}
 
 Every `.tflite` file uses built-in TFLite operators only and was run in LiteRT (`ai-edge-litert`)
 against the Keras model before it was written here. `tokenizer.json` turns text into token ids;
-`saved_model/` is for TensorFlow Serving.
+`saved_model/` is for TensorFlow: if it takes texts, it loads after `import tensorflow_text` only.
 
 ## Inputs and outputs
 

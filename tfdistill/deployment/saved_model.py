@@ -1,4 +1,4 @@
-"""TensorFlow SavedModels with named inputs, the form that TensorFlow Serving loads."""
+"""TensorFlow SavedModels with named inputs."""
 
 from tfdistill.deployment import string_signatures
 from tfdistill.deployment.signatures import LOGITS, PROBABILITIES, names_of
