@@ -230,6 +230,7 @@ WRONG_FLAGS = {
     "a word": (["text"], ["'text'"]),
     "no flagfile": (["--flagfile={}/gone.flags"], ["gone.flags"]),
     "recipe": (["--recipe=distillbert"], ["--recipe=distillbert"]),
+    "no such stage": (["--stop_after=teachr"], ["--stop_after=teachr", "teacher"]),
     "no corpus": (["--corpus={}/gone.txt"], ["gone.txt"]),
     "empty corpus": (["--corpus={}/empty.txt"], ["corpus empty", "--corpus"]),
     "binary corpus": (["--corpus={}/binary.txt"], ["binary.txt"]),

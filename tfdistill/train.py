@@ -47,7 +47,7 @@ def _train(config, jobs):
 
     job = MainJob(config, Console(json=config.json))
     jobs.append(job)
-    metrics, failure = job.run(config.stop_after or None)
+    metrics, failure = job.run()
     if config.json:
         print(strict_json.dumps(metrics))
     if failure:

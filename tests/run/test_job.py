@@ -306,16 +306,17 @@ def test_stages_are_run_up_to_a_named_one(tmp_path, train, tiny_flags, capfd):
     assert list(finished(path)) == ["prepare", "teacher", "start"]
 
 
-def test_stop_after_a_stage_from_python(tmp_path, tiny_flags):
-    config = COMMAND.config(tiny_flags(output_dir=tmp_path / "run", seed=3))
-    assert tfdistill.train_model(config, stop_after="prepare") is None
+@pytest.mark.parametrize(("setting", "given"), [("prepare", None), ("teacher", "prepare")])
+def test_stop_after_a_stage_from_python(tmp_path, tiny_flags, setting, given):
+    flags = tiny_flags(output_dir=tmp_path / "run", seed=3, stop_after=setting)
+    assert tfdistill.train_model(COMMAND.config(flags), stop_after=given) is None
     assert list(finished(tmp_path / "run")) == ["prepare"]
 
 
 def test_an_unknown_stage(tmp_path, tiny_flags, train):
     with pytest.raises(UserError) as error:
         train(tiny_flags(output_dir=tmp_path / "run"), stop_after="pretrain")
-    assert "no stage 'pretrain': the stages are prepare, teacher, answers" in str(error.value)
+    assert "stop_after=pretrain: no such stage; the stages are prepare, teacher" in str(error.value)
     assert not (tmp_path / "run").exists()
 
 

@@ -22,8 +22,8 @@ def train_model(config, stop_after=None):
     Args:
         config: a `RunConfig`.
         stop_after: name of the last stage to run: "prepare", "teacher", "start", "student",
-            "baselines", "evaluate", "export" or "report"; None: all. The same call without it
-            continues.
+            "baselines", "evaluate", "export" or "report"; None: that of the `RunConfig`, or all.
+            The same call without it continues.
 
     Returns:
         dict: the content of the run's metrics.json; `["models"]["student"]` has the student's
@@ -46,9 +46,7 @@ def train_model(config, stop_after=None):
         raise UserError(f"train_model takes a tfdistill.RunConfig, not {type(config).__name__}")
     from tfdistill.run.job import MainJob
 
-    metrics, failure = MainJob(config, Console(flags=False)).run(
-        stop_after or config.stop_after or None
-    )
+    metrics, failure = MainJob(config, Console(flags=False)).run(stop_after)
     if failure:
         raise failure
     return metrics

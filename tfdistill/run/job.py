@@ -40,7 +40,8 @@ class MainJob:
         """Runs the stages that are not done.
 
         Args:
-            stop_after: name of the last stage to run (one of `directory.STAGES`); None: all.
+            stop_after: name of the last stage to run (one of `directory.STAGES`); None: what the
+                settings say.
 
         Returns:
             (metrics, failure): the content of metrics.json, or None when the run ended before its
@@ -49,8 +50,11 @@ class MainJob:
         Raises:
             UserError: there is no such stage, or the settings make the run impossible.
         """
-        if stop_after is not None and stop_after not in STAGES:
-            raise UserError(f"no stage {stop_after!r}: the stages are {', '.join(STAGES)}")
+        stop_after = stop_after or self.config.stop_after
+        if stop_after and stop_after not in STAGES:
+            raise UserError(
+                f"`stop_after`={stop_after}: no such stage; the stages are {', '.join(STAGES)}"
+            )
         if self.is_finished:
             self.console.say(f"{self.directory.path} is finished; `force` would start it over")
         else:
