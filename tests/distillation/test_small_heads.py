@@ -122,6 +122,8 @@ def test_a_teacher_with_a_tokenizer_of_its_own(classifier, tiny_model, tiny_batc
 
 def test_recipes_that_answers_suffice_for():
     losses = {"labels": "cross_entropy", "kl": "logits_kl", "mse": "logits_mse"}
-    assert answers_suffice(recipes.get("kd", task_losses=losses))
-    assert not answers_suffice(recipes.get("kd"))  # of masked LM
-    assert not answers_suffice(recipes.get("mlm")) and not answers_suffice(recipes.get("tinybert"))
+    assert answers_suffice(*recipes.get("kd", task_losses=losses).phases)
+    layers, predictions = recipes.get("tinybert_task", task_losses=losses).phases
+    assert answers_suffice(predictions) and not answers_suffice(layers, predictions)
+    for name in ("kd", "mlm", "tinybert", "tinybert_task"):  # of masked LM
+        assert not answers_suffice(*recipes.get(name).phases)

@@ -8,6 +8,7 @@ import pytest
 
 from tfdistill import recipes, tasks
 from tfdistill.command_line.run_config import RunConfig
+from tfdistill.distillation.bound_terms import check_phase
 from tfdistill.distillation.layer_maps import layer_map
 from tfdistill.distillation.losses import LOSSES
 from tfdistill.distillation.phases import Phase, Term
@@ -32,7 +33,7 @@ def terms_of(recipe):
 
 def test_names():
     expected = "distilbert hybrid kd minilm minilm_v1 mlm "
-    expected += "mobilebert_akt mobilebert_jkt mobilebert_pkt pkd tinybert"
+    expected += "mobilebert_akt mobilebert_jkt mobilebert_pkt pkd tinybert tinybert_task"
     assert recipes.names() == tuple(expected.split())
 
 
@@ -135,6 +136,23 @@ def test_tinybert_as_published():
     assert [phase.name for phase in recipes.get("tinybert", head_share=0.0).phases] == ["general"]
 
 
+def test_tinybert_for_a_task_as_published():
+    """Layers at a constant rate, then the teacher's predictions alone at T = 1, without labels."""
+    classes = {"labels": "cross_entropy", "kl": "logits_kl", "mse": "logits_mse"}
+    layers, predictions = recipes.get(
+        "tinybert_task", task_losses=classes, transfer_share=0.75
+    ).phases
+    assert layers.terms == recipes.get("tinybert").phases[0].terms
+    assert layers.constant_rate and not layers.measured and layers.trainable == ("encoder",)
+    assert predictions.terms == (Term("logits_kl", 1.0, {"temperature": 1.0}),)
+    assert predictions.measured and not (predictions.constant_rate or predictions.trainable)
+    assert (layers.share, predictions.share) == (0.75, 0.25)
+    assert 5e-5 * predictions.learning_rate == pytest.approx(3e-5)
+    scores = {"labels": "squared_error", "kl": "logits_mse", "mse": "logits_mse"}
+    _, numbers = recipes.get("tinybert_task", task_losses=scores).phases
+    assert numbers.terms == (Term("logits_mse", 1.0),)
+
+
 def test_minilm_as_published():
     relations = recipes.get("minilm", relation_heads=12, relation_layer=20).phases[0].terms
     (term,) = relations
@@ -175,6 +193,25 @@ def test_pkd_as_published():
     }
     assert terms["ce"].options["temperature"] == 10.0 and terms["patient"].layers == "last"
     assert terms_of(recipes.get("pkd"))["patient"].layers == "skip"
+
+
+@pytest.mark.parametrize(
+    ("depths", "layers", "expected"),
+    [
+        ((12, 6), "skip", [2, 4, 6, 8, 10]),
+        ((12, 6), "last", [7, 8, 9, 10, 11]),
+        ((12, 3), "skip", [4, 8]),
+        ((12, 3), "last", [10, 11]),
+        ((6, 3), "skip", [2, 4]),
+        ((6, 3), "last", [4, 5]),
+    ],
+)
+def test_layers_of_pkd_as_published(depths, layers, expected):
+    """Counted from 1; the student's last layer is left to the logits."""
+    teacher, student = (named_config(f"L-{depth}_H-32_A-2") for depth in depths)
+    (phase,) = recipes.get("pkd", layer_map=layers).phases
+    patient = check_phase(phase, student, teacher)[-1]
+    assert patient.pairs == tuple((i, layer - 1) for i, layer in enumerate(expected))
 
 
 @pytest.mark.parametrize("then", ["distilbert", "tinybert", "minilm", "pkd"])

@@ -31,6 +31,39 @@ def task_flags(tiny_flags):
     return lambda **changes: tiny_flags(**(usual | changes))
 
 
+@pytest.fixture(scope="session")
+def encoder(tiny_text, tmp_path_factory):
+    """The directory of a random encoder of 2 layers with the tiny text's tokenizer."""
+    from tfdistill.data.tokenizer import load_tokenizer
+    from tfdistill.models.configs.encoder_config import EncoderConfig
+    from tfdistill.models.hugging_face.checkpoint import save_model
+    from tfdistill.models.model import MaskedLanguageModel
+
+    tokenizer = load_tokenizer(str(tiny_text / "vocabulary"))
+    shape = EncoderConfig(
+        vocab_size=tokenizer.vocab_size,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=128,
+        max_position_embeddings=64,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        initializer_range=0.1,
+    )
+    folder = tmp_path_factory.mktemp("encoder")
+    save_model(MaskedLanguageModel(shape, with_head=False, seed=3), folder)
+    tokenizer.save(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def words(tiny_text):
+    """Ten words of the tiny vocabulary."""
+    tokens = (tiny_text / "vocabulary" / "vocab.txt").read_text("utf-8").split()
+    return [token for token in tokens if token.isalpha() and len(token) > 2][:10]
+
+
 def write_texts(file, words, rows=240, seed=1, random=False):
     """A CSV of texts with the label "sea" if one of the first three words is among them."""
     generator = np.random.default_rng(seed)

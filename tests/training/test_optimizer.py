@@ -59,6 +59,16 @@ def test_the_rate_after_the_end_is_zero():
     assert float(schedule(10)) == 0.0 and float(schedule(11)) == 0.0
 
 
+def test_a_constant_rate():
+    """From the first step on, without warm-up."""
+    variables = make_variables()
+    settings = dataclasses.replace(SETTINGS, constant=True)
+    optimizer = build_optimizer(variables, settings)
+    for step in range(3):
+        optimizer.apply(make_gradients(step)[1], variables)
+        assert float(optimizer.learning_rate) == np.float32(SETTINGS.learning_rate)
+
+
 def test_a_schedule_is_made_from_its_config():
     schedule = WarmupLinearDecay(0.3, 2, 9)
     assert float(WarmupLinearDecay.from_config(schedule.get_config())(1)) == float(schedule(1))

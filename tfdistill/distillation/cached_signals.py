@@ -44,19 +44,19 @@ def signals_to_cache(recipe, student, teacher):
     return found
 
 
-def answers_suffice(recipe):
-    """Whether a recipe reads nothing of its teachers but the logits of small heads.
+def answers_suffice(*phases):
+    """Whether phases read nothing of their teachers but the logits of small heads.
 
-    Such a recipe needs no teacher in its steps, if these logits come with the batches (see
+    Such phases need no teacher in their steps, if these logits come with the batches (see
     `data.labelled.answers`).
 
     Args:
-        recipe: a `Recipe`.
+        *phases: `Phase`s.
 
     Returns:
-        bool; False for a recipe without a teacher.
+        bool; False for phases without a teacher.
     """
-    terms = [term for phase in recipe.phases for term in phase.active_terms]
+    terms = [term for phase in phases for term in phase.active_terms]
     asking = [LOSSES[term.loss] for term in terms if LOSSES[term.loss].needs_teacher]
     return bool(asking) and all(isinstance(loss, SmallLogitsLoss) for loss in asking)
 

@@ -70,6 +70,9 @@ class Phase:
             0 freezes it.
         fresh_optimizer: whether the optimizer's moments start at zero; otherwise they continue from
             the phase before.
+        constant_rate: whether the learning rate stays the same, without warm-up and decay.
+        measured: whether the validation split is measured during the phase. Of a phase that leaves
+            the head untrained, metrics would say nothing.
     """
 
     name: str
@@ -81,6 +84,8 @@ class Phase:
     each_layer: bool = False
     lower_rate: float = 0.0
     fresh_optimizer: bool = True
+    constant_rate: bool = False
+    measured: bool = True
 
     def __post_init__(self):
         names = [term.name for term in self.active_terms]

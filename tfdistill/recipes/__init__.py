@@ -14,6 +14,7 @@ from tfdistill.recipes.options import FROM_THE_TASK, collect_options
 from tfdistill.recipes.pkd import pkd
 from tfdistill.recipes.recipe_file import is_recipe_file
 from tfdistill.recipes.tinybert import tinybert
+from tfdistill.recipes.tinybert_task import tinybert_task
 from tfdistill.recipes.user_file import load_user_recipe
 from tfdistill.system.errors import UserError
 from tfdistill.system.options import option_in
@@ -32,6 +33,7 @@ _RECIPES = {
         mobilebert_pkt,
         pkd,
         tinybert,
+        tinybert_task,
     )
 }
 # dict of names to (type, `Option`, default)

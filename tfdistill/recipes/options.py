@@ -24,6 +24,8 @@ def weight(of):
 
 
 AttentionWeight = Annotated[float, weight("the distance of the attention")]
+HiddenWeight = Annotated[float, weight("the distance of the hidden states")]
+EmbeddingWeight = Annotated[float, weight("the distance of the embeddings")]
 RelationsWeight = Annotated[float, weight("the KL of the relations")]
 TeacherShare = Annotated[
     float,

@@ -1,16 +1,21 @@
 """TinyBERT's general distillation (Jiao et al., 2020, arXiv:1909.10351, section 3)."""
 
-from typing import Annotated
-
 from tfdistill.distillation.phases import SHARED, Phase, Recipe, Term
 from tfdistill.recipes.head import head_phases
-from tfdistill.recipes.options import AttentionWeight, HeadShare, LayerMap, Projection, weight
+from tfdistill.recipes.options import (
+    AttentionWeight,
+    EmbeddingWeight,
+    HeadShare,
+    HiddenWeight,
+    LayerMap,
+    Projection,
+)
 
 
 def tinybert(
     alpha_attention: AttentionWeight = 1.0,
-    alpha_hidden: Annotated[float, weight("the distance of the hidden states")] = 1.0,
-    alpha_embedding: Annotated[float, weight("the distance of the embeddings")] = 1.0,
+    alpha_hidden: HiddenWeight = 1.0,
+    alpha_embedding: EmbeddingWeight = 1.0,
     layer_map: LayerMap = "uniform",
     projection: Projection = SHARED,
     head_share: HeadShare = 0.2,
@@ -30,10 +35,23 @@ def tinybert(
     Returns:
         A `Recipe`.
     """
-    terms = (
-        Term("attention_scores", alpha_attention, layers=layer_map),
-        Term("hidden", alpha_hidden, layers=layer_map, projection=projection),
-        Term("embedding", alpha_embedding, projection=projection),
-    )
+    terms = layer_terms(alpha_attention, alpha_hidden, alpha_embedding, layer_map, projection)
     general = Phase("general", terms, share=1.0 - head_share)
     return Recipe("tinybert", (general, *head_phases(head_share)), source="arXiv:1909.10351")
+
+
+def layer_terms(attention, hidden, embedding, layer_map, projection):
+    """The terms that compare layers and embeddings (equations 7 to 9).
+
+    Args:
+        attention, hidden, embedding: weights of the terms.
+        layer_map, projection: as for `tinybert`.
+
+    Returns:
+        tuple of `Term`.
+    """
+    return (
+        Term("attention_scores", attention, layers=layer_map),
+        Term("hidden", hidden, layers=layer_map, projection=projection),
+        Term("embedding", embedding, projection=projection),
+    )

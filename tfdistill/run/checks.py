@@ -197,7 +197,7 @@ def check_tokenizers(task, recipe, tokenizers):
     from tfdistill.distillation.cached_signals import answers_suffice  # needs TensorFlow
 
     same = tokenizers.teacher is tokenizers.student
-    if task.kind and not same and not answers_suffice(recipe):
+    if task.kind and not same and not answers_suffice(*recipe.phases):
         raise UserError(
             f"`recipe`={recipe.name} compares tokens of teacher and student, whose tokenizers "
             "differ: use `recipe`=kd, or a student of the teacher's vocabulary"

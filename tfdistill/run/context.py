@@ -54,8 +54,8 @@ class RunContext:
         task: the `Task` that the models learn.
         splits: the `RunSplits`, once the data are prepared.
         teacher_splits: those for the teacher's tokenizer; the same object if it is the student's.
-        answered: source of the training split with the teacher's logits, for a recipe that needs
-            no more of it.
+        answered: source of the training split with the teacher's logits, for phases that need no
+            more of it.
     """
 
     config: Any

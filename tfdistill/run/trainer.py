@@ -34,6 +34,8 @@ class TrainingStage:
             there.
         all_steps: steps of all phases of this model; None if this phase is the only one.
         more_follows: whether another phase continues from this one's last checkpoint.
+        measures_start: whether the validation split is measured before the first step; else the
+            phase before has measured it.
     """
 
     name: str
@@ -44,6 +46,7 @@ class TrainingStage:
     first_step: int = 0
     all_steps: int | None = None
     more_follows: bool = False
+    measures_start: bool = True
 
 
 class StageTrainer:
@@ -97,13 +100,14 @@ class StageTrainer:
         state = self._state(stage.name)
         loss_scale = loss_scale_for(self._machine.precision)
         state.best = self._best(stage, model, state.directory)
+        validate = self._validator(model) if stage.phase.measured else None
         loop = TrainingLoop(
             TrainStep(distiller, optimizer, self._machine.jit_compile, loss_scale),
             dataset,
             steps=stage.steps,
             state=state,
             intervals=self._intervals(stage),
-            observers=self._observers(stage, writer, self._validator(model)),
+            observers=self._observers(stage, writer, validate),
             steps_per_execution=self._config.steps_per_execution,
             keep_end=stage.more_follows,
         )
@@ -181,6 +185,7 @@ class StageTrainer:
                 epsilon=config.adam_epsilon,
                 weight_decay=config.weight_decay,
                 max_grad_norm=config.max_grad_norm,
+                constant=stage.phase.constant_rate,
             ),
             rates=rates_of(
                 distiller.phase,
@@ -204,8 +209,7 @@ class StageTrainer:
             config.log_interval,
             config.checkpoint_interval,
             min(config.validation_interval, max(1, steps // VALIDATIONS)),
-            # A later phase starts where the phase before it was measured last.
-            validates_start=stage.first_step == 0,
+            validates_start=stage.measures_start,
         )
 
     def _observers(self, stage, writer, validate):

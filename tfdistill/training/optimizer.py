@@ -217,6 +217,7 @@ class OptimizerSettings:
         epsilon: added to the root of the corrected second moment.
         weight_decay: decoupled weight decay; 0 for none.
         max_grad_norm: the norm over all gradients is clipped to this.
+        constant: whether the learning rate is the peak in all steps.
     """
 
     learning_rate: float
@@ -226,9 +227,16 @@ class OptimizerSettings:
     epsilon: float
     weight_decay: float
     max_grad_norm: float
+    constant: bool = False
 
     def schedule(self, first):
-        """The `WarmupLinearDecay`; `first` is the optimizer's count at the first step."""
+        """The learning rate, or its `WarmupLinearDecay`.
+
+        Args:
+            first: the optimizer's count at the first step.
+        """
+        if self.constant:
+            return self.learning_rate
         warmup_steps = round(self.warmup_prop * self.steps)
         return WarmupLinearDecay(self.learning_rate, warmup_steps, self.steps, first)
 

@@ -19,7 +19,7 @@ class Answers(Stage):
 
     def is_done(self, context):
         """Whether no student is left that learns from them."""
-        learns = context.task.kind and answers_suffice(context.plan.recipe)
+        learns = any(map(answers_suffice, context.plan.recipe.phases))
         return not learns or context.directory.done("student") is not None
 
     def run(self, context):

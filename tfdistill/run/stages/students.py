@@ -4,7 +4,7 @@ import functools
 import itertools
 import time
 
-from tfdistill.distillation.cached_signals import signals_to_cache
+from tfdistill.distillation.cached_signals import answers_suffice, signals_to_cache
 from tfdistill.distillation.teachers import Teachers
 from tfdistill.run import kept_baseline, plan
 from tfdistill.run.baselines import RANDOM, START, baseline_keys
@@ -80,8 +80,8 @@ def _train(context, key, student, teachers, phases):
         plan.freeze(student, config)
     steps = plan.student_steps(config, context.task, context.splits.train)
     shares = split_steps(steps, phases)
-    batches = _batches(context, teachers, shares)
-    started, before, done = time.perf_counter(), 0.0, 0
+    batches = _batches(context, teachers, phases, shares)
+    started, before, done, measured = time.perf_counter(), 0.0, 0, False
     stages = training_names(key, phases)
     for stage, phase, share, of_phase in zip(stages, phases, shares, batches, strict=True):
         training = TrainingStage(
@@ -92,24 +92,26 @@ def _train(context, key, student, teachers, phases):
             first_step=done,
             all_steps=sum(shares),
             more_follows=stage != stages[-1],
+            measures_start=not measured,
         )
         before += trainer.train(training, student, teachers, of_phase)
-        done += share
+        done, measured = done + share, phase.measured
     context.save(student, context.directory.model(key), config.length)
     context.finish(key, started, before, stages=stages)
     for stage in stages:
         trainer.delete_checkpoints(stage)
 
 
-def _batches(context, teachers, shares):
-    """The batches of each phase; with `teacher_cache`, they bring the teachers' signals."""
+def _batches(context, teachers, phases, shares):
+    """The batches of each phase; some bring the teachers' answers or, from a cache, signals."""
     config = context.config
     # The baselines too learn from the same rows and draws.
     draws_per_row = config.cached_mask_epochs if config.teacher_cache else 0
     learns = bool(teachers and teachers.models)
-    batches = context.batches(config.seed + 1, STUDENT, draws_per_row, answered=learns)
+    batches = functools.partial(context.batches, config.seed + 1, STUDENT, draws_per_row)
     if not (config.teacher_cache and learns):
-        return [batches] * len(shares)
+        return [batches(answered=learns and answers_suffice(phase)) for phase in phases]
+    batches = batches()
     started = time.perf_counter()
     student, teacher = context.plan.student_config, context.plan.teacher_config
     cache = open_cache(
