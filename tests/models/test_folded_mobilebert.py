@@ -9,7 +9,7 @@ from tfdistill.deployment.flat_model import unpack
 from tfdistill.deployment.lite_model import LiteModel
 from tfdistill.deployment.tflite import export_tflite
 from tfdistill.models.configs.config_files import named_config
-from tfdistill.models.folded_mobilebert import fold
+from tfdistill.models.folded_mobilebert import fold, norms_of
 from tfdistill.models.heads.tokens import TokenHead
 from tfdistill.models.model import MaskedLanguageModel, Model
 
@@ -73,9 +73,10 @@ def test_scales_of_residuals_are_left_where_they_are_not_1():
     model = make(noise=0)
     model.encoder.blocks[1].output_norm.gamma.assign(np.r_[0.0, -1.0, np.ones(30)])
     assert_same(model, fold(model), batch())
-    first, second, _ = fold(model).encoder.blocks
-    assert first.factors == [None] * 6
-    assert second.factors[:5] == [None] * 5 and second.factors[5][0] == 0.0
+    encoder = fold(model).encoder
+    scaled = [norm for _, norm in norms_of(encoder) if norm.factors is not None]
+    assert scaled == [encoder.blocks[1].output_norm]
+    assert scaled[0].factors[0] == 0.0
 
 
 def test_models_with_layer_norms_stay_as_they_are():

@@ -19,7 +19,14 @@ from tfdistill.models.normalization import LayerNormalization, NoNorm
 DEFAULT_EPSILON = 1e-5
 
 
-def _norm(config, name, epsilon=None):
+def make_norm(config, name, epsilon=None):
+    """Makes the norm that a config asks for.
+
+    Args:
+        config: MobileBertConfig.
+        name: str.
+        epsilon: float, of a LayerNorm; None takes the config's.
+    """
     if config.normalization_type == NO_NORM:
         return NoNorm(name=name)
     return LayerNormalization(epsilon or config.layer_norm_eps, name=name)
@@ -43,16 +50,13 @@ class TrigramEmbeddings(keras.layers.Layer):
     """
 
     site = 0
+    make_norm = staticmethod(make_norm)
 
     def __init__(self, config, name="embeddings"):
         super().__init__(name=name, autocast=False)
         self.config = config
         self.transformation = dense(config.hidden_size, "transformation")
-        self.layer_norm = self.make_norm(config)
-
-    def make_norm(self, config):
-        """The layer behind the sum of the embeddings."""
-        return _norm(config, "layer_norm", DEFAULT_EPSILON)
+        self.layer_norm = self.make_norm(config, "layer_norm", DEFAULT_EPSILON)
 
     def build(self, input_shape=None):
         config = self.config
@@ -102,16 +106,15 @@ class Bottleneck(keras.layers.Layer):
     """A Dense layer to another width, an optional residual connection, and a norm.
 
     Args:
-        config: MobileBertConfig.
         width: int, size of the output.
         name: str.
-        epsilon: float, of a LayerNorm; None takes the config's.
+        norm: layer.
     """
 
-    def __init__(self, config, width, name, epsilon=None):
+    def __init__(self, width, name, norm):
         super().__init__(name=name)
         self.dense = dense(width, "dense")
-        self.norm = _norm(config, "norm", epsilon)
+        self.norm = norm
         self.width = width
 
     def build(self, input_shape):
@@ -119,8 +122,7 @@ class Bottleneck(keras.layers.Layer):
         self.norm.build((*input_shape[:-1], self.width))
 
     def call(self, hidden, residual=None):
-        hidden = self.dense(hidden)
-        return self.norm(hidden if residual is None else hidden + residual)
+        return self.norm(self.dense(hidden), residual)
 
 
 class FeedForward(keras.layers.Layer):
@@ -129,15 +131,15 @@ class FeedForward(keras.layers.Layer):
     Args:
         config: MobileBertConfig.
         name: str.
-        epsilon: float, of the LayerNorm; None takes the config's.
+        norm: layer.
     """
 
-    def __init__(self, config, name, epsilon=None):
+    def __init__(self, config, name, norm):
         super().__init__(name=name)
         self.config = config
         self.intermediate = dense(config.intermediate_size, "intermediate")
         self.activation = ACTIVATIONS[config.hidden_act]
-        self.output_part = Bottleneck(config, config.intra_bottleneck_size, "output", epsilon)
+        self.output_part = Bottleneck(config.intra_bottleneck_size, "output", norm)
 
     def build(self, input_shape):
         self.intermediate.build(input_shape)
@@ -156,22 +158,30 @@ class MobileBertLayer(keras.layers.Layer):
         name: str.
     """
 
+    make_norm = staticmethod(make_norm)
+
     def __init__(self, config, index, name):
         super().__init__(name=name)
         self.config = config
         attention_site, self.output_site, _ = range(3 * index + 1, 3 * index + 4)
         inside = config.intra_bottleneck_size
-        self.input_bottleneck = Bottleneck(config, inside, "input_bottleneck")
+        self.input_bottleneck = Bottleneck(inside, "input_bottleneck", self._norm())
         self.key_query_bottleneck = None
         if config.key_query_shared_bottleneck:
-            self.key_query_bottleneck = Bottleneck(config, inside, "key_query_bottleneck")
+            self.key_query_bottleneck = Bottleneck(inside, "key_query_bottleneck", self._norm())
         self.attention = SelfAttention(config, attention_site)
-        self.attention_norm = _norm(config, "attention_norm")
-        *stacked, last = range(config.num_feedforward_networks)
-        self.feed_forward = [FeedForward(config, f"feed_forward_{part}") for part in stacked]
-        self.feed_forward += [FeedForward(config, f"feed_forward_{last}", DEFAULT_EPSILON)]
+        self.attention_norm = self._norm("attention_norm")
+        parts = config.num_feedforward_networks
+        epsilons = [None] * (parts - 1) + [DEFAULT_EPSILON]
+        self.feed_forward = [
+            FeedForward(config, f"feed_forward_{part}", self._norm(epsilon=epsilons[part]))
+            for part in range(parts)
+        ]
         self.output_dense = dense(config.hidden_size, "output")
-        self.output_norm = _norm(config, "output_norm")
+        self.output_norm = self._norm("output_norm")
+
+    def _norm(self, name="norm", epsilon=None):
+        return self.make_norm(self.config, name, epsilon)
 
     def build(self, input_shape):
         inside = (*input_shape[:-1], self.config.intra_bottleneck_size)
@@ -207,13 +217,13 @@ class MobileBertLayer(keras.layers.Layer):
             dropout=dropout,
             taps=taps,
         )
-        inside = self.attention_norm(attended + inside)
+        inside = self.attention_norm(attended, inside)
         for part in self.feed_forward:
             inside = part(inside)
         wide = stateless_dropout(
             self.output_dense(inside), self.config.hidden_dropout_prob, dropout, self.output_site
         )
-        return self.output_norm(wide + rows), tapped
+        return self.output_norm(wide, rows), tapped
 
 
 def _all_rows(hidden):

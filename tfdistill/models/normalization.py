@@ -39,7 +39,8 @@ def end_of_norm(x):
 class LayerNormalization(keras.layers.Layer):
     """Layer normalization over the last axis, in float32 (Ba et al., 2016, section 3).
 
-    The output has the compute type of the layer's policy, whatever the input's type.
+    The output has the compute type of the layer's policy, whatever the input's type. A `residual`
+    is added to the input first.
 
     Args:
         epsilon: float, added to the biased variance.
@@ -56,8 +57,8 @@ class LayerNormalization(keras.layers.Layer):
         self.gamma = self.add_weight(initializer="ones", name="gamma", **options)
         self.beta = self.add_weight(initializer="zeros", name="beta", **options)
 
-    def call(self, x):
-        wide = ops.cast(x, "float32")
+    def call(self, x, residual=None):
+        wide = ops.cast(x if residual is None else x + residual, "float32")
         centered = wide - ops.mean(wide, axis=-1, keepdims=True)
         variance = ops.mean(ops.square(centered), axis=-1, keepdims=True)
         normal = centered * ops.rsqrt(variance + self.epsilon)
@@ -66,6 +67,8 @@ class LayerNormalization(keras.layers.Layer):
 
 class NoNorm(keras.layers.Layer):
     """A scale and a shift, gamma * x + beta (Sun et al., 2020, section 3.3).
+
+    A `residual` is added to the input first.
 
     Args:
         name: str.
@@ -79,6 +82,6 @@ class NoNorm(keras.layers.Layer):
         self.gamma = self.add_weight(initializer="ones", name="gamma", **options)
         self.beta = self.add_weight(initializer="zeros", name="beta", **options)
 
-    def call(self, x):
-        wide = ops.cast(x, "float32")
+    def call(self, x, residual=None):
+        wide = ops.cast(x if residual is None else x + residual, "float32")
         return end_of_norm(ops.cast(wide * self.gamma + self.beta, self.compute_dtype))
