@@ -10,16 +10,15 @@ largest difference between the files' logits. --rounds=0 or --steps=0 leaves a p
 """
 
 import argparse
-import statistics
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 
+from tfdistill.deployment.latency import times_in_turn
 from tfdistill.system import devices
 
-ROWS, MASKED_SHARE, WARM_UP = 32, 0.15, 3
+ROWS, MASKED_SHARE = 32, 0.15
 FILES = {"int8": "dynamic_int8", "float32": None}
 
 
@@ -53,10 +52,12 @@ def compare_files(models, length, rounds):
             export_tflite_files(model, {paths[kind]: FILES[kind] for kind in FILES}, length)
             lite[way] = {kind: LiteModel(paths[kind]) for kind in FILES}
         for kind in FILES:
-            runs = {way: lambda file=files[kind]: file.logits(row) for way, files in lite.items()}
-            difference = np.abs(runs["whole"]() - runs["rows"]()).max()
-            times = times_in_turn(runs, rounds, time.thread_time)
-            print(f"  {kind} file: {_words(times)}, largest difference {difference:.1e}")
+            runs = {
+                way: lambda _, file=files[kind]: file.logits(row) for way, files in lite.items()
+            }
+            difference = np.abs(runs["whole"](0) - runs["rows"](0)).max()
+            words = _words(times_in_turn(runs, rounds))
+            print(f"  {kind} file: {words}, largest difference {difference:.1e}")
 
 
 def compare_steps(models, length, steps):
@@ -82,24 +83,12 @@ def compare_steps(models, length, steps):
         settings = OptimizerSettings(5e-4, 1000, 0.1, (0.9, 0.98), 1e-6, 0.01, 1.0)
         optimizer = build_optimizer(distiller.trained_variables, settings)
         step = TrainStep(distiller, optimizer, jit_compile=True)
-        runs[way] = lambda step=step: float(step(batch, 0)["loss"])
-    print(f"  training step: {_words(times_in_turn(runs, steps, time.process_time))}")
-
-
-def times_in_turn(runs, rounds, clock):
-    """Seconds of functions that run in turn: dict of their names to lists."""
-    times = {name: [] for name in runs}
-    for number in range(-WARM_UP, rounds):
-        for name, run in runs.items():
-            started = clock()
-            run()
-            if number >= 0:
-                times[name].append(clock() - started)
-    return times
+        runs[way] = lambda _, step=step: float(step(batch, 0)["loss"])
+    print(f"  training step: {_words(times_in_turn(runs, steps))}")
 
 
 def _words(times):
-    whole, rows = (1000 * statistics.median(times[way]) for way in ("whole", "rows"))
+    whole, rows = (times[way].milliseconds()["cpu_ms"] for way in ("whole", "rows"))
     return f"{whole:.2f} ms, {rows:.2f} ms with the rows that are read: {whole / rows:.2f} times"
 
 

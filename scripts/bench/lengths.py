@@ -9,15 +9,11 @@ difference between its logits and those of the first.
 
 import argparse
 import os
-import statistics
-import time
 
 import numpy as np
 
-from tfdistill.deployment.latency import random_row
+from tfdistill.deployment.latency import random_row, times_in_turn
 from tfdistill.deployment.lite_model import LiteModel
-
-WARM_UP_RUNS = 5
 
 
 def main():
@@ -29,14 +25,10 @@ def main():
     flags = parser.parse_args()
     models = [LiteModel(file) for file in flags.files]
     row = random_row(max(models, key=lambda model: model.length), flags.tokens)
-    found, seconds = [model.logits(row) for model in models], [[] for _ in models]
-    for run in range(-WARM_UP_RUNS, flags.runs):
-        for model, times in zip(models, seconds, strict=True):
-            started = time.thread_time()
-            model.logits(row)
-            if run >= 0:
-                times.append(time.thread_time() - started)
-    middle = [1000 * statistics.median(times) for times in seconds]
+    found = [model.logits(row) for model in models]
+    runs = {number: lambda _, model=model: model.logits(row) for number, model in enumerate(models)}
+    times = times_in_turn(runs, flags.runs)
+    middle = [times[number].milliseconds()["cpu_ms"] for number in runs]
     for model, logits, milliseconds in zip(models, found, middle, strict=True):
         size, length = os.path.getsize(model.path) / 1e6, model.length_for(row["attention_mask"])
         end = min(len(found[0]), len(logits))  # of labels of tokens, one may have more padding

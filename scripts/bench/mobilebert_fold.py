@@ -15,15 +15,14 @@ import argparse
 import contextlib
 import dataclasses
 import functools
-import statistics
 import tempfile
-import time
 from pathlib import Path
 from unittest import mock
 
 import numpy as np
-from last_layer import FILES, times_in_turn
+from last_layer import FILES
 
+from tfdistill.deployment.latency import times_in_turn
 from tfdistill.system import devices
 
 WAYS = "whole", "norms", "folded", "short"
@@ -124,12 +123,12 @@ def main():
             full = next(texts(options.length))
             brief = next(texts(options.length, options.tokens))
             rows = {way: brief if way == "short" else full for way in lite}
-            runs = {way: lambda f=lite[way], row=rows[way]: f.logits(row) for way in lite}
-            times = times_in_turn(runs, options.rounds, time.thread_time) if options.rounds else {}
-            before = statistics.median(times.get(options.ways[0], [1]))
-            for way, taken in times.items():
-                middle = statistics.median(taken)
-                print(f"{kind} {way}: {1000 * middle:.2f} ms, {before / middle:.3f} times")
+            runs = {way: lambda _, f=lite[way], row=rows[way]: f.logits(row) for way in lite}
+            times = times_in_turn(runs, options.rounds) if options.rounds else {}
+            taken = {way: found.milliseconds()["cpu_ms"] for way, found in times.items()}
+            for way, middle in taken.items():
+                before = taken[options.ways[0]]
+                print(f"{kind} {way}: {middle:.2f} ms, {before / middle:.3f} times")
             for way in lite.keys() - {"short"}:
                 found = distance(model, lite[way], list(texts(options.length)))
                 print(f"{kind} {way}: {found:.2e} from the model")
