@@ -12,6 +12,7 @@ from tfdistill.data.tokenizer_files import FILES
 from tfdistill.data.tokenizer_reading import read_folder
 from tfdistill.data.tokenizer_writing import write_folder
 from tfdistill.system.errors import UserError
+from tfdistill.system.hub import downloaded
 
 BUNDLED = Path(__file__).parent.parent / "assets" / "bert-base-uncased"
 # transformers writes a longer model_max_length if the length is unknown.
@@ -148,7 +149,7 @@ def find_folder(source):
     """
     directory = Path(source) if source else BUNDLED
     if not directory.is_dir():
-        directory = _download(source)
+        directory = downloaded("tokenizer", source, list(FILES))
     return directory, source or BUNDLED.name
 
 
@@ -176,16 +177,3 @@ def _with_blanks(pre_tokenizer):
     if found.get("type") == "ByteLevel":
         found["add_prefix_space"] = True
     return found or None
-
-
-def _download(name):
-    import huggingface_hub
-
-    try:
-        return Path(huggingface_hub.snapshot_download(name, allow_patterns=list(FILES)))
-    except Exception as error:  # the hub's, the HTTP library's or the system's
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UserError(
-            f"tokenizer {name}: no such folder, and it could not be downloaded from the hub: "
-            f"{reason} (check the name and the network, or give a folder)"
-        ) from None

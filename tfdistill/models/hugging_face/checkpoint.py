@@ -20,6 +20,7 @@ from tfdistill.models.hugging_face import sentence_encoders
 from tfdistill.models.hugging_face.tensors import WEIGHTS, WEIGHTS_INDEX, CheckpointTensors
 from tfdistill.models.model import MaskedLanguageModel, Model
 from tfdistill.system.errors import UserError
+from tfdistill.system.hub import downloaded
 
 TOKENIZER_FILES = (
     "vocab.txt",
@@ -257,21 +258,10 @@ def resolve_directory(path_or_hub_name):
     name = str(path_or_hub_name)
     if not _HUB_NAME.fullmatch(name):
         raise UserError(f"no such directory: {name}: give a Hugging Face directory or a hub name")
-    # Imported here, because it is slow to import and only downloads need it.
-    import huggingface_hub
-
     patterns = ["config.json", "model*.safetensors", WEIGHTS_INDEX, *TOKENIZER_FILES]
     patterns += [sentence_encoders.INNER + pattern for pattern in patterns]
     patterns += sentence_encoders.FILES
-    try:
-        found = Path(huggingface_hub.snapshot_download(name, allow_patterns=patterns))
-    except Exception as error:  # the hub's, the HTTP library's or the system's
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UserError(
-            f"{name!r} is not a directory, and could not be downloaded from the hub: {reason} "
-            "(check the name and the network, or give a directory)"
-        ) from error
-    return sentence_encoders.transformer_folder(found)
+    return sentence_encoders.transformer_folder(downloaded("model", name, patterns))
 
 
 def _check_tied(model, tensors):
