@@ -12,7 +12,7 @@ from tfdistill.data.labelled.examples import TextExample
 from tfdistill.data.text_tokenizer import BUNDLED
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.deployment.lite_model import LiteModel
-from tfdistill.deployment.mediapipe import MEDIAPIPE_FILE, export_mediapipe, write_mediapipe
+from tfdistill.deployment.mediapipe import MEDIAPIPE_FILE, write_mediapipe
 from tfdistill.deployment.mediapipe_file import mediapipe_file
 from tfdistill.deployment.mediapipe_tokens import MediaPipeTokenizer, share_of_other_ids
 from tfdistill.deployment.tflite import DYNAMIC_INT8, export_tflite_files
@@ -128,6 +128,7 @@ def test_the_share_of_other_ids(bundled):
 def test_models_that_mediapipe_cannot_read(exported, tokenizer, vocabulary, tmp_path, capsys):
     """One line says why; the other files are left as they are."""
     from tfdistill.command_line.console import Console
+    from tfdistill.run.exported_model import export_mediapipe
 
     def lines(tokens, examples, settings="{}"):
         folder = tmp_path / str(len(list(tmp_path.iterdir())))

@@ -14,30 +14,6 @@ CLASSIFIER = "text_classification"
 CLASSES = {CLASSIFIER: "TextClassifier", "sentence_embedding": "TextEmbedder"}  # of MediaPipe
 
 
-def export_mediapipe(head, tokenizer, directory, source, console):
-    """Writes the file for MediaPipe, and prints its facts or why there is none.
-
-    Args:
-        head, tokenizer, directory: as for `write_mediapipe`.
-        source: the held-out `EncodedExamples`; not read for tasks without a file.
-        console: a `Console`.
-
-    Returns:
-        The facts of `write_mediapipe`, or None.
-    """
-    if head.task not in CLASSES:
-        return None
-    facts, reason = write_mediapipe(head, tokenizer, directory, source.examples)
-    if facts is None:
-        console.warn([f"{MEDIAPIPE_FILE} was not written: {reason}"])
-        return None
-    console.say(
-        f"{MEDIAPIPE_FILE}: MediaPipe's tokenizer gives other ids to {facts['other_ids']:.1%} of "
-        f"{facts['texts']:,} held-out texts"
-    )
-    return facts
-
-
 def write_mediapipe(head, tokenizer, directory, examples):
     """Writes `student_mediapipe.tflite` beside the files of an export.
 

@@ -33,7 +33,6 @@ def export_model(config, console):
     task, data = open_task(config)
     machine.for_looking(config)  # before anything imports TensorFlow
     from tfdistill.deployment.bundle import export_bundle, warnings_of
-    from tfdistill.deployment.mediapipe import export_mediapipe
     from tfdistill.deployment.model_card import write_model_card
     from tfdistill.deployment.string_signatures import warnings
     from tfdistill.models.hugging_face.checkpoint import resolve_directory
@@ -94,6 +93,32 @@ def bundle_options(config, task, train):
             )
         calibration = task.evaluation_batches(train)
     return BundleOptions(lengths, config.allow_loss, variants, calibration)
+
+
+def export_mediapipe(head, tokenizer, directory, source, console):
+    """Writes the file for MediaPipe, and prints its facts or why there is none.
+
+    Args:
+        head, tokenizer, directory: as for `write_mediapipe`.
+        source: the held-out `EncodedExamples`; not read for tasks without a file.
+        console: a `Console`.
+
+    Returns:
+        The facts of `write_mediapipe`, or None.
+    """
+    from tfdistill.deployment.mediapipe import CLASSES, MEDIAPIPE_FILE, write_mediapipe
+
+    if head.task not in CLASSES:
+        return None
+    facts, reason = write_mediapipe(head, tokenizer, directory, source.examples)
+    if facts is None:
+        console.warn([f"{MEDIAPIPE_FILE} was not written: {reason}"])
+        return None
+    console.say(
+        f"{MEDIAPIPE_FILE}: MediaPipe's tokenizer gives other ids to {facts['other_ids']:.1%} of "
+        f"{facts['texts']:,} held-out texts"
+    )
+    return facts
 
 
 def _source(config):

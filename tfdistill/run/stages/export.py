@@ -3,9 +3,8 @@
 import time
 
 from tfdistill.deployment.bundle import export_bundle, warnings_of
-from tfdistill.deployment.mediapipe import export_mediapipe
 from tfdistill.deployment.string_signatures import warnings
-from tfdistill.run.exported_model import bundle_options
+from tfdistill.run.exported_model import bundle_options, export_mediapipe
 from tfdistill.run.stages.stage import Stage
 from tfdistill.run.teacher_files import teacher_files
 
