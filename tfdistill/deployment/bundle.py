@@ -67,31 +67,21 @@ def export_bundle(
     length = lengths[-1]
     batches = task.fixed_batches(batches, length, PREDICTIONS)
     with folder_aside(directory) as aside:
-        facts, failures = {}, []
-        files = {VARIANTS[name].file: VARIANTS[name].quantize for name in options.variants}
-        doing(f"converting {', '.join(files)}")
-        texts = None
-        if FULL_INT8 in files.values():
-            pad_id = model.config.pad_token_id
-            texts = calibration_texts(task, options.calibration, length, pad_id)
-        export_tflite_files(model, {aside / name: files[name] for name in files}, lengths, texts)
+        files = _write_files(task, model, aside, options, doing)
         doing("predicting held-out texts")
         reference = model_predictions(task, model, batches, PREDICTIONS, lengths)
-        for name, quantize in files.items():
-            kind, path = quantize or FLOAT32, aside / name
-            doing(f"comparing {name} with the model")
+        facts, failures = {}, []
+        for path, quantize in files.items():
+            doing(f"comparing {path.name} with the model")
+            kind = quantize or FLOAT32
+            compared = task, model, path, batches, PREDICTIONS, kind, reference, options.allow_loss
             try:
-                parity = check_parity(
-                    *(task, model, path, batches, PREDICTIONS, kind, reference),
-                    allow_loss=options.allow_loss,
-                )
+                facts[path.name] = check_parity(*compared).facts(task.primary.key)
             except ParityError as error:
                 if not quantize:
                     raise
                 failures.append(str(error))
                 path.unlink()
-                continue
-            facts[name] = parity.facts(task.primary.key)
         doing("timing the files")
         rows = task.rows_to_time(next(iter(batches)))
         paths = {name: aside / name for name in facts} | (beside or {})
@@ -104,6 +94,19 @@ def export_bundle(
         if model.head.labels:
             (aside / LABELS_FILE).write_text("\n".join(model.head.labels) + "\n", "utf-8")
     return facts, ParityError("; ".join(failures)) if failures else None
+
+
+def _write_files(task, model, folder, options, doing):
+    """Writes the TFLite files of a bundle: dict of their paths to their `quantize`."""
+    variants = [VARIANTS[name] for name in options.variants]
+    files = {folder / each.file: each.quantize for each in variants}
+    doing(f"converting {', '.join(each.file for each in variants)}")
+    lengths, texts = as_lengths(options.lengths), None
+    if FULL_INT8 in files.values():
+        pad_id = model.config.pad_token_id
+        texts = calibration_texts(task, options.calibration, lengths[-1], pad_id)
+    export_tflite_files(model, files, lengths, texts)
+    return files
 
 
 def warnings_of(task, facts):

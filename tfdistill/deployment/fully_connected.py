@@ -12,10 +12,11 @@ from tfdistill.system.quiet import quiet_native_output
 class FullyConnected:
     """The fully connected operators of one length of a file, with its weights and nothing else.
 
+    They run on one thread.
+
     Args:
         path: the file.
         length: one of its lengths.
-        threads: CPU threads to run on.
 
     Attributes:
         multiply_adds: of all operators, for one text.
@@ -24,13 +25,13 @@ class FullyConnected:
         ValueError, RuntimeError: LiteRT cannot run them.
     """
 
-    def __init__(self, path, length, threads=1):
+    def __init__(self, path, length):
         from ai_edge_litert.interpreter import Interpreter
 
         content = path.read_bytes()
         content, self.multiply_adds = _alone(content, read_signatures(content)[length].index)
         with quiet_native_output():
-            self._interpreter = Interpreter(model_content=content, num_threads=threads)
+            self._interpreter = Interpreter(model_content=content, num_threads=1)
             self._interpreter.allocate_tensors()
         generator = np.random.default_rng(0)
         for each in self._interpreter.get_input_details():

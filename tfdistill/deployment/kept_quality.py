@@ -37,7 +37,7 @@ def describe_loss(task, result):
         str, such as "the loss is 5.251 nats where the model has 5.144 …".
     """
     metric = task.file_metric
-    model, file = (with_unit(metric, value) for value in result.values(task))
+    model, file = (_with_unit(metric, value) for value in result.values(task))
     interval = "unknown"
     if result.interval is not None:
         low, high = (
@@ -52,6 +52,6 @@ def describe_loss(task, result):
     )
 
 
-def with_unit(metric, value):
+def _with_unit(metric, value):
     """Writes a value of a metric with its unit, such as "5.144 nats"."""
     return f"{metric.text({metric.key: value})} {metric.unit}".strip()

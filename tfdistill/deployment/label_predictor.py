@@ -210,12 +210,12 @@ class LabelPredictor:
         pairs = [row for row, other in enumerate(others) if other is not None]
         every = texts + [others[row] for row in pairs]
         encoded = encode_texts(self._tokenizer, every, [None] * len(every), self.length)
-        found = list(zip(self._logits(encoded), encoded.cut, strict=True))
-        second = dict(zip(pairs, found[len(texts) :], strict=True))
-        return [
-            decoding.of_vectors(*zip(*filter(None, (found[row], second.get(row))), strict=True))
-            for row in range(len(texts))
-        ]
+        vectors, cut = [[] for _ in texts], [[] for _ in texts]
+        rows = zip([*range(len(texts)), *pairs], self._logits(encoded), encoded.cut, strict=True)
+        for row, vector, is_cut in rows:
+            vectors[row].append(vector)
+            cut[row].append(is_cut)
+        return list(map(decoding.of_vectors, vectors, cut))
 
     def _tag(self, sentences):
         split = list(map(decoding.words_and_places, sentences))

@@ -6,11 +6,10 @@ import time
 import numpy as np
 
 from tfdistill.deployment.lite_model import LiteModel
+from tfdistill.deployment.signatures import TOKEN_INPUTS
 
 WARM_UP_RUNS = 5
 LOWEST_IDS = 100  # every vocabulary has these ids; which ids are read takes no time
-TOKEN_INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
-FIFTH, NINETY_FIFTH = 5, 95  # percentiles
 
 
 @dataclasses.dataclass
@@ -22,7 +21,7 @@ class Times:
 
     def milliseconds(self):
         """dict of `median_ms`, `p5_ms` and `p95_ms` of the clock, and the median `cpu_ms`."""
-        low, middle, high = np.percentile(self.wall, [FIFTH, 50, NINETY_FIFTH]) * 1000
+        low, middle, high = np.percentile(self.wall, [5, 50, 95]) * 1000
         cpu = 1000 * np.median(self.cpu)
         found = {"median_ms": middle, "p5_ms": low, "p95_ms": high, "cpu_ms": cpu}
         return {name: float(value) for name, value in found.items()}

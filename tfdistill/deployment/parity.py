@@ -11,6 +11,7 @@ from tfdistill.deployment.compared_texts import (
 )
 from tfdistill.deployment.kept_quality import describe_loss, is_lost
 from tfdistill.deployment.lite_model import LiteModel
+from tfdistill.deployment.signatures import TOKEN_INPUTS
 from tfdistill.deployment.variants import DYNAMIC_INT8, FLOAT16, FULL_INT8
 from tfdistill.system.errors import UserError
 from tfdistill.tasks.metrics import of_sums
@@ -23,7 +24,6 @@ FINITE, TINY = float(np.finfo(np.float32).max), float(np.finfo(np.float32).tiny)
 BETWEEN_LENGTHS = {FLOAT32: FLOAT32_TOLERANCE, FLOAT16: FLOAT32_TOLERANCE, DYNAMIC_INT8: 0.05}
 BETWEEN_LENGTHS[FULL_INT8] = 0.05
 PAIR = "lite", "keras"  # of which the interval is
-TOKEN_INPUTS = "input_ids", "attention_mask", "token_type_ids"
 
 
 class ParityError(UserError):
@@ -123,7 +123,7 @@ def check_parity(task, model, path, batches, limit, kind=FLOAT32, reference=None
 
 
 def model_predictions(task, model, batches, limit, lengths):
-    """What a model says to held-out examples, to compare several files of it with.
+    """The predictions of a model for held-out examples, to compare its files with.
 
     Args:
         task: the model's `Task`.
@@ -140,8 +140,7 @@ def model_predictions(task, model, batches, limit, lengths):
     """
     batches = _of_length(batches, lengths[-1])
     if task.kind:
-        names = TOKEN_INPUTS
-        inputs = ({name: batch[name] for name in names if name in batch} for batch in batches)
+        inputs = ({name: batch[name] for name in TOKEN_INPUTS & batch.keys()} for batch in batches)
         return [np.asarray(model(each)["logits"], np.float32) for each in inputs]
     texts = compared_texts(task, batches, limit, lengths)
     if not texts:

@@ -13,6 +13,7 @@ from tfdistill.system.errors import UserError
 SIGNATURE = "serving_default"
 LOGITS, PROBABILITIES, EMBEDDING = "logits", "probabilities", "embedding"  # names of outputs
 ROW_INPUTS = {"input_ids", "attention_mask"}
+TOKEN_INPUTS = ROW_INPUTS | {"token_type_ids"}  # of heads without further inputs
 SHORT_LENGTHS = 16, 32, 64, 128  # of files for any text, beside the longest
 SHORTEST = 3  # [CLS], a token, [SEP]
 _SUBGRAPHS, _SIGNATURES, _SUBGRAPH_INDEX = 8, 18, 12  # places in the tables of LiteRT's schema

@@ -9,11 +9,13 @@ import tempfile
 from pathlib import Path
 
 from tfdistill.data.tokenizer_files import SETTINGS, VOCABULARY
+from tfdistill.data.wordpiece import is_plain
 from tfdistill.deployment.lite_model import LiteModel
 from tfdistill.deployment.signatures import changes_for_one, read_signatures, table_rows
 from tfdistill.deployment.web_runtime import SOURCE
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import folder_aside
+from tfdistill.system.kept import file_digest
 
 MASKED_LM = "masked_lm"
 TASKS = MASKED_LM, "text_classification", "regression", "token_classification"
@@ -114,7 +116,7 @@ def tokenizer_settings(folder, marks):
     framing = set(roles.values()) - {roles["unk"]}
     found = {word: each for word, each in added.items() if marks or word not in framing}
     for word, (_, token) in found.items():
-        if any(token[flag] for flag in ("single_word", "lstrip", "rstrip", "normalized")):
+        if not is_plain(token):
             raise UserError(
                 f"`web`: the added token {word!r} is found by a rule that the page lacks "
                 f"(single_word, lstrip, rstrip or normalized in {SETTINGS}): leave `web` out"
@@ -151,9 +153,8 @@ def _copy_source(directory, runtime):
 
 def _named(path):
     """A file as the page fetches it: its name, bytes, and hash in the form of browsers."""
-    content = path.read_bytes()
-    digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
-    return {"file": path.name, "bytes": len(content), "integrity": f"sha256-{digest}"}
+    digest = base64.b64encode(bytes.fromhex(file_digest(path))).decode()
+    return {"file": path.name, "bytes": path.stat().st_size, "integrity": f"sha256-{digest}"}
 
 
 def _files(directory):
@@ -164,8 +165,7 @@ def _file_list(directory):
     """The content of `files.js`, for the service worker."""
     files, digest = _files(directory), hashlib.sha256()
     for path in files:
-        digest.update(str(path.relative_to(directory)).encode() + b"\0")
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+        digest.update(f"{path.relative_to(directory)}\0{file_digest(path)}".encode())
     kept = [path for path in files if path.name not in (WORKER, LIST, LICENSE)]
     small = [path for path in kept if path.suffix in (*SHOWN, ".json")]
     names = {"FILES": kept, "SHELL": [p for p in small if p.stat().st_size < LARGE]}

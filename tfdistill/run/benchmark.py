@@ -4,13 +4,12 @@ import importlib.metadata
 from pathlib import Path
 
 from tfdistill.deployment.lite_model import LiteModel
+from tfdistill.deployment.signatures import SHORTEST
 from tfdistill.run.benchmarked_files import compared_files, files_of
 from tfdistill.system import hardware
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import write_atomically
 from tfdistill.system.paths import require_file, require_folder
-
-SHORTEST = 3  # [CLS], a token, [SEP]
 
 
 def benchmark_and_show(config, console):

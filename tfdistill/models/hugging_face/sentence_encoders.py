@@ -9,13 +9,13 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from tfdistill.models.configs.config_files import read_json
+from tfdistill.models.configs.config_files import CONFIG, read_json
 from tfdistill.system.errors import UserError
 
-_MODULES, _CONFIG = "modules.json", "config.json"
+_MODULES = "modules.json"
 _TRANSFORMER, _POOLING, _NORMALIZE = "Transformer", "Pooling", "Normalize"
 _LENGTH_FILE, _PROMPTS_FILE = "sentence_bert_config.json", "config_sentence_transformers.json"
-FILES = (_MODULES, f"1_Pooling/{_CONFIG}", _LENGTH_FILE, _PROMPTS_FILE)
+FILES = (_MODULES, f"1_Pooling/{CONFIG}", _LENGTH_FILE, _PROMPTS_FILE)
 _SHORTEST = 3  # [CLS], a token, [SEP]
 INNER = "0_*/"  # where older versions put the transformer's files
 # sentence-transformers' keys; newer folders name the pooling itself.
@@ -83,7 +83,7 @@ def read_modules(directory):
             f"{_POOLING} and {_NORMALIZE}, in this order, are supported: use another model"
         )
     (_, inner), (_, pooling), *_ = modules
-    path = f"{pooling}/{_CONFIG}"
+    path = f"{pooling}/{CONFIG}"
     found = _poolings(read_json(home / path))
     if len(found) != 1 or found[0] not in _POOLINGS.values():
         raise UserError(
@@ -124,7 +124,7 @@ def sentence_pooling(directory):
     """
     home = _home(directory)
     path = home and next((path for kind, path in _listed(home) if kind == _POOLING), "")
-    found = _poolings(read_json(home / path / _CONFIG)) if path else []
+    found = _poolings(read_json(home / path / CONFIG)) if path else []
     return next((each for each in found if each in _POOLINGS.values()), "")
 
 
@@ -153,7 +153,7 @@ def write_modules(directory, head):
     length = {"max_seq_length": head.max_length or head.config.max_position_embeddings}
     written = {
         _MODULES: modules,
-        f"1_{_POOLING}/{_CONFIG}": pooling,
+        f"1_{_POOLING}/{CONFIG}": pooling,
         _LENGTH_FILE: length | {"do_lower_case": False},
     }
     for name, values in written.items():
