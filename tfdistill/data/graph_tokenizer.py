@@ -37,11 +37,11 @@ class GraphTokenizer:
 
     Args:
         tokenizer: a `TextTokenizer` with BERT's WordPiece.
-        keeps_special: whether a special token in a text, such as [MASK], is one; else its letters
-            are words, but for [UNK].
+        keeps_special: whether special tokens such as [MASK] are recognized in texts. If not, they
+            are split like other words; only [UNK] is always recognized.
 
     Attributes:
-        mask_id: id of [MASK]; None where texts have no special tokens.
+        mask_id: id of [MASK]; None if texts have no special tokens.
 
     Raises:
         UserError: the tokenizer cannot be written as operators, or tensorflow-text is missing.
@@ -228,13 +228,17 @@ def _literal(token):
 
 
 def _bounds(ranges):
-    """int32 (any,): where ranges begin and where they have ended, with that of the line end."""
+    """The ends of ranges, of a range for the line end too, as `_inside` searches them.
+
+    Returns:
+        int32 (any,), ascending: the first code of a range, the code after its last one, and so on.
+    """
     ends = np.array(sorted([*ranges, [ord("\n"), ord("\n")]]), np.int32)
     return (ends + np.array([0, 1], np.int32)).ravel()
 
 
 def _inside(bounds, codes):
-    """Whether characters lie in the ranges: bool, of the shape of the codes."""
+    """Whether characters lie in the ranges of `_bounds`: bool, of the shape of the codes."""
     import tensorflow as tf
 
     return tf.searchsorted(bounds, codes, side="right") % 2 == 1

@@ -34,8 +34,9 @@ class TextTokenizer:
         roles: the `Roles`.
         max_length: most tokens of a text, special ones included; None if no file says it.
         notes: the lines.
-        state: the content of a tokenizer.json in which all special tokens are special.
-        text_state: the same for text in which the tokens that frame a text are words.
+        state: the content of its tokenizer.json, as a dict.
+        text_state: the same for plain text: a "[CLS]", "[SEP]", "[PAD]" or "[MASK]" in it is split
+            like any other word.
     """
 
     def __init__(self, backend, settings, notes, roles):

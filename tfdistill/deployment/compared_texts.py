@@ -81,7 +81,7 @@ def _tokens(lengths, count):
 
 
 def with_model_logits(model, texts, lengths):
-    """Adds what their model says to texts.
+    """Adds the model's logits to texts.
 
     Args:
         model: the `Model`.

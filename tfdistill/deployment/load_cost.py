@@ -20,9 +20,10 @@ def load_cost(path, threads=1, weights=None):
         weights: as for `LiteModel`.
 
     Returns:
-        dict: `load_ms` and `load_cpu_ms`, until all lengths are ready; and above the memory of a
-        process with LiteRT, `loaded_bytes` then, `resident_bytes` when each length has run, and of
-        the latter `own_bytes`, which are no pages of files (None on systems but Linux).
+        dict: `load_ms` and `load_cpu_ms`, the time until all lengths are ready; and the growth of
+        resident memory since LiteRT was imported: `loaded_bytes` when all lengths are ready,
+        `resident_bytes` after a run of each, and `own_bytes`, the same without mapped files (None
+        on other systems than Linux).
 
     Raises:
         UserError: the file does not load.

@@ -16,7 +16,7 @@ class Variant:
     Attributes:
         file: name of its file.
         quantize: its `quantize` (see `export_tflite`).
-        weights: what people are told about it.
+        weights: description of its weights for readers.
     """
 
     file: str
@@ -56,5 +56,5 @@ def variants_of(text):
 
 
 def weights_of(file):
-    """What people are told about a file, by its name."""
+    """The description of a file's weights, by the name of the file."""
     return next(each.weights for each in VARIANTS.values() if each.file == file)

@@ -37,8 +37,8 @@ def usual_folder():
 def open_compiled(path, threads, folder):
     """Opens a TFLite file with all its signatures, which share the weights.
 
-    Weights are kept by the SHA-256 of the file, LiteRT's version and the processor. Missing or
-    damaged ones are made, under another name that is changed at the end.
+    Weights belong to the SHA-256 of the file, LiteRT's version and the processor. Missing or
+    damaged ones are made in a temporary folder, which is renamed when it is complete.
 
     Args:
         path: the file.
@@ -75,10 +75,10 @@ def prepare(model, signature):
     inputs = dict(zip(names["inputs"], model.create_input_buffers(index), strict=True))
     outputs = dict(zip(names["outputs"], model.create_output_buffers(index), strict=True))
     sizes = {name: math.prod(shape) for name, shape in signature.outputs.items()}
-    for name, buffer in inputs.items():
-        buffer.write(np.zeros(signature.inputs[name], np.int32))  # LiteRT prints when it is first
+    for name, buffer in inputs.items():  # LiteRT prints at the first write
+        buffer.write(np.zeros(signature.inputs[name], np.int32))
     lists = list(inputs.values()), list(outputs.values())
-    largest = -1  # token that was looked up without an error
+    largest = -1  # the largest token id that a run has taken without an error
 
     def run(rows):
         nonlocal largest

@@ -66,7 +66,7 @@ def draw_kept(rows, blocks, rate, *, seed, site, position):
         seed, site, position: as for `draw`.
 
     Returns:
-        bool (rows, blocks * BLOCK), true for elements that are kept.
+        The mask, bool (rows, blocks * BLOCK): False drops an element.
     """
     if rows * blocks < LARGE or not is_compiled_for_cpu():
         numbers = draw([rows, blocks * BLOCK], seed=seed, site=site, position=position)

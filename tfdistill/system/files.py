@@ -91,7 +91,7 @@ def folder_aside(path):
         OSError: a write failed; an earlier folder at `path` is unchanged.
     """
     path = Path(path)
-    # Names that nobody gives: what is left under them by a stopped process is deleted.
+    # Names that no user gives, because leftovers of stopped processes are deleted.
     aside, old = (path.with_name(f".{path.name}.tfdistill-{end}") for end in ("new", "old"))
     if old.exists() and not path.exists():  # stopped between the two renames below
         os.replace(old, path)

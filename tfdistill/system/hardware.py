@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 SYSTEM, MACHINE = platform.system(), platform.machine()
-INSTRUCTION_SETS = {  # names in /proc/cpuinfo of those that decide how fast files run
+INSTRUCTION_SETS = {  # those that set the speed of TFLite files, with their flags in /proc/cpuinfo
     "avx2": ("avx2",),
     "avx512": ("avx512f",),
     "vnni": ("avx_vnni", "avx512_vnni"),
@@ -98,7 +98,7 @@ def has_bfloat16_units(cpuinfo="/proc/cpuinfo"):
 
 
 def instruction_sets(cpuinfo="/proc/cpuinfo"):
-    """Returns which of `INSTRUCTION_SETS` the processor has, a tuple; () on systems but Linux.
+    """Returns which of `INSTRUCTION_SETS` the processor has, a tuple; () if not on Linux.
 
     Args:
         cpuinfo: as for `has_bfloat16_units`.
@@ -125,10 +125,10 @@ def peak_memory_bytes():
 
 
 def resident_bytes():
-    """Returns the resident memory of this process, and of it what is no page of a file.
+    """Returns the resident memory of this process, with and without mapped files.
 
     Returns:
-        (bytes, bytes); the second is None on systems but Linux.
+        (bytes, bytes); the second is None on other systems than Linux.
     """
     with contextlib.suppress(OSError):
         text = Path("/proc/self/status").read_text()

@@ -42,7 +42,7 @@ def read_questions(file, text, bad):
 
 
 def _read(file, text, bad, make):
-    """What `make` returns for each question: a list."""
+    """Calls `make` for each question of a file: the list of its results."""
     try:
         articles = parse_json(text)["data"]
         return [

@@ -8,7 +8,7 @@ from tfdistill.models.hugging_face.sentence_encoders import read_modules
 from tfdistill.system.errors import UserError
 
 POOLINGS = MEAN, CLS
-SHORTEST_NORM = 1e-12  # as in PyTorch's `normalize`
+SHORTEST_NORM = 1e-12  # smallest divisor, as in PyTorch's `normalize`
 
 
 class EmbeddingHead(keras.layers.Layer):
@@ -61,10 +61,10 @@ class EmbeddingHead(keras.layers.Layer):
         """The head of a model directory.
 
         Args:
-            directory: `Path`. A folder of sentence-transformers says its own pooling, and whether
-                vectors are normalised; vectors of another folder are.
+            directory: `Path`. The files of sentence-transformers name the pooling, and say whether
+                vectors are normalized. Without them, vectors are normalized.
             config: EncoderConfig.
-            pooling: of a folder that does not say its own; "": the mean.
+            pooling: "mean" or "cls" for a folder without these files; "": the mean.
 
         Returns:
             An `EmbeddingHead`.

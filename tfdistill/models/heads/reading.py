@@ -29,7 +29,7 @@ def read_head(config, values):
 
 
 def reader_of(directory, pooling=""):
-    """What reads the head of a model directory: one for labels, or that of a sentence encoder.
+    """The function that reads the head of a model directory, for labels or sentence embeddings.
 
     Args:
         directory: `Path`.
