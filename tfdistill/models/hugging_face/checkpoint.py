@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import safetensors.numpy
 
-from tfdistill.models.configs.config_files import config_of, read_json
+from tfdistill.models.configs.config_files import CONFIG, config_of, read_json
 from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.models.encoder import Encoder
@@ -146,7 +146,7 @@ class _Files:
 
     def __init__(self, path_or_hub_name):
         self.directory = resolve_directory(path_or_hub_name)
-        path = self.directory / "config.json"
+        path = self.directory / CONFIG
         self.values = read_json(path)
         self.config = config_of(self.values, path)
         self.tensors = CheckpointTensors(self.directory, self.config.model_type)
@@ -222,7 +222,7 @@ def save_model(model, directory):
         values = model.config.to_hugging_face() | {"architectures": [_class_name(model)]}
         if model.head is not None and not model.head.has_vocabulary:
             values |= model.head.config_values()
-        (aside / "config.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+        (aside / CONFIG).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
         if directory.exists():
             for path in aside.iterdir():
                 os.replace(path, directory / path.name)
@@ -258,7 +258,7 @@ def resolve_directory(path_or_hub_name):
     name = str(path_or_hub_name)
     if not _HUB_NAME.fullmatch(name):
         raise UserError(f"no such directory: {name}: give a Hugging Face directory or a hub name")
-    patterns = ["config.json", "model*.safetensors", WEIGHTS_INDEX, *TOKENIZER_FILES]
+    patterns = [CONFIG, "model*.safetensors", WEIGHTS_INDEX, *TOKENIZER_FILES]
     patterns += [sentence_encoders.INNER + pattern for pattern in patterns]
     patterns += sentence_encoders.FILES
     return sentence_encoders.transformer_folder(downloaded("model", name, patterns))
