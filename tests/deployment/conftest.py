@@ -32,7 +32,19 @@ def tokenizer(vocabulary, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def make_model(vocabulary):
+def add_noise():
+    """A function that makes the weights of a model large, as those of trained ones are."""
+
+    def add(model, deviation, generator):
+        for variable in model.variables:
+            noise = generator.normal(0, deviation, variable.shape)
+            variable.assign(variable.numpy() + noise.astype(np.float32))
+
+    return add
+
+
+@pytest.fixture(scope="session")
+def make_model(vocabulary, add_noise):
     """A function of model type and sizes that returns a model with weights like trained ones."""
     from tfdistill.models.configs.encoder_config import EncoderConfig
     from tfdistill.models.model import MaskedLanguageModel
@@ -52,9 +64,7 @@ def make_model(vocabulary):
         )
         model = MaskedLanguageModel(config, with_head=with_head)
         generator = np.random.default_rng(3)
-        for variable in model.variables:
-            noise = generator.normal(0, 0.2, variable.shape)
-            variable.assign(variable.numpy() + noise.astype(np.float32))
+        add_noise(model, 0.2, generator)
         # Rows of rare tokens are small.
         sizes = np.exp(generator.normal(0, 0.7, (config.vocab_size, 1))).astype(np.float32)
         model.decoder_kernel.assign(model.decoder_kernel.numpy() * sizes)

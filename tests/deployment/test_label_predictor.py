@@ -43,15 +43,12 @@ OTHERS = ["the sea", None, "a whale"]
 
 
 @pytest.fixture(scope="module")
-def folders(make_model, tokenizer, tmp_path_factory):
+def folders(make_model, add_noise, tokenizer, tmp_path_factory):
     """dict of names to (model, folder of the model, which holds its exported files, too)."""
     made, config = {}, make_model(num_hidden_layers=1).config
     for name, head in HEADS.items():
         model = Model(Encoder(config), head(config), seed=None)
-        generator = np.random.default_rng(1)
-        for variable in model.variables:
-            noise = generator.normal(0, 0.3, variable.shape)
-            variable.assign(variable.numpy() + noise.astype(np.float32))
+        add_noise(model, 0.3, np.random.default_rng(1))
         folder = tmp_path_factory.mktemp(name)
         save_model(model, folder)
         tokenizer.save(folder, "bert", LENGTH)
@@ -312,9 +309,7 @@ def test_the_example_of_the_model_card_runs(folders, monkeypatch, capsys):
     model, folder = folders["classes"]
     facts = dict(agreement=1.0, positions=9, latency_ms=1.0, bytes=1000)
     task = tasks.get("text_classification")
-    facts |= {
-        f"{key}_{model}": 0.5 for key in ("loss", task.primary.key) for model in ("keras", "lite")
-    }
+    facts |= {f"{key}_{of}": 0.5 for key in ("loss", task.primary.key) for of in ("keras", "lite")}
     write_model_card(task, folder / "model_card.md", model.config, {"student.tflite": facts})
     (folder / LABELS_FILE).write_text("\n".join(CLASSES) + "\n", "utf-8")
     card = (folder / "model_card.md").read_text("utf-8")

@@ -27,15 +27,12 @@ def text(generator, most):
 
 
 @pytest.fixture(scope="module")
-def trained(bert, tokenizer, tmp_path_factory):
+def trained(bert, add_noise, tokenizer, tmp_path_factory):
     """A function of a task, examples and files to (task, model, folder of files, batches)."""
 
     def make(task, examples, files=tuple(FILES), lengths=LENGTH):
         model = task.model(bert.config, seed=1)
-        generator = np.random.default_rng(3)
-        for variable in model.variables:
-            noise = generator.normal(0, 0.2, variable.shape)
-            variable.assign(variable.numpy() + noise.astype(np.float32))
+        add_noise(model, 0.2, np.random.default_rng(3))
         folder = tmp_path_factory.mktemp(task.name)
         export_tflite_files(model, {folder / name: FILES[name] for name in files}, lengths)
         source = task.encode(examples, tokenizer, LENGTH).with_lengths((8, 16, LENGTH))

@@ -29,16 +29,13 @@ FILES = {"student.tflite": None, "student_int8.tflite": DYNAMIC_INT8}
 
 
 @pytest.fixture(scope="module")
-def make_folder(make_model, tokenizer, tmp_path_factory):
+def make_folder(make_model, add_noise, tokenizer, tmp_path_factory):
     """A function of a model type and files that exports a classifier: (head, folder)."""
 
     def make(model_type, files):
         config = make_model(model_type, num_hidden_layers=1).config
         model = Model(Encoder(config), ClassificationHead(config, LABELS, "mean"), seed=None)
-        generator = np.random.default_rng(1)
-        for variable in model.variables:
-            noise = generator.normal(0, 0.3, variable.shape)
-            variable.assign(variable.numpy() + noise.astype(np.float32))
+        add_noise(model, 0.3, np.random.default_rng(1))
         folder = tmp_path_factory.mktemp(model_type)
         tokenizer.save(folder, model_type, LENGTHS[-1])
         export_tflite_files(model, {folder / name: FILES[name] for name in files}, LENGTHS)

@@ -191,12 +191,12 @@ def is_same(matrix, kernel):
 
 
 @pytest.mark.parametrize("model_type", ["bert", "distilbert", "mobilebert"])
-def test_an_int8_file_holds_the_models_own_kernels(make_model, exports, model_type, tmp_path):
+def test_an_int8_file_holds_the_models_own_kernels(add_noise, exports, model_type, tmp_path):
     """Their products with the scales of the norms before them would have larger rounding errors."""
     if model_type in exports:
         model, folder = exports[model_type]
     else:
-        model, folder = make_mobilebert(), tmp_path
+        model, folder = make_mobilebert(add_noise), tmp_path
         export_tflite(model, folder / "student_int8.tflite", DYNAMIC_INT8, LENGTH)
         model = fold(model)
     held = matrices_of(folder / "student_int8.tflite")
@@ -209,15 +209,12 @@ def test_an_int8_file_holds_the_models_own_kernels(make_model, exports, model_ty
         )
 
 
-def make_mobilebert():
+def make_mobilebert(add_noise):
     """A MobileBERT with scales and shifts in place of LayerNorms."""
     from tfdistill.models.configs.config_files import named_config
     from tfdistill.models.model import MaskedLanguageModel
 
     config = named_config("L-1_H-24_B-32_A-2_F-2_I-40_E-16_OPT", "mobilebert", vocab_size=120)
     model = MaskedLanguageModel(config)
-    generator = np.random.default_rng(3)
-    for variable in model.variables:
-        noise = generator.normal(0, 0.2, variable.shape)
-        variable.assign(variable.numpy() + noise.astype(np.float32))
+    add_noise(model, 0.2, np.random.default_rng(3))
     return model

@@ -41,15 +41,12 @@ ASK = """
 
 
 @pytest.fixture(scope="module")
-def models(make_model, bert, tokenizer, tmp_path_factory):
+def models(bert, add_noise, tokenizer, tmp_path_factory):
     """dict of names to folders of a model's files."""
     config, made = bert.config, {"masked": bert}
     for name, head in HEADS.items():
         model = made[name] = Model(Encoder(config), head(config), seed=None)
-        generator = np.random.default_rng(1)
-        for variable in model.variables:
-            noise = generator.normal(0, 0.3, variable.shape)
-            variable.assign(variable.numpy() + noise.astype(np.float32))
+        add_noise(model, 0.3, np.random.default_rng(1))
     folders = {}
     for name, model in made.items():
         folder = folders[name] = tmp_path_factory.mktemp(name)
