@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tfdistill import recipes, tasks
+from tfdistill.command_line.cli import Command
 from tfdistill.command_line.run_config import RunConfig
 from tfdistill.distillation.bound_terms import check_phase
 from tfdistill.distillation.layer_maps import layer_map
@@ -33,7 +34,7 @@ def terms_of(recipe):
 
 def test_names():
     expected = "distilbert hybrid kd minilm minilm_v1 mlm "
-    expected += "mobilebert_akt mobilebert_jkt mobilebert_pkt pkd tinybert tinybert_task"
+    expected += "mobilebert_akt mobilebert_jkt mobilebert_pkt pkd textbrewer tinybert tinybert_task"
     assert recipes.names() == tuple(expected.split())
 
 
@@ -121,6 +122,48 @@ def test_kd_has_the_losses_of_the_task():
         found = terms(kd_loss=choice, task_losses=scores)
         assert found == {"squared_error": (0.5, {}), "logits_mse": (0.5, {})}
     assert "task_losses" not in recipes.OPTIONS and "task_losses" not in recipes.options_of("kd")
+
+
+CLASSES = tasks.get("text_classification").distillation_losses
+
+
+def test_lessons_reach_the_kl_of_classes():
+    """Only options that are used, so that other tasks need not know them."""
+    options = dict(task_losses=CLASSES, temperature=4.0)
+    plain = terms_of(recipes.get("kd", temperature_spread=3.0, **options))
+    assert plain["logits_kl"].options == {"temperature": 4.0}
+    both = recipes.get("kd", temperature_by="cwsm", probability_shift=True, **options)
+    assert terms_of(both)["logits_kl"].options == {
+        "temperature": 4.0,
+        "temperature_by": "cwsm",
+        "temperature_spread": 1.0,
+        "probability_shift": True,
+    }
+
+
+@pytest.mark.parametrize("option", [{"temperature_by": "flsw"}, {"probability_shift": True}])
+@pytest.mark.parametrize("task", [{}, {"task_losses": CLASSES, "kd_loss": "mse"}])
+def test_lessons_need_the_kl_of_classes(option, task):
+    (name,) = option
+    with pytest.raises(UserError, match=f"{name} adjusts the KL of classes and tags"):
+        recipes.get("kd", **option, **task)
+
+
+def test_textbrewer_as_published():
+    """T of 8, no labels; the sum there has no T^2, so the other weights of 1 are T^2 here."""
+    flags = Command("", ()).config(["--flagfile=configs/textbrewer.flags"])
+    recipe = recipes.get(flags.recipe, task_losses=CLASSES, **dataclasses.asdict(flags))
+    terms = terms_of(recipe)
+    assert {loss: term.weight for loss, term in terms.items()} == {
+        "cross_entropy": 0.0,
+        "logits_kl": 1.0,
+        "hidden": 64.0,
+        "embedding": 64.0,
+        "nst": 64.0,
+    }
+    assert terms["logits_kl"].options == {"temperature": 8.0}
+    assert terms["hidden"].layers == terms["nst"].layers == "uniform"
+    assert terms["hidden"].projection == "shared" and terms["nst"].projection == "none"
 
 
 def test_tinybert_as_published():

@@ -13,6 +13,7 @@ from tfdistill.recipes.mobilebert import mobilebert_akt, mobilebert_jkt, mobileb
 from tfdistill.recipes.options import FROM_THE_TASK, collect_options
 from tfdistill.recipes.pkd import pkd
 from tfdistill.recipes.recipe_file import is_recipe_file
+from tfdistill.recipes.textbrewer import textbrewer
 from tfdistill.recipes.tinybert import tinybert
 from tfdistill.recipes.tinybert_task import tinybert_task
 from tfdistill.recipes.user_file import load_user_recipe
@@ -32,6 +33,7 @@ _RECIPES = {
         mobilebert_jkt,
         mobilebert_pkt,
         pkd,
+        textbrewer,
         tinybert,
         tinybert_task,
     )

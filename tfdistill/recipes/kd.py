@@ -1,14 +1,17 @@
 """Knowledge distillation of predictions (Hinton et al., 2015, arXiv:1503.02531, section 2)."""
 
+import dataclasses
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated
 
 from tfdistill.distillation.phases import Phase, Recipe, Term
 from tfdistill.recipes.options import TeacherShare, Temperature
+from tfdistill.system.errors import UserError
 from tfdistill.system.options import STEP, Option
 
 KL, MSE = "kl", "mse"
+CLASSES = "logits_kl"  # the loss whose predictions can be adjusted
 # Names of the losses of masked LM; a task has its own (`Task.distillation_losses`).
 MASKED_LM = MappingProxyType({"labels": "mlm", KL: "ce", MSE: "mse"})
 
@@ -25,6 +28,28 @@ def kd(
             effect=STEP,
         ),
     ] = KL,
+    temperature_by: Annotated[
+        str,
+        Option(
+            "A temperature for each example, lower for harder ones: flsw (hard is where the "
+            "student's logits are not like the teacher's) or cwsm (where the student is not "
+            "sure). Empty: one for all. For classes and tags.",
+            choices=("", "flsw", "cwsm"),
+            effect=STEP,
+        ),
+    ] = "",
+    temperature_spread: Annotated[
+        float,
+        Option("How far the temperatures of `temperature_by` lie apart.", minimum=0.0, effect=STEP),
+    ] = 1.0,
+    probability_shift: Annotated[
+        bool,
+        Option(
+            "Exchange the teacher's most likely class with the label where it is wrong. For "
+            "classes and tags.",
+            effect=STEP,
+        ),
+    ] = False,
     task_losses: Mapping = MASKED_LM,
 ):
     """alpha T^2 KL + (1 - alpha) the loss on the labels.
@@ -33,15 +58,31 @@ def kd(
         alpha: share of the comparison with the teacher.
         temperature: T of the KL.
         kd_loss: "kl", or "mse" for the squared distance of the logits (Ba and Caruana, 2014).
+        temperature_by: "flsw" or "cwsm" for a temperature of each example (see
+            `losses.lessons.difficulty`; Wen et al., 2019, arXiv:1911.07471); "" for one of all.
+        temperature_spread: factor of an example's distance from the mean difficulty.
+        probability_shift: exchange the teacher's most likely class with the label (the same paper).
         task_losses: dict of "labels", "kl" and "mse" to names of losses: the task's loss on its
             labels, and what compares its logits.
 
     Returns:
         A `Recipe` of one phase.
+
+    Raises:
+        UserError: the task or `kd_loss` has no probabilities of classes to adjust.
     """
+    term = predictions_term(task_losses, alpha, temperature, kd_loss)
+    lessons = {"temperature_by": temperature_by, "temperature_spread": temperature_spread}
+    lessons = lessons if temperature_by else {}
+    lessons |= {"probability_shift": True} if probability_shift else {}
+    if lessons and term.loss != CLASSES:
+        raise UserError(
+            f"`{next(iter(lessons))}` adjusts the KL of classes and tags, and this run compares "
+            f"by the loss {term.loss!r}: leave it out"
+        )
     terms = (
         Term(task_losses["labels"], 1.0 - alpha),
-        predictions_term(task_losses, alpha, temperature, kd_loss),
+        dataclasses.replace(term, options={**term.options, **lessons}),
     )
     return Recipe("kd", (Phase("kd", terms),), source="arXiv:1503.02531")
 

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tfdistill.distillation.losses.attention import attention_kl, attention_scores_mse
+from tfdistill.distillation.losses.grams import flow_mse, token_products_mse
 from tfdistill.distillation.losses.hidden import (
     feature_map_mse,
     feature_mean_mse,
@@ -89,6 +90,35 @@ def numpy_patient(student, teacher, over_width):
     return squares.sum(axis=-1).mean() if over_width == "sum" else squares.mean()
 
 
+def numpy_token_products(student, teacher):
+    """NST with a linear kernel, over pairs of real tokens."""
+    squares = []
+    for row, tokens in enumerate(TOKENS):
+        s, t = (side[row, :tokens].astype(np.float64) for side in (student, teacher))
+        squares.append(((s @ s.T / s.shape[1] - t @ t.T / t.shape[1]) ** 2).reshape(-1))
+    return np.concatenate(squares).mean()
+
+
+def second(hidden):
+    """Another layer, made from the first."""
+    return hidden[..., ::-1] * 0.5
+
+
+def flow_to_second(student_hidden, teacher_hidden, **options):
+    both = [(hidden, second(hidden)) for hidden in (student_hidden, teacher_hidden)]
+    return flow_mse(student_hidden=both[0], teacher_hidden=both[1], **options)
+
+
+def numpy_flow(student, teacher):
+    """FSP, equations 1 and 2, with tokens in place of places in an image."""
+    squares = []
+    for row, tokens in enumerate(TOKENS):
+        sides = (side[row, :tokens].astype(np.float64) for side in (student, teacher))
+        s, t = (side.T @ second(side) / tokens for side in sides)
+        squares.append((s - t) ** 2)
+    return np.mean(squares)
+
+
 def numpy_relations(student, teacher, heads):
     """MiniLMv2, equations 4 to 6: one kind of relation."""
 
@@ -160,6 +190,20 @@ CASES = {
         HIDDEN,
         {"over_width": "sum"},
         lambda s, t: numpy_patient(s, t, "sum"),
+    ),
+    "token products": (
+        token_products_mse,
+        ("student_hidden", "teacher_hidden"),
+        HIDDEN,
+        {},
+        numpy_token_products,
+    ),
+    "flow": (
+        flow_to_second,
+        ("student_hidden", "teacher_hidden"),
+        HIDDEN,
+        {},
+        numpy_flow,
     ),
     "relations": (
         relation_kl,
@@ -269,6 +313,14 @@ def test_low_precision_is_computed_in_float32(case):
     low = [tf.cast(tf.constant(array), tf.bfloat16) for array in (student, teacher)]
     assert call(*low).dtype == tf.float32
     np.testing.assert_allclose(call(*low), call(*(tf.cast(x, tf.float32) for x in low)), rtol=1e-6)
+
+
+def test_token_products_compare_models_of_any_width(mask):
+    student, teacher = arrays(1, BATCH, LENGTH, 7), arrays(2, *HIDDEN)
+    value = token_products_mse(
+        student_hidden=student, teacher_hidden=teacher, mask=tf.constant(mask)
+    )
+    np.testing.assert_allclose(value, numpy_token_products(student, teacher), rtol=1e-5)
 
 
 def test_relations_compare_models_of_any_shape(mask):

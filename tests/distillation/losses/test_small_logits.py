@@ -57,6 +57,60 @@ def test_kl_from_the_mean_of_teachers(kind, temperature):
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
+def difficulties(how, student, teacher):
+    """Wen et al., 2019, section 4.2: of logits of the student and of the teacher."""
+    if how == "cwsm":
+        return 1 / softmax(student).max(axis=-1)
+    norms = np.linalg.norm(student, axis=-1) * np.linalg.norm(teacher, axis=-1)
+    return 1 - (student * teacher).sum(axis=-1) / norms
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("how", ["flsw", "cwsm"])
+def test_kl_with_a_temperature_for_each_example(kind, how):
+    student, teacher = logits_of(kind, models=2)
+    counts = WEIGHTS[kind] > 0
+    hard = difficulties(how, student, teacher)
+    each = (4.0 + 1.5 * (hard[counts].mean() - hard))[..., None]
+    assert np.ptp(each[counts]) > 0.1 and each[counts].min() > 0.5
+    p, q = softmax(teacher / each), softmax(student / each)
+    values = each[..., 0] ** 2 * (p * np.log(p / q)).sum(axis=-1)
+    found = LOSSES["logits_kl"].compute(
+        comparison(kind, np.stack([student, teacher]), (1.0,)),
+        temperature=4.0,
+        temperature_by=how,
+        temperature_spread=1.5,
+    )
+    np.testing.assert_allclose(found, values[counts].mean(), rtol=1e-4)
+
+
+def test_no_temperature_falls_below_a_half():
+    logits = np.array([[[9.0, 0.0, 0.0]] * 4, [[0.0, 9.0, 0.0], *[[9.0, 0.0, 0.0]] * 3]])
+    loss = LOSSES["logits_kl"]
+    options = {"temperature": 1.0, "temperature_by": "flsw", "temperature_spread": 100.0}
+    assert np.isfinite(loss.compute(comparison("classes", logits, (1.0,)), **options))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_wrong_teacher_is_corrected(kind):
+    """The probabilities of the label and of the wrong answer are exchanged."""
+    student, teacher = logits_of(kind, models=2)
+    moved, best = teacher.copy(), teacher.argmax(axis=-1)
+    for place in np.ndindex(best.shape):
+        label = LABELS[kind][place]
+        moved[place][[label, best[place]]] = teacher[place][[best[place], label]]
+    counts = WEIGHTS[kind] > 0
+    assert np.any(best[counts] != LABELS[kind][counts])
+    p, q = softmax(moved / 2), softmax(student / 2)
+    values = 4 * (p * np.log(p / q)).sum(axis=-1)
+    found = LOSSES["logits_kl"].compute(
+        comparison(kind, np.stack([student, teacher]), (1.0,)),
+        temperature=2.0,
+        probability_shift=True,
+    )
+    np.testing.assert_allclose(found, values[counts].mean(), rtol=1e-4)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_squared_distance_of_logits(kind):
     logits = logits_of(kind)

@@ -6,6 +6,7 @@ in one of these modules or in a user's recipe file.
 
 from tfdistill.distillation.losses import (  # noqa: F401
     attention,
+    grams,
     hidden,
     labels,
     logits,

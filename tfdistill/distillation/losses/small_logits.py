@@ -8,6 +8,7 @@ has one output; its labels are float32 and others int32.
 import tensorflow as tf
 
 from tfdistill.data.cached_batches import ANSWERED
+from tfdistill.distillation.losses.lessons import difficulty, shift_probabilities, temperatures
 from tfdistill.distillation.losses.loss import Loss, register
 from tfdistill.distillation.losses.means import total
 from tfdistill.distillation.losses.projected_logits import log_mixture
@@ -104,7 +105,7 @@ class SquaredError(SmallLogitsLoss):
 
 @register
 class LogitsKl(SmallLogitsLoss):
-    """`whole_logits.kl_divergence`.
+    """`whole_logits.kl_divergence`, with predictions that `lessons` may adjust.
 
     The teacher is the mean of all teachers' softened probabilities.
     """
@@ -113,11 +114,29 @@ class LogitsKl(SmallLogitsLoss):
     description = "KL divergence from the teacher's softened predictions, times T²"
     mean_of_teachers = True
 
-    def compute(self, comparison, temperature=1.0):
+    def compute(
+        self,
+        comparison,
+        temperature=1.0,
+        temperature_by="",
+        temperature_spread=1.0,
+        probability_shift=False,
+    ):
+        student, batch = tf.cast(comparison.student[LOGITS], tf.float32), comparison.batch
+        weights = self.weights(batch)
+        if temperature_by:
+            found = difficulty(temperature_by, student, mean_logits(comparison.teachers))
+            each = temperatures(found, weights, temperature, temperature_spread)
+            weights, temperature = weights * each**2, each[..., None]
+        teacher = mean_softened(comparison.teachers, temperature)
+        if probability_shift:
+            teacher = shift_probabilities(teacher, batch[LABELS], batch[LABEL_WEIGHTS])
+        if temperature_by:  # T² is part of the weights
+            student, teacher, temperature = student / temperature, teacher / temperature, 1.0
         return kl_divergence(
-            student_logits=comparison.student[LOGITS],
-            teacher_logits=mean_softened(comparison.teachers, temperature),
-            weights=self.weights(comparison.batch),
+            student_logits=student,
+            teacher_logits=teacher,
+            weights=weights,
             temperature=temperature,
             normalizer=comparison.normalizer,
         )
