@@ -9,10 +9,13 @@ CLIP = 5.0
 VOCABULARY, LENGTH, MASKED = 30_522, 128, 19
 TUNED = ADAMW | {"learning_rate": 1e-4}  # of fine-tuning
 DECAY = 0.01  # of its weights, not of biases and norms
+TASK_ALPHA = 0.5  # share of the KL in the distillation of a task
 
-AS_IT_COMES, KEPT = "PyTorch as it comes", "PyTorch, kept memory"
+BEST, BEST_COMPILED = "PyTorch's best", "PyTorch's best, compiled"
+BEST_16 = "PyTorch's best, bfloat16"
+AS_IT_COMES, KEPT = "published script", "published, kept memory"
 KERAS_HUB, OURS, OURS_16 = "KerasHub", "tfdistill", "tfdistill, bfloat16"
-FUSED = "PyTorch, fused AdamW"
+AT_ITS_BEST = BEST, BEST_COMPILED, BEST_16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,10 +25,11 @@ class Work:
     Args:
         title: for people.
         layers: of the model in training.
-        teacher_layers: of its teacher, whose logits it learns at all tokens; 0: none.
+        teacher_layers: of its teacher, whose logits it learns (of all tokens, or of the task); 0:
+            none.
         hidden: width of both.
         rows: in a batch.
-        sides: who takes the step; the ratios are to the first.
+        peers: who takes the step beside tfdistill.
         steps: how many are timed.
         length: tokens in a row, with padding.
         head_size: width of an attention head.
@@ -38,7 +42,7 @@ class Work:
     teacher_layers: int
     hidden: int
     rows: int
-    sides: tuple
+    peers: tuple
     steps: int
     length: int = LENGTH
     head_size: int = 64
@@ -68,7 +72,7 @@ class Work:
         """
         layer = 2 * (12 * self.hidden**2 + 2 * self.length * self.hidden)  # per token
         if self.tuned:
-            return 3 * self.tokens * self.layers * layer
+            return self.tokens * layer * (3 * self.layers + self.teacher_layers)
         vocabulary = 2 * self.hidden * VOCABULARY
         head = 2 * self.hidden**2
         projected = self.tokens if self.teacher_layers else self.rows * MASKED
@@ -79,15 +83,16 @@ class Work:
         return 3 * student + teacher
 
 
-def _fine_tuning(length):
-    """The `Work` of a classifier of all-MiniLM-L6-v2's shape."""
+def _task(length, teacher_layers=0):
+    """The `Work` of a classifier of all-MiniLM-L6-v2's shape, with or without a teacher."""
+    kind = f"distillation, {teacher_layers} x 384 to" if teacher_layers else "fine-tuning,"
     return Work(
-        f"fine-tuning, 6 x 384, {length} tokens, 32 rows",
+        f"{kind} 6 x 384, sentences, {length} tokens, 32 rows",
         layers=6,
-        teacher_layers=0,
+        teacher_layers=teacher_layers,
         hidden=384,
         rows=32,
-        sides=(FUSED, OURS),
+        peers=AT_ITS_BEST,
         steps=8,
         length=length,
         head_size=32,
@@ -103,7 +108,7 @@ WORKS = {
         teacher_layers=8,
         hidden=128,
         rows=32,
-        sides=(AS_IT_COMES, KEPT, OURS, OURS_16),
+        peers=(*AT_ITS_BEST, AS_IT_COMES, KEPT),
         steps=4,
     ),
     "masked_lm": Work(
@@ -112,7 +117,7 @@ WORKS = {
         teacher_layers=0,
         hidden=128,
         rows=32,
-        sides=(AS_IT_COMES, KEPT, KERAS_HUB, OURS, OURS_16),
+        peers=(*AT_ITS_BEST, KERAS_HUB, AS_IT_COMES, KEPT),
         steps=8,
     ),
     "base": Work(
@@ -121,10 +126,12 @@ WORKS = {
         teacher_layers=12,
         hidden=768,
         rows=8,
-        sides=(KEPT, OURS, OURS_16),
+        peers=(*AT_ITS_BEST, KEPT),
         steps=4,
     ),
-    "tune_16": _fine_tuning(16),
-    "tune_32": _fine_tuning(32),
-    "tune_64": _fine_tuning(64),
+    "tune_16": _task(16),
+    "tune_32": _task(32),
+    "tune_64": _task(64),
+    "distil_32": _task(32, teacher_layers=12),
+    "distil_64": _task(64, teacher_layers=12),
 }

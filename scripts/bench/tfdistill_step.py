@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from settings import CLIP, TEMPERATURE, WEIGHTS, WORKS
+from settings import CLIP, TASK_ALPHA, TEMPERATURE, WEIGHTS, WORKS
 
 from tfdistill import recipes, tasks
 from tfdistill.distillation.distiller import Distiller
@@ -27,7 +27,11 @@ def make_distiller(work, folder):
     if work.tuned:
         task = tasks.get("text_classification")
         student, tokens = task.load(folder / "student"), np.load(folder / "tokens.npy")
-        return Distiller(student, task.without_teacher().phases[0], tokens=tokens)
+        if not work.teacher_layers:
+            return Distiller(student, task.without_teacher().phases[0], tokens=tokens)
+        options = dict(alpha=TASK_ALPHA, temperature=TEMPERATURE)
+        (phase,) = recipes.get("kd", task_losses=task.distillation_losses, **options).phases
+        return Distiller(student, phase, teacher=task.load(folder / "teacher"), tokens=tokens)
     student = load_model(folder / "student")
     if not work.teacher_layers:
         return Distiller(student, recipes.get("mlm").phases[0])

@@ -21,27 +21,32 @@ def run(script, *words):
 
 
 @pytest.mark.parametrize("work", [pytest.param("distil", marks=pytest.mark.slow), "masked_lm"])
-def test_losses_of_both_sides(work, tmp_path):
+def test_losses_of_all_sides(work, tmp_path):
     run("make_inputs.py", work, tmp_path, 3)
-    ours, rounded, theirs = (
-        json.loads(run(script, work, tmp_path, *precision))["losses"]
-        for script, *precision in (
+    ours, rounded, published, best, best_rounded = (
+        json.loads(run(script, work, tmp_path, *way))["losses"]
+        for script, *way in (
             ("tfdistill_step.py",),
             ("tfdistill_step.py", "bfloat16"),
             ("pytorch_step.py",),
+            ("pytorch_best.py",),
+            ("pytorch_best.py", "bfloat16"),
         )
     )
-    np.testing.assert_allclose(ours, theirs, rtol=1e-4)
-    np.testing.assert_allclose(rounded, theirs, rtol=1e-2)
-    assert rounded != ours
+    np.testing.assert_allclose(published, ours, rtol=1e-4)
+    np.testing.assert_allclose(best, published, atol=1e-5, rtol=0)
+    for each in (rounded, best_rounded):
+        np.testing.assert_allclose(each, ours, rtol=1e-2)
+        assert each != ours
     assert len(ours) == 3 and ours[0] != ours[1] != ours[2]
 
 
-def test_losses_of_fine_tuning(tmp_path):
-    run("make_inputs.py", "tune_16", tmp_path, 3)
-    ours, theirs = (
-        json.loads(run(script, "tune_16", tmp_path))["losses"]
-        for script in ("tfdistill_step.py", "pytorch_task_step.py")
+@pytest.mark.parametrize("work", ["tune_16", pytest.param("distil_32", marks=pytest.mark.slow)])
+def test_losses_of_tasks(work, tmp_path):
+    run("make_inputs.py", work, tmp_path, 3)
+    ours, best = (
+        json.loads(run(script, work, tmp_path))["losses"]
+        for script in ("tfdistill_step.py", "pytorch_best.py")
     )
-    np.testing.assert_allclose(ours, theirs, atol=5e-6, rtol=0)
+    np.testing.assert_allclose(ours, best, atol=5e-6, rtol=0)
     assert len(ours) == 3 and ours[0] != ours[1] != ours[2]
