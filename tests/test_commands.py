@@ -225,6 +225,14 @@ def test_a_run_without_sizes_has_no_verdict(run_command, user_folder, tmp_path, 
 WRONG_FLAGS = {
     "unknown flag": (["--alpha_cse=1"], ["alpha_cse", "alpha_ce"]),
     "misspelt value": (["--student_type=distillbert"], ["--student_type=distillbert"]),
+    "a teacher that is only read": (
+        ["--teacher_type=roberta"],
+        ["--teacher_type=roberta", "--teacher,", "mobilebert"],
+    ),
+    "a student that learns labels alone": (
+        ["--student_type=electra", "--student_init=random"],
+        ["--student:", "electra", "--task"],
+    ),
     "no number": (["--steps=many"], ["--steps=many"]),
     "out of range": (["--layerdrop=1.5"], ["--layerdrop=1.5"]),
     "a word": (["text"], ["'text'"]),

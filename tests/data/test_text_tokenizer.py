@@ -25,6 +25,7 @@ TEXT = [
 ]
 NAMES = {"pad": "<pad>", "unk": "<unk>", "cls": "<s>", "sep": "</s>", "mask": "<mask>"}
 ROBERTA = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+DEBERTA = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]"]
 OTHERS = ["<none>", "<begin>", "<end>", "<fill>"]
 AGNOSTIC = {"tokenizer_class": "PreTrainedTokenizerFast"}
 SETTINGS = {f"{role}_token": name for role, name in NAMES.items()}
@@ -44,6 +45,12 @@ def trained(kind, special):
         )
         trainer = trainers.UnigramTrainer(
             vocab_size=90, special_tokens=special, unk_token="<unk>", show_progress=False
+        )
+    elif kind == "deberta":  # whose class reads the pieces of unknown characters by their place
+        made = tokenizers.Tokenizer(models.Unigram())
+        made.pre_tokenizer = pre_tokenizers.Metaspace()
+        trainer = trainers.UnigramTrainer(
+            vocab_size=90, special_tokens=special, unk_token="[UNK]", show_progress=False
         )
     else:
         made = tokenizers.Tokenizer(models.WordPiece(unk_token=special[0]))
@@ -93,6 +100,13 @@ CASES = {
     "unigram": ("unigram", ROBERTA, AGNOSTIC | SETTINGS, as_template),
     "unigram, XLM's class": (
         "unigram", ROBERTA, {"tokenizer_class": "XLMRobertaTokenizer"}, as_template,
+    ),
+    "unigram, DeBERTa's class": (
+        "deberta", DEBERTA, {"tokenizer_class": "DebertaV2Tokenizer"}, None,
+    ),
+    "unigram, DeBERTa's class, lower case": (
+        "deberta", DEBERTA, {"tokenizer_class": "DebertaV2TokenizerFast", "do_lower_case": True,
+        "split_by_punct": True}, None,
     ),
     "pieces": ("pieces", OTHERS, AGNOSTIC | ENDS, own_names),
     "pieces, BERT's class": ("pieces", OTHERS, {"tokenizer_class": "BertTokenizer"} | ENDS, None),

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.models.configs.mobilebert import MobileBertConfig
+from tfdistill.models.configs.model_types import get_model_type
 
 
 def tiny_config(model_type="bert", **changes):
@@ -21,7 +21,9 @@ def tiny_config(model_type="bert", **changes):
     if model_type == "mobilebert":
         own = {"embedding_size": 8, "intra_bottleneck_size": 6, "num_feedforward_networks": 2}
         return MobileBertConfig(**{**shape, **own, **changes})
-    return EncoderConfig(**{**shape, **changes})
+    own = {"electra": {"embedding_size": 8}, "deberta-v2": {"position_buckets": 8}}
+    values = {**shape, **own.get(model_type, {}), **changes}
+    return get_model_type(model_type).config(**values)
 
 
 @pytest.fixture(params=["bert", "distilbert", "mobilebert"])
@@ -40,3 +42,8 @@ def batch():
     ids = np.random.default_rng(0).integers(5, 37, (3, 9)).astype("int32")
     mask = (np.arange(9) < np.array([[9], [5], [1]])).astype("int32")
     return {"input_ids": ids * mask, "attention_mask": mask}
+
+
+@pytest.fixture(name="tiny_config")
+def tiny_config_fixture():
+    return tiny_config

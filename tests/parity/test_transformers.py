@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from tfdistill.data.tokenizer import load_tokenizer
+from tfdistill.models.configs.deberta import DebertaConfig
+from tfdistill.models.deberta import rows_of_distances
 from tfdistill.models.hugging_face.checkpoint import load_model, save_model
 
 pytestmark = pytest.mark.parity
@@ -66,6 +68,27 @@ CASES = [
         for activation in ("gelu", "relu", "gelu_new")
     ),
     *(("MobileBertConfig", {**MOBILEBERT, **extra}) for extra in MOBILEBERT_CASES),
+    ("RobertaConfig", {**BERT_SHAPES[0], "type_vocab_size": 1, "hidden_act": "relu"}),
+    ("RobertaConfig", {**BERT_SHAPES[1], "pad_token_id": 3, "layer_norm_eps": 1e-5}),
+    ("XLMRobertaConfig", BERT_SHAPES[2]),
+]
+DEBERTA = {
+    "relative_attention": True,
+    "position_biased_input": False,
+    "share_att_key": True,
+    "norm_rel_ebd": "layer_norm",
+    "pos_att_type": ["p2c", "c2p"],
+}
+ENCODERS = [
+    ("ElectraConfig", {**BERT_SHAPES[0], "embedding_size": 20}),
+    ("ElectraConfig", {**BERT_SHAPES[1], "embedding_size": 65, "hidden_act": "relu"}),
+    ("DebertaV2Config", {**BERT_SHAPES[0], **DEBERTA, "position_buckets": 6}),
+    ("DebertaV2Config", {**BERT_SHAPES[1], **DEBERTA, "position_buckets": -1}),
+    ("DebertaV2Config", {**BERT_SHAPES[2], **DEBERTA, "position_buckets": 32}),
+    (
+        "DebertaV2Config",
+        {**BERT_SHAPES[0], **DEBERTA, "position_buckets": 4, "max_relative_positions": 12},
+    ),
 ]
 
 
@@ -137,6 +160,42 @@ def test_random_models_agree(torch, transformers, tmp_path, kind, values):
     inputs = random_inputs(model.config)
     assert_same_insides(torch, torch_model, model, inputs)
     assert_loads_in_torch(torch, transformers, model, inputs, tmp_path / "ours")
+
+
+@pytest.mark.parametrize(("kind", "values"), ENCODERS)
+def test_random_encoders_agree(torch, transformers, tmp_path, kind, values):
+    """Of types without a masked-LM head here, on real tokens, at every length of rows."""
+    torch.manual_seed(1)
+    config = getattr(transformers, kind)(vocab_size=101, max_position_embeddings=40, **values)
+    theirs = transformers.AutoModel.from_config(config, attn_implementation="eager").eval()
+    with torch.no_grad():
+        for parameter in theirs.parameters():
+            parameter.normal_(std=0.2)
+    theirs.save_pretrained(tmp_path)
+    model = load_model(tmp_path)
+    for length in (1, 2, 31, 40):
+        inputs = random_inputs(model.config, length)
+        real = inputs["attention_mask"] > 0
+        expected = run_torch(
+            torch, theirs, inputs, output_hidden_states=True, output_attentions=True
+        )
+        ours = model(inputs, taps=TAPS)
+        for a, b in zip(ours["hidden_states"], expected.hidden_states, strict=True):
+            np.testing.assert_allclose(a.numpy()[real], b[real], rtol=0, atol=TOLERANCE)
+        for a, b in zip(ours["attention_probs"], expected.attentions, strict=True):
+            a, b = (np.moveaxis(np.asarray(each), 1, 2)[real] for each in (a, b))
+            np.testing.assert_allclose(a, b, rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize(("buckets", "longest"), [(256, 512), (16, 40), (8, 512), (32, 64)])
+def test_buckets_of_distances_agree(torch, transformers, buckets, longest):
+    from transformers.models.deberta_v2.modeling_deberta_v2 import make_log_bucket_position
+
+    distances = np.arange(-longest - 50, longest + 51)
+    theirs = make_log_bucket_position(torch.tensor(distances), buckets, longest).long().numpy()
+    config = DebertaConfig(vocab_size=10, position_buckets=buckets, max_position_embeddings=longest)
+    expected = np.clip(theirs + buckets, 0, 2 * buckets - 1)
+    np.testing.assert_array_equal(rows_of_distances(distances, config), expected)
 
 
 @pytest.mark.parametrize("length", [1, 2, 40])

@@ -1,18 +1,40 @@
-"""Whole runs whose teacher, or student, has a tokenizer of bytes with RoBERTa's or GPT's tokens."""
+"""Whole runs whose teacher and student have other tokenizers, and are of other model types.
 
+"bytes" is a RoBERTa with a tokenizer of bytes; "gpt" a BERT with such a tokenizer, and one special
+token for all; "deberta" a DeBERTa-v3 with Unigram; "pieces" a BERT, and "electra" an ELECTRA, with
+WordPieces.
+"""
+
+import functools
 import json
 
 import pytest
 import tokenizers
 from tokenizers import models, pre_tokenizers, processors, trainers
 
+from tfdistill.models.configs.deberta import DebertaConfig
+from tfdistill.models.configs.electra import ElectraConfig
 from tfdistill.models.configs.encoder_config import EncoderConfig
+from tfdistill.models.configs.roberta import RobertaConfig
 
 pytestmark = pytest.mark.slow
-PADS = {"pieces": ("[PAD]", 0), "bytes": ("<pad>", 1), "gpt": ("<|end|>", 0)}  # token and id
+# Token and id.
+PADS = {
+    "pieces": ("[PAD]", 0),
+    "bytes": ("<pad>", 1),
+    "gpt": ("<|end|>", 0),
+    "electra": ("[PAD]", 0),
+    "deberta": ("[PAD]", 0),
+}
 NAMES = {
     "bytes": dict(cls="<s>", pad="<pad>", sep="</s>", unk="<unk>", mask="<mask>"),
     "gpt": dict.fromkeys(("cls", "pad", "sep", "unk"), "<|end|>"),  # one token for all
+}
+AGNOSTIC = "PreTrainedTokenizerFast"
+SHAPES = {
+    "bytes": RobertaConfig,
+    "electra": functools.partial(ElectraConfig, embedding_size=24),
+    "deberta": functools.partial(DebertaConfig, position_buckets=8),
 }
 METRICS = {
     "text_classification": "accuracy",
@@ -35,7 +57,22 @@ def write_bytes(folder, text, names):
         made.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
     made.save(str(folder / "tokenizer.json"))
     settings = {f"{role}_token": name for role, name in names.items()}
-    settings["tokenizer_class"] = "PreTrainedTokenizerFast"
+    settings["tokenizer_class"] = "RobertaTokenizer" if len(special) > 1 else AGNOSTIC
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    return made.get_vocab_size()
+
+
+def write_unigram(folder, text):
+    """DeBERTa's tokenizer, trained on a text."""
+    made = tokenizers.Tokenizer(models.Unigram())
+    made.pre_tokenizer = pre_tokenizers.Metaspace()
+    special = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]"]
+    trainer = trainers.UnigramTrainer(
+        vocab_size=400, special_tokens=special, unk_token="[UNK]", show_progress=False
+    )
+    made.train_from_iterator(text.splitlines(), trainer)
+    made.save(str(folder / "tokenizer.json"))
+    settings = {"tokenizer_class": "DebertaV2Tokenizer"}
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     return made.get_vocab_size()
 
@@ -44,18 +81,21 @@ def write_bytes(folder, text, names):
 def encoders(tiny_text, tmp_path_factory):
     """Directories of random encoders: "pieces" of 1 layer with BERT's tokens, the others of 2."""
     from tfdistill.data.tokenizer import load_tokenizer
+    from tfdistill.models.encoder import Encoder
     from tfdistill.models.hugging_face.checkpoint import save_model
-    from tfdistill.models.model import MaskedLanguageModel
+    from tfdistill.models.model import Model
 
     found = {name: tmp_path_factory.mktemp(name) for name in PADS}
     tokenizer = load_tokenizer(str(tiny_text / "vocabulary"))
-    tokenizer.save(found["pieces"])
+    for name in ("pieces", "electra"):
+        tokenizer.save(found[name])
     text = (tiny_text / "text.txt").read_text("utf-8").lower()
     rows = {name: write_bytes(found[name], text, names) for name, names in NAMES.items()}
-    rows["pieces"] = tokenizer.vocab_size
+    rows |= dict.fromkeys(("pieces", "electra"), tokenizer.vocab_size)
+    rows["deberta"] = write_unigram(found["deberta"], text)
     for name, (_, pad) in PADS.items():
         layers = 1 if name == "pieces" else 2
-        shape = EncoderConfig(
+        shape = SHAPES.get(name, EncoderConfig)(
             vocab_size=rows[name] + 30,  # tables are often longer than vocabularies
             pad_token_id=pad,
             hidden_size=32,
@@ -67,7 +107,7 @@ def encoders(tiny_text, tmp_path_factory):
             attention_probs_dropout_prob=0.0,
             initializer_range=0.1,
         )
-        save_model(MaskedLanguageModel(shape, with_head=False, seed=layers), found[name])
+        save_model(Model(Encoder(shape), seed=layers), found[name])
     return found
 
 
@@ -75,7 +115,14 @@ CASES = [(task, *pair) for task in METRICS for pair in (("bytes", "pieces"), ("p
 
 
 @pytest.mark.parametrize(
-    ("task", "teacher", "student"), [*CASES, ("question_answering", "pieces", "gpt")]
+    ("task", "teacher", "student"),
+    [
+        *CASES,
+        ("question_answering", "pieces", "gpt"),
+        ("question_answering", "electra", "pieces"),
+        ("text_classification", "deberta", "pieces"),
+        ("token_classification", "pieces", "deberta"),
+    ],
 )
 def test_two_tokenizers(
     task, teacher, student, encoders, tiny_text, write_data, task_flags, train, tmp_path

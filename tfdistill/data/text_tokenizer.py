@@ -15,6 +15,8 @@ from tfdistill.system.errors import UserError
 from tfdistill.system.hub import downloaded
 
 BUNDLED = Path(__file__).parent.parent / "assets" / "bert-base-uncased"
+# Model types whose tokenizers give no token types in transformers.
+WITHOUT_TYPES = ("distilbert", "roberta", "xlm-roberta")
 # transformers writes a longer model_max_length if the length is unknown.
 LONGEST = 1_000_000
 
@@ -93,7 +95,7 @@ class TextTokenizer:
 
         Args:
             directory: an existing folder.
-            model_type: type of the model beside it ("bert", "distilbert", "mobilebert"), which
+            model_type: type of the model beside it, such as "bert" or "distilbert", which
                 decides whether there are token types; None: as in the files that were loaded.
             max_length: most tokens of a text, [CLS] and [SEP] included; None: as loaded.
 
@@ -102,7 +104,7 @@ class TextTokenizer:
 
             tfdistill.load_tokenizer("runs/mini/student").save("elsewhere", max_length=64)
         """
-        token_types = model_type != "distilbert" if model_type else self._token_types
+        token_types = model_type not in WITHOUT_TYPES if model_type else self._token_types
         length = max_length or self.max_length
         write_folder(
             self._tokenizer, directory, self.roles, token_types=token_types, max_length=length

@@ -39,7 +39,10 @@ class TokenizerFiles:
         if self.vocabulary:
             refuse_lfs_pointer(path)
         if not self.state and not self.vocabulary:
-            raise self.error(f"it has neither {SERIALISED} nor {VOCABULARY}")
+            raise self.error(
+                f"it has neither {SERIALISED} nor {VOCABULARY}: set `tokenizer`, or write the "
+                "first with save_pretrained of transformers' AutoTokenizer"
+            )
 
     def read(self, file):
         """The object in a JSON file: a dict, {} if there is no such file."""

@@ -2,7 +2,8 @@
 
 For BERT's classes, transformers 5 takes only the words and the added tokens from `tokenizer.json`;
 `tokenizer_config.json` decides how text is lower-cased and split. Model-agnostic classes take
-everything from `tokenizer.json`. For RoBERTa's classes see `tokenizer_roberta`.
+everything from `tokenizer.json`. For the classes of RoBERTa and DeBERTa see `tokenizer_roberta` and
+`tokenizer_deberta`.
 """
 
 import collections
@@ -11,14 +12,11 @@ import json
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 
+from tfdistill.data import tokenizer_deberta, tokenizer_roberta
 from tfdistill.data.added_tokens import add_tokens
+from tfdistill.data.tokenizer_deberta import DEBERTA_CLASS, build_deberta
 from tfdistill.data.tokenizer_files import SERIALISED, SETTINGS, UNK, VOCABULARY, TokenizerFiles
-from tfdistill.data.tokenizer_roberta import (
-    OF_MODEL,
-    ROBERTA_CLASSES,
-    build_roberta,
-    roberta_frame,
-)
+from tfdistill.data.tokenizer_roberta import ROBERTA_CLASSES, build_roberta, roberta_frame
 from tfdistill.data.tokenizer_roles import BERT, ROBERTA, find_roles
 
 # Names may end in "Fast". Other classes of transformers split text in other ways.
@@ -27,6 +25,9 @@ BERT_CLASSES = frozenset(
 )
 AGNOSTIC = "PreTrainedTokenizer"  # or "TokenizersBackend": as in tokenizer.json
 AGNOSTIC_CLASSES = frozenset((AGNOSTIC, "TokenizersBackend", "PythonBackend"))
+# Classes that need a tokenizer.json, and those of model types whose folder names none.
+SERIALISED_CLASSES = ROBERTA_CLASSES | {DEBERTA_CLASS}
+OF_MODEL = tokenizer_roberta.OF_MODEL | tokenizer_deberta.OF_MODEL
 # Model types whose tokenizer is BERT's if no file names a class.
 BERT_MODELS = frozenset(("bert", "distilbert", "mobilebert", "electra"))
 # Share of words with capitals from which a vocabulary counts as cased.
@@ -60,6 +61,8 @@ def read_folder(directory, name, by_role=False):
         roles = find_roles(files, _usual_roles(kind)) if by_role else BERT
         if kind in ROBERTA_CLASSES:
             backend = build_roberta(files, kind)
+        elif kind == DEBERTA_CLASS:
+            backend = build_deberta(files, roles.unk)
         else:
             build = _bert if kind in BERT_CLASSES else _agnostic
             backend = build(files, kind, roles.unk)
@@ -75,7 +78,7 @@ def read_folder(directory, name, by_role=False):
 
 
 def _usual_roles(kind):
-    if kind in BERT_CLASSES:
+    if kind in BERT_CLASSES or kind == DEBERTA_CLASS:
         return BERT
     return ROBERTA if kind in ROBERTA_CLASSES else None
 
@@ -164,13 +167,13 @@ def _class_by_role(files):
     named = files.settings.get("tokenizer_class") or files.config.get("tokenizer_class")
     if named:
         kind = str(named).removesuffix("Fast")
-        if kind not in BERT_CLASSES | AGNOSTIC_CLASSES | ROBERTA_CLASSES:
+        if kind not in BERT_CLASSES | AGNOSTIC_CLASSES | SERIALISED_CLASSES:
             raise files.error(
                 f"its class {named} is unknown: set `tokenizer` to another one, or write "
                 f'"tokenizer_class": "PreTrainedTokenizerFast" into its {SETTINGS}, which reads '
                 f"{SERIALISED} as it is"
             )
-        if kind in ROBERTA_CLASSES and not files.state:
+        if kind in SERIALISED_CLASSES and not files.state:
             raise files.error(f"its class {kind} needs a {SERIALISED}, but there is none")
         return kind
     model = files.config.get("model_type")

@@ -130,7 +130,7 @@ class LabelPredictor:
             UserError: the tokenizer's vocabulary is another.
         """
         tokenizer.require_table(model.config.vocab_size, "the model")
-        positions = model.config.max_position_embeddings
+        positions = model.config.max_length
         trained = getattr(model.head, "max_length", None)
         length = min(positions, tokenizer.max_length or positions, trained or positions)
         facts = describe_head(model.head, length)

@@ -99,7 +99,7 @@ class Predictor:
             batch = {name: np.asarray(row, np.int32)[None] for name, row in inputs.items()}
             return np.asarray(model(batch, taps=())["logits"])[0]
 
-        return cls(run, tokenizer, task, model.config.max_position_embeddings, padded=False)
+        return cls(run, tokenizer, task, model.config.max_length, padded=False)
 
     def predict(self, text, **options):
         """Predicts for a text: arguments and result as `predict` of the task.

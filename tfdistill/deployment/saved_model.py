@@ -90,7 +90,7 @@ def write_archive(model, directory, *, batch, lengths, columns, integers=False, 
 def _require_exportable(model, length):
     if model.head is None:
         raise UserError("the model has no head to export: train it with one first")
-    positions = model.config.max_position_embeddings
+    positions = model.config.max_length
     if length > positions:
         raise UserError(
             f"`length`={length} is more than the model's {positions} positions: set it to "

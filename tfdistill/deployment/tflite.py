@@ -155,11 +155,12 @@ def require_weights(content, model, quantize, length):
     Raises:
         UserError: the file is smaller than its weights.
     """
-    config = model.config
     # Only matrices: the converter may remove a bias of zeros or a gamma of ones.
     shapes = [variable.shape for variable in model.variables if len(variable.shape) == 2]
     parameters = sum(map(math.prod, shapes))
-    parameters -= (config.max_position_embeddings - length) * config.hidden_size  # cut by tracing
+    positions = model.encoder.embeddings.position_embeddings
+    if positions is not None:  # the rows behind `length` may be cut by tracing
+        parameters -= (positions.shape[0] - length) * positions.shape[1]
     needed = parameters * {None: 4, FLOAT16: 2}.get(quantize, 1)
     if len(content) < needed:
         raise UserError(

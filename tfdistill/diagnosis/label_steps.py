@@ -76,11 +76,22 @@ KINDS["spans"] = Kind(
 )
 LIVE, CACHED = "", "cached"
 FORMS = (LIVE, "mse", CACHED, "cached, mse", "bfloat16", "float16")
+# Model types with graphs of their own, which learn tasks with labels alone.
+TYPES = ("roberta", "electra", "deberta-v2")
+OF_TYPES = ("", ", bfloat16", ", float16")
 
 
 def names():
-    """Names of all train steps: "labels/KIND", and the same with one of `FORMS` after a comma."""
-    return [f"labels/{kind}{form and f', {form}'}" for kind in KINDS for form in FORMS]
+    """Names of all train steps.
+
+    Returns:
+        list of str: "labels/KIND", and the same with one of `FORMS` after a comma; the classes by
+        pooler also with one of `TYPES` in place of BERT.
+    """
+    found = [f"labels/{kind}{form and f', {form}'}" for kind in KINDS for form in FORMS]
+    return found + [
+        f"labels/classes by pooler, {model_type}{form}" for model_type in TYPES for form in OF_TYPES
+    ]
 
 
 def graph(name):
@@ -96,10 +107,11 @@ def graph(name):
     kind = KINDS[name]
     losses = dict(zip(("labels", "kl", "mse"), kind.losses, strict=True))
     recipe = recipes.get("kd", kd_loss="mse" if "mse" in form else "kl", task_losses=losses)
-    precision = form if form.endswith("16") else "float32"
+    last = form.rpartition(", ")[2]
+    precision = last if last.endswith("16") else "float32"
     choice = devices.Choice("gpu", precision, False, True, 1, "an audit")
     with devices.numerics(choice):
-        config = tiny_shape("bert", "gelu")
+        config = tiny_shape(form.partition(", ")[0] if form.startswith(TYPES) else "bert", "gelu")
         student, teacher = (Model(Encoder(config), kind.head(config), seed) for seed in (1, 2))
         options = StepOptions(on_metal=True, micro_batches=2)
         distiller = Distiller(student, recipe.phases[0], teacher, options)

@@ -12,7 +12,7 @@ from tfdistill.distillation.progressive import unfold
 from tfdistill.distillation.signals import RowSizes
 from tfdistill.distillation.teachers import PREFIX, Teachers
 from tfdistill.models.configs.config_files import named_config
-from tfdistill.models.configs.encoder_config import EncoderConfig
+from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.models.model import MaskedLanguageModel
 from tfdistill.system import devices
 from tfdistill.training.loss_scale import loss_scale_for
@@ -186,9 +186,12 @@ def tiny_shape(kind, hidden_act):
         hidden_act: its activation.
     """
     shape = dict(hidden_size=16, num_hidden_layers=DEPTH, num_attention_heads=2)
-    sizes = dict(vocab_size=VOCABULARY, intermediate_size=20, max_position_embeddings=LENGTH)
+    # Two positions of a RoBERTa belong to no token.
+    sizes = dict(vocab_size=VOCABULARY, intermediate_size=20, max_position_embeddings=LENGTH + 2)
     dropout = dict(hidden_dropout_prob=0.1, attention_probs_dropout_prob=0.1)
-    return EncoderConfig(model_type=kind, hidden_act=hidden_act, **shape, **sizes, **dropout)
+    own = {"position_buckets": 8} if kind == "deberta-v2" else {}
+    values = {**shape, **sizes, **dropout, **own}
+    return get_model_type(kind).config(model_type=kind, hidden_act=hidden_act, **values)
 
 
 def tiny_step(distiller, loss_scale):

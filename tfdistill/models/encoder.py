@@ -103,6 +103,7 @@ class Encoder(keras.layers.Layer):
                 "attention_mask": attention_mask,
                 "dropout": dropout,
                 "taps": taps.intersection(LAYER_TAPS),
+                **self.embeddings.layer_options(),
             }
             hidden, tapped = self._run_layer(index, hidden, options, keep_layers, remat)
             tapped_by_layer.append(tapped)
@@ -133,9 +134,9 @@ class Encoder(keras.layers.Layer):
     def _check_length(self, length):
         if length is None:
             raise ValueError("the length of input_ids must be static")
-        if length > self.config.max_position_embeddings:
+        if length > self.config.max_length:
             raise UserError(
-                f"`length`={length} is over the model's {self.config.max_position_embeddings} "
+                f"`length`={length} is over the model's {self.config.max_length} "
                 "positions: use a smaller one"
             )
 

@@ -111,9 +111,9 @@ def _require_fit(batch, config):
     shape = _shape(batch["input_ids"])
     if shape is None or shape[1] is None:
         return
-    if shape[1] > config.max_position_embeddings:
+    if shape[1] > config.max_length:
         raise UserError(
-            f"`length`={shape[1]} is over the model's {config.max_position_embeddings} positions: "
+            f"`length`={shape[1]} is over the model's {config.max_length} positions: "
             "use shorter rows"
         )
     for name in ("attention_mask", "token_type_ids"):

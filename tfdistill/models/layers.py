@@ -1,4 +1,4 @@
-"""The layers of BERT and DistilBERT."""
+"""The layers of BERT and DistilBERT, which RoBERTa and ELECTRA have, too."""
 
 import keras
 
@@ -22,6 +22,7 @@ class TransformerLayer(keras.layers.Layer):
     """
 
     drops_attention_output = True  # whether dropout follows the attention output
+    attention_class = SelfAttention
 
     def __init__(self, config, index, name):
         super().__init__(name=name)
@@ -29,7 +30,7 @@ class TransformerLayer(keras.layers.Layer):
         attention_site, self.output_site, self.feed_forward_site = range(
             3 * index + 1, 3 * index + 4
         )
-        self.attention = SelfAttention(config, attention_site)
+        self.attention = self.attention_class(config, attention_site)
         self.attention_norm = LayerNormalization(config.layer_norm_eps, name="attention_norm")
         self.intermediate = dense(config.intermediate_size, "intermediate")
         self.activation = ACTIVATIONS[config.hidden_act]
@@ -44,7 +45,9 @@ class TransformerLayer(keras.layers.Layer):
         self.output_dense.build((*input_shape[:-1], self.config.intermediate_size))
         self.output_norm.build(input_shape)
 
-    def call(self, hidden, select=None, attention_mask=None, dropout=None, taps=frozenset()):
+    def call(
+        self, hidden, select=None, attention_mask=None, dropout=None, taps=frozenset(), **options
+    ):
         """Applies the layer.
 
         Args:
@@ -52,13 +55,19 @@ class TransformerLayer(keras.layers.Layer):
             select: function of (batch, length, size) to (batch, rows, size), the rows to compute;
                 they attend to all. None: all rows.
             attention_mask, dropout, taps: as `SelfAttention.call`.
+            **options: `layer_options` of the embeddings.
 
         Returns:
             As `SelfAttention.call`.
         """
         rows = hidden if select is None else select(hidden)
-        attended, tapped = self.attention(
-            hidden, queries_from=rows, attention_mask=attention_mask, dropout=dropout, taps=taps
+        attended, tapped = self.attend(
+            hidden,
+            select,
+            attention_mask=attention_mask,
+            dropout=dropout,
+            taps=taps,
+            **options,
         )
         attended = stateless_dropout(
             attended, self.attention_output_rate, dropout, self.output_site
@@ -72,6 +81,11 @@ class TransformerLayer(keras.layers.Layer):
             self.feed_forward_site,
         )
         return self.output_norm(rows + narrow), tapped
+
+    def attend(self, hidden, select, **options):
+        """Runs the attention; arguments and result as `call`, without residual and norm."""
+        rows = hidden if select is None else select(hidden)
+        return self.attention(hidden, queries_from=rows, **options)
 
 
 class DistilBertLayer(TransformerLayer):

@@ -91,6 +91,10 @@ class TrigramEmbeddings(keras.layers.Layer):
         hidden = self.layer_norm(hidden)
         return stateless_dropout(hidden, self.config.hidden_dropout_prob, dropout, self.site)
 
+    def layer_options(self):
+        """Further arguments of the `call` of every layer: a dict, here empty."""
+        return {}
+
     def restrict_gradient(self, variable, gradient, rows=None):
         """Zeroes the gradient of [PAD]'s word embedding, which real tokens read.
 

@@ -107,7 +107,7 @@ def _kept(config, console, name, identity, load):
         model = load()
         if model.head is None:
             return
-        longest = min(LENGTH, model.config.max_position_embeddings)
+        longest = min(LENGTH, model.config.max_length)
         export_tflite(model, folder / FILE, DYNAMIC_INT8, usual_lengths(longest))
 
     versions = hardware.versions()

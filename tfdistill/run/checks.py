@@ -8,6 +8,7 @@ from tfdistill.deployment.signatures import lengths_of
 from tfdistill.deployment.variants import variants_of
 from tfdistill.distillation.phases import rates_of, trained_by
 from tfdistill.distillation.schedules import parse_schedules
+from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.run.baselines import BOTH, baselines_of
 from tfdistill.settings.settings import options_of
 from tfdistill.system.errors import UserError
@@ -43,18 +44,27 @@ def check_recipe(recipe, student_config, teacher_config, freeze):
         UserError: a term cannot compare the models, or a phase trains a missing part.
     """
     from tfdistill.distillation.bound_terms import check_phase  # needs TensorFlow
-    from tfdistill.models.model import MaskedLanguageModel
 
-    # As many layers as the student, each of the smallest size: names of weights are the same.
-    tiny = dict.fromkeys(student_config.sizes, 1) | {"vocab_size": 2}
-    depths = ("num_hidden_layers", "num_feedforward_networks")
-    tiny = {name: size for name, size in tiny.items() if name not in depths}
-    shape = dataclasses.replace(student_config, **tiny, pad_token_id=0)
-    skeleton = MaskedLanguageModel(shape, seed=None)
+    skeleton = _skeleton(student_config)
     freeze(skeleton)
     for phase in recipe.phases:
         check_phase(phase, student_config, teacher_config)
         rates_of(phase, trained_by(phase, skeleton), student_config.num_hidden_layers)
+
+
+def _skeleton(config):
+    """A model with as many layers, each of the smallest size: names of weights are the same."""
+    from tfdistill.models.encoder import Encoder  # needs TensorFlow
+    from tfdistill.models.heads.small import SmallHead
+    from tfdistill.models.model import MaskedLanguageModel, Model
+
+    tiny = dict.fromkeys(config.sizes, 1) | {"vocab_size": 2}
+    kept = ("num_hidden_layers", "num_feedforward_networks", "max_position_embeddings")
+    tiny = {name: size for name, size in tiny.items() if name not in kept}
+    shape = dataclasses.replace(config, **tiny, pad_token_id=0)
+    if get_model_type(config.model_type).learns_text:
+        return MaskedLanguageModel(shape, seed=None)
+    return Model(Encoder(shape), SmallHead(shape, outputs=1), seed=None)
 
 
 def check_masking(config, tokenizer):

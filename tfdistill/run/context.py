@@ -167,7 +167,7 @@ class RunContext:
         if model.head is not None:
             self.task.mark(model.head)
         save_model(model, folder)
-        tokenizer, positions = tokenizer or self.tokenizer, model.config.max_position_embeddings
+        tokenizer, positions = tokenizer or self.tokenizer, model.config.max_length
         longest = length or min(tokenizer.max_length or positions, positions)
         tokenizer.save(folder, model.config.model_type, longest)
 

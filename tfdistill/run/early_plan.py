@@ -7,7 +7,7 @@ from typing import Any
 from tfdistill import recipes, tasks
 from tfdistill.distillation.phases import Recipe, require_loss
 from tfdistill.models.configs.config_files import config_of, read_json
-from tfdistill.models.configs.model_types import get_model_type
+from tfdistill.models.configs.model_types import get_model_type, types_for_text
 from tfdistill.models.heads.answer_rules import DOC_STRIDE, MAX_ANSWER_LENGTH
 from tfdistill.recipes.recipe_file import fingerprint, is_recipe_file
 from tfdistill.run import sources
@@ -63,8 +63,7 @@ def check_settings(config):
         UserError: one of them is impossible.
     """
     check_task(config)
-    get_model_type(config.teacher_type, "teacher_type")
-    get_model_type(config.student_type, "student_type")
+    check_types(config)
     sources.require_sources_outside(config)
     baselines_of(config.baseline)
     check_schedules(config)
@@ -75,6 +74,24 @@ def check_settings(config):
     for phase in recipe.phases:
         require_loss(phase)
     return recipe
+
+
+def check_types(config):
+    """Refuses model types that cannot be trained as the settings ask.
+
+    Args:
+        config: a `RunConfig`.
+
+    Raises:
+        UserError: there is no such type, or such teachers are not pre-trained here.
+    """
+    get_model_type(config.student_type, "student_type")
+    teacher = get_model_type(config.teacher_type, "teacher_type")
+    if not teacher.learns_text:
+        raise UserError(
+            f"`teacher_type`={teacher.name}: such teachers are not pre-trained here: name a folder "
+            f"or a hub name with `teacher`, or use one of {', '.join(types_for_text())}"
+        )
 
 
 def open_directory(config):

@@ -1,12 +1,11 @@
 """Held-out data for the commands that measure a model which is there already."""
 
-from tfdistill.models.configs.config_files import read_json
+from tfdistill.models.configs.config_files import CONFIG, config_of, read_json
 from tfdistill.run.directory import RunPaths
 from tfdistill.system.errors import UserError
 
-# Files of a model with the most tokens of a text, special tokens included.
+# Files beside config.json with the most tokens of a text, special tokens included.
 LENGTHS = (
-    ("config.json", "max_position_embeddings"),
     ("tokenizer_config.json", "model_max_length"),
     ("sentence_bert_config.json", "max_seq_length"),
 )
@@ -41,6 +40,9 @@ def length_of(folder):
     """
     files = [(folder / name, key) for name, key in LENGTHS if (folder / name).is_file()]
     found = [read_json(file).get(key) for file, key in files]
+    path = folder / CONFIG
+    if path.is_file():
+        found.append(config_of(read_json(path), path).max_length)
     return min((each for each in found if isinstance(each, int)), default=None)
 
 
@@ -57,7 +59,7 @@ def require_fit(config, tokenizer, flag, model):
         UserError: the tokenizer is another's, or the rows are too long.
     """
     tokenizer.require_table(model.config.vocab_size, flag)
-    positions = model.config.max_position_embeddings
+    positions = model.config.max_length
     if config.length > positions:
         raise UserError(
             f"`length`={config.length} is over the {positions} positions of {flag}: use a smaller "

@@ -115,6 +115,7 @@ def freeze(student, config):
         config: a `RunConfig`.
     """
     embeddings = student.encoder.embeddings
-    embeddings.position_embeddings.trainable = not config.freeze_pos_embs
+    if embeddings.position_embeddings is not None:
+        embeddings.position_embeddings.trainable = not config.freeze_pos_embs
     if embeddings.token_type_embeddings is not None:
         embeddings.token_type_embeddings.trainable = not config.freeze_token_type_embds

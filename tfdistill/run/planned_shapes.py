@@ -4,9 +4,10 @@ import dataclasses
 import math
 from typing import NamedTuple
 
+from tfdistill import tasks
 from tfdistill.models.configs.config_files import config_file, read_config
 from tfdistill.models.configs.encoder_config import EncoderConfig
-from tfdistill.models.configs.model_types import get_model_type
+from tfdistill.models.configs.model_types import get_model_type, types_for_text
 from tfdistill.run.sources import teacher_names
 from tfdistill.starts.compatibility import choose_layers
 from tfdistill.system.errors import UserError
@@ -53,18 +54,31 @@ def plan_shapes(config, reads_teacher, loaded, tokenizers, given=None):
     if teacher and not given:
         # Any layers serve for the check: the result of a search is not known yet.
         choose_layers(teacher, student, init, validation_loss=lambda layers: 0.0)
+    _check_shapes(config, teacher, student)
+    return Shapes(teacher, student, init)
+
+
+def _check_shapes(config, teacher, student):
     for model, shape in {"teacher": teacher, "student": student}.items():
-        if shape and config.length > shape.max_position_embeddings:
+        if shape and config.length > shape.max_length:
             raise UserError(
-                f"`length`={config.length} is over the {model}'s {shape.max_position_embeddings} "
+                f"`length`={config.length} is over the {model}'s {shape.max_length} "
                 "positions: use a smaller one"
             )
-    if config.freeze_token_type_embds and not student.type_vocab_size:
+    if not (tasks.get(config.task).kind or get_model_type(student.model_type).learns_text):
         raise UserError(
-            "`freeze_token_type_embds` finds nothing to freeze: a DistilBERT student has no "
-            "token types; leave it out"
+            f"`student`: models of type {student.model_type} learn tasks with labels alone: set "
+            f"`task`, or use a student of type {' or '.join(types_for_text())}"
         )
-    return Shapes(teacher, student, init)
+    for name, what, there in (
+        ("freeze_pos_embs", "position embeddings", student.HAS_POSITIONS),
+        ("freeze_token_type_embds", "token types", student.type_vocab_size),
+    ):
+        if getattr(config, name) and not there:
+            raise UserError(
+                f"`{name}` finds nothing to freeze: a {student.model_type} has no {what}; leave it "
+                "out"
+            )
 
 
 def _given_student(config, given, tokenizer):

@@ -43,9 +43,9 @@ def check_teachers(config, recipe, teachers):
             "and layers are compared with the first alone; name one teacher"
         )
     for name, each in zip(teacher_names(config)[1:], teachers[1:], strict=False):
-        if config.length > each.config.max_position_embeddings:
+        if config.length > each.config.max_length:
             raise UserError(
-                f"`length`={config.length} is over the {each.config.max_position_embeddings} "
+                f"`length`={config.length} is over the {each.config.max_length} "
                 f"positions of `teacher`={name}: use a smaller one"
             )
 

@@ -16,7 +16,8 @@ class Teacher(Settings):
     teacher: Annotated[
         str,
         Option(
-            "Hugging Face BERT, DistilBERT or MobileBERT directory or hub name; empty: pre-train a "
+            "Hugging Face directory or hub name of a BERT, DistilBERT or MobileBERT, and for tasks "
+            "with labels also of a RoBERTa, XLM-R, ELECTRA or DeBERTa-v3; empty: pre-train a "
             "teacher. With several, separated by commas, the student learns the mean of their "
             "softened probabilities, or of their numbers; it starts from the first, and its layers "
             "are compared with that one.",
@@ -130,7 +131,8 @@ class Student(Settings):
     student_type: Annotated[
         str,
         Option(
-            "Model type of the student: bert, distilbert or mobilebert.",
+            "Model type of the student: bert, distilbert or mobilebert, and for tasks with labels "
+            "also roberta, xlm-roberta, electra or deberta-v2.",
             effect=STEP,
             first=True,
         ),

@@ -26,7 +26,8 @@ def copy_ends(teacher, student, calibration):
         if table is not None:
             table.assign(getattr(source, name)[: table.shape[0]])
     for part in get_model_type(student.config.model_type).starts.embedding_layers:
-        copy_weights(getattr(source, part), getattr(target, part))
+        if getattr(target, part) is not None:
+            copy_weights(getattr(source, part), getattr(target, part))
     if type(source.layer_norm) is type(target.layer_norm):
         copy_weights(source.layer_norm, target.layer_norm)
     else:

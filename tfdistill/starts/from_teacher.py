@@ -131,6 +131,14 @@ def _copy_head(source, target):
 
 def _copy_embeddings(source, target):
     target.word_embeddings.assign(source.word_embeddings)
+    if target.position_embeddings is not None:
+        _copy_positions(source, target)
+    for part in ("layer_norm", *get_model_type(target.config.model_type).starts.embedding_layers):
+        if getattr(target, part) is not None:
+            copy_weights(getattr(source, part), getattr(target, part))
+
+
+def _copy_positions(source, target):
     positions = source.position_embeddings[: target.position_embeddings.shape[0]]
     types = source.token_type_embeddings
     if target.token_type_embeddings is None:
@@ -141,5 +149,3 @@ def _copy_embeddings(source, target):
     else:
         target.token_type_embeddings.assign(np.zeros(target.token_type_embeddings.shape))
     target.position_embeddings.assign(positions)
-    for part in ("layer_norm", *get_model_type(target.config.model_type).starts.embedding_layers):
-        copy_weights(getattr(source, part), getattr(target, part))

@@ -77,7 +77,7 @@ def test_bert_survives_a_round_trip():
 @pytest.mark.parametrize(
     ("values", "named"),
     [
-        ({"model_type": "roberta"}, "roberta"),
+        ({"model_type": "roformer"}, "roformer"),
         ({"position_embedding_type": "relative_key"}, "position"),
         ({"is_decoder": True}, "is_decoder"),
         ({"hidden_size": 100, "num_attention_heads": 12}, "multiple"),

@@ -238,8 +238,8 @@ def test_a_config_of_another_shape_is_refused(saved):
 
 
 def test_a_config_of_another_type_is_refused(saved):
-    edit_config(saved, model_type="roberta")
-    with pytest.raises(UserError, match="roberta"):
+    edit_config(saved, model_type="roformer")
+    with pytest.raises(UserError, match="roformer"):
         load_model(saved)
 
 

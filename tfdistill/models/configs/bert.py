@@ -3,7 +3,13 @@
 import re
 
 from tfdistill.models.configs.encoder_config import EncoderConfig
-from tfdistill.models.configs.model_types import HuggingFaceFormat, ModelType, Parts, StartRules
+from tfdistill.models.configs.model_types import (
+    HuggingFaceFormat,
+    ModelType,
+    Parts,
+    StartRules,
+    get_model_type,
+)
 from tfdistill.models.configs.task_heads import CLASSIFICATION, TOKENS, TaskHeads
 from tfdistill.models.hugging_face.tensor_names import (
     dense_tensors,
@@ -48,18 +54,18 @@ STARTS = StartRules(
 
 
 def named_shape(name, model_type, vocab_size):
-    """A shape of BERT or DistilBERT by name.
+    """A shape of BERT, or of a model type with its sizes, by name.
 
     Args:
         name: a key of `NAMED_SIZES` (Turc et al., 2019, "Well-Read Students Learn Better", and
             BERT base), or a shape in the notation of their release, "L-4_H-128_A-2" (layers,
             width, heads), optionally with "_I-512" (intermediate size, four times the width when
             left out).
-        model_type: "bert" or "distilbert".
+        model_type: such as "bert" or "distilbert".
         vocab_size: int.
 
     Returns:
-        EncoderConfig, or None for an unknown name.
+        The model type's config, or None for an unknown name.
     """
     if name in NAMED_SIZES:
         layers, width, heads = NAMED_SIZES[name]
@@ -71,7 +77,7 @@ def named_shape(name, model_type, vocab_size):
         layers, width, heads, intermediate = (
             int(part) if part else None for part in match.groups()
         )
-    return EncoderConfig(
+    return get_model_type(model_type).config(
         model_type=model_type,
         vocab_size=vocab_size,
         hidden_size=width,

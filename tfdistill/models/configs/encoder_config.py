@@ -25,6 +25,7 @@ class EncoderConfig:
 
     Args:
         model_type: "bert", "distilbert", or another type that uses this class.
+        max_position_embeddings: rows of the position table.
         type_vocab_size: number of token types; by default 2, and 0 for DistilBERT.
         hidden_act: activation of the feed-forward part and of the masked-LM head; "gelu" is the
             exact one (erf), "gelu_new" the tanh approximation.
@@ -47,6 +48,7 @@ class EncoderConfig:
     """
 
     ATTENTION_SIZE = "hidden_size"  # field with the width of all attention heads together
+    HAS_POSITIONS = True  # whether there is a table of position embeddings
 
     model_type: str = "bert"
     vocab_size: int = 30522
@@ -121,6 +123,11 @@ class EncoderConfig:
         )
 
     @property
+    def max_length(self):
+        """Most tokens of a row."""
+        return self.max_position_embeddings
+
+    @property
     def attention_size(self):
         """Width of all attention heads together."""
         return getattr(self, self.ATTENTION_SIZE)
@@ -170,7 +177,7 @@ class EncoderConfig:
         for key, value in kind.hugging_face.required.items():
             given = values.get(key)
             require(
-                given is None or given == value,
+                given == value or (given is None and key not in kind.hugging_face.stated),
                 f"{key}={given!r} is not supported: only {value!r} is",
             )
         fields = dict(kind.hugging_face.defaults)

@@ -22,7 +22,8 @@ class Parts(NamedTuple):
         block: class of one layer, made by (config, index, name); see
             `models.layers.TransformerLayer`.
         head: class of the masked-LM head, made by (config); see
-            `models.heads.masked_lm.MaskedLanguageModelHead`.
+            `models.heads.masked_lm.MaskedLanguageModelHead`. A type without that head has
+            `models.heads.masked_lm.no_head`, which refuses.
         exported: function of a `Model` to the one that TFLite files are written from, with the same
             logits; None: itself.
     """
@@ -39,10 +40,11 @@ class HuggingFaceFormat:
 
     Args:
         class_prefix: beginning of the class names, such as "Bert" in `BertForMaskedLM`.
-        encoder_tensors: function of the encoder to a dict of tensor names, without the model
-            type's prefix, to (variable, whether the file holds it transposed).
+        prefix: beginning of the encoder's tensor names; "": the model type.
+        encoder_tensors: function of the encoder to a dict of tensor names, without the prefix, to
+            (variable, whether the file holds it transposed).
         head_tensors: the same of the masked-LM head; its names are complete.
-        head_prefix: beginning of the names of the head's tensors.
+        head_prefix: beginning of the names of the head's tensors; "": no masked-LM head.
         decoder: name of the vocabulary projection, which is tied to the word embeddings.
         renamed_tensors: dict of other names that checkpoints may use to the names of this format.
         keys: dict of config fields to keys of config.json, where they differ.
@@ -51,12 +53,14 @@ class HuggingFaceFormat:
             have.
         defaults: dict of fields to the value of a missing key, where it is not the config's.
         required: dict of keys to the only value that is supported. A missing key is accepted.
+        stated: keys of `required` that may not be missing, since they mean another value then.
         written: dict of further keys of config.json to their values.
     """
 
     class_prefix: str
     encoder_tensors: Callable
     head_tensors: Callable
+    prefix: str = ""
     head_prefix: str = "cls.predictions."
     decoder: str = "cls.predictions.decoder.weight"
     renamed_tensors: Mapping = dataclasses.field(default_factory=dict)
@@ -65,6 +69,7 @@ class HuggingFaceFormat:
     constants: Mapping = dataclasses.field(default_factory=dict)
     defaults: Mapping = dataclasses.field(default_factory=dict)
     required: Mapping = dataclasses.field(default_factory=dict)
+    stated: tuple = ()
     written: Mapping = dataclasses.field(default_factory=dict)
 
     def keys_of(self, field):
@@ -104,7 +109,7 @@ class ModelType:
     """Everything that the package knows about a model type.
 
     Args:
-        name: Hugging Face's `model_type`, which is also the prefix of tensor names.
+        name: Hugging Face's `model_type`.
         family: types of one family can take layers from each other.
         config: class of the configs, `EncoderConfig` or a subclass.
         parts: function without arguments that imports the layers and returns `Parts`.
@@ -115,6 +120,8 @@ class ModelType:
         shape_names: names that `named_shape` knows.
         shape_example: a shape in the notation that `named_shape` reads.
         heads: `TaskHeads`.
+        learns_text: whether models of the type are trained for masked LM here. Others are read, and
+            trained for tasks with labels.
 
     Example:
         from tfdistill.models.configs.model_types import get_model_type
@@ -134,6 +141,12 @@ class ModelType:
     shape_names: tuple = ()
     shape_example: str = ""
     heads: TaskHeads = TaskHeads()
+    learns_text: bool = True
+
+    @property
+    def tensor_prefix(self):
+        """The beginning of the names of the encoder's tensors in checkpoints."""
+        return f"{self.hugging_face.prefix or self.name}."
 
 
 MODEL_TYPES = {}
@@ -146,6 +159,11 @@ def register(model_type):
         model_type: `ModelType`.
     """
     MODEL_TYPES[model_type.name] = model_type
+
+
+def types_for_text():
+    """Names of the model types that are trained for masked LM here: a list of str."""
+    return [name for name, each in MODEL_TYPES.items() if each.learns_text]
 
 
 def get_model_type(name, setting="model_type"):

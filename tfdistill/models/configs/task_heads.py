@@ -17,6 +17,8 @@ class TaskHeads:
         pooler: full name of the dense layer between the first token and the classifier; "" for a
             model type without.
         pooler_activation: its activation, a name of `models.activations`.
+        pooler_dropout: (key, rate), as in `dropouts`, of the dropout before it; None: no dropout.
+        classifier: name of the classifier of `ForSequenceClassification`.
         pooling: pooling of a fresh head: "pooler", or "cls" for the first token alone.
         pooler_key: key of config.json that says whether there is a pooler; "" where there always
             is one.
@@ -27,6 +29,8 @@ class TaskHeads:
 
     pooler: str = ""
     pooler_activation: str = "tanh"
+    pooler_dropout: tuple | None = None
+    classifier: str = "classifier"
     pooling: str = "cls"
     pooler_key: str = ""
     dropouts: Mapping = dataclasses.field(default_factory=dict)
@@ -42,12 +46,20 @@ class TaskHeads:
         Returns:
             float.
         """
-        key, rate = self.dropouts.get(architecture, ("", 0.0))
-        if values.get(key) is not None:
-            return values[key]
-        return config.hidden_dropout_prob if rate is None else rate
+        return _rate(self.dropouts.get(architecture), config, values)
+
+    def dropout_before_pooler(self, config, values):
+        """The rate of the dropout before the pooler: a float; arguments as for `dropout`."""
+        return _rate(self.pooler_dropout, config, values)
 
     def dropout_values(self, architecture, rate):
         """The entry of config.json with a rate: a dict, empty where no key holds it."""
         key, _ = self.dropouts.get(architecture, ("", 0.0))
         return {key: rate} if key else {}
+
+
+def _rate(rule, config, values):
+    key, rate = rule or ("", 0.0)
+    if values.get(key) is not None:
+        return values[key]
+    return config.hidden_dropout_prob if rate is None else rate

@@ -6,6 +6,7 @@ from tfdistill.models.activations import ACTIVATIONS
 from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.models.configs.task_heads import CLASSIFICATION
 from tfdistill.models.dense import dense
+from tfdistill.models.dropout import stateless_dropout
 from tfdistill.models.heads.label_names import label_values, labels_of
 from tfdistill.models.heads.small import SmallHead
 from tfdistill.system.errors import UserError
@@ -25,10 +26,11 @@ class ClassificationHead(SmallHead):
         config: EncoderConfig.
         labels: tuple of the classes' names, in the order of the logits; () for one number.
         pooling: "cls": the hidden state of the first token. "mean": the mean over the real tokens.
-            "pooler": the first token after a dense layer and the model type's activation (tanh in
-            BERT and MobileBERT, ReLU in DistilBERT). "": as the model type usually has it.
+            "pooler": the first token after a dense layer and the model type's activation
+            (`TaskHeads`), such as BERT's tanh. "": as the model type usually has it.
         dropout: rate of the dropout before the classifier; None: the encoder's
             `hidden_dropout_prob`.
+        pooler_dropout: rate of the dropout before the pooler; None: as the model type has it.
 
     Attributes:
         pooler: the dense layer of "pooler"; else None.
@@ -49,7 +51,7 @@ class ClassificationHead(SmallHead):
 
     architecture = CLASSIFICATION
 
-    def __init__(self, config, labels, pooling="", dropout=None):
+    def __init__(self, config, labels, pooling="", dropout=None, pooler_dropout=None):
         self.rules = get_model_type(config.model_type).heads
         self.pooling = pooling or self.rules.pooling
         if self.pooling not in POOLINGS:
@@ -59,8 +61,13 @@ class ClassificationHead(SmallHead):
                 f"`pooling`={pooling}: a {config.model_type} has no pooler; use another"
             )
         rate = config.hidden_dropout_prob if dropout is None else dropout
+        self.dense_name = self.rules.classifier
         super().__init__(config, outputs=len(labels) or 1, dropout=rate)
         self.labels = tuple(labels)
+        if pooler_dropout is None:
+            values = self.rules.dropout_values(self.architecture, rate)
+            pooler_dropout = self.rules.dropout_before_pooler(config, values)
+        self.pooler_dropout = pooler_dropout
 
     @property
     def task(self):
@@ -89,7 +96,8 @@ class ClassificationHead(SmallHead):
             raise UserError(f"problem_type {kind!r} is not supported: only {SINGLE_LABEL!r} is")
         rules = get_model_type(config.model_type).heads
         rate = rules.dropout(cls.architecture, config, values)
-        return cls(config, labels, pooling_of_head(config, values), rate)
+        before = rules.dropout_before_pooler(config, values)
+        return cls(config, labels, pooling_of_head(config, values), rate, before)
 
     def build(self, input_shape=None):
         super().build(input_shape)
@@ -101,13 +109,14 @@ class ClassificationHead(SmallHead):
     def select(self, inputs):
         return None if self.pooling == MEAN else _first_row
 
-    def pool(self, hidden, inputs):
+    def pool(self, hidden, inputs, dropout=None):
         if self.pooling == MEAN:
             return mean_of_tokens(hidden, inputs.get("attention_mask"))
         if self.pooler is None:
             return hidden[:, 0]
         # Rank 3: Metal computes a ReLU after MatMul and BiasAdd of rank 2 wrongly.
-        states = self.pooler(hidden[:, :1])
+        first = stateless_dropout(hidden[:, :1], self.pooler_dropout, dropout, self.site + 1)
+        states = self.pooler(first)
         return ACTIVATIONS[self.rules.pooler_activation](states)[:, 0]
 
     def tensors(self):
@@ -126,6 +135,8 @@ class ClassificationHead(SmallHead):
     def config_values(self):
         values = label_values(self.labels or _ONE_NUMBER)
         values["problem_type"] = SINGLE_LABEL if self.labels else REGRESSION
+        if self.rules.pooler_dropout:
+            values[self.rules.pooler_dropout[0]] = self.pooler_dropout
         values |= self.rules.dropout_values(self.architecture, self.dropout_rate)
         if self.rules.pooler_key:
             values[self.rules.pooler_key] = self.pooling == POOLER

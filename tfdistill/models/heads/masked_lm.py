@@ -9,6 +9,7 @@ from keras import ops
 from tfdistill.models.activations import ACTIVATIONS
 from tfdistill.models.dense import dense
 from tfdistill.models.normalization import LayerNormalization
+from tfdistill.system.errors import UserError
 
 
 def gather_rows(hidden, positions):
@@ -147,6 +148,33 @@ class MaskedLanguageModelHead(keras.layers.Layer):
         logits = self.project(rows, embeddings)  # (batch * masked, vocab)
         shape = tf.concat([tf.shape(hidden)[:2], [self.config.vocab_size]], axis=0)
         return tf.reshape(logits, shape)  # (batch, masked, vocab)
+
+
+class RobertaHead(MaskedLanguageModelHead):
+    """RoBERTa's head: its activation is GELU, whatever that of the layers is.
+
+    Args:
+        config: RobertaConfig.
+    """
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.activation = ACTIVATIONS["gelu"]
+
+
+def no_head(config):
+    """Stands for the masked-LM head of a model type that has none here.
+
+    Args:
+        config: EncoderConfig.
+
+    Raises:
+        UserError: always.
+    """
+    raise UserError(
+        f"models of type {config.model_type} have no masked-LM head here: use them for tasks with "
+        "labels, or as teachers whose hidden states are read"
+    )
 
 
 class MobileBertHead(MaskedLanguageModelHead):

@@ -58,7 +58,7 @@ class SmallHead(keras.layers.Layer):
         """
         return None
 
-    def pool(self, hidden, inputs):
+    def pool(self, hidden, inputs, dropout=None):
         """Chooses what the dense layer reads; arguments as for `logits`."""
         return hidden[:, 0]
 
@@ -74,7 +74,7 @@ class SmallHead(keras.layers.Layer):
         Returns:
             float32 (batch, outputs).
         """
-        pooled = self.pool(hidden, inputs)
+        pooled = self.pool(hidden, inputs, dropout)
         pooled = stateless_dropout(pooled, self.dropout_rate, dropout, self.site)
         return ops.cast(self.dense(pooled), "float32")
 

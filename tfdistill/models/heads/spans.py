@@ -47,7 +47,7 @@ class SpanHead(SmallHead):
         rate = heads.dropout(cls.architecture, config, values)
         return cls(config, rate, AnswerRules.of(values.get(ANSWERS_KEY)))
 
-    def pool(self, hidden, inputs):
+    def pool(self, hidden, inputs, dropout=None):
         return hidden
 
     def config_values(self):

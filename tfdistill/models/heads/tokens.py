@@ -44,7 +44,7 @@ class TokenHead(SmallHead):
         rate = rules.dropout(cls.architecture, config, values)
         return cls(config, labels_of(values), rate)
 
-    def pool(self, hidden, inputs):
+    def pool(self, hidden, inputs, dropout=None):
         return hidden
 
     def config_values(self):

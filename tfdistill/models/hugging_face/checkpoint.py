@@ -38,7 +38,7 @@ def load_model(path_or_hub_name, head=None):
 
     Args:
         path_or_hub_name: a Hugging Face directory (config.json and model.safetensors, sharded or
-            not) of a BERT, DistilBERT or MobileBERT, or a name on the hub.
+            not) of one of `MODEL_TYPES`, or a name on the hub.
         head: function of (EncoderConfig, content of config.json) to a fresh small head, whose
             tensors are read, or to None where config.json describes another; None for the
             masked-LM head.
@@ -152,7 +152,7 @@ class _Files:
         self.tensors = CheckpointTensors(self.directory, self.config.model_type)
 
     def _canonical(self, name):
-        return name.removeprefix(f"{self.config.model_type}.")
+        return name.removeprefix(get_model_type(self.config.model_type).tensor_prefix)
 
     def have(self, names):
         """Whether the checkpoint has the tensors of these names."""
@@ -161,7 +161,7 @@ class _Files:
     def has_vocabulary_head(self):
         """Whether it has a masked-LM head."""
         prefix = get_model_type(self.config.model_type).hugging_face.head_prefix
-        return any(name.startswith(prefix) for name in self.tensors.names)
+        return bool(prefix) and any(name.startswith(prefix) for name in self.tensors.names)
 
     def small_head(self, head):
         """The head, with fresh weights, or None; argument as for `load_model`."""
@@ -295,7 +295,8 @@ def _named_variables(model):
 def _hugging_face_tensors(model):
     """Hugging Face's names to float32 arrays; without the tied decoder, as in its own files."""
     encoder, head = _named_variables(model)
-    encoder = {f"{model.config.model_type}.{name}": each for name, each in encoder.items()}
+    prefix = get_model_type(model.config.model_type).tensor_prefix
+    encoder = {f"{prefix}{name}": each for name, each in encoder.items()}
     tensors = {}
     for name, (variable, transposed) in (encoder | head).items():
         array = variable.numpy().astype(np.float32)

@@ -150,7 +150,7 @@ def write_modules(directory, head):
     ]
     modes = {f"{_KEY}{key}": head.pooling == name for key, name in _POOLINGS.items()}
     pooling = {"word_embedding_dimension": head.config.hidden_size} | modes
-    length = {"max_seq_length": head.max_length or head.config.max_position_embeddings}
+    length = {"max_seq_length": head.max_length or head.config.max_length}
     written = {
         _MODULES: modules,
         f"1_{_POOLING}/{CONFIG}": pooling,

@@ -36,8 +36,8 @@ class CheckpointTensors:
 
     def __init__(self, directory, model_type):
         self.directory = directory
-        self._prefix = f"{model_type}."
-        self._renamed = get_model_type(model_type).hugging_face.renamed_tensors
+        kind = get_model_type(model_type)
+        self._prefix, self._renamed = kind.tensor_prefix, kind.hugging_face.renamed_tensors
         self._keys = {}  # canonical name -> (file, name in the file)
         for path in self._files():
             with _opened(path) as file:
@@ -81,7 +81,8 @@ class CheckpointTensors:
                 "it as safetensors with transformers' save_pretrained"
             )
         raise UserError(
-            f"{self.directory} has no {WEIGHTS}: give a complete Hugging Face directory"
+            f"{self.directory} has no {WEIGHTS}: give a complete Hugging Face directory; if the "
+            "hub has only pytorch_model.bin of it, save it with transformers' save_pretrained"
         )
 
     def read(self, name, shape, transposed=False):
