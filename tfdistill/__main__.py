@@ -21,6 +21,7 @@ COMMANDS = (
     "benchmark",
     "predict",
     "fill_mask",
+    "advise",
     "doctor",
 )
 

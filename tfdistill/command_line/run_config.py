@@ -4,6 +4,7 @@ import dataclasses
 from typing import Annotated
 
 from tfdistill import recipes
+from tfdistill.settings.advice import Advice
 from tfdistill.settings.benchmark import Benchmark
 from tfdistill.settings.distillation import Distillation
 from tfdistill.settings.export import Export
@@ -25,7 +26,19 @@ _RECIPE = dataclasses.replace(_RECIPE, help=_RECIPE.help.format(recipes=", ".joi
 # Fields are in the order of the bases, the last one first.
 @dataclasses.dataclass(frozen=True, init=False)
 class RunConfig(
-    *(Benchmark, Compare, Experiment, Doctor, WebPage, Prediction, Model, Run, Export, Optimizer),
+    *(
+        Advice,
+        Benchmark,
+        Compare,
+        Experiment,
+        Doctor,
+        WebPage,
+        Prediction,
+        Model,
+        Run,
+        Export,
+        Optimizer,
+    ),
     RecipeOptions,
     *(FineTuning, Distillation, Student, Teacher, Rows, Corpus, LabelledDataSettings, TaskChoice),
 ):

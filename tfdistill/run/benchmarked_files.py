@@ -1,5 +1,6 @@
 """The files that the benchmark times: those of a run or a model, its teacher, and references."""
 
+import dataclasses
 from functools import partial
 from pathlib import Path
 
@@ -91,7 +92,30 @@ def compared_files(config, console):
     return found
 
 
-def _kept(config, console, name, identity, load):
+def shape_files(shapes, task, config, console):
+    """Makes int8 files of models with random weights, or finds them in `shards_dir`.
+
+    Args:
+        shapes: dict of names to `EncoderConfig`s.
+        task: the `Task` whose heads they have, with two classes where it has classes.
+        config: a `RunConfig`; each file has the single length `length`.
+        console: as for `compared_files`.
+
+    Returns:
+        dict of the names to `Path`s.
+
+    Raises:
+        UserError: `shards_dir` cannot be written.
+    """
+    task, found = task.bound(("0", "1")) if task.kind else task, {}
+    for name, shape in shapes.items():
+        identity = {"shape": dataclasses.asdict(shape), "task": task.name}
+        load = partial(task.model, shape, seed=0)
+        found[name] = _kept(config, console, name, identity, load, (config.length,))
+    return found
+
+
+def _kept(config, console, name, identity, load, lengths=()):
     """The int8 file of a model in `shards_dir`; None if the model has no head."""
     from tfdistill.deployment.saved_model import GRAPH
 
@@ -108,12 +132,12 @@ def _kept(config, console, name, identity, load):
         if model.head is None:
             return
         longest = min(LENGTH, model.config.max_length)
-        export_tflite(model, folder / FILE, DYNAMIC_INT8, usual_lengths(longest))
+        export_tflite(model, folder / FILE, DYNAMIC_INT8, lengths or usual_lengths(longest))
 
     versions = hardware.versions()
     identity |= {each: versions.get(each) for each in ("tfdistill", "tensorflow", "keras")}
     root = Path(config.shards_dir) / FOLDER
-    path = kept_folder(root, identity | {"graph": GRAPH, "length": LENGTH}, make) / FILE
+    path = kept_folder(root, identity | {"graph": GRAPH, "length": lengths or LENGTH}, make) / FILE
     return path if path.is_file() else None
 
 

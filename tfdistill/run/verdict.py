@@ -66,7 +66,7 @@ def _why_not_shown(task, differences, made_from):
     gain = differences.get(f"teacher-{task.floor_key}", {}).get(metric.key)
     if _lacks_error(gain):
         return TOO_SHORT
-    if _outcome(gain, metric) != "better":
+    if outcome(gain, metric) != "better":
         return (
             f"the teacher is not above the {task.words.floor} by two standard errors"
             f"{_in_brackets(gain, metric)}"
@@ -76,7 +76,7 @@ def _why_not_shown(task, differences, made_from):
         return "the same start without a teacher was not trained (baseline=start)"
     if _lacks_error(lead):
         return TOO_SHORT
-    if _outcome(lead, metric) != "better":
+    if outcome(lead, metric) != "better":
         return (
             "the student is not above the same start without a teacher by two standard errors"
             f"{_in_brackets(lead, metric)}"
@@ -195,7 +195,7 @@ def teacher_answers(differences, made_from):
     if lead is None:
         return {"text": "not shown: the same start without a teacher was not trained"}
     metrics = task_of({"made_from": made_from}).compared
-    found = {metric.key: _outcome(lead[metric.key], metric) for metric in metrics}
+    found = {metric.key: outcome(lead[metric.key], metric) for metric in metrics}
     text = ", ".join(
         f"{metric.difference_sentence(lead[metric.key])} ({found[metric.key]})"
         for metric in metrics
@@ -203,8 +203,13 @@ def teacher_answers(differences, made_from):
     return {"text": f"{text}: the student minus the same start without a teacher", **found}
 
 
-def _outcome(difference, metric):
-    """Whether a difference of a metric is "better", "worse" or "not shown"; None is not shown."""
+def outcome(difference, metric):
+    """Whether a difference of a metric is "better", "worse" or "not shown".
+
+    Args:
+        difference: as for `is_above`; None is not shown.
+        metric: the `Metric`.
+    """
     if difference is None:
         return NOT_SHOWN
     signed = {**difference, "value": difference["value"] * (1 if metric.higher_is_better else -1)}

@@ -1,0 +1,293 @@
+"""Advice on a new run: models, shape and settings for a task and its budgets, as a flagfile."""
+
+import dataclasses
+from pathlib import Path
+from typing import NamedTuple
+
+from tfdistill import tasks
+from tfdistill.deployment.signatures import lengths_of
+from tfdistill.models.configs.config_files import CONFIG, config_of, read_json
+from tfdistill.models.configs.encoder_config import EncoderConfig
+from tfdistill.models.configs.task_heads import CLASSIFICATION, SPANS, TOKENS
+from tfdistill.run import advice_models, advice_settings, advice_shapes
+from tfdistill.run.advice_settings import Choice
+from tfdistill.run.early_plan import DATA_WITH_LABELS, open_task
+from tfdistill.run.learning_rates import STUDENT, fine_tuning_rate
+from tfdistill.run.verdict import QUALITY, SIZE, SPEED
+from tfdistill.settings.flagfile import as_text, given_flags
+from tfdistill.system.errors import UserError
+from tfdistill.system.files import write_atomically
+from tfdistill.system.paths import require_file
+
+FIRST_LINE = "# Advised by python -m tfdistill.advise"
+HEADS = {"text": CLASSIFICATION, "tags": TOKENS, "spans": SPANS}  # by `Task.kind`
+NOT_GIVEN = "student", "student_config", "student_init", "student_type"  # what is chosen
+ROUNDS = 30  # timed runs of each file
+
+
+class Facts(NamedTuple):
+    """What the advice depends on.
+
+    Args:
+        task: the `Task`.
+        name: folder or name of the teacher.
+        config: its `EncoderConfig`.
+        tuned: whether it has the task's head.
+        rows, classes: numbers; 0 where they are not known.
+    """
+
+    task: tasks.Task
+    name: str
+    config: EncoderConfig
+    tuned: bool
+    rows: int
+    classes: int
+
+
+def advise_and_show(config, console):
+    """Advises on a new run, or on what to change after a finished one, and prints it.
+
+    Args:
+        config: a `RunConfig`.
+        console: a `Console`.
+
+    Returns:
+        dict for JSON.
+
+    Raises:
+        UserError: a setting is wrong, or nothing fits the budgets.
+    """
+    if config.run:
+        from tfdistill.run.finished_advice import advise_on_run
+
+        return advise_on_run(config, console)
+    if config.write:
+        _require_own(config.write)
+    found = advise(config, console)
+    text = "\n".join([FIRST_LINE, *found["flags"]]) + "\n"
+    console.say("\n".join(_lines(found)))
+    if config.write:
+        write_atomically(config.write, text)
+        console.say(f"\npython -m tfdistill.train --flagfile={config.write}")
+    else:
+        console.say(f"\n{text.rstrip()}")
+    return found | {"flagfile": config.write}
+
+
+def _require_own(file):
+    require_file("write", file)
+    path = Path(file)
+    if path.is_file() and not path.read_text("utf-8", errors="replace").startswith(FIRST_LINE):
+        raise UserError(f"`write`={file} exists and is no flagfile of this command: name another")
+
+
+def advise(config, console):
+    """Chooses the models and settings of a new run.
+
+    Args:
+        config, console: as for `advise_and_show`; the console tells what is converted.
+
+    Returns:
+        dict: `task`, `rows`; `teachers` and `students`, the recommended ones; `teacher`, `student`
+        and `shapes` with their sizes; `choices`, dicts of `setting`, `value` and `reason`; and
+        `flags`, the lines of the flagfile.
+
+    Raises:
+        UserError: as `advise_and_show`.
+    """
+    facts = _facts(config)
+    teacher = advice_shapes.size_of_teacher(facts.config, facts.name)
+    lengths = lengths_of(config.tflite_lengths, config.length)
+    found = advice_shapes.candidates(facts.config, lengths, _head(facts.task))
+    if config.budget_ms:
+        found = _timed(found, facts, config, console)
+    chosen = advice_shapes.choose(found, config.budget_mb, config.budget_ms)
+    given = given_flags(config)
+    choices = [
+        *_student_choices(chosen, teacher, facts, lengths),
+        *_training_choices(chosen.size, teacher, facts, given),
+    ]
+    return {
+        "task": facts.task.name,
+        "rows": facts.rows,
+        **advice_models.recommended(facts.task.name),
+        "teacher": {"name": facts.name, "parameters": teacher.parameters},
+        "student": chosen.described(),
+        "shapes": [each.described() for each in found],
+        "choices": [choice._asdict() for choice in choices],
+        "flags": _flags(choices, facts, given, config),
+    }
+
+
+def _facts(config):
+    advice_models.require_task(config.task)
+    for name in NOT_GIVEN:
+        if getattr(config, name) != getattr(type(config), name):
+            raise UserError(f"`{name}` is what the advice chooses: leave it out")
+    task = tasks.get(config.task)
+    if task.name not in (advice_settings.MASKED, advice_settings.TEXTS, advice_settings.NUMBERS):
+        if task.name not in advice_settings.TEMPERATURES:
+            raise UserError(f"`task`={task.name}: there is no advice on this task yet")
+    rows, classes = config.rows, 0
+    if task.kind and any(getattr(config, name) for name in DATA_WITH_LABELS):
+        task, data = open_task(config)
+        rows, classes = rows or len(data.splits.get("train", ())), len(task.labels_names)
+    first = advice_models.recommended(task.name)["teachers"][0]["name"]
+    name = config.teacher.split(",")[0].strip() or first
+    encoder, values = _teacher(name)
+    wanted = HEADS.get(task.kind, "ForMaskedLM")
+    tuned = any(each.endswith(wanted) for each in values.get("architectures") or ())
+    if tuned and task.kind == "text":
+        classes = classes or len(values.get("id2label") or ())
+    if config.length > encoder.max_length:
+        raise UserError(
+            f"`length`={config.length} is over the teacher's {encoder.max_length} "
+            "positions: use a smaller one"
+        )
+    return Facts(task, name, encoder, tuned, rows, classes)
+
+
+def _teacher(name):
+    """(`EncoderConfig`, content of config.json) of a folder or of a known name."""
+    file = Path(name) / CONFIG
+    if file.is_file():
+        values = read_json(file)
+        return config_of(values, file), values
+    config = advice_models.config_of_known(name)
+    if config is None:
+        known = [each for each in advice_models.KNOWN if advice_models.config_of_known(each)]
+        raise UserError(
+            f"`teacher`={name} is no folder with a {CONFIG}, and no model whose shape is known "
+            f"here: name a folder, or one of {', '.join(known)}"
+        )
+    return config, {}
+
+
+def _head(task):
+    if not task.kind:
+        return advice_shapes.VOCABULARY
+    return advice_shapes.POOLER if task.kind == "text" else ""
+
+
+def _timed(found, facts, config, console):
+    """The candidates that fit `budget_mb`, with the times of files of random weights."""
+    from tfdistill.deployment.latency import measure_latency
+    from tfdistill.run.benchmarked_files import shape_files
+
+    fitting = [
+        each for each in found if not config.budget_mb or each.bytes <= 1e6 * config.budget_mb
+    ]
+    shapes = {each.size.name: _config_of(each.size, facts.config) for each in fitting}
+    times = measure_latency(shape_files(shapes, facts.task, config, console), runs=ROUNDS)
+    return [dataclasses.replace(each, milliseconds=times.get(each.size.name)) for each in found]
+
+
+def _config_of(size, teacher):
+    return dataclasses.replace(
+        teacher,
+        num_hidden_layers=size.layers,
+        hidden_size=size.width,
+        num_attention_heads=size.heads,
+        intermediate_size=size.inner,
+    )
+
+
+def _student_choices(chosen, teacher, facts, lengths):
+    size = chosen.size
+    times = teacher.parameters / size.parameters
+    facts_of = [
+        f"{chosen.origin}: {size.parameters / 1e6:.1f} million parameters without a head, "
+        f"{times:.1f} times fewer than the teacher (the guide has 2 to 4 times)",
+        f"int8 file of {chosen.bytes / 1e6:.1f} MB",
+    ]
+    if chosen.milliseconds is not None:
+        facts_of.append(f"{chosen.milliseconds:.2f} ms for {lengths[-1]} tokens here")
+    found = [Choice("student_config", size.name, ", ".join(facts_of))]
+    if size.width < teacher.width:
+        reason = "a narrower student starts from the principal components of the teacher's states"
+        found.append(Choice("student_init", "spaced:pca", reason))
+    else:
+        reason = "it starts from the teacher's layers, which matters most (docs/RESULTS.md)"
+        found.append(Choice("student_init", "every_other", reason))
+    if facts.config.model_type != "bert":
+        reason = "only a student of the teacher's type starts from its layers"
+        found.insert(0, Choice("student_type", facts.config.model_type, reason))
+    smaller = chosen.bytes / teacher.int8_bytes(lengths, _head(facts.task))
+    faster = teacher.multiply_adds(lengths[-1]) / size.multiply_adds(lengths[-1])
+    reason = (
+        f"the verdict of the run wants {QUALITY:.0%} of the teacher's quality, {SPEED} times its "
+        f"speed (the layers have {faster:.1f} times fewer multiply-adds) and at most {SIZE:.0%} of "
+        f"its int8 file (here {smaller:.0%})"
+    )
+    if smaller > SIZE:
+        share = size.vocabulary * size.width / size.parameters
+        reason += f": word embeddings are {share:.0%} of the student; a narrower one is smaller"
+    return [*found, Choice("", None, reason)]
+
+
+def _training_choices(size, teacher, facts, given):
+    name = facts.task.name
+    found = advice_settings.recipe_choices(name, facts.rows, size, teacher)
+    recipe = given.get("recipe", found[0].value)
+    if recipe != found[0].value:
+        found = [Choice("recipe", recipe, "given")]
+    found.append(advice_settings.temperature_choice(name, recipe, facts.classes))
+    if facts.task.kind and size.layers < teacher.layers:
+        found.append(advice_settings.layers_remark(name, size, teacher))
+    if facts.task.kind:
+        why = "the task's rate at BERT-base's width, times 768 / width, at most 3e-4"
+        rate = _rounded(fine_tuning_rate(facts.task, size.width, STUDENT))
+        found.append(Choice("learning_rate", rate, f"twice {why}"))
+        if not facts.tuned:
+            rate = _rounded(fine_tuning_rate(facts.task, teacher.width))
+            found.append(Choice("teacher_learning_rate", rate, why))
+    found += advice_settings.length_choices(name, facts.rows, facts.tuned)
+    reason = "the same start without a teacher, without which the verdict shows nothing"
+    return [*found, Choice("baseline", "start", reason)]
+
+
+def _rounded(number):
+    return float(f"{number:.4g}")
+
+
+def _flags(choices, facts, given, config):
+    """The lines of the flagfile: settings that are given replace those that are chosen."""
+    values = {"task": facts.task.name, "teacher": facts.name, "length": config.length}
+    values |= {choice.setting: choice.value for choice in choices if choice.setting}
+    values |= {"output_dir": f"runs/{facts.task.name}"} | given
+    lines = [f"--{name}={as_text(value)}" for name, value in values.items()]
+    if facts.task.kind and not any(getattr(config, name) for name in DATA_WITH_LABELS):
+        lines.insert(1, "# Name the examples here or on the command line, by train_data.")
+    return lines
+
+
+def _lines(found):
+    """The advice as lines of text."""
+    rows = f", {found['rows']:,} examples" if found["rows"] else ""
+    lines = [f"task: {found['task']}{rows}"]
+    kinds = {"teachers": "", "students": ", instead of a shape: `student`=NAME with `recipe`=kd"}
+    for key, use in kinds.items():
+        lines.append(f"recommended {key}{use}:")
+        for each in found[key]:
+            note = f" ({each['note']})" if each["note"] else ""
+            lines.append(f"  {each['role']}: {each['name']}{note}")
+    teacher = found["teacher"]
+    lines.append(
+        f"teacher: {teacher['name']}, {teacher['parameters'] / 1e6:.1f} million parameters"
+    )
+    lines.append("shapes of students, int8 file" + _time_header(found["shapes"]))
+    for each in found["shapes"]:
+        ms = each["milliseconds"]
+        time = "" if ms is None else f", {ms:.2f} ms"
+        lines.append(
+            f"  {each['shape']:<22}{each['int8_bytes'] / 1e6:6.1f} MB{time}  {each['origin']}"
+        )
+    lines.append("")
+    for choice in found["choices"]:
+        begin = f"`{choice['setting']}`={as_text(choice['value'])}: " if choice["setting"] else ""
+        lines.append(f"{begin}{choice['reason']}.")
+    return lines
+
+
+def _time_header(shapes):
+    return ", time" * any(each["milliseconds"] is not None for each in shapes)
