@@ -10,9 +10,11 @@ from tfdistill import recipes, tasks
 from tfdistill.command_line.run_config import RunConfig
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.distillation.phases import Phase
+from tfdistill.models.configs.config_files import named_config
 from tfdistill.run import plan, sources
 from tfdistill.run.checks import check_masking, require_even_batches, split_steps
 from tfdistill.run.early_plan import check_settings, deciding_settings
+from tfdistill.run.planned_shapes import plan_shapes
 from tfdistill.system.errors import UserError
 
 
@@ -65,6 +67,38 @@ def test_a_student_of_the_other_type(make, teacher):
     student = make(teacher, teacher="somewhere", student_type="distilbert").student_config
     assert student.model_type == "distilbert" and student.type_vocab_size == 0
     assert (student.num_hidden_layers, student.hidden_size) == (2, 12)
+
+
+@pytest.mark.parametrize(
+    ("teacher_type", "student_type", "positions"),
+    [
+        ("bert", "mobilebert", 40),
+        ("roberta", "roberta", 40),
+        ("roberta", "bert", 512),
+        ("bert", "roberta", 514),
+        ("bert", "electra", 512),
+        ("deberta-v2", "deberta-v2", 40),
+    ],
+)
+def test_positions_of_a_named_student(tokenizer, teacher_type, student_type, positions):
+    """They are its teacher's, unless the two types count them in other ways."""
+    shape = named_config("L-2_H-12_A-2", teacher_type, tokenizer.vocab_size)
+    if teacher_type == "deberta-v2":
+        shape = dataclasses.replace(shape, position_buckets=8)
+    shape = dataclasses.replace(shape, max_position_embeddings=40)
+    mobile = student_type == "mobilebert"
+    config = RunConfig(
+        task="text_classification",
+        length=16,
+        teacher="somewhere",
+        student_type=student_type,
+        student_config="L-1_H-8_B-12_A-2_F-2_OPT" if mobile else "L-1_H-12_A-2",
+        student_init="random",
+    )
+    both = sources.Tokenizers(tokenizer, tokenizer)
+    student = plan_shapes(config, True, shape, both).student
+    assert student.model_type == student_type
+    assert student.max_position_embeddings == positions
 
 
 def test_a_named_student_has_the_dropout_of_the_flag(make, teacher, tokenizer):

@@ -154,12 +154,7 @@ def _plan_student(config, teacher_config, tokenizers):
     if config.student_config:
         shape = read_shape("student", config)
         if teacher_config and not config_file(config.student_config):
-            # A name does not define these.
-            fields = list(get_model_type(shape.model_type).starts.inherited)
-            if shape.model_type == teacher_config.model_type:
-                fields.append("layer_norm_eps")
-            inherited = {field: getattr(teacher_config, field) for field in fields}
-            shape = dataclasses.replace(shape, **inherited)
+            shape = _inherited(shape, teacher_config)
         same = teacher_config and tokenizer is tokenizers.teacher
         rows = teacher_config.vocab_size if same else tokenizer.vocab_size
         return _complete("student", shape, config, tokenizer, rows)
@@ -175,6 +170,17 @@ def _plan_student(config, teacher_config, tokenizers):
     return dataclasses.replace(
         teacher_config.as_type(config.student_type), num_hidden_layers=layers
     )
+
+
+def _inherited(shape, teacher):
+    """A shape that a name defines, with what it takes from the teacher."""
+    kinds = [get_model_type(each.model_type) for each in (shape, teacher)]
+    if kinds[0].family != kinds[1].family and not all(kind.learns_text for kind in kinds):
+        return shape  # their positions are counted in other ways
+    fields = list(kinds[0].starts.inherited)
+    if shape.model_type == teacher.model_type:
+        fields.append("layer_norm_eps")
+    return dataclasses.replace(shape, **{field: getattr(teacher, field) for field in fields})
 
 
 def _complete(model, shape, config, tokenizer, rows):
