@@ -2,6 +2,7 @@
 
     python -m tfdistill.fill_mask --model=runs/mini/student "The whale [MASK] the ship."
 
+A RoBERTa or XLM-R has its own token in the text, <mask>.
 The tokenizer is the model's own unless --tokenizer is given; for a TFLite file it is searched in
 the file's folder and in ../student. With --json: {"text", "predictions": one list of
 [token, probability] for each [MASK]}.

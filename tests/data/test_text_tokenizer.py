@@ -15,7 +15,7 @@ from tfdistill.data.labelled.encoding import (
     encode_words,
 )
 from tfdistill.data.text_tokenizer import load_text_tokenizer
-from tfdistill.data.tokenizer import load_tokenizer
+from tfdistill.data.tokenizer import load_mask_tokenizer, load_tokenizer
 from tfdistill.system.errors import UserError
 
 TEXT = [
@@ -197,6 +197,21 @@ def test_tokens_of_a_frame_are_words_in_a_text(folder):
     found = encode_texts(ours, [f"a {' '.join(frame)} b {ours.roles.mask}"], [None], 64).ids
     special = {ours._tokenizer.token_to_id(token) for token in (*frame, ours.roles.mask)}
     assert not special & {*found.tolist()[1:-1]} and {*found[[0, -1]].tolist()} <= special
+
+
+def test_texts_with_masks_are_read_as_transformers_does(folder):
+    transformers = pytest.importorskip("transformers")
+    theirs = transformers.AutoTokenizer.from_pretrained(folder)
+    if theirs.mask_token is None:
+        with pytest.raises(UserError, match="no file names its mask_token"):
+            load_mask_tokenizer(str(folder))
+        return
+    ours = load_mask_tokenizer(str(folder))
+    text = f"The white {theirs.mask_token} rose beside the {theirs.mask_token}."
+    ids, mask = ours.encode(text, 64)
+    assert ids[: mask.sum()].tolist() == theirs(text)["input_ids"]
+    assert (ids == ours.mask_id).sum() == 2
+    assert ours.word(ids[2]) == theirs.decode(ids[2])
 
 
 def test_masked_lm_needs_berts_own(folder):

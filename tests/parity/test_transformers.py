@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tfdistill import fill_masks
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.models.configs.deberta import DebertaConfig
 from tfdistill.models.deberta import rows_of_distances
@@ -185,6 +186,28 @@ def test_random_encoders_agree(torch, transformers, tmp_path, kind, values):
         for a, b in zip(ours["attention_probs"], expected.attentions, strict=True):
             a, b = (np.moveaxis(np.asarray(each), 1, 2)[real] for each in (a, b))
             np.testing.assert_allclose(a, b, rtol=0, atol=TOLERANCE)
+
+
+def test_a_roberta_fills_masks(torch, transformers, tmp_path):
+    """With its own tokenizer of bytes, as transformers' pipeline does."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    trainer = trainers.BpeTrainer(vocab_size=300, special_tokens=special, show_progress=False)
+    made.train_from_iterator(TEXTS, trainer)
+    values = {**BERT_SHAPES[0], "vocab_size": made.get_vocab_size(), "type_vocab_size": 1}
+    theirs = transformers.RobertaForMaskedLM(transformers.RobertaConfig(**values))
+    theirs.save_pretrained(tmp_path)
+    made.save(str(tmp_path / "tokenizer.json"))
+    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "RobertaTokenizer"}')
+    text = "The <mask> swam past the<mask>."
+    expected = transformers.pipeline("fill-mask", model=str(tmp_path), top_k=4)(text)
+    for ours, each in zip(fill_masks(tmp_path, text, top_k=4), expected, strict=True):
+        assert [word for word, _ in ours] == [found["token_str"] for found in each]
+        probabilities = [found["score"] for found in each]
+        np.testing.assert_allclose([p for _, p in ours], probabilities, atol=1e-6)
 
 
 @pytest.mark.parametrize(("buckets", "longest"), [(256, 512), (16, 40), (8, 512), (32, 64)])

@@ -13,7 +13,9 @@ import tokenizers
 
 from tfdistill.data.text_tokenizer import TextTokenizer, find_folder
 from tfdistill.data.tokenizer_reading import read_folder
+from tfdistill.data.tokenizer_roles import BERT
 from tfdistill.data.wordpiece import fast_wordpiece
+from tfdistill.system.errors import UserError
 
 # Bytes of text from which the fast tokenizer pays: it takes two seconds to start, even if
 # TensorFlow is imported already.
@@ -43,7 +45,9 @@ class TokenIds:
 
 
 class Tokenizer(TextTokenizer):
-    """A Hugging Face tokenizer with BERT's five special tokens; `load_tokenizer` makes one.
+    """A Hugging Face tokenizer with five special tokens, those of BERT; `load_tokenizer` makes one.
+
+    One of `load_mask_tokenizer` may have other names of them, and lack that of unknown words.
 
     Args:
         backend, settings, notes, roles: as for `TextTokenizer`.
@@ -61,7 +65,7 @@ class Tokenizer(TextTokenizer):
         ]
         self._added = backend.get_added_tokens_decoder()
         added = [i for i, token in self._added.items() if token.special]
-        self.special_ids = tuple(sorted({*ids, *added}))
+        self.special_ids = tuple(sorted({*ids, *added} - {None}))
         self._text_tokenizer = tokenizers.Tokenizer.from_str(json.dumps(self.text_state))
         self.hash = hashlib.sha256(self._text_tokenizer.to_str().encode()).hexdigest()
 
@@ -126,6 +130,10 @@ class Tokenizer(TextTokenizer):
         """Returns the text of ids, special tokens included."""
         return self._tokenizer.decode([int(i) for i in ids], skip_special_tokens=False)
 
+    def word(self, i):
+        """The text of one id: a piece of BERT's as it is (##ing), any other with its blank."""
+        return self.id_to_token(i) if self.roles == BERT else self.decode([i])
+
     @functools.cached_property
     def known(self):
         """Which ids have a token: bool (vocab,)."""
@@ -168,6 +176,28 @@ def load_tokenizer(source=""):
         tokenizer.decode(ids[: mask.sum()])
     """
     return Tokenizer(*read_folder(*find_folder(source)))
+
+
+def load_mask_tokenizer(source):
+    """Loads a tokenizer of any vocabulary, to fill masks.
+
+    Args:
+        source: as for `load_tokenizer`.
+
+    Returns:
+        A `Tokenizer`; its special tokens may have any name.
+
+    Raises:
+        UserError: as `load_text_tokenizer`, or no token hides words.
+    """
+    directory, name = find_folder(source)
+    found = read_folder(directory, name, by_role=True)
+    tokenizer = Tokenizer(*found)
+    if tokenizer.mask_id is None:
+        raise UserError(
+            f"tokenizer {name}: no file names its mask_token: write it into tokenizer_config.json"
+        )
+    return tokenizer
 
 
 def _encode_by_both(fast, slow, lines):

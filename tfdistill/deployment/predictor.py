@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfdistill.data.tokenizer import load_tokenizer
+from tfdistill.data.tokenizer import load_mask_tokenizer, load_tokenizer
 from tfdistill.deployment import weight_cache
 from tfdistill.deployment.lite_model import LiteModel
 from tfdistill.system.errors import UserError
@@ -70,13 +70,16 @@ class Predictor:
 
     @classmethod
     def _open_keras(cls, name, task, tokenizer):
+        from tfdistill.models.configs.model_types import get_model_type
         from tfdistill.models.hugging_face.checkpoint import resolve_directory
 
         directory = resolve_directory(name)
         model = task.load(directory)
         if model.head is None:
             raise UserError(f"`model`={name} has no head for the task {task.name}: use another")
-        return cls.of_model(model, load_tokenizer(tokenizer or str(directory)), task)
+        reads_text = get_model_type(model.config.model_type).learns_text
+        load = load_tokenizer if reads_text else load_mask_tokenizer
+        return cls.of_model(model, load(tokenizer or str(directory)), task)
 
     @classmethod
     def of_model(cls, model, tokenizer, task):

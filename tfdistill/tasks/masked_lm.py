@@ -144,11 +144,11 @@ class MaskedLM(Task):
         return part_from(inputs, start, tokens) | {"masked_positions": moved}
 
     def predict(self, predictor, text, top_k=5):
-        """Predicts the words behind the [MASK] tokens of a text, each with the others unseen.
+        """Predicts the words behind the masks of a text, each with the others unseen.
 
         Args:
             predictor: a `Predictor`.
-            text: str with one or more [MASK].
+            text: str with one or more [MASK], or the tokenizer's own token, such as <mask>.
             top_k: words to return for each.
 
         Returns:
@@ -161,7 +161,8 @@ class MaskedLM(Task):
         inputs, ids = predictor.encode(text)
         positions = np.flatnonzero(ids == predictor.tokenizer.mask_id)
         if not len(positions):
-            raise UserError("the text has no [MASK]: write [MASK] for the word to predict")
+            mask = predictor.tokenizer.roles.mask
+            raise UserError(f"the text has no {mask}: write {mask} for the word to predict")
         logits = predictor.logits_at(inputs, "masked_positions", positions)  # (masked, vocab)
         return [_likeliest(row, predictor.tokenizer, top_k) for row in softmax(logits)]
 
@@ -185,4 +186,4 @@ def _likeliest(probabilities, tokenizer, top_k):
     known = tokenizer.known
     order = np.argsort(-probabilities[: len(known)], kind="stable")
     order = order[known[order]][:top_k]
-    return [(tokenizer.id_to_token(i), float(probabilities[i])) for i in order]
+    return [(tokenizer.word(i), float(probabilities[i])) for i in order]
