@@ -19,7 +19,8 @@ from tfdistill.models.hugging_face.checkpoint import describe_model, save_model
 from tfdistill.models.model import MaskedLanguageModel, Model
 from tfdistill.system.errors import UserError
 
-TYPES = ("roberta", "xlm-roberta", "electra", "deberta-v2")
+SLOW = pytest.mark.slow
+TYPES = ("roberta", pytest.param("xlm-roberta", marks=SLOW), "electra", "deberta-v2")
 LABELS = ("bad", "good", "odd")
 DEBERTA_V3 = {
     "model_type": "deberta-v2",
@@ -121,7 +122,9 @@ def test_masked_lm_of_a_roberta_survives(tiny_config, tokens, tmp_path):
     np.testing.assert_array_equal(again(tokens)["logits"], model(tokens)["logits"])
 
 
-@pytest.mark.parametrize("model_type", TYPES)
+@pytest.mark.parametrize(
+    "model_type", [pytest.param("roberta", marks=SLOW), "electra", "deberta-v2"]
+)
 def test_students_take_layers_of_a_teacher_of_their_type(model_type, tiny_config, tokens):
     config = tiny_config(model_type)
     teacher = Model(Encoder(config), ClassificationHead(config, LABELS), seed=1)
