@@ -34,7 +34,8 @@ def terms_of(recipe):
 
 def test_names():
     expected = "distilbert hybrid kd minilm minilm_v1 mlm "
-    expected += "mobilebert_akt mobilebert_jkt mobilebert_pkt pkd textbrewer tinybert tinybert_task"
+    expected += "mobilebert_akt mobilebert_jkt mobilebert_pkt pkd sentence "
+    expected += "textbrewer tinybert tinybert_task"
     assert recipes.names() == tuple(expected.split())
 
 

@@ -77,8 +77,24 @@ def test_cosines_of_zeros_are_zero():
     assert cosines(np.zeros((1, 3), np.float32), np.ones((1, 3), np.float32)).tolist() == [0]
 
 
-def test_training_is_refused(train, tmp_path):
-    flags = ["--task=sentence_embedding", "--task_data=glue/stsb", f"--output_dir={tmp_path}/run"]
-    with pytest.raises(UserError, match="task=sentence_embedding cannot be trained yet"):
-        train(flags)
-    assert not (tmp_path / "run").exists()
+def test_a_teacher_labels_pairs_without_scores(task):
+    from tfdistill import load_tokenizer
+
+    pairs = [TextExample(f"text {number}", "other text") for number in range(4)]
+    unlabelled = task.encode(pairs, load_tokenizer(), 24)
+    assert task.lacks_labels(unlabelled)
+    assert not task.lacks_labels(task.encode(EXAMPLES, load_tokenizer(), 24))
+    answers = np.random.default_rng(0).normal(size=(8, 3)).astype(np.float32)
+    labelled = task.labelled_by(unlabelled, answers)
+    assert not task.lacks_labels(labelled)
+    batches = task.evaluation_batches(labelled)
+    found = task.evaluate(
+        lambda batch: {"vectors": vectors_of(batch), "labels": batch["labels"]}, batches, labelled
+    )
+    alike = cosines(answers[::2], answers[1::2])
+    expected = spearmanr(found.predictions, alike).statistic
+    assert found.metrics["spearman"] == pytest.approx(expected)
+    assert task.agreement(found.predictions, alike) == pytest.approx(expected)
+    shown = task.disagreements(found.predictions, alike, labelled)
+    worst = int(np.argmax(np.abs(found.predictions - alike)))
+    assert shown[0]["text"] == f"text {worst} — other text"

@@ -76,7 +76,7 @@ def _this_run(config):
     config = dataclasses.replace(config, teacher_weights="")
     names, task, data = sources.teacher_names(config)[:1], tasks.get(config.task), None
     if task.kind:
-        task, data = early_plan.open_task(config)
+        task, data = early_plan.open_task(config, training=True)
     recipe = early_plan.check_settings(config)
     teachers = [task.describe(name) for name in names]
     tokenizers = sources.load_tokenizers(config, task, names)
@@ -88,7 +88,7 @@ def _this_run(config):
     run = workloads.of_run(config, made, task if task.kind else None)
     if not task.kind:
         return run, workloads.batches(run, tokenizers.student)
-    return run, workloads.labelled_batches(config, task, data, tokenizers.student, recipe)
+    return run, workloads.labelled_batches(config, task, data, tokenizers.student, made)
 
 
 def _too_slow(choice, usual, other):

@@ -235,7 +235,7 @@ class FineTunePipeline:
 
 def _check_task(name):
     every = map(tasks.get, tasks.names())
-    known = [task.name for task in every if task.kind and task.is_trained]
+    known = [task.name for task in every if task.kind and task.learns_labels]
     if name in _LATER:
         raise UserError(f"task_type={name} is not supported yet: give one of {', '.join(known)}")
     if name not in known:

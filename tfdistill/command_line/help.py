@@ -86,6 +86,8 @@ def _flag(name, option, own_help):
     facts = [option.unit, f"default {as_text(default)}" if default != "" else ""]
     if option.fine_tuning is not None:
         facts[1] += f" for masked_lm, else {as_text(option.fine_tuning)}"
+    for task, own in option.of_task:
+        facts[1] += f", {as_text(own)} for {task}"
     facts += [f"one of {', '.join(filter(None, option.choices))}" if option.choices else ""]
     facts += [bounds_of(option)]
     facts += [f"also --{option.alias}" if option.alias else ""]

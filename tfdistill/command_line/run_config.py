@@ -59,7 +59,8 @@ class RunConfig(
     recipe: Annotated[str, _RECIPE] = Distillation.recipe
 
     def __init__(self, **settings):
-        defaults = defaults_of(RunConfig, settings.get("task", RunConfig.task) != RunConfig.task)
+        task = settings.get("task", RunConfig.task)
+        defaults = defaults_of(RunConfig, task != RunConfig.task, task)
         if unknown := settings.keys() - defaults.keys():
             raise TypeError(f"RunConfig has no setting {', '.join(sorted(unknown))}")
         for name, value in (defaults | settings).items():

@@ -8,10 +8,11 @@ import tensorflow as tf
 
 from tfdistill import recipes
 from tfdistill.data.cached_batches import ANSWERED, PREFIX
-from tfdistill.diagnosis.train_steps import LENGTH, ROWS, tiny_shape, tiny_step
+from tfdistill.diagnosis.train_steps import LENGTH, OF_VECTORS, ROWS, tiny_shape, tiny_step
 from tfdistill.distillation.distiller import Distiller, StepOptions
 from tfdistill.models.encoder import Encoder
 from tfdistill.models.heads.classification import ClassificationHead
+from tfdistill.models.heads.embedding import EmbeddingHead
 from tfdistill.models.heads.spans import SpanHead
 from tfdistill.models.heads.tokens import TokenHead
 from tfdistill.models.model import Model
@@ -31,6 +32,7 @@ class Kind:
         labels, weights, logits: shapes of the labels, of their weights and of the logits.
         losses: names of its losses: on the labels, and of `kd_loss` kl and mse.
         dtype: type of the labels.
+        recipe: that of its steps.
     """
 
     head: Callable
@@ -39,6 +41,7 @@ class Kind:
     logits: tuple
     losses: tuple
     dtype: tf.DType = tf.int32
+    recipe: str = "kd"
 
 
 _CHOICE = ("cross_entropy", "logits_kl", "logits_mse")
@@ -74,6 +77,15 @@ KINDS["spans"] = Kind(
     logits=(*TOKENS, 2),
     losses=("span_cross_entropy", "span_kl", "span_mse"),
 )
+KINDS["vectors"] = Kind(
+    EmbeddingHead,
+    labels=ROW,
+    weights=ROW,
+    logits=(*ROW, tiny_shape("bert", "gelu").hidden_size),
+    losses=_CHOICE,
+    dtype=tf.float32,
+    recipe=OF_VECTORS,
+)
 LIVE, CACHED = "", "cached"
 FORMS = (LIVE, "mse", CACHED, "cached, mse", "bfloat16", "float16")
 # Model types with graphs of their own, which learn tasks with labels alone.
@@ -106,7 +118,8 @@ def graph(name):
     name, _, form = name.removeprefix("labels/").partition(", ")
     kind = KINDS[name]
     losses = dict(zip(("labels", "kl", "mse"), kind.losses, strict=True))
-    recipe = recipes.get("kd", kd_loss="mse" if "mse" in form else "kl", task_losses=losses)
+    options = {"kd_loss": "mse" if "mse" in form else "kl", "alpha_vectors_mse": "mse" in form}
+    recipe = recipes.get(kind.recipe, task_losses=losses, **options)
     last = form.rpartition(", ")[2]
     precision = last if last.endswith("16") else "float32"
     choice = devices.Choice("gpu", precision, False, True, 1, "an audit")

@@ -26,6 +26,7 @@ DEPTH = 2
 # Recipes with a MobileBERT without norms as student, and an inverted-bottleneck teacher.
 MOBILEBERT = ("mobilebert_akt", "mobilebert_jkt", "mobilebert_pkt")
 PRE_TRAINING = "pre-training with LayerDrop"
+OF_VECTORS = "sentence"  # a recipe of models without logits of tokens: see `label_steps`
 OF_MOBILEBERT = (f"{PRE_TRAINING}/ib_bert", "mobilebert_akt/distil/mobilebert_with_norms")
 SHAPES = {
     "mobilebert": "H-8_B-16_A-2_F-2_I-20_E-8_OPT",
@@ -73,7 +74,7 @@ def names():
         list of str.
     """
     found, known = [PRE_TRAINING], []
-    for recipe in recipes.names():
+    for recipe in (name for name in recipes.names() if name != OF_VECTORS):
         for variant, options in VARIANTS.get(recipe, {"": {}}).items():
             kinds = ("mobilebert",) if recipe in MOBILEBERT else KINDS
             for phase in _phases(recipe, options):

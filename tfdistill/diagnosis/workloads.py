@@ -132,7 +132,7 @@ def batches(workload, tokenizer):
     return TrainingBatches(rows, workload.rows, 0, training_masking(rows))
 
 
-def labelled_batches(config, task, data, tokenizer, recipe):
+def labelled_batches(config, task, data, tokenizer, plan):
     """Batches of a run's first training examples, in rows of one length.
 
     Args:
@@ -140,7 +140,8 @@ def labelled_batches(config, task, data, tokenizer, recipe):
         task: its `Task`, bound to the classes of the data.
         data: its `LabelledData`.
         tokenizer: the student's.
-        recipe: its `Recipe`. If answers of the teacher suffice for it, random ones stand for them.
+        plan: its `Plan`. If answers of the teacher suffice for the recipe, random ones stand for
+            them.
 
     Returns:
         `LabelledBatches`.
@@ -148,9 +149,11 @@ def labelled_batches(config, task, data, tokenizer, recipe):
     few = dataclasses.replace(data, splits={"train": data.splits["train"][:LINES]})
     source = task.prepare(few, tokenizer, config).sources["train"]
     source = source.with_lengths((source.length,))
-    if answers_suffice(*recipe.phases):
+    if answers_suffice(*plan.recipe.phases):
         rows = len(source) if task.kind == TEXT else len(source.texts.ids)
         outputs = 2 if task.kind == SPANS else max(1, len(task.labels_names))
+        if not task.learns_labels:  # vectors
+            outputs = plan.teacher_config.hidden_size
         logits = np.random.default_rng(0).normal(size=(rows, outputs)).astype(np.float32)
         source = with_answers(source, source, logits)
     return task.training_batches(source, "student", 0, config)

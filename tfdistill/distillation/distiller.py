@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfdistill.distillation.bound_terms import bind_terms
+from tfdistill.distillation.orthogonal_maps import fit_orthogonal_maps
 from tfdistill.distillation.phases import trained_by
 from tfdistill.distillation.projections import fit_projections
 from tfdistill.distillation.row_gradients import dense_gradient
@@ -14,6 +15,8 @@ from tfdistill.distillation.signals import compute_signals
 from tfdistill.distillation.teachers import Teachers, has_cached_signals
 from tfdistill.models.dropout import DropoutKey
 from tfdistill.models.layerdrop import draw_layers
+
+FITTED_ON_TOKENS, FITTED_ON_TEXTS = 4, 64  # batches, for a start of projections
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,12 +118,19 @@ class Distiller(keras.Model):
         ]
         self.built = True
 
+    @property
+    def batches_to_fit(self):
+        """Batches on which `fit_projections` fits well: of texts, and of tokens."""
+        of_texts = any(term.projections.orthogonal for term in self._terms)
+        return FITTED_ON_TEXTS if of_texts else FITTED_ON_TOKENS
+
     def fit_projections(self, batches, rows_at_once=8):
         """Sets the projections to the least-squares fit of the student's to the teacher's states.
 
         Random projections would spoil a student that starts from its teacher. For the losses
         `hidden` and `embedding` this start is the best there is; for `cos` and `patient`, which
-        compare directions, it is close. `StageTrainer` calls this before the first step of a phase;
+        compare directions, it is close. Orthogonal projections are fitted to the vectors of whole
+        texts (see `orthogonal_maps`). `StageTrainer` calls this before the first step of a phase;
         with Keras's `fit` it is optional.
 
         Args:
@@ -129,6 +139,12 @@ class Distiller(keras.Model):
                 micro-batches or over devices may not fit in memory as a whole.
         """
         fit_projections(self._terms, self.student, self.teachers.first, batches, rows_at_once)
+        fit_orthogonal_maps(
+            self._terms,
+            self.student,
+            lambda batch: self._teacher_signals(batch).signals[0],
+            batches,
+        )
 
     def normalizers(self, batch):
         """Counts the valid elements of each term.

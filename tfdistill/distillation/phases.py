@@ -8,7 +8,9 @@ from types import MappingProxyType
 from tfdistill.distillation.schedules import Schedule
 from tfdistill.system.errors import UserError
 
-NONE, SHARED, PER_LAYER, FIXED = PROJECTIONS = ("none", "shared", "per_layer", "fixed")
+NONE, SHARED, PER_LAYER, FIXED = ("none", "shared", "per_layer", "fixed")
+ORTHOGONAL = "orthogonal"
+PROJECTIONS = NONE, SHARED, PER_LAYER, FIXED, ORTHOGONAL
 # As `relation_heads` of the loss "relations": the models' own attention heads, not split again.
 ATTENTION_HEADS = "attention"
 
@@ -27,7 +29,8 @@ class Term:
         over_layers: "sum", or "mean" to divide the loss by the number of pairs.
         projection: the learned map from the student's width to the teacher's, for losses of hidden
             states: "none", "shared" by the layers of this term, "per_layer", or "fixed": shared,
-            and not trained after its least-squares start.
+            and not trained after its least-squares start; or "orthogonal": fixed, with orthonormal
+            rows or columns, and none for equal widths (of vectors of whole texts).
         name: name of the term in metrics, unique in its phase; "": the loss's name.
     """
 

@@ -5,7 +5,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfdistill.distillation.least_squares import Regression
-from tfdistill.distillation.phases import FIXED, NONE, PER_LAYER
+from tfdistill.distillation.orthogonal_maps import random_map
+from tfdistill.distillation.phases import FIXED, NONE, ORTHOGONAL, PER_LAYER
 from tfdistill.distillation.signals import compute_signals
 from tfdistill.models.dense import dense
 
@@ -25,11 +26,14 @@ class Projections:
 
     Attributes:
         layers: list of `keras.layers.Dense`; [] if nothing is projected.
+        orthogonal: the one of them that keeps angles; None without.
     """
 
     def __init__(self, kind, pairs, widths, name, seed):
         count = 0 if kind == NONE else pairs if kind == PER_LAYER and pairs else 1
-        self.layers = []
+        if kind == ORTHOGONAL and widths[0] == widths[1]:
+            count = 0
+        self.layers, self.orthogonal = [], None
         for number in range(count):
             layer = dense(
                 widths[1],
@@ -40,8 +44,11 @@ class Projections:
                 dtype="float32",  # whatever precision the models have
             )
             layer.build((None, None, widths[0]))
-            layer.trainable = kind != FIXED
+            layer.trainable = kind not in (FIXED, ORTHOGONAL)
             self.layers.append(layer)
+        if kind == ORTHOGONAL and self.layers:
+            (self.orthogonal,) = self.layers
+            self.orthogonal.kernel.assign(random_map(widths, seed))
 
     def __call__(self, number, hidden):
         """Projects the student's hidden states.
@@ -85,7 +92,7 @@ def fit_projections(terms, student, teacher, batches, rows_at_once):
     fits = {
         term: [Regression() for _ in term.projections.layers]
         for term in terms
-        if term.projections.layers
+        if term.projections.layers and not term.projections.orthogonal
     }
     if not fits:
         return

@@ -13,6 +13,7 @@ from tfdistill.recipes.mobilebert import mobilebert_akt, mobilebert_jkt, mobileb
 from tfdistill.recipes.options import FROM_THE_TASK, collect_options
 from tfdistill.recipes.pkd import pkd
 from tfdistill.recipes.recipe_file import is_recipe_file
+from tfdistill.recipes.sentence import sentence
 from tfdistill.recipes.textbrewer import textbrewer
 from tfdistill.recipes.tinybert import tinybert
 from tfdistill.recipes.tinybert_task import tinybert_task
@@ -33,6 +34,7 @@ _RECIPES = {
         mobilebert_jkt,
         mobilebert_pkt,
         pkd,
+        sentence,
         textbrewer,
         tinybert,
         tinybert_task,
@@ -80,6 +82,11 @@ def get(name, schedules="", then="distilbert", **options):
     if "then" in parameters:
         options["then"] = _following(then, schedules, options)
         schedules = ""
+    if "task_losses" in parameters and not options.get("task_losses", True):
+        raise UserError(
+            f"`recipe`={name} learns from labels, and the task has none: use `recipe`=sentence, or "
+            "another `task`"
+        )
     scheduled = parse_schedules(schedules)
     _require_numbers(name, scheduled, parameters)
     options = {key: value for key, value in options.items() if key in parameters and value != ""}

@@ -37,8 +37,10 @@ def baseline_keys(config, task):
 
     Args:
         config: a `RunConfig`.
-        task: the `Task`.
+        task: the `Task`; one that learns from a teacher alone has none.
     """
+    if not task.learns_labels:
+        return {}
     keys = {RANDOM: "baseline", START: task.same_start_key, TEXT: "baseline_text"}
     return {keys[word]: word for word in baselines_of(config.baseline)}
 

@@ -9,7 +9,7 @@ from tfdistill.deployment.variants import variants_of
 from tfdistill.distillation.phases import rates_of, trained_by
 from tfdistill.distillation.schedules import parse_schedules
 from tfdistill.models.configs.model_types import get_model_type
-from tfdistill.run.baselines import BOTH, baselines_of
+from tfdistill.run.baselines import BOTH, START, baselines_of
 from tfdistill.settings.settings import options_of
 from tfdistill.system.errors import UserError
 from tfdistill.system.options import Option
@@ -152,9 +152,10 @@ def check_task(config):
         UserError: there is no such task, or it cannot use a setting.
     """
     task = tasks.get(config.task)
-    if not task.is_trained:
+    if not task.learns_labels and config.baseline not in ("none", START):
         raise UserError(
-            f"`task`={task.name} cannot be trained yet, only exported and used: train another task"
+            f"`baseline`={config.baseline}: `task`={task.name} learns from a teacher alone, so "
+            "that nothing can be trained without one: leave it out"
         )
     if config.teacher_cache and not task.outputs_are_tokens:
         raise UserError(f"`teacher_cache` stores no signals for `task`={config.task}: leave it out")

@@ -37,6 +37,25 @@ class RunSplits:
     validation_source: Any
     test: EvaluationBatches
 
+    @classmethod
+    def of(cls, task, sources, train_ids=None):
+        """The splits of a task.
+
+        Args:
+            task: the `Task`.
+            sources: dict of "train", "validation" and "test" to sources.
+            train_ids: as above.
+        """
+        validation = task.evaluation_batches(sources["validation"])
+        count = min(len(validation), task.validation_batches or len(validation))
+        return cls(
+            train=sources["train"],
+            train_ids=train_ids,
+            validation=[validation.at(index) for index in range(count)],
+            validation_source=sources["validation"],
+            test=task.evaluation_batches(sources["test"]),
+        )
+
 
 @dataclasses.dataclass
 class RunContext:
@@ -79,7 +98,8 @@ class RunContext:
     @functools.cached_property
     def trainer(self):
         """The `StageTrainer` of the run's students."""
-        return self.trainer_on(self.splits, self.config)
+        # The splits of the moment: a teacher may label them later.
+        return self._trainer(lambda model: self.curve_validator(model, self.splits), self.config)
 
     def trainer_on(self, splits, config):
         """A `StageTrainer` of the run.
@@ -88,11 +108,14 @@ class RunContext:
             splits: the `RunSplits` whose validation split its curves have.
             config: a `RunConfig`.
         """
+        return self._trainer(functools.partial(self.curve_validator, splits=splits), config)
+
+    def _trainer(self, validator, config):
         return StageTrainer(
             config,
             self.directory.path,
             self.console,
-            validator=functools.partial(self.curve_validator, splits=splits),
+            validator=validator,
             machine=self.machine,
             best_by=self.task.primary if self.task.kind else None,
         )

@@ -153,15 +153,16 @@ def begin_plan(config, recipe, directory):
     if names and directory.done("teacher"):  # their origin may no longer exist
         names = [str(folder) for folder in directory.teachers(len(names))]
     tokenizers, shapes = _tokenizers_and_shapes(config, recipe, names)
-    task, data = open_task(config)
+    task, data = open_task(config, training=True)
     return EarlyPlan(recipe, names, task, data, tokenizers, shapes)
 
 
-def open_task(config):
+def open_task(config, training=False):
     """Opens the data of a command.
 
     Args:
         config: a `RunConfig`.
+        training: whether it trains models.
 
     Returns:
         (`Task`, data): the task, bound to the classes of the data; and what `Task.open_data`
@@ -178,7 +179,7 @@ def open_task(config):
             f"`{named[0]}`={getattr(config, named[0])} names examples with labels, and `task`="
             f"{task.name} reads a corpus: set `task`, such as text_classification"
         )
-    data = task.open_data(config)
+    data = task.open_data(config) if training else task.open_held_out(config)
     return task.bound(task.labels_of(data), config.pooling).of_data(data), data
 
 

@@ -84,9 +84,10 @@ class MainJob:
         from tfdistill.run.loaded_models import LoadedModels
 
         config, early = self.config, self._early
-        task = early.task
         require_even_batches(config, choice.replicas)
-        names = early.teacher_names
+        names, task = early.teacher_names, early.task
+        if names:
+            task = task.taught_by(names[0], config.length)
         teachers = [task.describe(name) for name in names]
         tokenizers = early.tokenizers or sources.load_tokenizers(config, task, names)
         if not task.kind or sources.is_cut_from_teacher(config):

@@ -25,6 +25,7 @@ from tfdistill.data.row_store import RowStore
 from tfdistill.distillation.cached_signals import CacheableSignals
 from tfdistill.distillation.signals import TOP_K, RowSizes
 from tfdistill.distillation.teachers import PREFIX
+from tfdistill.models.hugging_face import sentence_encoders
 from tfdistill.models.hugging_face.checkpoint import WEIGHTS
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import locked, write_atomically
@@ -250,12 +251,14 @@ def open_cache(config, batches, teachers, *, student, folders, precision):
 
 
 def digest_of_model(folder):
-    """SHA-256 of a saved model, its config and its weights: a str.
+    """SHA-256 of a saved model, its config, its weights and its pooling: a str.
 
     Args:
         folder: its `Path`.
     """
     digest = hashlib.sha256((folder / "config.json").read_bytes())
+    for name in filter(lambda name: (folder / name).is_file(), sentence_encoders.FILES):
+        digest.update((folder / name).read_bytes())
     with open(folder / WEIGHTS, "rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)

@@ -16,7 +16,6 @@ from tfdistill.training.loss_scale import loss_scale_for
 from tfdistill.training.optimizer import OptimizerSettings, build_optimizer
 from tfdistill.training.step import TrainStep
 
-FITTED_ON = 4  # batches, for a start of projections
 VALIDATIONS = 10  # at least, over a model's training, after the one before its first step
 
 
@@ -94,7 +93,7 @@ class StageTrainer:
             return as_dataset(batches, stage.first_step + first, stage.first_step + end)
 
         if not self.has_checkpoint(stage.name):  # a checkpoint holds the fitted projections
-            distiller.fit_projections(dataset(0, min(FITTED_ON, stage.steps)))
+            distiller.fit_projections(dataset(0, min(distiller.batches_to_fit, stage.steps)))
         optimizer = self._optimizer(distiller, stage)
         writer = self._writer(stage.name, stage.phase)
         state = self._state(stage.name)

@@ -22,6 +22,7 @@ class Distillation(Settings):
             effect=STEP,
             first=True,
             fine_tuning="kd",
+            of_task=(("sentence_embedding", "sentence"),),
         ),
     ] = "distilbert"
     schedules: Annotated[

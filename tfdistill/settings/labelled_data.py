@@ -17,8 +17,9 @@ class LabelledDataSettings(Settings):
         str,
         Option(
             "Examples with labels to train on: a file (CSV, TSV, JSON lines, CoNLL for words with "
-            "tags, SQuAD's JSON for questions) or 'hf:NAME[:CONFIG]', a data set of the hub. "
-            "docs/TASKS.md says how files are read.",
+            "tags, SQuAD's JSON for questions) or 'hf:NAME[:CONFIG]', a data set of the hub; for "
+            "sentence_embedding sentences without labels, one a line or a column. docs/TASKS.md "
+            "says how files are read.",
             path=PATH,
             source=True,
             first=True,

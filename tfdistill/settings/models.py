@@ -168,5 +168,6 @@ class Student(Settings):
             minimum=0.0,
             maximum=0.9,
             effect=STEP,
+            of_task=(("sentence_embedding", 0.0),),
         ),
     ] = 0.1

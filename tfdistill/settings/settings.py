@@ -59,12 +59,13 @@ def options_of(settings):
     return _annotations(settings if isinstance(settings, type) else type(settings))[0]
 
 
-def defaults_of(settings, fine_tuning=False):
+def defaults_of(settings, fine_tuning=False, task=""):
     """Collects the defaults of settings.
 
     Args:
         settings: a `Settings` class.
         fine_tuning: whether the task is another than masked LM.
+        task: its name; "": none that has defaults of its own.
 
     Returns:
         dict of names to values.
@@ -74,6 +75,8 @@ def defaults_of(settings, fine_tuning=False):
         options = options_of(settings).items()
         own = {name: option.fine_tuning for name, option in options}
         found |= {name: value for name, value in own.items() if value is not None}
+        of_task = {name: dict(option.of_task) for name, option in options}
+        found |= {name: values[task] for name, values in of_task.items() if task in values}
     return found
 
 

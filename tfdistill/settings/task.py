@@ -19,8 +19,8 @@ class TaskChoice(Settings):
             "Task of the models. masked_lm: predict hidden tokens of a text. text_classification: "
             "the class of a text or of a pair of texts. regression: a number for a text or a pair. "
             "token_classification: tags of words, such as entities. question_answering: the "
-            "answer's place in a text. sentence_embedding: a vector for a text (to export and "
-            "evaluate, not to train).",
+            "answer's place in a text. sentence_embedding: a vector for a text, "
+            "learned from a teacher.",
             effect=STEP,
         ),
     ] = "masked_lm"

@@ -37,6 +37,7 @@ class Option:
         scheduled: for a number of a recipe, whether it may change during a phase.
         default: for a parameter without a default, the default of the setting that fills it in.
         fine_tuning: default of the setting for tasks other than masked LM; None: the same.
+        of_task: (task, default) for tasks that have one of their own.
         recipes: names of the recipes that take the setting; empty for settings of every run.
     """
 
@@ -54,6 +55,7 @@ class Option:
     scheduled: bool = True
     default: object = None
     fine_tuning: object = None
+    of_task: tuple = ()
     recipes: tuple = ()
 
     @property

@@ -38,9 +38,9 @@ WORDS = Words(
     floor_column="words in common",
     floor_score="the share of common words has a rank correlation of {}",
     metrics="Spearman, Pearson: correlation of the cosines' ranks, and of the cosines, with the "
-    "scores; in standard errors the ranks are those of the whole split. MSE: mean squared "
-    "difference of cosines and scores from 0 to 1. agree: Pearson's correlation with the teacher's "
-    "cosines.",
+    "scores; pairs without scores have the teacher's cosines as such. In standard errors the ranks "
+    "are those of the whole split. MSE: mean squared difference of cosines and scores from 0 to 1. "
+    "agree: Spearman's correlation with the teacher's cosines.",
     agreement="same vector (cosine)",
     chart="Spearman's correlation (%)",
     chart_note="Rank correlation of cosines and scores.",

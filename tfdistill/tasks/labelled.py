@@ -80,7 +80,6 @@ class LabelledTask(TaskWithHead):
     # -- data
 
     def open_data(self, settings):
-        from tfdistill.data.labelled.examples import Reading
         from tfdistill.data.labelled.opening import open_labelled
 
         return open_labelled(
@@ -90,14 +89,21 @@ class LabelledTask(TaskWithHead):
             test_data=settings.test_data,
             task_data=settings.task_data,
             data_dir=settings.data_dir,
-            reading=Reading(
-                settings.text_column,
-                settings.text_pair_column,
-                settings.label_column,
-                settings.tag_column,
-                settings.data_format,
-                settings.skip_bad_rows,
-            ),
+            reading=self.reading(settings),
+        )
+
+    @staticmethod
+    def reading(settings):
+        """The `Reading` of files that settings describe."""
+        from tfdistill.data.labelled.examples import Reading
+
+        return Reading(
+            settings.text_column,
+            settings.text_pair_column,
+            settings.label_column,
+            settings.tag_column,
+            settings.data_format,
+            settings.skip_bad_rows,
         )
 
     def labels_of(self, data):

@@ -121,13 +121,17 @@ class Regression(LabelledTask):
         ]
 
     def disagreements(self, predictions, teacher_predictions, source):
-        rows = np.flatnonzero(source.row_array(self.weights) > 0)  # those that were measured
+        rows = self.measured_examples(source)
         distance = np.abs(predictions - teacher_predictions)
         return [
             self.shown(source.examples[rows[place]])
             | {"student": _text(predictions[place]), "teacher": _text(teacher_predictions[place])}
             for place in np.argsort(-distance, kind="stable")[:EXAMPLES]
         ]
+
+    def measured_examples(self, source):
+        """The examples of a source that are measured: int64."""
+        return np.flatnonzero(source.row_array(self.weights) > 0)
 
     def shown(self, example):
         return {

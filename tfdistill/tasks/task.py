@@ -24,13 +24,13 @@ class Task(TaskData, TaskModels):
         same_start_key: key in metrics.json of the model without a teacher that has the student's
             start.
         words: `Words`.
-        is_trained: whether a run can train models of the task.
+        learns_labels: whether models learn from labels, so that one can do without a teacher.
         takes_pooling: whether the setting `pooling` is for models that are there already, too.
         file_predictions: held-out predictions that say enough about an exported file; with fewer,
             a run tells so.
     """
 
-    name, is_trained, takes_pooling = "", True, False
+    name, learns_labels, takes_pooling = "", True, False
     metrics = compared = ()
     primary = words = None
     file_predictions = 500

@@ -60,6 +60,13 @@ class TaskData:
         """
         return open_text(settings)
 
+    def open_held_out(self, settings):
+        """Opens data for a command that trains nothing; by default the same.
+
+        Args, Returns, Raises: as for `open_data`; the training split may be missing.
+        """
+        return self.open_data(settings)
+
     def labels_of(self, data):
         """The names of the classes in what `open_data` returned: a tuple, () by default."""
         return ()
@@ -198,6 +205,26 @@ class TaskData:
 
         transform = self.transform(source, EVALUATION)
         return EvaluationBatches(source, evaluation_rows(source.length), transform)
+
+    def lacks_labels(self, source):
+        """Whether held-out examples have no labels, so that a teacher must give them.
+
+        Args:
+            source: their source.
+        """
+        return False
+
+    def labelled_by(self, source, answers):
+        """Labels held-out examples by the answers of a teacher.
+
+        Args:
+            source: a source that `lacks_labels`.
+            answers: float32 (rows, outputs), of the teacher.
+
+        Returns:
+            A source.
+        """
+        raise NotImplementedError
 
     def fixed_batches(self, batches, length, limit):
         """Evaluation batches whose rows have one length, for exported files.

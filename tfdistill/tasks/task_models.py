@@ -127,6 +127,15 @@ class TaskModels:
             seed: int.
         """
 
+    def taught_by(self, teacher, length):
+        """The task whose fresh heads fit a teacher's; by default itself.
+
+        Args:
+            teacher: Hugging Face directory or hub name.
+            length: most tokens of a row in training.
+        """
+        return self
+
     def of_model(self, rules):
         """The task as a model does it that is there already; by default itself.
 

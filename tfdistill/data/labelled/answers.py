@@ -64,7 +64,9 @@ def kept_answers(folder, identity, compute, waiting=None):
             raise UserError("`teacher`: its logits are NaN or infinite: use another")
         np.save(aside / ARRAY, logits, allow_pickle=False)
 
-    return np.load(kept_folder(folder, identity, make, waiting) / ARRAY, allow_pickle=False)
+    file = kept_folder(folder, identity, make, waiting) / ARRAY
+    # Vectors of many texts are large: what no batch reads stays on disk.
+    return np.load(file, mmap_mode="r", allow_pickle=False)
 
 
 def with_answers(source, teacher_source, *answers):

@@ -121,14 +121,32 @@ def read_file(path, setting, kind, reading, bad, label=None):
     elif found == SQUAD:
         examples, notes = read_squad(file, text, bad), ()
     else:
-        if found == JSONL:
-            table = read_json(file, text, bad)
-        else:
-            separators = _SEPARATORS[reading.format]
-            named = named_columns(reading)
-            table = read_separated(file, text, bad, named=named, separators=separators)
+        table = _table(file, text, found, reading, bad)
         examples, notes, column = table_examples(table, kind, reading, bad, label)
     if not examples:
         left_out = f", and {bad.counts[file]:,} bad rows" if bad.counts.get(file) else ""
         raise UserError(f"`{setting}`={path}: no examples in it{left_out}")
     return examples, notes, column
+
+
+def read_table(path, setting, kind, reading, bad):
+    """Reads the rows of a file of a table's format.
+
+    Args:
+        path, setting, kind, reading, bad: as for `read_file`; of kinds with other formats, none.
+
+    Returns:
+        `Table`.
+
+    Raises:
+        UserError: the file cannot be read, or has another format.
+    """
+    text, path = read_checked(path, setting), Path(path)
+    return _table(str(path), text, find_format(text, path, kind, reading.format), reading, bad)
+
+
+def _table(file, text, found, reading, bad):
+    if found == JSONL:
+        return read_json(file, text, bad)
+    named, separators = named_columns(reading), _SEPARATORS[reading.format]
+    return read_separated(file, text, bad, named=named, separators=separators)

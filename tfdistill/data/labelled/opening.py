@@ -65,8 +65,8 @@ def open_labelled(
             raise UserError(f"`task_data`={task_data}: has its own files: leave out {names}")
         name, splits, notes, order = _known(kind, task_data, data_dir, bad)
     elif "train" in files or list(files) == ["test"]:
-        name, order = _name(files.get("train") or files["test"]), ()
-        splits, notes = _named(kind, files, reading, bad)
+        name, order = data_name(files.get("train") or files["test"]), ()
+        splits, notes = read_named(kind, files, reading, bad)
     else:
         raise UserError("name the data with labels: `train_data`, a file, or `task_data`")
     return _complete(kind, (name, splits, notes, order), bad)
@@ -123,8 +123,21 @@ def _known(kind, task_data, data_dir, bad):
     return f"glue-{found.folder}", splits, notes, found.labels
 
 
-def _named(kind, files, reading, bad):
-    """Reads the files or data sets of the hub that settings name: (splits, tuple of notes)."""
+def read_named(kind, files, reading, bad):
+    """Reads the files or data sets of the hub that settings name.
+
+    Args:
+        kind: as for `open_labelled`.
+        files: dict of splits to a file or "hf:NAME[:CONFIG]", the training split first.
+        reading: `Reading`.
+        bad: `BadRows`.
+
+    Returns:
+        (dict of splits to lists of examples, tuple of notes).
+
+    Raises:
+        UserError: there are no such data, or a row cannot be read.
+    """
     splits, notes, label = {}, [], ""
     for split, named in files.items():
         setting = f"{split}_data"
@@ -160,7 +173,12 @@ def _scheme_notes(scheme, orphans):
     return [f"tags in {scheme}, turned into BIO{begun}"]
 
 
-def _name(named):
+def data_name(named):
+    """A short name, fit for a file name, of what a setting names.
+
+    Args:
+        named: a file, or "hf:NAME[:CONFIG]".
+    """
     if named.startswith(PREFIX):
         return _file_name(named.removeprefix(PREFIX))
     path = Path(named).resolve()

@@ -91,8 +91,8 @@ def read_number(value):
 def _text(cells, origin, kind, known):
     text, label, pair = cells
     unknown, has_pair = known
-    text = _filled(text, "text")
-    pair = _filled(pair, "second text") if has_pair else None
+    text = filled(text, "text")
+    pair = filled(pair, "second text") if has_pair else None
     if unknown:
         label = None
     elif _is_empty(label):
@@ -112,7 +112,19 @@ def _is_empty(cell):
     return cell is None or (isinstance(cell, str) and not cell.strip())
 
 
-def _filled(text, name):
+def filled(text, name):
+    """Checks that a cell holds text.
+
+    Args:
+        text: its value.
+        name: what it holds, for messages.
+
+    Returns:
+        str.
+
+    Raises:
+        ValueError: it is empty, or no text.
+    """
     if text is not None and not isinstance(text, str):
         raise ValueError(f"the {name} is a {type(text).__name__}, not text")
     if not (text or "").strip():

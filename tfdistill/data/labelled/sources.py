@@ -63,6 +63,32 @@ def encode_numbers(examples, tokenizer, length):
     return _texts(examples, tokenizer, length, np.array(values, np.float32))
 
 
+def encode_sentences(examples, tokenizer, length):
+    """Encodes texts that are learned from a teacher alone.
+
+    Args:
+        examples: list of `TextExample`s of one text.
+        tokenizer, length: as for `encode_classes`.
+
+    Returns:
+        `EncodedExamples`; its batches have `label_weights`, float32 (batch,), 1 for every text.
+
+    Raises:
+        UserError: the length leaves no room for text.
+    """
+    texts = encode_texts(
+        tokenizer, [each.text for each in examples], [None] * len(examples), length
+    )
+    return EncodedExamples(
+        texts,
+        examples,
+        pad=tokenizer.pad_id,
+        longest=length,
+        per_row={WEIGHTS: np.ones(len(examples), np.float32)},
+        facts=_facts(examples, texts, length),
+    )
+
+
 def encode_pairs(examples, tokenizer, length, scores):
     """Encodes the two texts of each example in a row of their own.
 
@@ -73,8 +99,8 @@ def encode_pairs(examples, tokenizer, length, scores):
 
     Returns:
         `EncodedExamples`: example i has the rows 2 i and 2 i + 1. Its batches have `labels`, the
-        scores from 0 to 1, and `label_weights`, float32 (batch,); without `scores` all rows weigh
-        1.
+        scores from 0 to 1, and `label_weights`, float32 (batch,). Without any score, labels are NaN
+        and all rows weigh 1.
 
     Raises:
         UserError: the length leaves no room for text, or an example has no second text.
@@ -91,9 +117,11 @@ def encode_pairs(examples, tokenizer, length, scores):
         length,
     )
     low, high = scores or (0.0, 1.0)
-    known = np.array([scores is None or each.label is not None for each in examples], np.float32)
+    known = np.array([each.label is not None for each in examples], np.float32)
     values = [low if each.label is None else each.label for each in examples]
     labels = (np.array(values, np.float32) - low) / (high - low)
+    if not known.any():
+        labels, known = np.full_like(labels, np.nan), np.ones_like(known)
     return EncodedExamples(
         texts,
         examples,

@@ -12,8 +12,8 @@ SHORTEST = 3  # words of a text
 WORDS_PER_TOKEN = 0.75  # of English, so that the longest texts about fill a row
 
 
-def pairs_of_corpus(corpus, length):
-    """Cuts the test split of a corpus into pairs of neighbouring texts.
+def pairs_of_corpus(corpus, length, split="test"):
+    """Cuts a split of a corpus into pairs of neighbouring texts.
 
     A text has 3 words or more, and at most about as many as a row holds. The number is random, with
     a fixed seed, and its logarithm is uniform: short texts are the most common.
@@ -21,17 +21,18 @@ def pairs_of_corpus(corpus, length):
     Args:
         corpus: `Corpus`.
         length: most tokens of a row.
+        split: "validation" or "test".
 
     Returns:
-        `LabelledData` with at most 500 `TextExample`s in the split "test".
+        `LabelledData` with at most 500 `TextExample`s in the split.
 
     Raises:
-        UserError: the test split has fewer than 10 pairs.
+        UserError: the split has fewer than 10 pairs.
     """
     longest = max(SHORTEST + 1, int(length * WORDS_PER_TOKEN))
     generator = np.random.default_rng(0)
     sizes = np.exp(generator.uniform(np.log(SHORTEST), np.log(longest), 2 * MOST_PAIRS))
-    documents = corpus.splits["test"]()
+    documents = corpus.splits[split]()
     words = (word for document in documents for line in document for word in line.split())
     cut = (tuple(itertools.islice(words, round(size))) for size in sizes)
     texts = [" ".join(text) for text in cut if len(text) >= SHORTEST]
@@ -41,11 +42,11 @@ def pairs_of_corpus(corpus, length):
     ]
     if len(pairs) < FEWEST_PAIRS:
         raise UserError(
-            f"`corpus`={corpus.name}: its test split has {len(pairs)} pairs of texts, and "
-            f"{FEWEST_PAIRS} are needed: give more text, or pairs with scores as `test_data`"
+            f"`corpus`={corpus.name}: its {split} split has {len(pairs)} pairs of texts, and "
+            f"{FEWEST_PAIRS} are needed: give more text, or pairs with scores as `{split}_data`"
         )
     note = (
-        f"compared on {2 * len(pairs):,} texts of {SHORTEST} to {longest} words, cut from the test "
-        f"split of {corpus.name}; for the correlation with scores, give `test_data`"
+        f"compared on {2 * len(pairs):,} texts of {SHORTEST} to {longest} words, cut from the "
+        f"{split} split of {corpus.name}; for the correlation with scores, give `{split}_data`"
     )
-    return LabelledData(corpus.name, {"test": pairs}, notes=(note,))
+    return LabelledData(corpus.name, {split: pairs}, notes=(note,))

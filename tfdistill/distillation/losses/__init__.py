@@ -13,6 +13,7 @@ from tfdistill.distillation.losses import (  # noqa: F401
     relations,
     small_logits,
     spans,
+    vectors,
 )
 from tfdistill.distillation.losses.loss import LOSSES, Comparison, Loss, register
 

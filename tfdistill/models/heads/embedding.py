@@ -98,8 +98,9 @@ class EmbeddingHead(keras.layers.Layer):
             pooled = mean_of_tokens(hidden, inputs.get("attention_mask"))
         if not self.normalize:
             return pooled
-        norm = ops.sqrt(ops.sum(pooled * pooled, axis=-1, keepdims=True))
-        return pooled / ops.maximum(norm, SHORTEST_NORM)
+        squared = ops.sum(pooled * pooled, axis=-1, keepdims=True)
+        # The maximum comes first: a square root has no gradient at 0, which rows of padding have.
+        return pooled / ops.sqrt(ops.maximum(squared, SHORTEST_NORM**2))
 
     def export_logits(self, hidden, inputs, embeddings):
         """The same for exported models."""

@@ -36,12 +36,12 @@ class Prepare(Stage):
         console.say(statistics_lines(task, prepared.statistics))
         console.warn((*tokenizers.student.notes, *prepared.warnings))
         _begin(context, prepared, started)
-        context.splits = context.teacher_splits = _splits(task, prepared)
+        splits = RunSplits.of(task, prepared.sources, prepared.train_ids)
+        context.splits = context.teacher_splits = splits
         if tokenizers.teacher is not tokenizers.student:
             console.warn(tokenizers.teacher.notes)
-            context.teacher_splits = _splits(
-                task, task.prepare(context.data, tokenizers.teacher, config)
-            )
+            prepared = task.prepare(context.data, tokenizers.teacher, config)
+            context.teacher_splits = RunSplits.of(task, prepared.sources, prepared.train_ids)
         steps = plan.student_steps(config, task, context.splits.train)
         split_steps(steps, context.plan.recipe.phases)
 
@@ -80,16 +80,3 @@ def _write_flags(context):
     writer.replay([])  # an earlier start wrote the same panel
     writer.text("flags", 0, markdown_table(["flag", "value"], parse_flag_lines(lines).items()))
     writer.close()
-
-
-def _splits(task, prepared):
-    sources = prepared.sources
-    validation = task.evaluation_batches(sources["validation"])
-    count = min(len(validation), task.validation_batches or len(validation))
-    return RunSplits(
-        train=sources["train"],
-        train_ids=prepared.train_ids,
-        validation=[validation.at(index) for index in range(count)],
-        validation_source=sources["validation"],
-        test=task.evaluation_batches(sources["test"]),
-    )

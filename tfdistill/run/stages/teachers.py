@@ -42,7 +42,7 @@ class Teachers(Stage):
                 length = context.config.length if trained else None
                 context.save(teacher, folder, length, context.tokenizers.teacher)
             context.models.teachers = teachers
-        if context.task.kind:
+        if context.task.kind and not context.task.lacks_labels(context.splits.validation_source):
             require_above_floor(context)
         context.finish(self.name, started, before, steps=_steps(context))
         context.trainer.delete_checkpoints(self.name)
