@@ -47,21 +47,17 @@ def columns_of(path, names):
             yield from (row[name] for name in names if row.get(name))
 
 
-def texts_of(corpus):
-    """Sentences of the training split of a corpus, without those that have unknown words."""
-    from tfdistill.data.labelled.sentence_splitting import sentences_of
-
-    found = itertools.chain.from_iterable(map(sentences_of, corpus.splits["train"]()))
-    return (sentence for sentence in found if UNKNOWN not in sentence)
-
-
 def sources(data):
     """Yields (name, sentences) of each source in a folder."""
     from tfdistill.data.corpus import open_corpus
+    from tfdistill.data.labelled.sentence_splitting import sentences_of
 
-    yield "wikitext-2", texts_of(open_corpus("wikitext-2", str(data / "wikitext-2")))
+    articles = open_corpus("wikitext-2", str(data / "wikitext-2")).splits["train"]()
+    found = itertools.chain.from_iterable(map(sentences_of, articles))
+    yield "wikitext-2", (sentence for sentence in found if UNKNOWN not in sentence)
     books = sorted((data / "gutenberg").glob("*.txt"))
-    yield "books", itertools.chain.from_iterable(texts_of(open_corpus(str(b))) for b in books)
+    lines = (book.read_text("utf-8").split("\n") for book in books)
+    yield "books", itertools.chain.from_iterable(map(sentences_of, lines))
     pairs = sorted((data / "tatoeba-eng-fra").glob("*.tsv"))
     lines = (line for file in pairs for line in file.read_text("utf-8").split("\n"))
     yield "tatoeba", (line.split("\t")[0] for line in lines)

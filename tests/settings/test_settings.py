@@ -98,6 +98,8 @@ def test_defaults_depend_on_the_task():
     assert (other.recipe, other.baseline, other.n_epoch) == ("kd", "start", 6.0)
     assert (usual.learning_rate, other.learning_rate) == (5e-4, 0.0)
     assert other.batch_size == usual.batch_size
+    sentences = RunConfig(task="sentence_embedding")
+    assert (sentences.recipe, sentences.dropout, sentences.n_epoch) == ("sentence", 0.0, 6.0)
     # A given value counts, also where it is the default of masked LM.
     assert RunConfig(task="text_classification", baseline="none").baseline == "none"
     assert dataclasses.replace(other, seed=3).recipe == "kd"
@@ -110,3 +112,6 @@ def test_defaults_of_a_task_have_the_type_and_range_of_the_setting():
         if option.fine_tuning is not None:
             assert type(option.fine_tuning) is types_of(RunConfig)[name]
             RunConfig(**{name: option.fine_tuning})
+        for _, value in option.of_task:
+            assert type(value) is types_of(RunConfig)[name]
+            RunConfig(**{name: value})
