@@ -159,7 +159,7 @@ def test_the_code_of_the_card(folder, task, monkeypatch, capsys):
 
 def test_pairs_need_a_second_text(task, tokenizer):
     with pytest.raises(UserError, match="a.csv:2: one text, and pairs are compared"):
-        task.encode([TextExample("the sea", origin="a.csv:2")], tokenizer, 8)
+        task.encode([TextExample("the sea", label=1.0, origin="a.csv:2")], tokenizer, 8)
 
 
 def spearman(first, second, scores):
