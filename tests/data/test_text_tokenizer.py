@@ -237,6 +237,21 @@ def test_a_class_by_the_model_type(tmp_path):
     np.testing.assert_array_equal(*encoded)
 
 
+def test_characters_that_debertas_class_leaves_are_noted(tmp_path):
+    """Transformers 5 reads no normalizer from the file; full-width letters keep their ids."""
+    transformers = pytest.importorskip("transformers")
+    made = trained("deberta", DEBERTA)
+    made.normalizer = normalizers.NFKC()
+    named = {"tokenizer_class": "DebertaV2Tokenizer"}
+    folders = [folder_of(tmp_path / str(i), made, each) for i, each in enumerate((named, AGNOSTIC))]
+    for folder, notes in zip(folders, (1, 0), strict=True):
+        ours = load_text_tokenizer(str(folder))
+        assert len(ours.notes) == notes
+        theirs = transformers.AutoTokenizer.from_pretrained(folder)
+        expected = theirs("ｔｈｅ whale", add_special_tokens=False)["input_ids"]
+        assert encode_texts(ours, ["ｔｈｅ whale"], [None], 64).ids.tolist()[1:-1] == expected
+
+
 def test_tokenizers_that_frame_pairs_differently_differ(tmp_path):
     made = trained("bpe", ROBERTA)
     one = folder_of(tmp_path / "a", made, AGNOSTIC | SETTINGS, as_template)

@@ -7,8 +7,13 @@ frame is BERT's.
 import tokenizers
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers
 
+from tfdistill.data.tokenizer_files import SERIALISED, SETTINGS
+
 DEBERTA_CLASS = "DebertaV2Tokenizer"
 OF_MODEL = {"deberta-v2": DEBERTA_CLASS}  # its class where a folder names none
+
+
+_COMPATIBILITY = ("Precompiled", "NFKC", "NFKD")  # they also replace characters by alike ones
 
 
 def build_deberta(files, unknown):
@@ -35,9 +40,22 @@ def build_deberta(files, unknown):
     blanks = normalizers.Replace(Regex(r"\s{2,}|[\n\r\t]"), " ")
     ends = normalizers.Strip(left=False, right=True)
     backend.normalizer = normalizers.Sequence([*lower, blanks, normalizers.NFC(), ends])
+    _note_characters(files)
     scheme = "always" if settings.get("add_prefix_space", True) else "first"
     split = [pre_tokenizers.Punctuation("isolated")] if settings.get("split_by_punct") else []
     metaspace = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme=scheme)
     backend.pre_tokenizer = pre_tokenizers.Sequence([*split, metaspace])
     backend.decoder = decoders.Metaspace(replacement="▁", prepend_scheme=scheme)
     return backend
+
+
+def _note_characters(files):
+    """Notes a map of characters in the file, which the class leaves out."""
+    found = files.state.get("normalizer") or {}
+    kinds = [part.get("type") for part in found.get("normalizers", [found])]
+    if any(kind in _COMPATIBILITY for kind in kinds):
+        files.note(
+            f"{SERIALISED} replaces characters such as full-width letters and ligatures, but a "
+            f"{DEBERTA_CLASS} of transformers 5 does not: they were left as they are; the class "
+            f"PreTrainedTokenizerFast in {SETTINGS} would use {SERIALISED}, as transformers 4 does"
+        )
