@@ -11,7 +11,6 @@ from tfdistill.reports.comparison import (
     group_runs,
     join_phases,
     mean_and_deviation,
-    steps_to,
 )
 from tfdistill.reports.comparison_page import (
     comparison_json,
@@ -19,6 +18,7 @@ from tfdistill.reports.comparison_page import (
     format_comparison,
     is_comparison_page,
 )
+from tfdistill.reports.measures import early_loss, end_of, steps_to
 from tfdistill.reports.table import WIDTH
 from tfdistill.system.errors import UserError
 from tfdistill.tasks.masked_lm import MaskedLM
@@ -273,17 +273,21 @@ def test_other_hidden_words_of_the_same_corpus(run, flags, reason):
 
 def test_the_terminals_lines_fit(run):
     runs = [
-        run(f"runs/{recipe}-{seed}", 4.0 + seed / 100, recipe=recipe, seed=seed)
-        for recipe in ("mlm", "distilbert")
+        run(f"runs/{recipe}-{seed}", 4.0 + seed / 100, recipe=recipe, seed=seed, student_init=start)
+        for recipe, start in (("mlm", "0,1,2,3"), ("distilbert", ",".join(map(str, range(12)))))
         for seed in (0, 1, 2)
     ]
     lines = format_comparison(compare_runs(runs)).splitlines()
     assert max(map(len, lines)) <= WIDTH
-    assert "recipe=mlm: runs/mlm-0, runs/mlm-1, runs/mlm-2 (seed 0, 1, 2)" in lines
-    numbers = lines[lines.index("recipe=distilbert") + 1].split()
+    assert (
+        "recipe=mlm student_init=0,1,2,3: runs/mlm-0, runs/mlm-1, runs/mlm-2 (seed 0, 1, 2)"
+        in lines
+    )
+    name = "recipe=distilbert student_init=0,1,2,3,4,5,6,7,8,9,10,11"
+    numbers = lines[lines.index(name) + 1].split()
     assert numbers[:4] == ["3", "4.010", "±", "0.010"]
     alone = format_comparison(compare_runs(runs[::3])).splitlines()
-    assert any(line.startswith("recipe=distilbert  ") and "4.000" in line for line in alone)
+    assert any(line.startswith(f"{name}  ") and "4.000" in line for line in alone)
 
 
 def test_the_page_holds_the_groups_and_escapes_them(run):
@@ -295,7 +299,23 @@ def test_the_page_holds_the_groups_and_escapes_them(run):
     assert "<b>" not in page and "<i>" not in page
 
 
-def test_each_group_has_its_line_and_its_runs_thin_ones():
+def test_losses_after_a_tenth_of_the_steps_and_at_the_end():
+    losses = {0: 6.0, 30: 5.0, 40: 4.5, 80: 4.2, 400: 4.0}
+    curve = [{"step": step, "validation_loss": loss} for step, loss in losses.items()]
+    curve.insert(2, {"step": 35, "loss": 4.9})
+    assert (early_loss(curve), end_of(curve)) == (4.5, 4.0)
+    assert early_loss(curve[-1:]) is None is early_loss([]) is end_of([])
+
+
+def test_runs_may_have_targets_of_their_own(run):
+    runs = [run("a", points=(4.5, 4.0)) | {"target": 4.5}]
+    runs += [run("b", points=(4.5, 4.0), seed=1) | {"target": None}]
+    comparison = compare_runs(runs, target_name="start=text")
+    assert comparison.rows[0].values["steps"] == [100, None]
+    assert "with start=text" in format_comparison(comparison).replace("\n  ", " ")
+
+
+def test_each_group_has_its_line_and_several_runs_a_band():
     def curve(*losses):
         return [{"step": n, "validation_loss": loss} for n, loss in enumerate(losses)]
 
@@ -307,17 +327,20 @@ def test_each_group_has_its_line_and_its_runs_thin_ones():
         [("one", [curve(5, 4), curve(4, 3)]), ("two", [curve(5, 2)])], MaskedLM()
     )
     strong = {colour: [p for p in lines(svg, colour) if "1.8" in p] for colour in (one, two)}
-    thin = {colour: [p for p in lines(svg, colour) if "0.8" in p] for colour in (one, two)}
-    assert {colour: len(found) for colour, found in thin.items()} == {one: 2, two: 0}
+    bands = {colour: len(re.findall(f"fill: {colour}; fill-opacity", svg)) for colour in (one, two)}
+    assert bands == {one: 1, two: 0}
     assert len(strong[one]) == len(strong[two]) > 0
     assert ">one</text>" in svg and ">two</text>" in svg and "Training" not in svg
     assert plots.overlaid_curves([("one", [[]])], MaskedLM()) == ""
 
 
 def test_the_mean_of_runs_logged_at_other_steps():
-    steps, losses = plots.mean_line([([0, 10, 20], [4.0, 2.0, 0.0]), ([5, 15], [2.0, 0.0])])
+    lines = [([0, 10, 20], [4.0, 2.0, 0.0]), ([5, 15], [2.0, 0.0])]
+    steps, losses, deviations = plots.mean_line(lines)
     assert steps == [5, 10, 15]
     np.testing.assert_allclose(losses, [2.5, 1.5, 0.5])
+    np.testing.assert_allclose(deviations, np.sqrt([0.5, 0.5, 0.5]))  # 1 apart, n - 1
+    assert plots.mean_line(lines[:1])[2] is None
 
 
 def test_a_start_far_above_the_others_leaves_the_plot():

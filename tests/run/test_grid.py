@@ -44,6 +44,7 @@ GRID = {
 }
 
 
+FLOOR = "baseline_text"
 ONE_RUN = {"axes": {"seed": [0]}, "tables": [], "shared": {}, "leave_out": []}
 
 
@@ -77,6 +78,25 @@ def test_runs_have_the_flags_of_their_values(grid, tmp_path):
     assert teacher.flags["teacher"] == "bert" and "recipe" not in teacher.flags
     assert teacher == runs["a/kd/seed-0"].needs[0] != runs["b/kd/seed-0"].needs[0]
     assert not runs["a/alone/seed-0"].needs and runs["a/alone/seed-0"].flags["teacher"] == ""
+
+
+def test_a_run_may_end_with_a_stage(grid):
+    axes = {"start": {"a": {"student_init": "first"}, "b": {"stop_after": "start"}}, "seed": [0]}
+    changes = dict(tables=[], shared={}, leave_out=[], flags={"stop_after": "evaluate"})
+    runs = grid(axes=axes, **changes).runs
+    assert [run.last_stage for run in runs] == ["evaluate", "start"]
+    assert "--stop_after=start" in runs[1].words() and "stop_after" not in runs[1].flags
+
+
+def test_the_run_whose_loss_is_the_target_has_the_same_values(grid):
+    axes = {
+        "rate": {"0": {"layerdrop": 0.0}, "0.5": {"layerdrop": 0.5}},
+        "start": {"first": {"student_init": "first"}, "last": {"student_init": "last"}},
+    }
+    target = {"start": "last"}
+    found = grid(axes=axes, tables=[], shared={}, leave_out=[], target=target)
+    names = {run.name: found.target_of(run).name for run in found.runs}
+    assert names["0.5/first"] == names["0.5/last"] == "0.5/last" and names["0/first"] == "0/last"
 
 
 def test_a_shared_run_comes_first_and_is_named_by_its_flags(grid):
@@ -136,6 +156,9 @@ def test_what_an_axis_does_not_concern_runs_once(grid):
         ({"minutes": "10"}, "minutes.*number"),
         ({"flags": {"seed": [1, 2]}}, r"'seed' is \[1, 2\]"),
         ({"flags": {"length": None}}, "'length' is None"),
+        ({"flags": {"stop_after": "tested"}}, "no stage 'tested'; .*evaluate"),
+        ({"target": {"recipe": "gone"}}, "target: 'recipe' has no value 'gone'"),
+        ({"target": {"recipe": 1}}, "target.*in quotes"),
         ({"flags": {"length": "many"}}, "teacher/a: .*length=many"),
         ({"flags": {"phone": "x"}}, "no flag 'phone'"),
         ({"flags": {"independent_of": ["seed"]}}, "no flag 'independent_of'"),
@@ -200,8 +223,7 @@ def test_a_missing_folder_of_data_is_named(tmp_path):
 def test_bundled_grids_describe_runs(path, tmp_path):
     grid = read_grid(path, tmp_path, RunConfig(data_dir="data", teacher="bert"), COMMAND)
     for run in grid.ordered():
-        config = COMMAND.config([f"--{name}={value}" for name, value in run.flags.items()])
-        assert config.seed == int(run.place["seed"].removeprefix("seed-"))
+        assert run.flags["seed"] == run.place["seed"].removeprefix("seed-")
     assert len(grid.runs) > 1 and "description" in json.loads(path.read_text())
 
 
@@ -250,17 +272,25 @@ def test_damaged_files_are_named(grid, tmp_path, kind, content):
 
 
 @pytest.mark.slow
-def test_a_stopped_grid_goes_on_and_gives_the_same_table(tiny_flags, tmp_path):
-    flags = dict(word.removeprefix("--").split("=", 1) for word in tiny_flags(baseline="none"))
+def test_a_grid_that_is_killed_in_every_run_gives_the_same_table(tiny_flags, tmp_path):
+    """Two cells with two seeds, a teacher for each, and claims about them."""
+    words = tiny_flags(baseline="text", stop_after="evaluate")
+    cells = [{"start": "first"}, {"start": "text"}]
     content = {
-        "flags": flags,
+        "flags": dict(word.removeprefix("--").split("=", 1) for word in words),
         "axes": {
-            "start": {"first": {"student_init": "first"}, "last": {"student_init": "last"}},
+            "start": {"first": {"student_init": "first"}, "text": {"student_init": "text"}},
             "seed": [0, 1],
         },
         "shared": {
             "teacher": {"axes": ["seed"], "last_stage": "teacher", "gives": {"teacher": "teacher"}}
         },
+        "target": cells[1],
+        "claims": [
+            {"name": "the first layers are better", "better": cells[0], "than": cells[1]},
+            {"name": "at the start", "better": cells[0], "than": cells[1], "metric": "start"},
+            {"name": "the floor", "better": cells[0], "than": cells[0], "than_model": FLOOR},
+        ],
     }
     path = tmp_path / "tiny.json"
     path.write_text(json.dumps(content))
@@ -271,22 +301,26 @@ def test_a_stopped_grid_goes_on_and_gives_the_same_table(tiny_flags, tmp_path):
         return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     whole = json.loads(start("whole").communicate()[0])["tables"][""]
-    assert [(row["name"], len(row["runs"])) for row in whole["rows"]][:2] == [
-        ("start=first", 2),
-        ("start=last", 2),
+    assert [(row["name"], len(row["runs"])) for row in whole["rows"]] == [
+        *(("start=first", 2), ("start=text", 2), ("no teacher, text start", 2), ("teacher", 2)),
+        ("token frequencies", 1),
     ]
-    stopped = start("stopped")
-    for line in stopped.stderr:  # the second run has begun
-        if line.startswith("2/6"):
-            break
-    time.sleep(8)
-    stopped.send_signal(signal.SIGTERM)
-    assert stopped.wait() == 143 and "goes on" in stopped.stderr.read()
-    output, errors = start("stopped").communicate()
-    assert "5 of 6 runs to make" in errors
-    table = json.loads(output)["tables"][""]
-    losses = [[row["loss"] for row in each["rows"][:2]] for each in (whole, table)]
-    assert losses[0] == losses[1]
+    assert all(len(claim["gains"]) == 2 for claim in whole["claims"])
+    for number in range(1, 7):  # each run is stopped once, at different moments
+        stopped = start("stopped")
+        for line in stopped.stderr:
+            if line.startswith(f"{number}/6"):
+                break
+        time.sleep(2 + 2 * number)
+        stopped.send_signal(signal.SIGTERM)
+        assert stopped.wait() in (0, 143)
+    again = json.loads(start("stopped").communicate()[0])["tables"][""]
+    assert again["claims"] == whole["claims"]
+    kept = "loss", "top1", "agreement", "start", "early", "end", "steps"
+    tables = [[[row[key] for key in kept] for row in each["rows"]] for each in (whole, again)]
+    assert tables[0] == tables[1]
+    page = (tmp_path / "stopped" / "results.html").read_text()
+    assert whole["claims"][0]["sentence"] in page and "at or below the last" in page
 
 
 def test_a_run_that_another_process_makes_is_left_to_it(job, tmp_path, monkeypatch):

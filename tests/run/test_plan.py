@@ -132,6 +132,17 @@ def test_no_teacher_for_a_recipe_that_needs_none(make):
     assert found.student_init == "random"
 
 
+def test_a_student_may_start_from_the_text(make, teacher):
+    alone = dict(recipe="mlm", student_config="L-2_H-16_A-2", student_init="text")
+    found = make(**alone, baseline="random")
+    assert found.teacher_config is None and found.student_init == "text"
+    assert "same start; leave it out, or give random" in fails(make, **alone, baseline="text")
+    taught = dict(teacher="somewhere", student_config="L-1_H-16_A-2", student_init="text")
+    assert make(teacher, **taught, baseline="text").student_init == "text"
+    labelled = dict(task="text_classification", recipe="mlm", student_config="tiny")
+    assert "labels" in fails(make, **labelled, student_init="text")
+
+
 def test_no_teacher_where_its_losses_weigh_nothing(make):
     found = make(alpha_ce=0.0, alpha_cos=0.0, student_config="L-2_H-16_A-2")
     assert found.teacher_config is None and found.student_init == "random"

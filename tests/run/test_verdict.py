@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tfdistill.run.verdict import conclusion, is_above, teacher_answers, verdict
+from tfdistill.run.verdict import conclusion, is_above, same_start, teacher_answers, verdict
 
 MADE_FROM = {"recipe": "distilbert", "reads_teacher": True, "student_init": "every_other"}
 
@@ -134,6 +134,12 @@ def test_a_student_that_starts_at_random():
     assert verdict(models(), differences(start="baseline"), made_from)["quality"]["passed"]
     assert "worth" not in teacher_answers(differences(start="baseline"), made_from)
     assert teacher_answers(differences(start="baseline"), made_from)["top1"] == "better"
+
+
+def test_a_student_that_starts_from_the_text():
+    made_from = MADE_FROM | {"student_init": "text"}
+    assert same_start(differences(start="baseline_text"), made_from) == "baseline_text"
+    assert same_start(differences(), made_from) == "baseline_start"
 
 
 def test_masked_lm_alone_from_a_cut_teacher():

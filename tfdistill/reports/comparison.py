@@ -2,7 +2,8 @@
 
 A run is a dict: `folder`; `flags`, names to text; `metrics`, the content of its metrics.json;
 `start_loss`, its student's validation loss before training, or None; `curves`, models to rows as
-`join_phases` returns them; and `row_sums`, models to `RowSums`, where the run stored them.
+`join_phases` returns them; `row_sums`, models to `RowSums`, where the run stored them; and perhaps
+`target`, the validation loss of its column of steps, where each run has its own.
 """
 
 import dataclasses
@@ -10,11 +11,11 @@ import math
 import statistics
 from pathlib import Path
 
+from tfdistill.reports.measures import end_of, numbers
 from tfdistill.reports.row_differences import differences_between
 from tfdistill.reports.table import ABSENT
 from tfdistill.system.errors import UserError
 from tfdistill.tasks import Task, task_of
-from tfdistill.tasks.metrics import LOSS
 
 # The spread is over seeds; and a baseline beside the student does not change it.
 WITHIN_A_GROUP = frozenset({"seed", "baseline"})
@@ -27,41 +28,6 @@ BESIDE = {
     "baseline": "no teacher, random start",
     "teacher": "teacher",
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class Measure:
-    """A column of the table.
-
-    Args:
-        key: in `Row.values`.
-        name: its heading.
-        unit: shown below the heading.
-        digits: how `format` writes its numbers.
-    """
-
-    key: str
-    name: str
-    unit: str
-    digits: str
-
-
-def measures(task):
-    """Columns of the table: a list of `Measure`s.
-
-    Args:
-        task: the runs' `Task`.
-    """
-    loss, primary = LOSS, task.primary
-    return [
-        Measure(loss.key, loss.name, loss.unit, f".{loss.digits}f"),
-        Measure(primary.key, primary.name, primary.unit, f".{primary.digits}f"),
-        Measure("agreement", "agree", "%", ".1f"),
-        Measure("start", "at start", "nats, val.", ".3f"),
-        Measure("minutes", "training", "min", ".1f"),
-        Measure("memory", "memory", "GB", ".2f"),
-        Measure("steps", "steps", "to target", ",.0f"),
-    ]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,6 +79,8 @@ class Comparison:
         target: validation loss; the table shows the first step that reaches it. None where no run
             has a curve.
         target_is_given: whether the user named it.
+        target_name: what the run has whose last loss is the target of each run; "" if all have
+            one target.
     """
 
     task: Task
@@ -122,15 +90,17 @@ class Comparison:
     differences: dict
     target: float | None
     target_is_given: bool
+    target_name: str = ""
 
 
-def compare_runs(runs, without_effect=frozenset(), target_loss=0.0):
+def compare_runs(runs, without_effect=frozenset(), target_loss=0.0, target_name=""):
     """Puts runs side by side.
 
     Args:
         runs: list of runs.
         without_effect: names of flags that change no result.
         target_loss: validation loss, nats; 0: the highest that a student ends with.
+        target_name: what the runs' own `target` is, for a note; "" if they have none.
 
     Returns:
         A `Comparison`.
@@ -150,7 +120,8 @@ def compare_runs(runs, without_effect=frozenset(), target_loss=0.0):
     if task.floor_key in runs[0]["metrics"]["models"]:  # the same in all runs with this text
         rows.append(_row(task.words.floor, task.floor_key, runs[:1], target))
     differences = differences_between(rows, task)
-    return Comparison(task, groups, rows, differences, target, bool(target_loss))
+    given = bool(target_loss)
+    return Comparison(task, groups, rows, differences, target, given, target_name)
 
 
 def _require_same_text(run, other):
@@ -258,37 +229,9 @@ def _identity(metrics, model):
 
 
 def _row(name, model, runs, target):
-    found = [_numbers(run, model, target) for run in runs]
+    found = [numbers(run, model, target) for run in runs]
     values = {key: [each[key] for each in found] for key in found[0]}
     return Row(name, model, runs, values)
-
-
-def _numbers(run, model, target):
-    metrics = run["metrics"]
-    own, task = metrics["models"][model], task_of(metrics)
-    primary = task.primary
-    # The peak of the process when the student was done; later peaks are not of its training.
-    peak = run.get("peak") if model == "student" else None
-    return {
-        "loss": own.get("loss"),
-        primary.key: _scaled(own.get(primary.key), primary.scale),
-        "agreement": _scaled(own.get("agreement"), 100),
-        "start": run["start_loss"] if model in ("student", task.same_start_key) else None,
-        "minutes": _scaled(_seconds(metrics, model), 1 / 60),
-        "memory": _scaled(peak, 1e-9),
-        "steps": steps_to(run["curves"].get(model, []), target),
-    }
-
-
-def _seconds(metrics, model):
-    """Seconds of a model's training; the student's include the filling of the teacher cache."""
-    seconds = metrics.get("seconds", {})
-    cache = seconds.get("cache", 0) if model == "student" else 0
-    return seconds[model] + cache if model in seconds else None
-
-
-def _scaled(value, factor):
-    return None if value is None else value * factor
 
 
 def join_phases(phases, start_loss=None):
@@ -314,19 +257,10 @@ def join_phases(phases, start_loss=None):
     return rows
 
 
-def steps_to(curve, target):
-    """The first step with a validation loss of `target` or less; None when there is none."""
-    if target is None:
-        return None
-    reached = (row["step"] for row in curve if row.get("validation_loss", math.inf) <= target)
-    return next(reached, None)
-
-
 def highest_end(runs):
     """The highest validation loss that a run's student ends with; None without any curve."""
-    curves = [run["curves"].get("student", []) for run in runs]
-    losses = [[row["validation_loss"] for row in c if "validation_loss" in row] for c in curves]
-    return max((measured[-1] for measured in losses if measured), default=None)
+    ends = [end_of(run["curves"].get("student", [])) for run in runs]
+    return max((end for end in ends if end is not None), default=None)
 
 
 def mean_and_deviation(values):

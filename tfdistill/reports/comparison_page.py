@@ -4,7 +4,8 @@ import textwrap
 from html import escape
 
 from tfdistill.reports import plots
-from tfdistill.reports.comparison import mean_and_deviation, measures
+from tfdistill.reports.comparison import mean_and_deviation
+from tfdistill.reports.measures import measures, progress_measures
 from tfdistill.reports.page import figure, note, page, section, table
 from tfdistill.reports.table import (
     ABSENT,
@@ -18,13 +19,17 @@ from tfdistill.tasks.metrics import MINUS
 from tfdistill.training.paired_bootstrap import RESAMPLES
 
 TITLE = "Comparison of runs"
+TARGET_OF = "the last validation loss of the run of the same values and seed with "
 NOTES = (
     "n: number of models in the row; for several, the numbers are mean ± standard deviation "
     "(sample, n-1). 2 of 3: only two of three models have the number.",
     "On the {split} split: {metrics}",
-    "at start: validation loss before the first step of training. training: time of the model's "
-    "own training, on the machine of its run; a teacher's comes on top of its student's. memory: "
-    "the run's peak until its student was done.",
+    "training: time of the model's own training, on the machine of its run; a teacher's comes on "
+    "top of its student's. memory: the run's peak until its student was done.",
+)
+PROGRESS_NOTE = (
+    "at start, after 10 %, at end: validation loss before the first step of training, at the first "
+    "point of the validation curve after a tenth of the steps, and at its last point."
 )
 DIFFERENCES_NOTE = (
     "differences: the first minus the second, for several seeds their means; ±: paired standard "
@@ -37,14 +42,26 @@ BESIDE_NOTE = (
 )
 
 
-def _columns(comparison):
+def _columns(shown):
     return [
         Column("n", "", lambda row: str(len(row.folders))),
         *(
             Column(measure.name, measure.unit, lambda row, measure=measure: _cell(row, measure))
-            for measure in measures(comparison.task)
+            for measure in shown
         ),
     ]
+
+
+def _tables(comparison):
+    """Of the results and of the training: list of (rows, columns), without empty ones."""
+    shown = [measure.key for measure in progress_measures()]
+    trained = [
+        row
+        for row in comparison.rows
+        if any(value is not None for key in shown for value in row.values[key])
+    ]
+    tables = [(comparison.rows, _columns(measures(comparison.task)))]
+    return tables + [(trained, _columns(progress_measures()))] * bool(trained)
 
 
 def _cell(row, measure):
@@ -67,7 +84,7 @@ def _notes(comparison):
     beside = any(row.model.startswith("baseline") for row in comparison.rows)
     notes = [*(text.format(**words) for text in NOTES), *[BESIDE_NOTE] * beside]
     notes += [DIFFERENCES_NOTE] * bool(comparison.differences)
-    return [*notes, target_note(comparison)]
+    return [*notes, PROGRESS_NOTE, target_note(comparison)]
 
 
 def target_note(comparison):
@@ -81,6 +98,11 @@ def target_note(comparison):
     """
     if comparison.target is None:
         return "steps to target: none of the folders holds a validation curve."
+    if comparison.target_name:
+        return (
+            f"steps to target: the first point of the validation curve at or below {TARGET_OF}"
+            f"{comparison.target_name}."
+        )
     chosen = (
         "the setting `target_loss`"
         if comparison.target_is_given
@@ -108,11 +130,9 @@ def format_comparison(comparison):
         folders = ", ".join(run["folder"] for run in group.runs)
         seeds = ", ".join(run["flags"].get("seed", ABSENT) for run in group.runs)
         lines += _wrap(f"{group.name}: {folders} (seed {seeds})")
-    lines += [
-        "",
-        *_table_lines({row.name: row for row in comparison.rows}, _columns(comparison)),
-        "",
-    ]
+    lines.append("")
+    for rows, columns in _tables(comparison):
+        lines += [*_table_lines({row.name: row for row in rows}, columns), ""]
     if comparison.differences:
         of_pairs = difference_columns(comparison.task)
         lines += [*_table_lines(_named_differences(comparison), of_pairs), ""]
@@ -181,11 +201,12 @@ def comparison_json(comparison):
     return found_in_all | {"target_loss": comparison.target, **found}
 
 
-def comparison_page(comparison):
+def comparison_page(comparison, first=""):
     """Writes the page.
 
     Args:
         comparison: a `Comparison`.
+        first: HTML that comes before the results.
 
     Returns:
         A complete HTML document.
@@ -195,6 +216,7 @@ def comparison_page(comparison):
         part
         for part in (
             _header(comparison),
+            first,
             section(f"Results on the {split} split", _results(comparison)),
             section("The students' training", _curves(comparison)),
             section("How the runs differ", _runs(comparison)),
@@ -225,14 +247,14 @@ def _header(comparison):
 
 
 def _results(comparison):
-    rows = comparison.rows
-    of_models = _columns(comparison)
-    head = [("model", ""), *((column.name, column.unit) for column in of_models)]
-    cells = [[row.name, *(column.write(row) for column in of_models)] for row in rows]
-    classes = ["" if row.model == "student" else "other" for row in rows]
+    parts = []
+    for rows, columns in _tables(comparison):
+        head = [("model", ""), *((column.name, column.unit) for column in columns)]
+        cells = [[row.name, *(column.write(row) for column in columns)] for row in rows]
+        classes = ["" if row.model == "student" else "other" for row in rows]
+        parts.append(f'<div class="named">{table(head, cells, classes)}</div>')
     notes = "".join(note(write_settings(text)) for text in _notes(comparison))
-    results = f'<div class="named">{table(head, cells, classes)}</div>'
-    return results + _differences(comparison) + notes
+    return "".join(parts) + _differences(comparison) + notes
 
 
 def _differences(comparison):
@@ -255,17 +277,18 @@ def _curves(comparison):
     ]
     return figure(
         plots.overlaid_curves(curves, task),
-        f"{task.words.loss_note} Strong lines: the mean of a group; thin lines: its runs. The "
-        "phases of a recipe follow each other, and the validation loss begins with the student "
-        "before training; a curve that begins far above the others leaves the plot. A phase "
-        f"without the {task.words.loss_name} has no training curve.",
+        f"{task.words.loss_note} Lines: the mean of a group; bands: its standard deviation over "
+        "the runs. The phases of a recipe follow each other, and the validation loss begins with "
+        "the student before training; a curve that begins far above the others leaves the plot. A "
+        f"phase without the {task.words.loss_name} has no training curve.",
     )
 
 
 def _runs(comparison):
     students = [row for row in comparison.rows if row.model == "student"]
     primary = comparison.task.primary.key
-    shown = [m for m in measures(comparison.task) if m.key in ("loss", primary, "steps")]
+    shown = [*measures(comparison.task), *progress_measures()]
+    shown = [measure for measure in shown if measure.key in ("loss", primary, "steps")]
     flags = list(dict.fromkeys(name for group in comparison.groups for name in group.flags))
     head = [(name, "") for name in ["run", *flags, "seed"]]
     head += [(measure.name, measure.unit) for measure in shown]

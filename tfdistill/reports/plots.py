@@ -183,7 +183,7 @@ def term_curves(curves, task):
 
 
 def overlaid_curves(groups, task):
-    """The loss of groups of runs: each run a thin line, the mean of a group a strong one.
+    """The loss of groups of runs: the mean of a group, and its standard deviation as a band.
 
     Args:
         groups: list of (name, list of the runs' curves: lists of rows as for `loss_curves`).
@@ -223,13 +223,14 @@ def overlaid_curves(groups, task):
 
 
 def _draw_group(axes, lines, number):
+    if not lines:
+        return
+    steps, losses, deviations = mean_line(lines)
     style = _group_line(number)
-    if len(lines) > 1:
-        for steps, losses in lines:
-            axes.plot(steps, losses, **style | {"lw": 0.8, "alpha": 0.45})
-    if lines:
-        steps, losses = mean_line(lines)
-        axes.plot(steps, losses, marker="o" if len(steps) < 30 else None, ms=3.5, **style)
+    axes.plot(steps, losses, marker="o" if len(steps) < 30 else None, ms=3.5, **style)
+    if deviations is not None:
+        edges = losses - deviations, losses + deviations
+        axes.fill_between(steps, *edges, color=style["color"], alpha=0.18, lw=0)
 
 
 def _group_line(number):
@@ -239,12 +240,20 @@ def _group_line(number):
 
 
 def mean_line(lines):
-    """The mean of several lines, at all steps that lie within every one of them."""
+    """The mean of several lines, at all steps that lie within every one of them.
+
+    Args:
+        lines: list of (steps, losses).
+
+    Returns:
+        (steps, means, sample standard deviations); the last is None for a single line.
+    """
     import numpy as np
 
     first, last = max(steps[0] for steps, _ in lines), min(steps[-1] for steps, _ in lines)
     at = sorted({step for steps, _ in lines for step in steps if first <= step <= last})
-    return at, np.mean([np.interp(at, *line) for line in lines], axis=0)
+    losses = np.array([np.interp(at, *line) for line in lines])
+    return at, losses.mean(axis=0), losses.std(axis=0, ddof=1) if len(lines) > 1 else None
 
 
 def visible_range(lines):

@@ -9,7 +9,7 @@ from tfdistill.deployment.variants import variants_of
 from tfdistill.distillation.phases import rates_of, trained_by
 from tfdistill.distillation.schedules import parse_schedules
 from tfdistill.models.configs.model_types import get_model_type
-from tfdistill.run.baselines import BOTH, START, baselines_of
+from tfdistill.run.baselines import RANDOM, START, TEXT, baselines_of
 from tfdistill.settings.settings import options_of
 from tfdistill.system.errors import UserError
 from tfdistill.system.options import Option
@@ -95,10 +95,11 @@ def check_baselines(config, teacher_config):
     Raises:
         UserError: a baseline would repeat a student that has no teacher.
     """
-    if teacher_config is None and set(baselines_of(config.baseline)) & set(BOTH):
+    fresh, other = (TEXT, RANDOM) if config.student_init == TEXT else (RANDOM, TEXT)
+    if teacher_config is None and set(baselines_of(config.baseline)) & {START, fresh}:
         raise UserError(
             f"`baseline`={config.baseline} would train the student a second time: it has no "
-            "teacher, and starts at random; leave it out, or give text"
+            f"teacher, and the same start; leave it out, or give {other}"
         )
 
 

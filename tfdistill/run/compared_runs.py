@@ -63,7 +63,7 @@ def read_run(folder, defaults):
     run = RunPaths(folder)
     if not run.flags.is_file():
         raise UserError(f"{folder} is no run of tfdistill (no flags.txt): name folders of runs")
-    if not run.metrics.is_file():
+    if not run.metrics.is_file() and "corpus" not in _evaluated(folder):
         raise UserError(
             f"{folder} is not finished (no metrics.json): give its train command again, or leave "
             "it out"
@@ -82,7 +82,7 @@ def _content(run, folder, defaults):
     state = read_state(folder)
     start_loss = state["done"].get("start", {}).get("validation_loss")
     student = state["done"].get("student", {})
-    metrics = read_metrics(run.metrics)
+    metrics = read_metrics(run.metrics) if run.metrics.is_file() else _metrics(folder)
     if not {"corpus", "split"} <= metrics.keys() or "student" not in metrics["models"]:
         raise ValueError("metrics.json is not that of a run")
     return {
@@ -93,6 +93,26 @@ def _content(run, folder, defaults):
         "peak": student.get("peak_memory_bytes"),
         "curves": _curves(run, student.get("stages", ["student"]), start_loss),
         "row_sums": load_row_sums(run.row_sums),
+    }
+
+
+def _evaluated(folder):
+    from tfdistill.run.directory import read_state
+
+    return read_state(folder)["done"].get("evaluate", {})
+
+
+def _metrics(folder):
+    """What metrics.json would hold of the models, of a run that ended before its report."""
+    from tfdistill.run.directory import read_state
+
+    state, evaluated = read_state(folder), _evaluated(folder)
+    done = state["done"].items()
+    return {
+        **{"corpus": evaluated["corpus"], "split": "test"},
+        **{"models": evaluated["models"], "differences": evaluated["differences"]},
+        "seconds": {stage: facts["seconds"] for stage, facts in done if "seconds" in facts},
+        "made_from": {name: state["settings"][name] for name in ("task", "task_data")},
     }
 
 

@@ -21,6 +21,15 @@ SHAPE = (
 )
 
 
+def corpus_name(context):
+    """The name of a run's text or data set.
+
+    Args:
+        context: the `RunContext`.
+    """
+    return context.data.name if context.task.kind else context.config.corpus
+
+
 def describe_run(config, made, *, steps, teacher_steps, corpus, machine):
     """Describes a run: command, settings, shapes, text and machine.
 

@@ -7,13 +7,15 @@ import json
 import re
 from pathlib import Path, PurePosixPath
 
-from tfdistill.run.grid_content import REASON, GridError, read_content
+from tfdistill.run.grid_claims import ClaimReader
+from tfdistill.run.grid_content import REASON, GridError, read_content, require_stage
 from tfdistill.settings.flagfile import as_text
 from tfdistill.system.errors import UserError
 
 INDEPENDENT = "independent_of"  # in the flags of a value: axes that do not concern it
 PLACEHOLDERS = "data_dir", "teacher"
-RESERVED = frozenset({"output_dir", "force", "json", "stop_after"})
+RESERVED = frozenset({"output_dir", "force", "json"})
+STOP = "stop_after"  # a flag that says where a run ends; not part of what it computes
 _NAME = re.compile(r"(?!\.+$)[\w.+-]+( [\w.+-]+)*")
 
 
@@ -41,7 +43,7 @@ class GridRun:
         """The command line of tfdistill.train that makes the run: list of str."""
         flags = self.flags | {"output_dir": str(self.folder)}
         if self.last_stage:
-            flags["stop_after"] = self.last_stage
+            flags[STOP] = self.last_stage
         return [f"--{name}={value}" for name, value in flags.items()]
 
 
@@ -54,12 +56,16 @@ class Grid:
         tables: tuple of the axes with a table for each of their values.
         left_out: list of (name, reason) of runs that are not made.
         minutes: an estimate of one run's duration, until one is finished; None if there is none.
+        claims: list of the `Claim`s.
+        target: dict of axes to names of values; see `target_of`.
     """
 
     runs: list
     tables: tuple
     left_out: list
     minutes: float | None
+    claims: list
+    target: dict
 
     def ordered(self):
         """All runs, each after those that it needs: list of `GridRun`s."""
@@ -76,6 +82,16 @@ class Grid:
             name = " ".join(run.place[axis] for axis in self.tables)
             found.setdefault(name, []).append(run)
         return found
+
+    def target_of(self, run):
+        """The run whose last loss another one has to reach; None where there is none.
+
+        Args:
+            run: a `GridRun`; the other has its values, apart from those in `target`.
+        """
+        place = run.place | self.target
+        found = [each for each in self.runs if each.place.items() <= place.items()]
+        return next((each for each in found if self.target.items() <= each.place.items()), None)
 
 
 def read_grid(path, folder, config, command):
@@ -105,6 +121,7 @@ def read_grid(path, folder, config, command):
 
 def _require_values(run, command):
     """Refuses a wrong value of a flag before the first run begins."""
+    require_stage(run.name, run.last_stage)
     try:
         command.config(run.words())
     except UserError as error:
@@ -115,7 +132,7 @@ class _Reader:
     """Turns the content of a file into a `Grid`."""
 
     def __init__(self, content, folder, config, command):
-        self._folder, self._config = folder, config
+        self._folder, self._config, self._command = folder, config, command
         self._known = set(command.setting_names()) - RESERVED
         self._content = content
         self._flags = self._texts("flags", content.get("flags", {}))
@@ -126,7 +143,8 @@ class _Reader:
             self._require_axes(f"shared {name!r}", shared.get("axes", []))
             self._texts(f"gives of {name}", shared.get("gives", {}))
         for rule in content.get("leave_out", ()):
-            self._require_rule(rule)
+            self._require_known("leave_out", rule)
+        self._require_known("target", content.get("target", {}))
 
     def grid(self):
         tables = tuple(self._content.get("tables", ()))
@@ -140,7 +158,10 @@ class _Reader:
         runs = [self._run(name, places[name]) for name in places if name not in left_out]
         if not runs:
             raise GridError("no run is left")
-        return Grid(runs, tables, list(left_out.items()), self._content.get("minutes"))
+        reader = ClaimReader(runs, self._axes, tables, self._command)
+        claims = [reader.read(claim) for claim in self._content.get("claims", ())]
+        minutes, target = self._content.get("minutes"), self._content.get("target", {})
+        return Grid(runs, tables, list(left_out.items()), minutes, claims, target)
 
     def _places(self):
         """dict of the names of all runs, which are paths of folders, to their places."""
@@ -210,13 +231,13 @@ class _Reader:
         if not isinstance(axes, list) or not all(axis in others for axis in axes):
             raise GridError(f"{where!r}: {INDEPENDENT!r} is a list of other axes")
 
-    def _require_rule(self, rule):
-        """Refuses a part of `leave_out` that can leave out nothing."""
-        self._require_axes("leave_out", rule.keys() - {REASON})
+    def _require_known(self, where, rule):
+        """Refuses values that no run has."""
+        self._require_axes(where, rule.keys() - {REASON})
         for axis, value in rule.items():
             if axis != REASON and value not in self._axes[axis]:
                 known = ", ".join(self._axes[axis])
-                raise GridError(f"leave_out: {axis!r} has no value {value!r}; there are {known}")
+                raise GridError(f"{where}: {axis!r} has no value {value!r}; there are {known}")
 
     def _require_axes(self, where, axes):
         for axis in axes:
@@ -246,8 +267,9 @@ class _Reader:
                 made = self._shared_run(shared_name, shared, place)
                 needs.append(made)
                 given |= {flag: str(made.folder / file) for flag, file in gives.items()}
-        folder = self._folder / "runs" / name
-        return GridRun(name, folder, self._flags | given | own, place, tuple(needs))
+        flags = self._flags | given | own
+        last_stage = flags.pop(STOP, "")
+        return GridRun(name, self._folder / "runs" / name, flags, place, tuple(needs), last_stage)
 
     def _flags_of(self, place):
         """The flags that the values of axes bring."""
@@ -262,7 +284,8 @@ class _Reader:
         place = {axis: place[axis] for axis in shared.get("axes", ())}
         flags = self._flags | self._flags_of(place)
         flags |= self._texts(f"shared {name}", shared.get("flags", {}))
-        last_stage = shared.get("last_stage", "")
+        own_stop = flags.pop(STOP, "")
+        last_stage = shared.get("last_stage", own_stop)
         words = json.dumps([flags, last_stage], sort_keys=True)
         digest = hashlib.sha256(words.encode()).hexdigest()[:8]
         full = "/".join([name, *place.values()])

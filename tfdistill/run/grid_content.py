@@ -7,8 +7,10 @@ from tfdistill.run.directory import STAGES
 from tfdistill.system.errors import UserError
 from tfdistill.system.paths import cure_of
 
-KEYS = frozenset({"description", "flags", "axes", "tables", "shared", "leave_out", "minutes"})
+KEYS = frozenset("description flags axes tables shared leave_out minutes claims target".split())
+CLAIM_KEYS = frozenset({"name", "better", "than", "metric", "model", "than_model"})
 SHARED_KEYS = frozenset({"axes", "flags", "last_stage", "gives"})
+ENDS = [stage for stage in STAGES if stage not in ("answers", "baselines")]  # may have no part
 REASON = "reason"  # the key of `leave_out` that is no axis
 
 
@@ -43,6 +45,8 @@ def read_content(path):
     for name, shared in content.get("shared", {}).items():
         _check_shared(f"shared {name!r}", shared)
     _check_left_out(content.get("leave_out", []))
+    _check_claims(content.get("claims", []))
+    _check_cell('"target"', content.get("target", {}))
     minutes = content.get("minutes", 0)
     if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not 0 <= minutes:
         raise GridError(f'"minutes" is {minutes!r}: a number is needed')
@@ -65,9 +69,44 @@ def _check_shared(where, shared):
     gives = shared.get("gives", {})
     _require_object(f'{where}: "gives"', gives)
     _require_texts(f'{where}: the paths of "gives"', list(gives.values()))
-    last = shared.get("last_stage", "")
-    if last not in ("", *STAGES):
-        raise GridError(f"{where}: there is no stage {last!r}; the stages are {', '.join(STAGES)}")
+    require_stage(where, shared.get("last_stage", ""))
+
+
+def require_stage(where, stage):
+    """Refuses the name of a stage that no run of a grid can end with.
+
+    Args:
+        where: what names it, for a message.
+        stage: str; "" for a whole run.
+
+    Raises:
+        GridError: it is no stage, or one that leaves no mark when it is done.
+    """
+    if stage not in ("", *ENDS):
+        raise GridError(f"{where}: there is no stage {stage!r}; the stages are {', '.join(ENDS)}")
+
+
+def _check_claims(claims):
+    if not isinstance(claims, list):
+        raise GridError('"claims": a list of objects is needed')
+    names = []
+    for claim in claims:
+        _require_keys('each part of "claims"', claim, CLAIM_KEYS)
+        for key in ("name", "better", "than"):
+            if key not in claim:
+                raise GridError(f'"claims": {claim.get("name", claim)!r} has no {key!r}')
+        for key in ("better", "than"):
+            _check_cell(f'"claims": {key!r}', claim[key])
+        others = [value for key, value in claim.items() if key not in ("better", "than")]
+        _require_texts('"claims": names, metrics and models', others)
+        names.append(claim["name"])
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise GridError(f'"claims": {twice[0]!r} comes twice')
+
+
+def _check_cell(where, cell):
+    _require_object(where, cell)
+    _require_texts(f"{where}: the values of axes", list(cell.values()))
 
 
 def _check_left_out(rules):

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+from tfdistill.reports.measures import end_of
 from tfdistill.run.compared_runs import read_run
+from tfdistill.run.directory import STAGES, read_state
 from tfdistill.run.grid import read_grid
-from tfdistill.run.grid_job import DONE, GridJob
+from tfdistill.run.grid_claims import claim_results
+from tfdistill.run.grid_job import DONE, LAST_STAGE, GridJob
 from tfdistill.settings.run import Run
 from tfdistill.system import strict_json
 from tfdistill.system.errors import UserError
@@ -62,18 +65,15 @@ def write_results(grid, job, folder, config):
     Raises:
         UserError: a finished run cannot be read, or the runs of a table have different data.
     """
-    from tfdistill.reports import comparison_page
-    from tfdistill.reports.comparison import compare_runs
-
-    parts, tables = [], {}
-    for name, runs in _finished(grid, job, type(config)()).items():
-        if not runs:
-            continue
-        comparison = compare_runs(runs, target_loss=config.target_loss)
-        page = folder / f"{name or 'results'}.html"
-        write_atomically(page, comparison_page.comparison_page(comparison))
-        parts.append((name, comparison_page.format_comparison(comparison)))
-        tables[name] = {**comparison_page.comparison_json(comparison), "page": str(page)}
+    finished = _finished(grid, job, type(config)())
+    claims, parts, tables = claim_results(grid.claims, finished), [], {}
+    for name, runs in grid.by_table().items():
+        if made := [finished[run.folder] for run in runs if run.folder in finished]:
+            page = folder / f"{name or 'results'}.html"
+            of_table = [claim for claim in claims if claim["table"] == name]
+            sections = made, of_table, len(claims), _words(grid.target)
+            text, tables[name] = _table(page, config.target_loss, *sections)
+            parts.append((name, text))
     missing = _missing(grid, job)
     result = {"tables": tables, "missing": missing}
     write_atomically(folder / "results.json", strict_json.dumps(result) + "\n")
@@ -83,20 +83,58 @@ def write_results(grid, job, folder, config):
     return "\n".join(lines).strip(), result
 
 
+def _table(page, target_loss, runs, claims, count, target_name):
+    """Writes the page of a table: (its text, dict of its content for JSON)."""
+    from tfdistill.reports import comparison_page, grid_sections
+    from tfdistill.reports.comparison import compare_runs
+
+    starts = grid_sections.starts_of(runs)
+    texts = [grid_sections.claims_text(claims, count), grid_sections.starts_text(starts)]
+    found = {"claims": claims, "starts": starts}
+    if evaluated := [run for run in runs if "metrics" in run]:
+        compared = compare_runs(evaluated, target_loss=target_loss, target_name=target_name)
+        above = grid_sections.claims_html(claims, count) + grid_sections.starts_html(starts)
+        write_atomically(page, comparison_page.comparison_page(compared, above))
+        texts.insert(0, comparison_page.format_comparison(compared))
+        found |= {**comparison_page.comparison_json(compared), "page": str(page)}
+    return "\n\n".join(filter(None, texts)), found
+
+
 def _finished(grid, job, defaults):
-    """dict of the tables' names to lists of runs, whose flags are the names of the values."""
+    """dict of the folders of finished runs to runs, whose flags are the names of the values."""
     found = {}
-    for name, runs in grid.by_table().items():
-        found[name] = []
-        for run in runs:
-            if job.state(run) == DONE:
-                axes = {
-                    axis: value.removeprefix(f"{axis}-")  # of lists of values
-                    for axis, value in run.place.items()
-                    if axis not in grid.tables
-                }
-                found[name].append(read_run(str(run.folder), defaults) | {"flags": axes})
+    for run in grid.runs:
+        if job.state(run) == DONE:
+            axes = {
+                axis: value.removeprefix(f"{axis}-")  # of lists of values
+                for axis, value in run.place.items()
+                if axis not in grid.tables
+            }
+            found[run.folder] = _content(run, defaults) | {"flags": axes}
+    if grid.target:
+        for run in grid.runs:
+            if run.folder in found:
+                found[run.folder]["target"] = _end(grid.target_of(run), found)
     return found
+
+
+def _content(run, defaults):
+    """What a finished run holds; of one that ends before its models are measured, its start."""
+    last = STAGES.index(run.last_stage or LAST_STAGE)
+    if last >= STAGES.index("evaluate"):
+        return read_run(str(run.folder), defaults)
+    start = read_state(run.folder)["done"].get("start", {})
+    return {"folder": str(run.folder), "start_loss": start.get("validation_loss")}
+
+
+def _end(run, found):
+    """The last validation loss of a run's student; None where there is none."""
+    curves = found[run.folder].get("curves", {}) if run and run.folder in found else {}
+    return end_of(curves.get("student", []))
+
+
+def _words(place):
+    return " ".join(f"{axis}={value}" for axis, value in place.items())
 
 
 def _missing(grid, job):

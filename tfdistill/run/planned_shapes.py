@@ -8,8 +8,9 @@ from tfdistill import tasks
 from tfdistill.models.configs.config_files import config_file, read_config
 from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.models.configs.model_types import get_model_type, types_for_text
+from tfdistill.run.baselines import TEXT
 from tfdistill.run.sources import teacher_names
-from tfdistill.starts.compatibility import choose_layers
+from tfdistill.starts.compatibility import check_vocabularies, choose_layers
 from tfdistill.system.errors import UserError
 
 GIVEN = "given"  # the start of a student that `student` names
@@ -51,7 +52,9 @@ def plan_shapes(config, reads_teacher, loaded, tokenizers, given=None):
     else:
         student = _plan_student(config, teacher, tokenizers)
         init = _plan_start(config, teacher)
-    if teacher and not given:
+    if teacher and init == TEXT:
+        check_vocabularies(teacher, student)
+    elif teacher and not given:
         # Any layers serve for the check: the result of a search is not known yet.
         choose_layers(teacher, student, init, validation_loss=lambda layers: 0.0)
     _check_shapes(config, teacher, student)
@@ -132,6 +135,13 @@ def first_teacher(config):
 
 def _plan_start(config, teacher_config):
     init = config.student_init
+    if init == TEXT:
+        if tasks.get(config.task).kind:
+            raise UserError(
+                f"`student_init`={TEXT} counts the words of a corpus, and `task`={config.task} "
+                "learns from labels: name another start"
+            )
+        return init
     if teacher_config is None:
         if init not in ("random", type(config).student_init):
             raise UserError(

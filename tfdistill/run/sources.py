@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from tfdistill.data.text_tokenizer import TextTokenizer, load_text_tokenizer
 from tfdistill.data.tokenizer import load_tokenizer
+from tfdistill.run.baselines import TEXT
 from tfdistill.settings.settings import options_of
 from tfdistill.system.errors import UserError
 
@@ -172,7 +173,7 @@ def is_cut_from_teacher(config):
     Args:
         config: a `RunConfig`.
     """
-    return not config.student and config.student_init != "random"
+    return not config.student and config.student_init not in ("random", TEXT)
 
 
 def teacher_names(config):

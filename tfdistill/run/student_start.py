@@ -1,11 +1,12 @@
 """The start of the student: made, and measured before its first training step."""
 
+from tfdistill.run.baselines import TEXT
 from tfdistill.run.planned_shapes import GIVEN
 from tfdistill.starts.layer_search import search_size
 
 
 def make_start(context, teacher):
-    """Loads the student, cuts it from the teacher, or makes it of random numbers.
+    """Loads the student, cuts it from the teacher, or makes it from the text or random numbers.
 
     Args:
         context: the `RunContext`.
@@ -19,6 +20,8 @@ def make_start(context, teacher):
     console.say("making the student's start")
     if context.plan.student_init == GIVEN:
         start = _given_student(context)
+    elif context.plan.student_init == TEXT:
+        start = student_from_text(context)
     else:
         start = random_student(context) if is_random else _cut_student(context, teacher)
     facts, beside = {"validation_loss": context.validator(start)()}, ""

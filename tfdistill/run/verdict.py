@@ -95,13 +95,11 @@ def _lacks_error(difference):
 def same_start(differences, made_from):
     """Key of the model without a teacher that has the student's start.
 
-    A student that starts at random has the start of the random baseline.
+    A student that starts at random, or from the text, has the start of that baseline.
     """
-    random = made_from.get("student_init") == "random"
     key = task_of({"made_from": made_from}).same_start_key
-    if random and f"student-{key}" not in differences:
-        return "baseline"
-    return key
+    fresh = {"random": "baseline", "text": "baseline_text"}.get(made_from.get("student_init"))
+    return fresh if fresh and f"student-{key}" not in differences else key
 
 
 def _speed(task, models):

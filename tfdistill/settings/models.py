@@ -154,9 +154,9 @@ class Student(Settings):
         Option(
             "Initial weights of the student: the teacher's layers every_other, first, last, "
             "spaced, distilbert, search (tries subsets on held-out text) or a list such as 0,2,4; "
-            "embeddings (the teacher's embeddings and head, fresh layers); or random. For a "
-            "narrower student add :slice, :importance or :pca, such as spaced:pca; :pca is the "
-            "default.",
+            "embeddings (the teacher's embeddings and head, fresh layers); text (counts of the "
+            "corpus, as a teacher that is pre-trained here); or random. For a narrower student add "
+            ":slice, :importance or :pca, such as spaced:pca; :pca is the default.",
             first=True,
         ),
     ] = "every_other"

@@ -4,6 +4,7 @@ import time
 
 from tfdistill.distillation.teachers import Teachers
 from tfdistill.run import measure
+from tfdistill.run.description import corpus_name
 from tfdistill.run.kept_answers import answered_batches
 from tfdistill.run.sources import teacher_weights
 from tfdistill.run.stages.stage import Stage
@@ -34,7 +35,8 @@ class Evaluate(Stage):
             models["teachers"], sums["teachers"] = _evaluate_mean(context)
         differences = measure.add_errors(context.task, models, sums)
         save_row_sums(context.directory.row_sums, sums)
-        context.finish(self.name, started, models=models, differences=differences)
+        corpus = corpus_name(context)
+        context.finish(self.name, started, corpus=corpus, models=models, differences=differences)
 
 
 def _teacher(context):

@@ -11,7 +11,7 @@ from tfdistill.reports.tensorboard import RunWriter, examples_table
 from tfdistill.reports.units import duration
 from tfdistill.run import plan
 from tfdistill.run.baselines import baseline_keys
-from tfdistill.run.description import describe_run, describe_sources
+from tfdistill.run.description import corpus_name, describe_run, describe_sources
 from tfdistill.run.directory import training_names
 from tfdistill.run.metrics import collect, labelled_facts
 from tfdistill.run.stages.stage import Stage
@@ -47,7 +47,7 @@ def _metrics(context):
     evaluated, start = directory.done("evaluate"), directory.done("start")
     task, prepared = context.task, directory.done("prepare")
     metrics = collect(
-        context.data.name if task.kind else context.config.corpus,
+        corpus_name(context),
         evaluated["models"],
         evaluated.get("differences", {}),
         directory.done("export")["files"],

@@ -1,0 +1,193 @@
+"""Claims of a grid: what its file may claim, what counts as a seed, and the results."""
+
+import json
+
+import pytest
+
+from tfdistill.command_line.run_config import RunConfig
+from tfdistill.reports.grid_sections import (
+    claims_html,
+    claims_text,
+    starts_html,
+    starts_of,
+    starts_text,
+)
+from tfdistill.run.grid import read_grid
+from tfdistill.run.grid_claims import claim_results
+from tfdistill.system.errors import UserError
+from tfdistill.train import COMMAND
+
+LATE, EARLY = {"rate": "0", "start": "last"}, {"rate": "0", "start": "first"}
+GRID = {
+    "flags": {"recipe": "distilbert", "stop_after": "evaluate", "baseline": "text"},
+    "axes": {
+        "rate": {"0": {"layerdrop": 0.0}, "0.5": {"layerdrop": 0.5}},
+        "start": {
+            "first": {"student_init": "first"},
+            "last": {"student_init": "last"},
+            "cut": {"student_init": "first", "stop_after": "start"},
+        },
+        "seed": [0, 1, 2],
+    },
+    "shared": {
+        "teacher": {
+            "axes": ["rate", "seed"],
+            "last_stage": "teacher",
+            "gives": {"teacher": "teacher"},
+        }
+    },
+}
+
+
+def claim(better, than, name="A", **more):
+    return {"name": name, "better": better, "than": than} | more
+
+
+@pytest.fixture
+def claimed(tmp_path):
+    """A function of claims, and of changes of `GRID`, to the grid's `Claim`s."""
+
+    def read(*claims, **changes):
+        path = tmp_path / "grid.json"
+        path.write_text(json.dumps(GRID | changes | {"claims": claims}))
+        return read_grid(path, tmp_path / "out", RunConfig(), COMMAND).claims
+
+    return read
+
+
+def test_a_claim_pairs_the_runs_of_a_seed(claimed):
+    found = claimed(claim(EARLY, LATE))[0]
+    assert [[(a.name, b.name) for a, b in pairs] for pairs in found.seeds] == [
+        [(f"0/first/seed-{seed}", f"0/last/seed-{seed}")] for seed in range(3)
+    ]
+    assert (found.measured.better, found.measured.than) == ("start=first", "start=last")
+    assert (found.measured.where, found.measured.metric) == ("rate=0", "nats of loss")
+    assert len(found.runs()) == 6
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (claim({"rat": "0"}, LATE), "'better': there is no axis 'rat'"),
+        (claim(EARLY, {"rate": "1", "start": "last"}), "'than': 'rate' has no value '1'; .*0, 0.5"),
+        (claim({"rate": "0"}, LATE), "is no cell: name a value of 'start'"),
+        (claim(EARLY | {"seed": "seed-0"}, LATE), "about all seeds; leave 'seed' out"),
+        (claim(EARLY, EARLY), "compares a cell with itself"),
+        (claim(EARLY, LATE, metric="los"), "no metric 'los'; there are loss, top1, .*steps"),
+        (claim(EARLY, LATE, model="baseline"), "no model 'baseline'; .*student, .*baseline_text"),
+        (claim(EARLY, LATE, model="teacher"), "compares a teacher with itself"),
+        (claim(EARLY, LATE | {"start": "cut"}), "'loss' needs runs that reach the stage evaluate"),
+        (claim(EARLY, LATE | {"rate": "0.5"}, model="teacher", metric="steps"), "a teacher has no"),
+        ({"name": "A", "better": EARLY}, "'A' has no 'than'"),
+        (claim(EARLY, LATE, metrics="loss"), "unknown key 'metrics'"),
+        (claim(EARLY, "last"), "an object is needed"),
+        (claim(EARLY, {"rate": 0}), "in quotes"),
+    ],
+)
+def test_mistakes_are_named(claimed, made, message):
+    with pytest.raises(UserError, match=message) as error:
+        claimed(made)
+    assert "\n" not in str(error.value)
+
+
+def test_names_of_claims_differ(claimed):
+    with pytest.raises(UserError, match="'A' comes twice"):
+        claimed(claim(EARLY, LATE), claim(LATE, EARLY))
+
+
+def test_cells_of_one_claim_are_in_one_table(claimed):
+    with pytest.raises(UserError, match="in the tables 0 and 0.5"):
+        claimed(claim(EARLY, LATE | {"rate": "0.5"}), tables=["rate"])
+    assert claimed(claim(EARLY, LATE), tables=["rate"])[0].table == "0"
+
+
+@pytest.mark.parametrize("axes", [["rate"], []])
+def test_student_seeds_of_one_teacher_are_one_seed(claimed, axes):
+    shared = {"teacher": GRID["shared"]["teacher"] | {"axes": axes}}
+    with pytest.raises(UserError, match="has 1 seed: .*a teacher of its own for each"):
+        claimed(claim(EARLY, LATE | {"rate": "0.5"}), shared=shared)
+
+
+def test_cells_with_one_seed_have_no_claims(claimed):
+    with pytest.raises(UserError, match="has 1 seed"):
+        claimed(claim(EARLY, LATE), axes=GRID["axes"] | {"seed": [0]})
+
+
+def loss(value, start=5.0, **others):
+    models = {"student": {"loss": value}} | {key: {"loss": each} for key, each in others.items()}
+    return {"metrics": {"models": models}, "curves": {}, "start_loss": start}
+
+
+def test_results_are_those_of_the_finished_runs(claimed):
+    found = claimed(
+        claim(EARLY, LATE),
+        claim(EARLY, EARLY, "B", than_model="baseline_text"),
+        claim(LATE, EARLY, "C", metric="start"),
+    )
+    losses = {"first": [4.0, 4.1, 4.3], "last": [4.1, 4.3, 4.6]}
+    runs = {
+        run.folder: loss(losses[start][seed], baseline_text=5.0)
+        for pairs in found[0].seeds
+        for pair in pairs
+        for run in pair
+        for start, seed in [(run.place["start"], int(run.place["seed"][-1]))]
+    }
+    first, second, third = claim_results(found, runs)
+    # Gains 0.1, 0.2, 0.3 as in test_claims; p = 0.0742, and three claims.
+    assert first["p_uncorrected"] == pytest.approx(0.0742, abs=1e-4)
+    assert first["state"] == "open" and first["p"] == pytest.approx(2 * first["p_uncorrected"])
+    assert second["state"] == "held" and second["sentence"].startswith(
+        "the student beats no teacher, text start (rate=0 start=first) by 0.867 ± "
+    )
+    assert third["state"] == "not tested" and "same difference" in third["sentence"]
+    runs.popitem()
+    assert claim_results(found, runs)[0]["sentence"].endswith("1 of its 6 runs are missing")
+    assert [each["p"] for each in claim_results(found, {})] == [None] * 3
+
+
+def test_students_of_one_teacher_count_by_their_mean(claimed):
+    axes = {
+        "rate": GRID["axes"]["rate"],
+        "teacher": {"t0": {"seed": 0}, "t1": {"seed": 1}},
+        "seed": [0, 1],
+    }
+    shared = {"teacher": GRID["shared"]["teacher"] | {"axes": ["rate", "teacher"]}}
+    found = claimed(claim({"rate": "0"}, {"rate": "0.5"}), axes=axes, shared=shared)
+    assert [len(pairs) for pairs in found[0].seeds] == [2, 2]
+    values = {"0": [1.0, 2.0, 3.0, 4.0], "0.5": [2.0, 4.0, 4.0, 8.0]}
+    runs = {
+        pair[side].folder: loss(values[rate][2 * seed + number])
+        for side, rate in enumerate(values)
+        for seed, pairs in enumerate(found[0].seeds)
+        for number, pair in enumerate(pairs)
+    }
+    assert claim_results(found, runs)[0]["gains"] == [1.5, 2.5]
+
+
+def test_claims_about_other_models_name_them(claimed):
+    found = claimed(claim(EARLY, EARLY | {"rate": "0.5"}, model="teacher", metric="top1"))[0]
+    names = found.measured.better, found.measured.than, found.measured.where
+    assert names == ("the teacher of rate=0", "the teacher of rate=0.5", "start=first")
+    assert found.measured.metric == "points of top-1" and found.measured.higher_is_better
+
+
+def test_claims_on_the_page_are_escaped():
+    result = {"name": "<b>", "state": "held", "sentence": "a beats b"}
+    assert "held</b>: &lt;b&gt;: a beats b." in claims_html([result], 3)
+    assert "all 3 claims" in claims_text([result], 3)
+    assert claims_html([], 3) == claims_text([], 3) == ""
+
+
+def test_starts_are_grouped_over_seeds():
+    runs = [
+        {"folder": f"{cut}-{seed}", "flags": {"start": cut, "seed": seed}, "start_loss": value}
+        for cut, values in {"a": (5.0, 5.5), "b": (6.0,)}.items()
+        for seed, value in zip("01", values, strict=False)
+    ]
+    starts = starts_of([*runs, {"metrics": {}, "start_loss": 1.0}])
+    assert starts == [
+        {"name": "start=a", "values": [5.0, 5.5]},
+        {"name": "start=b", "values": [6.0]},
+    ]
+    assert "5.250 ± 0.354" in starts_text(starts) and "6.000" in starts_html(starts)
+    assert starts_text([]) == starts_html([]) == ""
