@@ -30,8 +30,8 @@ def vector_cosine(*, projected, student, teacher, weights, normalizer=None):
         A float32 scalar: mean of 1 - <P s, t> / (|s| |t|).
     """
     products = tf.reduce_sum(projected * teacher, axis=-1)
-    lengths = _lengths(student) * _lengths(teacher)
-    return mean_over(1.0 - products / lengths[:, 0], weights, normalizer)
+    scale = _inverse_lengths(student) * _inverse_lengths(teacher)
+    return mean_over(1.0 - products * scale[:, 0], weights, normalizer)
 
 
 def vector_distance(*, projected, teacher, weights, normalizer=None):
@@ -67,14 +67,17 @@ def similarity_distance(*, student, teacher, weights, normalizer=None):
 
 
 def _cosines(vectors):
-    unit = vectors / _lengths(vectors)
+    unit = vectors * _inverse_lengths(vectors)
     return tf.matmul(unit, unit, transpose_b=True)
 
 
-def _lengths(vectors):
-    """Lengths (batch, 1), with a gradient where they are 0, too."""
+def _inverse_lengths(vectors):
+    """1 / lengths (batch, 1), with a gradient where they are 0, too.
+
+    Not by a square root, whose gradient has no kernel on Metal.
+    """
     squared = tf.reduce_sum(vectors * vectors, axis=-1, keepdims=True)
-    return tf.sqrt(tf.maximum(squared, SHORTEST**2))
+    return tf.math.rsqrt(tf.maximum(squared, SHORTEST**2))
 
 
 class VectorLoss(SmallLogitsLoss):

@@ -99,8 +99,9 @@ class EmbeddingHead(keras.layers.Layer):
         if not self.normalize:
             return pooled
         squared = ops.sum(pooled * pooled, axis=-1, keepdims=True)
-        # The maximum comes first: a square root has no gradient at 0, which rows of padding have.
-        return pooled / ops.sqrt(ops.maximum(squared, SHORTEST_NORM**2))
+        # The maximum comes first: there is no gradient at 0, which rows of padding have. Not by a
+        # square root, whose gradient has no kernel on Metal.
+        return pooled * ops.rsqrt(ops.maximum(squared, SHORTEST_NORM**2))
 
     def export_logits(self, hidden, inputs, embeddings):
         """The same for exported models."""
