@@ -11,6 +11,7 @@ from tfdistill.command_line.cli import Command
 from tfdistill.command_line.console import Console
 from tfdistill.command_line.run_config import RecipeOptions
 from tfdistill.command_line.user_recipe import require_on_command_line
+from tfdistill.settings.augmentation import Augmentation
 from tfdistill.settings.distillation import Distillation
 from tfdistill.settings.export import Export
 from tfdistill.settings.fine_tuning import FineTuning
@@ -26,7 +27,7 @@ COMMAND = Command(
     __doc__,
     (
         *(TaskChoice, LabelledDataSettings, Corpus, Rows, Teacher, Student),
-        *(Distillation, FineTuning, RecipeOptions, Optimizer, Export, Run),
+        *(Distillation, FineTuning, Augmentation, RecipeOptions, Optimizer, Export, Run),
     ),
 )
 

@@ -109,6 +109,24 @@ def test_cached_logits_replace_the_teachers(classifier, tiny_batch, weights):
         np.testing.assert_allclose(other, one, atol=1e-6)
 
 
+def test_examples_without_a_label_learn_from_the_teacher_alone(classifier, tiny_batch):
+    """Labels count where there are some; predictions are compared wherever `taught` says so."""
+    student, teacher = map(classifier, range(2))
+    distiller = Distiller(student, KD, teacher)
+    weights = np.array([1, 0, 0], np.float32)
+    _, alone = distiller.gradients(labelled(tiny_batch, label_weights=weights), 0)
+    taught = {"label_weights": weights, "taught": np.array([1, 1, 0], np.float32)}
+    _, both = distiller.gradients(labelled(tiny_batch, **taught), 0)
+    _, labels = distiller.gradients(labelled(tiny_batch, label_weights=taught["taught"]), 0)
+    assert float(both["loss_cross_entropy"]) == float(alone["loss_cross_entropy"])
+    assert float(both["loss_logits_kl"]) == float(labels["loss_logits_kl"])
+    assert float(both["loss_logits_kl"]) != float(alone["loss_logits_kl"])
+    taught["label_weights"] *= 0
+    _, none = distiller.gradients(labelled(tiny_batch, **taught), 0)
+    assert float(none["loss_cross_entropy"]) == 0.0
+    assert float(none["loss_logits_kl"]) == float(both["loss_logits_kl"])
+
+
 def test_a_teacher_with_a_tokenizer_of_its_own(classifier, tiny_model, tiny_batch):
     config = tiny_model(vocab_size=500).config
     teacher = Model(Encoder(config), SmallHead(config, outputs=3), seed=1)

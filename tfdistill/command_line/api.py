@@ -21,9 +21,9 @@ def train_model(config, stop_after=None):
 
     Args:
         config: a `RunConfig`.
-        stop_after: name of the last stage to run: "prepare", "teacher", "start", "student",
-            "baselines", "evaluate", "export" or "report"; None: that of the `RunConfig`, or all.
-            The same call without it continues.
+        stop_after: name of the last stage to run: "prepare", "augmentation", "teacher",
+            "answers", "start", "student", "baselines", "evaluate", "export" or "report"; None: that
+            of the `RunConfig`, or all. The same call without it continues.
 
     Returns:
         dict: the content of the run's metrics.json; `["models"]["student"]` has the student's

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from tfdistill import recipes
 from tfdistill.settings.advice import Advice
+from tfdistill.settings.augmentation import Augmentation
 from tfdistill.settings.benchmark import Benchmark
 from tfdistill.settings.distillation import Distillation
 from tfdistill.settings.export import Export
@@ -39,7 +40,7 @@ class RunConfig(
         Export,
         Optimizer,
     ),
-    RecipeOptions,
+    *(RecipeOptions, Augmentation),
     *(FineTuning, Distillation, Student, Teacher, Rows, Corpus, LabelledDataSettings, TaskChoice),
 ):
     """All settings of a command; the names of the fields are those of the flags.

@@ -31,6 +31,7 @@ def labelled_sections(metrics):
         section("Calibration", _calibration(models)),
         section("Where student and teacher disagree", _texts(student.get("disagreements", []))),
         section("The student's most confident errors", _texts(student.get("errors", []))),
+        section("Variants of training examples", _variants(metrics)),
     ]
     return [part for part in parts if part]
 
@@ -78,6 +79,24 @@ def _calibration(models):
         "Share of right predictions by confidence, in bins; on the dashed line the two are equal."
     )
     return figure(plots.reliability(points, NAMES), caption) if points else ""
+
+
+def _variants(metrics):
+    facts = metrics.get("data", {}).get("augmentation")
+    if not facts:
+        return ""
+    line = (
+        f"The student learned from {facts['examples']:,} examples and {facts['variants']:,} "
+        "variants of them, with the teacher's predictions in place of labels. "
+        f"{facts['words_of_model']:,} words could be replaced by words of the masked LM, "
+        f"{facts['words_of_vectors']:,} by words with near vectors; {facts['words_without']:,} "
+        "were left as they are. "
+        f"{facts['repeated']:,} variants were drawn again, {facts['held_out']:,} left out because "
+        f"held-out data have them, {facts['beyond']:,} over the bound."
+    )
+    rows = [[each["text"], each["variant"]] for each in facts["shown"]]
+    shown = table([("example", ""), ("variant", "")], rows)
+    return note(line) + f'<div class="words">{shown}</div>'
 
 
 def _texts(examples):

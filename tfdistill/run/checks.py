@@ -160,6 +160,11 @@ def check_task(config):
         )
     if config.teacher_cache and not task.outputs_are_tokens:
         raise UserError(f"`teacher_cache` stores no signals for `task`={config.task}: leave it out")
+    if config.augmentation and not task.has_variants:
+        raise UserError(
+            f"`augmentation`={config.augmentation} varies texts and sentences, not "
+            f"the examples of `task`={task.name}: leave it out"
+        )
     if not task.kind:
         return
     if config.layerdrop_adapt_steps:

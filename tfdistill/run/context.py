@@ -12,7 +12,7 @@ from tfdistill.data.batches import EvaluationBatches
 from tfdistill.models.hugging_face.checkpoint import save_model
 from tfdistill.run.directory import RunDirectory
 from tfdistill.run.loaded_models import LoadedModels
-from tfdistill.run.plan import Plan
+from tfdistill.run.plan import Plan, student_steps
 from tfdistill.run.sources import Tokenizers
 from tfdistill.run.trainer import StageTrainer
 from tfdistill.system import devices, hardware
@@ -73,6 +73,8 @@ class RunContext:
         task: the `Task` that the models learn.
         splits: the `RunSplits`, once the data are prepared.
         teacher_splits: those for the teacher's tokenizer; the same object if it is the student's.
+        augmented: (source of the training split with its variants, the same of the teacher's
+            tokenizer), once they are made; None for a run without.
         answered: source of the training split with the teacher's logits, for phases that need no
             more of it.
     """
@@ -88,6 +90,7 @@ class RunContext:
     task: Task
     splits: RunSplits | None = None
     teacher_splits: RunSplits | None = None
+    augmented: tuple | None = None
     answered: Any = None
 
     @property
@@ -132,14 +135,34 @@ class RunContext:
         """A context: models made inside train on the run's devices, in its precision."""
         return training_scope(self.machine)
 
-    def batches(self, seed, use, draws_per_row=0, answered=False):
+    @property
+    def student_steps(self):
+        """Optimizer steps of the student, and of the students without a teacher."""
+        facts = self.directory.done("augmentation") or {}
+        return facts.get("steps") or student_steps(self.config, self.task, self.splits.train)
+
+    def student_sources(self):
+        """The examples that the student learns from a teacher with, variants included.
+
+        Returns:
+            (source of the student's tokenizer, source of the teacher's).
+        """
+        return self.augmented or (self.splits.train, self.teacher_splits.train)
+
+    def batches(self, seed, use, draws_per_row=0, learns=False, answered=False):
         """Training batches of the run's data; see `Task.training_batches`.
 
         Args:
             seed, use, draws_per_row: as there.
+            learns: whether they are for the student of a teacher, which has variants of the
+                examples, too.
             answered: whether they bring the teacher's logits, if there are any.
         """
-        train = self.answered if answered and self.answered is not None else self.splits.train
+        train = self.splits.train
+        if learns:
+            train = self.student_sources()[0]
+        if answered and self.answered is not None:
+            train = self.answered
         return self.task.training_batches(train, use, seed, self.config, draws_per_row)
 
     def validator(self, model, layers=None):

@@ -24,7 +24,9 @@ MODELS = {
 
 
 # What a run does, in this order; `stop_after` takes one of these names.
-STAGES = "prepare teacher answers start student baselines evaluate export report".split()
+STAGES = (
+    "prepare augmentation teacher answers start student baselines evaluate export report".split()
+)
 
 
 class RunPaths:
@@ -38,6 +40,7 @@ class RunPaths:
         teacher, student, export: folders of the results.
         checkpoints: folder of everything that only the run itself needs.
         start: folder of the student before its first step.
+        augmented: file of the variants of training examples.
         row_sums: file of what each model scored in each held-out row.
         state: file that says which stages are done.
     """
@@ -54,6 +57,7 @@ class RunPaths:
         self.model_card = self.export / "model_card.md"
         self.checkpoints = self.path / "checkpoints"
         self.start = self.model("student_start")
+        self.augmented = self.checkpoints / "augmented.jsonl"
         self.row_sums = self.checkpoints / "row_sums.safetensors"
         self.state = self.checkpoints / "state.json"
 

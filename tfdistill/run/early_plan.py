@@ -186,6 +186,11 @@ def open_task(config, training=False):
 def _tokenizers_and_shapes(config, recipe, names):
     """(`Tokenizers`, `Shapes`) of a run whose models are made here or lie in folders."""
     task, reads = tasks.get(config.task), reads_teacher(config, recipe)
+    if config.augmentation and not reads:
+        raise UserError(
+            f"`augmentation`={config.augmentation} makes examples without labels, which only a "
+            f"teacher can answer, and `recipe`={config.recipe} learns from none: leave it out"
+        )
     if task.kind and reads and not names:
         raise UserError(
             f"`teacher` is empty, and `recipe`={config.recipe} learns from one: name the directory "

@@ -17,7 +17,12 @@ from tfdistill.system.kept import MANIFEST, kept_folder
 
 FOLDER = "baselines"  # in `shards_dir`
 CURVE = "curve.jsonl"
-GROUPS = "teacher", "recipe", "export"  # of settings that training on labels alone does not read
+GROUPS = (
+    "teacher",
+    "recipe",
+    "augmentation",
+    "export",
+)  # of settings that training on labels alone does not read
 NAMES = "recipe", "schedules", "baseline", "layerwise_decay", "teacher_epochs", "teacher_seeds"
 
 
@@ -68,7 +73,8 @@ def _identity(context):
     for group in GROUPS:
         unread |= options_of(groups_of(type(context.config))[group]).keys()
     splits = context.splits
-    return {
+    steps = {"steps": context.student_steps} if context.config.augmentation else {}
+    return steps | {
         "start": digest_of_model(context.directory.start),
         "tokenizer": context.tokenizer.text_hash,  # its files lie beside the weights
         "examples": [each.digest() for each in (splits.train, splits.validation_source)],

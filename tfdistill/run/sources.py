@@ -61,7 +61,7 @@ def require_same_vocabulary(config, task, names, tokenizer):
         source, *names = f"`teacher`={names[0]}", *names[1:]
     for name in names:
         directory = resolve_directory(name)
-        if not _holds_tokenizer(directory):
+        if not holds_tokenizer(directory):
             continue
         try:
             own = tokenizer_of(task, str(directory))
@@ -80,10 +80,15 @@ def require_same_vocabulary(config, task, names, tokenizer):
 
 def _may_hold_tokenizer(name):
     """Whether a folder holds a tokenizer; a hub name may."""
-    return not Path(name).is_dir() or _holds_tokenizer(name)
+    return not Path(name).is_dir() or holds_tokenizer(name)
 
 
-def _holds_tokenizer(folder):
+def holds_tokenizer(folder):
+    """Whether a folder holds a tokenizer.
+
+    Args:
+        folder: its path.
+    """
     return any((Path(folder) / name).is_file() for name in ("tokenizer.json", "vocab.txt"))
 
 

@@ -48,7 +48,7 @@ class Regression(LabelledTask):
 
     name = "regression"
     kind, data_kind = TEXT, "numbers"
-    gives_number = True
+    gives_number = has_variants = True
     hard_loss = "squared_error"
     distillation_losses = {"labels": "squared_error", "kl": "logits_mse", "mse": "logits_mse"}
     metrics = (ERROR, PEARSON, SPEARMAN)

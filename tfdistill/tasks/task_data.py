@@ -30,6 +30,8 @@ class TaskData:
             own.
         validation_batches: the most batches of the validation split that a point of the curve
             reads; None for all.
+        has_variants: whether an example is a text, a pair of texts or a sentence, so that there may
+            be others without a label that a teacher answers (see `data.augmentation`).
     """
 
     kind = None
@@ -37,6 +39,7 @@ class TaskData:
     labels_names = ()
     pooling = ""
     validation_batches = 16
+    has_variants = False
 
     def of_settings(self, settings):
         """The task as some settings want it; by default itself.

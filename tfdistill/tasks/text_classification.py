@@ -39,6 +39,7 @@ class TextClassification(LabelledTask):
 
     name = "text_classification"
     kind, data_kind = TEXT, "text"
+    has_variants = True
     metrics = (LOSS, ACCURACY, F1, MATTHEWS, CALIBRATION_ERROR)
     primary = ACCURACY
     compared = (ACCURACY, F1, MATTHEWS, LOSS)

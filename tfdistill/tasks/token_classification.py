@@ -35,6 +35,7 @@ class TokenClassification(LabelledTask):
 
     name = "token_classification"
     kind, data_kind = TAGS, "tags"
+    has_variants = True
     learning_rate = 1e-4
     metrics = (LOSS_OF_WORDS, F1, STRICT, ACCURACY)
     primary = F1

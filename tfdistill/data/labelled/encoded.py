@@ -7,6 +7,9 @@ import numpy as np
 from tfdistill.data.labelled.bucket_lengths import choose_lengths
 
 LABELS, WEIGHTS = "labels", "label_weights"
+# Where a batch has it: 1 for predictions to be compared with a teacher's, labelled or not, float32
+# of the shape of the labels.
+TAUGHT = "taught"
 
 
 class EncodedExamples:

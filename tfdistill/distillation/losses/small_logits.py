@@ -1,13 +1,16 @@
 """Losses for heads with few outputs, whose logits are held as a whole.
 
-A batch has `labels` and `label_weights`, float32 of the same shape: 0 for padding. The logits have
-one more axis, the outputs. Classes have one label for each row, tags one for each token. A score
-has one output; its labels are float32 and others int32.
+A batch has `labels` and `label_weights`, float32 of the same shape: 0 for padding and for examples
+without a label. It may have `taught`, of the same shape: 1 for a prediction that is compared with
+the teacher's, labelled or not. The logits have one more axis, the outputs. Classes have one label
+for each row, tags one for each token. A score has one output; its labels are float32 and others
+int32.
 """
 
 import tensorflow as tf
 
 from tfdistill.data.cached_batches import ANSWERED
+from tfdistill.data.labelled.encoded import TAUGHT
 from tfdistill.distillation.losses.lessons import difficulty, shift_probabilities, temperatures
 from tfdistill.distillation.losses.loss import Loss, register
 from tfdistill.distillation.losses.means import total
@@ -40,10 +43,10 @@ class SmallLogitsLoss(Loss):
 
     def weights(self, batch):
         """1 for a prediction that counts, 0 for others: float32, of the shape of the labels."""
-        weights = batch[LABEL_WEIGHTS]
-        if self.needs_teacher and ANSWERED in batch:
-            weights *= batch[ANSWERED]
-        return weights
+        if not self.needs_teacher:
+            return batch[LABEL_WEIGHTS]
+        weights = batch.get(TAUGHT, batch[LABEL_WEIGHTS])
+        return weights * batch[ANSWERED] if ANSWERED in batch else weights
 
     def cached_signals(self, pairs, **_):
         return [CachedLogits()]

@@ -28,15 +28,16 @@ class Answers(Stage):
         if splits := _unlabelled(context):
             _label(context, splits)
         if _learns(context):
-            source, precision = context.teacher_splits.train, context.machine.precision
+            student, teacher = context.student_sources()
+            precision = context.machine.precision
 
             def answers(number):
                 return answers_of(
-                    context, source, lambda: context.models.teachers[number], precision, number
+                    context, teacher, lambda: context.models.teachers[number], precision, number
                 )
 
             numbers = range(max(1, len(context.plan.teacher_names)))
-            context.answered = with_answers(context.splits.train, source, *map(answers, numbers))
+            context.answered = with_answers(student, teacher, *map(answers, numbers))
         if not context.directory.done(self.name):
             context.finish(self.name, started)
 

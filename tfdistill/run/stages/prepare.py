@@ -5,7 +5,6 @@ import os
 import time
 
 from tfdistill.reports.tensorboard import RunWriter, markdown_table
-from tfdistill.run import plan
 from tfdistill.run.checks import split_steps, without_meaning
 from tfdistill.run.context import RunSplits
 from tfdistill.run.data_lines import data_lines, statistics_lines
@@ -42,8 +41,8 @@ class Prepare(Stage):
             console.warn(tokenizers.teacher.notes)
             prepared = task.prepare(context.data, tokenizers.teacher, config)
             context.teacher_splits = RunSplits.of(task, prepared.sources, prepared.train_ids)
-        steps = plan.student_steps(config, task, context.splits.train)
-        split_steps(steps, context.plan.recipe.phases)
+        if not config.augmentation:  # else there are more examples, and so more steps
+            split_steps(context.student_steps, context.plan.recipe.phases)
 
 
 def _announce(context):

@@ -9,7 +9,6 @@ from tfdistill.reports.markdown import results_markdown
 from tfdistill.reports.report import write_report
 from tfdistill.reports.tensorboard import RunWriter, examples_table
 from tfdistill.reports.units import duration
-from tfdistill.run import plan
 from tfdistill.run.baselines import baseline_keys
 from tfdistill.run.description import corpus_name, describe_run, describe_sources
 from tfdistill.run.directory import training_names
@@ -57,7 +56,7 @@ def _metrics(context):
     run = describe_run(
         context.config,
         context.plan,
-        steps=plan.student_steps(context.config, task, context.splits.train),
+        steps=context.student_steps,
         # Runs that began with an earlier version have stored no steps.
         teacher_steps=teacher.get("steps", context.plan.teacher_steps),
         corpus={"name": metrics["corpus"], "splits": prepared["statistics"]},
@@ -65,6 +64,8 @@ def _metrics(context):
     )
     if task.kind:
         data = {**context.data.facts, "splits": prepared["statistics"]}
+        if augmented := directory.done("augmentation"):
+            data["augmentation"] = augmented["facts"]
         files = directory.done("export")["files"]
         facts = labelled_facts(task, files, data, run)
         facts["made_from"] = metrics["made_from"] | facts["made_from"]

@@ -78,7 +78,7 @@ def _train(context, key, student, teachers, phases):
     config, trainer = context.config, context.trainer
     if key in (Student.name, context.task.same_start_key):  # fresh numbers must be trained
         plan.freeze(student, config)
-    steps = plan.student_steps(config, context.task, context.splits.train)
+    steps = context.student_steps
     shares = split_steps(steps, phases)
     batches = _batches(context, teachers, phases, shares)
     started, before, done, measured = time.perf_counter(), 0.0, 0, False
@@ -108,7 +108,7 @@ def _batches(context, teachers, phases, shares):
     # The baselines too learn from the same rows and draws.
     draws_per_row = config.cached_mask_epochs if config.teacher_cache else 0
     learns = bool(teachers and teachers.models)
-    batches = functools.partial(context.batches, config.seed + 1, STUDENT, draws_per_row)
+    batches = functools.partial(context.batches, config.seed + 1, STUDENT, draws_per_row, learns)
     if not (config.teacher_cache and learns):
         return [batches(answered=learns and answers_suffice(phase)) for phase in phases]
     batches = batches()

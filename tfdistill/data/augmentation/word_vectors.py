@@ -1,0 +1,169 @@
+"""Word vectors from files, and the nearest words of a word."""
+
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+
+from tfdistill.data.text_files import PACKED
+from tfdistill.system.errors import UserError
+
+MOST_WORDS = 100_000  # of a file, the first ones: files have the frequent words first
+AT_ONCE = 256  # words that are looked up
+_HEADER = re.compile(rb"[0-9]+ [0-9]+\s*")
+
+
+class WordVectors:
+    """Vectors of words.
+
+    Args:
+        words: list of str, the frequent ones first; of a word that stands twice, the first counts.
+        vectors: float (words, width).
+    """
+
+    def __init__(self, words, vectors):
+        self._rows = {}
+        for row, word in enumerate(words):
+            self._rows.setdefault(word.lower(), row)
+        self._words = [word.lower() for word in words]
+        length = np.linalg.norm(vectors, axis=1, keepdims=True)
+        self._vectors = (vectors / np.where(length > 0, length, 1)).astype(np.float32)
+        # Candidates are words of letters alone, once each.
+        self._candidates = np.array(
+            [row for word, row in self._rows.items() if word.isalpha() and length[row] > 0],
+            np.int64,
+        )
+
+    def __len__(self):
+        return len(self._rows)
+
+    def nearest(self, words, count):
+        """Finds the words whose vectors have the largest cosine with those of some words.
+
+        Args:
+            words: list of str; capitals do not count.
+            count: number of neighbours of each.
+
+        Returns:
+            dict of the words that have a vector to tuples of str, the nearest first.
+        """
+        words = list(dict.fromkeys(word for word in words if word.lower() in self._rows))
+        found, among = {}, self._vectors[self._candidates]
+        for start in range(0, len(words), AT_ONCE):
+            part = words[start : start + AT_ONCE]
+            rows = np.array([self._rows[word.lower()] for word in part])
+            cosines = self._vectors[rows] @ among.T
+            cosines[rows[:, None] == self._candidates] = -2.0  # the word itself
+            most = min(count, len(among) - 1)
+            for word, values in zip(part, cosines, strict=True):
+                # The few largest, in the order of the file where two are equal.
+                largest = (
+                    np.flatnonzero(values >= np.partition(values, -most)[-most]) if most else []
+                )
+                order = sorted(largest, key=lambda place: (-values[place], place))[:most]
+                found[word] = tuple(self._words[self._candidates[place]] for place in order)
+        return found
+
+
+def load_word_vectors(path):
+    """Reads word vectors.
+
+    Args:
+        path: a text file of GloVe (a word and its numbers in each line) or of word2vec (the same
+            after a line with both sizes), which may be packed; word2vec's binary file; or a `.npy`
+            file with an array (words, width), and the words beside it, one a line, in a file of the
+            same name that ends in `.txt`, or in `words.txt`.
+
+    Returns:
+        `WordVectors` of at most the first 100,000 words.
+
+    Raises:
+        UserError: the file is missing, damaged or of another format.
+    """
+    path = Path(path)
+    try:
+        if path.suffix == ".npy":
+            return WordVectors(*_from_array(path))
+        with PACKED.get(path.suffix, open)(path, "rb") as stream:
+            return WordVectors(*_from_stream(io.BufferedReader(stream), path))
+    except (OSError, EOFError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UserError(f"`word_vectors`={path} cannot be read: {reason}") from None
+
+
+def _from_array(path):
+    beside = [path.with_suffix(".txt"), path.with_name("words.txt")]
+    file = next((each for each in beside if each.is_file()), None)
+    if file is None:
+        raise UserError(
+            f"`word_vectors`={path}: the words are missing: put them into {beside[0].name}, one a "
+            "line"
+        )
+    try:
+        vectors = np.load(path, mmap_mode="r", allow_pickle=False)
+    except ValueError:
+        raise UserError(f"`word_vectors`={path} is no array: give a file of numpy.save") from None
+    words = file.read_text("utf-8").splitlines()
+    if vectors.ndim != 2 or len(vectors) != len(words):
+        raise UserError(
+            f"`word_vectors`={path} has the shape {vectors.shape}, and {file.name} {len(words)} "
+            "words: each word needs a row"
+        )
+    return words[:MOST_WORDS], np.asarray(vectors[:MOST_WORDS], np.float32)
+
+
+def _from_stream(stream, path):
+    head = stream.peek(1 << 12)
+    first, _, rest = head.partition(b"\n")
+    if not _HEADER.fullmatch(first):
+        return _from_lines(stream, path)
+    count, width = map(int, stream.readline().split())
+    numbers = rest.partition(b"\n")[0].split()
+    if _all_numbers(numbers[1:]) and len(numbers) > 1:
+        return _from_lines(stream, path, width)
+    return _from_binary(stream, path, min(count, MOST_WORDS), width)
+
+
+def _from_lines(stream, path, width=None):
+    words, rows = [], []
+    for number, line in enumerate(stream, 1 if width is None else 2):
+        if len(words) == MOST_WORDS:
+            break
+        parts = line.rstrip().split(b" ")
+        width = width or len(parts) - 1
+        # A word may hold blanks: the numbers are the last parts.
+        word, numbers = b" ".join(parts[:-width]), parts[-width:]
+        if width < 1 or not word or len(numbers) < width or not _all_numbers(numbers):
+            raise UserError(
+                f"`word_vectors`={path}: line {number} is no word with {max(width, 1)} numbers: "
+                "give word vectors of GloVe or word2vec, or .npy"
+            )
+        words.append(word.decode("utf-8", "replace"))
+        rows.append(np.array(numbers, np.float32))
+    if not words:
+        raise UserError(f"`word_vectors`={path} is empty: give word vectors")
+    return words, np.stack(rows)
+
+
+def _from_binary(stream, path, count, width):
+    words, rows = [], np.empty((count, width), np.float32)
+    for row in range(count):
+        word = bytearray()
+        while (letter := stream.read(1)) not in (b" ", b""):
+            word += letter
+        numbers = stream.read(4 * width)
+        if len(numbers) < 4 * width:
+            raise UserError(
+                f"`word_vectors`={path} ends after {row} of {count} words: get the whole file"
+            )
+        words.append(bytes(word).lstrip(b"\n").decode("utf-8", "replace"))
+        rows[row] = np.frombuffer(numbers, "<f4")
+    return words, rows
+
+
+def _all_numbers(parts):
+    try:
+        return bool(np.isfinite([float(part) for part in parts]).all())
+    except ValueError:
+        return False

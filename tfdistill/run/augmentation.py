@@ -1,0 +1,156 @@
+"""Variants of the training examples of a run: made, written and read."""
+
+import json
+from typing import NamedTuple
+
+import numpy as np
+
+from tfdistill.data.augmentation.masked_words import hidden_words
+from tfdistill.data.augmentation.places import places_in
+from tfdistill.data.augmentation.texts import texts_of, with_text
+from tfdistill.data.augmentation.variants import Law, vary_examples
+from tfdistill.data.augmentation.word_vectors import load_word_vectors
+from tfdistill.run.proposed_words import WordProposer
+from tfdistill.run.proposing_model import proposing_model
+
+TEXTS = 256  # whose words are stored together
+SHOWN, WIDTH = 8, 300  # examples of the report, and their characters
+
+
+class Candidates(NamedTuple):
+    """What may replace the words of texts.
+
+    Attributes:
+        places: dict of texts to lists of `Place`s with candidates.
+        of_model, of_vectors, without: numbers of words by where their candidates come from.
+    """
+
+    places: dict
+    of_model: int
+    of_vectors: int
+    without: int
+
+
+def make_variants(context):
+    """Makes variants of the training examples.
+
+    Args:
+        context: the `RunContext`.
+
+    Returns:
+        (`Augmented`, dict of facts for metrics.json).
+
+    Raises:
+        UserError: the model or the word vectors cannot be read.
+    """
+    config, splits = context.config, context.data.splits
+    examples = splits["train"]
+    texts = [text for each in examples for text in texts_of(each)]
+    found = _candidates(context, list(dict.fromkeys(texts)))
+    law = Law(
+        config.augmentation_probability,
+        config.augmentation_variants,
+        config.augmentation_rows,
+        config.seed,
+    )
+    held_out = [example for name in splits if name != "train" for example in splits[name]]
+    augmented = vary_examples(examples, found.places.__getitem__, held_out, law)
+    return augmented, _facts(examples, augmented, found)
+
+
+def write_variants(file, augmented):
+    """Writes variants as JSON lines of `row`, the example of the data, and `texts`.
+
+    Args:
+        file: its `Path`.
+        augmented: `Augmented`.
+    """
+    with open(file, "w", encoding="utf-8") as stream:
+        for row, each in zip(augmented.rows, augmented.examples, strict=True):
+            line = {"row": row, "texts": texts_of(each)}
+            stream.write(json.dumps(line) + "\n")
+
+
+def read_variants(file, examples):
+    """Reads what `write_variants` wrote.
+
+    Args:
+        file: its `Path`.
+        examples: list of the examples of the data.
+
+    Returns:
+        list of examples without labels.
+    """
+    found = []
+    with open(file, encoding="utf-8") as stream:
+        for line in map(json.loads, stream):
+            variant = examples[line["row"]]
+            for side, text in enumerate(line["texts"]):
+                variant = with_text(variant, side, text)
+            found.append(variant)
+    return found
+
+
+def _candidates(context, texts):
+    """Finds `Candidates`: of a masked LM for words of one token, near words for others."""
+    config, console = context.config, context.console
+    vectors = load_word_vectors(config.word_vectors) if config.word_vectors else None
+    proposer = WordProposer(*proposing_model(context), config.augmentation_candidates)
+    places = list(map(places_in, texts))
+    hidden = hidden_words(texts, places, proposer.tokenizer)
+    proposed = iter(_proposed(context, proposer, texts, hidden))
+    others = [
+        text[place.start : place.end].lower()
+        for text, *of_text in zip(texts, places, hidden, strict=True)
+        for place, word in zip(*of_text, strict=True)
+        if word is None
+    ]
+    near = vectors.nearest(others, config.augmentation_candidates) if vectors else {}
+    found, used = {}, {"model": 0, "vectors": 0, "without": 0}
+    for text, *of_text in zip(texts, places, hidden, strict=True):
+        found[text] = []
+        for place, word in zip(*of_text, strict=True):
+            if word is None:
+                candidates = near.get(text[place.start : place.end].lower(), ())
+            else:
+                candidates = tuple(map(proposer.tokenizer.id_to_token, next(proposed)))
+            source = "without" if not candidates else "vectors" if word is None else "model"
+            used[source] += 1
+            found[text].append(place._replace(candidates=candidates))
+    console.say(
+        f"words to replace: {used['model']:,} by the masked LM, {used['vectors']:,} by word "
+        f"vectors, {used['without']:,} stay"
+    )
+    return Candidates(found, *used.values())
+
+
+def _proposed(context, proposer, texts, hidden):
+    """Yields the proposed ids of each hidden word, in the order of the texts."""
+    line = context.console.progress("augmentation", len(texts))
+    told = context.tell_wait("words for augmentation")
+    for start in range(0, len(texts), TEXTS):
+        part = slice(start, start + TEXTS)
+        words = [word for of_text in hidden[part] for word in of_text if word is not None]
+        yield from proposer.kept(context.config.shards_dir, texts[part], words, told)
+        line(min(start + TEXTS, len(texts)), "texts")
+
+
+def _facts(examples, augmented, found):
+    rows = augmented.rows
+    spread = np.unique(np.linspace(0, len(rows) - 1, min(SHOWN, len(rows))).astype(np.int64))
+    shown = [(examples[rows[place]], augmented.examples[place]) for place in spread]
+    return {
+        "examples": len(examples),
+        "variants": len(rows),
+        "repeated": augmented.repeated,
+        "held_out": augmented.held_out,
+        "beyond": augmented.beyond,
+        "words_of_model": found.of_model,
+        "words_of_vectors": found.of_vectors,
+        "words_without": found.without,
+        "shown": [{"text": _shown(one), "variant": _shown(other)} for one, other in shown],
+    }
+
+
+def _shown(example):
+    return " — ".join(texts_of(example))[:WIDTH]

@@ -1,0 +1,68 @@
+"""Augmentation: variants of the training examples, which the teacher will answer."""
+
+import time
+
+import numpy as np
+
+from tfdistill.data.labelled.encoded import TAUGHT
+from tfdistill.run.augmentation import make_variants, read_variants, write_variants
+from tfdistill.run.checks import split_steps
+from tfdistill.run.plan import student_steps
+from tfdistill.run.stages.stage import Stage
+from tfdistill.system.errors import UserError
+from tfdistill.tasks.label_heads import TAGS
+
+
+class Augmentation(Stage):
+    """Puts variants beside the training examples.
+
+    They stand in a file of the run. The words that a masked LM proposed are kept in `shards_dir`,
+    so that a run that was stopped, and other runs on the same texts, need no further pass of it.
+    """
+
+    name = "augmentation"
+
+    def is_done(self, context):
+        """Whether the run has no variants, or no student is left that learns from them."""
+        return not context.config.augmentation or context.directory.done("student") is not None
+
+    def run(self, context):
+        """Reads the variants, or makes them."""
+        started, file = time.perf_counter(), context.directory.augmented
+        done, facts = context.directory.done(self.name), None
+        if not done:
+            augmented, facts = make_variants(context)
+            if not augmented.examples:
+                raise UserError(
+                    "`augmentation`: no text has another variant: give `word_vectors`, or a larger "
+                    "`augmentation_probability` or `augmentation_rows`"
+                )
+            write_variants(file, augmented)
+        variants = read_variants(file, context.data.splits["train"])
+        tokenizers = context.tokenizers
+        student = teacher = _source(context, variants, tokenizers.student)
+        if tokenizers.teacher is not tokenizers.student:
+            teacher = _source(context, variants, tokenizers.teacher)
+        context.augmented = student, teacher
+        if not done:
+            context.console.say(_words(facts))
+            steps = student_steps(context.config, context.task, student)
+            split_steps(steps, context.plan.recipe.phases)
+            context.finish(self.name, started, steps=steps, facts=facts)
+
+
+def _source(context, variants, tokenizer):
+    examples = [*context.data.splits["train"], *variants]
+    source = context.task.encode(examples, tokenizer, context.config.length)
+    if context.task.kind == TAGS:
+        taught = (source.texts.words >= 0).astype(np.float32)
+        return source.with_arrays(per_token={TAUGHT: taught})
+    return source.with_arrays(per_row={TAUGHT: np.ones(len(source), np.float32)})
+
+
+def _words(facts):
+    return (
+        f"augmentation: {facts['examples']:,} examples and {facts['variants']:,} variants of them; "
+        f"{facts['repeated']:,} were drawn again, {facts['held_out']:,} are in held-out data, "
+        f"{facts['beyond']:,} are over `augmentation_rows`"
+    )
