@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfdistill.models.compiled import compiled_for_cpu
 from tfdistill.training.optimizer import (
     AdamW,
     OptimizerSettings,
     WarmupLinearDecay,
     build_optimizer,
+    global_norm,
 )
 
 pytestmark = pytest.mark.tf218
@@ -171,6 +173,18 @@ def test_adamw_for_a_hundred_steps(tied, scale, jit_compile):
     for variable, value in zip(variables, expected, strict=True):
         np.testing.assert_allclose(variable, value, atol=1e-5, err_msg=variable.name)
     assert int(optimizer.iterations) == 100
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["graph", "xla"])
+def test_global_norm(compiled):
+    """Also of a tall table, whose sums of 70,000 squares round."""
+    generator = np.random.default_rng(0)
+    shapes = ((70_000, 64), (5, 3), (4,), (2, 3, 4), ())
+    gradients = [generator.normal(size=shape).astype(np.float32) for shape in shapes]
+    with compiled_for_cpu(compiled):
+        found = tf.function(global_norm, jit_compile=compiled)(gradients)
+    expected = np.sqrt(sum((gradient.astype(np.float64) ** 2).sum() for gradient in gradients))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_a_step_is_one_operator_per_variable():

@@ -5,6 +5,7 @@ import dataclasses
 import keras
 import tensorflow as tf
 
+from tfdistill.models.compiled import is_compiled_for_cpu
 from tfdistill.training.table_rows import TableRows
 
 
@@ -194,7 +195,16 @@ def global_norm(gradients):
     Returns:
         A float32 scalar.
     """
-    return tf.sqrt(2.0 * tf.add_n([tf.nn.l2_loss(gradient) for gradient in gradients]))
+    halves = _half_square_by_product if is_compiled_for_cpu() else tf.nn.l2_loss
+    return tf.sqrt(2.0 * tf.add_n([halves(gradient) for gradient in gradients]))
+
+
+def _half_square_by_product(gradient):
+    """`tf.nn.l2_loss`, to rounding; XLA's sum on a CPU takes one number after the other."""
+    if gradient.shape.rank != 2:
+        return tf.nn.l2_loss(gradient)
+    columns = tf.matmul(tf.ones((1, gradient.shape[0])), tf.square(gradient))  # (1, width)
+    return 0.5 * tf.reduce_sum(columns)
 
 
 def clip(gradients, largest_norm):
