@@ -52,7 +52,9 @@ def listing():
         module = importlib.import_module(f"tfdistill.{name}")
         lines.append(f"python -m tfdistill.{name:<12}{module.__doc__.splitlines()[0]}")
     lines += ["", "Each lists its flags with --help. Flagfiles for --flagfile=NAME:", ""]
-    lines += [f"{name:<22}{path}" for name, path in flagfile.bundled().items()]
+    bundled = flagfile.bundled()
+    width = max(map(len, bundled)) + 1
+    lines += [f"{name:<{width}}{path}" for name, path in bundled.items()]
     return "\n".join(lines)
 
 

@@ -164,6 +164,7 @@ def test_the_bundled_text(pair):
     assert_same(both(pair[0]), pair[0], lines)
 
 
+@pytest.mark.slow
 def test_all_of_wikitext_2(shared_data, tmp_path, monkeypatch):
     """Both tokenizers give the same shards."""
     tokenizer = load_tokenizer()

@@ -31,7 +31,7 @@ def test_every_file_and_its_facts(exports, bert, tokenizer, batches, tmp_path, c
     assert facts["student_int8.tflite"]["bytes"] < facts["student.tflite"]["bytes"]
 
 
-@pytest.mark.parametrize("allow_loss", [False, True])
+@pytest.mark.parametrize("allow_loss", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_an_int8_file_that_loses_too_much(
     bert, exports, tokenizer, batches, tmp_path, monkeypatch, allow_loss
 ):

@@ -29,17 +29,14 @@ def findings(function, kernels, *shapes):
 # One step of each family of operators; the others, which differ little, are slow tests.
 FAST = (
     train_steps.PRE_TRAINING,
-    f"{train_steps.PRE_TRAINING}, remat",
     f"{train_steps.PRE_TRAINING}/ib_bert",
     "distilbert/distil/bert",
     "distilbert/distil/bert, bfloat16",
-    "distilbert/distil/bert, two teachers",
     "distilbert/distil/bert, cached",
     "minilm/relations/bert",
     "minilm_v1/relations/bert",
     "mlm/mlm/bert, gelu_new, bfloat16",
     "mobilebert_akt/distil/mobilebert, float16",
-    "mobilebert_jkt/transfer/mobilebert",
     "pkd/distil/bert",
     "tinybert/general/bert",
 )

@@ -79,6 +79,7 @@ def test_tensors_that_stay_float32(precision, tiny_model, tiny_batch):
     assert {inside.dtype.name for inside in insides} == {precision}
 
 
+@pytest.mark.slow
 def test_layerdrop_and_dropout_in_bfloat16(tiny_model, tiny_batch):
     batch = {name: tf.constant(part) for name, part in tiny_batch(ROWS).items()}
     (phase,) = recipes.get("mlm").phases

@@ -152,6 +152,7 @@ def test_layers_that_run_keep_their_dropout(bert_config, batch, compiled):
     np.testing.assert_allclose(result, np.zeros((3, 9, 12)), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_recomputed_layer_draws_the_same_dropout(bert_config, batch):
     model = MaskedLanguageModel(bert_config)
     variables = [variable.value for variable in model.encoder.trainable_variables]
@@ -170,6 +171,14 @@ def test_a_recomputed_layer_draws_the_same_dropout(bert_config, batch):
         np.testing.assert_allclose(ours, theirs, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        "bert",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("distilbert", "mobilebert")),
+    ],
+    indirect=True,
+)
 @pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_remat_changes_no_loss_and_no_gradient(config, batch, compiled):
     """With dropout, through the last hidden state and all taps."""

@@ -327,6 +327,7 @@ def test_stages_have_their_names_in_this_order():
     assert [stage.name for stage in stages.ALL] == STAGES
 
 
+@pytest.mark.slow
 def test_a_random_start_is_that_of_the_random_baseline(run, tmp_path, train, tiny_flags):
     path = tmp_path / "run"
     flags = tiny_flags(output_dir=path, teacher=run / "teacher", tokenizer=None, steps=2)

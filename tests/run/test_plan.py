@@ -137,7 +137,7 @@ def test_a_student_may_start_from_the_text(make, teacher):
     found = make(**alone, baseline="random")
     assert found.teacher_config is None and found.student_init == "text"
     assert "same start; leave it out, or give random" in fails(make, **alone, baseline="text")
-    taught = dict(teacher="somewhere", student_config="L-1_H-16_A-2", student_init="text")
+    taught = dict(teacher="somewhere", student_config="L-1_H-12_A-2", student_init="text")
     assert make(teacher, **taught, baseline="text").student_init == "text"
     labelled = dict(task="text_classification", recipe="mlm", student_config="tiny")
     assert "labels" in fails(make, **labelled, student_init="text")

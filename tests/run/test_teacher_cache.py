@@ -283,6 +283,7 @@ def test_several_teachers(run, tmp_path):
     assert len(list((tmp_path / "cache").iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_a_run_resumes_without_the_original_teachers(run, teachers, tmp_path):
     flags = dict(teacher="first+second")
     path = run("stopped", stop_after="teacher", **flags)[2]

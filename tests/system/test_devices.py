@@ -332,6 +332,7 @@ with strategy(choice).scope(), strategy(choice).scope():
 """
 
 
+@pytest.mark.slow
 def test_scopes_of_two_devices_can_be_nested():
     """In a process of its own: the number of logical devices is fixed when TensorFlow starts."""
     done = subprocess.run([sys.executable, "-c", NESTED], capture_output=True, text=True)
