@@ -36,7 +36,8 @@ def make(tokenizer):
 
     def make(loaded=None, /, **flags):
         config = RunConfig(**{"length": 16, **flags})
-        recipe = recipes.get(config.recipe, **dataclasses.asdict(config))
+        losses = tasks.get(config.task).distillation_losses
+        recipe = recipes.get(config.recipe, task_losses=losses, **dataclasses.asdict(config))
         loaded = list(loaded) if isinstance(loaded, tuple) else [loaded] * (loaded is not None)
         return plan.make_plan(config, recipe, loaded, tokenizer)
 
@@ -139,8 +140,8 @@ def test_a_student_may_start_from_the_text(make, teacher):
     assert "same start; leave it out, or give random" in fails(make, **alone, baseline="text")
     taught = dict(teacher="somewhere", student_config="L-1_H-12_A-2", student_init="text")
     assert make(teacher, **taught, baseline="text").student_init == "text"
-    labelled = dict(task="text_classification", recipe="mlm", student_config="tiny")
-    assert "labels" in fails(make, **labelled, student_init="text")
+    labelled = dict(task="text_classification", recipe="kd", teacher="somewhere")
+    assert "learns from labels" in fails(make, teacher, **labelled, student_init="text")
 
 
 def test_no_teacher_where_its_losses_weigh_nothing(make):
