@@ -92,6 +92,7 @@ def test_lines_of_books(plain, lines):
     assert_same(rows(graph, lines, length=40), expected(tokenizer, lines, length=40))
 
 
+@pytest.mark.slow
 def test_pairs_are_cut_as_tokenizers_cuts_them(plain, lines):
     tokenizer, graph = plain
     words = [line.split() for line in lines[:200]]

@@ -40,6 +40,16 @@ def file_logits(lite, ids, mask):
     return lite.logits(row)[0]
 
 
+@pytest.mark.parametrize(
+    "scored_model",
+    [
+        "mobilebert",  # has what the others have, and more
+        pytest.param("bert", marks=pytest.mark.slow),
+        pytest.param("distilbert", marks=pytest.mark.slow),
+        pytest.param("mobilebert, layer_norm", marks=pytest.mark.slow),
+    ],
+    indirect=True,
+)
 def test_tflite_files_see_no_padding(scored, row, tmp_path):
     model, tolerance = scored
     ids, mask = row

@@ -29,10 +29,8 @@ def findings(function, kernels, *shapes):
 # One step of each family of operators; the others, which differ little, are slow tests.
 FAST = (
     train_steps.PRE_TRAINING,
-    f"{train_steps.PRE_TRAINING}/ib_bert",
     "distilbert/distil/bert",
     "distilbert/distil/bert, bfloat16",
-    "distilbert/distil/bert, cached",
     "minilm/relations/bert",
     "minilm_v1/relations/bert",
     "mlm/mlm/bert, gelu_new, bfloat16",

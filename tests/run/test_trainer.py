@@ -38,6 +38,7 @@ class RecordedBatches:
         return self.make(step)
 
 
+@pytest.mark.slow
 def test_projections_are_fitted_on_the_first_batches_of_their_phase(
     tiny_model, tiny_batch, tmp_path
 ):
