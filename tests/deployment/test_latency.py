@@ -38,8 +38,11 @@ def test_files_take_turns_on_the_rows(paths, batches):
             return super().logits(inputs, length)
 
     rows = MaskedLM().rows_to_time(batches[1])
-    # Of another vocabulary, as a student's may be.
-    rows = [row | {"input_ids": row["input_ids"] + 40_000} for row in rows]
+    # Of another vocabulary and with more token types, as a student's may be.
+    rows = [
+        row | {"input_ids": row["input_ids"] + 40_000, "token_type_ids": row["attention_mask"] * 9}
+        for row in rows
+    ]
     measure_latency(paths, rows, runs=4, open_file=Recorder)
     timed = seen[-8:]
     assert [outputs for outputs, _ in timed] == [120, 30522] * 4

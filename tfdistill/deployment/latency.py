@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 
-from tfdistill.deployment.lite_model import LiteModel
+from tfdistill.deployment.lite_model import TOKEN_TYPES, LiteModel
 from tfdistill.deployment.signatures import TOKEN_INPUTS
 
 WARM_UP_RUNS = 5
@@ -57,7 +57,8 @@ def measure_latency(paths, rows=(), runs=100, threads=1, open_file=LiteModel):
         paths: dict of names to .tflite files.
         rows: list of inputs for `LiteModel.logits`, with rows of the files' length, which are run
             in turn, with their padding; when empty, a row of random tokens without padding. Their
-            ids are replaced by small ones, because a teacher's file may have a smaller vocabulary.
+            ids are replaced by small ones and their token types by 0, because a teacher's file may
+            have fewer of them.
         runs: timed runs of each file.
         threads: CPU threads of each file.
         open_file: function of a path and threads to a `LiteModel`.
@@ -68,7 +69,8 @@ def measure_latency(paths, rows=(), runs=100, threads=1, open_file=LiteModel):
     Raises:
         UserError: a file cannot be run.
     """
-    known = [row | {"input_ids": np.asarray(row["input_ids"]) % LOWEST_IDS} for row in rows]
+    known = [{name: row[name] for name in row if name != TOKEN_TYPES} for row in rows]
+    known = [row | {"input_ids": np.asarray(row["input_ids"]) % LOWEST_IDS} for row in known]
 
     def run_of(path):
         model = open_file(path, threads)
