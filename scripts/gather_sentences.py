@@ -1,4 +1,4 @@
-"""Gathers the unlabelled English sentences on which docs/RESULTS.md distils sentence encoders.
+"""Gathers English sentences without labels, to train sentence encoders on.
 
     python scripts/gather_sentences.py --data=DIR --output=sentences.txt
 

@@ -7,7 +7,7 @@
 It prints each choice with its reason, and then a flagfile for tfdistill.train. Flags of training
 that are given, such as those of the data, are kept. --run reads the results of a finished run
 instead. With --json: {"task", "teacher", "student", "shapes", "choices", "flags", …}, or for a run
-{"folder", "issues"}.
+{"folder", "problems"}.
 """
 
 from tfdistill.command_line.cli import Command

@@ -29,7 +29,7 @@ BERT = "bert-base-uncased"
 
 
 class Silent:
-    """A console that keeps what is said."""
+    """A console whose lines are recorded."""
 
     def __init__(self):
         self.said = []

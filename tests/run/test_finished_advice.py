@@ -9,7 +9,8 @@ import pytest
 from tfdistill import tasks
 from tfdistill.command_line.run_config import RunConfig
 from tfdistill.run.directory import RunPaths
-from tfdistill.run.finished_advice import Finished, issues_of
+from tfdistill.run.finished_advice import Finished
+from tfdistill.run.run_problems import problems_of
 
 CONFIG = {"vocab_size": 30_522, "hidden_size": 384, "num_attention_heads": 12}
 CONFIG |= {"intermediate_size": 1536, "num_hidden_layers": 6}
@@ -37,7 +38,6 @@ METRICS = {
     "made_from": {
         "task": "token_classification",
         "reads_teacher": True,
-        "learning_rates": {"teacher": 1e-4},
     },
     "export": {"student_int8.tflite": {"f1_keras": 0.8, "f1_lite": 0.799}},
     "data": {"kind": "tags", "splits": {"train": {"cut_share": 0.0, "tokens_max": 40}}},
@@ -70,30 +70,30 @@ def run(tmp_path):
 
 
 def only(run):
-    """The issue of a run, which has one."""
-    (issue,) = issues_of(run)
-    return issue
+    """The problem of a run, which has one."""
+    (problem,) = problems_of(run)
+    return problem
 
 
 def test_a_run_without_problems(run):
-    assert issues_of(run()) == []
+    assert problems_of(run()) == []
 
 
 def test_a_teacher_at_the_floor(run):
     differences = {"teacher-floor": difference(0.01), "student-no_teacher": difference(0.0)}
-    issue = only(run(differences=differences))
-    assert issue.issue == "teacher at the floor"
-    assert issue.change == {"teacher_epochs": 6.0, "teacher_seeds": 3}
-    issue = only(run(differences=differences, made_from={"learning_rates": {}}))
-    assert not issue.change and "name another `teacher`" in issue.why
+    problem = only(run(differences=differences))
+    assert problem.name == "teacher at the floor"
+    assert problem.change == {"teacher_epochs": 6.0, "teacher_seeds": 3}
+    problem = only(run(differences=differences, run={"learning_rates": {}}))
+    assert not problem.change and "name another `teacher`" in problem.why
 
 
 def test_a_student_without_a_teacher_is_as_good(run):
     differences = {"student-no_teacher": difference(0.015)}
-    issue = only(run(differences=differences))
-    assert (issue.issue, issue.change) == ("no teacher is as good", {"recipe": "pkd"})
+    problem = only(run(differences=differences))
+    assert (problem.name, problem.change) == ("no teacher is as good", {"recipe": "pkd"})
     assert not only(run(differences=differences, settings={"recipe": "pkd"})).change
-    assert issues_of(run(differences=differences, made_from={"reads_teacher": False})) == []
+    assert problems_of(run(differences=differences, made_from={"reads_teacher": False})) == []
     del differences["student-no_teacher"]
     bare = run()
     del bare.metrics["differences"]["student-no_teacher"]
@@ -103,40 +103,40 @@ def test_a_student_without_a_teacher_is_as_good(run):
 def test_a_high_distillation_loss(run):
     flat = [row | {"loss_logits_kl": 1.0 - row["step"] / 1000} for row in CURVE]
     models = {"student": {"agreement": 0.7}}
-    issue = only(run(curve=flat, models=models))
-    assert issue.issue == "high distillation loss" and "from 1 to 0.9" in issue.finding
-    assert issue.change == {"recipe": "pkd", "alpha": 0.9}
-    assert issues_of(run(curve=flat)) == []  # they agree
-    assert issues_of(run(models=models)) == []  # it fell
-    assert issues_of(run(curve=[], models=models)) == []
+    problem = only(run(curve=flat, models=models))
+    assert problem.name == "high distillation loss" and "from 1 to 0.9" in problem.finding
+    assert problem.change == {"recipe": "pkd", "alpha": 0.9}
+    assert problems_of(run(curve=flat)) == []  # they agree
+    assert problems_of(run(models=models)) == []  # it fell
+    assert problems_of(run(curve=[], models=models)) == []
 
 
 def test_a_poor_student(run):
     poor = {"quality": criterion(0.7, passed=False)}
-    issue = only(run(verdict=poor))
-    assert issue.issue == "poor student" and "step 100 of 100" in issue.why
+    problem = only(run(verdict=poor))
+    assert problem.name == "poor student" and "step 100 of 100" in problem.why
     changes = {"recipe": "pkd", "student_config": "L-5_H-384_A-12", "n_epoch": 12.0}
-    assert issue.change == changes
+    assert problem.change == changes
     early = [row | {"validation_f1": 1.0 - row["step"] / 1000} for row in CURVE]
-    issue = only(run(verdict=poor, curve=early))
-    assert "n_epoch" not in issue.change and "longer training does not help" in issue.why
+    problem = only(run(verdict=poor, curve=early))
+    assert "n_epoch" not in problem.change and "longer training does not help" in problem.why
     large = {"size": criterion(0.8, passed=False)}
-    first, second = issues_of(run(verdict=poor | large))
-    assert first.issue == "poor student" and not second.change
+    first, second = problems_of(run(verdict=poor | large))
+    assert first.name == "poor student" and not second.change
 
 
 def test_a_student_that_is_too_large(run):
-    issue = only(run(verdict={"size": criterion(0.76, passed=False)}))
-    assert issue.finding == "size 0.76, at most 0.6 is wanted"
-    assert issue.change == {"student_config": "L-4_H-256_A-8", "student_init": "spaced:pca"}
+    problem = only(run(verdict={"size": criterion(0.76, passed=False)}))
+    assert problem.finding == "size 0.76, at most 0.6 is wanted"
+    assert problem.change == {"student_config": "L-4_H-256_A-8", "student_init": "spaced:pca"}
 
 
 def test_cut_examples(run):
     splits = {"train": {"cut_share": 0.2, "tokens_max": 64}}
-    issue = only(run(data={"splits": splits}, settings={"length": 64}))
-    assert (issue.change, issue.finding[:3]) == ({"length": 128}, "20%")
+    problem = only(run(data={"splits": splits}, settings={"length": 64}))
+    assert (problem.change, problem.finding[:3]) == ({"length": 128}, "20%")
     assert not only(run(data={"splits": splits}, settings={"length": 512})).change
-    assert issues_of(run(data={"splits": splits, "kind": "spans"})) == []
+    assert problems_of(run(data={"splits": splits, "kind": "spans"})) == []
 
 
 def test_an_int8_file_that_loses(run):
@@ -147,14 +147,14 @@ def test_an_int8_file_that_loses(run):
     assert "there is no int8 file" in only(absent).finding
     absent = run(settings={"tflite_variants": "float32"})
     absent.metrics["export"].clear()
-    assert issues_of(absent) == []
+    assert problems_of(absent) == []
 
 
 def test_a_slow_run(run):
     slow = run(seconds={"teacher": 2000.0, "student": 900.0})
-    issue = only(slow)
-    assert "48 min 20 s in all: teacher 33 min 20 s" in issue.finding
-    assert issue.change == {"teacher": str(slow.paths.teacher)}
+    problem = only(slow)
+    assert "48 min 20 s in all: teacher 33 min 20 s" in problem.finding
+    assert problem.change == {"teacher": str(slow.paths.teacher)}
 
 
 def test_a_folder_of_a_run(run, run_command, tmp_path, capfd):
@@ -177,7 +177,7 @@ def test_a_folder_of_a_run(run, run_command, tmp_path, capfd):
     assert set(wanted.split()) | {f"--output_dir={tmp_path}_2"} <= set(last.split())
     assert run_command("advise", f"--run={tmp_path}", "--json") == 0
     found = json.loads(capfd.readouterr().out)
-    assert [each["issue"] for each in found["issues"]] == [
+    assert [each["name"] for each in found["problems"]] == [
         "no teacher is as good",
         "student too large",
     ]

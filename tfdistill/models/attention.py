@@ -90,14 +90,8 @@ class SelfAttention(keras.layers.Layer):
         scaled = ops.transpose(queries * (1 / math.sqrt(config.head_size)), (0, 2, 1, 3))
         # (batch, heads, rows, head_size) x (batch, heads, head_size, length)
         scores = ops.matmul(scaled, ops.transpose(keys, (0, 2, 3, 1)))
-        biased = ops.cast(scores, "float32")
-        if attention_mask is not None:
-            biased = biased + padding_bias(attention_mask)
-        probs = ops.cast(ops.softmax(biased), values.dtype)
-        dropped = stateless_dropout(probs, config.attention_probs_dropout_prob, dropout, self.site)
-        context = ops.transpose(ops.matmul(dropped, values), (0, 2, 1, 3))
-        rows = ops.shape(queries)[1]
-        output = self.output_dense(ops.reshape(context, (-1, rows, config.attention_size)))
+        context, probs = self._mix(scores, values, attention_mask, dropout)
+        output = self.output_dense(context)
         tapped = {}
         if "attention_scores" in taps:
             tapped["attention_scores"] = scores  # (batch, heads, rows, length)
@@ -110,6 +104,26 @@ class SelfAttention(keras.layers.Layer):
         if "values" in taps:
             tapped["values"] = values  # (batch, heads, length, head_size)
         return output, tapped
+
+    def _mix(self, scores, values, attention_mask, dropout):
+        """Mixes values by the softmax of scores.
+
+        Args:
+            scores: (batch, heads, rows, length).
+            values: (batch, heads, length, head_size).
+            attention_mask, dropout: as for `call`.
+
+        Returns:
+            ((batch, rows, attention size), the attention (batch, heads, rows, length)).
+        """
+        config, biased = self.config, ops.cast(scores, "float32")
+        if attention_mask is not None:
+            biased = biased + padding_bias(attention_mask)
+        probs = ops.cast(ops.softmax(biased), values.dtype)
+        dropped = stateless_dropout(probs, config.attention_probs_dropout_prob, dropout, self.site)
+        context = ops.transpose(ops.matmul(dropped, values), (0, 2, 1, 3))
+        rows = ops.shape(scores)[2]
+        return ops.reshape(context, (-1, rows, config.attention_size)), probs
 
     def _split_heads(self, x):
         heads = self.config.num_attention_heads

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from tfdistill.models.attention import SelfAttention, padding_bias
+from tfdistill.models.attention import SelfAttention
 from tfdistill.models.dropout import stateless_dropout
 from tfdistill.models.embeddings import Embeddings
 from tfdistill.models.layers import TransformerLayer
@@ -164,7 +164,7 @@ class DisentangledAttention(SelfAttention):
         Returns:
             As `SelfAttention.call`.
         """
-        config, scale = self.config, 1 / math.sqrt(3 * self.config.head_size)
+        scale = 1 / math.sqrt(3 * self.config.head_size)
         queries, keys, values = (
             self._heads(layer(hidden)) for layer in (self.query, self.key, self.value)
         )  # (batch, heads, length, head_size)
@@ -173,13 +173,7 @@ class DisentangledAttention(SelfAttention):
         from_content = by_position(_products(scaled, self._heads(self.key(falling))))
         to_content = by_position(_products(keys, self._heads(self.query(rising)) * scale))
         scores = _products(scaled, keys) + from_content + ops.transpose(to_content, (0, 1, 3, 2))
-        biased = ops.cast(scores, "float32")
-        if attention_mask is not None:
-            biased = biased + padding_bias(attention_mask)
-        probs = ops.cast(ops.softmax(biased), values.dtype)
-        dropped = stateless_dropout(probs, config.attention_probs_dropout_prob, dropout, self.site)
-        context = ops.transpose(ops.matmul(dropped, values), (0, 2, 1, 3))
-        context = ops.reshape(context, (-1, hidden.shape[1], config.attention_size))
+        context, probs = self._mix(scores, values, attention_mask, dropout)
         output = self.output_dense(context if select is None else select(context))
         found = {
             "attention_scores": scores,

@@ -1,43 +1,14 @@
-"""Advice after a run: what its metrics.json shows to be wrong, and the settings to change."""
+"""Advice after a run: the problems that it shows, and the settings to change."""
 
-import math
 import shlex
 from typing import Any, NamedTuple
 
-from tfdistill.deployment.kept_quality import ALLOWED, is_lost
-from tfdistill.deployment.variants import INT8_FILE
-from tfdistill.models.configs.config_files import CONFIG, config_of, read_json
-from tfdistill.recipes.kd import KL, MSE
-from tfdistill.reports.units import duration
-from tfdistill.run import advice_shapes
 from tfdistill.run.compared_runs import read_run
 from tfdistill.run.directory import RunPaths
-from tfdistill.run.verdict import QUALITY, SIZE, SPEED, outcome, same_start
+from tfdistill.run.run_problems import NARROWER, problems_of
 from tfdistill.settings.flagfile import as_text
 from tfdistill.settings.settings import types_of
 from tfdistill.tasks import task_of
-
-SLOW_SECONDS = 600  # shorter runs are not called slow
-CUT_SHARE = 0.01
-HARDLY_FELL = 0.5  # of the distillation loss at the beginning
-NARROWER = "spaced:pca"  # start of a narrower student
-LATE = 0.8  # share of the steps after which the best point is late
-
-
-class Issue(NamedTuple):
-    """Something that went wrong.
-
-    Args:
-        issue: its name.
-        finding: what the run shows, a sentence without a period.
-        change: dict of settings to values.
-        why: what the change does, likewise.
-    """
-
-    issue: str
-    finding: str
-    change: dict
-    why: str
 
 
 class Finished(NamedTuple):
@@ -66,33 +37,33 @@ def advise_on_run(config, console):
         console: a `Console`.
 
     Returns:
-        dict for JSON: `folder` and `issues`, dicts of `issue`, `finding`, `change` and `why`.
+        dict for JSON: `folder` and `problems`, dicts of `name`, `finding`, `change` and `why`.
 
     Raises:
         UserError: the folder holds no finished run.
     """
     run = finished(config.run, type(config))
-    issues = issues_of(run)
-    change = _together(issues, run.settings.recipe)
-    for issue in issues:
-        console.say(f"{issue.issue}: {issue.finding}.")
-        settings = ", ".join(f"`{name}`={as_text(value)}" for name, value in issue.change.items())
-        console.say(f"    {settings}{': ' * bool(settings)}{issue.why}.")
+    problems = problems_of(run)
+    change = _together(problems, run.settings.recipe)
+    for each in problems:
+        console.say(f"{each.name}: {each.finding}.")
+        settings = ", ".join(f"`{name}`={as_text(value)}" for name, value in each.change.items())
+        console.say(f"    {settings}{': ' * bool(settings)}{each.why}.")
     if change:
         change = {"output_dir": f"{config.run.rstrip('/')}_2", **change}
         flags = [f"`{name}`={shlex.quote(as_text(value))}" for name, value in change.items()]
         file = shlex.quote(str(run.paths.flags))
         console.say(f"\npython -m tfdistill.train --flagfile={file} {' '.join(flags)}")
-    elif not issues:
+    elif not problems:
         console.say("nothing to change: no usual problem is found in this run")
-    return {"folder": config.run, "issues": [issue._asdict() for issue in issues]}
+    return {"folder": config.run, "problems": [each._asdict() for each in problems]}
 
 
-def _together(issues, recipe):
-    """The changes of all issues; of two values, that of the first issue counts."""
+def _together(problems, recipe):
+    """The changes of all problems; of two values, that of the first one counts."""
     change = {}
-    for issue in reversed(issues):
-        change |= issue.change
+    for each in reversed(problems):
+        change |= each.change
     narrower = change.get("student_init") == NARROWER
     if narrower and change.get("recipe", recipe) == "pkd":
         change["projection"] = "shared"
@@ -115,246 +86,6 @@ def finished(folder, config):
     run = read_run(folder, config())
     task, settings = task_of(run["metrics"]), _settings(run["flags"], config)
     return Finished(RunPaths(folder), run["metrics"], task, settings, run["curves"])
-
-
-def issues_of(run):
-    """The problems of a run: a list of `Issue`s.
-
-    Args:
-        run: a `Finished`.
-    """
-    checks = (_teacher, _gain, _distillation_loss, _quality, _cut, _int8, _size_or_speed, _slow)
-    return [issue for issue in (check(run) for check in checks) if issue]
-
-
-def _difference(run, pair):
-    return run.metrics["differences"].get(pair, {}).get(run.task.primary.key)
-
-
-def _at_the_floor(run):
-    difference = _difference(run, f"teacher-{run.task.floor_key}")
-    return difference is not None and outcome(difference, run.task.primary) != "better"
-
-
-def _teacher(run):
-    if not _at_the_floor(run):
-        return None
-    metric = run.task.primary
-    difference = _difference(run, f"teacher-{run.task.floor_key}")
-    finding = (
-        f"{metric.difference_sentence(difference)}: the teacher minus the {run.task.words.floor}, "
-        "which does not read the text"
-    )
-    if not run.task.kind:
-        change = {"teacher_steps": 2 * run.settings.teacher_steps}
-        return Issue("teacher at the floor", finding, change, "it needs more steps, or more text")
-    if "teacher" not in run.metrics["made_from"].get("learning_rates", {}):
-        why = "name another `teacher`: this one came with its head, and is not trained further"
-        return Issue("teacher at the floor", finding, {}, why)
-    change = {
-        "teacher_epochs": 2 * run.settings.teacher_epochs,
-        "teacher_seeds": max(3, run.settings.teacher_seeds),
-    }
-    why = "the best of several seeds is kept; a small set makes some of them fail"
-    return Issue("teacher at the floor", finding, change, why)
-
-
-def _gain(run):
-    if not run.metrics["made_from"].get("reads_teacher", True) or _at_the_floor(run):
-        return None
-    key = same_start(run.metrics["differences"], run.metrics["made_from"])
-    difference = _difference(run, f"student-{key}")
-    if difference is None:
-        finding = "the same start was not trained without a teacher"
-        why = "without it nobody knows what the teacher adds"
-        return Issue("gain not measured", finding, {"baseline": "start"}, why)
-    if outcome(difference, run.task.primary) == "better":
-        return None
-    finding = (
-        f"{run.task.primary.difference_sentence(difference)}: the student minus the same start "
-        "without a teacher, which is not above zero by two standard errors"
-    )
-    change, why = _with_layers(run)
-    if not change:
-        why = "take more text that the teacher answers, or the cheaper student without a teacher"
-    return Issue("no teacher is as good", finding, change, why)
-
-
-def _with_layers(run):
-    """(dict, reason) of a recipe that compares layers, too; empty for a run that has one."""
-    if run.settings.recipe != "kd" or run.settings.student:  # which may have its own tokenizer
-        return {}, ""
-    change = {"recipe": "pkd"}
-    shapes = _shapes(run)
-    if shapes and shapes["student"].width < shapes["teacher"].width:
-        change["projection"] = "shared"
-    return change, "compares the states of layers, too"
-
-
-def _shapes(run):
-    """dict of "teacher" and "student" to their `Size`s; None for models of other blocks."""
-    found = {}
-    for name, folder in {"teacher": run.paths.teacher, "student": run.paths.student}.items():
-        file = folder / CONFIG
-        config = config_of(read_json(file), file) if file.is_file() else None
-        if config is None or config.model_type not in advice_shapes.COUNTED:
-            return None
-        found[name] = advice_shapes.Size.of(config)
-    return found
-
-
-def _distillation_loss(run):
-    """The distance of the predictions, which should fall; and the agreement that it comes to."""
-    names = [f"loss_{run.task.distillation_losses[kind]}" for kind in (KL, MSE)]
-    for name in names:
-        values = [row[name] for row in run.curves["student"] if name in row]
-        tenth = max(1, len(values) // 10)
-        first, last = (sum(part) / tenth for part in (values[:tenth], values[-tenth:]))
-        if values and last > HARDLY_FELL * first:
-            break
-    else:
-        return None
-    agreement = run.metrics["models"]["student"].get("agreement")
-    if agreement is None or agreement >= QUALITY:
-        return None
-    finding = (
-        f"the distance of the predictions, {name}, went from {first:.3g} to {last:.3g}; student "
-        f"and teacher agree on {agreement:.1%} of the test split"
-    )
-    change, why = _with_layers(run)[0], "the teacher's layers are compared, too"
-    if run.settings.recipe in ("kd", "pkd"):
-        change["alpha"] = max(0.9, float(run.settings.alpha or 0))
-        why = "the teacher has a larger share of the loss"
-    elif not run.settings.steps:
-        change["n_epoch"], why = 2 * run.settings.n_epoch, "the student trains longer"
-    else:
-        change["steps"], why = 2 * run.settings.steps, "the student trains longer"
-    why += ". A higher `temperature` changes the loss itself: judge it by the agreement"
-    return Issue("high distillation loss", finding, change, why)
-
-
-def _quality(run):
-    criterion = run.metrics["verdict"].get("quality")
-    low = criterion and criterion["value"] is not None and criterion["value"] < QUALITY
-    if not low or _at_the_floor(run):
-        return None
-    finding = f"{criterion['value']:.0%} where {QUALITY:.0%} is wanted: {criterion['definition']}"
-    best, last = _best_step(run)
-    shapes, change = _shapes(run), _with_layers(run)[0]
-    deeper = shapes and min(shapes["teacher"].layers, math.ceil(1.5 * shapes["student"].layers))
-    if shapes and deeper > shapes["student"].layers and not run.settings.student:
-        change["student_config"] = shapes["student"]._replace(layers=deeper).name
-    if best is None:
-        return Issue("poor student", finding, change, "a larger student")
-    where = f"the best point of training is step {best:,} of {last:,}"
-    if best > LATE * last and not run.settings.steps:
-        change["n_epoch"] = 2 * run.settings.n_epoch
-        why = f"{where}, so longer training helps, too"
-    else:
-        why = f"{where}, so longer training does not help: a larger student, or more examples"
-    return Issue("poor student", finding, change, why)
-
-
-def _best_step(run):
-    """(step of the best validation point, last step); (None, None) without a curve."""
-    metric = run.task.primary
-    key = f"validation_{metric.key}"
-    points = [row for row in run.curves["student"] if row.get(key) is not None]
-    if not points:
-        return None, None
-    sign = 1 if metric.higher_is_better else -1
-    best = max(points, key=lambda row: sign * row[key])
-    return best["step"], run.curves["student"][-1]["step"]
-
-
-def _cut(run):
-    """Texts that are longer than a row. Questions have windows instead."""
-    data = run.metrics.get("data", {})
-    if data.get("kind") == "spans":
-        return None
-    splits = data.get("splits", {}).values()
-    share = max((split.get("cut_share", 0) for split in splits), default=0)
-    if share <= CUT_SHARE:
-        return None
-    file = run.paths.teacher / CONFIG
-    most = config_of(read_json(file), file).max_length
-    length = min(2 * run.settings.length, most)
-    finding = f"{share:.0%} of the examples of a split are cut at {run.settings.length} tokens"
-    if length <= run.settings.length:
-        why = "the teacher has no more positions: split the texts, or take their important part"
-        return Issue("cut examples", finding, {}, why)
-    return Issue("cut examples", finding, {"length": length}, "longer rows cut fewer")
-
-
-def _int8(run):
-    metric, facts = run.task.file_metric, run.metrics["export"].get(INT8_FILE)
-    variants = run.settings.tflite_variants.split(",")
-    if facts is None:
-        if "int8" not in variants:
-            return None
-        finding = f"there is no int8 file: it lost more than {ALLOWED:.0%}"
-    else:
-        values = [facts.get(f"{metric.key}_{kind}") for kind in ("keras", "lite")]
-        if None in values or not is_lost(metric, *values, None):
-            return None
-        model, file = (metric.text({metric.key: value}) for value in values)
-        finding = f"the {metric.name} of the int8 file is {file}, that of the model {model}"
-    change = {"tflite_variants": ",".join(dict.fromkeys([*variants, "float16"]))}
-    why = "half the size of float32, without loss; or keep the file with `allow_loss`"
-    return Issue("int8 loses", finding, change, why)
-
-
-def _size_or_speed(run):
-    states = {name: run.metrics["verdict"].get(name) for name in ("size", "speed")}
-    failed = {name: each for name, each in states.items() if each and not each["passed"]}
-    if not failed:
-        return None
-    wanted = {"size": f"at most {SIZE}", "speed": f"at least {SPEED}"}
-    finding = "; ".join(
-        f"{name} {each['value']:.2f}, {wanted[name]} is wanted" for name, each in failed.items()
-    )
-    change, why = {}, "no smaller shape is enough: the embeddings of the vocabulary take too much"
-    if _quality(run):
-        why = "a smaller student, but first one that is good enough"
-    elif smaller := _smaller_shape(run):
-        change = {"student_config": smaller.size.name}
-        narrower = smaller.size.width < _shapes(run)["teacher"].width
-        change["student_init"] = NARROWER if narrower else "every_other"
-        why = f"{smaller.origin}: {smaller.bytes / 1e6:.1f} MB"
-    return Issue("student too large", finding, change, why)
-
-
-def _smaller_shape(run):
-    """The largest `Candidate` that is small and fast enough; None for none."""
-    shapes = _shapes(run)
-    if not shapes or run.settings.student:
-        return None
-    lengths = (run.settings.length,)
-    file = run.paths.teacher / CONFIG
-    whole, least = shapes["teacher"].int8_bytes(lengths), shapes["student"].multiply_adds(*lengths)
-    for each in advice_shapes.candidates(config_of(read_json(file), file), lengths):
-        if each.bytes <= SIZE * whole and each.size.multiply_adds(*lengths) < least:
-            return each
-    return None
-
-
-def _slow(run):
-    seconds = run.metrics.get("seconds", {})
-    total = sum(seconds.values())
-    if total < SLOW_SECONDS:
-        return None
-    stages = sorted(seconds, key=lambda name: -seconds[name])[:3]
-    parts = ", ".join(f"{name} {duration(seconds[name])}" for name in stages)
-    finding = f"{duration(total)} in all: {parts}"
-    change, reasons = {}, []
-    made = "teacher" in run.metrics.get("run", {}).get("learning_rates", {})
-    if made and not _at_the_floor(run):
-        change["teacher"] = str(run.paths.teacher)
-        reasons.append("the teacher of this run is taken as it is")
-    if not run.task.kind and not run.settings.teacher_cache:
-        reasons.append("a `teacher_cache` serves further students of one teacher")
-    why = "; ".join([*reasons, "`remat` (gradient checkpointing) saves memory, not time"])
-    return Issue("slow", finding, change, why)
 
 
 def _settings(flags, config):

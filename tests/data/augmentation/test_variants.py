@@ -1,4 +1,4 @@
-"""Variants: their law, by exact enumeration and beside a plain reference, and which are kept."""
+"""Variants of texts: their probabilities by enumeration, a plain reference, and which are kept."""
 
 import collections
 import itertools
