@@ -128,7 +128,7 @@ def test_kd_has_the_losses_of_the_task():
 CLASSES = tasks.get("text_classification").distillation_losses
 
 
-def test_lessons_reach_the_kl_of_classes():
+def test_adjustments_reach_the_kl_of_classes():
     """Only options that are used, so that other tasks need not know them."""
     options = dict(task_losses=CLASSES, temperature=4.0)
     plain = terms_of(recipes.get("kd", temperature_spread=3.0, **options))
@@ -144,7 +144,7 @@ def test_lessons_reach_the_kl_of_classes():
 
 @pytest.mark.parametrize("option", [{"temperature_by": "flsw"}, {"probability_shift": True}])
 @pytest.mark.parametrize("task", [{}, {"task_losses": CLASSES, "kd_loss": "mse"}])
-def test_lessons_need_the_kl_of_classes(option, task):
+def test_adjustments_need_the_kl_of_classes(option, task):
     (name,) = option
     with pytest.raises(UserError, match=f"{name} adjusts the KL of classes and tags"):
         recipes.get("kd", **option, **task)

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+SHORTEST_NORM = 1e-12  # smallest divisor of `inverse_norms`, as in PyTorch's `normalize`
 _scales_apart = contextvars.ContextVar("scales_apart", default=False)
 
 
@@ -34,6 +35,21 @@ def end_of_norm(x):
     """
     # Every number is at least the lowest one, so the maximum changes nothing.
     return tf.maximum(x, x.dtype.min) if _scales_apart.get() else x
+
+
+def inverse_norms(vectors):
+    """Returns 1 / the length of vectors (L2 norm), with a gradient for vectors of zeros, too.
+
+    Args:
+        vectors: float (..., width).
+
+    Returns:
+        (..., 1), at most 1e12.
+    """
+    squared = ops.sum(vectors * vectors, axis=-1, keepdims=True)
+    # The maximum comes first: there is no gradient at 0, which rows of padding have. Not by a
+    # square root, whose gradient has no kernel on Metal.
+    return ops.rsqrt(ops.maximum(squared, SHORTEST_NORM**2))
 
 
 class LayerNormalization(keras.layers.Layer):

@@ -59,7 +59,7 @@ def kd(
         temperature: T of the KL.
         kd_loss: "kl", or "mse" for the squared distance of the logits (Ba and Caruana, 2014).
         temperature_by: "flsw" or "cwsm" for a temperature of each example (see
-            `losses.lessons.difficulty`; Wen et al., 2019, arXiv:1911.07471); "" for one of all.
+            `losses.adjustments.difficulty`; Wen et al., 2019, arXiv:1911.07471); "" for one of all.
         temperature_spread: factor of an example's distance from the mean difficulty.
         probability_shift: exchange the teacher's most likely class with the label (the same paper).
         task_losses: dict of "labels", "kl" and "mse" to names of losses: the task's loss on its
@@ -72,17 +72,17 @@ def kd(
         UserError: the task or `kd_loss` has no probabilities of classes to adjust.
     """
     term = predictions_term(task_losses, alpha, temperature, kd_loss)
-    lessons = {"temperature_by": temperature_by, "temperature_spread": temperature_spread}
-    lessons = lessons if temperature_by else {}
-    lessons |= {"probability_shift": True} if probability_shift else {}
-    if lessons and term.loss != CLASSES:
+    adjusted = {"temperature_by": temperature_by, "temperature_spread": temperature_spread}
+    adjusted = adjusted if temperature_by else {}
+    adjusted |= {"probability_shift": True} if probability_shift else {}
+    if adjusted and term.loss != CLASSES:
         raise UserError(
-            f"`{next(iter(lessons))}` adjusts the KL of classes and tags, and this run compares "
+            f"`{next(iter(adjusted))}` adjusts the KL of classes and tags, and this run compares "
             f"by the loss {term.loss!r}: leave it out"
         )
     terms = (
         Term(task_losses["labels"], 1.0 - alpha),
-        dataclasses.replace(term, options={**term.options, **lessons}),
+        dataclasses.replace(term, options={**term.options, **adjusted}),
     )
     return Recipe("kd", (Phase("kd", terms),), source="arXiv:1503.02531")
 

@@ -11,7 +11,11 @@ import tensorflow as tf
 
 from tfdistill.data.cached_batches import ANSWERED
 from tfdistill.data.labelled.encoded import TAUGHT
-from tfdistill.distillation.losses.lessons import difficulty, shift_probabilities, temperatures
+from tfdistill.distillation.losses.adjustments import (
+    difficulty,
+    shift_probabilities,
+    temperatures,
+)
 from tfdistill.distillation.losses.loss import Loss, register
 from tfdistill.distillation.losses.means import total
 from tfdistill.distillation.losses.projected_logits import log_mixture
@@ -108,7 +112,7 @@ class SquaredError(SmallLogitsLoss):
 
 @register
 class LogitsKl(SmallLogitsLoss):
-    """`whole_logits.kl_divergence`, with predictions that `lessons` may adjust.
+    """`whole_logits.kl_divergence`, with predictions that `adjustments` may change.
 
     The teacher is the mean of all teachers' softened probabilities.
     """

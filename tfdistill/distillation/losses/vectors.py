@@ -11,8 +11,7 @@ from tfdistill.distillation.losses.loss import register
 from tfdistill.distillation.losses.means import mean_over
 from tfdistill.distillation.losses.small_logits import SmallLogitsLoss
 from tfdistill.distillation.signals import LOGITS
-
-SHORTEST = 1e-12  # norm that a vector is divided by, at least
+from tfdistill.models.normalization import inverse_norms
 
 
 def vector_cosine(*, projected, student, teacher, weights, normalizer=None):
@@ -30,7 +29,7 @@ def vector_cosine(*, projected, student, teacher, weights, normalizer=None):
         A float32 scalar: mean of 1 - <P s, t> / (|s| |t|).
     """
     products = tf.reduce_sum(projected * teacher, axis=-1)
-    scale = _inverse_lengths(student) * _inverse_lengths(teacher)
+    scale = inverse_norms(student) * inverse_norms(teacher)
     return mean_over(1.0 - products * scale[:, 0], weights, normalizer)
 
 
@@ -67,17 +66,8 @@ def similarity_distance(*, student, teacher, weights, normalizer=None):
 
 
 def _cosines(vectors):
-    unit = vectors * _inverse_lengths(vectors)
+    unit = vectors * inverse_norms(vectors)
     return tf.matmul(unit, unit, transpose_b=True)
-
-
-def _inverse_lengths(vectors):
-    """1 / lengths (batch, 1), with a gradient where they are 0, too.
-
-    Not by a square root, whose gradient has no kernel on Metal.
-    """
-    squared = tf.reduce_sum(vectors * vectors, axis=-1, keepdims=True)
-    return tf.math.rsqrt(tf.maximum(squared, SHORTEST**2))
 
 
 class VectorLoss(SmallLogitsLoss):

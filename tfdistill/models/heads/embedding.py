@@ -5,10 +5,10 @@ from keras import ops
 
 from tfdistill.models.heads.classification import CLS, MEAN, mean_of_tokens
 from tfdistill.models.hugging_face.sentence_encoders import read_modules
+from tfdistill.models.normalization import inverse_norms
 from tfdistill.system.errors import UserError
 
 POOLINGS = MEAN, CLS
-SHORTEST_NORM = 1e-12  # smallest divisor, as in PyTorch's `normalize`
 
 
 class EmbeddingHead(keras.layers.Layer):
@@ -98,10 +98,7 @@ class EmbeddingHead(keras.layers.Layer):
             pooled = mean_of_tokens(hidden, inputs.get("attention_mask"))
         if not self.normalize:
             return pooled
-        squared = ops.sum(pooled * pooled, axis=-1, keepdims=True)
-        # The maximum comes first: there is no gradient at 0, which rows of padding have. Not by a
-        # square root, whose gradient has no kernel on Metal.
-        return pooled * ops.rsqrt(ops.maximum(squared, SHORTEST_NORM**2))
+        return pooled * inverse_norms(pooled)
 
     def export_logits(self, hidden, inputs, embeddings):
         """The same for exported models."""
