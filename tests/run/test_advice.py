@@ -262,3 +262,10 @@ def test_a_teacher_that_is_too_small():
 
 def test_help_names_the_budgets():
     assert {"budget_ms", "budget_mb", "rows", "run", "write"} <= set(COMMAND.setting_names())
+
+
+def test_embeddings_of_another_width_are_not_counted(tmp_path):
+    values = {"model_type": "electra", "hidden_size": 256, "embedding_size": 128}
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    with pytest.raises(UserError, match="with embeddings as wide as the layers"):
+        advice(task="text_classification", teacher=str(tmp_path))

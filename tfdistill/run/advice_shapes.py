@@ -137,6 +137,16 @@ class Candidate:
         }
 
 
+def is_counted(config):
+    """Whether `Size` counts the parameters of a model: BERT's block, embeddings of its width.
+
+    Args:
+        config: its `EncoderConfig`.
+    """
+    width = getattr(config, "embedding_size", config.hidden_size)  # ELECTRA has one of its own
+    return config.model_type in COUNTED and width == config.hidden_size
+
+
 def size_of_teacher(config, name):
     """The sizes of a teacher.
 
@@ -148,12 +158,13 @@ def size_of_teacher(config, name):
         `Size`.
 
     Raises:
-        UserError: its model type has other blocks than BERT.
+        UserError: it has other blocks than BERT, or embeddings of another width.
     """
-    if config.model_type not in COUNTED:
+    if not is_counted(config):
         raise UserError(
             f"`teacher`={name} is a {config.model_type}: students are advised for "
-            f"{', '.join(COUNTED)}; choose a `student_config` yourself"
+            f"{', '.join(COUNTED)} with embeddings as wide as the layers; choose a "
+            "`student_config` yourself"
         )
     return Size.of(config)
 

@@ -118,7 +118,7 @@ def _shapes(run):
     for name, folder in {"teacher": run.paths.teacher, "student": run.paths.student}.items():
         file = folder / CONFIG
         config = config_of(read_json(file), file) if file.is_file() else None
-        if config is None or config.model_type not in advice_shapes.COUNTED:
+        if config is None or not advice_shapes.is_counted(config):
             return None
         found[name] = advice_shapes.Size.of(config)
     return found
