@@ -50,7 +50,7 @@ def columns_of(path, names):
 def sources(data):
     """Yields (name, sentences) of each source in a folder."""
     from tfdistill.data.corpus import open_corpus
-    from tfdistill.data.labelled.sentence_splitting import sentences_of
+    from tfdistill.data.sentence_splitting import sentences_of
 
     articles = open_corpus("wikitext-2", str(data / "wikitext-2")).splits["train"]()
     found = itertools.chain.from_iterable(map(sentences_of, articles))

@@ -23,7 +23,7 @@ from tfdistill.system import strict_json
 COMMAND = Command(
     __doc__,
     (
-        *(Corpus, LabelledDataSettings, "task", "model", "teacher", "length"),
+        *(Corpus, LabelledDataSettings, "task", "model", "teacher", "length", "nsp"),
         *("doc_stride", "max_answer_length", "pooling", "output_dir", "device", "json"),
     ),
     help=HELP

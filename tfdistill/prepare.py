@@ -15,8 +15,9 @@ from tfdistill.settings.text import Corpus
 
 COMMAND = Command(
     __doc__,
-    (Corpus, "json"),
+    (Corpus, "nsp", "json"),
     help={
+        "nsp": "For runs with this flag: find where sentences start, too.",
         "tokenizer": "WordPiece tokenizer: a directory or hub name; empty: the bundled "
         "bert-base-uncased."
     },

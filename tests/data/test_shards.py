@@ -1,5 +1,6 @@
 """Prepared corpora: their content, and interrupted preparations."""
 
+import hashlib
 import json
 import os
 import signal
@@ -319,3 +320,37 @@ def test_wikitext_2(tokenizer, tmp_path, shared_data):
         assert not np.isin(shard.ids, (tokenizer.pad_id, tokenizer.cls_id, tokenizer.mask_id)).any()
         starts = shard.ids[shard.offsets]
         assert (starts == tokenizer.encode_lines(["="])[0][0]).all()
+
+
+@pytest.mark.parametrize("at_once", [1, 40, 500_000])
+def test_sentences_start_where_they_do(tokenizer, tmp_path, monkeypatch, at_once):
+    """Also where documents are tokenised in parts, and lines have no token."""
+    monkeypatch.setattr(shards, "CHARACTERS_AT_ONCE", at_once)
+    wrapped = "the whale swam past the ship, and nobody on deck said"
+    documents = [["the whale. The ship.", "\u200b"], ["\u200b"], ["sea"], [wrapped, "a word. Sea."]]
+    prepared = prepare(corpus_of(documents), tokenizer, tmp_path, sentences=True)
+    shard = prepared.shard("train")
+    starts = set(shard.sentences.tolist())
+    marked = [
+        "| " * (place in starts) + tokenizer.id_to_token(token)
+        for place, token in enumerate(shard.ids.tolist())
+    ]
+    assert " ".join(marked) == (
+        "| the whale . | the ship . [SEP] | sea [SEP] "
+        "| the whale swam past the ship , and nobody on deck said a word . | sea . [SEP]"
+    )
+    assert set(shard.offsets.tolist()) <= starts and len(starts) == len(shard.sentences)
+
+
+def test_sentences_have_a_folder_of_their_own(tokenizer, tmp_path):
+    corpus = open_corpus("sample")
+    plain = prepare(corpus, tokenizer, tmp_path)
+    key = hashlib.sha256((corpus.fingerprint + tokenizer.hash).encode()).hexdigest()[:12]
+    assert plain.directory.name == f"sample-{key}"  # runs that began with it continue
+    paired = prepare(corpus, tokenizer, tmp_path, sentences=True)
+    assert paired.directory != plain.directory and plain.shard("test").sentences is None
+    for split in SPLITS:  # the tokens are the same
+        ours, theirs = paired.shard(split), plain.shard(split)
+        np.testing.assert_array_equal(ours.ids, theirs.ids)
+        np.testing.assert_array_equal(ours.offsets, theirs.offsets)
+    assert prepare(corpus, Unused(tokenizer), tmp_path, sentences=True).manifest == paired.manifest

@@ -15,6 +15,7 @@ from tfdistill.distillation.losses import LOSSES
 from tfdistill.distillation.phases import Phase, Term
 from tfdistill.distillation.schedules import Schedule
 from tfdistill.models.configs.config_files import named_config
+from tfdistill.recipes.next_sentence import with_next_sentence
 from tfdistill.recipes.recipe_file import fingerprint
 from tfdistill.run.checks import (
     check_own_defaults,
@@ -457,3 +458,26 @@ def test_pkd_takes_the_losses_of_a_task():
     assert (patient.loss, patient.layers) == ("patient", "skip")
     (phase,) = recipes.get("pkd", restrict_ce_to_mask=True).phases
     assert phase.terms[1].loss == "ce" and phase.terms[1].options["restrict_to_mask"] is True
+
+
+@pytest.mark.parametrize("name", sorted(set(recipes.names()) - {"sentence", "tinybert_task"}))
+def test_pairs_are_added_to_the_phases_of_masked_lm(name):
+    plain = recipes.get(name)
+    recipe = with_next_sentence(plain, alpha=3.0)
+    for before, phase in zip(plain.phases, recipe.phases, strict=True):
+        weights = {term.loss: term.weight for term in phase.terms}
+        if "mlm" not in {term.loss for term in before.terms}:
+            assert phase == before
+            continue
+        assert phase.terms[: len(before.terms)] == before.terms
+        assert (weights["nsp"], weights["nsp_kl"]) == (weights["mlm"], 3.0)
+        assert phase.trainable in (before.trainable, (*before.trainable, "next_sentence"))
+        assert bool(phase.trainable) == bool(before.trainable)
+        temperatures = {t.options.get("temperature", 1.0) for t in before.terms if t.loss == "ce"}
+        assert phase.terms[-1].options == {"temperature": (temperatures or {1.0}).pop()}
+    assert with_next_sentence(plain).phases[-1].active_terms[-1].loss != "nsp_kl"
+
+
+def test_a_recipe_without_masked_lm_cannot_learn_pairs():
+    with pytest.raises(UserError, match="no phase of `recipe`=minilm trains masked LM"):
+        with_next_sentence(recipes.get("minilm", head_share=0.0))

@@ -12,7 +12,7 @@ from tfdistill.system.paths import seen_from
 
 # Settings that are the run's own unless they or --model are given.
 OF_RUN = (
-    *("task", "corpus", "data_dir", "text_column", "length", "shards_dir"),
+    *("task", "corpus", "data_dir", "text_column", "length", "shards_dir", "nsp"),
     *("tflite_lengths", "tflite_variants", "allow_loss", "mediapipe"),
     *(*options_of(LabelledDataSettings), "doc_stride", "max_answer_length"),
 )

@@ -3,7 +3,7 @@
 import numpy as np
 
 # Every use of randomness has a stream of its own.
-SHUFFLE, TRANSFORM, EVALUATION, ROW_TRANSFORM, AUGMENTATION = range(5)
+SHUFFLE, TRANSFORM, EVALUATION, ROW_TRANSFORM, AUGMENTATION, HELD_OUT_PAIRS = range(6)
 
 
 def open_stream(use, seed, number, skip=0, row=0):

@@ -1,10 +1,11 @@
 """Shards: tokenised text on disk, prepared once per corpus and tokenizer, then memory-mapped.
 
-A prepared corpus is a folder with three files for each split and a manifest:
+A prepared corpus is a folder with these files of each split and a manifest:
 
     SPLIT.ids.bin       token ids of the documents one after the other, [SEP] after each document
     SPLIT.offsets.bin   int64, where each document starts in the ids
     SPLIT.counts.bin    int64 (vocab,), how often each id occurs
+    SPLIT.sentences.bin int64, where each sentence starts in the ids; only if it was asked for
     manifest.json       corpus and tokenizer, the statistics, and the sizes of the files
 
 The folder is written under another name and renamed when it is complete.
@@ -23,6 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from tfdistill.data.documents import SPLITS, UNKNOWN
+from tfdistill.data.sentence_splitting import all_sentences
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import locked
 
@@ -42,11 +44,14 @@ class Shard:
         ids: memory-mapped uint16 or int32 (tokens,): the documents, each ended by [SEP].
         offsets: int64 (documents,), where each document starts in `ids`.
         counts: int64 (vocab,), how often each id occurs in `ids`.
+        sentences: int64 (sentences,), where each sentence starts in `ids`; None for a corpus that
+            was prepared without.
     """
 
     ids: np.ndarray
     offsets: np.ndarray
     counts: np.ndarray
+    sentences: np.ndarray | None = None
 
 
 class PreparedCorpus:
@@ -99,14 +104,14 @@ class PreparedCorpus:
     def shard(self, split):
         """Opens the `Shard` of "train", "validation" or "test"."""
         ids = np.memmap(self._file(split, "ids"), self.manifest["dtype"], mode="r")
-        offsets = np.fromfile(self._file(split, "offsets"), np.int64)
-        return Shard(ids, offsets, np.fromfile(self._file(split, "counts"), np.int64))
+        names = ["offsets", "counts"] + ["sentences"] * bool(self.manifest.get("sentences"))
+        return Shard(ids, *(np.fromfile(self._file(split, name), np.int64) for name in names))
 
     def _file(self, split, part):
         return self.directory / f"{split}.{part}.bin"
 
 
-def prepare(corpus, tokenizer, shards_dir, progress=None, begin=lambda: None):
+def prepare(corpus, tokenizer, shards_dir, progress=None, begin=lambda: None, sentences=False):
     """Tokenises a corpus into shards, unless they exist.
 
     If another process prepares the same corpus, this one waits for it. An interrupted preparation
@@ -119,6 +124,7 @@ def prepare(corpus, tokenizer, shards_dir, progress=None, begin=lambda: None):
         progress: called with the bytes of text done, the bytes in total (None if unknown), and the
             tokens written.
         begin: called before the work, if there is any.
+        sentences: whether to find where sentences start, too (see `sentence_splitting`).
 
     Returns:
         A `PreparedCorpus`.
@@ -133,7 +139,10 @@ def prepare(corpus, tokenizer, shards_dir, progress=None, begin=lambda: None):
         "fingerprint": corpus.fingerprint,
         "tokenizer": tokenizer.hash,
     }
-    key = hashlib.sha256((corpus.fingerprint + tokenizer.hash).encode()).hexdigest()[:12]
+    named = corpus.fingerprint + tokenizer.hash
+    if sentences:
+        identity["sentences"], named = True, f"{named} sentences"
+    key = hashlib.sha256(named.encode()).hexdigest()[:12]
     directory = Path(shards_dir) / f"{corpus.name}-{key}"
     if prepared := _reuse(directory, identity):
         return prepared
@@ -180,9 +189,11 @@ def _write(folder, corpus, tokenizer, identity, progress):
         progress(min(done, corpus.size or done), corpus.size, tokens)
 
     statistics, encode = {}, tokenizer.corpus_encoder(corpus.size)
+    split_lines = all_sentences if identity.get("sentences") else None
     for split in reversed(SPLITS):  # small splits first, so that errors come early
+        documents = corpus.splits[split]()
         statistics[split] = _write_split(
-            folder, split, corpus.splits[split](), encode, tokenizer, dtype, report
+            folder, split, documents, encode, tokenizer, dtype, report, split_lines
         )
         if not statistics[split]["tokens"]:
             raise UserError(
@@ -207,12 +218,16 @@ def _write(folder, corpus, tokenizer, identity, progress):
         progress(corpus.size, corpus.size, tokens)
 
 
-def _write_split(folder, split, documents, encode, tokenizer, dtype, report):
-    """Writes one split's files and returns its statistics."""
+def _write_split(folder, split, documents, encode, tokenizer, dtype, report, split_lines=None):
+    """Writes one split's files and returns its statistics.
+
+    `split_lines`: function of a document's lines to its sentences, whose starts are then written.
+    """
     counts = np.zeros(tokenizer.vocab_size, np.int64)
-    offsets = []
+    offsets, sentences = [], []
     written = text_bytes = 0
     current = -1  # number of the document that is open
+    documents = map(split_lines, documents) if split_lines else documents
     lines = ((number, line) for number, document in enumerate(documents) for line in document)
     with _synced(folder / f"{split}.ids.bin") as file:
         for numbers, batch, (ids, lengths) in _encoded(_batched(lines), encode):
@@ -221,6 +236,8 @@ def _write_split(folder, split, documents, encode, tokenizer, dtype, report):
             # An open document ends where the next one begins.
             ends = starts if is_open else starts[1:]
             offsets.append(written + starts + np.arange(len(starts)) + is_open)
+            if split_lines:
+                sentences.append(written + _line_starts(lengths, ends))
             new = _append(file, np.insert(ids, ends, tokenizer.sep_id), dtype, counts)
             written += new
             size = len("\n".join(batch).encode()) + 1
@@ -229,10 +246,12 @@ def _write_split(folder, split, documents, encode, tokenizer, dtype, report):
         if current >= 0:
             written += _append(file, np.array([tokenizer.sep_id]), dtype, counts)
     offsets = np.concatenate([np.zeros(0, np.int64), *offsets])
-    with _synced(folder / f"{split}.offsets.bin") as file:
-        file.write(offsets.tobytes())
-    with _synced(folder / f"{split}.counts.bin") as file:
-        file.write(counts.tobytes())
+    arrays = {"offsets": offsets, "counts": counts}
+    if split_lines:
+        arrays["sentences"] = np.concatenate([np.zeros(0, np.int64), *sentences])
+    for name, array in arrays.items():
+        with _synced(folder / f"{split}.{name}.bin") as file:
+            file.write(array.tobytes())
     tokens = written - len(offsets)
     return {
         "documents": len(offsets),
@@ -275,6 +294,20 @@ def _document_starts(numbers, lengths, current):
     before = np.concatenate([[current], numbers[kept[:-1]]])
     first = kept[numbers[kept] != before]
     return (np.cumsum(lengths) - lengths)[first], numbers[kept[-1]]
+
+
+def _line_starts(lengths, ends):
+    """Finds where lines begin, once a [SEP] stands at the end of each document.
+
+    Args:
+        lengths: int (lines,), number of ids.
+        ends: int, ascending: where documents end in the ids of the lines alone.
+
+    Returns:
+        int64, of the lines that have ids.
+    """
+    starts = (np.cumsum(lengths) - lengths)[np.flatnonzero(lengths)]
+    return starts + np.searchsorted(ends, starts, side="right")
 
 
 def _append(file, ids, dtype, counts):

@@ -8,7 +8,11 @@ from tfdistill.distillation.losses import LOSSES, Comparison
 from tfdistill.distillation.phases import NONE, require_loss
 from tfdistill.distillation.projections import Projections
 from tfdistill.distillation.schedules import value_at
-from tfdistill.distillation.signals import VOCABULARY_SIGNALS, TeacherSignals
+from tfdistill.distillation.signals import (
+    PAIR_LOGITS,
+    VOCABULARY_SIGNALS,
+    TeacherSignals,
+)
 from tfdistill.system.errors import UserError
 
 
@@ -229,6 +233,11 @@ def _check_heads(term, student, teacher):
             raise UserError(
                 f"`{setting}`: the model has no masked-LM head, and the loss {term.loss.name!r} "
                 "needs its logits; use a checkpoint with the head (…ForMaskedLM)"
+            )
+        if PAIR_LOGITS in term.signals() and model.next_sentence is None:
+            raise UserError(
+                f"`{setting}`: the model has no head for pairs of segments, and the loss "
+                f"{term.loss.name!r} needs it; use a checkpoint with the head (…ForPreTraining)"
             )
         if model.head is None:
             raise UserError(

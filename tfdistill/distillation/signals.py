@@ -29,7 +29,8 @@ ENCODER_SIGNALS = frozenset(
 TOKEN_ROWS, MASKED_ROWS = "token_rows", "masked_rows"
 VOCABULARY_SIGNALS = frozenset((TOKEN_ROWS, MASKED_ROWS))
 LOGITS = "logits"  # of a small head, in whatever shape the head gives them
-HEAD_SIGNALS = VOCABULARY_SIGNALS | {LOGITS}
+PAIR_LOGITS = "pair_logits"  # (batch, 2), of a `NextSentenceHead`
+HEAD_SIGNALS = VOCABULARY_SIGNALS | {LOGITS, PAIR_LOGITS}
 TOP_K = 64  # tokens whose probabilities are cached; docs/PERFORMANCE.md measures the rest
 
 
@@ -160,7 +161,7 @@ def compute_signals(model, batch, names, **options):
     Args:
         model: a `Model`.
         batch: dict with input_ids, attention_mask int32 (batch, length) and the inputs of the
-            head: masked_positions int32 (batch, masked) for `MASKED_ROWS`.
+            head: masked_positions int32 (batch, masked) for `MASKED_ROWS` and `PAIR_LOGITS`.
         names: names from `ENCODER_SIGNALS` and `HEAD_SIGNALS`. Where none of them needs all rows
             of the last layer, it computes only those that the head reads.
         **options: of `Encoder.call`: dropout, keep_layers, remat.
@@ -175,7 +176,11 @@ def compute_signals(model, batch, names, **options):
         return model.encode(batch, taps=taps, **options)
     if TOKEN_ROWS in names:
         taps |= {"last_hidden_state"}
-    rows, signals = model.encode_rows(batch, taps=taps, **options)  # (batch, rows, hidden)
+    read = _with_first_token(batch) if PAIR_LOGITS in names else batch
+    rows, signals = model.encode_rows(read, taps=taps, **options)  # (batch, rows, hidden)
+    if PAIR_LOGITS in names:
+        first, rows = rows[:, :1], rows[:, 1:]
+        signals[PAIR_LOGITS] = model.next_sentence.logits(first, batch, model.encoder.embeddings)
     if LOGITS in names:
         signals[LOGITS] = model.logits(rows, batch, options.get("dropout"))
     if VOCABULARY_SIGNALS & names:
@@ -188,6 +193,13 @@ def compute_signals(model, batch, names, **options):
     elif MASKED_ROWS in names:
         signals[MASKED_ROWS] = model.head.transform(rows)  # (batch, masked, hidden)
     return signals
+
+
+def _with_first_token(batch):
+    """The batch with the first token before the masked ones, for a head of pairs."""
+    positions = batch["masked_positions"]
+    first = tf.zeros_like(positions[:, :1])
+    return {**batch, "masked_positions": tf.concat([first, positions], axis=1)}
 
 
 def decoder_of(signals, vocabulary=None):

@@ -6,6 +6,7 @@ import numpy as np
 from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.models.encoder import LAST, SELECTED, Encoder
 from tfdistill.models.heads.masked_lm import gather_rows
+from tfdistill.models.heads.next_sentence import NextSentenceHead
 from tfdistill.models.inputs import as_batch
 
 
@@ -20,10 +21,12 @@ class Model(keras.Model):
         head: the head, a layer such as `SmallHead`; or None.
         seed: int, seed of the fresh weights; None leaves the matrices at zero, to be filled.
         name: str.
+        next_sentence: a `NextSentenceHead` beside a head of masked LM; or None.
 
     Attributes:
         encoder: `Encoder`.
         head: the head, or None.
+        next_sentence: the `NextSentenceHead`, or None.
         config: EncoderConfig of the encoder.
 
     Example:
@@ -39,11 +42,12 @@ class Model(keras.Model):
         classifier({"input_ids": [[2, 11, 4, 3]]})["logits"].shape  # (1, 3)
     """
 
-    def __init__(self, encoder, head=None, seed=0, name="model"):
+    def __init__(self, encoder, head=None, seed=0, name="model", next_sentence=None):
         super().__init__(name=name)
         self.config = encoder.config
         self.encoder = encoder
         self.head = head
+        self.next_sentence = next_sentence
         self.built = True
         if seed is not None:
             initialize_weights(self, seed)
@@ -122,10 +126,12 @@ class MaskedLanguageModel(Model):
         config: EncoderConfig.
         with_head: whether there is a head.
         seed: seed of the fresh weights; None leaves the matrices at zero, to be filled.
+        next_sentence: pooling of a `NextSentenceHead`; "" for none.
 
     Attributes:
         encoder: `Encoder`.
         head: `MaskedLanguageModelHead`, or None.
+        next_sentence: `NextSentenceHead`, or None.
         config: EncoderConfig.
 
     Example:
@@ -141,11 +147,25 @@ class MaskedLanguageModel(Model):
         len(out["hidden_states"])  # 3: the embeddings and each layer's output
     """
 
-    def __init__(self, config, with_head=True, seed=0):
+    def __init__(self, config, with_head=True, seed=0, next_sentence=""):
         # The encoder's variables are made before the head's: checkpoints count on the order.
         encoder = Encoder(config)
         head = get_model_type(config.model_type).parts().head(config) if with_head else None
-        super().__init__(encoder, head, seed, name="masked_language_model")
+        pairs = NextSentenceHead(config, next_sentence) if next_sentence else None
+        super().__init__(encoder, head, seed, name="masked_language_model", next_sentence=pairs)
+
+    def next_sentence_logits(self, inputs):
+        """Says of pairs of segments whether the second follows the first.
+
+        Args:
+            inputs: as `call`, with "token_type_ids".
+
+        Returns:
+            float32 (batch, 2): scores of "it follows" and "it does not".
+        """
+        inputs = as_batch(inputs, self.config)
+        first = self.encode(inputs, select=self.next_sentence.select(inputs))[SELECTED]
+        return self.next_sentence.logits(first, inputs, self.encoder.embeddings)
 
     def gather(self, hidden, positions):
         """Selects hidden states: see `gather_rows`."""

@@ -95,16 +95,16 @@ def loss_curves(curves, labels, task):
     return as_svg(draw, 10, 3.6, f"{task.words.loss_name} by training step")
 
 
-def metric_curves(curves, labels, task):
-    """The task's primary metric on the validation split, one line for each model.
+def metric_curves(curves, labels, metric):
+    """A metric on the validation split, one line for each model.
 
     Args:
-        curves, labels, task: as for `loss_curves`.
+        curves, labels: as for `loss_curves`.
+        metric: the `Metric`.
 
     Returns:
         An `<svg>` element; "" when it was not measured.
     """
-    metric = task.primary
     lines = {
         name: _points(rows, lambda row: row.get(metric.curve_key)) for name, rows in curves.items()
     }

@@ -202,9 +202,11 @@ def _bars(metrics):
 
 def _curves(task, curves):
     labels = {name: MODEL_NAMES[name] for name in curves if name.startswith(BASELINES)}
-    metric = f"The saved model is that of the best {task.primary.name}."
+    best = f"The saved model is that of the best {task.primary.name}."
+    shares = [metric for metric in task.curve_metrics if metric.in_summaries]
     return (
-        figure(plots.metric_curves(curves, labels, task), metric),
+        figure(plots.metric_curves(curves, labels, task.primary), best),
+        *(figure(plots.metric_curves(curves, labels, each), "") for each in shares),
         figure(
             plots.loss_curves(curves, labels, task),
             task.words.loss_note,
@@ -218,7 +220,7 @@ def _explain_terms(task, curves):
     known = [
         f"{loss.name}: {loss.description}."
         for loss in LOSSES.values()
-        if loss.needs_teacher and f"loss_{loss.name}" in keys
+        if loss.name != task.hard_loss and f"loss_{loss.name}" in keys
     ]
     first = f"What the student learns beside the {task.words.loss_name}."
     last = "Each before its weight."

@@ -9,6 +9,7 @@ from tfdistill.deployment.variants import variants_of
 from tfdistill.distillation.phases import rates_of, trained_by
 from tfdistill.distillation.schedules import parse_schedules
 from tfdistill.models.configs.model_types import get_model_type
+from tfdistill.recipes.next_sentence import PART, with_next_sentence
 from tfdistill.run.baselines import RANDOM, START, TEXT, baselines_of
 from tfdistill.settings.settings import options_of
 from tfdistill.system.errors import UserError
@@ -44,15 +45,17 @@ def check_recipe(recipe, student_config, teacher_config, freeze):
         UserError: a term cannot compare the models, or a phase trains a missing part.
     """
     from tfdistill.distillation.bound_terms import check_phase  # needs TensorFlow
+    from tfdistill.models.heads.classification import POOLER
 
-    skeleton = _skeleton(student_config)
+    pairs = any(PART in phase.trainable for phase in recipe.phases)
+    skeleton = _skeleton(student_config, POOLER if pairs else "")
     freeze(skeleton)
     for phase in recipe.phases:
         check_phase(phase, student_config, teacher_config)
         rates_of(phase, trained_by(phase, skeleton), student_config.num_hidden_layers)
 
 
-def _skeleton(config):
+def _skeleton(config, next_sentence):
     """A model with as many layers, each of the smallest size: names of weights are the same."""
     from tfdistill.models.encoder import Encoder  # needs TensorFlow
     from tfdistill.models.heads.small import SmallHead
@@ -63,7 +66,7 @@ def _skeleton(config):
     tiny = {name: size for name, size in tiny.items() if name not in kept}
     shape = dataclasses.replace(config, **tiny, pad_token_id=0)
     if get_model_type(config.model_type).learns_text:
-        return MaskedLanguageModel(shape, seed=None)
+        return MaskedLanguageModel(shape, seed=None, next_sentence=next_sentence)
     return Model(Encoder(shape), SmallHead(shape, outputs=1), seed=None)
 
 
@@ -169,6 +172,28 @@ def check_task(config):
         return
     if config.layerdrop_adapt_steps:
         raise UserError(f"`layerdrop_adapt_steps` is for masked_lm, not `task`={task.name}")
+
+
+def with_pairs(config, recipe):
+    """Adds the prediction of the next sentence to a recipe, if the settings ask for it.
+
+    Args:
+        config: a `RunConfig`.
+        recipe: the `Recipe`.
+
+    Returns:
+        A `Recipe`.
+
+    Raises:
+        UserError: the task or the recipe cannot predict it.
+    """
+    if config.alpha_nsp and not config.nsp:
+        raise UserError("`alpha_nsp` compares logits of pairs of segments: set `nsp`, too")
+    if not config.nsp:
+        return recipe
+    if tasks.get(config.task).kind:
+        raise UserError(f"`nsp` is for `task`=masked_lm, not {config.task}: leave it out")
+    return with_next_sentence(recipe, config.alpha_nsp)
 
 
 def check_exported_files(config):

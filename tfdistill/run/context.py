@@ -121,6 +121,7 @@ class RunContext:
             validator=validator,
             machine=self.machine,
             best_by=self.task.primary if self.task.kind else None,
+            beside=[metric for metric in self.task.curve_metrics if metric.in_summaries],
         )
 
     def tell_wait(self, what):
@@ -187,13 +188,14 @@ class RunContext:
             splits: the `RunSplits` for its tokenizer.
 
         Returns:
-            A function without arguments that returns a dict: `validation_loss` and, for a task with
-            labels, the primary metric.
+            A function without arguments that returns a dict: `validation_loss`, for a task with
+            labels the primary metric, and the task's `curve_metrics`.
         """
         task, score = self.task, self.task.scorer(model)
         keys = {"loss": "validation_loss"}
         if task.kind:
             keys[task.primary.key] = task.primary.curve_key
+        keys |= {metric.key: metric.curve_key for metric in task.curve_metrics}
 
         def validate():
             metrics = task.evaluate(score, splits.validation, splits.validation_source).metrics

@@ -17,6 +17,7 @@ from tfdistill.run.checks import (
     check_own_defaults,
     check_schedules,
     check_task,
+    with_pairs,
 )
 from tfdistill.run.directory import RunDirectory
 from tfdistill.run.planned_shapes import Shapes, plan_shapes, read_shape
@@ -71,6 +72,7 @@ def check_settings(config):
     task_losses = tasks.get(config.task).distillation_losses
     recipe = recipes.get(config.recipe, task_losses=task_losses, **dataclasses.asdict(config))
     check_own_defaults(config)
+    recipe = with_pairs(config, recipe)
     for phase in recipe.phases:
         require_loss(phase)
     return recipe
@@ -220,7 +222,7 @@ def reads_teacher(config, recipe):
         bool.
     """
     losses = {term.loss for phase in recipe.phases for term in phase.active_terms}
-    labels_alone = losses <= {tasks.get(config.task).hard_loss}
+    labels_alone = losses <= tasks.get(config.task).label_losses
     if labels_alone or not is_recipe_file(config.recipe):
         return not labels_alone
     # The file may bring losses of its own. Imported late: it imports TensorFlow.

@@ -7,7 +7,11 @@ from typing import NamedTuple
 from tfdistill import tasks
 from tfdistill.models.configs.config_files import config_file, read_config
 from tfdistill.models.configs.encoder_config import EncoderConfig
-from tfdistill.models.configs.model_types import get_model_type, types_for_text
+from tfdistill.models.configs.model_types import (
+    get_model_type,
+    require_pairs_of,
+    types_for_text,
+)
 from tfdistill.run.baselines import TEXT
 from tfdistill.run.sources import teacher_names
 from tfdistill.starts.compatibility import check_vocabularies, choose_layers
@@ -68,6 +72,8 @@ def _check_shapes(config, teacher, student):
                 f"`length`={config.length} is over the {model}'s {shape.max_length} "
                 "positions: use a smaller one"
             )
+        if shape and config.nsp:
+            require_pairs_of(shape, f"the {model}")
     if not (tasks.get(config.task).kind or get_model_type(student.model_type).learns_text):
         raise UserError(
             f"`student`: models of type {student.model_type} learn tasks with labels alone: set "

@@ -33,6 +33,7 @@ def check_teachers(config, recipe, teachers):
                     f"`teacher`={name} has no head for `task`={config.task}: fine-tune each of "
                     "several teachers first, or name one"
                 )
+    _check_pair_heads(config, teachers)
     several = Teachers(teachers, weights)
     for phase in recipe.phases:
         several.check(phase)
@@ -47,6 +48,15 @@ def check_teachers(config, recipe, teachers):
             raise UserError(
                 f"`length`={config.length} is over the {each.config.max_length} "
                 f"positions of `teacher`={name}: use a smaller one"
+            )
+
+
+def _check_pair_heads(config, teachers):
+    for name, each in zip(teacher_names(config), teachers, strict=False):
+        if config.alpha_nsp and not each.next_sentence:
+            raise UserError(
+                f"`alpha_nsp`={config.alpha_nsp:g}: `teacher`={name} has no head for pairs of "
+                "segments: take a checkpoint with it (…ForPreTraining), or leave `alpha_nsp` out"
             )
 
 

@@ -41,7 +41,8 @@ def tokenize_corpus(config, console):
 
     tokenizer = load_tokenizer(config.tokenizer)
     progress = console.preparation(corpus.size)
-    prepared = prepare(corpus, tokenizer, config.shards_dir, progress=progress, begin=begin)
+    how = {"progress": progress, "begin": begin, "sentences": config.nsp}
+    prepared = prepare(corpus, tokenizer, config.shards_dir, **how)
     console.say(f"{prepared.directory}\n{format_statistics(prepared.statistics)}")
     console.warn((*tokenizer.notes, *prepared.warnings))
     return corpus, prepared

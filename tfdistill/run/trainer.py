@@ -59,12 +59,13 @@ class StageTrainer:
             a dict (see `RunContext.curve_validator`).
         machine: a `devices.Choice`.
         best_by: the `Metric` whose best point is a training's result; None: its last step is.
+        beside: further `Metric`s of the curves that progress lines show.
     """
 
-    def __init__(self, config, path, console, *, validator, machine, best_by=None):
+    def __init__(self, config, path, console, *, validator, machine, best_by=None, beside=()):
         self._config, self._path, self._console = config, path, console
         self._validator, self._machine, self._best_by = validator, machine, best_by
-        self._previous = None
+        self._previous, self._beside = None, beside
 
     def train(self, stage, model, teachers, batches):
         """Trains a model for one stage, from its last checkpoint if there is one.
@@ -196,11 +197,11 @@ class StageTrainer:
         )
 
     def _validation(self, row):
-        metric = self._best_by
-        if metric is None:
-            return f"{row['validation_loss']:.3f} nats"
-        value = metric.text({metric.key: row[metric.curve_key]})
-        return f"{row['validation_loss']:.3f}, {metric.name} {value}"
+        metrics, unit = [*self._beside], " nats"
+        if self._best_by is not None:
+            metrics, unit = [self._best_by, *metrics], ""
+        values = [f"{each.name} {each.text({each.key: row[each.curve_key]})}" for each in metrics]
+        return ", ".join([f"{row['validation_loss']:.3f}{unit}", *values])
 
     def _intervals(self, stage):
         config, steps = self._config, stage.all_steps or stage.steps

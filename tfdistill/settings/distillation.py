@@ -72,6 +72,14 @@ class Distillation(Settings):
             minimum=0.0,
         ),
     ] = 0.7
+    alpha_nsp: Annotated[
+        float,
+        Option(
+            "With `nsp`: weight of the KL to the teacher's two logits of a pair of segments, at "
+            "the recipe's temperature; 0: none.",
+            minimum=0.0,
+        ),
+    ] = 0.0
     freeze_pos_embs: Annotated[
         bool, Option("Do not train the position embeddings of the student.")
     ] = False

@@ -89,3 +89,12 @@ class Rows(Settings):
     whole_word_masking: Annotated[
         bool, Option("In training, mask all WordPieces of a word together, or none.")
     ] = False
+    nsp: Annotated[
+        bool,
+        Option(
+            "Also predict the next sentence, as BERT's pre-training does: rows of training are "
+            "pairs of segments, of which the second follows the first or is from another document "
+            "(half and half).",
+            effect=STEP,
+        ),
+    ] = False

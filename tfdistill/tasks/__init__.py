@@ -80,7 +80,7 @@ def task_of(metrics):
     made_from = metrics.get("made_from", {})
     task = get(metrics.get("task") or made_from.get("task", DEFAULT))
     name = metrics.get("task_data") or made_from.get("task_data", "")
-    return task.of_set(name) if task.kind else task
+    return task.of_set(name) if task.kind else task.of_models(metrics.get("models", {}))
 
 
 register(MaskedLM())

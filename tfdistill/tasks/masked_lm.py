@@ -39,6 +39,7 @@ class MaskedLM(Task):
         share("top1", "top-1"),
         share("top5", "top-5"),
     )
+    label_losses = frozenset(("mlm", "nsp"))
     primary = metrics[2]
     compared = (primary, LOSS)
     floor_key = "unigram"
@@ -47,6 +48,17 @@ class MaskedLM(Task):
     words = hidden_words.WORDS
 
     # -- data
+
+    def of_settings(self, settings):
+        return self._with_pairs() if settings.nsp else self
+
+    def of_models(self, models):
+        return self._with_pairs() if any("nsp_loss" in each for each in models.values()) else self
+
+    def _with_pairs(self):
+        from tfdistill.tasks.next_sentence import MaskedLMWithPairs  # a subclass
+
+        return MaskedLMWithPairs()
 
     def transform(self, source, use, settings=None):
         """Masks tokens anew in each training batch; for evaluation always the same 15 %."""

@@ -52,7 +52,7 @@ def open_text(settings):
     return corpus
 
 
-def prepare_text(task, corpus, tokenizer, settings, progress=None):
+def prepare_text(task, corpus, tokenizer, settings, progress=None, sentences=False):
     """Tokenises a corpus into shards, unless they exist, and cuts it into rows.
 
     Args:
@@ -62,6 +62,7 @@ def prepare_text(task, corpus, tokenizer, settings, progress=None):
         settings: object with `shards_dir` and what `Task.read` needs.
         progress: function of the text's size in bytes (None if unknown) to the `progress` of
             `shards.prepare`; None to show nothing.
+        sentences: whether the task reads where sentences start.
 
     Returns:
         `PreparedData`.
@@ -69,7 +70,7 @@ def prepare_text(task, corpus, tokenizer, settings, progress=None):
     from tfdistill.data.shards import prepare
 
     show = progress(corpus.size) if progress else None
-    prepared = prepare(corpus, tokenizer, settings.shards_dir, progress=show)
+    prepared = prepare(corpus, tokenizer, settings.shards_dir, progress=show, sentences=sentences)
     return PreparedData(
         prepared.directory.name,
         task.read(prepared, tokenizer, settings),

@@ -24,6 +24,7 @@ class Task(TaskData, TaskModels):
         same_start_key: key in metrics.json of the model without a teacher that has the student's
             start.
         words: `Words`.
+        curve_metrics: tuple of further `Metric`s that validation curves have.
         learns_labels: whether models learn from labels, so that one can do without a teacher.
         takes_pooling: whether the setting `pooling` is for models that are there already, too.
         file_predictions: held-out predictions that say enough about an exported file; with fewer,
@@ -31,7 +32,7 @@ class Task(TaskData, TaskModels):
     """
 
     name, learns_labels, takes_pooling = "", True, False
-    metrics = compared = ()
+    metrics = compared = curve_metrics = ()
     primary = words = None
     file_predictions = 500
     floor_key = "floor"
@@ -41,6 +42,14 @@ class Task(TaskData, TaskModels):
     def loss_unit(self):
         """Unit of the loss: "nats", or "" for none."""
         return next((metric.unit for metric in self.metrics if metric.key == "loss"), "")
+
+    def of_models(self, models):
+        """The task with the metrics that some models have; by default itself.
+
+        Args:
+            models: dict of keys to dicts of metrics, as in metrics.json.
+        """
+        return self
 
     # -- evaluation
 

@@ -11,6 +11,8 @@ class TaskModels:
 
     Attributes:
         hard_loss: name of the loss that compares the student with the labels alone.
+        label_losses: names of all losses that need no teacher: `hard_loss`, and perhaps others.
+        pairs: whether the models have a `NextSentenceHead`, too.
         distillation_losses: dict of "labels" (the hard loss), "kl" and "mse" (comparisons with the
             logits of the teacher) to names of losses, for the recipe `kd`.
         learning_rate: peak learning rate at which a teacher of BERT-base's width is fine-tuned on
@@ -24,6 +26,11 @@ class TaskModels:
     )
     learning_rate = 5e-5
     outputs_are_tokens = False
+    pairs = False
+
+    @property
+    def label_losses(self):
+        return frozenset([self.hard_loss])
 
     def head(self, config):
         """A fresh head.

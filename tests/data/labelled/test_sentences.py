@@ -7,8 +7,8 @@ import pytest
 
 from tfdistill.data.corpus import Corpus
 from tfdistill.data.labelled.examples import Reading
-from tfdistill.data.labelled.sentence_splitting import sentences_of
 from tfdistill.data.labelled.sentences import as_sentences, open_sentences
+from tfdistill.data.sentence_splitting import sentences_of
 from tfdistill.system.errors import UserError
 
 LINES = [f"the ship number {number} sank" for number in range(300)]

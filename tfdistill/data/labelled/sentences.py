@@ -8,10 +8,10 @@ from tfdistill.data.labelled.bad_rows import BadRows
 from tfdistill.data.labelled.examples import LabelledData, Reading, TextExample
 from tfdistill.data.labelled.opening import data_name, open_labelled, read_named
 from tfdistill.data.labelled.sentence_files import has_scores, read_sentences
-from tfdistill.data.labelled.sentence_splitting import sentences_of
 from tfdistill.data.labelled.splits import MOST, SHARE
 from tfdistill.data.labelled.statistics import describe, facts_of
 from tfdistill.data.labelled.text_pairs import FEWEST_PAIRS, pairs_of_corpus
+from tfdistill.data.sentence_splitting import sentences_of
 from tfdistill.system.errors import UserError
 
 MOST_SENTENCES = 1_000_000  # of a corpus

@@ -10,6 +10,7 @@ from tfdistill.distillation.losses import (  # noqa: F401
     hidden,
     labels,
     logits,
+    next_sentence,
     relations,
     small_logits,
     spans,

@@ -44,6 +44,7 @@ NAMED_SIZES = {
 }
 # Dropout before the heads of tasks with labels; by default the encoder's.
 DROPOUTS = dict.fromkeys((CLASSIFICATION, TOKENS), ("classifier_dropout", None))
+NEXT_SENTENCE = "cls.seq_relationship"
 SHAPE_EXAMPLE = "L-4_H-128_A-2"
 STARTS = StartRules(
     narrower=("hidden_size", "num_attention_heads", "intermediate_size"),
@@ -126,5 +127,10 @@ MODEL_TYPE = ModelType(
     named_shape=named_shape,
     shape_names=tuple(NAMED_SIZES),
     shape_example=SHAPE_EXAMPLE,
-    heads=TaskHeads(pooler="bert.pooler.dense", pooling="pooler", dropouts=DROPOUTS),
+    heads=TaskHeads(
+        pooler="bert.pooler.dense",
+        pooling="pooler",
+        next_sentence=NEXT_SENTENCE,
+        dropouts=DROPOUTS,
+    ),
 )

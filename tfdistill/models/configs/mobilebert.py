@@ -224,6 +224,7 @@ MODEL_TYPE = ModelType(
     heads=TaskHeads(
         pooler="mobilebert.pooler.dense",
         pooler_key="classifier_activation",
+        next_sentence=bert.NEXT_SENTENCE,
         dropouts=bert.DROPOUTS,
     ),
 )

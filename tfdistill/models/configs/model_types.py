@@ -166,6 +166,26 @@ def types_for_text():
     return [name for name, each in MODEL_TYPES.items() if each.learns_text]
 
 
+def require_pairs_of(config, model):
+    """Refuses a model that cannot tell whether a segment follows another.
+
+    Args:
+        config: `EncoderConfig`.
+        model: what the message calls it.
+
+    Raises:
+        UserError: its type has no head for pairs of segments, or it has fewer than two token types.
+    """
+    cure = "use a bert or mobilebert with two token types, or leave `nsp` out"
+    if not get_model_type(config.model_type).heads.next_sentence:
+        raise UserError(
+            f"`nsp`: {model} is a {config.model_type}, which has no token types and no pooler for "
+            f"pairs of segments: {cure}"
+        )
+    if config.type_vocab_size < 2:
+        raise UserError(f"`nsp`: {model} has {config.type_vocab_size} token types: {cure}")
+
+
 def get_model_type(name, setting="model_type"):
     """Looks a model type up.
 

@@ -22,6 +22,8 @@ class TaskHeads:
         pooling: pooling of a fresh head: "pooler", or "cls" for the first token alone.
         pooler_key: key of config.json that says whether there is a pooler; "" where there always
             is one.
+        next_sentence: name of the layer of `ForPreTraining` that says whether a segment follows
+            another; "" for a model type without.
         dropouts: dict of ends of class names to (key of config.json with the rate, rate where the
             key is missing) of the dropout before the head. A key of "" is not read, and the rate
             None stands for the encoder's `hidden_dropout_prob`. Other heads have no dropout.
@@ -33,6 +35,7 @@ class TaskHeads:
     classifier: str = "classifier"
     pooling: str = "cls"
     pooler_key: str = ""
+    next_sentence: str = ""
     dropouts: Mapping = dataclasses.field(default_factory=dict)
 
     def dropout(self, architecture, config, values):

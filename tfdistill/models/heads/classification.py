@@ -31,6 +31,7 @@ class ClassificationHead(SmallHead):
         dropout: rate of the dropout before the classifier; None: the encoder's
             `hidden_dropout_prob`.
         pooler_dropout: rate of the dropout before the pooler; None: as the model type has it.
+        name: str.
 
     Attributes:
         pooler: the dense layer of "pooler"; else None.
@@ -51,7 +52,7 @@ class ClassificationHead(SmallHead):
 
     architecture = CLASSIFICATION
 
-    def __init__(self, config, labels, pooling="", dropout=None, pooler_dropout=None):
+    def __init__(self, config, labels, pooling="", dropout=None, pooler_dropout=None, name="head"):
         self.rules = get_model_type(config.model_type).heads
         self.pooling = pooling or self.rules.pooling
         if self.pooling not in POOLINGS:
@@ -62,7 +63,7 @@ class ClassificationHead(SmallHead):
             )
         rate = config.hidden_dropout_prob if dropout is None else dropout
         self.dense_name = self.rules.classifier
-        super().__init__(config, outputs=len(labels) or 1, dropout=rate)
+        super().__init__(config, outputs=len(labels) or 1, dropout=rate, name=name)
         self.labels = tuple(labels)
         if pooler_dropout is None:
             values = self.rules.dropout_values(self.architecture, rate)

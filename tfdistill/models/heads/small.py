@@ -17,6 +17,7 @@ class SmallHead(keras.layers.Layer):
         config: EncoderConfig.
         outputs: number of logits.
         dropout: rate of the dropout before the dense layer.
+        name: str.
 
     Attributes:
         architecture: end of Hugging Face's class name, as in `BertForSequenceClassification`.
@@ -36,8 +37,8 @@ class SmallHead(keras.layers.Layer):
     has_vocabulary = False
     labels, task, note, answer_rules = (), "", "", None
 
-    def __init__(self, config, outputs, dropout=0.0):
-        super().__init__(name="head")
+    def __init__(self, config, outputs, dropout=0.0, name="head"):
+        super().__init__(name=name)
         self.config, self.dropout_rate = config, dropout
         # The encoder's dropouts have the sites below.
         self.site = 3 * config.num_hidden_layers + 1

@@ -16,6 +16,7 @@ from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.models.encoder import Encoder
 from tfdistill.models.heads.embedding import EmbeddingHead
+from tfdistill.models.heads.next_sentence import NextSentenceHead
 from tfdistill.models.hugging_face import sentence_encoders
 from tfdistill.models.hugging_face.tensors import WEIGHTS, WEIGHTS_INDEX, CheckpointTensors
 from tfdistill.models.model import MaskedLanguageModel, Model
@@ -33,7 +34,7 @@ TOKENIZER_FILES = (
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 
 
-def load_model(path_or_hub_name, head=None):
+def load_model(path_or_hub_name, head=None, next_sentence=False):
     """Reads a model, with its head if the checkpoint has one.
 
     Args:
@@ -42,6 +43,8 @@ def load_model(path_or_hub_name, head=None):
         head: function of (EncoderConfig, content of config.json) to a fresh small head, whose
             tensors are read, or to None where config.json describes another; None for the
             masked-LM head.
+        next_sentence: whether to read the `NextSentenceHead` of a checkpoint that has one
+            (`ForPreTraining`), beside the masked-LM head.
 
     Returns:
         `MaskedLanguageModel`, or `Model` with a small head; its head is None if the checkpoint has
@@ -60,7 +63,8 @@ def load_model(path_or_hub_name, head=None):
     files = _Files(path_or_hub_name)
     if head is None:
         with_head = files.has_vocabulary_head()
-        model = MaskedLanguageModel(files.config, with_head=with_head, seed=None)
+        pairs = files.pooling_of_pairs() if next_sentence else ""
+        model = MaskedLanguageModel(files.config, with_head, seed=None, next_sentence=pairs)
     else:
         model = Model(Encoder(files.config), files.small_head(head), seed=None)
     files.fill(*_named_variables(model))
@@ -102,10 +106,12 @@ class ModelDescription(NamedTuple):
     Args:
         config: `EncoderConfig`.
         head: "masked_lm" or "small"; None for a checkpoint without that head.
+        next_sentence: pooling of its `NextSentenceHead`; "" for a checkpoint without.
     """
 
     config: EncoderConfig
     head: str | None
+    next_sentence: str = ""
 
 
 def describe_model(path_or_hub_name, head=None):
@@ -122,7 +128,8 @@ def describe_model(path_or_hub_name, head=None):
     """
     files = _Files(path_or_hub_name)
     if head is None:
-        return ModelDescription(files.config, "masked_lm" if files.has_vocabulary_head() else None)
+        kind = "masked_lm" if files.has_vocabulary_head() else None
+        return ModelDescription(files.config, kind, files.pooling_of_pairs())
     return ModelDescription(files.config, "small" if files.small_head(head) else None)
 
 
@@ -162,6 +169,13 @@ class _Files:
         """Whether it has a masked-LM head."""
         prefix = get_model_type(self.config.model_type).hugging_face.head_prefix
         return bool(prefix) and any(name.startswith(prefix) for name in self.tensors.names)
+
+    def pooling_of_pairs(self):
+        """The pooling of the head for pairs of segments; "" for a checkpoint without that head."""
+        rules = get_model_type(self.config.model_type).heads
+        if not (rules.next_sentence and self.have([f"{rules.next_sentence}.weight"])):
+            return ""
+        return NextSentenceHead.pooling_of(self.config, self.values)
 
     def small_head(self, head):
         """The head, with fresh weights, or None; argument as for `load_model`."""
@@ -222,6 +236,8 @@ def save_model(model, directory):
         values = model.config.to_hugging_face() | {"architectures": [_class_name(model)]}
         if model.head is not None and not model.head.has_vocabulary:
             values |= model.head.config_values()
+        if model.next_sentence is not None:
+            values |= model.next_sentence.config_values()
         (aside / CONFIG).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
         if directory.exists():
             for path in aside.iterdir():
@@ -280,16 +296,19 @@ def _check_tied(model, tensors):
 def _class_name(model):
     """Hugging Face's class of a model, such as "BertForMaskedLM"."""
     prefix = get_model_type(model.config.model_type).hugging_face.class_prefix
+    if model.head is not None and model.next_sentence is not None:
+        return prefix + model.next_sentence.architecture
     return prefix + ("Model" if model.head is None else model.head.architecture)
 
 
 def _named_variables(model):
-    """Two dicts, of the encoder and of the head: names to (variable, whether it is transposed)."""
+    """Two dicts, of the encoder and of the heads: names to (variable, whether it is transposed)."""
     names, head = get_model_type(model.config.model_type).hugging_face, model.head
     encoder = names.encoder_tensors(model.encoder)
-    if head is None:
-        return encoder, {}
-    return encoder, names.head_tensors(head) if head.has_vocabulary else head.tensors()
+    of_heads = {} if model.next_sentence is None else model.next_sentence.tensors()
+    if head is not None:
+        of_heads |= names.head_tensors(head) if head.has_vocabulary else head.tensors()
+    return encoder, of_heads
 
 
 def _hugging_face_tensors(model):
