@@ -19,7 +19,7 @@ COMMAND = Command(
     help={
         "nsp": "For runs with this flag: find where sentences start, too.",
         "tokenizer": "WordPiece tokenizer: a directory or hub name; empty: the bundled "
-        "bert-base-uncased."
+        "bert-base-uncased.",
     },
 )
 

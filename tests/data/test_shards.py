@@ -343,7 +343,8 @@ def test_sentences_start_where_they_do(tokenizer, tmp_path, monkeypatch, at_once
 
 
 def test_sentences_have_a_folder_of_their_own(tokenizer, tmp_path):
-    corpus = open_corpus("sample")
+    held_out = open_corpus("sample").splits["validation"]
+    corpus = Corpus("sample", "print", dict.fromkeys(SPLITS, held_out), None)
     plain = prepare(corpus, tokenizer, tmp_path)
     key = hashlib.sha256((corpus.fingerprint + tokenizer.hash).encode()).hexdigest()[:12]
     assert plain.directory.name == f"sample-{key}"  # runs that began with it continue

@@ -227,7 +227,10 @@ def _quality(task, metrics):
     for key, name in ({task.floor_key: task.words.floor} | MODELS).items():
         model = metrics["models"].get(key, {})
         if "loss" in model:  # a teacher without a head of the task has no metrics
-            cells = [metric.text(model, metric is task.primary) for metric in measures]
+            cells = [
+                metric.text(model, metric is task.primary) if metric.key in model else "–"
+                for metric in measures
+            ]
             cells.append(f"{model['agreement']:.1%}" if "agreement" in model else "–")
             lines.append(f"| {name} | {' | '.join(cells)} |")
     if any("standard_errors" in model for model in metrics["models"].values()):

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfdistill import recipes
+from tfdistill.data.sentence_pairs import LABELS, WEIGHTS
 from tfdistill.distillation.cached_signals import signals_to_cache
 from tfdistill.distillation.distiller import Distiller, StepOptions
 from tfdistill.distillation.progressive import unfold
@@ -13,7 +14,9 @@ from tfdistill.distillation.signals import RowSizes
 from tfdistill.distillation.teachers import PREFIX, Teachers
 from tfdistill.models.configs.config_files import named_config
 from tfdistill.models.configs.model_types import get_model_type
+from tfdistill.models.heads.classification import POOLER
 from tfdistill.models.model import MaskedLanguageModel
+from tfdistill.recipes.next_sentence import with_next_sentence
 from tfdistill.system import devices
 from tfdistill.training.loss_scale import loss_scale_for
 from tfdistill.training.optimizer import OptimizerSettings, build_optimizer
@@ -33,12 +36,14 @@ SHAPES = {
     "mobilebert_with_norms": "H-8_B-16_A-2_F-2_I-20_E-8",
     "ib_bert": "H-24_B-16_A-2_F-1_E-8",
 }
+PAIRS = " with pairs"  # of segments: a recipe with the prediction of the next sentence
 # Settings of a recipe that change its graph.
 VARIANTS = {
     "distilbert": {
         "": {},
         " at masked tokens": dict(restrict_ce_to_mask=True, alpha_mse=1),
         " scheduled": dict(schedules="alpha_ce=linear:5:1,temperature=cosine:4:1"),
+        PAIRS: {},
     },
     "pkd": {"": {}, " summed": dict(pt_over_width="sum", projection="shared")},
     "tinybert": {"": {}, " per layer": dict(projection="per_layer")},
@@ -77,7 +82,8 @@ def names():
     for recipe in (name for name in recipes.names() if name != OF_VECTORS):
         for variant, options in VARIANTS.get(recipe, {"": {}}).items():
             kinds = ("mobilebert",) if recipe in MOBILEBERT else KINDS
-            for phase in _phases(recipe, options):
+            kinds = ("bert",) if variant == PAIRS else kinds
+            for phase in _phases(recipe, options, variant):
                 if (phase.terms, phase.trainable) not in known:
                     known.append((phase.terms, phase.trainable))
                     found += [f"{recipe}{variant}/{phase.name}/{kind}" for kind in kinds]
@@ -106,7 +112,8 @@ def build(name, on_metal=True):
     metal = dict(
         on_metal=on_metal, micro_batches=settings["micro_batches"], remat=settings["remat"]
     )
-    model = functools.partial(_model, hidden_act=settings["hidden_act"])
+    pooling = POOLER if PAIRS in name else ""
+    model = functools.partial(_model, hidden_act=settings["hidden_act"], next_sentence=pooling)
     with devices.numerics(choice):
         if name.startswith(PRE_TRAINING):
             (phase,), kind = recipes.get("mlm").phases, name.partition("/")[2] or "bert"
@@ -115,7 +122,7 @@ def build(name, on_metal=True):
             variant, phase_name, kind = name.split("/")
             recipe, space, rest = variant.partition(" ")
             options = VARIANTS.get(recipe, {}).get(space + rest, {})
-            phases = _phases(recipe, options)
+            phases = _phases(recipe, options, space + rest)
             (phase,) = (phase for phase in phases if phase.name == phase_name)
             teacher = model("ib_bert" if kind.startswith("mobilebert") else "bert")
             others = [model("bert") for _ in range(1, settings["teachers"])]
@@ -143,6 +150,12 @@ def trace(name, step):
         "masked_labels": tf.TensorSpec(masked, tf.int32),
         "masked_weights": tf.TensorSpec(masked, tf.float32),
     }
+    if PAIRS in name:
+        batch |= {
+            "token_type_ids": tf.TensorSpec(row, tf.int32),
+            LABELS: tf.TensorSpec(ROWS, tf.int32),
+            WEIGHTS: tf.TensorSpec(ROWS, tf.float32),
+        }
     if _settings(name.partition(", ")[2])["cached"]:
         batch |= _cached(name)
     return step.function.get_concrete_function(batch, tf.TensorSpec((), tf.int32)).graph
@@ -168,15 +181,17 @@ def _cached(name):
     return found
 
 
-def _phases(recipe, options):
-    return unfold(recipes.get(recipe, **options), DEPTH, DEPTH).phases
+def _phases(recipe, options, variant):
+    made = recipes.get(recipe, **options)
+    made = with_next_sentence(made, alpha=1.0) if variant == PAIRS else made
+    return unfold(made, DEPTH, DEPTH).phases
 
 
-def _model(kind, hidden_act):
+def _model(kind, hidden_act, next_sentence):
     if kind in SHAPES:
         config = named_config(f"L-{DEPTH}_{SHAPES[kind]}", "mobilebert", VOCABULARY)
         return MaskedLanguageModel(config.with_dropout(0.1))
-    return MaskedLanguageModel(tiny_shape(kind, hidden_act))
+    return MaskedLanguageModel(tiny_shape(kind, hidden_act), next_sentence=next_sentence)
 
 
 def tiny_shape(kind, hidden_act):

@@ -3,6 +3,7 @@
 from tfdistill.reports.table import (
     FILE_COLUMNS,
     HEADINGS,
+    cell,
     difference_columns,
     file_rows,
     format_criterion,
@@ -80,7 +81,7 @@ def results_markdown(metrics):
 
 
 def _cells(facts, columns):
-    return [column.write(facts) if facts else "" for column in columns]
+    return [cell(column, facts) if facts else "" for column in columns]
 
 
 def _table(names, rows):

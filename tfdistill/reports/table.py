@@ -129,15 +129,21 @@ def model_rows(metrics):
     """
     task = task_of(metrics)
     return [
-        (key, name, [_cell(column, metrics["models"][key]) for column in columns(task)])
+        (key, name, [cell(column, metrics["models"][key]) for column in columns(task)])
         for key, name in model_names(task).items()
         if key in metrics["models"]
     ]
 
 
-def _cell(column, model):
+def cell(column, row):
+    """Writes a cell: a str, `ABSENT` where the row lacks what the column shows.
+
+    Args:
+        column: a `Column`.
+        row: dict.
+    """
     try:
-        return column.write(model)
+        return column.write(row)
     except KeyError:
         return ABSENT
 
@@ -225,7 +231,7 @@ def format_models(models, columns):
         list of str.
     """
     head = [["", *(column.name for column in columns)], ["", *(column.unit for column in columns)]]
-    body = [[name, *(_cell(column, model) for column in columns)] for name, model in models.items()]
+    body = [[name, *(cell(column, model) for column in columns)] for name, model in models.items()]
     widths = [max(map(len, column)) for column in zip(*head, *body, strict=True)]
     lines = []
     for row in head + body:

@@ -52,11 +52,13 @@ def check_teachers(config, recipe, teachers):
 
 
 def _check_pair_heads(config, teachers):
+    trained = config.nsp and config.layerdrop_adapt_steps > 0
+    setting = "alpha_nsp" if config.alpha_nsp else "layerdrop_adapt_steps" if trained else ""
     for name, each in zip(teacher_names(config), teachers, strict=False):
-        if config.alpha_nsp and not each.next_sentence:
+        if setting and not each.next_sentence:
             raise UserError(
-                f"`alpha_nsp`={config.alpha_nsp:g}: `teacher`={name} has no head for pairs of "
-                "segments: take a checkpoint with it (…ForPreTraining), or leave `alpha_nsp` out"
+                f"`{setting}` needs a head for pairs of segments, and `teacher`={name} has none: "
+                f"take a checkpoint with it (…ForPreTraining), or leave `{setting}` or `nsp` out"
             )
 
 
