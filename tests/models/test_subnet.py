@@ -1,55 +1,109 @@
-import dataclasses
+"""Parts of a model: run inside it, and as models of their own."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdistill.models.model import MaskedLanguageModel
-from tfdistill.models.subnet import run_subnet
-from tfdistill.starts.from_teacher import initialize_student
+from tfdistill.models.active_part import active_part, first_layers
+from tfdistill.models.part_shapes import PartShape
+from tfdistill.models.subnet import extract_subnet, part_variables, run_subnet
+
+TAPS = ("hidden_states", "attention_scores", "attention_probs", "values")
+# Of a model of 3 layers, width 12, 20 neurons, 3 heads of 4.
+PARTS = {
+    "all": PartShape(3, 12, 20, 3, 4),
+    "fewer heads": PartShape(2, 8, 11, 2, 4),
+    "smaller heads": PartShape(2, 9, 7, 3, 2),
+    "smallest": PartShape(1, 3, 1, 1, 1),
+}
 
 
-@pytest.fixture
-def whole(tiny_model):
-    return tiny_model()
+@pytest.fixture(params=["bert", "distilbert"])
+def whole(request, tiny_model):
+    types = {} if request.param == "bert" else {"model_type": "distilbert"}
+    return tiny_model(num_hidden_layers=3, num_attention_heads=3, **types)
 
 
-@pytest.fixture
-def shape(whole):
-    narrow = dict(hidden_size=6, num_attention_heads=1, intermediate_size=8)
-    return dataclasses.replace(whole.config, num_hidden_layers=1, **narrow)
+def as_tensors(shape):
+    return PartShape(*(tf.constant(size, tf.float32) for size in shape))
 
 
-def test_a_subnet_computes_what_a_sliced_model_computes(whole, shape, tiny_batch):
-    inputs = tiny_batch([10, 4])
-    sliced = initialize_student(whole, shape, init="last:slice")
-    part = MaskedLanguageModel(shape, seed=None)
-    expected = sliced(inputs, taps={"attention_probs"})
-    found = run_subnet(whole, part, [1], inputs, taps={"attention_probs"})
-    np.testing.assert_allclose(found["logits"], expected["logits"], atol=1e-6)
-    np.testing.assert_allclose(
-        found["attention_probs"][0], expected["attention_probs"][0], atol=1e-6
-    )
-    assert not any(np.any(variable) for variable in part.weights if len(variable.shape) == 2)
+def loss_of(out):
+    """A number that depends on the logits and on all that losses compare; gradients are about 1."""
+    last = [out["hidden_states"][-1], *(out[name][-1] for name in TAPS[1:])]
+    return 0.01 * tf.add_n([tf.reduce_sum(tf.sin(each)) for each in (*last, out["logits"])])
 
 
-def test_gradients_reach_the_weights_that_a_subnet_shares(whole, shape, tiny_batch):
-    part, inputs = MaskedLanguageModel(shape, seed=None), tiny_batch([10, 4])
-    kernels = [block.intermediate.kernel.value for block in whole.encoder.blocks]
+def of_part(array, shape):
+    """The active units of a tap of the whole model; the rest must be zeros."""
+    array = np.asarray(array)
+    if array.ndim == 3:
+        inside = array[..., : shape.width]
+        assert not array[..., shape.width :].any()
+    elif array.shape[-1] == array.shape[-2] == 10:  # scores and attention
+        inside = array[:, : shape.heads]
+    else:
+        inside = array[:, : shape.heads, :, : shape.head_size]
+        assert np.count_nonzero(array) == np.count_nonzero(inside)
+    return inside
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_part_computes_what_its_own_model_computes(name, whole, tiny_batch):
+    shape = PARTS[name]
+    batch = tiny_batch([10, 4, 1])
+    own = extract_subnet(whole, shape)
+    assert PartShape.of(own.config) == shape
+    expected = own(batch, taps=TAPS)
+    found = run_subnet(whole, as_tensors(shape), batch, taps=TAPS)
+    np.testing.assert_allclose(found["logits"], expected["logits"], atol=1e-5)
+    for tap in TAPS:
+        assert len(found[tap]) == 3 + (tap == "hidden_states")
+        active = len(expected[tap])
+        for theirs, ours in zip(found[tap][:active], expected[tap], strict=True):
+            np.testing.assert_allclose(of_part(theirs, shape), ours, atol=1e-5, err_msg=tap)
+        for theirs in found[tap][active:]:  # of layers that are left out: the last one's
+            np.testing.assert_array_equal(theirs, found[tap][active - 1])
+
+
+@pytest.mark.parametrize("recompute", [False, True], ids=["kept", "recomputed"])
+@pytest.mark.parametrize("name", PARTS)
+def test_gradients_are_those_of_its_own_model(name, recompute, whole, tiny_batch):
+    shape, batch = PARTS[name], tiny_batch([10, 4, 1])
+    own = extract_subnet(whole, shape)
     with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(run_subnet(whole, part, [1], inputs)["logits"] ** 2)
-    skipped, shared = tape.gradient(loss, kernels)
-    assert skipped is None
-    shared = tf.convert_to_tensor(shared).numpy()
-    assert np.all(shared[:6, :8] != 0)
-    assert not shared[6:].any() and not shared[:, 8:].any()
+        # The attention of heads that are not there is uniform, so only scores are compared.
+        out = own(batch, taps=TAPS)
+        loss = loss_of({**out, "attention_probs": out["values"]})
+    expected = dict(zip(map(id, own.variables), tape.gradient(loss, own.variables), strict=True))
+    layers = first_layers(as_tensors(shape), 3, recompute)
+    with active_part(as_tensors(shape)), tf.GradientTape() as tape:
+        out = whole(batch, taps=TAPS, keep_layers=layers)
+        loss = loss_of({**out, "attention_probs": out["values"]})
+        values = [variable.value for variable in whole.variables]
+        found = tape.gradient(loss, values, unconnected_gradients="zero")
+    found = dict(zip(map(id, whole.variables), map(tf.convert_to_tensor, found), strict=True))
+    for variable, source, index in part_variables(whole, own):
+        ours = found.pop(id(source)).numpy()
+        theirs = tf.convert_to_tensor(expected[id(variable)]).numpy()
+        np.testing.assert_allclose(ours[index], theirs, atol=1e-5, rtol=1e-5, err_msg=source.path)
+        ours[index] = 0
+        assert not ours.any(), source.path
+    assert not any(tf.reduce_any(rest != 0) for rest in found.values())
 
 
-def test_other_shapes_are_refused(whole, shape):
-    for name, change in {
-        "head_size": {"num_attention_heads": 2},
-        "hidden_act": {"hidden_act": "relu"},
-    }.items():
-        part = MaskedLanguageModel(dataclasses.replace(shape, **change), seed=None)
-        with pytest.raises(ValueError, match=name):
-            run_subnet(whole, part, [1], {"input_ids": [[5, 6]]})
+@pytest.mark.parametrize("jit_compile", [False, True], ids=["graph", "XLA"])
+def test_one_trace_serves_all_shapes(jit_compile, whole, tiny_batch):
+    batch = {name: tf.constant(rows) for name, rows in tiny_batch([10, 4]).items()}
+    traces = []
+
+    @tf.function(jit_compile=jit_compile)
+    def logits(sizes):
+        traces.append(sizes)
+        return run_subnet(whole, PartShape(*tf.unstack(sizes)), batch, taps=())["logits"]
+
+    for shape in PARTS.values():
+        expected = extract_subnet(whole, shape)(batch)["logits"]
+        found = logits(tf.constant(shape, tf.float32))
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert len(traces) == 1

@@ -6,12 +6,12 @@ MultiHeadAttention have no kernels on Metal.
 
 import contextlib
 import contextvars
-import math
 
 import keras
 import tensorflow as tf
 from keras import ops
 
+from tfdistill.models.active_part import active_units, score_scale
 from tfdistill.models.dense import dense
 from tfdistill.models.dropout import stateless_dropout
 
@@ -50,13 +50,24 @@ class SelfAttention(keras.layers.Layer):
         self.query = dense(width, "query")
         self.key = dense(width, "key")
         self.value = dense(width, "value")
-        self.output_dense = dense(width, "output")
+        self.output_dense = dense(config.stream_size, "output")
 
     def build(self, input_shape, values_shape=None):
         self.query.build(input_shape)
         self.key.build(input_shape)
         self.value.build(values_shape or input_shape)
         self.output_dense.build((*input_shape[:-1], self.config.attention_size))
+
+    def head_axes(self):
+        """Which axes of the variables run over the units of all heads.
+
+        Returns:
+            list of (variable, axis): kernel and bias of queries, of keys and of values, and the
+            kernel of the output.
+        """
+        layers = self.query, self.key, self.value
+        inner = [pair for each in layers for pair in ((each.kernel, 1), (each.bias, 0))]
+        return [*inner, (self.output_dense.kernel, 0)]
 
     def call(
         self,
@@ -79,15 +90,15 @@ class SelfAttention(keras.layers.Layer):
             taps: names of the tensors to return beside the output.
 
         Returns:
-            (output (batch, rows, attention size), dict of the tapped tensors).
+            (output (batch, rows, stream size), dict of the tapped tensors).
         """
-        config = self.config
         queries_from = hidden if queries_from is None else queries_from
         queries = self._split_heads(self.query(queries_from))  # (batch, rows, heads, head_size)
         keys = self._split_heads(self.key(hidden))  # (batch, length, heads, head_size)
         values = self.value(hidden if values_from is None else values_from)
         values = ops.transpose(self._split_heads(values), (0, 2, 1, 3))
-        scaled = ops.transpose(queries * (1 / math.sqrt(config.head_size)), (0, 2, 1, 3))
+        scale = score_scale(self.config.head_size, queries.dtype)
+        scaled = ops.transpose(queries * scale, (0, 2, 1, 3))
         # (batch, heads, rows, head_size) x (batch, heads, head_size, length)
         scores = ops.matmul(scaled, ops.transpose(keys, (0, 2, 3, 1)))
         context, probs = self._mix(scores, values, attention_mask, dropout)
@@ -126,8 +137,12 @@ class SelfAttention(keras.layers.Layer):
         return ops.reshape(context, (-1, rows, config.attention_size)), probs
 
     def _split_heads(self, x):
-        heads = self.config.num_attention_heads
-        return ops.reshape(x, (-1, ops.shape(x)[1], heads, self.config.head_size))
+        heads, size = self.config.num_attention_heads, self.config.head_size
+        split = ops.reshape(x, (-1, ops.shape(x)[1], heads, size))
+        active = active_units("heads", heads), active_units("head_size", size)
+        if active[0] is None:
+            return split
+        return split * ops.cast(active[0][:, None] * active[1], split.dtype)
 
 
 def padding_bias(mask):

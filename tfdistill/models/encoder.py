@@ -65,7 +65,7 @@ class Encoder(keras.layers.Layer):
                 left out; ignored by DistilBERT). Other keys are ignored. The length is static.
             taps: names of `TAPS` to return. Without `select` the last hidden state is always there.
             dropout: DropoutKey, or None for inference.
-            keep_layers: `LayerDraws`, the layers that LayerDrop keeps, or None for all.
+            keep_layers: `LayerDraws`, the layers that run, or None for all.
             layers: static indices of the layers to run, in this order, or None for all.
             remat: whether to store only each layer's input for the gradient and to compute the
                 layer again in the backward pass (Chen et al., 2016). Ignored with `keep_layers`,
@@ -92,8 +92,7 @@ class Encoder(keras.layers.Layer):
         attention_mask = inputs.get("attention_mask")
         if attention_mask is not None:  # bool: Keras casts floats to the compute type
             attention_mask = ops.cast(attention_mask, "bool")
-        hidden_states = [hidden]
-        tapped_by_layer = []
+        hidden_states, tapped_by_layer, tapped = [hidden], [], {}
         chosen = range(len(self.blocks)) if layers is None else layers
         # Only the embeddings do without the whole last layer.
         restricted = select is not None and len(chosen) > 0 and taps <= {"embeddings"}
@@ -105,7 +104,7 @@ class Encoder(keras.layers.Layer):
                 "taps": taps.intersection(LAYER_TAPS),
                 **self.embeddings.layer_options(),
             }
-            hidden, tapped = self._run_layer(index, hidden, options, keep_layers, remat)
+            hidden, tapped = self._run_layer(index, hidden, tapped, options, keep_layers, remat)
             tapped_by_layer.append(tapped)
             hidden_states.append(hidden)
         outputs = {} if restricted else {LAST: hidden}
@@ -125,10 +124,10 @@ class Encoder(keras.layers.Layer):
         types = inputs.get("token_type_ids")
         return self.embeddings(input_ids, token_type_ids=types, dropout=dropout)
 
-    def _run_layer(self, index, hidden, options, keep_layers, remat):
+    def _run_layer(self, index, hidden, before, options, keep_layers, remat):
         block = functools.partial(self.blocks[index], **options)
         if keep_layers is not None:
-            return run_or_skip(keep_layers, index, block, hidden, options["select"]), {}
+            return run_or_skip(keep_layers, index, block, hidden, before, options["select"])
         return recomputed(block, hidden) if remat else block(hidden)
 
     def _check_length(self, length):
@@ -147,6 +146,6 @@ def _check_taps(taps, keep_layers):
     if unknown:
         raise ValueError(f"unknown taps {unknown}: use names of {sorted(TAPS)}")
     missing = sorted(taps.intersection(LAYER_TAPS))
-    if keep_layers is not None and missing:
+    if keep_layers is not None and not keep_layers.first_runs and missing:
         raise ValueError(f"taps {missing} cannot be returned with keep_layers, which skips layers")
     return taps

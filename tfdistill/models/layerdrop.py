@@ -19,10 +19,13 @@ class LayerDraws:
         recompute: whether to compute each layer again for its gradient, which needs less memory.
             Otherwise TensorFlow stores the results of a branch, with operators that Metal does
             not have.
+        first_runs: whether the first layer always runs. The taps of a skipped layer are then those
+            of the layer before it; otherwise skipped layers cannot be tapped.
     """
 
     keep: tf.Tensor
     recompute: bool = False
+    first_runs: bool = False
 
 
 def draw_layers(layers, rate, *, seed, step, recompute=False):
@@ -42,7 +45,7 @@ def draw_layers(layers, rate, *, seed, step, recompute=False):
     return LayerDraws(draw([layers], seed=seed, site=0) >= threshold(rate), recompute)
 
 
-def run_or_skip(draws, index, block, hidden, select=None):
+def run_or_skip(draws, index, block, hidden, before, select=None):
     """Runs one layer, or returns its input.
 
     Args:
@@ -50,20 +53,25 @@ def run_or_skip(draws, index, block, hidden, select=None):
         index: int, index of the layer.
         block: function of `hidden` to (hidden, taps), the layer.
         hidden: float (batch, length, hidden).
+        before: the taps of the layer before; {} without.
         select: function of (batch, length, size) to (batch, rows, size), the rows that `block`
             computes; None: all rows.
 
     Returns:
-        float (batch, rows, hidden).
+        (float (batch, rows, hidden), taps).
     """
 
-    def run(hidden):
-        return block(hidden)[0]
+    def run(inputs):
+        return block(inputs[0])
 
-    def skip(hidden):
-        return hidden if select is None else select(hidden)
+    def skip(inputs):
+        hidden, before = inputs
+        return hidden if select is None else select(hidden), before
 
+    inputs = hidden, before
+    if index == 0 and draws.first_runs:
+        return recomputed(run, inputs) if draws.recompute else run(inputs)
     if draws.recompute:
-        return recomputed(run, hidden, draws.keep[index], skip)
+        return recomputed(run, inputs, draws.keep[index], skip)
     # A branch, so that a skipped layer is not computed, with and without XLA.
-    return tf.cond(draws.keep[index], lambda: run(hidden), lambda: skip(hidden))
+    return tf.cond(draws.keep[index], lambda: run(inputs), lambda: skip(inputs))

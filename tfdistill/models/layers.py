@@ -3,6 +3,7 @@
 import keras
 
 from tfdistill.models.activations import ACTIVATIONS
+from tfdistill.models.active_part import active_units
 from tfdistill.models.attention import SelfAttention
 from tfdistill.models.dense import dense
 from tfdistill.models.dropout import stateless_dropout
@@ -74,6 +75,9 @@ class TransformerLayer(keras.layers.Layer):
         )
         rows = self.attention_norm(rows + attended)  # (batch, rows, hidden)
         wide = self.activation(self.intermediate(rows))  # (batch, rows, intermediate)
+        active = active_units("intermediate", self.config.intermediate_size)
+        if active is not None:
+            wide = wide * keras.ops.cast(active, wide.dtype)
         narrow = stateless_dropout(
             self.output_dense(wide),
             self.config.hidden_dropout_prob,

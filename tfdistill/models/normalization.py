@@ -7,6 +7,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from tfdistill.models.active_part import active_units
+
 SHORTEST_NORM = 1e-12  # smallest divisor of `inverse_norms`, as in PyTorch's `normalize`
 _scales_apart = contextvars.ContextVar("scales_apart", default=False)
 
@@ -56,7 +58,8 @@ class LayerNormalization(keras.layers.Layer):
     """Layer normalization over the last axis, in float32 (Ba et al., 2016, section 3).
 
     The output has the compute type of the layer's policy, whatever the input's type. A `residual`
-    is added to the input first.
+    is added to the input first. Inside `active_part`, it normalizes the active units, and the
+    others are 0.
 
     Args:
         epsilon: float, added to the biased variance.
@@ -75,10 +78,18 @@ class LayerNormalization(keras.layers.Layer):
 
     def call(self, x, residual=None):
         wide = ops.cast(x if residual is None else x + residual, "float32")
-        centered = wide - ops.mean(wide, axis=-1, keepdims=True)
-        variance = ops.mean(ops.square(centered), axis=-1, keepdims=True)
+        active = active_units("width", wide.shape[-1])
+        if active is None:
+            centered = wide - ops.mean(wide, axis=-1, keepdims=True)
+            variance = ops.mean(ops.square(centered), axis=-1, keepdims=True)
+            gamma, beta = self.gamma, self.beta
+        else:
+            shares = active / ops.sum(active)
+            centered = (wide - ops.sum(wide * shares, axis=-1, keepdims=True)) * active
+            variance = ops.sum(ops.square(centered) * shares, axis=-1, keepdims=True)
+            gamma, beta = self.gamma, self.beta * active
         normal = centered * ops.rsqrt(variance + self.epsilon)
-        return end_of_norm(ops.cast(normal * self.gamma + self.beta, self.compute_dtype))
+        return end_of_norm(ops.cast(normal * gamma + beta, self.compute_dtype))
 
 
 class NoNorm(keras.layers.Layer):

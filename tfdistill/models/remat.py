@@ -3,40 +3,41 @@
 import tensorflow as tf
 
 
-def recomputed(run, hidden, keep=None, skip=None):
+def recomputed(run, inputs, keep=None, skip=None):
     """Runs a layer, and runs it again for its gradient (Chen et al., 2016, section 3).
 
     Args:
-        run: function of `hidden` to a nest of tensors, which returns the same result whenever it
+        run: function of `inputs` to a nest of tensors, which returns the same result whenever it
             is called.
-        hidden: float tensor.
+        inputs: nest of float tensors.
         keep: bool scalar, whether to run the layer. If false, `skip` runs instead. None: the layer
             always runs.
-        skip: function of `hidden` to a single tensor like that of `run`, without variables.
+        skip: function of `inputs` to a nest like that of `run`, without variables.
 
     Returns:
         The result of `run` or `skip`.
     """
 
     @tf.custom_gradient
-    def layer(hidden):
+    def layer(*flat):
         def gradient(*upstream, variables=()):
             def backward(function):
                 with tf.GradientTape(watch_accessed_variables=False) as tape:
-                    again = _after(upstream, hidden)
+                    again = [_after(upstream, each) for each in flat]
                     tape.watch((again, variables))
-                    outputs = tf.nest.flatten(function(again))
+                    outputs = tf.nest.flatten(function(tf.nest.pack_sequence_as(inputs, again)))
                 found = tape.gradient(
-                    outputs, [again, *variables], upstream, unconnected_gradients="zero"
+                    outputs, [*again, *variables], upstream, unconnected_gradients="zero"
                 )
                 return [tf.convert_to_tensor(part) for part in found]
 
             found = _either(keep, lambda: backward(run), lambda: backward(skip))
-            return found[0], found[1:]
+            return found[: len(flat)], found[len(flat) :]
 
-        return _either(keep, lambda: run(hidden), lambda: skip(hidden)), gradient
+        given = tf.nest.pack_sequence_as(inputs, flat)
+        return _either(keep, lambda: run(given), lambda: skip(given)), gradient
 
-    return layer(hidden)
+    return layer(*tf.nest.flatten(inputs))
 
 
 def _either(keep, first, second):

@@ -1,70 +1,104 @@
-"""Runs a smaller model on parts of a larger model's weights.
+"""Smaller models inside a larger one: the first layers, and the first units of each layer.
 
 A model whose parts are trained as models of their own is a super-student (AutoTinyBERT, Yin et al.,
-2021, section 3.2).
+2021, section 3.2). `run_subnet` runs a part inside the large model, at the cost of the large one
+but for its layers; `extract_subnet` makes the same part a model of its own.
 """
 
-import dataclasses
+import numpy as np
 
-from tfdistill.models.configs.model_types import get_model_type
-from tfdistill.models.inputs import as_batch
+from tfdistill.models.active_part import active_part, first_layers
+from tfdistill.models.model import MaskedLanguageModel
+from tfdistill.models.part_shapes import require_parts
 
 
-def run_subnet(whole, part, layers, inputs, **options):
-    """Runs a model with the first units of a larger model's layers in place of its own weights.
+def run_subnet(whole, shape, inputs, **options):
+    """Runs a part of a model.
 
-    Gradients reach the weights of the larger model. The weights of the smaller one are neither
-    read nor changed.
+    Gradients reach the weights of the part alone; those of all other weights are 0.
 
     Args:
-        whole: `Model`.
-        part: `Model` whose config differs from that of `whole` in depth and in the `narrower`
-            fields of the model type only. The head size must be the same.
-        layers: indices of the layers of `whole` to run, one per layer of `part`.
-        inputs: as `part.call`.
-        **options: as `part.call`.
+        whole: `Model` without a head, or with the masked-LM head.
+        shape: `PartShape`, of ints or of float32 scalars: shapes may differ between the calls of
+            one compiled function.
+        inputs: as `whole.call`.
+        **options: as `whole.call`. Taps have the size of the whole model, with zeros behind the
+            active units; those of the layers that are left out repeat the last active layer's.
 
     Returns:
-        As `part.call`.
-
-    Raises:
-        ValueError: the configs differ in another field.
+        As `whole.call`. Logits are those of the part.
 
     Example:
-        import dataclasses
-
         import tfdistill
+        from tfdistill.models.part_shapes import PartShape
         from tfdistill.models.subnet import run_subnet
 
         whole = tfdistill.load_model("runs/mini/teacher")
-        shape = dataclasses.replace(whole.config, num_hidden_layers=1, intermediate_size=64)
-        part = tfdistill.MaskedLanguageModel(shape, seed=None)
-        logits = run_subnet(whole, part, [0], {"input_ids": [[2, 11, 4, 3]]})["logits"]
+        shape = PartShape(layers=1, width=64, intermediate=96, heads=1, head_size=64)
+        logits = run_subnet(whole, shape, {"input_ids": [[2, 11, 4, 3]]})["logits"]
     """
-    _check_configs(whole.config, part.config)
-    large, small = whole.encoder, part.encoder
-    pairs = [(large.embeddings, small.embeddings)]
-    pairs += [
-        (large.blocks[index], block) for index, block in zip(layers, small.blocks, strict=True)
-    ]
+    require_parts(whole.config)
+    layers = first_layers(shape, whole.config.num_hidden_layers)
+    with active_part(shape):
+        return whole(inputs, keep_layers=layers, **options)
+
+
+def extract_subnet(whole, shape):
+    """Makes a part of a model a model of its own.
+
+    Args:
+        whole: `MaskedLanguageModel`.
+        shape: `PartShape` of ints.
+
+    Returns:
+        `MaskedLanguageModel` with copies of the part's weights, of float32. Of each head it has
+        the first dimensions.
+
+    Raises:
+        UserError: see `PartShape.config`.
+
+    Example:
+        import tfdistill
+        from tfdistill.models.part_shapes import PartShape
+        from tfdistill.models.subnet import extract_subnet
+
+        whole = tfdistill.load_model("runs/mini/teacher")
+        shape = PartShape(layers=1, width=64, intermediate=96, heads=1, head_size=48)
+        tfdistill.save_model(extract_subnet(whole, shape), "part")
+    """
+    config = shape.config(whole.config)
+    part = MaskedLanguageModel(config, with_head=whole.head is not None, seed=None)
+    for variable, source, index in part_variables(whole, part):
+        variable.assign(source.numpy()[index])
+    return part
+
+
+def part_variables(whole, part):
+    """The variables of a part, and where the whole model has their numbers.
+
+    Args:
+        whole: `Model`.
+        part: `Model` whose config `PartShape.config` gave.
+
+    Returns:
+        list of (variable of the part, variable of the whole, index of its numbers in NumPy's form).
+    """
+    pairs = [(whole.encoder.embeddings, part.encoder.embeddings)]
+    pairs += zip(whole.encoder.blocks, part.encoder.blocks, strict=False)  # the first layers
     if part.head is not None:
         pairs.append((whole.head, part.head))
-    values = {
-        id(target): source[tuple(slice(size) for size in target.shape)]
-        for larger, smaller in pairs
-        for source, target in zip(larger.variables, smaller.variables, strict=True)
+    head_axes = {
+        id(variable): axis
+        for block in part.encoder.blocks
+        for variable, axis in block.attention.head_axes()
     }
-    trained, others = (
-        [values[id(variable)] for variable in variables]
-        for variables in (part.trainable_variables, part.non_trainable_variables)
-    )
-    batch = as_batch(inputs, part.config)
-    return part.stateless_call(trained, others, batch, **options)[0]
-
-
-def _check_configs(whole, part):
-    free = ("num_hidden_layers", *get_model_type(whole.model_type).starts.narrower)
-    names = [field.name for field in dataclasses.fields(whole) if field.name not in free]
-    for name in (*names, "head_size"):
-        if getattr(whole, name) != getattr(part, name):
-            raise ValueError(f"{name} must be equal in both models")
+    sizes = part.config.num_attention_heads, part.config.head_size
+    units = np.add.outer(np.arange(sizes[0]) * whole.config.head_size, np.arange(sizes[1]))
+    found = []
+    for theirs, ours in pairs:
+        for source, variable in zip(theirs.variables, ours.variables, strict=True):
+            axes = [np.arange(size) for size in variable.shape]
+            if id(variable) in head_axes:
+                axes[head_axes[id(variable)]] = units.reshape(-1)
+            found.append((variable, source, np.ix_(*axes)))
+    return found

@@ -108,6 +108,7 @@ def _narrow_copy(teacher, config, layers, init, calibration, seed):
     # Regressions and importance need float32, whatever the precision of training.
     with full_precision():
         fields = get_model_type(config.model_type).starts.narrower
+        fields = (*fields, "attention_head_size")
         wide = {name: getattr(teacher.config, name) for name in fields}
         cut = MaskedLanguageModel(
             dataclasses.replace(config, **wide), with_head=teacher.head is not None, seed=None

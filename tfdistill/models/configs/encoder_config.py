@@ -17,6 +17,8 @@ HIDDEN_ACTS = (
     "swish",
     "tanh",
 )
+# Key of config.json with the heads that a model has where its tensors hold padding beside them.
+ATTENTION = "tfdistill_attention"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +32,9 @@ class EncoderConfig:
         hidden_act: activation of the feed-forward part and of the masked-LM head; "gelu" is the
             exact one (erf), "gelu_new" the tanh approximation.
         hidden_dropout_prob, attention_probs_dropout_prob: rates between 0 and 1.
+        attention_head_size: width of an attention head; None: the hidden size is divided among the
+            heads, as in Hugging Face's classes. Other numbers are stored with padding (see
+            `hugging_face.attention_padding`) and exist where the layers are `TransformerLayer`s.
         layer_norm_eps: added to the variance; always 1e-12 in a DistilBERT.
         initializer_range: standard deviation of fresh weights.
 
@@ -47,7 +52,7 @@ class EncoderConfig:
         student = dataclasses.replace(teacher, num_hidden_layers=2)
     """
 
-    ATTENTION_SIZE = "hidden_size"  # field with the width of all attention heads together
+    ATTENTION_SIZE = "hidden_size"  # field with the width that attention reads and writes
     HAS_POSITIONS = True  # whether there is a table of position embeddings
 
     model_type: str = "bert"
@@ -64,6 +69,7 @@ class EncoderConfig:
     layer_norm_eps: float = 1e-12
     initializer_range: float = 0.02
     pad_token_id: int = 0
+    attention_head_size: int | None = None
 
     def __post_init__(self):
         require(
@@ -74,6 +80,8 @@ class EncoderConfig:
         if self.type_vocab_size is None:
             types = self._format.constants.get("type_vocab_size", 2)
             object.__setattr__(self, "type_vocab_size", types)
+        if self.attention_head_size == self._divided_size:  # one description of each shape
+            object.__setattr__(self, "attention_head_size", None)
         self._require_values()
 
     def _require_values(self):
@@ -96,15 +104,38 @@ class EncoderConfig:
             self.hidden_act in HIDDEN_ACTS,
             f"hidden_act {self.hidden_act!r} is not supported; use one of {', '.join(HIDDEN_ACTS)}",
         )
-        require(
-            self.attention_size % self.num_attention_heads == 0,
-            f"{self.ATTENTION_SIZE} {self.attention_size} is not a multiple of "
-            f"num_attention_heads {self.num_attention_heads}",
-        )
+        self._require_heads()
         require(
             _is_integer(self.pad_token_id) and 0 <= self.pad_token_id < self.vocab_size,
             "pad_token_id must be an id of the vocabulary",
         )
+
+    def _require_heads(self):
+        heads, size, width = self.num_attention_heads, self.attention_head_size, self.stream_size
+        if size is None:
+            require(
+                self._divided_size,
+                f"{self.ATTENTION_SIZE} {width} is not a multiple of num_attention_heads {heads}",
+            )
+            return
+        free = "num_attention_heads" in get_model_type(self.model_type).starts.narrower
+        require(free, f"attention_head_size of a {self.model_type} is always the default")
+        whole = _is_integer(size) and size > 0
+        require(whole, "attention_head_size must be a whole number above 0")
+        require(
+            padded_heads(width, heads, size),
+            f"{heads} attention heads of {size} do not fit in a {self.ATTENTION_SIZE} of {width} "
+            "that is divided into equal heads: use fewer or smaller ones",
+        )
+
+    @property
+    def _divided_size(self):
+        """The stream's width, divided among the heads; None if there is a rest."""
+        integers = _is_integer(self.stream_size) and _is_integer(self.num_attention_heads)
+        if not integers or self.num_attention_heads < 1:
+            return None
+        size, rest = divmod(self.stream_size, self.num_attention_heads)
+        return None if rest else size
 
     @property
     def _format(self):
@@ -130,12 +161,17 @@ class EncoderConfig:
     @property
     def attention_size(self):
         """Width of all attention heads together."""
+        return self.num_attention_heads * self.head_size
+
+    @property
+    def stream_size(self):
+        """Width that attention reads and writes."""
         return getattr(self, self.ATTENTION_SIZE)
 
     @property
     def head_size(self):
         """Width of one attention head."""
-        return self.attention_size // self.num_attention_heads
+        return self.attention_head_size or self.stream_size // self.num_attention_heads
 
     def with_dropout(self, rate):
         """The same config with another dropout rate, for hidden states and attention."""
@@ -183,8 +219,9 @@ class EncoderConfig:
         fields = dict(kind.hugging_face.defaults)
         for field in dataclasses.fields(kind.config):
             for key in kind.hugging_face.keys_of(field.name):
-                if values.get(key) is not None:
+                if values.get(key) is not None and field.name != "attention_head_size":
                     fields[field.name] = values[key]
+        fields |= _stored_attention(values)
         return kind.config(**{**fields, "model_type": kind.name})
 
     def to_hugging_face(self):
@@ -196,10 +233,40 @@ class EncoderConfig:
         fields = {
             self._format.keys.get(name, name): value
             for name, value in dataclasses.asdict(self).items()
-            if name not in self._format.constants
+            if name not in self._format.constants and name != "attention_head_size"
         }
+        if self.attention_head_size is not None:
+            heads = self._format.keys.get("num_attention_heads", "num_attention_heads")
+            fields[heads] = padded_heads(self.stream_size, self.num_attention_heads, self.head_size)
+            fields[ATTENTION] = {"heads": self.num_attention_heads, "head_size": self.head_size}
         architecture = f"{self._format.class_prefix}ForMaskedLM"
         return {"architectures": [architecture], **fields, **self._format.written}
+
+
+def _stored_attention(values):
+    """The heads without their padding, from the content of config.json: a dict of fields."""
+    stored = values.get(ATTENTION)
+    if stored is None:
+        return {}
+    right = isinstance(stored, dict) and set(stored) == {"heads", "head_size"}
+    require(right, f'{ATTENTION} must be like {{"heads": 4, "head_size": 20}}')
+    return {"num_attention_heads": stored["heads"], "attention_head_size": stored["head_size"]}
+
+
+def padded_heads(width, heads, size):
+    """The fewest equal heads of a width that hold a number of heads of a size.
+
+    Args:
+        width: int, the hidden size.
+        heads: int, the number of attention heads that must have a place.
+        size: int, the width of each.
+
+    Returns:
+        int, a divisor of `width` that is at least `heads`, with heads of at least `size`; None if
+        there is none.
+    """
+    fitting = (n for n in range(heads, width // size + 1) if width % n == 0)
+    return next(fitting, None)
 
 
 def _is_integer(value):

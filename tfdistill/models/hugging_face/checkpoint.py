@@ -18,6 +18,7 @@ from tfdistill.models.encoder import Encoder
 from tfdistill.models.heads.embedding import EmbeddingHead
 from tfdistill.models.heads.next_sentence import NextSentenceHead
 from tfdistill.models.hugging_face import sentence_encoders
+from tfdistill.models.hugging_face.attention_padding import paddings
 from tfdistill.models.hugging_face.tensors import WEIGHTS, WEIGHTS_INDEX, CheckpointTensors
 from tfdistill.models.model import MaskedLanguageModel, Model
 from tfdistill.system.errors import UserError
@@ -67,7 +68,7 @@ def load_model(path_or_hub_name, head=None, next_sentence=False):
         model = MaskedLanguageModel(files.config, with_head, seed=None, next_sentence=pairs)
     else:
         model = Model(Encoder(files.config), files.small_head(head), seed=None)
-    files.fill(*_named_variables(model))
+    files.fill(model, *_named_variables(model))
     _check_tied(model, files.tensors)
     return model
 
@@ -96,7 +97,7 @@ def load_with_fresh_head(path_or_hub_name, head, seed):
     encoder, tensors = _named_variables(model)
     pooler = get_model_type(files.config.model_type).heads.pooler
     brought = {name: each for name, each in tensors.items() if name.rpartition(".")[0] == pooler}
-    files.fill(encoder, brought if files.have(brought) else {})
+    files.fill(model, encoder, brought if files.have(brought) else {})
     return model
 
 
@@ -198,11 +199,16 @@ class _Files:
         pooler = get_model_type(self.config.model_type).heads.pooler
         return "pooler" if self.have([f"{pooler}.weight"]) else ""
 
-    def fill(self, *named):
-        """Reads variables; arguments as the results of `_named_variables`."""
+    def fill(self, model, *named):
+        """Reads variables of a model; further arguments as the results of `_named_variables`."""
+        padded = paddings(model)
         for name, (variable, transposed) in itertools.chain(*(part.items() for part in named)):
-            name = self._canonical(name)
-            variable.assign(self.tensors.read(name, variable.shape, transposed))
+            name, padding = self._canonical(name), padded.get(id(variable))
+            shape = padding.shape(variable.shape) if padding else variable.shape
+            array = self.tensors.read(name, shape, transposed)
+            if padding:
+                array = padding.remove(array, f"{self.directory}: the tensor {name}")
+            variable.assign(array)
 
 
 def save_model(model, directory):
@@ -316,8 +322,10 @@ def _hugging_face_tensors(model):
     encoder, head = _named_variables(model)
     prefix = get_model_type(model.config.model_type).tensor_prefix
     encoder = {f"{prefix}{name}": each for name, each in encoder.items()}
-    tensors = {}
+    tensors, padded = {}, paddings(model)
     for name, (variable, transposed) in (encoder | head).items():
         array = variable.numpy().astype(np.float32)
+        if padding := padded.get(id(variable)):
+            array = padding.add(array)
         tensors[name] = np.ascontiguousarray(array.T if transposed else array)
     return tensors

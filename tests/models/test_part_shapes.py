@@ -1,0 +1,78 @@
+"""The shapes of the parts of a model."""
+
+import itertools
+
+import pytest
+
+from tfdistill.models.configs.config_files import named_config
+from tfdistill.models.part_shapes import PartRanges, PartShape
+from tfdistill.system.errors import UserError
+
+BASE = named_config("L-6_H-256_A-4")
+
+
+def test_impossible_parts_are_refused():
+    config = named_config("L-2_H-12_A-3_I-20")
+    for shape, message in {
+        PartShape(3, 12, 20, 3, 4): "1 to 2 layers, not 3",
+        PartShape(2, 12, 0, 3, 4): "1 to 20 intermediate",
+        PartShape(2, 9, 20, 3, 4): "do not fit in a hidden_size of 9",
+        PartShape(2, 10, 20, 3, 3): "3 attention heads of 3 do not fit in a hidden_size of 10",
+    }.items():
+        with pytest.raises(UserError, match=message):
+            shape.config(config)
+
+
+def all_shapes(space):
+    for layers, width, neurons in itertools.product(
+        *(range(len(sizes)) for sizes in (space.layers, space.widths, space.intermediates))
+    ):
+        fewest, most = space.attention[width]
+        for attention in range(most - fewest + 1):
+            yield space.shape(layers, width, neurons, attention)
+
+
+@pytest.mark.parametrize("whole_heads", [True, False], ids=["whole heads", "smaller heads"])
+@pytest.mark.parametrize("name", ["L-2_H-256_A-4", "L-2_H-312_A-12", "L-2_H-96_A-6_I-100"])
+def test_every_shape_is_one_of_hugging_face(name, whole_heads):
+    config = named_config(name)
+    space = PartRanges(whole_heads=whole_heads).space(config)
+    shapes = list(all_shapes(space))
+    assert len(shapes) == len(set(shapes)) == len(space)
+    for shape in shapes[:: max(1, len(shapes) // 500)]:
+        assert PartShape.of(shape.config(config)) == shape
+    assert {space.smallest, space.middle, PartShape.of(config)} <= set(shapes)
+    changed = "head_size" if whole_heads else "heads"
+    assert {getattr(shape, changed) for shape in shapes} == {getattr(space.whole, changed)}
+
+
+def test_ranges_have_the_named_ends():
+    space = PartRanges().space(BASE)
+    assert space.smallest == PartShape(1, 64, 128, 1, 64)
+    assert space.widths[:3] == (64, 80, 96) and space.widths[-1] == 256
+    assert dict(zip(space.widths, space.attention, strict=True))[208] == (1, 2)  # not 3: 208 / 3
+    ranges = PartRanges(False, layers=2, width=130, intermediate=500, step=10)
+    space = ranges.space(BASE)
+    assert space.layers == (2, 3, 4, 5, 6)
+    assert space.widths == tuple(range(136, 257, 12))  # multiples of 4 heads
+    assert space.intermediates[:2] == (504, 514)
+    assert space.attention[0] == (16, 34) and space.attention[-1] == (16, 64)
+
+
+@pytest.mark.parametrize(
+    "ranges, message",
+    [
+        (PartRanges(layers=7), "super_layers=7 is over the 6"),
+        (PartRanges(width=300), "super_width=300 is over the 256"),
+        (PartRanges(intermediate=2000), "super_intermediate=2000 is over the 1024"),
+    ],
+)
+def test_ranges_outside_of_the_student_are_refused(ranges, message):
+    with pytest.raises(UserError, match=message):
+        ranges.space(BASE)
+
+
+def test_a_mobilebert_has_no_parts():
+    config = named_config("L-6_H-64_B-128_A-4_F-4_OPT", "mobilebert")
+    with pytest.raises(UserError, match="student_type=mobilebert has no smaller parts"):
+        PartRanges().space(config)
