@@ -9,7 +9,6 @@ from keras import ops
 
 from tfdistill.models.active_part import active_units
 
-SHORTEST_NORM = 1e-12  # smallest divisor of `inverse_norms`, as in PyTorch's `normalize`
 _scales_apart = contextvars.ContextVar("scales_apart", default=False)
 
 
@@ -46,12 +45,13 @@ def inverse_norms(vectors):
         vectors: float (..., width).
 
     Returns:
-        (..., 1), at most 1e12.
+        (..., 1); 1 for vectors of zeros.
     """
     squared = ops.sum(vectors * vectors, axis=-1, keepdims=True)
-    # The maximum comes first: there is no gradient at 0, which rows of padding have. Not by a
-    # square root, whose gradient has no kernel on Metal.
-    return ops.rsqrt(ops.maximum(squared, SHORTEST_NORM**2))
+    # The choice comes first: there is no gradient at 0, which rows of padding have. A small number
+    # in place of it would be 0 in float16 files. Not by a square root, whose gradient has no kernel
+    # on Metal.
+    return ops.rsqrt(ops.where(squared > 0, squared, ops.ones_like(squared)))
 
 
 class LayerNormalization(keras.layers.Layer):
