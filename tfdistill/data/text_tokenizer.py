@@ -34,6 +34,7 @@ class TextTokenizer:
         vocab_size: rows that a model's table needs: the largest id plus one.
         pad_id: id of the token that fills rows.
         roles: the `Roles`.
+        role_ids: dict of the names of roles to ids, of roles that a token has.
         max_length: most tokens of a text, special ones included; None if no file says it.
         notes: the lines.
         state: the content of its tokenizer.json, as a dict.
@@ -50,7 +51,10 @@ class TextTokenizer:
         longest = settings.get("model_max_length")
         self.max_length = longest if isinstance(longest, int) and longest < LONGEST else None
         self.vocab_size = max(backend.get_vocab().values()) + 1
-        self.pad_id = backend.token_to_id(roles.pad)
+        named = {role: token for role, token in roles._asdict().items() if token}
+        ids = {role: backend.token_to_id(token) for role, token in named.items()}
+        self.role_ids = {role: each for role, each in ids.items() if each is not None}
+        self.pad_id = self.role_ids["pad"]
         self.state = json.loads(backend.to_str())
         self.text_state = _state_for_text(self.state, roles.frame)
         self._template = self.state["post_processor"]
@@ -89,6 +93,12 @@ class TextTokenizer:
     def id_to_token(self, i):
         """Returns the token of an id, or None."""
         return self._tokenizer.id_to_token(int(i))
+
+    def text_of(self, i):
+        """The text of a token that stands alone, without the sign that it continues a word."""
+        prefix = self.state["model"].get("continuing_subword_prefix") or ""
+        text = self._tokenizer.decode([int(i)], skip_special_tokens=False)
+        return text.removeprefix(prefix).strip()
 
     def save(self, directory, model_type=None, max_length=None):
         """Writes files with which transformers gives the same ids.

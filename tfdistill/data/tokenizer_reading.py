@@ -29,7 +29,7 @@ AGNOSTIC_CLASSES = frozenset((AGNOSTIC, "TokenizersBackend", "PythonBackend"))
 SERIALISED_CLASSES = ROBERTA_CLASSES | {DEBERTA_CLASS}
 OF_MODEL = tokenizer_roberta.OF_MODEL | tokenizer_deberta.OF_MODEL
 # Model types whose tokenizer is BERT's if no file names a class.
-BERT_MODELS = frozenset(("bert", "distilbert", "mobilebert", "electra"))
+BERT_MODELS = frozenset(("bert", "distilbert", "mobilebert", "electra", "tfdistill_static"))
 # Share of words with capitals from which a vocabulary counts as cased.
 CASED_SHARE = 0.05
 

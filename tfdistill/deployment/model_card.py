@@ -127,15 +127,17 @@ def _rates(run):
 
 def _layers(config):
     count = config.num_hidden_layers
-    return f"{count} layer" if count == 1 else f"{count} layers"
+    return f"{count} layer" if count == 1 else f"{count or 'no'} layers"
 
 
 def _shape(config, length):
+    layers = (
+        f", {config.num_attention_heads} heads, intermediate width {config.intermediate_size}"
+    ) * (config.num_hidden_layers > 0)
     return (
-        f"Encoder: {config.model_type}, {_layers(config)}, width "
-        f"{config.hidden_size}, {config.num_attention_heads} heads, intermediate width "
-        f"{config.intermediate_size}, {config.vocab_size:,} tokens. Texts of at most {length - 2} "
-        "tokens beside [CLS] and [SEP]."
+        f"Encoder: {config.model_type}, {_layers(config)}, width {config.hidden_size}{layers}, "
+        f"{config.vocab_size:,} tokens. Texts of at most {length - 2} tokens beside [CLS] and "
+        "[SEP]."
     )
 
 

@@ -11,7 +11,7 @@ from tfdistill.data.cached_batches import ANSWERED, PREFIX
 from tfdistill.diagnosis.train_steps import LENGTH, OF_VECTORS, ROWS, tiny_shape, tiny_step
 from tfdistill.distillation.distiller import Distiller, StepOptions
 from tfdistill.models.encoder import Encoder
-from tfdistill.models.heads.classification import ClassificationHead
+from tfdistill.models.heads.classification import COMPARE, POOLINGS, ClassificationHead
 from tfdistill.models.heads.embedding import EmbeddingHead
 from tfdistill.models.heads.spans import SpanHead
 from tfdistill.models.heads.tokens import TokenHead
@@ -53,7 +53,7 @@ KINDS = {
         logits=(*ROW, len(CLASSES)),
         losses=_CHOICE,
     )
-    for pooling in ("cls", "mean", "pooler")
+    for pooling in POOLINGS
 }
 KINDS["score"] = Kind(
     functools.partial(ClassificationHead, labels=()),
@@ -90,6 +90,7 @@ LIVE, CACHED = "", "cached"
 FORMS = (LIVE, "mse", CACHED, "cached, mse", "bfloat16", "float16")
 # Model types with graphs of their own, which learn tasks with labels alone.
 TYPES = ("roberta", "electra", "deberta-v2")
+STATIC, PAIRS = "tfdistill_static", f"classes by {COMPARE}"  # the one type that compares texts
 OF_TYPES = ("", ", bfloat16", ", float16")
 
 
@@ -98,12 +99,14 @@ def names():
 
     Returns:
         list of str: "labels/KIND", and the same with one of `FORMS` after a comma; the classes by
-        pooler also with one of `TYPES` in place of BERT.
+        pooler also with one of `TYPES` in place of BERT, and what a static model can do.
     """
-    found = [f"labels/{kind}{form and f', {form}'}" for kind in KINDS for form in FORMS]
-    return found + [
-        f"labels/classes by pooler, {model_type}{form}" for model_type in TYPES for form in OF_TYPES
+    others = [f"classes by pooler, {model_type}" for model_type in TYPES]
+    others += [f"{kind}, {STATIC}" for kind in (PAIRS, "classes by mean", "vectors")]
+    found = [
+        f"labels/{kind}{form and f', {form}'}" for kind in KINDS if kind != PAIRS for form in FORMS
     ]
+    return found + [f"labels/{name}{form}" for name in others for form in OF_TYPES]
 
 
 def graph(name):
@@ -124,7 +127,10 @@ def graph(name):
     precision = last if last.endswith("16") else "float32"
     choice = devices.Choice("gpu", precision, False, True, 1, "an audit")
     with devices.numerics(choice):
-        config = tiny_shape(form.partition(", ")[0] if form.startswith(TYPES) else "bert", "gelu")
+        named = form.startswith((*TYPES, STATIC))
+        config = tiny_shape(form.partition(", ")[0] if named else "bert", "gelu")
+        if form.startswith(STATIC):
+            config = dataclasses.replace(config, uncounted_ids=(0, 1), sep_token_id=1)
         student, teacher = (Model(Encoder(config), kind.head(config), seed) for seed in (1, 2))
         options = StepOptions(on_metal=True, micro_batches=2)
         distiller = Distiller(student, recipe.phases[0], teacher, options)

@@ -48,6 +48,11 @@ class BoundTerm:
         depths = student.num_hidden_layers, teacher.num_hidden_layers
         if not self.loss.compares_layers:
             return ()
+        if not depths[0]:
+            raise UserError(
+                f"`recipe`: the loss {self._term.loss!r} compares layers, and a "
+                f"{student.model_type} student has none: use `recipe`=static"
+            )
         pairs = self._term.layers
         if isinstance(pairs, str):
             pairs = enumerate(layer_map(pairs, depths[1], depths[0]))

@@ -14,6 +14,7 @@ from tfdistill.recipes.options import FROM_THE_TASK, collect_options
 from tfdistill.recipes.pkd import pkd
 from tfdistill.recipes.recipe_file import is_recipe_file
 from tfdistill.recipes.sentence import sentence
+from tfdistill.recipes.static import static
 from tfdistill.recipes.textbrewer import textbrewer
 from tfdistill.recipes.tinybert import tinybert
 from tfdistill.recipes.tinybert_task import tinybert_task
@@ -21,6 +22,7 @@ from tfdistill.recipes.user_file import load_user_recipe
 from tfdistill.system.errors import UserError
 from tfdistill.system.options import option_in
 
+VECTORS = "alpha_vectors"  # an option of recipes that learn vectors, and need no labels
 _RECIPES = {
     recipe.__name__: recipe
     for recipe in (
@@ -35,6 +37,7 @@ _RECIPES = {
         mobilebert_pkt,
         pkd,
         sentence,
+        static,
         textbrewer,
         tinybert,
         tinybert_task,
@@ -82,7 +85,8 @@ def get(name, schedules="", then="distilbert", **options):
     if "then" in parameters:
         options["then"] = _following(then, schedules, options)
         schedules = ""
-    if "task_losses" in parameters and not options.get("task_losses", True):
+    needs_labels = "task_losses" in parameters and VECTORS not in parameters
+    if needs_labels and not options.get("task_losses", True):
         raise UserError(
             f"`recipe`={name} learns from labels, and the task has none: use `recipe`=sentence, or "
             "another `task`"

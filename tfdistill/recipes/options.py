@@ -37,6 +37,11 @@ TeacherShare = Annotated[
         effect=STEP,
     ),
 ]
+VectorsWeight = Annotated[float, weight("1 - cosine of the vectors of a text")]
+VectorsMseWeight = Annotated[float, weight("the squared distance of the vectors of a text")]
+SimilaritiesWeight = Annotated[
+    float, weight("the squared distance of the cosines between the texts of a batch")
+]
 Temperature = Annotated[float, Option("Temperature of the KL.", minimum=0.01, first=True)]
 RestrictToMask = Annotated[
     bool,

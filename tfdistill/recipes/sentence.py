@@ -1,19 +1,13 @@
 """A sentence encoder's vectors of texts (Reimers and Gurevych, 2020, arXiv:2004.09813)."""
 
-from typing import Annotated
-
 from tfdistill.distillation.phases import ORTHOGONAL, Phase, Recipe, Term
-from tfdistill.recipes.options import weight
+from tfdistill.recipes.options import SimilaritiesWeight, VectorsMseWeight, VectorsWeight
 
 
 def sentence(
-    alpha_vectors: Annotated[float, weight("1 - cosine of the vectors of a text")] = 1.0,
-    alpha_vectors_mse: Annotated[
-        float, weight("the squared distance of the vectors of a text")
-    ] = 0.0,
-    alpha_similarities: Annotated[
-        float, weight("the squared distance of the cosines between the texts of a batch")
-    ] = 10.0,
+    alpha_vectors: VectorsWeight = 1.0,
+    alpha_vectors_mse: VectorsMseWeight = 0.0,
+    alpha_similarities: SimilaritiesWeight = 10.0,
 ):
     """The student's vector of a text is that of the teacher, and so are cosines between texts.
 

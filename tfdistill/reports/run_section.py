@@ -65,11 +65,16 @@ def _shape_rows(shapes):
         [
             name,
             f"{shape['model_type']}, {shape['num_hidden_layers']} × {shape['hidden_size']}, "
-            f"{shape['num_attention_heads']} heads, feed-forward {shape['intermediate_size']:,}, "
-            f"vocabulary of {shape['vocab_size']:,} tokens",
+            f"{_of_layers(shape)}vocabulary of {shape['vocab_size']:,} tokens",
         ]
         for name, shape in shapes.items()
     ]
+
+
+def _of_layers(shape):
+    if not shape["num_hidden_layers"]:
+        return ""
+    return f"{shape['num_attention_heads']} heads, feed-forward {shape['intermediate_size']:,}, "
 
 
 def _corpus_rows(corpus):

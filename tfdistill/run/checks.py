@@ -64,7 +64,7 @@ def _skeleton(config, next_sentence):
     tiny = dict.fromkeys(config.sizes, 1) | {"vocab_size": 2}
     kept = ("num_hidden_layers", "num_feedforward_networks", "max_position_embeddings")
     tiny = {name: size for name, size in tiny.items() if name not in kept}
-    shape = dataclasses.replace(config, **tiny, pad_token_id=0, attention_head_size=None)
+    shape = dataclasses.replace(config, **tiny, **config.WITHOUT_TOKENS, attention_head_size=None)
     if get_model_type(config.model_type).learns_text:
         return MaskedLanguageModel(shape, seed=None, next_sentence=next_sentence)
     return Model(Encoder(shape), SmallHead(shape, outputs=1), seed=None)

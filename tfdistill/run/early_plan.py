@@ -20,7 +20,7 @@ from tfdistill.run.checks import (
     with_pairs,
 )
 from tfdistill.run.directory import RunDirectory
-from tfdistill.run.planned_shapes import Shapes, plan_shapes, read_shape
+from tfdistill.run.planned_shapes import Shapes, plan_shapes, read_shape, require_task
 from tfdistill.settings.settings import options_of
 from tfdistill.system.errors import UserError
 from tfdistill.system.options import RESULT, STEP
@@ -87,7 +87,14 @@ def check_types(config):
     Raises:
         UserError: there is no such type, or such teachers are not pre-trained here.
     """
-    get_model_type(config.student_type, "student_type")
+    student = get_model_type(config.student_type, "student_type")
+    if not config.student:
+        require_task(config, student, f"`student_type`={config.student_type}")
+    if not student.has_layers and config.pooling not in ("", "mean"):
+        raise UserError(
+            f"`pooling`={config.pooling}: a {config.student_type} student has the mean of the "
+            "tokens alone: leave it out"
+        )
     teacher = get_model_type(config.teacher_type, "teacher_type")
     if not teacher.learns_text:
         raise UserError(

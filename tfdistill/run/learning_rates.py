@@ -1,9 +1,11 @@
 """Peak learning rates of a run's models: those of the settings, or the defaults."""
 
 from tfdistill import tasks
+from tfdistill.models.configs.model_types import get_model_type
 
 BASE_WIDTH = 768  # of BERT-base, for which tasks name their rates
 HIGHEST = 3e-4
+STATIC = 3e-3  # of students without layers
 STUDENT = 2.0  # times the rate of a teacher of the same width
 
 
@@ -34,9 +36,12 @@ def student_learning_rate(config, made):
     Returns:
         float: `learning_rate`, or for tasks other than masked LM, where that is 0, twice the rate
         that a teacher of its width has: the student has lost layers, and so more to learn.
+        `STATIC` for a student without any.
     """
     if config.task == tasks.DEFAULT or config.learning_rate:
         return config.learning_rate
+    if not get_model_type(made.student_config.model_type).has_layers:
+        return STATIC
     return fine_tuning_rate(tasks.get(config.task), made.student_config.hidden_size, STUDENT)
 
 

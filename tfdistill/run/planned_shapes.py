@@ -18,6 +18,7 @@ from tfdistill.starts.compatibility import check_vocabularies, choose_layers
 from tfdistill.system.errors import UserError
 
 GIVEN = "given"  # the start of a student that `student` names
+TOKENS = "tokens"  # the start of a student without layers: the teacher's vectors of single tokens
 
 
 class Shapes(NamedTuple):
@@ -58,6 +59,8 @@ def plan_shapes(config, reads_teacher, loaded, tokenizers, given=None):
         init = _plan_start(config, teacher)
     if teacher and init == TEXT:
         check_vocabularies(teacher, student)
+    elif init == TOKENS:
+        _check_width(teacher, student)
     elif teacher and not given:
         # Any layers serve for the check: the result of a search is not known yet.
         choose_layers(teacher, student, init, validation_loss=lambda layers: 0.0)
@@ -74,6 +77,7 @@ def _check_shapes(config, teacher, student):
             )
         if shape and config.nsp:
             require_pairs_of(shape, f"the {model}")
+    require_task(config, get_model_type(student.model_type), f"`student`={config.student}")
     if not (tasks.get(config.task).kind or get_model_type(student.model_type).learns_text):
         raise UserError(
             f"`student`: models of type {student.model_type} learn tasks with labels alone: set "
@@ -88,6 +92,32 @@ def _check_shapes(config, teacher, student):
                 f"`{name}` finds nothing to freeze: a {student.model_type} has no {what}; leave it "
                 "out"
             )
+
+
+def require_task(config, kind, setting):
+    """Refuses a model type that does not learn the run's task.
+
+    Args:
+        config: a `RunConfig`.
+        kind: the `ModelType` of the student.
+        setting: the setting that names it, with its value.
+
+    Raises:
+        UserError: the type learns other tasks alone.
+    """
+    if kind.tasks and config.task not in kind.tasks:
+        raise UserError(
+            f"{setting} learns {', '.join(kind.tasks)}, not `task`={config.task}: choose another"
+        )
+
+
+def _check_width(teacher, student):
+    if student.hidden_size > teacher.hidden_size:
+        raise UserError(
+            f"`student_config`: hidden_size is {student.hidden_size} in the student, whose vectors "
+            f"are principal components of the teacher's, which have {teacher.hidden_size}: use a "
+            "smaller one, or `student_init`=random"
+        )
 
 
 def _given_student(config, given, tokenizer):
@@ -111,8 +141,8 @@ def read_shape(model, config):
     Raises:
         UserError: it does not exist, or is impossible.
     """
-    name = getattr(config, f"{model}_config")
     kind = get_model_type(getattr(config, f"{model}_type"), f"{model}_type")
+    name = getattr(config, f"{model}_config") or kind.shape_example
     try:
         return read_config(name, kind.name)
     except UserError as error:
@@ -141,6 +171,13 @@ def first_teacher(config):
 
 def _plan_start(config, teacher_config):
     init = config.student_init
+    if not get_model_type(config.student_type).has_layers:
+        if init not in (TOKENS, "random", type(config).student_init):
+            raise UserError(
+                f"`student_init`={init}: a {config.student_type} student has no layers: leave "
+                f"`student_init` out, or use {TOKENS} or random"
+            )
+        return TOKENS if teacher_config and init != "random" else "random"
     if init == TEXT:
         if tasks.get(config.task).kind:
             raise UserError(
@@ -167,6 +204,9 @@ def _plan_start(config, teacher_config):
 
 def _plan_student(config, teacher_config, tokenizers):
     tokenizer = tokenizers.student
+    if not get_model_type(config.student_type).has_layers:
+        shape = read_shape("student", config)
+        return _complete("student", shape, config, tokenizer, tokenizer.vocab_size)
     if config.student_config:
         shape = read_shape("student", config)
         if teacher_config and not config_file(config.student_config):
@@ -207,4 +247,4 @@ def _complete(model, shape, config, tokenizer, rows):
     else:
         shape = dataclasses.replace(shape, vocab_size=rows)
         shape = shape.with_dropout(config.dropout)
-    return dataclasses.replace(shape, pad_token_id=tokenizer.pad_id)
+    return shape.for_tokenizer(tokenizer)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from tfdistill.deployment.kept_quality import ALLOWED, is_lost
 from tfdistill.deployment.variants import INT8_FILE
 from tfdistill.models.configs.config_files import CONFIG, config_of, read_json
+from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.recipes.kd import KL, MSE
 from tfdistill.reports.units import duration
 from tfdistill.run import advice_shapes
@@ -105,6 +106,8 @@ def _with_layers(run):
     """(dict, reason) of a recipe that compares layers, too; empty for a run that has one."""
     if run.settings.recipe != "kd" or run.settings.student:  # which may have its own tokenizer
         return {}, ""
+    if not get_model_type(run.settings.student_type).has_layers:
+        return {}, ""
     change = {"recipe": "pkd"}
     shapes = _shapes(run)
     if shapes and shapes["student"].width < shapes["teacher"].width:
@@ -143,7 +146,7 @@ def _distillation_loss(run):
         f"and teacher agree on {agreement:.1%} of the test split"
     )
     change, why = _with_layers(run)[0], "the teacher's layers are compared, too"
-    if run.settings.recipe in ("kd", "pkd"):
+    if run.settings.recipe in ("kd", "pkd", "static"):
         change["alpha"] = max(0.9, float(run.settings.alpha or 0))
         why = "the teacher has a larger share of the loss"
     elif not run.settings.steps:

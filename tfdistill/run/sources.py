@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from tfdistill.data.text_tokenizer import TextTokenizer, load_text_tokenizer
 from tfdistill.data.tokenizer import load_tokenizer
+from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.run.baselines import TEXT
 from tfdistill.settings.settings import options_of
 from tfdistill.system.errors import UserError
@@ -178,7 +179,8 @@ def is_cut_from_teacher(config):
     Args:
         config: a `RunConfig`.
     """
-    return not config.student and config.student_init not in ("random", TEXT)
+    has_layers = get_model_type(config.student_type).has_layers
+    return not config.student and has_layers and config.student_init not in ("random", TEXT)
 
 
 def teacher_names(config):

@@ -1,7 +1,8 @@
 """The start of the student: made, and measured before its first training step."""
 
 from tfdistill.run.baselines import TEXT
-from tfdistill.run.planned_shapes import GIVEN
+from tfdistill.run.planned_shapes import GIVEN, TOKENS
+from tfdistill.starts.from_tokens import fill, token_rows, token_vectors
 from tfdistill.starts.layer_search import search_size
 
 
@@ -22,6 +23,8 @@ def make_start(context, teacher):
         start = _given_student(context)
     elif context.plan.student_init == TEXT:
         start = student_from_text(context)
+    elif context.plan.student_init == TOKENS:
+        start = _student_from_tokens(context, teacher)
     else:
         start = random_student(context) if is_random else _cut_student(context, teacher)
     facts, beside = {"validation_loss": context.validator(start)()}, ""
@@ -61,6 +64,16 @@ def student_from_text(context):
     task, splits, seed = context.task, context.splits, context.config.seed + 1
     student = task.model(context.plan.student_config, seed)
     task.start_from_text(student, splits.train_ids, splits.train, context.tokenizer, seed)
+    return student
+
+
+def _student_from_tokens(context, teacher):
+    """A student without layers, made of what the teacher says to each token alone."""
+    student = random_student(context)
+    rows, mask = token_rows(context.tokenizers.student, context.tokenizers.teacher)
+    line = context.console.progress("tokens", len(rows))
+    vectors = token_vectors(teacher, rows, mask, progress=line)
+    fill(student, vectors, context.splits.train.token_counts(len(rows)))
     return student
 
 

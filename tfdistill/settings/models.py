@@ -131,8 +131,9 @@ class Student(Settings):
     student_type: Annotated[
         str,
         Option(
-            "Model type of the student: bert, distilbert or mobilebert, and for tasks with labels "
-            "also roberta, xlm-roberta, electra or deberta-v2.",
+            "Model type of the student: bert, distilbert or mobilebert; for tasks with labels also "
+            "roberta, xlm-roberta, electra or deberta-v2; for whole texts also static, a table of "
+            "vectors of tokens without layers.",
             effect=STEP,
             first=True,
         ),
@@ -142,7 +143,8 @@ class Student(Settings):
         Option(
             "Shape of the student: a Hugging Face JSON file, a size, or a shape such as "
             "L-2_H-128_A-2; for mobilebert, one of mobilebert and mobilebert_tiny, or a shape such "
-            "as L-6_H-64_B-128_A-4_F-4_OPT; empty: the teacher's shape with half its layers.",
+            "as L-6_H-64_B-128_A-4_F-4_OPT; for static, a width such as H-256; empty: the "
+            "teacher's shape with half its layers, or H-256.",
             path=PATH,
             source=True,
             effect=STEP,
@@ -156,7 +158,8 @@ class Student(Settings):
             "spaced, distilbert, search (tries subsets on held-out text) or a list such as 0,2,4; "
             "embeddings (the teacher's embeddings and head, fresh layers); text (counts of the "
             "corpus, as a teacher that is pre-trained here); or random. For a narrower student add "
-            ":slice, :importance or :pca, such as spaced:pca; :pca is the default.",
+            ":slice, :importance or :pca, such as spaced:pca; :pca is the default. A static "
+            "student has tokens (the teacher's vectors of single tokens) or random.",
             first=True,
         ),
     ] = "every_other"

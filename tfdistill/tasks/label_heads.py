@@ -2,6 +2,7 @@
 
 import copy
 
+from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.system.errors import UserError
 from tfdistill.tasks.task import Task
 
@@ -16,11 +17,12 @@ class TaskWithHead(Task):
 
     Attributes:
         gives_number: whether the head of a text gives one number instead of classes.
+        has_pairs: whether texts are pairs, which fresh heads of some model types compare.
         pooling: pooling of fresh heads of texts, one of `heads.classification.POOLINGS`; "" for
             that of the folder or of the model type. A head that is loaded keeps its own.
     """
 
-    gives_number = False
+    gives_number = has_pairs = False
 
     def head(self, config):
         return self.fresh_head(config)
@@ -37,7 +39,8 @@ class TaskWithHead(Task):
         """
         head = self._head_class()
         if self.kind == TEXT:
-            return head(config, self.labels_names, self.pooling or pooling)
+            pooling = self.pooling or pooling or (self.has_pairs and _of_pairs(config)) or ""
+            return head(config, self.labels_names, pooling)
         return head(config, self.labels_names) if self.kind == TAGS else head(config)
 
     def read_head(self, config, values):
@@ -171,3 +174,10 @@ class TaskWithHead(Task):
 
         bound = self.labels_names and head.labels
         return match_labels(head.labels, self.labels_names) if bound else head.labels
+
+
+def _of_pairs(config):
+    """The pooling of a fresh head for pairs of texts; "" for the model type's usual one."""
+    from tfdistill.models.heads.classification import COMPARE
+
+    return COMPARE if get_model_type(config.model_type).heads.compares else ""

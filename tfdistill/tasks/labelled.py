@@ -16,7 +16,7 @@ from tfdistill.data.labelled.batches import (
 )
 from tfdistill.data.labelled.encoded import LABELS, WEIGHTS
 from tfdistill.data.labelled.sources import encode_splits
-from tfdistill.tasks.label_heads import TaskWithHead
+from tfdistill.tasks.label_heads import TEXT, TaskWithHead
 from tfdistill.tasks.prepared import PreparedData
 from tfdistill.tasks.task import EXAMPLES
 from tfdistill.tasks.task_data import CALIBRATION_BATCHES, CALIBRATION_ROWS
@@ -108,6 +108,14 @@ class LabelledTask(TaskWithHead):
 
     def labels_of(self, data):
         return tuple(data.labels)
+
+    def of_data(self, data):
+        if self.kind != TEXT:
+            return self
+        task = copy.copy(self)
+        splits = data.splits.values()
+        task.has_pairs = any(each.pair is not None for part in splits for each in part)
+        return task
 
     def prepare(self, data, tokenizer, settings, progress=None):
         """Tokenises the examples."""

@@ -9,8 +9,9 @@ import tensorflow as tf
 from tfdistill.models.configs.config_files import named_config
 from tfdistill.models.dropout import DropoutKey
 from tfdistill.models.encoder import Encoder
-from tfdistill.models.heads.classification import ClassificationHead, mean_of_tokens
+from tfdistill.models.heads.classification import ClassificationHead
 from tfdistill.models.heads.embedding import EmbeddingHead
+from tfdistill.models.heads.pooling import mean_of_tokens
 from tfdistill.models.heads.spans import SpanHead
 from tfdistill.models.heads.tokens import TokenHead
 from tfdistill.models.model import Model

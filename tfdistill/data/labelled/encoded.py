@@ -100,6 +100,10 @@ class EncodedExamples:
         """Ids of all tokens of the rows, with [PAD]: int32, ascending."""
         return np.unique(np.append(self.texts.ids, np.int32(self._pad)))
 
+    def token_counts(self, vocabulary):
+        """How often each token occurs: int64 (vocabulary,)."""
+        return np.bincount(self.texts.ids, minlength=vocabulary)
+
     def digest(self):
         """SHA-256 of the token ids and the labels, whatever the lengths: a str."""
         found = hashlib.sha256(np.int64([self._pad, self._longest]))

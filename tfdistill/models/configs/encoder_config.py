@@ -54,6 +54,8 @@ class EncoderConfig:
 
     ATTENTION_SIZE = "hidden_size"  # field with the width that attention reads and writes
     HAS_POSITIONS = True  # whether there is a table of position embeddings
+    WITHOUT_TOKENS = {"pad_token_id": 0}  # fields with ids, in a shape of no tokenizer
+    uncounted_ids = ()  # ids that the mean over a text leaves out, beside padding
 
     model_type: str = "bert"
     vocab_size: int = 30522
@@ -172,6 +174,14 @@ class EncoderConfig:
     def head_size(self):
         """Width of one attention head."""
         return self.attention_head_size or self.stream_size // self.num_attention_heads
+
+    def for_tokenizer(self, tokenizer):
+        """The same config with the ids that it knows of a tokenizer.
+
+        Args:
+            tokenizer: the `TextTokenizer`.
+        """
+        return dataclasses.replace(self, pad_token_id=tokenizer.pad_id)
 
     def with_dropout(self, rate):
         """The same config with another dropout rate, for hidden states and attention."""

@@ -20,7 +20,7 @@ class Parts(NamedTuple):
     Attributes:
         embeddings: class of the embeddings, made by (config); see `models.embeddings.Embeddings`.
         block: class of one layer, made by (config, index, name); see
-            `models.layers.TransformerLayer`.
+            `models.layers.TransformerLayer`. None for a type without layers.
         head: class of the masked-LM head, made by (config); see
             `models.heads.masked_lm.MaskedLanguageModelHead`. A type without that head has
             `models.heads.masked_lm.no_head`, which refuses.
@@ -29,7 +29,7 @@ class Parts(NamedTuple):
     """
 
     embeddings: type
-    block: type
+    block: type | None
     head: type
     exported: Callable | None = None
 
@@ -40,7 +40,7 @@ class HuggingFaceFormat:
 
     Args:
         class_prefix: beginning of the class names, such as "Bert" in `BertForMaskedLM`.
-        prefix: beginning of the encoder's tensor names; "": the model type.
+        prefix: beginning of the encoder's tensor names; None: the model type; "": none.
         encoder_tensors: function of the encoder to a dict of tensor names, without the prefix, to
             (variable, whether the file holds it transposed).
         head_tensors: the same of the masked-LM head; its names are complete.
@@ -60,7 +60,7 @@ class HuggingFaceFormat:
     class_prefix: str
     encoder_tensors: Callable
     head_tensors: Callable
-    prefix: str = ""
+    prefix: str | None = None
     head_prefix: str = "cls.predictions."
     decoder: str = "cls.predictions.decoder.weight"
     renamed_tensors: Mapping = dataclasses.field(default_factory=dict)
@@ -122,6 +122,10 @@ class ModelType:
         heads: `TaskHeads`.
         learns_text: whether models of the type are trained for masked LM here. Others are read, and
             trained for tasks with labels.
+        alias: a second name, for settings; "" for none.
+        tasks: names of the tasks that models of the type learn; empty: all that it has heads for.
+        has_layers: whether tokens read each other. Without layers, a model knows of a text only
+            which tokens it has; its start is made of a teacher's vectors of single tokens.
 
     Example:
         from tfdistill.models.configs.model_types import get_model_type
@@ -142,11 +146,21 @@ class ModelType:
     shape_example: str = ""
     heads: TaskHeads = TaskHeads()
     learns_text: bool = True
+    alias: str = ""
+    tasks: tuple = ()
+    has_layers: bool = True
 
     @property
     def tensor_prefix(self):
         """The beginning of the names of the encoder's tensors in checkpoints."""
-        return f"{self.hugging_face.prefix or self.name}."
+        prefix = self.hugging_face.prefix
+        prefix = self.name if prefix is None else prefix
+        return f"{prefix}." if prefix else ""
+
+    @property
+    def is_own(self):
+        """Whether transformers has no such type."""
+        return self.name.startswith("tfdistill_")
 
 
 MODEL_TYPES = {}
@@ -190,7 +204,7 @@ def get_model_type(name, setting="model_type"):
     """Looks a model type up.
 
     Args:
-        name: Hugging Face's `model_type`.
+        name: Hugging Face's `model_type`, or the `alias` of a type.
         setting: the setting that names it, for the error message.
 
     Returns:
@@ -199,8 +213,10 @@ def get_model_type(name, setting="model_type"):
     Raises:
         UserError: there is no such type.
     """
-    if name not in MODEL_TYPES:
-        raise UserError(
-            f"`{setting}`={name} is not supported: use one of {', '.join(sorted(MODEL_TYPES))}"
-        )
-    return MODEL_TYPES[name]
+    found = MODEL_TYPES.get(name) or next(
+        (each for each in MODEL_TYPES.values() if name and each.alias == name), None
+    )
+    if found is None:
+        known = sorted(each.alias or each.name for each in MODEL_TYPES.values())
+        raise UserError(f"`{setting}`={name} is not supported: use one of {', '.join(known)}")
+    return found

@@ -24,6 +24,7 @@ class TaskHeads:
             is one.
         next_sentence: name of the layer of `ForPreTraining` that says whether a segment follows
             another; "" for a model type without.
+        compares: whether a fresh head compares the texts of a pair (`pooling.compared_texts`).
         dropouts: dict of ends of class names to (key of config.json with the rate, rate where the
             key is missing) of the dropout before the head. A key of "" is not read, and the rate
             None stands for the encoder's `hidden_dropout_prob`. Other heads have no dropout.
@@ -36,6 +37,7 @@ class TaskHeads:
     pooling: str = "cls"
     pooler_key: str = ""
     next_sentence: str = ""
+    compares: bool = False
     dropouts: Mapping = dataclasses.field(default_factory=dict)
 
     def dropout(self, architecture, config, values):

@@ -1,17 +1,16 @@
 """The head of classification and regression of whole texts."""
 
-from keras import ops
-
 from tfdistill.models.activations import ACTIVATIONS
 from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.models.configs.task_heads import CLASSIFICATION
 from tfdistill.models.dense import dense
 from tfdistill.models.dropout import stateless_dropout
 from tfdistill.models.heads.label_names import label_values, labels_of
+from tfdistill.models.heads.pooling import compared_texts, counted_tokens, mean_of_tokens
 from tfdistill.models.heads.small import SmallHead
 from tfdistill.system.errors import UserError
 
-CLS, MEAN, POOLER = POOLINGS = ("cls", "mean", "pooler")
+CLS, MEAN, POOLER, COMPARE = POOLINGS = ("cls", "mean", "pooler", "compare")
 POOLING_KEY = "tfdistill_pooling"  # of config.json, where Hugging Face's keys cannot say it
 REGRESSION, SINGLE_LABEL = "regression", "single_label_classification"
 _ONE_NUMBER = ("LABEL_0",)
@@ -27,7 +26,8 @@ class ClassificationHead(SmallHead):
         labels: tuple of the classes' names, in the order of the logits; () for one number.
         pooling: "cls": the hidden state of the first token. "mean": the mean over the real tokens.
             "pooler": the first token after a dense layer and the model type's activation
-            (`TaskHeads`), such as BERT's tanh. "": as the model type usually has it.
+            (`TaskHeads`), such as BERT's tanh. "compare": of a pair, the means over both texts and
+            what they have in common (`compared_texts`). "": as the model type usually has it.
         dropout: rate of the dropout before the classifier; None: the encoder's
             `hidden_dropout_prob`.
         pooler_dropout: rate of the dropout before the pooler; None: as the model type has it.
@@ -60,6 +60,11 @@ class ClassificationHead(SmallHead):
         if self.pooling == POOLER and not self.rules.pooler:
             raise UserError(
                 f"`pooling`={pooling}: a {config.model_type} has no pooler; use another"
+            )
+        if self.pooling == COMPARE and not self.rules.compares:
+            raise UserError(
+                f"`pooling`={pooling}: a {config.model_type} reads both texts of a pair at once: "
+                "use another"
             )
         rate = config.hidden_dropout_prob if dropout is None else dropout
         self.dense_name = self.rules.classifier
@@ -107,12 +112,18 @@ class ClassificationHead(SmallHead):
             self.pooler = dense(self.config.hidden_size, "pooler")
             self.pooler.build((None, self.config.hidden_size))
 
+    @property
+    def input_size(self):
+        return self.config.hidden_size * (4 if self.pooling == COMPARE else 1)
+
     def select(self, inputs):
-        return None if self.pooling == MEAN else _first_row
+        return None if self.pooling in (MEAN, COMPARE) else _first_row
 
     def pool(self, hidden, inputs, dropout=None):
         if self.pooling == MEAN:
-            return mean_of_tokens(hidden, inputs.get("attention_mask"))
+            return mean_of_tokens(hidden, counted_tokens(inputs, self.config))
+        if self.pooling == COMPARE:
+            return compared_texts(hidden, inputs, self.config)
         if self.pooler is None:
             return hidden[:, 0]
         # Rank 3: Metal computes a ReLU after MatMul and BiasAdd of rank 2 wrongly.
@@ -145,10 +156,13 @@ class ClassificationHead(SmallHead):
 
     @property
     def note(self):
+        kind = self.config.model_type
         if self.is_portable:
             return ""
+        if get_model_type(kind).is_own:
+            return f"a {kind} model is tfdistill's own: transformers does not load the folder"
         return (
-            f"`pooling`={self.pooling} of a {self.config.model_type} is tfdistill's own: "
+            f"`pooling`={self.pooling} of a {kind} is tfdistill's own: "
             "transformers loads the folder with a fresh pooler and other predictions"
         )
 
@@ -176,21 +190,3 @@ def pooling_of_head(config, values):
 
 def _first_row(hidden):
     return hidden[:, :1]
-
-
-def mean_of_tokens(hidden, attention_mask):
-    """The mean over the real tokens of each row.
-
-    Args:
-        hidden: (batch, length, hidden).
-        attention_mask: (batch, length), 1 for real tokens; None: all are.
-
-    Returns:
-        (batch, hidden), of the type of `hidden`; zeros for a row without tokens.
-    """
-    states = ops.cast(hidden, "float32")
-    if attention_mask is None:
-        return ops.cast(ops.mean(states, axis=1), hidden.dtype)
-    real = ops.cast(attention_mask, "float32")[..., None]  # (batch, length, 1)
-    tokens = ops.maximum(ops.sum(real, axis=1), 1.0)  # (batch, 1)
-    return ops.cast(ops.sum(states * real, axis=1) / tokens, hidden.dtype)

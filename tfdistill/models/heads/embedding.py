@@ -3,12 +3,15 @@
 import keras
 from keras import ops
 
-from tfdistill.models.heads.classification import CLS, MEAN, mean_of_tokens
+from tfdistill.models.configs.model_types import get_model_type
+from tfdistill.models.heads.classification import CLS, MEAN
+from tfdistill.models.heads.pooling import counted_tokens, mean_of_tokens
 from tfdistill.models.hugging_face.sentence_encoders import read_modules
 from tfdistill.models.normalization import inverse_norms
 from tfdistill.system.errors import UserError
 
 POOLINGS = MEAN, CLS
+FRAME = 2  # tokens around a text
 
 
 class EmbeddingHead(keras.layers.Layer):
@@ -91,14 +94,15 @@ class EmbeddingHead(keras.layers.Layer):
         Returns:
             float32 (batch, hidden).
         """
+        pooled = self.pool(hidden, inputs)
+        return pooled * inverse_norms(pooled) if self.normalize else pooled
+
+    def pool(self, hidden, inputs):
+        """The vectors before they are brought to length 1; arguments and result as `logits`."""
         hidden = ops.cast(hidden, "float32")
         if self.pooling == CLS:
-            pooled = hidden[:, 0]
-        else:
-            pooled = mean_of_tokens(hidden, inputs.get("attention_mask"))
-        if not self.normalize:
-            return pooled
-        return pooled * inverse_norms(pooled)
+            return hidden[:, 0]
+        return mean_of_tokens(hidden, counted_tokens(inputs, self.config))
 
     def export_logits(self, hidden, inputs, embeddings):
         """The same for exported models."""
@@ -109,5 +113,9 @@ class EmbeddingHead(keras.layers.Layer):
         return {}
 
     def config_values(self):
-        """What config.json says about the head: nothing; see `sentence_encoders.write_modules`."""
-        return {}
+        """What config.json says about the head; see also `sentence_encoders.write_modules`."""
+        if get_model_type(self.config.model_type).has_layers:
+            return {}
+        # As model2vec reads it; its texts have no frame of [CLS] and [SEP].
+        longest = (self.max_length or self.config.max_length) - FRAME
+        return {"normalize": self.normalize, "max_length": longest}

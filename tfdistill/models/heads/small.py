@@ -46,7 +46,12 @@ class SmallHead(keras.layers.Layer):
         self.build()
 
     def build(self, input_shape=None):
-        self.dense.build((None, self.config.hidden_size))
+        self.dense.build((None, self.input_size))
+
+    @property
+    def input_size(self):
+        """Width of what the dense layer reads."""
+        return self.config.hidden_size
 
     def select(self, inputs):
         """The rows that the head reads, for which alone the encoder's last layer is computed.

@@ -1,7 +1,8 @@
 """Sentence encoders: the files in which sentence-transformers says how a text becomes a vector.
 
 modules.json lists the parts of a model with their folders. Here it is a transformer, whose files
-lie in the directory itself or in a folder of it, a pooling, and perhaps a normalisation.
+lie in the directory itself or in a folder of it, and a pooling; or, in place of both, a table of
+vectors of tokens, of which the mean is taken. A normalisation may follow.
 """
 
 import json
@@ -10,10 +11,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tfdistill.models.configs.config_files import CONFIG, read_json
+from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.system.errors import UserError
 
 _MODULES = "modules.json"
 _TRANSFORMER, _POOLING, _NORMALIZE = "Transformer", "Pooling", "Normalize"
+_STATIC = "StaticEmbedding"
 _LENGTH_FILE, _PROMPTS_FILE = "sentence_bert_config.json", "config_sentence_transformers.json"
 FILES = (_MODULES, f"1_Pooling/{CONFIG}", _LENGTH_FILE, _PROMPTS_FILE)
 _SHORTEST = 3  # [CLS], a token, [SEP]
@@ -77,19 +80,14 @@ def read_modules(directory):
         return None
     modules = _listed(home)
     kinds = [kind for kind, _ in modules]
-    if kinds not in ([_TRANSFORMER, _POOLING], [_TRANSFORMER, _POOLING, _NORMALIZE]):
-        raise UserError(
-            f"{_MODULES}: its modules are {', '.join(kinds)}; only {_TRANSFORMER}, "
-            f"{_POOLING} and {_NORMALIZE}, in this order, are supported: use another model"
-        )
-    (_, inner), (_, pooling), *_ = modules
-    path = f"{pooling}/{CONFIG}"
-    found = _poolings(read_json(home / path))
-    if len(found) != 1 or found[0] not in _POOLINGS.values():
-        raise UserError(
-            f"{path}: the pooling {' and '.join(found) or 'of no kind'} is not supported, only "
-            f"{' or '.join(_POOLINGS.values())}: use another model"
-        )
+    inner, pooling = modules[0][1] if modules else "", "mean"
+    if kinds not in ([_STATIC], [_STATIC, _NORMALIZE]):
+        if kinds not in ([_TRANSFORMER, _POOLING], [_TRANSFORMER, _POOLING, _NORMALIZE]):
+            raise UserError(
+                f"{_MODULES}: its modules are {', '.join(kinds)}; only {_TRANSFORMER}, "
+                f"{_POOLING} and {_NORMALIZE}, in this order, are supported: use another model"
+            )
+        pooling = _read_pooling(home, modules[1][1])
     _refuse_prompt(home)
     settings = _optional(home / inner / _LENGTH_FILE)
     if settings.get("do_lower_case"):
@@ -104,7 +102,18 @@ def read_modules(directory):
         raise UserError(
             f"{_LENGTH_FILE}: max_seq_length is {longest!r}, not a number of tokens: correct it"
         )
-    return SentenceModules(found[0], _NORMALIZE in kinds, longest)
+    return SentenceModules(pooling, _NORMALIZE in kinds, longest)
+
+
+def _read_pooling(home, folder):
+    path = f"{folder}/{CONFIG}"
+    found = _poolings(read_json(home / path))
+    if len(found) != 1 or found[0] not in _POOLINGS.values():
+        raise UserError(
+            f"{path}: the pooling {' and '.join(found) or 'of no kind'} is not supported, only "
+            f"{' or '.join(_POOLINGS.values())}: use another model"
+        )
+    return found[0]
 
 
 def sentence_pooling(directory):
@@ -138,7 +147,9 @@ def write_modules(directory, head):
     Raises:
         OSError: a write failed.
     """
-    kinds = [_TRANSFORMER, _POOLING, *[_NORMALIZE] * head.normalize]
+    has_layers = get_model_type(head.config.model_type).has_layers
+    kinds = [_TRANSFORMER, _POOLING] if has_layers else [_STATIC]
+    kinds += [_NORMALIZE] * head.normalize
     modules = [
         {
             "idx": index,
@@ -151,11 +162,9 @@ def write_modules(directory, head):
     modes = {f"{_KEY}{key}": head.pooling == name for key, name in _POOLINGS.items()}
     pooling = {"word_embedding_dimension": head.config.hidden_size} | modes
     length = {"max_seq_length": head.max_length or head.config.max_length}
-    written = {
-        _MODULES: modules,
-        f"1_{_POOLING}/{CONFIG}": pooling,
-        _LENGTH_FILE: length | {"do_lower_case": False},
-    }
+    written = {_MODULES: modules, _LENGTH_FILE: length | {"do_lower_case": False}}
+    if has_layers:
+        written[f"1_{_POOLING}/{CONFIG}"] = pooling
     for name, values in written.items():
         path = directory / name
         path.parent.mkdir(exist_ok=True)

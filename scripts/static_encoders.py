@@ -1,0 +1,142 @@
+"""Compares static sentence encoders with those of the package model2vec, on pairs with scores.
+
+    python scripts/static_encoders.py distill --teacher=DIR --width=256 --output=PEER
+    python scripts/static_encoders.py compare --pairs=STS-B/dev.tsv --peer=PEER [NAME=DIR ...]
+
+The first command makes PEER by `model2vec.distill` with its defaults, in float32. It needs an
+environment of its own (pip install "model2vec[distill]==0.10.0"), without tfdistill. The second
+needs model2vec alone beside tfdistill, as after `bash scripts/test.sh --parity`. It prints
+Spearman's correlation of cosines and scores for each folder, and the difference from PEER with its
+95 % interval, by bootstrap over the pairs: all models are measured on the same draws. A folder's
+vectors are its own model's; those of model2vec are computed by model2vec.
+"""
+
+import argparse
+import csv
+from pathlib import Path
+
+import numpy as np
+
+DRAWS = 2000
+
+
+def read_pairs(path):
+    """(first sentences, second sentences, scores) of a file of STS-B."""
+    with open(path, encoding="utf-8") as file:
+        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    scores = np.array([float(row["score"]) for row in rows])
+    return [row["sentence1"] for row in rows], [row["sentence2"] for row in rows], scores
+
+
+def cosines(first, second):
+    """Cosine of each row of one array with that of another; 0 for rows of zeros."""
+    first, second = (np.asarray(each, np.float64) for each in (first, second))
+    lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
+    return (first * second).sum(axis=1) / np.where(lengths > 0, lengths, 1.0)
+
+
+def spearman(first, second):
+    """Spearman's rank correlation of two arrays."""
+    from scipy.stats import rankdata
+
+    return float(np.corrcoef(rankdata(first), rankdata(second))[0, 1])
+
+
+def intervals(found, peer, scores, draws=DRAWS, seed=0):
+    """95 % intervals by bootstrap over the pairs.
+
+    Args:
+        found, peer, scores: float (pairs,): the cosines of a model, of its peer, and the scores.
+        draws: number of samples of as many pairs, with replacement.
+        seed: int.
+
+    Returns:
+        ((low, high) of the model's correlation, (low, high) of its lead over the peer's).
+    """
+    generator, values = np.random.default_rng(seed), []
+    for _ in range(draws):
+        part = generator.integers(len(scores), size=len(scores))
+        own, other = (spearman(each[part], scores[part]) for each in (found, peer))
+        values.append((own, own - other))
+    return tuple(map(tuple, np.quantile(values, (0.025, 0.975), axis=0).T))
+
+
+def embed(folder, texts):
+    """Vectors of texts: (float (texts, width), rows of the table)."""
+    from tfdistill.models.configs.config_files import CONFIG, read_json
+
+    if read_json(Path(folder) / CONFIG).get("model_type") == "model2vec":
+        from model2vec import StaticModel
+
+        model = StaticModel.from_pretrained(folder)
+        return model.encode(texts), len(model.embedding)
+    import tfdistill
+    from tfdistill.deployment.label_predictor import LabelPredictor
+
+    answers = LabelPredictor.open(folder).predict(texts)
+    rows = tfdistill.load_model(folder).config.vocab_size
+    return np.array([each["embedding"] for each in answers]), rows
+
+
+def compare(pairs, peer, models):
+    """Prints the table."""
+    first, second, scores = read_pairs(pairs)
+    found, sizes = {}, {}
+    for name, folder in {"model2vec": peer, **dict(models)}.items():
+        vectors, rows = embed(folder, first + second)
+        found[name] = cosines(vectors[: len(first)], vectors[len(first) :])
+        sizes[name] = f"{rows:,} x {vectors.shape[1]}"
+    heads = f"{'rows x width':>16}{'Spearman':>10}{'95 %':>16}{'- model2vec':>13}{'95 %':>18}"
+    print(f"{'':<20}{heads}")
+    for name, values in found.items():
+        own, lead = intervals(values, found["model2vec"], scores)
+        value = spearman(values, scores)
+        difference = value - spearman(found["model2vec"], scores)
+        print(
+            f"{name:<20}{sizes[name]:>16}{value:>10.4f}{own[0]:>9.3f}-{own[1]:.3f}"
+            f"{difference:>+13.4f}{lead[0]:>+10.4f} {lead[1]:>+7.4f}"
+        )
+
+
+def distill(teacher, width, output):
+    """Makes a folder by model2vec's `distill`."""
+    from model2vec.distill import distill
+
+    model = distill(teacher, pca_dims=width, quantize_to="float32", device="cpu")
+    model.save_pretrained(output)
+    print(f"{output}: {model.embedding.shape[0]:,} x {model.embedding.shape[1]}")
+
+
+def named_folder(text):
+    """An argument NAME=DIR: (name, folder)."""
+    name, equals, folder = text.partition("=")
+    if not (name and equals and Path(folder).is_dir()) or name == "model2vec":
+        raise argparse.ArgumentTypeError(
+            f"give NAME=DIR, a name other than model2vec and a directory that is there: {text}"
+        )
+    return name, folder
+
+
+def main():
+    """Reads the arguments and runs one of the two commands."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    peer = commands.add_parser("distill", help="makes a folder by model2vec's distill")
+    peer.add_argument("--teacher", required=True, help="directory of the sentence encoder")
+    peer.add_argument("--width", type=int, default=256, help="principal components")
+    peer.add_argument("--output", required=True, help="folder to write")
+    table = commands.add_parser("compare", help="prints the table")
+    table.add_argument("--pairs", required=True, help="dev.tsv of STS-B")
+    table.add_argument("--peer", required=True, help="folder of model2vec")
+    table.add_argument("models", nargs="*", type=named_folder, metavar="NAME=DIR")
+    arguments = parser.parse_args()
+    if arguments.command == "distill":
+        distill(arguments.teacher, arguments.width, arguments.output)
+    else:
+        compare(arguments.pairs, arguments.peer, arguments.models)
+
+
+if __name__ == "__main__":
+    main()
