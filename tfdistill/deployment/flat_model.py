@@ -39,6 +39,29 @@ def pack(model):
     return bytes(builder.Output())
 
 
+def leave_subgraph(model, index):
+    """Leaves one subgraph in a model, and behind it those of its loops, numbered anew.
+
+    Args:
+        model: a `ModelT`, which is changed.
+        index: place of the subgraph; its loops have none inside.
+
+    Returns:
+        The subgraph, now the first.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    options = [operator.builtinOptions for operator in model.subgraphs[index].operators]
+    loops = [each for each in options if isinstance(each, schema.WhileOptionsT)]
+    parts = [part for each in loops for part in (each.condSubgraphIndex, each.bodySubgraphIndex)]
+    kept = [index, *dict.fromkeys(parts)]
+    for each in loops:
+        each.condSubgraphIndex = kept.index(each.condSubgraphIndex)
+        each.bodySubgraphIndex = kept.index(each.bodySubgraphIndex)
+    model.subgraphs = [model.subgraphs[place] for place in kept]
+    return model.subgraphs[0]
+
+
 def _share_buffers(model):
     """Makes tensors name the first of several equal buffers, and empties those left unnamed."""
     first, kept = {}, []

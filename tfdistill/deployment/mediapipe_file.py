@@ -12,7 +12,7 @@ import zipfile
 
 import numpy as np
 
-from tfdistill.deployment.flat_model import pack, unpack
+from tfdistill.deployment.flat_model import leave_subgraph, pack, unpack
 from tfdistill.deployment.signatures import PROBABILITIES, SIGNATURE
 
 INPUTS = {"input_ids": "ids", "attention_mask": "mask", "token_type_ids": "segment_ids"}
@@ -57,9 +57,9 @@ def _longest_alone(model):
         return max(graph.tensors[entry.tensorIndex].shape[1] for entry in definition.inputs)
 
     longest = max(model.signatureDefs, key=length)
-    graph = model.subgraphs[longest.subgraphIndex]
+    graph = leave_subgraph(model, longest.subgraphIndex)
     longest.signatureKey, longest.subgraphIndex = SIGNATURE.encode(), 0
-    model.signatureDefs, model.subgraphs = [longest], [graph]
+    model.signatureDefs = [longest]
     return graph
 
 

@@ -17,6 +17,7 @@ TOKEN_INPUTS = ROW_INPUTS | {"token_type_ids"}  # of heads without further input
 SHORT_LENGTHS = 16, 32, 64, 128  # of files for any text, beside the longest
 SHORTEST = 3  # [CLS], a token, [SEP]
 _SUBGRAPHS, _SIGNATURES, _SUBGRAPH_INDEX = 8, 18, 12  # places in the tables of LiteRT's schema
+_CONDITION, _BODY = 4, 6  # places in the options of WHILE
 _NUMBER = "<I"
 
 
@@ -166,7 +167,7 @@ def _is_known(signature):
 
 
 def only(content, index):
-    """Leaves one signature in a file, so that LiteRT prepares the subgraph of this one alone.
+    """Leaves one signature in a file, so that LiteRT prepares this one's subgraphs alone.
 
     Args:
         content: bytes of the file, or a memory map.
@@ -174,7 +175,7 @@ def only(content, index):
 
     Returns:
         bytes of the file, of the same size: the first places of the lists of subgraphs and
-        signatures name those that are left.
+        signatures name those that are left, the signature's own and those of its loops.
     """
     changed = bytearray(content)
     for place, value in changes_for_one(content, index).items():
@@ -198,12 +199,32 @@ def changes_for_one(content, index):
     definition = model.SignatureDefs(index)._tab
     if place := definition.Offset(_SUBGRAPH_INDEX):  # else it is the default, the first
         found[definition.Pos + place] = 0
-    for field, chosen in ((_SUBGRAPHS, graph), (_SIGNATURES, index)):
+    loops = _loops(model.Subgraphs(graph), schema)
+    kept = [graph, *dict.fromkeys(loops.values())]
+    found |= {place: kept.index(subgraph) for place, subgraph in loops.items()}
+    for field, chosen in ((_SUBGRAPHS, kept), (_SIGNATURES, [index])):
         first = model._tab.Vector(model._tab.Offset(field))
-        step = 4 * chosen  # a place holds the distance from itself
-        (distance,) = struct.unpack_from(_NUMBER, content, first + step)
-        found[first] = distance + step
-        found[first - 4] = 1
+        found[first - 4] = len(chosen)
+        for number, each in enumerate(chosen):
+            step = 4 * (each - number)  # a place holds the distance from itself
+            (distance,) = struct.unpack_from(_NUMBER, content, first + 4 * each)
+            found[first + 4 * number] = distance + step
+    return found
+
+
+def _loops(graph, schema):
+    """The subgraphs of the WHILEs of a graph, which have none inside.
+
+    Returns:
+        dict of places in the file, in bytes, that name a subgraph to its number.
+    """
+    found = {}
+    for operator in map(graph.Operators, range(graph.OperatorsLength())):
+        if operator.BuiltinOptionsType() == schema.BuiltinOptions.WhileOptions:
+            options = operator.BuiltinOptions()
+            for field in (_CONDITION, _BODY):
+                place = options.Pos + options.Offset(field)
+                (found[place],) = struct.unpack_from(_NUMBER, options.Bytes, place)
     return found
 
 

@@ -123,12 +123,20 @@ class _Graph:
         integers = self._add_tensor("integer_rows", tuple(rows.shape))  # (batch, length, hidden)
         embeddings, dequantize.outputs = dequantize.outputs[0], [integers]
         after = self.graph.operators.index(dequantize) + 1
-        multiply = copy.copy(self.operators("MUL")[0])  # layer normalisation has some
-        multiply.builtinOptions = self.schema.MulOptionsT()  # without an activation
         self.graph.operators[after:after] = [
             _like(lookup, [scale_table, lookup.inputs[1]], row_scale),
-            _like(multiply, [integers, row_scale], embeddings),
+            self._multiplication([integers, row_scale], embeddings),
         ]
+
+    def _multiplication(self, inputs, output):
+        """A MUL without an activation. Every model has some: norms, or the loop of an LSTM."""
+        wanted, schema = self.schema.BuiltinOperator.MUL, self.schema
+        codes = [code.builtinCode for code in self.model.operatorCodes]
+        made = schema.OperatorT()
+        made.opcodeIndex, made.inputs, made.outputs = codes.index(wanted), inputs, [output]
+        made.builtinOptionsType = schema.BuiltinOptions.MulOptions
+        made.builtinOptions = schema.MulOptionsT()
+        return made
 
     def _add_tensor(self, name, shape, values=None):
         tensor = self.schema.TensorT()
