@@ -145,7 +145,7 @@ def test_variants_are_made_once(flags, train, tmp_path, monkeypatch):
         (dict(augmentation_probability=0.0), "no text has another variant"),
         (dict(augmentation_rows=5), "no text has another variant"),
         (dict(word_vectors="nowhere.txt"), "word_vectors=nowhere.txt cannot be read"),
-        (dict(augmentation="bilstm"), "augmentation"),
+        (dict(augmentation="other"), "augmentation=other"),
     ],
 )
 def test_impossible_settings_are_one_line(changes, message, flags, train, tmp_path):

@@ -1,5 +1,6 @@
 """Tokenizers by the roles of their special tokens, for tasks that read texts and their labels."""
 
+import copy
 import functools
 import hashlib
 import json
@@ -19,6 +20,9 @@ BUNDLED = Path(__file__).parent.parent / "assets" / "bert-base-uncased"
 WITHOUT_TYPES = ("distilbert", "roberta", "xlm-roberta")
 # transformers writes a longer model_max_length if the length is unknown.
 LONGEST = 1_000_000
+# A hidden word in a text that is read by `TextTokenizer.with_hidden_words`: a character for
+# private use.
+HIDDEN = "\uf0f0"
 
 
 class TextTokenizer:
@@ -89,6 +93,36 @@ class TextTokenizer:
         """
         state = {**self.text_state, "post_processor": self._template}
         return tokenizers.Tokenizer.from_str(json.dumps(state))
+
+    def with_hidden_words(self):
+        """The same tokenizer for texts in which `HIDDEN` stands for its mask token.
+
+        Returns:
+            A `TextTokenizer`.
+
+        Raises:
+            UserError: it has no mask token.
+        """
+        mask = self.roles.mask
+        if not mask:
+            raise UserError(
+                "`augmentation`: words are hidden by a mask token, which a tokenizer of the run "
+                "lacks: set `tokenizer`, or name another `teacher`"
+            )
+        found, state = copy.copy(self), self.text_state
+        (token,) = (each for each in self.state["added_tokens"] if each["content"] == mask)
+        token = token | {"content": HIDDEN, "lstrip": False, "rstrip": False, "normalized": False}
+        words = state["model"]["vocab"]
+        if isinstance(words, dict):
+            words = {(HIDDEN if i == token["id"] else word): i for word, i in words.items()}
+        else:  # of Unigram, whose ids are places
+            words = list(words)
+            words[token["id"]] = [HIDDEN, 0.0]
+        tokens = sorted([*state["added_tokens"], token], key=lambda each: each["id"])
+        state = {**state, "added_tokens": tokens, "model": {**state["model"], "vocab": words}}
+        found.text_state = state
+        found.__dict__.pop("text_hash", None)  # of the other state
+        return found
 
     def id_to_token(self, i):
         """Returns the token of an id, or None."""

@@ -88,9 +88,7 @@ def _variants(metrics):
     line = (
         f"The student learned from {facts['examples']:,} examples and {facts['variants']:,} "
         "variants of them, with the teacher's predictions in place of labels. "
-        f"{facts['words_of_model']:,} words could be replaced by words of the masked LM, "
-        f"{facts['words_of_vectors']:,} by words with near vectors; {facts['words_without']:,} "
-        "were left as they are. "
+        f"{facts['words']} "
         f"{facts['repeated']:,} variants were drawn again, {facts['held_out']:,} left out because "
         f"held-out data have them, {facts['beyond']:,} over the bound."
     )

@@ -1,5 +1,6 @@
 """Variants of the training examples of a run: made, written and read."""
 
+import collections
 import json
 from typing import NamedTuple
 
@@ -8,10 +9,18 @@ import numpy as np
 from tfdistill.data.augmentation.masked_words import hidden_words
 from tfdistill.data.augmentation.places import places_in
 from tfdistill.data.augmentation.texts import texts_of, with_text
-from tfdistill.data.augmentation.variants import Law, vary_examples
+from tfdistill.data.augmentation.variants import (
+    Replacement,
+    drawn_by_replacement,
+    vary_examples,
+)
+from tfdistill.data.augmentation.word_rules import Rules, drawn_by_rules, words_in
+from tfdistill.data.augmentation.word_tags import load_tagger
 from tfdistill.data.augmentation.word_vectors import load_word_vectors
+from tfdistill.data.text_tokenizer import HIDDEN
 from tfdistill.run.proposed_words import WordProposer
 from tfdistill.run.proposing_model import proposing_model
+from tfdistill.settings.augmentation import BILSTM
 
 TEXTS = 256  # whose words are stored together
 SHOWN, WIDTH = 8, 300  # examples of the report, and their characters
@@ -45,17 +54,18 @@ def make_variants(context):
     """
     config, splits = context.config, context.data.splits
     examples = splits["train"]
-    texts = [text for each in examples for text in texts_of(each)]
-    found = _candidates(context, list(dict.fromkeys(texts)))
-    law = Law(
-        config.augmentation_probability,
-        config.augmentation_variants,
-        config.augmentation_rows,
-        config.seed,
-    )
+    texts = list(dict.fromkeys(text for each in examples for text in texts_of(each)))
+    bounds = {
+        "variants": config.augmentation_variants,
+        "most_rows": config.augmentation_rows,
+        "seed": config.seed,
+    }
+    draws = _rules if config.augmentation == BILSTM else _replacements
+    draw, law, words = draws(context, texts, bounds)
+    context.console.say(words)
     held_out = [example for name in splits if name != "train" for example in splits[name]]
-    augmented = vary_examples(examples, found.places.__getitem__, held_out, law)
-    return augmented, _facts(examples, augmented, found)
+    augmented = vary_examples(examples, draw, held_out, law)
+    return augmented, _facts(examples, augmented, words)
 
 
 def write_variants(file, augmented):
@@ -91,9 +101,41 @@ def read_variants(file, examples):
     return found
 
 
+def _rules(context, texts, bounds):
+    """The law of the distilled BiLSTM: (function that draws, `Rules`, line about the words)."""
+    config, console = context.config, context.console
+    law = Rules(
+        **bounds,
+        mask=config.augmentation_mask_probability,
+        same_tag=config.augmentation_tag_probability,
+        ngram=config.augmentation_ngram_probability,
+        ngrams=config.augmentation_ngrams,
+    )
+    tags_of = load_tagger() if law.same_tag else None
+    line, words_of = console.progress("augmentation", len(texts)), {}
+    for number, text in enumerate(texts, 1):
+        words_of[text] = words_in(text, tags_of)
+        if number % TEXTS == 0 or number == len(texts):
+            line(number, "texts")
+    counts = collections.Counter(word.tag for words in words_of.values() for word in words)
+    kinds = f", of {len(counts)} parts of speech" if tags_of else ""
+    return drawn_by_rules(words_of, law), law, f"words: {counts.total():,}{kinds}."
+
+
+def _replacements(context, texts, bounds):
+    """TinyBERT's law: (function that draws, `Replacement`, line about the words)."""
+    law = Replacement(**bounds, probability=context.config.augmentation_probability)
+    found = _candidates(context, texts)
+    words = (
+        f"words to replace: {found.of_model:,} by the masked LM, {found.of_vectors:,} by word "
+        f"vectors; {found.without:,} stay."
+    )
+    return drawn_by_replacement(found.places.__getitem__, law), law, words
+
+
 def _candidates(context, texts):
     """Finds `Candidates`: of a masked LM for words of one token, near words for others."""
-    config, console = context.config, context.console
+    config = context.config
     vectors = load_word_vectors(config.word_vectors) if config.word_vectors else None
     proposer = WordProposer(*proposing_model(context), config.augmentation_candidates)
     places = list(map(places_in, texts))
@@ -117,10 +159,6 @@ def _candidates(context, texts):
             source = "without" if not candidates else "vectors" if word is None else "model"
             used[source] += 1
             found[text].append(place._replace(candidates=candidates))
-    console.say(
-        f"words to replace: {used['model']:,} by the masked LM, {used['vectors']:,} by word "
-        f"vectors, {used['without']:,} stay"
-    )
     return Candidates(found, *used.values())
 
 
@@ -135,7 +173,7 @@ def _proposed(context, proposer, texts, hidden):
         line(min(start + TEXTS, len(texts)), "texts")
 
 
-def _facts(examples, augmented, found):
+def _facts(examples, augmented, words):
     rows = augmented.rows
     spread = np.unique(np.linspace(0, len(rows) - 1, min(SHOWN, len(rows))).astype(np.int64))
     shown = [(examples[rows[place]], augmented.examples[place]) for place in spread]
@@ -145,12 +183,10 @@ def _facts(examples, augmented, found):
         "repeated": augmented.repeated,
         "held_out": augmented.held_out,
         "beyond": augmented.beyond,
-        "words_of_model": found.of_model,
-        "words_of_vectors": found.of_vectors,
-        "words_without": found.without,
+        "words": words,
         "shown": [{"text": _shown(one), "variant": _shown(other)} for one, other in shown],
     }
 
 
 def _shown(example):
-    return " — ".join(texts_of(example))[:WIDTH]
+    return " — ".join(texts_of(example)).replace(HIDDEN, "[MASK]")[:WIDTH]

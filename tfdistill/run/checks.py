@@ -4,6 +4,7 @@ import dataclasses
 import math
 
 from tfdistill import recipes, tasks
+from tfdistill.data.augmentation.word_tags import load_tagger
 from tfdistill.deployment.signatures import lengths_of
 from tfdistill.deployment.variants import variants_of
 from tfdistill.distillation.phases import rates_of, trained_by
@@ -11,6 +12,7 @@ from tfdistill.distillation.schedules import parse_schedules
 from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.recipes.next_sentence import PART, with_next_sentence
 from tfdistill.run.baselines import RANDOM, START, TEXT, baselines_of
+from tfdistill.settings.augmentation import BILSTM
 from tfdistill.settings.settings import options_of
 from tfdistill.system.errors import UserError
 from tfdistill.system.options import Option
@@ -168,6 +170,8 @@ def check_task(config):
             f"`augmentation`={config.augmentation} varies texts and sentences, not "
             f"the examples of `task`={task.name}: leave it out"
         )
+    if config.augmentation == BILSTM and config.augmentation_tag_probability:
+        load_tagger()  # a missing package is found before anything is made
     if not task.kind:
         return
     if config.layerdrop_adapt_steps:

@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 
 from tfdistill.data.augmentation.places import Place
-from tfdistill.data.augmentation.variants import Law, vary, vary_examples
+from tfdistill.data.augmentation.variants import (
+    Replacement,
+    drawn_by_replacement,
+    vary,
+    vary_examples,
+)
 from tfdistill.data.labelled.examples import TaggedExample, TextExample
 from tfdistill.data.random_streams import AUGMENTATION, open_stream
 
@@ -24,7 +29,8 @@ def places_of(text):
 
 
 def varied(examples, held_out=(), **law):
-    return vary_examples(examples, places_of, held_out, Law(**law))
+    law = Replacement(**law)
+    return vary_examples(examples, drawn_by_replacement(places_of, law), held_out, law)
 
 
 def test_each_variant_has_its_probability():

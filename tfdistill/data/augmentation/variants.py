@@ -1,6 +1,7 @@
-"""Variants of texts: each word that has candidates is replaced with a fixed probability.
+"""Variants of texts: which are kept, and the law of TinyBERT.
 
-The law is TinyBERT's (Jiao et al., 2020, arXiv:1909.10351, algorithm 1).
+Of that law, each word that has candidates is replaced with a fixed probability (Jiao et al., 2020,
+arXiv:1909.10351, algorithm 1).
 """
 
 import dataclasses
@@ -13,19 +14,28 @@ from tfdistill.data.random_streams import AUGMENTATION, open_stream
 
 @dataclasses.dataclass(frozen=True)
 class Law:
-    """How variants are drawn.
+    """How many variants are drawn.
 
     Args:
-        probability: of each word with candidates to be replaced.
         variants: drawn of each text; equal ones count once.
         most_rows: the most examples, those of the data included; 0 for no bound.
         seed: int >= 0.
     """
 
-    probability: float = 0.4
     variants: int = 20
     most_rows: int = 0
     seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Replacement(Law):
+    """TinyBERT's law.
+
+    Args:
+        probability: of each word with candidates to be replaced.
+    """
+
+    probability: float = 0.4
 
 
 class Augmented(NamedTuple):
@@ -68,17 +78,17 @@ def vary(text, places, draws, probability):
     return "".join([*parts, text[end:]])
 
 
-def vary_examples(examples, places_of, held_out, law):
+def vary_examples(examples, draw, held_out, law):
     """Draws variants of examples. A draw depends on the seed and the number of the example alone.
 
-    Of a pair, either text is varied and the other stays. If there are too many variants, each
-    example keeps equally many, the first ones that were drawn.
+    If there are too many variants, each example keeps equally many, the first ones that were drawn.
 
     Args:
         examples: list of `TextExample` or `TaggedExample`.
-        places_of: function of a text to its `Place`s with candidates.
-        held_out: the examples of other splits: a variant whose new text is one of theirs is left
-            out. Capitals and spaces do not count in this, nor for equal variants.
+        draw: function of (example, row) to the (list of changed texts, example without its label)
+            of all draws.
+        held_out: the examples of other splits: a variant with a new text that is one of theirs is
+            left out. Capitals and spaces do not count in this, nor for equal variants.
         law: the `Law`.
 
     Returns:
@@ -89,11 +99,11 @@ def vary_examples(examples, places_of, held_out, law):
     kept, repeated, leaks = [], 0, 0
     for row, example in enumerate(examples):
         found = []
-        for changed, variant in _draw(example, places_of, row, law):
+        for changed, variant in draw(example, row):
             content = _content(variant)
             if content in known:
                 repeated += 1
-            elif _plain(changed) in forbidden:
+            elif forbidden.intersection(map(_plain, changed)):
                 leaks += 1
             else:
                 known.add(content)
@@ -106,14 +116,28 @@ def vary_examples(examples, places_of, held_out, law):
     return Augmented([each for each, _ in varied], rows, repeated, leaks, total - len(rows))
 
 
-def _draw(example, places_of, row, law):
-    """Yields (the changed text, the example without its label) of all draws of an example."""
-    for side, text in enumerate(texts_of(example)):
-        places = [place for place in places_of(text) if place.candidates]
-        stream = open_stream(AUGMENTATION, law.seed, row, row=side)
-        for draws in stream.random((law.variants, len(places), 2)):
-            changed = vary(text, places, draws, law.probability)
-            yield changed, with_text(example, side, changed)
+def drawn_by_replacement(places_of, law):
+    """Makes the function that draws the variants of an example, for `vary_examples`.
+
+    Of a pair, either text is varied and the other stays.
+
+    Args:
+        places_of: function of a text to its `Place`s with candidates.
+        law: `Replacement`.
+
+    Returns:
+        A function of (example, row).
+    """
+
+    def draw(example, row):
+        for side, text in enumerate(texts_of(example)):
+            places = [place for place in places_of(text) if place.candidates]
+            stream = open_stream(AUGMENTATION, law.seed, row, row=side)
+            for draws in stream.random((law.variants, len(places), 2)):
+                changed = vary(text, places, draws, law.probability)
+                yield [changed], with_text(example, side, changed)
+
+    return draw
 
 
 def _chosen(counts, room, law):

@@ -38,6 +38,18 @@ class WordVectors:
     def __len__(self):
         return len(self._rows)
 
+    def of(self, words):
+        """Finds the vectors of words.
+
+        Args:
+            words: iterable of str; capitals do not count.
+
+        Returns:
+            dict of those that have one to float32 (width,), of length 1.
+        """
+        rows = {word: self._rows.get(word.lower()) for word in words}
+        return {word: self._vectors[row] for word, row in rows.items() if row is not None}
+
     def nearest(self, words, count):
         """Finds the words whose vectors have the largest cosine with those of some words.
 

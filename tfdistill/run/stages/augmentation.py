@@ -9,6 +9,7 @@ from tfdistill.run.augmentation import make_variants, read_variants, write_varia
 from tfdistill.run.checks import split_steps
 from tfdistill.run.plan import student_steps
 from tfdistill.run.stages.stage import Stage
+from tfdistill.settings.augmentation import BILSTM
 from tfdistill.system.errors import UserError
 from tfdistill.tasks.label_heads import TAGS
 
@@ -34,8 +35,8 @@ class Augmentation(Stage):
             augmented, facts = make_variants(context)
             if not augmented.examples:
                 raise UserError(
-                    "`augmentation`: no text has another variant: give `word_vectors`, or a larger "
-                    "`augmentation_probability` or `augmentation_rows`"
+                    "`augmentation`: no text has another variant: raise its probabilities or "
+                    "`augmentation_rows`, or give `word_vectors`"
                 )
             write_variants(file, augmented)
         variants = read_variants(file, context.data.splits["train"])
@@ -53,6 +54,8 @@ class Augmentation(Stage):
 
 def _source(context, variants, tokenizer):
     examples = [*context.data.splits["train"], *variants]
+    if context.config.augmentation == BILSTM:
+        tokenizer = tokenizer.with_hidden_words()
     source = context.task.encode(examples, tokenizer, context.config.length)
     if context.task.kind == TAGS:
         taught = (source.texts.words >= 0).astype(np.float32)
