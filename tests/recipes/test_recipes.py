@@ -34,7 +34,7 @@ def terms_of(recipe):
 
 
 def test_names():
-    expected = "distilbert hybrid kd minilm minilm_v1 mlm "
+    expected = "bilstm distilbert hybrid kd minilm minilm_v1 mlm "
     expected += "mobilebert_akt mobilebert_jkt mobilebert_pkt pkd sentence static "
     expected += "textbrewer tinybert tinybert_task"
     assert recipes.names() == tuple(expected.split())
@@ -471,7 +471,10 @@ def test_pkd_takes_the_losses_of_a_task():
     assert phase.terms[1].loss == "ce" and phase.terms[1].options["restrict_to_mask"] is True
 
 
-@pytest.mark.parametrize("name", sorted(set(recipes.names()) - {"sentence", "tinybert_task"}))
+WITHOUT_TEXT = {"bilstm", "sentence", "static", "tinybert_task"}
+
+
+@pytest.mark.parametrize("name", sorted(set(recipes.names()) - WITHOUT_TEXT))
 def test_pairs_are_added_to_the_phases_of_masked_lm(name):
     plain = recipes.get(name)
     recipe = with_next_sentence(plain, alpha=3.0)

@@ -29,7 +29,8 @@ AGNOSTIC_CLASSES = frozenset((AGNOSTIC, "TokenizersBackend", "PythonBackend"))
 SERIALISED_CLASSES = ROBERTA_CLASSES | {DEBERTA_CLASS}
 OF_MODEL = tokenizer_roberta.OF_MODEL | tokenizer_deberta.OF_MODEL
 # Model types whose tokenizer is BERT's if no file names a class.
-BERT_MODELS = frozenset(("bert", "distilbert", "mobilebert", "electra", "tfdistill_static"))
+OWN_MODELS = ("tfdistill_bilstm", "tfdistill_static")  # that transformers does not have
+BERT_MODELS = frozenset(("bert", "distilbert", "mobilebert", "electra", *OWN_MODELS))
 # Share of words with capitals from which a vocabulary counts as cased.
 CASED_SHARE = 0.05
 

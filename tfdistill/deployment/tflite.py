@@ -11,7 +11,13 @@ from tfdistill.deployment.flat_model import pack, unpack
 from tfdistill.deployment.saved_model import write_archive
 from tfdistill.deployment.signatures import as_lengths, names_of
 from tfdistill.deployment.tied_table import scale_table_by_rows
-from tfdistill.deployment.variants import DYNAMIC_INT8, FLOAT16, FULL_INT8, KINDS
+from tfdistill.deployment.variants import (
+    DYNAMIC_INT8,
+    FLOAT16,
+    FULL_INT8,
+    KINDS,
+    require_quantizable,
+)
 from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import write_atomically
@@ -43,7 +49,7 @@ def export_tflite(model, path, quantize=None, length=128, calibration=None):
     Raises:
         UserError: the model has no head, fewer positions than `length`, or the converted file
             does not hold its weights; `length` is no number of at least 3; or "full_int8" without
-            `calibration`.
+            `calibration`, or of a model with a loop.
         ValueError: an unknown `quantize`.
         OSError: the write failed.
 
@@ -72,6 +78,7 @@ def export_tflite_files(model, files, length, calibration=None):
     for quantize in files.values():
         if quantize not in KINDS:
             raise ValueError(f"quantize must be one of {KINDS}, not {quantize!r}")
+    require_quantizable(model.config.model_type, files.values())
     lengths = as_lengths(length)
     if FULL_INT8 in files.values() and calibration is None:
         raise UserError("full int8 files need real texts: set `calibration`")

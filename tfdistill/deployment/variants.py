@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.system.errors import UserError
 
 FLOAT16, DYNAMIC_INT8, FULL_INT8 = "float16", "dynamic_int8", "full_int8"
@@ -53,6 +54,23 @@ def variants_of(text):
             f"{', '.join(VARIANTS)}"
         )
     return tuple(name for name in VARIANTS if name in named | {ALWAYS})
+
+
+def require_quantizable(model_type, kinds):
+    """Refuses files in integers alone of models whose graph has a loop.
+
+    Args:
+        model_type: name of the model type.
+        kinds: the `quantize` of the files.
+
+    Raises:
+        UserError: the converter would end the process.
+    """
+    if FULL_INT8 in kinds and get_model_type(model_type).has_loop:
+        raise UserError(
+            f"`tflite_variants`: a {model_type} has no full_int8 file, since its steps are a loop: "
+            "use int8"
+        )
 
 
 def weights_of(file):

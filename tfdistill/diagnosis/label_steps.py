@@ -11,7 +11,12 @@ from tfdistill.data.cached_batches import ANSWERED, PREFIX
 from tfdistill.diagnosis.train_steps import LENGTH, OF_VECTORS, ROWS, tiny_shape, tiny_step
 from tfdistill.distillation.distiller import Distiller, StepOptions
 from tfdistill.models.encoder import Encoder
-from tfdistill.models.heads.classification import COMPARE, POOLINGS, ClassificationHead
+from tfdistill.models.heads.classification import (
+    COMPARE,
+    POOLINGS,
+    ClassificationHead,
+    text_head_of,
+)
 from tfdistill.models.heads.embedding import EmbeddingHead
 from tfdistill.models.heads.spans import SpanHead
 from tfdistill.models.heads.tokens import TokenHead
@@ -44,10 +49,14 @@ class Kind:
     recipe: str = "kd"
 
 
+def _head_of_texts(config, **options):
+    return text_head_of(config)(config, **options)
+
+
 _CHOICE = ("cross_entropy", "logits_kl", "logits_mse")
 KINDS = {
     f"classes by {pooling}": Kind(
-        functools.partial(ClassificationHead, labels=CLASSES, pooling=pooling),
+        functools.partial(_head_of_texts, labels=CLASSES, pooling=pooling),
         labels=ROW,
         weights=ROW,
         logits=(*ROW, len(CLASSES)),
@@ -89,7 +98,7 @@ KINDS["vectors"] = Kind(
 LIVE, CACHED = "", "cached"
 FORMS = (LIVE, "mse", CACHED, "cached, mse", "bfloat16", "float16")
 # Model types with graphs of their own, which learn tasks with labels alone.
-TYPES = ("roberta", "electra", "deberta-v2")
+TYPES = ("roberta", "electra", "deberta-v2", "tfdistill_bilstm")
 STATIC, PAIRS = "tfdistill_static", f"classes by {COMPARE}"  # the one type that compares texts
 OF_TYPES = ("", ", bfloat16", ", float16")
 

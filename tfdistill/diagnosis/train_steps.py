@@ -206,6 +206,7 @@ def tiny_shape(kind, hidden_act):
     sizes = dict(vocab_size=VOCABULARY, intermediate_size=20, max_position_embeddings=LENGTH + 2)
     dropout = dict(hidden_dropout_prob=0.1, attention_probs_dropout_prob=0.1)
     own = {"position_buckets": 8} if kind == "deberta-v2" else {}
+    own |= {"compares_pairs": True} if kind == "tfdistill_bilstm" else {}
     own |= get_model_type(kind).hugging_face.constants
     values = {**shape, **sizes, **dropout, **own}
     return get_model_type(kind).config(model_type=kind, hidden_act=hidden_act, **values)

@@ -132,7 +132,7 @@ class DebertaEmbeddings(Embeddings):
     def positions(self, input_ids):
         return 0.0
 
-    def layer_options(self):
+    def layer_options(self, inputs):
         """The vectors of relative positions, which layers compute where they need them."""
         return {"relative_rows": self.relative_positions.rows}
 

@@ -85,8 +85,15 @@ class Embeddings(keras.layers.Layer):
         # A slice instead of a lookup: its gradient, and so the update, is dense.
         return self.position_embeddings[: input_ids.shape[1]]
 
-    def layer_options(self):
-        """Further arguments of the `call` of every layer: a dict, here empty."""
+    def layer_options(self, inputs):
+        """Further arguments of the `call` of every layer.
+
+        Args:
+            inputs: dict of the batch's tensors.
+
+        Returns:
+            dict, here empty.
+        """
         return {}
 
     def restrict_gradient(self, variable, gradient, rows=None):

@@ -102,7 +102,7 @@ class Encoder(keras.layers.Layer):
                 "attention_mask": attention_mask,
                 "dropout": dropout,
                 "taps": taps.intersection(LAYER_TAPS),
-                **self.embeddings.layer_options(),
+                **self.embeddings.layer_options(inputs),
             }
             hidden, tapped = self._run_layer(index, hidden, tapped, options, keep_layers, remat)
             tapped_by_layer.append(tapped)

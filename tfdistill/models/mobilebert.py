@@ -91,7 +91,7 @@ class TrigramEmbeddings(keras.layers.Layer):
         hidden = self.layer_norm(hidden)
         return stateless_dropout(hidden, self.config.hidden_dropout_prob, dropout, self.site)
 
-    def layer_options(self):
+    def layer_options(self, inputs):
         """Further arguments of the `call` of every layer: a dict, here empty."""
         return {}
 

@@ -85,7 +85,8 @@ def check_types(config):
         config: a `RunConfig`.
 
     Raises:
-        UserError: there is no such type, or such teachers are not pre-trained here.
+        UserError: there is no such type, it does not learn the task, or such teachers are not
+            pre-trained here.
     """
     student = get_model_type(config.student_type, "student_type")
     if not config.student:
@@ -94,6 +95,11 @@ def check_types(config):
         raise UserError(
             f"`pooling`={config.pooling}: a {config.student_type} student has the mean of the "
             "tokens alone: leave it out"
+        )
+    if student.own_words and config.pooling:
+        raise UserError(
+            f"`pooling`={config.pooling}: a {config.student_type} has a way of its own to read a "
+            "text: leave it out"
         )
     teacher = get_model_type(config.teacher_type, "teacher_type")
     if not teacher.learns_text:
@@ -161,8 +167,9 @@ def begin_plan(config, recipe, directory):
     names = sources.teacher_names(config)
     if names and directory.done("teacher"):  # their origin may no longer exist
         names = [str(folder) for folder in directory.teachers(len(names))]
-    tokenizers, shapes = _tokenizers_and_shapes(config, recipe, names)
+    _require_teacher(config, recipe, names)
     task, data = open_task(config, training=True)
+    tokenizers, shapes = _tokenizers_and_shapes(config, recipe, names, data)
     return EarlyPlan(recipe, names, task, data, tokenizers, shapes)
 
 
@@ -192,8 +199,7 @@ def open_task(config, training=False):
     return task.bound(task.labels_of(data), config.pooling).of_data(data), data
 
 
-def _tokenizers_and_shapes(config, recipe, names):
-    """(`Tokenizers`, `Shapes`) of a run whose models are made here or lie in folders."""
+def _require_teacher(config, recipe, names):
     task, reads = tasks.get(config.task), reads_teacher(config, recipe)
     if config.augmentation and not reads:
         raise UserError(
@@ -205,6 +211,11 @@ def _tokenizers_and_shapes(config, recipe, names):
             f"`teacher` is empty, and `recipe`={config.recipe} learns from one: name the directory "
             "of an encoder, such as one that was pre-trained on text"
         )
+
+
+def _tokenizers_and_shapes(config, recipe, names, data):
+    """(`Tokenizers`, `Shapes`) of a run whose models are made here or lie in folders."""
+    task, reads = tasks.get(config.task), reads_teacher(config, recipe)
     loaded = [config.student] * bool(config.student) + names[:1]
     files = {name: Path(name) / "config.json" for name in loaded}
     if not all(file.is_file() for file in files.values()):
@@ -213,9 +224,10 @@ def _tokenizers_and_shapes(config, recipe, names):
         return None, None
     configs = {name: config_of(read_json(file), file) for name, file in files.items()}
     teacher = configs[names[0]] if names else None
-    tokenizers = sources.load_tokenizers(config, task, names)
+    tokenizers = sources.load_tokenizers(config, task, names, data)
     given = configs.get(config.student)
-    return tokenizers, plan_shapes(config, reads, teacher, tokenizers, given)
+    pairs = sources.compares_pairs(config, data)
+    return tokenizers, plan_shapes(config, reads, teacher, tokenizers, given, pairs)
 
 
 def reads_teacher(config, recipe):

@@ -89,7 +89,7 @@ class MainJob:
         if names:
             task = task.taught_by(names[0], config.length)
         teachers = [task.describe(name) for name in names]
-        tokenizers = early.tokenizers or sources.load_tokenizers(config, task, names)
+        tokenizers = early.tokenizers or sources.load_tokenizers(config, task, names, early.data)
         if not task.kind or sources.is_cut_from_teacher(config):
             sources.require_same_vocabulary(config, task, names, tokenizers.student)
         check_tokenizers(task, early.recipe, tokenizers)
@@ -118,7 +118,8 @@ class MainJob:
         reads = reads_teacher(config, early.recipe)
         loaded = teachers[0].config if teachers else None
         given = early.task.describe(config.student).config if config.student else None
-        return plan_shapes(config, reads, loaded, tokenizers, given)
+        pairs = sources.compares_pairs(config, early.data)
+        return plan_shapes(config, reads, loaded, tokenizers, given, pairs)
 
     def _results(self):
         from tfdistill.deployment.parity import ParityError

@@ -5,7 +5,6 @@ from tfdistill.models.configs.model_types import get_model_type
 
 BASE_WIDTH = 768  # of BERT-base, for which tasks name their rates
 HIGHEST = 3e-4
-STATIC = 3e-3  # of students without layers
 STUDENT = 2.0  # times the rate of a teacher of the same width
 
 
@@ -35,13 +34,13 @@ def student_learning_rate(config, made):
 
     Returns:
         float: `learning_rate`, or for tasks other than masked LM, where that is 0, twice the rate
-        that a teacher of its width has: the student has lost layers, and so more to learn.
-        `STATIC` for a student without any.
+        that a teacher of its width has: the student has lost layers, and so more to learn. A model
+        type may have a rate of its own.
     """
     if config.task == tasks.DEFAULT or config.learning_rate:
         return config.learning_rate
-    if not get_model_type(made.student_config.model_type).has_layers:
-        return STATIC
+    if own := get_model_type(made.student_config.model_type).learning_rate:
+        return own
     return fine_tuning_rate(tasks.get(config.task), made.student_config.hidden_size, STUDENT)
 
 

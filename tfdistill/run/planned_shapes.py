@@ -5,6 +5,7 @@ import math
 from typing import NamedTuple
 
 from tfdistill import tasks
+from tfdistill.deployment.variants import VARIANTS, require_quantizable, variants_of
 from tfdistill.models.configs.config_files import config_file, read_config
 from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.models.configs.model_types import (
@@ -12,13 +13,15 @@ from tfdistill.models.configs.model_types import (
     require_pairs_of,
     types_for_text,
 )
-from tfdistill.run.baselines import TEXT
+from tfdistill.run.baselines import RANDOM, TEXT
 from tfdistill.run.sources import teacher_names
-from tfdistill.starts.compatibility import check_vocabularies, choose_layers
+from tfdistill.starts.compatibility import EMBEDDINGS, check_vocabularies, choose_layers
 from tfdistill.system.errors import UserError
 
 GIVEN = "given"  # the start of a student that `student` names
 TOKENS = "tokens"  # the start of a student without layers: the teacher's vectors of single tokens
+WORD_VECTORS = "word_vectors"
+WORD_STARTS = EMBEDDINGS, WORD_VECTORS, RANDOM  # of students with words of their own
 
 
 class Shapes(NamedTuple):
@@ -35,7 +38,7 @@ class Shapes(NamedTuple):
     student_init: str
 
 
-def plan_shapes(config, reads_teacher, loaded, tokenizers, given=None):
+def plan_shapes(config, reads_teacher, loaded, tokenizers, given=None, pairs=False):
     """Determines the shapes of teacher and student.
 
     Args:
@@ -44,6 +47,7 @@ def plan_shapes(config, reads_teacher, loaded, tokenizers, given=None):
         loaded: `EncoderConfig` of the first teacher to load, or None.
         tokenizers: the `Tokenizers`.
         given: `EncoderConfig` of the model that `student` names, or None.
+        pairs: whether a student with words of its own compares the texts of pairs.
 
     Returns:
         The `Shapes`.
@@ -55,13 +59,13 @@ def plan_shapes(config, reads_teacher, loaded, tokenizers, given=None):
     if given:
         student, init = _given_student(config, given, tokenizers.student), GIVEN
     else:
-        student = _plan_student(config, teacher, tokenizers)
+        student = _plan_student(config, teacher, tokenizers, pairs)
         init = _plan_start(config, teacher)
     if teacher and init == TEXT:
         check_vocabularies(teacher, student)
     elif init == TOKENS:
         _check_width(teacher, student)
-    elif teacher and not given:
+    elif teacher and not given and not get_model_type(student.model_type).own_words:
         # Any layers serve for the check: the result of a search is not known yet.
         choose_layers(teacher, student, init, validation_loss=lambda layers: 0.0)
     _check_shapes(config, teacher, student)
@@ -77,15 +81,18 @@ def _check_shapes(config, teacher, student):
             )
         if shape and config.nsp:
             require_pairs_of(shape, f"the {model}")
-    require_task(config, get_model_type(student.model_type), f"`student`={config.student}")
-    if not (tasks.get(config.task).kind or get_model_type(student.model_type).learns_text):
+    kind = get_model_type(student.model_type)
+    kinds = [VARIANTS[name].quantize for name in variants_of(config.tflite_variants)]
+    require_quantizable(student.model_type, kinds)
+    require_task(config, kind, f"`student`={config.student}")
+    if not (tasks.get(config.task).kind or kind.learns_text):
         raise UserError(
             f"`student`: models of type {student.model_type} learn tasks with labels alone: set "
             f"`task`, or use a student of type {' or '.join(types_for_text())}"
         )
     for name, what, there in (
         ("freeze_pos_embs", "position embeddings", student.HAS_POSITIONS),
-        ("freeze_token_type_embds", "token types", student.type_vocab_size),
+        ("freeze_token_type_embds", "token types", student.type_vocab_size and student.KNOWS_TYPES),
     ):
         if getattr(config, name) and not there:
             raise UserError(
@@ -171,6 +178,8 @@ def first_teacher(config):
 
 def _plan_start(config, teacher_config):
     init = config.student_init
+    if get_model_type(config.student_type).own_words:
+        return _plan_word_start(config, teacher_config)
     if not get_model_type(config.student_type).has_layers:
         if init not in (TOKENS, "random", type(config).student_init):
             raise UserError(
@@ -202,9 +211,28 @@ def _plan_start(config, teacher_config):
     return init
 
 
-def _plan_student(config, teacher_config, tokenizers):
+def _plan_word_start(config, teacher_config):
+    """The start of a student with words of its own: one of `WORD_STARTS`."""
+    usual = EMBEDDINGS if teacher_config else RANDOM
+    init = usual if config.student_init == type(config).student_init else config.student_init
+    if init not in WORD_STARTS:
+        raise UserError(
+            f"`student_init`={init} is no start of a {config.student_type}: choose one of "
+            f"{', '.join(WORD_STARTS)}"
+        )
+    if init == EMBEDDINGS and not teacher_config:
+        raise UserError(f"`student_init`={init}: there is no teacher to start from; leave it out")
+    if init == WORD_VECTORS and not config.word_vectors:
+        raise UserError(f"`student_init`={init}: name a file with `word_vectors`")
+    return init
+
+
+def _plan_student(config, teacher_config, tokenizers, pairs):
     tokenizer = tokenizers.student
-    if not get_model_type(config.student_type).has_layers:
+    kind = get_model_type(config.student_type, "student_type")
+    if kind.own_words:
+        return _plan_own_words(config, tokenizer, pairs)
+    if not kind.has_layers:
         shape = read_shape("student", config)
         return _complete("student", shape, config, tokenizer, tokenizer.vocab_size)
     if config.student_config:
@@ -226,6 +254,20 @@ def _plan_student(config, teacher_config, tokenizers):
     return dataclasses.replace(
         teacher_config.as_type(config.student_type), num_hidden_layers=layers
     )
+
+
+def _plan_own_words(config, tokenizer, pairs):
+    """The shape of a student with words of its own, which takes nothing from a teacher's."""
+    kind = get_model_type(config.student_type)
+    own = {"embedding_size": config.embedding_size, "compares_pairs": pairs}
+    if not config.student_config:
+        shape = kind.named_shape(kind.shape_names[0], kind.name, tokenizer.vocab_size)
+    elif config_file(config.student_config):
+        shape, own = read_shape("student", config), {}
+    else:
+        shape = read_shape("student", config)
+    shape = dataclasses.replace(shape, **own)
+    return _complete("student", shape, config, tokenizer, tokenizer.vocab_size)
 
 
 def _inherited(shape, teacher):

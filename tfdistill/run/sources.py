@@ -5,6 +5,8 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from tfdistill.data.augmentation.texts import texts_of
+from tfdistill.data.cut_tokenizer import cut_tokenizer
 from tfdistill.data.text_tokenizer import TextTokenizer, load_text_tokenizer
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.models.configs.model_types import get_model_type
@@ -140,7 +142,7 @@ def tokenizer_of(task, source):
     return load_text_tokenizer(source, words=task.kind == "tags")
 
 
-def load_tokenizers(config, task, names):
+def load_tokenizers(config, task, names, data):
     """Loads the tokenizers of a run.
 
     Models of a task with labels read the same raw text, so that a student with a vocabulary of its
@@ -150,6 +152,7 @@ def load_tokenizers(config, task, names):
         config: a `RunConfig`.
         task: the `Task`.
         names: list of the folders or hub names that the teachers are loaded from.
+        data: what `Task.open_data` returned.
 
     Returns:
         `Tokenizers`.
@@ -160,6 +163,9 @@ def load_tokenizers(config, task, names):
     source = tokenizer_source(config, names)
     student = tokenizer_of(task, source)
     alone = names[:1] == [source] and len(names) == 1
+    if has_own_words(config):
+        texts = [text for example in data.splits["train"] for text in texts_of(example)]
+        student, alone = cut_tokenizer(student, texts, config.vocabulary_size), False
     if not (task.kind and names and not alone and _may_hold_tokenizer(names[0])):
         return Tokenizers(student, student)
     teacher = tokenizer_of(task, names[0])
@@ -179,8 +185,30 @@ def is_cut_from_teacher(config):
     Args:
         config: a `RunConfig`.
     """
-    has_layers = get_model_type(config.student_type).has_layers
-    return not config.student and has_layers and config.student_init not in ("random", TEXT)
+    kind = get_model_type(config.student_type)
+    cut = not config.student and config.student_init not in ("random", TEXT)
+    return cut and kind.has_layers and not kind.own_words
+
+
+def has_own_words(config):
+    """Whether the student's vocabulary is made of the words of the training texts.
+
+    Args:
+        config: a `RunConfig`.
+    """
+    return not config.student and get_model_type(config.student_type).own_words
+
+
+def compares_pairs(config, data):
+    """Whether a student with words of its own is one that compares the texts of pairs.
+
+    Args:
+        config: a `RunConfig`.
+        data: what `Task.open_data` returned.
+    """
+    if not has_own_words(config):
+        return False
+    return any(getattr(each, "pair", None) is not None for each in data.splits["train"])
 
 
 def teacher_names(config):

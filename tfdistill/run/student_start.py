@@ -1,9 +1,12 @@
 """The start of the student: made, and measured before its first training step."""
 
+from tfdistill.data.augmentation.word_vectors import load_word_vectors
+from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.run.baselines import TEXT
-from tfdistill.run.planned_shapes import GIVEN, TOKENS
+from tfdistill.run.planned_shapes import GIVEN, TOKENS, WORD_VECTORS
 from tfdistill.starts.from_tokens import fill, token_rows, token_vectors
 from tfdistill.starts.layer_search import search_size
+from tfdistill.starts.word_tables import word_table
 
 
 def make_start(context, teacher):
@@ -25,8 +28,12 @@ def make_start(context, teacher):
         start = student_from_text(context)
     elif context.plan.student_init == TOKENS:
         start = _student_from_tokens(context, teacher)
+    elif is_random:
+        start = random_student(context)
+    elif get_model_type(context.plan.student_config.model_type).own_words:
+        start = _student_of_words(context, teacher)
     else:
-        start = random_student(context) if is_random else _cut_student(context, teacher)
+        start = _cut_student(context, teacher)
     facts, beside = {"validation_loss": context.validator(start)()}, ""
     if not is_random:
         fresh = context.validator(random_student(context))()
@@ -74,6 +81,24 @@ def _student_from_tokens(context, teacher):
     line = context.console.progress("tokens", len(rows))
     vectors = token_vectors(teacher, rows, mask, progress=line)
     fill(student, vectors, context.splits.train.token_counts(len(rows)))
+    return student
+
+
+def _student_of_words(context, teacher):
+    """A random student with the word embeddings of its teacher, or of a file."""
+    student, tokenizer = random_student(context), context.tokenizer
+    tokens = [tokenizer.id_to_token(i) for i in range(tokenizer.vocab_size)]
+    if context.plan.student_init == WORD_VECTORS:
+        vectors = load_word_vectors(context.config.word_vectors).of(filter(None, tokens))
+    else:
+        names, rows = context.tokenizers.teacher, teacher.encoder.embeddings.word_embeddings.numpy()
+        vectors = {names.id_to_token(i): rows[i] for i in range(names.vocab_size)}
+    width = student.config.embedding_size
+    table = word_table(vectors, tokens, width, context.config.seed + 1)
+    table[tokenizer.pad_id] = 0.0
+    student.encoder.embeddings.word_embeddings.assign(table)
+    known = sum(token in vectors for token in tokens)
+    context.console.say(f"word embeddings: {known:,} of {len(tokens):,} tokens have one")
     return student
 
 

@@ -132,8 +132,8 @@ class Student(Settings):
         str,
         Option(
             "Model type of the student: bert, distilbert or mobilebert; for tasks with labels also "
-            "roberta, xlm-roberta, electra or deberta-v2; for whole texts also static, a table of "
-            "vectors of tokens without layers.",
+            "roberta, xlm-roberta, electra or deberta-v2, and bilstm, an LSTM with a vocabulary of "
+            "its own; for whole texts also static, a table of vectors of tokens without layers.",
             effect=STEP,
             first=True,
         ),
@@ -143,8 +143,8 @@ class Student(Settings):
         Option(
             "Shape of the student: a Hugging Face JSON file, a size, or a shape such as "
             "L-2_H-128_A-2; for mobilebert, one of mobilebert and mobilebert_tiny, or a shape such "
-            "as L-6_H-64_B-128_A-4_F-4_OPT; for static, a width such as H-256; empty: the "
-            "teacher's shape with half its layers, or H-256.",
+            "as L-6_H-64_B-128_A-4_F-4_OPT; for static, a width (empty: H-256); for bilstm, units "
+            "(empty: H-150_F-200); for others, empty: the teacher's shape with half its layers.",
             path=PATH,
             source=True,
             effect=STEP,
@@ -159,10 +159,25 @@ class Student(Settings):
             "embeddings (the teacher's embeddings and head, fresh layers); text (counts of the "
             "corpus, as a teacher that is pre-trained here); or random. For a narrower student add "
             ":slice, :importance or :pca, such as spaced:pca; :pca is the default. A static "
-            "student has tokens (the teacher's vectors of single tokens) or random.",
+            "student has tokens (the teacher's vectors of single tokens) or random; a bilstm "
+            "embeddings (principal components of the teacher's; the default), word_vectors (those "
+            "of the setting `word_vectors`) or random.",
             first=True,
         ),
     ] = "every_other"
+    vocabulary_size: Annotated[
+        int,
+        Option(
+            "WordPieces of a bilstm: those that the training texts have most often, beside single "
+            "characters and special tokens.",
+            unit="pieces",
+            minimum=1,
+        ),
+    ] = 8000
+    embedding_size: Annotated[
+        int,
+        Option("Width of the word embeddings of a bilstm.", unit="numbers", minimum=1, effect=STEP),
+    ] = 128
     dropout: Annotated[
         float,
         Option(

@@ -37,7 +37,7 @@ class TaskWithHead(Task):
         Returns:
             A head of `models.heads`.
         """
-        head = self._head_class()
+        head = self._head_class(config)
         if self.kind == TEXT:
             pooling = self.pooling or pooling or (self.has_pairs and _of_pairs(config)) or ""
             return head(config, self.labels_names, pooling)
@@ -56,7 +56,7 @@ class TaskWithHead(Task):
         Raises:
             UserError: its classes are not those of the task.
         """
-        head_class = self._head_class()
+        head_class = self._head_class(config)
         classes = values.get("architectures") or [head_class.architecture]
         if not any(name.endswith(head_class.architecture) for name in classes):
             return None  # whose labels mean something else
@@ -158,15 +158,17 @@ class TaskWithHead(Task):
         return log_mixture(logits, shares, axis=-1)
 
     def _require_head(self, head, name):
-        if not isinstance(head, self._head_class()):
+        if head is None or not isinstance(head, self._head_class(head.config)):
             raise UserError(f"{name} has no head for the task {self.name}: use another model")
 
-    def _head_class(self):
-        from tfdistill.models.heads.classification import ClassificationHead
+    def _head_class(self, config):
+        from tfdistill.models.heads.classification import text_head_of
         from tfdistill.models.heads.spans import SpanHead
         from tfdistill.models.heads.tokens import TokenHead
 
-        return {TEXT: ClassificationHead, TAGS: TokenHead, SPANS: SpanHead}[self.kind]
+        if self.kind == TEXT:
+            return text_head_of(config)
+        return TokenHead if self.kind == TAGS else SpanHead
 
     def _names(self, head):
         """The head's classes under the task's names; see `match_labels`."""

@@ -2,6 +2,7 @@
 
 from tfdistill.models.configs import (
     bert,
+    bilstm,
     deberta,
     distilbert,
     electra,
@@ -11,6 +12,6 @@ from tfdistill.models.configs import (
 )
 from tfdistill.models.configs.model_types import register
 
-for _module in (bert, distilbert, mobilebert, roberta, electra, deberta, static):
+for _module in (bert, distilbert, mobilebert, roberta, electra, deberta, static, bilstm):
     register(_module.MODEL_TYPE)
 register(roberta.XLM_ROBERTA)

@@ -54,6 +54,7 @@ class EncoderConfig:
 
     ATTENTION_SIZE = "hidden_size"  # field with the width that attention reads and writes
     HAS_POSITIONS = True  # whether there is a table of position embeddings
+    KNOWS_TYPES = True  # whether token types, where there are any, have embeddings
     WITHOUT_TOKENS = {"pad_token_id": 0}  # fields with ids, in a shape of no tokenizer
     uncounted_ids = ()  # ids that the mean over a text leaves out, beside padding
 

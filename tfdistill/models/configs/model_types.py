@@ -26,12 +26,14 @@ class Parts(NamedTuple):
             `models.heads.masked_lm.no_head`, which refuses.
         exported: function of a `Model` to the one that TFLite files are written from, with the same
             logits; None: itself.
+        text_head: class of the head of whole texts; None: `ClassificationHead`.
     """
 
     embeddings: type
     block: type | None
     head: type
     exported: Callable | None = None
+    text_head: type | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,6 +128,11 @@ class ModelType:
         tasks: names of the tasks that models of the type learn; empty: all that it has heads for.
         has_layers: whether tokens read each other. Without layers, a model knows of a text only
             which tokens it has; its start is made of a teacher's vectors of single tokens.
+        own_words: whether a student made here has a vocabulary of its own, of the words of the
+            training texts, and starts from word vectors instead of a teacher's layers.
+        learning_rate: default of a student's peak rate for tasks with labels; 0: by its width.
+        has_loop: whether its graph has a loop. TensorFlow's converter cannot write such a model in
+            integers alone.
 
     Example:
         from tfdistill.models.configs.model_types import get_model_type
@@ -149,6 +156,9 @@ class ModelType:
     alias: str = ""
     tasks: tuple = ()
     has_layers: bool = True
+    own_words: bool = False
+    learning_rate: float = 0.0
+    has_loop: bool = False
 
     @property
     def tensor_prefix(self):

@@ -126,4 +126,5 @@ MODEL_TYPE = ModelType(
     learns_text=False,
     tasks=("text_classification", "regression", "sentence_embedding"),
     has_layers=False,
+    learning_rate=3e-3,
 )

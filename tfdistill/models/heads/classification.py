@@ -105,12 +105,18 @@ class ClassificationHead(SmallHead):
         before = rules.dropout_before_pooler(config, values)
         return cls(config, labels, pooling_of_head(config, values), rate, before)
 
+    @property
+    def pooler_sizes(self):
+        """(width of what the pooler reads, its units)."""
+        return self.config.hidden_size, self.config.hidden_size
+
     def build(self, input_shape=None):
         super().build(input_shape)
         self.pooler = None
         if self.pooling == POOLER:
-            self.pooler = dense(self.config.hidden_size, "pooler")
-            self.pooler.build((None, self.config.hidden_size))
+            width, units = self.pooler_sizes
+            self.pooler = dense(units, "pooler")
+            self.pooler.build((None, width))
 
     @property
     def input_size(self):
@@ -170,6 +176,15 @@ class ClassificationHead(SmallHead):
     def is_portable(self):
         """Whether Hugging Face's class of the model computes the same logits."""
         return self.pooling == POOLER or (self.pooling == CLS and bool(self.rules.pooler_key))
+
+
+def text_head_of(config):
+    """The class of the heads of whole texts: `ClassificationHead`, or the model type's own.
+
+    Args:
+        config: EncoderConfig.
+    """
+    return get_model_type(config.model_type).parts().text_head or ClassificationHead
 
 
 def pooling_of_head(config, values):

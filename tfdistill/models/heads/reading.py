@@ -1,6 +1,6 @@
 """The head that a config.json names, whatever its task."""
 
-from tfdistill.models.heads.classification import ClassificationHead
+from tfdistill.models.heads.classification import text_head_of
 from tfdistill.models.heads.embedding import EmbeddingHead
 from tfdistill.models.heads.spans import SpanHead
 from tfdistill.models.heads.tokens import TokenHead
@@ -22,7 +22,7 @@ def read_head(config, values):
         UserError: a value is damaged or not supported.
     """
     named = values.get("architectures") or []
-    for head in (ClassificationHead, TokenHead, SpanHead):
+    for head in (text_head_of(config), TokenHead, SpanHead):
         if any(each.endswith(head.architecture) for each in named):
             return head.of(config, values)
     return None

@@ -1,0 +1,48 @@
+"""Word embeddings of a small student, from those of a large model or from word vectors."""
+
+import numpy as np
+
+# Standard deviation of the numbers of a table: that of GloVe's vectors, so that gates of fresh
+# weights see more than noise.
+SPREAD = 0.4
+
+
+def components(rows, width):
+    """Rows in their principal components, centred, in columns of falling variance.
+
+    Args:
+        rows: float (n, wide), n above 0.
+        width: number of components; columns that the rows have no variance for are zeros.
+
+    Returns:
+        float32 (n, width).
+    """
+    centred = np.asarray(rows, np.float64) - np.mean(rows, axis=0, dtype=np.float64)
+    values, vectors = np.linalg.eigh(centred.T @ centred)
+    basis = vectors[:, ::-1][:, :width]
+    # The sign of a component is free: its largest coefficient is positive.
+    largest = basis[np.abs(basis).argmax(axis=0), np.arange(basis.shape[1])]
+    found = np.zeros((len(rows), width), np.float32)
+    found[:, : basis.shape[1]] = centred @ (basis * np.sign(largest))
+    return found
+
+
+def word_table(vectors, tokens, width, seed):
+    """Makes the table of a vocabulary.
+
+    Args:
+        vectors: dict of tokens to vectors, float (wide,).
+        tokens: list of str or None, the vocabulary; those without a vector get random numbers of
+            the same spread.
+        width: columns of the table.
+        seed: int.
+
+    Returns:
+        float32 (tokens, width), of standard deviation `SPREAD`.
+    """
+    table = np.random.default_rng(seed).normal(0, SPREAD, (len(tokens), width))
+    known = [row for row, token in enumerate(tokens) if token in vectors]
+    if known:
+        found = components(np.stack([vectors[tokens[row]] for row in known]), width)
+        table[known] = found * (SPREAD / max(found.std(), np.finfo(np.float32).tiny))
+    return table.astype(np.float32)
