@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TEACHER_STEPS, STUDENT_STEPS, STEPS_OF_PHASE = 40, 20, 10
 # Flagfiles on the bundled text, and the number of phases of their recipes.
 PHASES = {
+    "autotinybert": 2,
     "hybrid": 2,
     "minilm": 2,
     "minilm_v1": 2,

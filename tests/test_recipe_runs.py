@@ -11,6 +11,11 @@ from tfdistill.models.hugging_face.checkpoint import load_model, save_model
 
 NARROW, SAME_HEADS, DEEP = "L-2_H-8_A-1", "L-2_H-8_A-2", "L-3_H-16_A-2"
 RUNS = {  # recipe: (student, flags, stages)
+    "autotinybert": (
+        SAME_HEADS,
+        ["--super_regime=kd", "--sandwich", "--super_step=2", "--student_init=spaced:pca"],
+        ["student-super", "student-head"],
+    ),
     "tinybert": (
         SAME_HEADS,
         ["--projection=per_layer", "--student_init=spaced:slice"],
@@ -87,7 +92,7 @@ def test_a_teacher_without_a_head(teachers, tmp_path, run_command, tiny_flags):
 
 
 # Steps of each phase: of 20 in the first three runs, of 24 in the others.
-STEPS = {"student-general": 16, "student-mlm": 10, "student-relations": 8}
+STEPS = {"student-super": 16, "student-general": 16, "student-mlm": 10, "student-relations": 8}
 STEPS |= {"student-transfer_0": 6, "student-transfer_1": 6}
 
 
@@ -99,6 +104,7 @@ def stop_point(stage, inside, stages):
 @pytest.mark.parametrize(
     "recipe, stage, inside",
     [
+        pytest.param("autotinybert", "student-super", True, marks=pytest.mark.slow),
         pytest.param("tinybert", "student-general", True, marks=pytest.mark.slow),
         pytest.param("hybrid", "student-mlm", False, marks=pytest.mark.slow),
         pytest.param("hybrid", "student-relations", True, marks=pytest.mark.slow),

@@ -18,7 +18,7 @@ PARTS = {
 }
 
 
-@pytest.fixture(params=["bert", "distilbert"])
+@pytest.fixture(params=["bert", pytest.param("distilbert", marks=pytest.mark.slow)])
 def whole(request, tiny_model):
     types = {} if request.param == "bert" else {"model_type": "distilbert"}
     return tiny_model(num_hidden_layers=3, num_attention_heads=3, **types)

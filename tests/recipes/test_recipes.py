@@ -34,7 +34,7 @@ def terms_of(recipe):
 
 
 def test_names():
-    expected = "bilstm distilbert hybrid kd minilm minilm_v1 mlm "
+    expected = "autotinybert bilstm distilbert hybrid kd minilm minilm_v1 mlm "
     expected += "mobilebert_akt mobilebert_jkt mobilebert_pkt pkd sentence static "
     expected += "textbrewer tinybert tinybert_task"
     assert recipes.names() == tuple(expected.split())

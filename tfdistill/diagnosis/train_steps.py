@@ -39,6 +39,7 @@ SHAPES = {
 PAIRS = " with pairs"  # of segments: a recipe with the prediction of the next sentence
 # Settings of a recipe that change its graph.
 VARIANTS = {
+    "autotinybert": {"": {}, " from a teacher": dict(super_regime="kd", sandwich=True)},
     "distilbert": {
         "": {},
         " at masked tokens": dict(restrict_ce_to_mask=True, alpha_mse=1),

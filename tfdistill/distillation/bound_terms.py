@@ -3,6 +3,7 @@
 import inspect
 
 from tfdistill.data.spare_rows import alike
+from tfdistill.distillation.drawn_parts import check_parts
 from tfdistill.distillation.layer_maps import layer_map
 from tfdistill.distillation.losses import LOSSES, Comparison
 from tfdistill.distillation.phases import NONE, require_loss
@@ -199,6 +200,7 @@ def check_phase(phase, student, teacher):
             if same and not alike(student.vocab_size, teacher.vocab_size):
                 raise UserError("`student_config`: teacher and student vocabularies differ in size")
         found.append(BoundTerm(term, student, teacher))
+    check_parts(phase, student)
     return found
 
 

@@ -1,18 +1,22 @@
 """One training step for every recipe: teacher forward, student forward, the sum of the terms."""
 
 import dataclasses
+import functools
 
 import keras
 import tensorflow as tf
 
 from tfdistill.distillation.bound_terms import bind_terms
+from tfdistill.distillation.drawn_parts import draw_part, parts_in_step
 from tfdistill.distillation.orthogonal_maps import fit_orthogonal_maps
 from tfdistill.distillation.phases import trained_by
 from tfdistill.distillation.projections import fit_projections
 from tfdistill.distillation.row_gradients import dense_gradient
 from tfdistill.distillation.schedules import Schedule
 from tfdistill.distillation.signals import compute_signals
+from tfdistill.distillation.sums import sum_in_loop, sum_over_micro_batches
 from tfdistill.distillation.teachers import Teachers, has_cached_signals
+from tfdistill.models.active_part import active_part, first_layers
 from tfdistill.models.dropout import DropoutKey
 from tfdistill.models.layerdrop import draw_layers
 
@@ -68,7 +72,8 @@ class Distiller(keras.Model):
     Raises:
         UserError: a loss cannot compare these models, or the phase trains parts that the student
             does not have.
-        ValueError: the phase has a schedule, and `options` has no `steps`.
+        ValueError: the phase has a schedule, and `options` has no `steps`; or it trains parts of
+            the student, and `options` has LayerDrop.
 
     Example:
         import dataclasses
@@ -105,6 +110,8 @@ class Distiller(keras.Model):
         self.teachers.check(phase)
         if options.steps is None and _has_schedule(phase):
             raise ValueError("a phase with a schedule needs the number of its steps")
+        if options.layerdrop and phase.parts is not None:
+            raise ValueError("a step that trains parts of a student leaves layers out already")
         projections = [layer for term in self._terms for layer in term.projections.layers]
         projected = [variable for layer in projections for variable in layer.variables]
         learned = [variable for layer in projections for variable in layer.trainable_variables]
@@ -172,35 +179,63 @@ class Distiller(keras.Model):
 
         Returns:
             (dense gradients of `trained_variables`, of their `gradient_rows`; dict of losses:
-            `loss` and one `loss_<name>` per term).
+            `loss` and one `loss_<name>` per term). Where a step trains several parts of the
+            student, gradients are sums over the parts, and losses means.
         """
         if normalizers is None:
             normalizers = self.normalizers(batch)
-        keep_layers = self._draw_layers(step)
 
-        def part(batch, first_row):
-            return self._part_gradients(
-                batch, step, row + first_row, normalizers, keep_layers, loss_scale
-            )
+        def micro_batch(batch, first_row):
+            return self._micro_batch(batch, step, row + first_row, normalizers, loss_scale)
 
-        def zeros():
-            names = ("loss", *(f"loss_{term.name}" for term in self._terms))
-            gradients = [
-                tf.zeros(variable.shape if rows is None else (len(rows), *variable.shape[1:]))
-                for variable, rows in zip(self.trained_variables, self.gradient_rows, strict=True)
-            ]
-            return gradients, {name: tf.constant(0.0) for name in names}
+        parts = self.options.micro_batches
+        return sum_over_micro_batches(micro_batch, batch, parts, self._zeros)
 
-        return _sum_over_parts(part, batch, self.options.micro_batches, zeros)
+    def _zeros(self):
+        """Zeros in the form of `gradients`."""
+        names = ("loss", *(f"loss_{term.name}" for term in self._terms))
+        gradients = [
+            tf.zeros(variable.shape if rows is None else (len(rows), *variable.shape[1:]))
+            for variable, rows in zip(self.trained_variables, self.gradient_rows, strict=True)
+        ]
+        return gradients, {name: tf.constant(0.0) for name in names}
 
-    def _part_gradients(self, batch, step, row, normalizers, keep_layers, loss_scale):
+    def _micro_batch(self, batch, step, row, normalizers, loss_scale):
         """`gradients` of one micro-batch."""
         dropout = DropoutKey(
             seed=tf.stack([tf.constant(self.options.seed, tf.int32), self._global_step(step)]),
             row=tf.cast(row, tf.int32),
         )
-        terms, progress = self._terms, self._progress(step)
         teachers = self._teacher_signals(batch)
+        train = functools.partial(
+            self._student_gradients,
+            batch,
+            teachers,
+            normalizers=normalizers,
+            progress=self._progress(step),
+            loss_scale=loss_scale,
+            dropout=dropout,
+        )
+        if self.phase.parts is None:
+            return train(keep_layers=self._draw_layers(step))
+        options, parts, config = self.options, self.phase.parts, self.student.config
+        count, global_step = parts_in_step(parts), self._global_step(step)
+
+        def of_part(index):
+            shape = draw_part(parts, config, seed=options.seed, step=global_step, index=index)
+            recompute = options.remat or options.on_metal
+            layers = first_layers(shape, config.num_hidden_layers, recompute)
+            with active_part(shape):
+                return train(keep_layers=layers)
+
+        gradients, losses = sum_in_loop(of_part, count, self._zeros) if count > 1 else of_part(0)
+        return gradients, {name: loss / count for name, loss in losses.items()}
+
+    def _student_gradients(
+        self, batch, teachers, *, normalizers, progress, loss_scale, dropout, keep_layers
+    ):
+        """`gradients` of the student on one micro-batch."""
+        terms = self._terms
         variables = [variable.value for variable in self.trained_variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
@@ -280,43 +315,3 @@ def _has_schedule(phase):
     terms = phase.active_terms
     numbers = [number for term in terms for number in (term.weight, *term.options.values())]
     return any(isinstance(number, Schedule) for number in numbers)
-
-
-def _sum_over_parts(function, batch, parts, zeros):
-    """Sums a function's results over equal parts of a batch, computed one after the other.
-
-    Args:
-        function: of (part of the batch, index of its first row) to nested tensors.
-        batch: dict of tensors.
-        parts: int.
-        zeros: function that returns nested zeros of the shapes of the result.
-
-    Returns:
-        The sums, nested like the results.
-
-    Raises:
-        ValueError: the rows cannot be divided.
-    """
-    rows = batch["input_ids"].shape[0]
-    if rows is None or rows % parts:
-        raise ValueError(f"{rows} rows cannot be cut into {parts} micro-batches")
-    if parts == 1:
-        return function(batch, 0)
-    rows //= parts
-
-    def part(index):
-        begin = index * rows
-        # By tf.slice, whose sizes are static; XLA takes no tensor[begin : begin + rows].
-        micro = {
-            name: tf.slice(t, [begin, *[0] * (t.shape.rank - 1)], [rows, *t.shape[1:]])
-            for name, t in batch.items()
-        }
-        return function(micro, begin)
-
-    # A loop, not an unrolled sum: the graph and the memory are those of one micro-batch.
-    return tf.while_loop(
-        lambda index, _: index < parts,
-        lambda index, sums: (index + 1, tf.nest.map_structure(tf.add, sums, part(index))),
-        (0, zeros()),
-        parallel_iterations=1,
-    )[1]

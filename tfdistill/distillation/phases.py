@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from tfdistill.distillation.schedules import Schedule
+from tfdistill.models.part_shapes import PartRanges
 from tfdistill.system.errors import UserError
 
 NONE, SHARED, PER_LAYER, FIXED = ("none", "shared", "per_layer", "fixed")
@@ -76,6 +77,8 @@ class Phase:
         constant_rate: whether the learning rate stays the same, without warm-up and decay.
         measured: whether the validation split is measured during the phase. Of a phase that leaves
             the head untrained, metrics would say nothing.
+        parts: the `PartRanges` of the parts of the student that the steps train, drawn anew in each
+            step (see `drawn_parts`); None: every step trains the whole student.
     """
 
     name: str
@@ -89,6 +92,7 @@ class Phase:
     fresh_optimizer: bool = True
     constant_rate: bool = False
     measured: bool = True
+    parts: PartRanges | None = None
 
     def __post_init__(self):
         names = [term.name for term in self.active_terms]

@@ -4,6 +4,7 @@ import inspect
 
 from tfdistill.distillation.phases import Recipe
 from tfdistill.distillation.schedules import parse_schedules
+from tfdistill.recipes.autotinybert import autotinybert
 from tfdistill.recipes.bilstm import bilstm
 from tfdistill.recipes.distilbert import distilbert
 from tfdistill.recipes.hybrid import hybrid
@@ -27,6 +28,7 @@ VECTORS = "alpha_vectors"  # an option of recipes that learn vectors, and need n
 _RECIPES = {
     recipe.__name__: recipe
     for recipe in (
+        autotinybert,
         bilstm,
         distilbert,
         hybrid,

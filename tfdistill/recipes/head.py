@@ -9,16 +9,18 @@ AFTER_LAST_RELATIONS = tuple(
 )
 
 
-def head_phases(share, below=()):
+def head_phases(share, below=(), parts=None):
     """Returns the phase in which masked LM trains the head and everything else is frozen.
 
     Args:
         share: share of the steps; 0 for no such phase.
         below: further parts to train (see `Phase.trainable`).
+        parts: the `PartRanges` of a super-student; None: the whole student is trained.
 
     Returns:
         A tuple of at most one `Phase`.
     """
     if not share:
         return ()
-    return (Phase("head", (Term("mlm", 1.0),), share=share, trainable=("head", *below)),)
+    trained = ("head", *below)
+    return (Phase("head", (Term("mlm", 1.0),), share=share, trainable=trained, parts=parts),)

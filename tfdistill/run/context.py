@@ -102,7 +102,9 @@ class RunContext:
     def trainer(self):
         """The `StageTrainer` of the run's students."""
         # The splits of the moment: a teacher may label them later.
-        return self._trainer(lambda model: self.curve_validator(model, self.splits), self.config)
+        return self._trainer(
+            lambda model, parts: self.curve_validator(model, parts, self.splits), self.config
+        )
 
     def trainer_on(self, splits, config):
         """A `StageTrainer` of the run.
@@ -180,26 +182,36 @@ class RunContext:
         validation = splits.validation, splits.validation_source
         return lambda: task.evaluate(score, *validation).metrics["loss"]
 
-    def curve_validator(self, model, splits):
+    def curve_validator(self, model, parts, splits):
         """Compiles a model for the points of its validation curve.
 
         Args:
             model: a `Model`.
+            parts: `PartRanges` of a super-student; None.
             splits: the `RunSplits` for its tokenizer.
 
         Returns:
             A function without arguments that returns a dict: `validation_loss`, for a task with
-            labels the primary metric, and the task's `curve_metrics`.
+            labels the primary metric, the task's `curve_metrics`, and for parts
+            `validation_loss_smallest` and `validation_loss_middle`, of these shapes (see
+            `PartSpace`).
         """
         task, score = self.task, self.task.scorer(model)
         keys = {"loss": "validation_loss"}
         if task.kind:
             keys[task.primary.key] = task.primary.curve_key
         keys |= {metric.key: metric.curve_key for metric in task.curve_metrics}
+        space = parts and parts.space(model.config)
+        shapes = {"smallest": space.smallest, "middle": space.middle} if space else {}
+        of_parts = {name: task.scorer(model, shape=shape) for name, shape in shapes.items()}
 
         def validate():
-            metrics = task.evaluate(score, splits.validation, splits.validation_source).metrics
-            return {name: metrics[key] for key, name in keys.items()}
+            split = splits.validation, splits.validation_source
+            metrics = task.evaluate(score, *split).metrics
+            found = {name: metrics[key] for key, name in keys.items()}
+            for name, of_part in of_parts.items():
+                found[f"validation_loss_{name}"] = task.evaluate(of_part, *split).metrics["loss"]
+            return found
 
         return validate
 

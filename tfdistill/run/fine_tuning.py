@@ -140,7 +140,7 @@ def _labels_phase(task, depth, decay):
 def _measure(context, model):
     """The primary metric on the validation split."""
     metric = context.task.primary
-    return context.curve_validator(model, context.teacher_splits)()[metric.curve_key]
+    return context.curve_validator(model, None, context.teacher_splits)()[metric.curve_key]
 
 
 def _signed(metric, value):

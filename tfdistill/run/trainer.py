@@ -55,8 +55,8 @@ class StageTrainer:
         config: a `RunConfig`.
         path: `Path` of the run.
         console: a `Console`.
-        validator: function of a model to a function that returns a point of its validation curve,
-            a dict (see `RunContext.curve_validator`).
+        validator: function of a model and of the `PartRanges` of a phase to a function that
+            returns a point of the validation curve, a dict (see `RunContext.curve_validator`).
         machine: a `devices.Choice`.
         best_by: the `Metric` whose best point is a training's result; None: its last step is.
         beside: further `Metric`s of the curves that progress lines show.
@@ -100,7 +100,7 @@ class StageTrainer:
         state = self._state(stage.name)
         loss_scale = loss_scale_for(self._machine.precision)
         state.best = self._best(stage, model, state.directory)
-        validate = self._validator(model) if stage.phase.measured else None
+        validate = self._validator(model, stage.phase.parts) if stage.phase.measured else None
         loop = TrainingLoop(
             TrainStep(distiller, optimizer, self._machine.jit_compile, loss_scale),
             dataset,

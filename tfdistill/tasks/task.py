@@ -106,11 +106,11 @@ class Task(TaskData, TaskModels):
         best = logits.argmax()
         return {"loss": loss, self.primary.key: best == label, "predictions": best}
 
-    def scorer(self, model, layers=None):
+    def scorer(self, model, layers=None, shape=None):
         """Compiles a model for `evaluate`; see `training.evaluation.scorer`."""
         from tfdistill.training.evaluation import scorer
 
-        return scorer(model, self.measure, layers)
+        return scorer(model, self.measure, layers, shape)
 
     def evaluate(self, score, batches, source=None):
         """Scores a model on fixed batches: an `Evaluation`.

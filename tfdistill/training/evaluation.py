@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tfdistill.models.subnet import run_subnet
 from tfdistill.training.paired_bootstrap import RowSums
 
 
@@ -47,20 +48,25 @@ def softmax_measures(logits, labels):
     return {"loss": losses, "rank": ranks, "predictions": best}
 
 
-def scorer(model, measure, layers=None):
+def scorer(model, measure, layers=None, shape=None):
     """Compiles a model into the function that `evaluate` calls.
 
     Args:
         model: a `Model` with a head.
         measure: function of (float32 logits, batch) to a dict of tensors, one value for each label.
         layers: indices of the encoder layers to run; None for all.
+        shape: `PartShape` of the part of the model to run, whose sizes may be `tf.Variable`s that
+            change between the calls; None for the whole model.
 
     Returns:
         A function from a batch to the dict of `measure`.
     """
 
     def score(batch):
-        logits = model(batch, taps=(), layers=layers)["logits"]
+        if shape is None:
+            logits = model(batch, taps=(), layers=layers)["logits"]
+        else:
+            logits = run_subnet(model, shape, batch, taps=())["logits"]
         return measure(tf.cast(logits, tf.float32), batch)
 
     function = tf.function(score, autograph=False)

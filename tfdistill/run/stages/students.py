@@ -97,6 +97,8 @@ def _train(context, key, student, teachers, phases):
         before += trainer.train(training, student, teachers, of_phase)
         done, measured = done + share, phase.measured
     context.save(student, context.directory.model(key), config.length)
+    if phases[-1].parts is not None:
+        phases[-1].parts.write(context.directory.model(key))
     context.finish(key, started, before, stages=stages)
     for stage in stages:
         trainer.delete_checkpoints(stage)
