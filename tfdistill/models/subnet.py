@@ -51,8 +51,8 @@ def extract_subnet(whole, shape):
         shape: `PartShape` of ints.
 
     Returns:
-        `MaskedLanguageModel` with copies of the part's weights, of float32. Of each head it has
-        the first dimensions.
+        `MaskedLanguageModel` with copies of the part's weights, of float32. Of each attention head
+        it has the first dimensions; it has no head for pairs of segments.
 
     Raises:
         UserError: see `PartShape.config`.

@@ -95,9 +95,9 @@ class MaskedLMWithPairs(MaskedLM):
 
     # -- evaluation
 
-    def scorer(self, model, layers=None):
+    def scorer(self, model, layers=None, shape=None):
         """What `evaluate` calls: masked LM of a batch, and where the model has the head, pairs."""
-        return _Scorer(super().scorer(model, layers), None if layers else model)
+        return _Scorer(super().scorer(model, layers, shape), None if layers or shape else model)
 
     def evaluate(self, score, batches, source=None):
         """Scores a model on rows, and on as large a part of the split's pairs.
