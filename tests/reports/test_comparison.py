@@ -349,3 +349,21 @@ def test_a_start_far_above_the_others_leaves_the_plot():
     assert 3.5 < low < 4.0 and 5.5 < high < 6.0
     low, high = plots.visible_range([([100], [4.0])])
     assert low < 4.0 < high
+
+
+def test_runs_of_one_task_are_compared(run):
+    """With the metric of a data set, and with and without pairs of segments beside masked LM."""
+    mrpc = {"task": "text_classification", "task_data": "glue/mrpc"}
+    mrpc |= {"models": {"student": {"loss": 0.5, "f1": 0.8, "accuracy": 0.7}}}
+    mrpc = [each | {"metrics": each["metrics"] | mrpc} for each in (run("a"), run("b", seed=1))]
+    assert compare_runs(mrpc).task.primary.key == "f1"
+    with pytest.raises(UserError, match="have different tasks"):
+        compare_runs([run("a"), mrpc[0]])
+    pairs = []
+    for seed in (0, 1):
+        found = run("pairs", seed=seed, nsp="true")
+        models = found["metrics"]["models"]
+        models["student"] = models["student"] | {"nsp_loss": 0.6, "nsp_accuracy": 0.7}
+        pairs.append(found)
+    for runs in (pairs, [run("a"), *pairs]):
+        assert [row.runs for row in row_of(compare_runs(runs), "student")][-1] == pairs

@@ -127,8 +127,8 @@ def compare_runs(runs, without_effect=frozenset(), target_loss=0.0, target_name=
 def _require_same_text(run, other):
     """Refuses runs whose losses were measured on different examples."""
     pair = run, other
-    task = task_of(run["metrics"])
-    if task is not task_of(other["metrics"]):
+    task, theirs = task_of(run["metrics"]), task_of(other["metrics"])
+    if (task.name, task.primary.key) != (theirs.name, theirs.primary.key):
         raise UserError(
             f"{run['folder']} and {other['folder']} have different tasks: compare runs of one task"
         )
