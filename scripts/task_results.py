@@ -6,7 +6,8 @@ DIR of the data holds folders of GLUE (glue/), banking77, mit-restaurant, wnut17
 squadshifts and xquad. The teacher is a Hugging Face directory of an encoder of 6 layers and width
 384; the first seed's run fine-tunes it for the set, the others take that one. The student has 3 of
 its layers. The set sample_authors is configs/sample_authors.flags, with the teacher of
-scripts/mini.sh. Finished runs are skipped, so the same command goes on after a stop.
+scripts/mini.sh. Finished runs are skipped, so the same command goes on after a stop. With
+--data_only it writes the phrases of SST-2 that are taken, and makes no run.
 """
 
 import argparse
@@ -181,7 +182,10 @@ def main():
         metavar="FLAG",
         help="another flag of tfdistill.train, such as --flags=--alpha=0.7; may be repeated",
     )
+    parser.add_argument("--data_only", action="store_true", help="write data, make no run")
     options = parser.parse_args()
+    if options.data_only:
+        return write_phrases(options)
     table = []
     for name in options.sets or SETS:
         if name == "sst2":

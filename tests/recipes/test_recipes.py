@@ -495,3 +495,18 @@ def test_pairs_are_added_to_the_phases_of_masked_lm(name):
 def test_a_recipe_without_masked_lm_cannot_learn_pairs():
     with pytest.raises(UserError, match="no phase of recipe=minilm trains masked LM"):
         with_next_sentence(recipes.get("minilm", head_share=0.0))
+
+
+@pytest.mark.parametrize("name", [name for name in recipes.names() if name.startswith("mobile")])
+def test_mobilebert_takes_the_losses_of_a_task(name):
+    classes = tasks.get("text_classification").distillation_losses
+    *_, phase = recipes.get(name, alpha=0.25, task_losses=classes).phases
+    labels, teacher = phase.terms[-2:]
+    assert (labels.loss, labels.weight) == ("cross_entropy", 0.75)
+    assert (teacher.loss, teacher.weight) == ("logits_kl", 0.25)
+    assert teacher.options == {"temperature": 1.0}
+    scores = tasks.get("regression").distillation_losses
+    *_, phase = recipes.get(name, task_losses=scores).phases
+    assert [term.loss for term in phase.terms[-2:]] == ["squared_error", "logits_mse"]
+    *_, phase = recipes.get(name).phases
+    assert [term.loss for term in phase.terms[-2:]] == ["mlm", "soft_ce"]

@@ -117,6 +117,33 @@ def test_tables_and_runs_that_are_left_out(grid):
     )
 
 
+def test_shared_runs_of_some_cells_that_count_as_training(grid):
+    general = {
+        "only": {"recipe": ["kd"]},
+        "last_stage": "student",
+        "gives": {"student": "student"},
+        "counted": True,
+    }
+    found = {run.name: run for run in grid(shared=GRID["shared"] | {"general": general}).runs}
+    kd, alone = found["a/kd/seed-0"], found["a/alone/seed-0"]
+    assert [each.name for each in kd.needs] == ["teacher/a", "general"]
+    assert [each.name for each in kd.counted] == ["general"]
+    assert kd.flags["student"] == str(kd.counted[0].folder / "student")
+    assert not alone.needs and "student" not in alone.flags
+
+
+def test_cells_without_runs_and_estimates(grid):
+    overview = {"rows": "recipe", "columns": "data"}
+    found = grid(overview=overview, minutes={"a": 3, "kd": 5, "teacher": 7})
+    assert found.empty == [({"data": "b", "recipe": "alone"}, "b has no text of its own")]
+    assert found.overview == ("recipe", "data")
+    estimates = {run.name: found.estimate(run) for run in found.ordered()}
+    assert estimates["a/kd/seed-0"] == estimates["b/kd/seed-1"] == 5
+    assert estimates["a/alone/seed-0"] == 3 and estimates["teacher/b"] == 7
+    assert grid(minutes=4).estimate(found.runs[0]) == 4
+    assert grid(minutes={"x": 1}).estimate(found.runs[0]) is None
+
+
 def test_what_an_axis_does_not_concern_runs_once(grid):
     axes = {
         "rate": {"0": {"layerdrop": 0.0}, "0.5": {"layerdrop": 0.5}},
@@ -154,6 +181,12 @@ def test_what_an_axis_does_not_concern_runs_once(grid):
         ({"shared": {"t": {"last_stage": "teachr"}}}, "no stage 'teachr'; .*teacher"),
         ({"tables": "data"}, "tables.*list"),
         ({"minutes": "10"}, "minutes.*number"),
+        ({"minutes": {"kd": "10"}}, "minutes.*number"),
+        ({"overview": {"rows": "data"}}, "overview.*an axis for"),
+        ({"overview": {"rows": "recipe", "columns": "x"}}, "overview: there is no axis 'x'"),
+        ({"overview": {"rows": "data", "columns": "data"}}, "overview: 'recipe' is an axis beside"),
+        ({"shared": {"a": {"only": {"recipe": ["x"]}}}}, "'recipe' has no value 'x'"),
+        ({"shared": {"a": {"counted": 1}}}, '"counted" is true or false'),
         ({"flags": {"seed": [1, 2]}}, r"'seed' is \[1, 2\]"),
         ({"flags": {"length": None}}, "'length' is None"),
         ({"flags": {"stop_after": "tested"}}, "no stage 'tested'; .*evaluate"),
@@ -223,7 +256,8 @@ def test_a_missing_folder_of_data_is_named(tmp_path):
 def test_bundled_grids_describe_runs(path, tmp_path):
     grid = read_grid(path, tmp_path, RunConfig(data_dir="data", teacher="bert"), COMMAND)
     for run in grid.ordered():
-        assert run.flags["seed"] == run.place["seed"].removeprefix("seed-")
+        seed = run.place.get("seed")  # shared runs may have none
+        assert run.flags.get("seed") == (seed and seed.removeprefix("seed-"))
     assert len(grid.runs) > 1 and "description" in json.loads(path.read_text())
 
 

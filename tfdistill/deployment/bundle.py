@@ -55,8 +55,9 @@ def export_bundle(
     Returns:
         (facts, failure): dict of the TFLite files' names to dicts: `ParityResult.facts`, `bytes`,
         and `latency_ms`, the median of one text in a row of the longest length on one thread; the
-        last two also of `beside`; and the `ParityError` of a file that loses too much, which is
-        then left out, or None.
+        last two also of `beside`. Where texts are shorter than rows and files have several
+        lengths, `own_length_ms` is the same in the shortest length that holds each text. And the
+        `ParityError` of a file that loses too much, which is then left out, or None.
 
     Raises:
         ParityError: the float32 file does not predict what the model predicts.
@@ -88,6 +89,10 @@ def export_bundle(
         for name, milliseconds in measure_latency(paths, rows).items():
             measured = {"bytes": paths[name].stat().st_size, "latency_ms": milliseconds}
             facts[name] = facts.get(name, {}) | measured
+        if task.kind and len(lengths) > 1:
+            own = {path.name: path for path in files if path.name in facts}
+            for name, milliseconds in measure_latency(own, rows, own_lengths=True).items():
+                facts[name]["own_length_ms"] = milliseconds
         doing(f"writing {SAVED_MODEL}")
         export_saved_model(model, aside / SAVED_MODEL, length, tokenizer)
         tokenizer.save(aside, model.config.model_type, length)

@@ -50,7 +50,7 @@ def times_in_turn(runs, rounds):
     return times
 
 
-def measure_latency(paths, rows=(), runs=100, threads=1, open_file=LiteModel):
+def measure_latency(paths, rows=(), runs=100, threads=1, open_file=LiteModel, own_lengths=False):
     """Times the files in LiteRT in turn. A run goes from token ids to the logits of one prediction.
 
     Args:
@@ -62,6 +62,8 @@ def measure_latency(paths, rows=(), runs=100, threads=1, open_file=LiteModel):
         runs: timed runs of each file.
         threads: CPU threads of each file.
         open_file: function of a path and threads to a `LiteModel`.
+        own_lengths: whether a row runs in the shortest length of the file that holds its tokens;
+            else in the longest.
 
     Returns:
         dict of the names to their median milliseconds.
@@ -75,7 +77,8 @@ def measure_latency(paths, rows=(), runs=100, threads=1, open_file=LiteModel):
     def run_of(path):
         model = open_file(path, threads)
         own = known or [random_row(model, model.length)]
-        return lambda number: model.logits(own[number % len(own)], model.length)
+        length = None if own_lengths else model.length  # None: the shortest
+        return lambda number: model.logits(own[number % len(own)], length)
 
     times = times_in_turn({name: run_of(path) for name, path in paths.items()}, runs)
     return {name: found.milliseconds()["median_ms"] for name, found in times.items()}

@@ -1,12 +1,15 @@
 """MobileBERT's transfers (Sun et al., 2020, arXiv:2004.02984, sections 3.4 and 3.5).
 
 All three share their losses. The student's layers imitate the teacher's feature maps and attention;
-the student's predictions of the masked tokens learn from their labels and the teacher's softmax.
+the student's predictions learn from their labels and the teacher's softmax: of the masked tokens,
+as published, or of a task with labels.
 """
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from tfdistill.distillation.phases import NONE, Phase, Recipe, Term
+from tfdistill.recipes.kd import MASKED_LM, predictions_term
 from tfdistill.recipes.options import (
     AttentionWeight,
     LayerMap,
@@ -31,6 +34,7 @@ def mobilebert_akt(
     alpha_attention: AttentionWeight = 1.0,
     layer_map: LayerMap = "uniform",
     projection: Projection = NONE,
+    task_losses: Mapping = MASKED_LM,
 ):
     """Auxiliary knowledge transfer: all losses in one sum.
 
@@ -42,13 +46,14 @@ def mobilebert_akt(
         alpha_attention: weight of the KL of the attention maps, a mean over layers like the others.
         layer_map: the teacher's layers (see `layer_maps.layer_map`).
         projection: the learned map to the teacher's width, if the widths differ.
+        task_losses: as for `kd`.
 
     Returns:
         A `Recipe` of one phase.
     """
     features = alpha_feature_map, alpha_feature_mean, alpha_feature_variance
     layers = _layer_terms(*features, alpha_attention, layer_map, projection)
-    phase = Phase("distil", (*layers, *_prediction_terms(alpha)))
+    phase = Phase("distil", (*layers, *_prediction_terms(alpha, task_losses)))
     return Recipe("mobilebert_akt", (phase,), source=SOURCE)
 
 
@@ -61,12 +66,13 @@ def mobilebert_jkt(
     layer_map: LayerMap = "uniform",
     projection: Projection = NONE,
     transfer_share: TransferShare = 0.5,
+    task_losses: Mapping = MASKED_LM,
 ):
     """Joint knowledge transfer: all layers imitate the teacher's, then the predictions learn.
 
     Args:
         alpha, alpha_feature_map, alpha_feature_mean, alpha_feature_variance, alpha_attention,
-            layer_map, projection: as for `mobilebert_akt`.
+            layer_map, projection, task_losses: as for `mobilebert_akt`.
         transfer_share: share of the steps in which the layers learn.
 
     Returns:
@@ -75,7 +81,7 @@ def mobilebert_jkt(
     features = alpha_feature_map, alpha_feature_mean, alpha_feature_variance
     layers = _layer_terms(*features, alpha_attention, layer_map, projection)
     transfer = Phase("transfer", layers, share=transfer_share)
-    distil = Phase("distil", _prediction_terms(alpha), share=1.0 - transfer_share)
+    distil = Phase("distil", _prediction_terms(alpha, task_losses), share=1.0 - transfer_share)
     return Recipe("mobilebert_jkt", (transfer, distil), source=SOURCE)
 
 
@@ -97,12 +103,13 @@ def mobilebert_pkt(
             scheduled=False,
         ),
     ] = 0.1,
+    task_losses: Mapping = MASKED_LM,
 ):
     """Progressive knowledge transfer: one layer after the other, then the predictions.
 
     Args:
         alpha, alpha_feature_map, alpha_feature_mean, alpha_feature_variance, alpha_attention,
-            layer_map, projection, transfer_share: as for `mobilebert_jkt`.
+            layer_map, projection, transfer_share, task_losses: as for `mobilebert_jkt`.
         lower_rate: factor of the learning rate below the layer that learns, as in the authors'
             code; 0 freezes those layers.
 
@@ -113,7 +120,7 @@ def mobilebert_pkt(
     layers = _layer_terms(*features, alpha_attention, layer_map, projection)
     each = dict(each_layer=True, lower_rate=lower_rate)
     transfer = Phase("transfer", layers, share=transfer_share, **each)
-    distil = Phase("distil", _prediction_terms(alpha), share=1.0 - transfer_share)
+    distil = Phase("distil", _prediction_terms(alpha, task_losses), share=1.0 - transfer_share)
     return Recipe("mobilebert_pkt", (transfer, distil), source=SOURCE)
 
 
@@ -128,7 +135,14 @@ def _layer_terms(feature_map, feature_mean, feature_variance, attention, layer_m
     )
 
 
-def _prediction_terms(alpha):
-    """Cross-entropy at the masked tokens with a mix of labels and the teacher's softmax."""
+def _prediction_terms(alpha, task_losses):
+    """Cross-entropy with a mix of labels and the teacher's softmax, at the masked tokens.
+
+    A task with labels has its own losses: its cross-entropy, and the KL at temperature 1, which
+    differs from the cross-entropy with the teacher's softmax by a constant.
+    """
+    if task_losses != MASKED_LM:
+        labels = Term(task_losses["labels"], 1.0 - alpha)
+        return labels, predictions_term(task_losses, alpha, temperature=1.0)
     soft = {"temperature": 1.0, "restrict_to_mask": True}
     return Term("mlm", 1.0 - alpha), Term("soft_ce", alpha, soft)

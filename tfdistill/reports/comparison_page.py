@@ -4,8 +4,9 @@ import textwrap
 from html import escape
 
 from tfdistill.reports import plots
+from tfdistill.reports.clear_differences import CLEAR_NOTE, clear_differences
 from tfdistill.reports.comparison import mean_and_deviation
-from tfdistill.reports.measures import measures, progress_measures
+from tfdistill.reports.measures import file_measures, measures, progress_measures
 from tfdistill.reports.page import figure, note, page, section, table
 from tfdistill.reports.table import (
     ABSENT,
@@ -31,6 +32,10 @@ PROGRESS_NOTE = (
     "at start, after 10 %, at end: validation loss before the first step of training, at the first "
     "point of the validation curve after a tenth of the steps, and at its last point."
 )
+FILES_NOTE = (
+    "int8 file, latency: of the TFLite file, one text on one thread; of a task with labels, at the "
+    "length of each text (the shortest rows of the file that hold it)."
+)
 DIFFERENCES_NOTE = (
     "differences: the first minus the second, for several seeds their means; ±: paired standard "
     f"error, by bootstrap over the rows of the split ({RESAMPLES:,} resamples, fixed seed). It "
@@ -53,15 +58,19 @@ def _columns(shown):
 
 
 def _tables(comparison):
-    """Of the results and of the training: list of (rows, columns), without empty ones."""
-    shown = [measure.key for measure in progress_measures()]
-    trained = [
-        row
-        for row in comparison.rows
-        if any(value is not None for key in shown for value in row.values[key])
+    """Of the results, the training and the files: list of (rows, columns), without empty ones."""
+    trained = _with_one_of(comparison.rows, [each.key for each in progress_measures()])
+    shipped = _with_one_of(comparison.rows, ["int8", "latency"])
+    tables = [
+        (comparison.rows, measures(comparison.task)),
+        (trained, progress_measures()),
+        (shipped, file_measures()),
     ]
-    tables = [(comparison.rows, _columns(measures(comparison.task)))]
-    return tables + [(trained, _columns(progress_measures()))] * bool(trained)
+    return [(rows, _columns(shown)) for rows, shown in tables if rows]
+
+
+def _with_one_of(rows, keys):
+    return [row for row in rows if any(v is not None for key in keys for v in row.values[key])]
 
 
 def _cell(row, measure):
@@ -84,6 +93,7 @@ def _notes(comparison):
     beside = any(row.model.startswith("baseline") for row in comparison.rows)
     notes = [*(text.format(**words) for text in NOTES), *[BESIDE_NOTE] * beside]
     notes += [DIFFERENCES_NOTE] * bool(comparison.differences)
+    notes += [FILES_NOTE] * bool(_with_one_of(comparison.rows, ["int8", "latency"]))
     return [*notes, PROGRESS_NOTE, target_note(comparison)]
 
 
@@ -136,6 +146,8 @@ def format_comparison(comparison):
     if comparison.differences:
         of_pairs = difference_columns(comparison.task)
         lines += [*_table_lines(_named_differences(comparison), of_pairs), ""]
+    if clear := clear_differences(comparison.rows, comparison.task.primary):
+        lines += [line for text in [*clear, CLEAR_NOTE] for line in _wrap(text)] + [""]
     for text in _notes(comparison):
         lines += _wrap(text)
     return "\n".join(lines)
@@ -253,7 +265,9 @@ def _results(comparison):
         cells = [[row.name, *(column.write(row) for column in columns)] for row in rows]
         classes = ["" if row.model == "student" else "other" for row in rows]
         parts.append(f'<div class="named">{table(head, cells, classes)}</div>')
-    notes = "".join(note(write_settings(text)) for text in _notes(comparison))
+    clear = clear_differences(comparison.rows, comparison.task.primary)
+    clear = [*clear, CLEAR_NOTE] if clear else []
+    notes = "".join(note(write_settings(text)) for text in [*clear, *_notes(comparison)])
     return "".join(parts) + _differences(comparison) + notes
 
 

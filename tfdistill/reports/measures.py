@@ -59,11 +59,30 @@ def progress_measures():
     ]
 
 
+def file_measures():
+    """Columns of the table of sizes and files: a list of `Measure`s."""
+    return [
+        Measure("parameters", "parameters", "million", ".2f", "million parameters"),
+        Measure("int8", "int8 file", "MB", ".2f", "MB of the int8 file"),
+        Measure("latency", "latency", "ms", ".2f", "ms of the int8 file"),
+    ]
+
+
+def all_measures(task):
+    """Columns of all tables: a list of `Measure`s.
+
+    Args:
+        task: the runs' `Task`.
+    """
+    return [*measures(task), *progress_measures(), *file_measures()]
+
+
 def numbers(run, model, target):
     """The numbers of one model of a run.
 
     Args:
-        run: a run, see `reports.comparison`; its `target`, where it has one, replaces `target`.
+        run: a run, see `reports.comparison`; its `target`, where it has one, replaces `target`, and
+            its `counted_seconds` are added to the training of its student.
         model: key in metrics.json's `models`.
         target: validation loss of the column of steps; None for none.
 
@@ -75,6 +94,7 @@ def numbers(run, model, target):
     primary = task.primary
     # The peak of the process when the student was done; later peaks are not of its training.
     peak = run.get("peak") if model == "student" else None
+    int8 = own.get("files", {}).get("int8", {})
     return {
         "loss": own.get("loss"),
         primary.key: _scaled(own.get(primary.key), primary.scale),
@@ -82,17 +102,21 @@ def numbers(run, model, target):
         "start": run["start_loss"] if model in ("student", task.same_start_key) else None,
         "early": early_loss(curve),
         "end": end_of(curve),
-        "minutes": _scaled(_seconds(metrics, model), 1 / 60),
+        "minutes": _scaled(_seconds(run, model), 1 / 60),
         "memory": _scaled(peak, 1e-9),
+        "parameters": _scaled(own.get("parameters"), 1e-6),
+        "int8": _scaled(int8.get("bytes"), 1e-6),
+        "latency": int8.get("own_length_ms", int8.get("latency_ms")),
         "steps": steps_to(curve, run.get("target", target)),
     }
 
 
-def _seconds(metrics, model):
+def _seconds(run, model):
     """Seconds of a model's training; the student's include the filling of the teacher cache."""
-    seconds = metrics.get("seconds", {})
-    cache = seconds.get("cache", 0) if model == "student" else 0
-    return seconds[model] + cache if model in seconds else None
+    seconds, more = run["metrics"].get("seconds", {}), 0
+    if model == "student":
+        more = seconds.get("cache", 0) + run.get("counted_seconds", 0)
+    return seconds[model] + more if model in seconds else None
 
 
 def _scaled(value, factor):

@@ -1,13 +1,14 @@
 """Grids of runs: a JSON file of axes, flags and seeds, and the runs that it describes."""
 
 import dataclasses
+import functools
 import hashlib
 import itertools
 import json
 import re
 from pathlib import Path, PurePosixPath
 
-from tfdistill.run.grid_claims import ClaimReader
+from tfdistill.run.grid_claims import ClaimReader, seed_axes
 from tfdistill.run.grid_content import REASON, GridError, read_content, require_stage
 from tfdistill.settings.flagfile import as_text
 from tfdistill.system.errors import UserError
@@ -29,6 +30,7 @@ class GridRun:
         flags: dict of its flags, as text.
         place: dict of axes to the names of their values.
         needs: tuple of the `GridRun`s whose files it takes.
+        counted: those of them whose training is a part of the training of this run's student.
         last_stage: the stage after which it ends; "" for a whole run.
     """
 
@@ -38,6 +40,7 @@ class GridRun:
     place: dict
     needs: tuple = ()
     last_stage: str = ""
+    counted: tuple = ()
 
     def words(self):
         """The command line of tfdistill.train that makes the run: list of str."""
@@ -55,17 +58,23 @@ class Grid:
         runs: list of the `GridRun`s of the tables.
         tables: tuple of the axes with a table for each of their values.
         left_out: list of (name, reason) of runs that are not made.
-        minutes: an estimate of one run's duration, until one is finished; None if there is none.
+        minutes: an estimate of one run's duration, until one is finished, or a dict of names of
+            values and of shared runs to estimates; None if there is none.
         claims: list of the `Claim`s.
         target: dict of axes to names of values; see `target_of`.
+        empty: list of (dict of axes to names of values, reason): the cells that `left_out` leaves
+            without runs, the seeds left out.
+        overview: (axis of the rows, axis of the columns) of a table of all results; None for none.
     """
 
     runs: list
     tables: tuple
     left_out: list
-    minutes: float | None
+    minutes: float | dict | None
     claims: list
     target: dict
+    empty: list = dataclasses.field(default_factory=list)
+    overview: tuple | None = None
 
     def ordered(self):
         """All runs, each after those that it needs: list of `GridRun`s."""
@@ -82,6 +91,17 @@ class Grid:
             name = " ".join(run.place[axis] for axis in self.tables)
             found.setdefault(name, []).append(run)
         return found
+
+    def estimate(self, run):
+        """The duration of a run that the file gives, in minutes; None if there is none.
+
+        Args:
+            run: a `GridRun`; of several values with an estimate, the largest counts.
+        """
+        if not isinstance(self.minutes, dict):
+            return self.minutes
+        names = run.name.split("/")  # of its values; of a shared run its own name, too
+        return max((self.minutes[name] for name in names if name in self.minutes), default=None)
 
     def target_of(self, run):
         """The run whose last loss another one has to reach; None where there is none.
@@ -142,6 +162,9 @@ class _Reader:
             _require_name(name)
             self._require_axes(f"shared {name!r}", shared.get("axes", []))
             self._texts(f"gives of {name}", shared.get("gives", {}))
+            for axis, values in shared.get("only", {}).items():
+                for value in values:
+                    self._require_known(f"shared {name!r}", {axis: value})
         for rule in content.get("leave_out", ()):
             self._require_known("leave_out", rule)
         self._require_known("target", content.get("target", {}))
@@ -161,7 +184,34 @@ class _Reader:
         reader = ClaimReader(runs, self._axes, tables, self._command)
         claims = [reader.read(claim) for claim in self._content.get("claims", ())]
         minutes, target = self._content.get("minutes"), self._content.get("target", {})
-        return Grid(runs, tables, list(left_out.items()), minutes, claims, target)
+        empty = self._empty(places[name] for name in left_out)
+        overview = self._overview(runs)
+        left_out = list(left_out.items())
+        return Grid(runs, tables, left_out, minutes, claims, target, empty, overview)
+
+    @functools.cached_property
+    def _seeds(self):
+        return seed_axes(self._axes)
+
+    def _empty(self, places):
+        """The cells of runs that are left out, each once, with the reason."""
+        found = []
+        for place in places:
+            cell = {axis: value for axis, value in place.items() if axis not in self._seeds}
+            if (pair := (cell, self._reason(place))) not in found:
+                found.append(pair)
+        return found
+
+    def _overview(self, runs):
+        content = self._content.get("overview")
+        if content is None:
+            return None
+        axes = content["rows"], content["columns"]
+        self._require_axes("overview", axes)
+        others = {axis for run in runs for axis in run.place} - {*axes, *self._seeds}
+        if others:
+            raise GridError(f"overview: {others.pop()!r} is an axis beside seeds: name it, too")
+        return axes
 
     def _places(self):
         """dict of the names of all runs, which are paths of folders, to their places."""
@@ -260,16 +310,20 @@ class _Reader:
 
     def _run(self, name, place):
         own = self._flags_of(place)
-        needs, given = [], {}
+        needs, counted, given = [], [], {}
         for shared_name, shared in self._shared.items():
-            gives = shared.get("gives", {})
+            gives, only = shared.get("gives", {}), shared.get("only", {})
+            if not all(place.get(axis) in values for axis, values in only.items()):
+                continue
             if set(shared.get("axes", ())) <= place.keys() and not gives.keys() <= own.keys():
                 made = self._shared_run(shared_name, shared, place)
                 needs.append(made)
+                counted += [made] * shared.get("counted", False)
                 given |= {flag: str(made.folder / file) for flag, file in gives.items()}
         flags = self._flags | given | own
         last_stage = flags.pop(STOP, "")
-        return GridRun(name, self._folder / "runs" / name, flags, place, tuple(needs), last_stage)
+        folder = self._folder / "runs" / name
+        return GridRun(name, folder, flags, place, tuple(needs), last_stage, tuple(counted))
 
     def _flags_of(self, place):
         """The flags that the values of axes bring."""

@@ -10,7 +10,7 @@ import statistics
 from tfdistill import tasks
 from tfdistill.reports import claims
 from tfdistill.reports.comparison import BESIDE
-from tfdistill.reports.measures import Measure, measures, numbers, progress_measures
+from tfdistill.reports.measures import Measure, all_measures, numbers, progress_measures
 from tfdistill.run.baselines import baseline_keys
 from tfdistill.run.directory import STAGES
 from tfdistill.run.grid_content import GridError
@@ -45,6 +45,19 @@ class Claim:
         return list({run.folder: run for run in found}.values())
 
 
+def seed_axes(axes):
+    """The axes of seeds, whose values set `seed` and nothing else: a set.
+
+    Args:
+        axes: dict of the axes to dicts of the names of their values to flags.
+    """
+    return {
+        axis
+        for axis, values in axes.items()
+        if all(flags.keys() == {"seed"} for flags in values.values())
+    }
+
+
 class ClaimReader:
     """Turns the `claims` of a grid's file into `Claim`s.
 
@@ -57,11 +70,7 @@ class ClaimReader:
 
     def __init__(self, runs, axes, tables, command):
         self._runs, self._axes, self._tables, self._command = runs, axes, tables, command
-        self._seeds = {
-            axis
-            for axis, values in axes.items()
-            if all(flags.keys() == {"seed"} for flags in values.values())
-        }
+        self._seeds = seed_axes(axes)
 
     def read(self, content):
         """Reads one claim.
@@ -136,7 +145,7 @@ class ClaimReader:
         for model, run in zip(models, pair, strict=True):
             config = self._command.config(run.words())
             task = tasks.get(config.task)
-            known = {each.key: each for each in [*measures(task), *progress_measures()]}
+            known = {each.key: each for each in all_measures(task)}
             if name not in known:
                 raise GridError(f"{where}: no metric {name!r}; there are {', '.join(known)}")
             there = [STUDENT, TEACHER, *baseline_keys(config, task)]
@@ -146,7 +155,8 @@ class ClaimReader:
                 )
             if model == TEACHER and known[name] in progress_measures():
                 raise GridError(f"{where}: a teacher has no {name!r}; name a metric of the test")
-            needed = "start" if name == "start" else "evaluate"
+            of_files = name in ("int8", "latency")
+            needed = "start" if name == "start" else "export" if of_files else "evaluate"
             if run.last_stage and STAGES.index(run.last_stage) < STAGES.index(needed):
                 raise GridError(f"{where}: {name!r} needs runs that reach the stage {needed}")
         return known[name]

@@ -7,9 +7,11 @@ from tfdistill.run.directory import STAGES
 from tfdistill.system.errors import UserError
 from tfdistill.system.paths import cure_of
 
-KEYS = frozenset("description flags axes tables shared leave_out minutes claims target".split())
+KEYS = "description flags axes tables shared leave_out minutes claims target overview"
+KEYS = frozenset(KEYS.split())
 CLAIM_KEYS = frozenset({"name", "better", "than", "metric", "model", "than_model"})
-SHARED_KEYS = frozenset({"axes", "flags", "last_stage", "gives"})
+SHARED_KEYS = frozenset({"axes", "flags", "last_stage", "gives", "only", "counted"})
+OVERVIEW_KEYS = "rows", "columns"
 ENDS = [stage for stage in STAGES if stage not in ("answers", "baselines")]  # may have no part
 REASON = "reason"  # the key of `leave_out` that is no axis
 
@@ -47,9 +49,15 @@ def read_content(path):
     _check_left_out(content.get("leave_out", []))
     _check_claims(content.get("claims", []))
     _check_cell('"target"', content.get("target", {}))
+    overview = content.get("overview")
+    if overview is not None:
+        _check_cell('"overview"', overview)
+        if sorted(overview) != sorted(OVERVIEW_KEYS):
+            raise GridError('"overview": an axis for "rows" and one for "columns" are needed')
     minutes = content.get("minutes", 0)
-    if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not 0 <= minutes:
-        raise GridError(f'"minutes" is {minutes!r}: a number is needed')
+    for each in minutes.values() if isinstance(minutes, dict) else [minutes]:
+        if isinstance(each, bool) or not isinstance(each, int | float) or not 0 <= each:
+            raise GridError(f'"minutes" is {each!r}: a number is needed')
     return content
 
 
@@ -70,6 +78,11 @@ def _check_shared(where, shared):
     _require_object(f'{where}: "gives"', gives)
     _require_texts(f'{where}: the paths of "gives"', list(gives.values()))
     require_stage(where, shared.get("last_stage", ""))
+    _require_object(f'{where}: "only"', shared.get("only", {}))
+    for names in shared.get("only", {}).values():
+        _require_texts(f'{where}: the values of "only"', names)
+    if not isinstance(shared.get("counted", False), bool):
+        raise GridError(f'{where}: "counted" is true or false')
 
 
 def require_stage(where, stage):

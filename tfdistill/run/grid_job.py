@@ -62,7 +62,7 @@ class GridJob:
             if minutes and each.last_stage == run.last_stage
         ]
         if not known:
-            return self._grid.minutes
+            return self._grid.estimate(run)
         nearest = max(alike for alike, _ in known)
         return statistics.fmean(minutes for alike, minutes in known if alike == nearest)
 

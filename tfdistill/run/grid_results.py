@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+from tfdistill.reports.grid_overview import overview_markdown
 from tfdistill.reports.measures import end_of
+from tfdistill.reports.table import ABSENT
 from tfdistill.run.compared_runs import read_run
 from tfdistill.run.directory import STAGES, read_state
 from tfdistill.run.grid import read_grid
@@ -73,11 +75,13 @@ def write_results(grid, job, folder, config):
             of_table = [claim for claim in claims if claim["table"] == name]
             sections = made, of_table, len(claims), _words(grid.target)
             text, tables[name] = _table(page, config.target_loss, *sections)
+            if empty := _empty_cells(grid, name):
+                text = f"{text}\n\n{empty}"
             parts.append((name, text))
     missing = _missing(grid, job)
     result = {"tables": tables, "missing": missing}
     write_atomically(folder / "results.json", strict_json.dumps(result) + "\n")
-    write_atomically(folder / "results.md", _markdown(parts, missing))
+    write_atomically(folder / "results.md", _markdown(parts, missing, _overview(grid, finished)))
     lines = [line for name, text in parts for line in (f"== {name}" if name else "", text, "")]
     lines += [f"{name}: {reason}" for name, reason in missing.items()]
     return "\n".join(lines).strip(), result
@@ -111,11 +115,42 @@ def _finished(grid, job, defaults):
                 if axis not in grid.tables
             }
             found[run.folder] = _content(run, defaults) | {"flags": axes}
+            found[run.folder]["counted_seconds"] = sum(map(_training_seconds, run.counted))
     if grid.target:
         for run in grid.runs:
             if run.folder in found:
                 found[run.folder]["target"] = _end(grid.target_of(run), found)
     return found
+
+
+def _training_seconds(run):
+    """Seconds of the last stage of a shared run, such as the training of a general student."""
+    done = read_state(run.folder)["done"]
+    return done.get(run.last_stage or "student", {}).get("seconds", 0.0)
+
+
+def _empty_cells(grid, table):
+    """Lines that say which cells of a table have no runs, and why; "" for none."""
+    lines = [
+        f"{_words({axis: value for axis, value in cell.items() if axis not in grid.tables})}: "
+        f"{ABSENT} ({reason})"
+        for cell, reason in grid.empty
+        if " ".join(cell[axis] for axis in grid.tables) == table
+    ]
+    return "\n".join(lines)
+
+
+def _overview(grid, finished):
+    """The table of all cells in Markdown; "" where the grid has none."""
+    if not grid.overview:
+        return ""
+    cells = {}
+    for run in grid.runs:
+        cell = {axis: value for axis, value in run.place.items() if axis in grid.overview}
+        members = cells.setdefault(tuple(cell.items()), (cell, []))[1]
+        members.append(finished.get(run.folder))
+    cells = [(cell, [each for each in runs if each], len(runs)) for cell, runs in cells.values()]
+    return overview_markdown(grid.overview, cells, grid.empty)
 
 
 def _content(run, defaults):
@@ -148,8 +183,8 @@ def _missing(grid, job):
     return found | {name: f"left out: {reason}" for name, reason in grid.left_out}
 
 
-def _markdown(parts, missing):
-    lines = ["# Results of the grid", ""]
+def _markdown(parts, missing, overview):
+    lines = ["# Results of the grid", "", *([overview, ""] if overview else [])]
     for name, text in parts:
         lines += [*([f"## {name}", ""] if name else []), "```", text, "```", ""]
     if missing:

@@ -11,6 +11,8 @@ FILES = {
     "student": {"float32": FLOAT32_FILE, "int8": INT8_FILE},
 }
 
+FACTS = "bytes", "latency_ms", "own_length_ms"  # of a file
+
 
 def collect(corpus, models, differences, files, made_from):
     """Puts together what metrics.json holds of the models.
@@ -27,14 +29,15 @@ def collect(corpus, models, differences, files, made_from):
     models = {key: dict(model) for key, model in models.items()}
     for key, names in FILES.items():
         own = {
-            kind: {fact: files[name][fact] for fact in ("bytes", "latency_ms")}
+            kind: {fact: files[name][fact] for fact in FACTS if fact in files[name]}
             for kind, name in names.items()
             if name in files
         }
         if own:
             # The numbers of one file: the one that ships, and the teacher's as it is.
             shipped = "int8" if key == "student" and "int8" in own else "float32"
-            models[key] |= own[shipped] | {"file": names[shipped], "files": own}
+            shown = {fact: own[shipped][fact] for fact in ("bytes", "latency_ms")}
+            models[key] |= shown | {"file": names[shipped], "files": own}
     return {
         "corpus": corpus,
         "split": "test",
