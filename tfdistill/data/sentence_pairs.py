@@ -185,9 +185,10 @@ def stretches(documents, sentences, most):
     Returns:
         int64 (stretches, 3): the document, where the stretch begins and where it ends.
     """
-    found = []
-    for number, (begin, end) in enumerate(documents.tolist()):
-        low, high = np.searchsorted(sentences, [begin, end])
+    found, spans = [], np.searchsorted(sentences, documents).tolist()
+    for number, ((begin, end), (low, high)) in enumerate(
+        zip(documents.tolist(), spans, strict=True)
+    ):
         bounds = [*sentences[low:high].tolist(), end]
         place = 0  # of the last bound that is not behind `begin`
         while end - begin > 1:

@@ -23,7 +23,7 @@ PAIR_METRICS = (
 )
 NOTE = (
     " next sent.: share of held-out pairs of segments of which the model says rightly whether the "
-    "second follows the first (half of them do)."
+    "second follows the first (about half of them do)."
 )
 
 
