@@ -137,6 +137,8 @@ def test_cells_without_runs_and_estimates(grid):
     found = grid(overview=overview, minutes={"a": 3, "kd": 5, "teacher": 7})
     assert found.empty == [({"data": "b", "recipe": "alone"}, "b has no text of its own")]
     assert found.overview == ("recipe", "data")
+    one_seed = [{"data": "b", "seed": "seed-1", "reason": "one is enough"}]
+    assert grid(leave_out=one_seed).empty == []  # the cell has another run
     estimates = {run.name: found.estimate(run) for run in found.ordered()}
     assert estimates["a/kd/seed-0"] == estimates["b/kd/seed-1"] == 5
     assert estimates["a/alone/seed-0"] == 3 and estimates["teacher/b"] == 7

@@ -56,6 +56,7 @@ def cut(content, folder, files):
     for shared in content["shared"].values():
         shared["flags"] |= {"length": 16, "n_epoch": 0.5} if "length" in shared["flags"] else {}
     content["axes"]["seed"] = [0]
+    content["leave_out"] = [rule for rule in content["leave_out"] if "seed" not in rule]
     return content
 
 

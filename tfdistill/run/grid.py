@@ -184,7 +184,7 @@ class _Reader:
         reader = ClaimReader(runs, self._axes, tables, self._command)
         claims = [reader.read(claim) for claim in self._content.get("claims", ())]
         minutes, target = self._content.get("minutes"), self._content.get("target", {})
-        empty = self._empty(places[name] for name in left_out)
+        empty = self._empty([places[name] for name in left_out], runs)
         overview = self._overview(runs)
         left_out = list(left_out.items())
         return Grid(runs, tables, left_out, minutes, claims, target, empty, overview)
@@ -193,14 +193,17 @@ class _Reader:
     def _seeds(self):
         return seed_axes(self._axes)
 
-    def _empty(self, places):
-        """The cells of runs that are left out, each once, with the reason."""
-        found = []
+    def _empty(self, places, runs):
+        """The cells all of whose runs are left out, each once, with the reason of the first."""
+        made, found = [self._cell(run.place) for run in runs], []
         for place in places:
-            cell = {axis: value for axis, value in place.items() if axis not in self._seeds}
-            if (pair := (cell, self._reason(place))) not in found:
-                found.append(pair)
+            cell = self._cell(place)
+            if cell not in [*made, *(known for known, _ in found)]:
+                found.append((cell, self._reason(place)))
         return found
+
+    def _cell(self, place):
+        return {axis: value for axis, value in place.items() if axis not in self._seeds}
 
     def _overview(self, runs):
         content = self._content.get("overview")
