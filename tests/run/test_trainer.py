@@ -52,7 +52,7 @@ def test_projections_are_fitted_on_the_first_batches_of_their_phase(
     def train(console):
         batches = RecordedBatches(lambda step: tiny_batch([10, 7], seed=step))
         trainer = StageTrainer(
-            config, tmp_path, console, validator=lambda model: dict, machine=machine
+            config, tmp_path, console, validator=lambda *_: dict, machine=machine
         )
         try:
             trainer.train(stage, student, Teachers([teacher]), batches)

@@ -126,7 +126,7 @@ def test_runs_train_rows_on_the_cpu(batches, device, tmp_path):
     config = RunConfig(n_epoch=1, log_interval=1, checkpoint_interval=1)
     machine = Choice(device, "float32", False, device == "gpu", 1, "a test")
     console = types.SimpleNamespace(progress=lambda *of: _Line(), say=print)
-    trainer = StageTrainer(config, tmp_path, console, validator=lambda _: None, machine=machine)
+    trainer = StageTrainer(config, tmp_path, console, validator=lambda *_: None, machine=machine)
     stage = TrainingStage("student", PHASE, 1, 1e-3, more_follows=True)
     trainer.train(stage, make_model("bert"), None, batches)
     (file,) = (tmp_path / "checkpoints" / "student").glob("*.safetensors")

@@ -1,7 +1,6 @@
 """Grids of runs: a JSON file of axes, flags and seeds, and the runs that it describes."""
 
 import dataclasses
-import functools
 import hashlib
 import itertools
 import json
@@ -184,37 +183,14 @@ class _Reader:
         reader = ClaimReader(runs, self._axes, tables, self._command)
         claims = [reader.read(claim) for claim in self._content.get("claims", ())]
         minutes, target = self._content.get("minutes"), self._content.get("target", {})
-        empty = self._empty([places[name] for name in left_out], runs)
-        overview = self._overview(runs)
+        seeds, overview = seed_axes(self._axes), self._content.get("overview")
+        empty = _empty_cells([(places[name], left_out[name]) for name in left_out], runs, seeds)
+        if overview is not None:
+            overview = overview["rows"], overview["columns"]
+            self._require_axes("overview", overview)
+            _require_all_axes(overview, runs, seeds)
         left_out = list(left_out.items())
         return Grid(runs, tables, left_out, minutes, claims, target, empty, overview)
-
-    @functools.cached_property
-    def _seeds(self):
-        return seed_axes(self._axes)
-
-    def _empty(self, places, runs):
-        """The cells all of whose runs are left out, each once, with the reason of the first."""
-        made, found = [self._cell(run.place) for run in runs], []
-        for place in places:
-            cell = self._cell(place)
-            if cell not in [*made, *(known for known, _ in found)]:
-                found.append((cell, self._reason(place)))
-        return found
-
-    def _cell(self, place):
-        return {axis: value for axis, value in place.items() if axis not in self._seeds}
-
-    def _overview(self, runs):
-        content = self._content.get("overview")
-        if content is None:
-            return None
-        axes = content["rows"], content["columns"]
-        self._require_axes("overview", axes)
-        others = {axis for run in runs for axis in run.place} - {*axes, *self._seeds}
-        if others:
-            raise GridError(f"overview: {others.pop()!r} is an axis beside seeds: name it, too")
-        return axes
 
     def _places(self):
         """dict of the names of all runs, which are paths of folders, to their places."""
@@ -348,6 +324,31 @@ class _Reader:
         full = "/".join([name, *place.values()])
         folder = self._folder / "shared" / f"{full.replace('/', '-')}-{digest}"
         return GridRun(full, folder, flags, place, last_stage=last_stage)
+
+
+def _empty_cells(left_out, runs, seeds):
+    """The cells all of whose runs are left out, each once, with the reason of the first.
+
+    Args:
+        left_out: list of (place, reason) of runs.
+        runs: list of the `GridRun`s that are made.
+        seeds: set of the axes of seeds.
+    """
+
+    def cell(place):
+        return {axis: value for axis, value in place.items() if axis not in seeds}
+
+    made, found = [cell(run.place) for run in runs], []
+    for place, reason in left_out:
+        if cell(place) not in [*made, *(known for known, _ in found)]:
+            found.append((cell(place), reason))
+    return found
+
+
+def _require_all_axes(overview, runs, seeds):
+    others = {axis for run in runs for axis in run.place} - {*overview, *seeds}
+    if others:
+        raise GridError(f"overview: {others.pop()!r} is an axis beside seeds: name it, too")
 
 
 def _require_name(name):

@@ -79,7 +79,7 @@ def _train_head(context, config, task, model, source):
         config,
         context.directory.path,
         context.console,
-        validator=lambda model: None,
+        validator=lambda model, parts: None,
         machine=context.machine,
     )
     (phase,) = head_phases(1.0)
