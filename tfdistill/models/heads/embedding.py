@@ -11,7 +11,6 @@ from tfdistill.models.normalization import inverse_norms
 from tfdistill.system.errors import UserError
 
 POOLINGS = MEAN, CLS
-FRAME = 2  # tokens around a text
 
 
 class EmbeddingHead(keras.layers.Layer):
@@ -116,6 +115,5 @@ class EmbeddingHead(keras.layers.Layer):
         """What config.json says about the head; see also `sentence_encoders.write_modules`."""
         if get_model_type(self.config.model_type).has_layers:
             return {}
-        # As model2vec reads it; its texts have no frame of [CLS] and [SEP].
-        longest = (self.max_length or self.config.max_length) - FRAME
-        return {"normalize": self.normalize, "max_length": longest}
+        # For model2vec, which otherwise cuts texts by their characters.
+        return {"normalize": self.normalize, "max_length": None}
