@@ -95,10 +95,13 @@ def test_classes(flags, files, train, tmp_path):
 @pytest.mark.slow
 def test_numbers_of_pairs(flags, words, train, tmp_path):
     """Whether two words are the same: a sum over both texts could not tell."""
-    draws = np.random.default_rng(3).choice(words[:4], size=(240, 2))
-    lines = ["sentence1,sentence2,score", *(f"{a},{b},{int(a == b)}" for a, b in draws)]
-    (tmp_path / "pairs.csv").write_text("\n".join(lines) + "\n", "utf-8")
-    given = dict(task="regression", train_data=tmp_path / "pairs.csv", alpha=0.2, n_epoch=20)
+    data, draws = {}, np.random.default_rng(3)
+    for split, rows in {"train": 240, "validation": 40, "test": 40}.items():
+        pairs = draws.choice(words[:4], size=(rows, 2))
+        lines = ["sentence1,sentence2,score", *(f"{a},{b},{int(a == b)}" for a, b in pairs)]
+        data[f"{split}_data"] = tmp_path / f"{split}.csv"
+        data[f"{split}_data"].write_text("\n".join(lines) + "\n", "utf-8")
+    given = dict(task="regression", alpha=0.2, n_epoch=20, **data)
     train(flags(output_dir=tmp_path / "run", **given))
     assert metrics_of(tmp_path / "run")["models"]["student"]["pearson"] > 0.8
     check_file(tmp_path / "run", words[:2], words[1:3])
@@ -134,7 +137,7 @@ def test_a_published_encoder(shared_data, train, tmp_path):
         test_data=pairs,
         shards_dir=tmp_path / "shards",
         precision="float32",
-        n_epoch=5,
+        n_epoch=15,
         output_dir=tmp_path / "run",
     )
     flagfile = Path(__file__).parents[2] / "configs" / "static.flags"
@@ -143,7 +146,7 @@ def test_a_published_encoder(shared_data, train, tmp_path):
     done = json.loads((tmp_path / "run/checkpoints/state.json").read_text())["done"]
     found = done["evaluate"]["models"]
     start, student = (found[name]["spearman"] for name in ("student_start", "student"))
-    assert start > 0.7 and student > start + 0.01
+    assert start > 0.69 and student > start + 0.02
 
 
 @pytest.mark.parametrize(
