@@ -19,6 +19,7 @@ from tfdistill.starts.copied_ends import copy_ends, copy_weights
 from tfdistill.starts.width.calibration import full_precision
 from tfdistill.starts.width.width import narrowed
 
+SORTED = "importance"  # the method that sorts units where none is left out
 DEFAULT_WIDTH = "pca"  # the method with the lowest measured loss before training
 
 
@@ -47,7 +48,8 @@ def initialize_student(
             "random" for fresh weights; "embeddings" for fresh layers between the teacher's
             embeddings and its head (see `copy_ends`); or "search" for the teacher layers with the
             lowest validation loss when the others are skipped. WIDTH, for a narrower student, is
-            one of `WIDTHS`; `DEFAULT_WIDTH` if it is left out.
+            one of `WIDTHS`; `DEFAULT_WIDTH` if it is left out. "importance" also sorts the units of
+            a student of the teacher's width, whose parts are then the best of their size.
         validation_loss: for "search": a function of a tuple of teacher layers, to be run in this
             order with the others skipped, to a float.
         seed: int, of the fresh weights, and of the random directions that measure importance in
@@ -91,7 +93,7 @@ def initialize_student(
         with_head = teacher.head is not None
     fresh = with_head and teacher.head is None
     student = MaskedLanguageModel(config, with_head=with_head, seed=seed if fresh else None)
-    if is_narrower(teacher.config, config):
+    if is_narrower(teacher.config, config) or split_start(init)[1] == SORTED:
         narrow = _narrow_copy(teacher, config, layers, init, calibration, seed)
         copy_weights(narrow.encoder, student.encoder)
         _copy_head(narrow, student)

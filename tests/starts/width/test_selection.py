@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tfdistill.models.model import MaskedLanguageModel
+from tfdistill.starts.from_teacher import initialize_student
 from tfdistill.starts.width.calibration import Text
 from tfdistill.starts.width.importance import unit_importance
 from tfdistill.starts.width.selection import (
@@ -94,12 +95,12 @@ def test_silent_dimensions_are_removed(tiny_model, batches):
     stream, layers = by_importance(model, batches)(
         dataclasses.replace(model.config, hidden_size=8, num_attention_heads=2)
     )
-    np.testing.assert_array_equal(stream, kept)
+    np.testing.assert_array_equal(np.sort(stream), kept)
     narrow = narrow_copy(model, lambda config: (stream, layers), hidden_size=8)
     norm = narrow.encoder.embeddings.layer_norm
     norm.gamma.assign(norm.gamma * np.sqrt(12 / 8))
     found = narrow(batches[0], taps={"embeddings"})["embeddings"]
-    expected = model(batches[0], taps={"embeddings"})["embeddings"].numpy()[..., kept]
+    expected = model(batches[0], taps={"embeddings"})["embeddings"].numpy()[..., stream]
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
@@ -114,7 +115,9 @@ def test_removing_silent_heads_keeps_scores_and_values(tiny_model, batches):
     stream, layers = units(dataclasses.replace(model.config, hidden_size=8))
     for layer in layers:
         for dims in (layer.query_dims, layer.value_dims):
-            np.testing.assert_array_equal(dims, [[0, 2, 3, 5], [0, 1, 4, 5]])
+            kept = [[0, 2, 3, 5], [0, 1, 4, 5]]
+            found = np.sort(dims)[np.argsort(layer.heads)]
+            np.testing.assert_array_equal(found, kept)
     narrow = narrow_copy(model, lambda config: (stream, layers), hidden_size=8)
     attention, wide = narrow.encoder.blocks[0].attention, model.encoder.blocks[0].attention
     # With only the selected dimensions of the stream not zero, both have the same scores.
@@ -123,9 +126,8 @@ def test_removing_silent_heads_keeps_scores_and_values(tiny_model, batches):
     spread[..., stream] = hidden
     output, tapped = attention(hidden, taps={"attention_scores"})
     expected, wide_tapped = wide(spread, taps={"attention_scores"})
-    np.testing.assert_allclose(
-        tapped["attention_scores"], wide_tapped["attention_scores"], atol=1e-5
-    )
+    scores = wide_tapped["attention_scores"].numpy()[:, layers[0].heads]
+    np.testing.assert_allclose(tapped["attention_scores"], scores, atol=1e-5)
     np.testing.assert_allclose(output, expected.numpy()[..., stream], atol=1e-5)
 
 
@@ -136,8 +138,26 @@ def test_a_silent_head_is_removed(tiny_model, batches):
     _, layers = by_importance(model, batches)(
         dataclasses.replace(model.config, hidden_size=8, num_attention_heads=2)
     )
-    assert [list(layer.heads) for layer in layers] == [[1, 2], [0, 1]]
+    assert [sorted(layer.heads) for layer in layers] == [[1, 2], [0, 1]]
 
 
 def test_equal_scores_select_the_first():
     np.testing.assert_array_equal(largest(np.array([1.0, 3.0, 1.0, 3.0, 1.0]), 3), [0, 1, 3])
+
+
+def test_importance_sorts_a_student_of_the_teachers_width(tiny_model, batches):
+    """A permutation of its units: the same function, with the important units first."""
+    teacher = tiny_model(num_attention_heads=3)
+    student = initialize_student(
+        teacher, teacher.config, init="first:importance", calibration=batches
+    )
+    for batch in batches:
+        np.testing.assert_allclose(
+            student(batch)["logits"], teacher(batch)["logits"], atol=1e-5, rtol=1e-5
+        )
+    stream, layers = unit_importance(student, Text(batches), seed=0)
+    wide = unit_importance(teacher, Text(batches), seed=0)[0]
+    np.testing.assert_allclose(stream, np.sort(wide)[::-1], rtol=1e-3)
+    for layer in layers:
+        for scores in (layer.heads, layer.query_dims, layer.value_dims, layer.neurons):
+            assert np.all(np.diff(scores) <= 1e-4 * scores.max())

@@ -8,7 +8,7 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class LayerUnits:
-    """Selected units of one layer, as indices in rising order.
+    """Selected units of one layer, as indices in the order that they get.
 
     Attributes:
         heads: int (heads,).
@@ -39,7 +39,10 @@ def first_units(config):
 
 
 def largest_units(config, stream, layers):
-    """Selects the most important units.
+    """Selects the most important units, and puts them first.
+
+    So parts of the narrow model have the best of its units ("rewiring": DynaBERT, Hou et al., 2020,
+    section 2.1).
 
     Args:
         config: EncoderConfig of the narrow model.
@@ -50,19 +53,23 @@ def largest_units(config, stream, layers):
     """
     chosen = []
     for layer in layers:
-        heads = largest(layer.heads, config.num_attention_heads)
+        heads = _largest_first(layer.heads, config.num_attention_heads)
         query_dims, value_dims = (
-            np.stack([largest(dims[head], config.head_size) for head in heads])
+            np.stack([_largest_first(dims[head], config.head_size) for head in heads])
             for dims in (layer.query_dims, layer.value_dims)
         )
-        neurons = largest(layer.neurons, config.intermediate_size)
+        neurons = _largest_first(layer.neurons, config.intermediate_size)
         chosen.append(LayerUnits(heads, query_dims, value_dims, neurons))
-    return largest(stream, config.hidden_size), chosen
+    return _largest_first(stream, config.hidden_size), chosen
 
 
 def largest(scores, count):
     """Indices of the `count` largest scores, in rising order; of equal scores the first."""
-    return np.sort(np.argsort(-scores, kind="stable")[:count])
+    return np.sort(_largest_first(scores, count))
+
+
+def _largest_first(scores, count):
+    return np.argsort(-scores, kind="stable")[:count]
 
 
 def copy_units(source, target, stream, layers):
