@@ -19,6 +19,7 @@ COMMANDS = (
     "compare",
     "experiment",
     "benchmark",
+    "search",
     "predict",
     "fill_mask",
     "advise",

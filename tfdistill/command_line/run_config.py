@@ -14,6 +14,7 @@ from tfdistill.settings.labelled_data import LabelledDataSettings
 from tfdistill.settings.models import Student, Teacher
 from tfdistill.settings.optimizer import Optimizer
 from tfdistill.settings.run import Run
+from tfdistill.settings.search import Search
 from tfdistill.settings.settings import defaults_of, options_of, recipe_settings
 from tfdistill.settings.task import TaskChoice
 from tfdistill.settings.text import Corpus, Rows
@@ -31,6 +32,7 @@ class RunConfig(
         Advice,
         Benchmark,
         Compare,
+        Search,
         Experiment,
         Doctor,
         WebPage,

@@ -35,6 +35,7 @@ class Size(NamedTuple):
         layers, width, heads: as in a shape's name, L-3_H-384_A-12.
         inner: width of the feed-forward parts.
         vocabulary, positions, types: rows of the tables of embeddings.
+        attention: width of all heads together; 0: `width`.
     """
 
     layers: int
@@ -44,6 +45,7 @@ class Size(NamedTuple):
     vocabulary: int
     positions: int = 512
     types: int = 2
+    attention: int = 0
 
     @classmethod
     def of(cls, config):
@@ -56,6 +58,7 @@ class Size(NamedTuple):
             config.vocab_size,
             config.max_position_embeddings,
             config.type_vocab_size,
+            config.attention_size if config.attention_head_size else 0,
         )
 
     @property
@@ -67,7 +70,11 @@ class Size(NamedTuple):
     @property
     def matrices(self):
         """Numbers in the matrices of all layers."""
-        return self.layers * (4 * self.width**2 + 2 * self.width * self.inner)
+        return self.layers * self.width * (4 * self._attention + 2 * self.inner)
+
+    @property
+    def _attention(self):
+        return self.attention or self.width
 
     @property
     def parameters(self):
@@ -76,13 +83,19 @@ class Size(NamedTuple):
         return tables + self.matrices + self._vectors
 
     @property
+    def masked_lm_parameters(self):
+        """Parameters with the masked-LM head, whose table is that of the embeddings."""
+        return self.parameters + self.width**2 + 3 * self.width + self.vocabulary
+
+    @property
     def _vectors(self):
         """Numbers in biases and norms."""
-        return self.layers * (9 * self.width + self.inner) + 2 * self.width
+        of_layer = 3 * self._attention + 6 * self.width + self.inner
+        return self.layers * of_layer + 2 * self.width
 
     def multiply_adds(self, tokens):
         """Multiply-adds of the layers for a text of so many tokens."""
-        return tokens * (self.matrices + 2 * self.layers * tokens * self.width)
+        return tokens * (self.matrices + 2 * self.layers * tokens * self._attention)
 
     def int8_bytes(self, lengths, head=""):
         """The size of the int8 TFLite file, but for the classes.
@@ -99,7 +112,7 @@ class Size(NamedTuple):
         """
         integers = self.vocabulary * self.width + self.matrices
         floats = self._vectors + (sum(lengths) + self.types) * self.width + self.vocabulary
-        scales = self.layers * (5 * self.width + self.inner)
+        scales = self.layers * (3 * self._attention + 2 * self.width + self.inner)
         if head:
             integers += self.width**2
             scales += self.width
