@@ -239,6 +239,11 @@ def test_a_teacher_without_a_head(make, tiny_model, tokenizer):
             dict(alpha_ce=0.0, alpha_mlm=0.0, alpha_cos=0.0),
             ["loss has the weight 0", "alpha"],
         ),
+        (dict(recipe="autotinybert", super_layers=3), ["super_layers=3", "over the 2"]),
+        (
+            dict(recipe="autotinybert", super_regime="kd", task="text_classification"),
+            ["recipe=autotinybert trains parts", "leave task out"],
+        ),
     ],
 )
 def test_impossible_students(make, teacher, flags, words):

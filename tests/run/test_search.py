@@ -111,6 +111,24 @@ def test_a_stopped_search_goes_on(words, tmp_path, run_command, capfd):
     assert ours.pop("folder") != theirs.pop("folder") and ours == theirs
 
 
+@pytest.mark.slow
+def test_a_part_is_trained_on_and_exported(words, super_student, tmp_path, run_command, tiny_flags):
+    """In its compact form; on disk it is padded."""
+    shape = PartShape(2, 12, 20, 2, 5)
+    part = extract_subnet(load_model(super_student), shape)
+    save_model(part, tmp_path / "part")
+    load_tokenizer(str(super_student)).save(tmp_path / "part", "bert", 24)
+    own = dict(student=tmp_path / "part", student_config=None, tokenizer=None, teacher_config=None)
+    flags = tiny_flags(recipe="mlm", output_dir=tmp_path / "run", **own)
+    assert run_command("train", *flags) == 0
+    trained = load_model(tmp_path / "run" / "student")
+    assert PartShape.of(trained.config) == shape
+    assert (tmp_path / "run" / "student" / "config.json").read_text().count("tfdistill_attention")
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["export"]["student.tflite"]["agreement"] > 0.99
+    assert metrics["models"]["student"]["parameters"] == parameters(part)["total"]
+
+
 def test_sizes_of_parts_are_counted():
     config = EncoderConfig(
         vocab_size=50,

@@ -251,20 +251,26 @@ def check_tokenizers(task, recipe, tokenizers):
 
 
 def check_losses(config, recipe):
-    """Refuses losses of token scores for models that have none.
+    """Refuses losses of token scores, and parts of students, for models that have none.
 
     Args:
         config: a `RunConfig`.
         recipe: the `Recipe`.
 
     Raises:
-        UserError: a loss reads scores of all tokens, and the task's head gives none.
+        UserError: a loss reads scores of all tokens, and the task's head gives none; or a phase
+            trains parts, and the task's head has none.
     """
     from tfdistill.distillation.losses import LOSSES  # needs TensorFlow
     from tfdistill.distillation.signals import VOCABULARY_SIGNALS
 
     if tasks.get(config.task).outputs_are_tokens:
         return
+    if any(phase.parts is not None for phase in recipe.phases):
+        raise UserError(
+            f"`recipe`={config.recipe} trains parts of a student, which heads of `task`="
+            f"{config.task} do not have: leave `task` out, or use another recipe"
+        )
     for term in (term for phase in recipe.phases for term in phase.active_terms):
         if VOCABULARY_SIGNALS & set(LOSSES[term.loss].signals(**term.options)):
             raise UserError(

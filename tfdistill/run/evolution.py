@@ -69,6 +69,7 @@ class Evolution:
     def __init__(self, space: PartSpace, allowed: Callable, loss_of: Callable, rules, seed):
         self._space, self._allowed, self._loss_of, self._rules = space, allowed, loss_of, rules
         self._draws, self.losses = random.Random(seed), {}
+        self._fast = rules.fast  # until no further shape keeps to the rule
 
     def run(self):
         """Tries all generations.
@@ -87,7 +88,8 @@ class Evolution:
         return self._fresh() if self._draws.random() < FRESH else self._offspring()
 
     def _first(self):
-        found = self._fresh(keeps_fast_rule) if self._rules.fast else None
+        found = self._fresh(keeps_fast_rule) if self._fast else None
+        self._fast = found is not None
         return found or self._fresh()
 
     def _fresh(self, rule=lambda shape: True):
