@@ -26,7 +26,6 @@ SuperRegime = Annotated[
         "kd (from a teacher; parts have smaller heads).",
         choices=(MLM, KD),
         effect=STEP,
-        first=True,
     ),
 ]
 SuperTerms = Annotated[
