@@ -63,9 +63,9 @@ def test_a_saved_model_comes_back_exactly(model, saved):
 
 
 def test_a_model_is_described_without_its_weights(config, saved, tmp_path):
-    assert describe_model(saved) == (config, "masked_lm")
+    assert describe_model(saved) == (config, "masked_lm", "")
     save_model(MaskedLanguageModel(config, with_head=False), tmp_path / "headless")
-    assert describe_model(tmp_path / "headless") == (config, None)
+    assert describe_model(tmp_path / "headless") == (config, None, "")
 
 
 def test_dense_kernels_are_transposed_on_disk(model, saved):
