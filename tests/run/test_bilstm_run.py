@@ -175,17 +175,28 @@ def test_a_text_classifier_from_its_teacher_to_its_files(flags, words, train, tm
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("task", ["token_classification", "regression", "pairs"])
-def test_other_tasks_from_their_teacher_to_their_files(task, flags, words, train, tmp_path):
-    run, metric = tmp_path / "run", {"token_classification": "f1", "regression": "pearson"}
-    train(flags(task, output_dir=run, n_epoch=8))
-    metrics = json.loads((run / "metrics.json").read_text())
+@pytest.mark.parametrize(
+    ("task", "score"), [("token_classification", "f1"), ("regression", "pearson")]
+)
+def test_other_tasks_from_their_teacher_to_their_files(task, score, flags, train, tmp_path):
+    train(flags(task, output_dir=tmp_path / "run", n_epoch=8))
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert "student_int8.tflite" in metrics["files"]
-    score = metric.get(task, "accuracy")
     teacher, student = (metrics["models"][name][score] for name in ("teacher", "student"))
-    assert student > 0.8 * teacher
-    assert settings_of(run / "student")["compares_pairs"] is (task == "pairs")
-    if task == "pairs":
-        text, pair = " ".join(words[:4]), " ".join(words[3::-1])
-        for model in (run / "student", run / "export" / "student.tflite"):
-            assert len(LabelPredictor.open(model).predict([text], [pair])) == 1
+    assert teacher > 0.3 and student > 0.8 * teacher
+    assert settings_of(tmp_path / "run" / "student")["compares_pairs"] is False
+
+
+@pytest.mark.slow
+def test_pairs_are_compared(flags, words, train, tmp_path):
+    """Learned from labels: a tiny random Transformer, as a teacher, does not learn them."""
+    run, changes = tmp_path / "run", dict(teacher=None, baseline="none", n_epoch=16)
+    train(flags("pairs", **LABELS_ALONE, **changes, output_dir=run))
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["models"]["student"]["accuracy"] > metrics["models"]["floor"]["accuracy"] + 0.2
+    assert settings_of(run / "student")["compares_pairs"] is True
+    text, pair = " ".join(words[:4]), " ".join(words[3::-1])
+    (found,) = LabelPredictor.open(run / "student").predict([text], [pair])
+    (by_file,) = LabelPredictor.open(run / "export" / "student.tflite").predict([text], [pair])
+    shares = found["probabilities"]
+    assert by_file["probabilities"] == pytest.approx(shares, abs=1e-5)

@@ -182,8 +182,9 @@ def borders(token_type_ids, attention_mask=None):
 
 
 def _by_time(mask):
-    """(batch, length) to float32 (length, batch, 1): CPUs and Metal move bools slowly or not."""
-    return ops.transpose(ops.cast(mask, "float32"))[..., None]
+    """(batch, length) to float32 (length, batch, 1), of 1 and 0."""
+    # Not a cast: TensorFlow would transpose bools, for which some processors have no fast kernel.
+    return ops.transpose(ops.where(ops.cast(mask, "bool"), 1.0, 0.0))[..., None]
 
 
 def _both(directions, words, real, fresh, length):
