@@ -371,6 +371,11 @@ def test_the_last_phase_of_minilm_trains_the_remaining_parts(student, teacher, b
             {"hidden_size": 8},
             "relation_heads=8 does not divide the teacher's width of 12",
         ),
+        (
+            Term("relations", 1.0, {**QKV, "relation_heads": 4}, layers=((-1, -1),)),
+            {"attention_head_size": 3},
+            "relation_heads=4 does not divide the student's width of 6 in attention",
+        ),
         (Term("hiden", 1.0), {}, "there is no loss 'hiden'; the losses are .*hidden"),
         (Term("mlm", 1.0, {"temperature": 2.0}), {}, "the loss 'mlm': .*temperature"),
         (Term("relations", 1.0, layers=((-1, -1),)), {}, "the loss 'relations': .*relations"),

@@ -1,5 +1,6 @@
 """The shapes of the parts of a model."""
 
+import dataclasses
 import itertools
 
 import pytest
@@ -44,6 +45,22 @@ def test_every_shape_is_one_of_hugging_face(name, whole_heads):
     assert {space.smallest, space.middle, PartShape.of(config)} <= set(shapes)
     changed = "head_size" if whole_heads else "heads"
     assert {getattr(shape, changed) for shape in shapes} == {getattr(space.whole, changed)}
+
+
+@pytest.mark.parametrize("whole_heads", [True, False], ids=["whole heads", "smaller heads"])
+def test_a_student_of_small_heads_has_shapes_of_hugging_face(whole_heads):
+    config = dataclasses.replace(
+        named_config("L-1_H-12_A-3_I-20"),
+        hidden_size=15,
+        num_attention_heads=2,
+        attention_head_size=3,
+    )
+    space = PartRanges(whole_heads, step=1).space(config)
+    assert set(space.widths) > {5, 7, 13, 15}
+    for shape in all_shapes(space):
+        assert PartShape.of(shape.config(config)) == shape
+    if not whole_heads:  # 13 can only be divided among 13 heads of 1
+        assert dict(zip(space.widths, space.attention, strict=True))[13] == (1, 1)
 
 
 def test_ranges_have_the_named_ends():

@@ -495,6 +495,12 @@ def test_pairs_are_added_to_the_phases_of_masked_lm(name):
 def test_a_recipe_without_masked_lm_cannot_learn_pairs():
     with pytest.raises(UserError, match="no phase of recipe=minilm trains masked LM"):
         with_next_sentence(recipes.get("minilm", head_share=0.0))
+    # A weight of 0 is no training, but then the teacher's logits can train the head.
+    unmasked = recipes.get("distilbert", alpha_mlm=0.0)
+    with pytest.raises(UserError, match="a weight of masked LM above 0"):
+        with_next_sentence(unmasked)
+    (phase,) = with_next_sentence(unmasked, alpha=3.0).phases
+    assert [term.loss for term in phase.active_terms] == ["ce", "cos", "nsp_kl"]
 
 
 @pytest.mark.parametrize("name", [name for name in recipes.names() if name.startswith("mobile")])

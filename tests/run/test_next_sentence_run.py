@@ -12,6 +12,13 @@ from tfdistill.settings.flagfile import parse_flag_lines
 PAIRS = dict(nsp="true", alpha_nsp=1, corpus="sample", length=24, teacher_steps=12, steps=12)
 PAIRS |= dict(student_config="L-1_H-16_A-2", tflite_lengths=24, tflite_variants="float32")
 
+OWN = """
+from tfdistill.distillation.phases import Phase, Recipe, Term
+
+def own():
+    return Recipe("own", (Phase("all", (Term("mlm", 1.0), Term("nsp", 1.0))),), source="ours")
+"""
+
 
 @pytest.fixture(scope="module")
 def texts(tiny_text, tmp_path_factory):
@@ -121,6 +128,9 @@ def test_a_narrower_mobilebert_with_a_cache(flags, train, tmp_path):
         (dict(student_type="distilbert"), "the student is a distilbert, which has no token types"),
         (dict(nsp="false"), "--alpha_nsp compares logits of pairs of segments: set"),
         (dict(recipe="minilm", head_share=0), "no phase of --recipe=minilm trains masked LM"),
+        (dict(alpha_nsp=0, alpha_mlm=0), "no phase of --recipe=distilbert trains masked LM"),
+        (dict(recipe="own.py:own"), "names a loss of pairs of segments, which --nsp and"),
+        (dict(recipe="own.py:own", nsp="false", alpha_nsp=0), "leave it out there, and set them"),
         (dict(teacher_cache="cache"), "it stores no logits of pairs of segments"),
         (dict(teacher="plain"), "--alpha_nsp needs a head for pairs of segments"),
         (
@@ -135,6 +145,7 @@ def test_impossible_settings_are_refused(
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "one.txt").write_text(" ".join((texts / "0.txt").read_text("utf-8").split()))
+    (tmp_path / "own.py").write_text(OWN)
     if "teacher" in changes:
         changes = {**changes, "teacher": user_folder / "runs" / "mini" / "teacher"}
         changes |= dict.fromkeys(("teacher_config", "teacher_steps"))

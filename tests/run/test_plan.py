@@ -13,7 +13,7 @@ from tfdistill.distillation.phases import Phase
 from tfdistill.models.configs.config_files import named_config
 from tfdistill.run import plan, sources
 from tfdistill.run.checks import check_masking, require_even_batches, split_steps
-from tfdistill.run.early_plan import check_settings, deciding_settings
+from tfdistill.run.early_plan import check_settings, deciding_settings, reads_teacher
 from tfdistill.run.planned_shapes import plan_shapes
 from tfdistill.system.errors import UserError
 
@@ -160,6 +160,13 @@ def test_search_is_planned_without_a_search(make):
 
 
 # -- impossible plans
+
+
+def test_losses_of_the_labels_of_another_task_need_no_teacher(make):
+    config = RunConfig(recipe="mlm", task="text_classification")
+    assert not reads_teacher(config, recipes.get("mlm"))
+    assert "'mlm' reads scores of all tokens" in fails(make, recipe="mlm", task=config.task)
+    assert reads_teacher(config, recipes.get("kd"))
 
 
 def fails(make, loaded=None, /, **flags):

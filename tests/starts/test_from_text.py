@@ -1,5 +1,7 @@
 """Starts from counts, compared with a dense reference, and on a text of known structure."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -95,19 +97,23 @@ def test_a_model_knows_the_topic_before_it_is_trained(text):
     assert logits[25:40].mean() > logits[5:20].mean() + 0.05
 
 
-@pytest.mark.parametrize(("width", "heads"), [(32, 4), (15, 3), (8, 1)])
-def test_heads_start_at_their_neighbors(width, heads):
-    query = np.random.default_rng(0).standard_normal((width, width))
+@pytest.mark.parametrize(
+    ("width", "heads", "size"), [(32, 4, 8), (15, 3, 5), (8, 1, 8), (15, 2, 3)]
+)
+def test_heads_start_at_their_neighbors(width, heads, size):
+    query = np.random.default_rng(0).standard_normal((width, heads * size))
     key = from_text.neighbor_keys(query, heads)
     places = from_text.sinusoids(np.arange(40), width)
     for head, distance in zip(range(heads), [-1, 1, -2, 2], strict=False):
-        own = slice(head * (width // heads), (head + 1) * (width // heads))
+        own = slice(head * size, (head + 1) * size)
         ours, theirs = places @ query[:, own], places @ key[:, own]
         np.testing.assert_allclose(theirs[10 + distance], ours[10], rtol=1e-5, atol=1e-5)
 
 
-def test_attention_is_highest_at_the_neighbors(text):
-    model = MaskedLanguageModel(named_config("L-1_H-64_A-2", vocab_size=VOCABULARY), seed=0)
+@pytest.mark.parametrize("head_size", [None, 24])
+def test_attention_is_highest_at_the_neighbors(head_size, text):
+    config = named_config("L-1_H-64_A-2", vocab_size=VOCABULARY)
+    model = MaskedLanguageModel(dataclasses.replace(config, attention_head_size=head_size), seed=0)
     start_from_text(model, text, np.bincount(text, minlength=VOCABULARY), [2], seed=0)
     ids = text[None, :30].astype(np.int32)
     inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids)}

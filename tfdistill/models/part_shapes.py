@@ -253,13 +253,14 @@ class PartRanges:
 
     def _attention(self, whole, width):
         """(fewest, most) heads, or dimensions of each head, that a width has a place for."""
-        if self.whole_heads:
-            fitting = (
-                n for n in range(1, whole.heads + 1) if padded_heads(width, n, whole.head_size)
-            )
-            return 1, max(fitting)
-        most = width // whole.heads
-        return min(math.ceil(whole.head_size * HEAD_SHARE), most), min(most, whole.head_size)
+
+        def fit(units):
+            heads, size = (units, whole.head_size) if self.whole_heads else (whole.heads, units)
+            return padded_heads(width, heads, size)
+
+        limit, share = (whole.heads, 0) if self.whole_heads else (whole.head_size, HEAD_SHARE)
+        most = max(units for units in range(1, limit + 1) if fit(units))
+        return min(max(1, math.ceil(limit * share)), most), most
 
 
 def _down_from(largest, smallest, step):

@@ -25,15 +25,21 @@ def with_next_sentence(recipe, alpha=0.0):
         A `Recipe`.
 
     Raises:
-        UserError: no phase has masked LM.
+        UserError: no phase trains masked LM, nor compares logits of pairs.
     """
     phases = tuple(_with_pairs(phase, alpha) for phase in recipe.phases)
-    if phases == recipe.phases:
+    if not any(map(learns_pairs, phases)):
         raise UserError(
             f"`nsp`: no phase of `recipe`={recipe.name} trains masked LM, so none would train the "
-            "head of pairs: use another recipe, a `head_share` above 0, or leave `nsp` out"
+            "head of pairs: use another recipe, a `head_share` or a weight of masked LM above 0, "
+            "or leave `nsp` out"
         )
     return Recipe(recipe.name, phases, recipe.source)
+
+
+def learns_pairs(phase):
+    """Whether a `Phase` has a loss of pairs, with a weight above 0."""
+    return any(term.loss in (PAIRS, PAIRS_KL) for term in phase.active_terms)
 
 
 def _with_pairs(phase, alpha):

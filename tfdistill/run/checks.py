@@ -10,7 +10,7 @@ from tfdistill.deployment.variants import variants_of
 from tfdistill.distillation.phases import rates_of, trained_by
 from tfdistill.distillation.schedules import parse_schedules
 from tfdistill.models.configs.model_types import get_model_type
-from tfdistill.recipes.next_sentence import PART, with_next_sentence
+from tfdistill.recipes.next_sentence import PART, learns_pairs, with_next_sentence
 from tfdistill.run.baselines import RANDOM, START, TEXT, baselines_of
 from tfdistill.settings.augmentation import BILSTM
 from tfdistill.settings.settings import options_of
@@ -189,8 +189,13 @@ def with_pairs(config, recipe):
         A `Recipe`.
 
     Raises:
-        UserError: the task or the recipe cannot predict it.
+        UserError: the task or the recipe cannot predict it, or the recipe names its losses.
     """
+    if any(map(learns_pairs, recipe.phases)):
+        raise UserError(
+            f"`recipe`={config.recipe} names a loss of pairs of segments, which `nsp` and "
+            "`alpha_nsp` add: leave it out there, and set them"
+        )
     if config.alpha_nsp and not config.nsp:
         raise UserError("`alpha_nsp` compares logits of pairs of segments: set `nsp`, too")
     if not config.nsp:

@@ -241,7 +241,8 @@ def reads_teacher(config, recipe):
         bool.
     """
     losses = {term.loss for phase in recipe.phases for term in phase.active_terms}
-    labels_alone = losses <= tasks.get(config.task).label_losses
+    # Of all tasks: that a loss is of another task is an error of its own.
+    labels_alone = losses <= set().union(*(tasks.get(name).label_losses for name in tasks.names()))
     if labels_alone or not is_recipe_file(config.recipe):
         return not labels_alone
     # The file may bring losses of its own. Imported late: it imports TensorFlow.

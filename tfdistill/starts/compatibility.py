@@ -68,7 +68,8 @@ def is_narrower(teacher, student):
         bool.
     """
     fields = get_model_type(student.model_type).starts.narrower
-    return any(getattr(student, name) < getattr(teacher, name) for name in fields)
+    sizes = (*fields, "head_size") if fields else ()
+    return any(getattr(student, name) < getattr(teacher, name) for name in sizes)
 
 
 def check_vocabularies(teacher, student):

@@ -86,9 +86,9 @@ def _attend_to_neighbors(model, generator):
     model.encoder.embeddings.position_embeddings.assign(waves)
     for block in model.encoder.blocks:
         attention = block.attention
-        query = generator.standard_normal((width, width)) / np.sqrt(width)
+        query = generator.standard_normal((width, config.attention_size)) / np.sqrt(width)
         key = neighbor_keys(query, config.num_attention_heads)
-        rotation = np.linalg.qr(generator.standard_normal((width, width)))[0]
+        rotation = np.linalg.qr(generator.standard_normal((width, config.attention_size)))[0]
         for layer, kernel in (
             (attention.query, query),
             (attention.key, key),
@@ -186,14 +186,14 @@ def neighbor_keys(query, heads):
     Rotating sin and cos of p + d back by d gives those of p, so that key(p + d) = query(p).
 
     Args:
-        query: float (width, width), the query kernel; its columns are grouped by head.
+        query: float (width, attention size), the query kernel; its columns are grouped by head.
         heads: int.
 
     Returns:
-        float (width, width), the key kernel.
+        float (width, attention size), the key kernel.
     """
-    width = len(query)
-    pairs, columns = width // 2, width // heads
+    width, columns = len(query), query.shape[1] // heads
+    pairs = width // 2
     key = query.copy()
     for head in range(heads):
         distance = (1 + head // 2) * (1 if head % 2 else -1)

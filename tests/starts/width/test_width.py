@@ -40,6 +40,7 @@ def test_a_student_as_wide_as_its_teacher_is_copied(width, tiny_model):
         {"hidden_size": 6, "num_attention_heads": 1},
         {"hidden_size": 4, "num_attention_heads": 1, "intermediate_size": 7},
         {"intermediate_size": 7},
+        {"attention_head_size": 4},
     ],
 )
 def test_every_narrower_shape_can_be_made(changes, width, tiny_model, batches):

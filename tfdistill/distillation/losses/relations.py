@@ -94,10 +94,11 @@ class Relations(Loss):
                 )
             return
         for model, config in {"student": student, "teacher": teacher}.items():
-            if relation_heads and config.hidden_size % relation_heads:
+            if relation_heads and config.attention_size % relation_heads:
                 raise UserError(
                     f"`relation_heads`={relation_heads} does not divide the {model}'s width of "
-                    f"{config.hidden_size}: use 0, for the largest number that divides both widths"
+                    f"{config.attention_size} in attention: use 0, for the largest number that "
+                    "divides both widths"
                 )
 
 

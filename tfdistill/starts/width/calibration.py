@@ -81,7 +81,7 @@ class Text:
             )
             context = ops.matmul(tapped["attention_probs"], tapped["values"])
             context = ops.transpose(context, (0, 2, 1, 3))  # (batch, length, heads, head size)
-            found.append(ops.reshape(context, hidden.shape))
+            found.append(ops.reshape(context, (*context.shape[:2], -1)))
         return found
 
     def predicted(self, model, stream):
