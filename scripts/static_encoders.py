@@ -4,8 +4,9 @@
     python scripts/static_encoders.py compare --pairs=STS-B/dev.tsv --peer=PEER [NAME=DIR ...]
 
 The first command makes PEER by `model2vec.distill` with its defaults, in float32. It needs an
-environment of its own (pip install "model2vec[distill]==0.10.0"), without tfdistill. The second
-needs model2vec alone beside tfdistill, as after `bash scripts/test.sh --parity`. It prints
+environment of its own, without tfdistill: pip install "model2vec[distill,quantization]==0.10.0",
+where the second extra brings scikit-learn, which `distill` imports. The second command needs
+model2vec alone beside tfdistill, as after `bash scripts/test.sh --parity`. It prints
 Spearman's correlation of cosines and scores for each folder, and the difference from PEER with its
 95 % interval, by bootstrap over the pairs: all models are measured on the same draws. A folder's
 vectors are its own model's; those of model2vec are computed by model2vec.
