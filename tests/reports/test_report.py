@@ -209,3 +209,23 @@ def test_a_write_that_fails_is_an_os_error(tmp_path, metrics, curves, examples):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
         write_report(tmp_path / "file" / "report.html", metrics, curves, examples)
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        ({}, "bert, 3 × 256, 4 heads, feed-forward 1,024, vocabulary of 30,522 tokens"),
+        (
+            {"model_type": "tfdistill_bilstm", "num_hidden_layers": 1, "num_attention_heads": 1},
+            "1 × 256, an LSTM each way, 1,024 units before the classifier, vocabulary of",
+        ),
+        (
+            {"model_type": "tfdistill_static", "num_hidden_layers": 0},
+            "tfdistill_static, 0 × 256, vocabulary of",
+        ),
+    ],
+)
+def test_shapes_have_what_their_type_has(path, metrics, curves, examples, shape, words):
+    metrics["run"]["shapes"]["student"] |= shape
+    write_report(path, metrics, curves, examples)
+    assert words in "".join(read(path).text)

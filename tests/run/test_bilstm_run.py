@@ -141,6 +141,23 @@ def test_impossible_settings_are_one_line(changes, message, flags, train, tmp_pa
     assert "\n" not in str(error.value) and not run.exists()
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "cannot be read"),
+        ("some words", "is no word with"),
+        ("zyx 0.1 0.2", "has no word of the"),
+    ],
+)
+def test_wrong_word_vectors_are_found_before_the_teacher(content, message, flags, train, tmp_path):
+    file, run = tmp_path / "vectors.txt", tmp_path / "run"
+    if content:
+        file.write_text(content)
+    with pytest.raises(UserError, match=f"word_vectors={file}.*{message}"):
+        train(flags(student_init="word_vectors", word_vectors=file, output_dir=run), "prepare")
+    assert not run.exists()
+
+
 def test_a_missing_tagger_is_one_line(flags, train, monkeypatch, tmp_path):
     monkeypatch.undo()
     monkeypatch.setitem(sys.modules, "textblob.en", None)

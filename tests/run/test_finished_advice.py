@@ -93,6 +93,8 @@ def test_a_student_without_a_teacher_is_as_good(run):
     problem = only(run(differences=differences))
     assert (problem.name, problem.change) == ("no teacher is as good", {"recipe": "pkd"})
     assert not only(run(differences=differences, settings={"recipe": "pkd"})).change
+    for kind in ("bilstm", "static"):  # which have no layers to compare
+        assert not only(run(differences=differences, settings={"student_type": kind})).change
     assert problems_of(run(differences=differences, made_from={"reads_teacher": False})) == []
     del differences["student-no_teacher"]
     bare = run()

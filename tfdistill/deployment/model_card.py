@@ -131,13 +131,11 @@ def _layers(config):
 
 
 def _shape(config, length):
-    layers = (
-        f", {config.num_attention_heads} heads, intermediate width {config.intermediate_size}"
-    ) * (config.num_hidden_layers > 0)
+    layers = config.LAYERS_IN_WORDS.format_map(vars(config))
     return (
-        f"Encoder: {config.model_type}, {_layers(config)}, width {config.hidden_size}{layers}, "
-        f"{config.vocab_size:,} tokens. Texts of at most {length - 2} tokens beside [CLS] and "
-        "[SEP]."
+        f"Encoder: {config.model_type}, {_layers(config)}, width {config.hidden_size}, "
+        f"{layers and f'{layers}, '}{config.vocab_size:,} tokens. Texts of at most {length - 2} "
+        "tokens beside [CLS] and [SEP]."
     )
 
 

@@ -2,6 +2,7 @@
 
 from html import escape
 
+from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.reports.labelled_data import sizes_of
 from tfdistill.reports.page import table
 from tfdistill.reports.table import BASELINES, MODEL_NAMES
@@ -72,9 +73,8 @@ def _shape_rows(shapes):
 
 
 def _of_layers(shape):
-    if not shape["num_hidden_layers"]:
-        return ""
-    return f"{shape['num_attention_heads']} heads, feed-forward {shape['intermediate_size']:,}, "
+    words = get_model_type(shape["model_type"]).config.LAYERS_IN_WORDS.format_map(shape)
+    return words and f"{words}, "
 
 
 def _corpus_rows(corpus):

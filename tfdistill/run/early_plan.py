@@ -20,8 +20,15 @@ from tfdistill.run.checks import (
     with_pairs,
 )
 from tfdistill.run.directory import RunDirectory
-from tfdistill.run.planned_shapes import Shapes, plan_shapes, read_shape, require_task
+from tfdistill.run.planned_shapes import (
+    WORD_VECTORS,
+    Shapes,
+    plan_shapes,
+    read_shape,
+    require_task,
+)
 from tfdistill.settings.settings import options_of
+from tfdistill.starts.word_tables import vectors_of_file
 from tfdistill.system.errors import UserError
 from tfdistill.system.options import RESULT, STEP
 from tfdistill.system.paths import require_folder, require_shards
@@ -170,6 +177,8 @@ def begin_plan(config, recipe, directory):
     _require_teacher(config, recipe, names)
     task, data = open_task(config, training=True)
     tokenizers, shapes = _tokenizers_and_shapes(config, recipe, names, data)
+    if shapes and shapes.student_init == WORD_VECTORS and not directory.done("start"):
+        vectors_of_file(config.word_vectors, tokenizers.student)  # else found after the teacher
     return EarlyPlan(recipe, names, task, data, tokenizers, shapes)
 
 

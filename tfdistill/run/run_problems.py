@@ -106,7 +106,8 @@ def _with_layers(run):
     """(dict, reason) of a recipe that compares layers, too; empty for a run that has one."""
     if run.settings.recipe != "kd" or run.settings.student:  # which may have its own tokenizer
         return {}, ""
-    if not get_model_type(run.settings.student_type).has_layers:
+    student = get_model_type(run.settings.student_type)
+    if student.own_words or not student.has_layers:  # tokens differ, or nothing can be compared
         return {}, ""
     change = {"recipe": "pkd"}
     shapes = _shapes(run)

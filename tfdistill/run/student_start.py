@@ -1,12 +1,11 @@
 """The start of the student: made, and measured before its first training step."""
 
-from tfdistill.data.augmentation.word_vectors import load_word_vectors
 from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.run.baselines import TEXT
 from tfdistill.run.planned_shapes import GIVEN, TOKENS, WORD_VECTORS
 from tfdistill.starts.from_tokens import fill, token_rows, token_vectors
 from tfdistill.starts.layer_search import search_size
-from tfdistill.starts.word_tables import word_table
+from tfdistill.starts.word_tables import vectors_of_file, word_table
 
 
 def make_start(context, teacher):
@@ -89,7 +88,7 @@ def _student_of_words(context, teacher):
     student, tokenizer = random_student(context), context.tokenizer
     tokens = [tokenizer.id_to_token(i) for i in range(tokenizer.vocab_size)]
     if context.plan.student_init == WORD_VECTORS:
-        vectors = load_word_vectors(context.config.word_vectors).of(filter(None, tokens))
+        vectors = vectors_of_file(context.config.word_vectors, tokenizer)
     else:
         names, rows = context.tokenizers.teacher, teacher.encoder.embeddings.word_embeddings.numpy()
         vectors = {names.id_to_token(i): rows[i] for i in range(names.vocab_size)}

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from tfdistill.data.augmentation.word_vectors import load_word_vectors
+from tfdistill.system.errors import UserError
+
 # Standard deviation of the numbers of a table: that of GloVe's vectors, so that gates of fresh
 # weights see more than noise.
 SPREAD = 0.4
@@ -24,6 +27,29 @@ def components(rows, width):
     largest = basis[np.abs(basis).argmax(axis=0), np.arange(basis.shape[1])]
     found = np.zeros((len(rows), width), np.float32)
     found[:, : basis.shape[1]] = centred @ (basis * np.sign(largest))
+    return found
+
+
+def vectors_of_file(path, tokenizer):
+    """The vectors that a file has of the tokens of a vocabulary.
+
+    Args:
+        path: as of `load_word_vectors`.
+        tokenizer: the `TextTokenizer`.
+
+    Returns:
+        dict of tokens to float32 (wide,).
+
+    Raises:
+        UserError: the file cannot be read, or has none of them.
+    """
+    tokens = map(tokenizer.id_to_token, range(tokenizer.vocab_size))
+    found = load_word_vectors(path).of(filter(None, tokens))
+    if not found:
+        raise UserError(
+            f"`word_vectors`={path} has no word of the student's vocabulary: name a file for the "
+            "language of the texts"
+        )
     return found
 
 

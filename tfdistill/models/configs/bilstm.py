@@ -43,6 +43,7 @@ class BiLstmConfig(EncoderConfig):
     """
 
     HAS_POSITIONS = KNOWS_TYPES = False
+    LAYERS_IN_WORDS = "an LSTM each way, {intermediate_size:,} units before the classifier"
 
     model_type: str = "tfdistill_bilstm"
     hidden_size: int = 300

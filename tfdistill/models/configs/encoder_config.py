@@ -53,6 +53,9 @@ class EncoderConfig:
     """
 
     ATTENTION_SIZE = "hidden_size"  # field with the width that attention reads and writes
+    LAYERS_IN_WORDS = (
+        "{num_attention_heads} heads, feed-forward {intermediate_size:,}"  # of reports
+    )
     HAS_POSITIONS = True  # whether there is a table of position embeddings
     KNOWS_TYPES = True  # whether token types, where there are any, have embeddings
     WITHOUT_TOKENS = {"pad_token_id": 0}  # fields with ids, in a shape of no tokenizer

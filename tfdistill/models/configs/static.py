@@ -36,6 +36,7 @@ class StaticConfig(EncoderConfig):
     """
 
     HAS_POSITIONS = False
+    LAYERS_IN_WORDS = ""
     WITHOUT_TOKENS = {"pad_token_id": 0, "uncounted_ids": (), "sep_token_id": 0}
 
     model_type: str = NAME
