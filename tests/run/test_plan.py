@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tfdistill import recipes, tasks
+from tfdistill.command_line.console import Console
 from tfdistill.command_line.run_config import RunConfig
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.distillation.phases import Phase
@@ -14,6 +15,7 @@ from tfdistill.models.configs.config_files import named_config
 from tfdistill.run import plan, sources
 from tfdistill.run.checks import check_masking, require_even_batches, split_steps
 from tfdistill.run.early_plan import check_settings, deciding_settings, reads_teacher
+from tfdistill.run.job import MainJob
 from tfdistill.run.planned_shapes import plan_shapes
 from tfdistill.system.errors import UserError
 
@@ -487,3 +489,10 @@ def test_losses_of_recipes_for_masked_lm(name):
 def test_whole_words_are_looked_for_in_masked_lm_alone():
     """Tokenizers of tasks with labels do not know which ids continue a word."""
     check_masking(RunConfig(task="regression", whole_word_masking=True), tokenizer=None)
+
+
+@pytest.mark.parametrize("setting", ["teacher", "student"])
+def test_a_missing_model_is_found_before_the_machine_is_tried(setting, tmp_path):
+    missing = {setting: str(tmp_path / "nowhere")}
+    with pytest.raises(UserError, match="no such directory: .*nowhere"):
+        MainJob(RunConfig(output_dir=str(tmp_path / "run"), **missing), Console())

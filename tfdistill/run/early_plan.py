@@ -30,6 +30,7 @@ from tfdistill.run.planned_shapes import (
 from tfdistill.settings.settings import options_of
 from tfdistill.starts.word_tables import vectors_of_file
 from tfdistill.system.errors import UserError
+from tfdistill.system.hub import require_model_name
 from tfdistill.system.options import RESULT, STEP
 from tfdistill.system.paths import require_folder, require_shards
 
@@ -175,6 +176,8 @@ def begin_plan(config, recipe, directory):
     if names and directory.done("teacher"):  # their origin may no longer exist
         names = [str(folder) for folder in directory.teachers(len(names))]
     _require_teacher(config, recipe, names)
+    for name in filter(None, (config.student, *names)):
+        require_model_name(name)
     task, data = open_task(config, training=True)
     tokenizers, shapes = _tokenizers_and_shapes(config, recipe, names, data)
     if shapes and shapes.student_init == WORD_VECTORS and not directory.done("start"):

@@ -1,8 +1,27 @@
 """Downloads from the Hugging Face hub."""
 
+import re
 from pathlib import Path
 
 from tfdistill.system.errors import UserError
+
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
+
+
+def require_model_name(name):
+    """Refuses what is neither a folder nor can be the name of a model on the hub.
+
+    Args:
+        name: str.
+
+    Raises:
+        UserError: it is a file, or a path where nothing is.
+    """
+    path = Path(name)
+    if path.is_file():
+        raise UserError(f"{path} is a file: give the directory that holds its config.json")
+    if not (path.is_dir() or _HUB_NAME.fullmatch(name)):
+        raise UserError(f"no such directory: {name}: give a Hugging Face directory or a hub name")
 
 
 def downloaded(what, name, patterns):

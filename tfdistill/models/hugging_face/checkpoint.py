@@ -3,7 +3,6 @@
 import itertools
 import json
 import os
-import re
 import shutil
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +21,7 @@ from tfdistill.models.hugging_face.attention_padding import paddings
 from tfdistill.models.hugging_face.tensors import WEIGHTS, WEIGHTS_INDEX, CheckpointTensors
 from tfdistill.models.model import MaskedLanguageModel, Model
 from tfdistill.system.errors import UserError
-from tfdistill.system.hub import downloaded
+from tfdistill.system.hub import downloaded, require_model_name
 
 TOKENIZER_FILES = (
     "vocab.txt",
@@ -31,8 +30,6 @@ TOKENIZER_FILES = (
     "special_tokens_map.json",
     "added_tokens.json",
 )
-
-_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 
 
 def load_model(path_or_hub_name, head=None, next_sentence=False):
@@ -272,14 +269,10 @@ def resolve_directory(path_or_hub_name):
     Raises:
         UserError: there is no such directory, and the model could not be downloaded.
     """
-    path = Path(path_or_hub_name)
+    path, name = Path(path_or_hub_name), str(path_or_hub_name)
+    require_model_name(name)
     if path.is_dir():
         return sentence_encoders.transformer_folder(path)
-    if path.exists():
-        raise UserError(f"{path} is a file: give the directory that holds its config.json")
-    name = str(path_or_hub_name)
-    if not _HUB_NAME.fullmatch(name):
-        raise UserError(f"no such directory: {name}: give a Hugging Face directory or a hub name")
     patterns = [CONFIG, "model*.safetensors", WEIGHTS_INDEX, *TOKENIZER_FILES]
     patterns += [sentence_encoders.INNER + pattern for pattern in patterns]
     patterns += sentence_encoders.FILES
