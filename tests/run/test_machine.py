@@ -329,3 +329,19 @@ def test_tasks_are_checked_apart(check):
     assert check(RunConfig(task="regression"), ON_METAL) == ""
     assert check(RunConfig(task="text_classification"), ON_METAL) == "the CPU is faster"
     assert "--task=text_classification" in check.commands[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind, shape", [("bilstm", "H-8_F-8"), ("static", "H-8")])
+def test_steps_of_students_without_attention(kind, shape, labelled_config):
+    changes = dict(student_type=kind, student_config=shape, recipe="kd", student_init=None)
+    config, found = labelled_config("text_classification", **changes), []
+
+    def train(workload, batches, way, steps):
+        if workload.name == "this run":
+            found.append(training_check.train(workload, batches, way, 2))
+        return training_check.Course((2.0,) * steps, (1.0,) * steps, 200.0 / (1 + len(found) % 2))
+
+    bfloat16 = Choice("cpu", "bfloat16", False, False, 1, "a candidate")
+    assert find_problem(config, bfloat16, train) == ""
+    assert found[0].losses == pytest.approx(found[1].losses, rel=0.02)

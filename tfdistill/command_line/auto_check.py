@@ -79,11 +79,12 @@ def _this_run(config):
         task, data = early_plan.open_task(config, training=True)
     recipe = early_plan.check_settings(config)
     teachers = [task.describe(name) for name in names]
-    tokenizers = sources.load_tokenizers(config, task, names)
+    tokenizers = sources.load_tokenizers(config, task, names, data)
     loaded = teachers[0].config if teachers else None
     given = task.describe(config.student).config if config.student else None
     reads = early_plan.reads_teacher(config, recipe)
-    shapes = plan_shapes(config, reads, loaded, tokenizers, given)
+    pairs = sources.compares_pairs(config, data)
+    shapes = plan_shapes(config, reads, loaded, tokenizers, given, pairs)
     made = plan.make_plan(config, recipe, teachers, tokenizers.student, shapes)
     run = workloads.of_run(config, made, task if task.kind else None)
     if not task.kind:
