@@ -107,7 +107,10 @@ def test_a_high_distillation_loss(run):
     models = {"student": {"agreement": 0.7}}
     problem = only(run(curve=flat, models=models))
     assert problem.name == "high distillation loss" and "from 1 to 0.9" in problem.finding
-    assert problem.change == {"recipe": "pkd", "alpha": 0.9}
+    assert problem.change == {"recipe": "pkd", "alpha": 0.9} and "temperature" in problem.why
+    squared = [row | {"loss_logits_mse": row["loss_logits_kl"]} for row in flat]
+    squared = [{k: v for k, v in row.items() if k != "loss_logits_kl"} for row in squared]
+    assert "temperature" not in only(run(curve=squared, models=models)).why
     assert problems_of(run(curve=flat)) == []  # they agree
     assert problems_of(run(models=models)) == []  # it fell
     assert problems_of(run(curve=[], models=models)) == []
@@ -122,6 +125,10 @@ def test_a_poor_student(run):
     early = [row | {"validation_f1": 1.0 - row["step"] / 1000} for row in CURVE]
     problem = only(run(verdict=poor, curve=early))
     assert "n_epoch" not in problem.change and "longer training does not help" in problem.why
+    equal = [
+        row | {"validation_f1": 0.5, "validation_loss": 1 - row["step"] / 200} for row in CURVE
+    ]
+    assert "step 100 of 100" in only(run(verdict=poor, curve=equal)).why  # the lowest loss
     large = {"size": criterion(0.8, passed=False)}
     first, second = problems_of(run(verdict=poor | large))
     assert first.name == "poor student" and not second.change

@@ -154,7 +154,8 @@ def _distillation_loss(run):
         change["n_epoch"], why = 2 * run.settings.n_epoch, "the student trains longer"
     else:
         change["steps"], why = 2 * run.settings.steps, "the student trains longer"
-    why += ". A higher `temperature` changes the loss itself: judge it by the agreement"
+    if name == names[0]:  # a KL, which has a temperature
+        why += ". A higher `temperature` changes the loss itself: judge it by the agreement"
     return Problem("high distillation loss", finding, change, why)
 
 
@@ -184,11 +185,12 @@ def _best_step(run):
     """(step of the best validation point, last step); (None, None) without a curve."""
     metric = run.task.primary
     key = f"validation_{metric.key}"
-    points = [row for row in run.curves["student"] if row.get(key) is not None]
+    points = [row for row in run.curves["student"] if row["step"] and row.get(key) is not None]
     if not points:
         return None, None
     sign = 1 if metric.higher_is_better else -1
-    best = max(points, key=lambda row: sign * row[key])
+    # As `training.best`: never step 0; of equal values, that with the lowest loss.
+    best = max(points, key=lambda row: (sign * row[key], -row.get("validation_loss", math.inf)))
     return best["step"], run.curves["student"][-1]["step"]
 
 
