@@ -116,6 +116,11 @@ def test_a_high_distillation_loss(run):
     assert problems_of(run(curve=[], models=models)) == []
 
 
+def test_vectors_have_no_loss_of_predictions(run):
+    taught = run()._replace(task=tasks.get("sentence_embedding"))
+    assert all(problem.name != "high distillation loss" for problem in problems_of(taught))
+
+
 def test_a_poor_student(run):
     poor = {"quality": criterion(0.7, passed=False)}
     problem = only(run(verdict=poor))

@@ -130,8 +130,9 @@ def _shapes(run):
 
 def _distillation_loss(run):
     """The distance of the predictions, which should fall; and the agreement that it comes to."""
-    names = [f"loss_{run.task.distillation_losses[kind]}" for kind in (KL, MSE)]
-    for name in names:
+    losses = run.task.distillation_losses  # empty of a task without labels
+    names = {kind: f"loss_{losses[kind]}" for kind in (KL, MSE) if kind in losses}
+    for name in names.values():
         values = [row[name] for row in run.curves["student"] if name in row]
         tenth = max(1, len(values) // 10)
         first, last = (sum(part) / tenth for part in (values[:tenth], values[-tenth:]))
@@ -154,7 +155,7 @@ def _distillation_loss(run):
         change["n_epoch"], why = 2 * run.settings.n_epoch, "the student trains longer"
     else:
         change["steps"], why = 2 * run.settings.steps, "the student trains longer"
-    if name == names[0]:  # a KL, which has a temperature
+    if name == names.get(KL):  # which has a temperature
         why += ". A higher `temperature` changes the loss itself: judge it by the agreement"
     return Problem("high distillation loss", finding, change, why)
 
