@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfdistill.data.labelled.encoding import encode_texts
 from tfdistill.models.heads.pooling import mean_of_tokens
+from tfdistill.starts.components import principal_axes
 
 ROWS = 256  # tokens that run through the teacher at once
 LONGEST = 16  # tokens of the teacher's that an entry of another vocabulary may have
@@ -84,8 +85,7 @@ def principal_components(vectors, width, weights):
     vectors, weights = vectors.astype(np.float64), weights / weights.sum()
     centred = vectors - weights @ vectors
     if width < vectors.shape[1]:
-        _, axes = np.linalg.eigh((centred * weights[:, None]).T @ centred)
-        centred = centred @ axes[:, ::-1][:, :width]
+        centred = centred @ principal_axes(centred, width, weights)
     return centred.astype(np.float32)
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from tfdistill.data.augmentation.word_vectors import load_word_vectors
+from tfdistill.starts.components import principal_axes
 from tfdistill.system.errors import UserError
 
 # Standard deviation of the numbers of a table: that of GloVe's vectors, so that gates of fresh
@@ -21,12 +22,9 @@ def components(rows, width):
         float32 (n, width).
     """
     centred = np.asarray(rows, np.float64) - np.mean(rows, axis=0, dtype=np.float64)
-    values, vectors = np.linalg.eigh(centred.T @ centred)
-    basis = vectors[:, ::-1][:, :width]
-    # The sign of a component is free: its largest coefficient is positive.
-    largest = basis[np.abs(basis).argmax(axis=0), np.arange(basis.shape[1])]
+    axes = principal_axes(centred, width)
     found = np.zeros((len(rows), width), np.float32)
-    found[:, : basis.shape[1]] = centred @ (basis * np.sign(largest))
+    found[:, : axes.shape[1]] = centred @ axes
     return found
 
 
