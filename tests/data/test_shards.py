@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tfdistill.data import shards
+from tfdistill.data import shard_files, shards
 from tfdistill.data.corpus import Corpus, open_corpus
 from tfdistill.data.documents import SPLITS
+from tfdistill.data.shard_files import CHARACTERS_AT_ONCE
 from tfdistill.data.shards import prepare
 from tfdistill.system.errors import UserError
 
@@ -93,7 +94,7 @@ def test_text_that_is_tokenised_in_parts(tokenizer, tmp_path):
         [f"{word} {i} " * 2000 for i in range(n)] for word, n in (("whale", 50), ("sea", 9))
     ]
     shard = prepare(corpus_of(documents), tokenizer, tmp_path).shard("train")
-    assert sum(len(line) for lines in documents for line in lines) > shards.CHARACTERS_AT_ONCE
+    assert sum(len(line) for lines in documents for line in lines) > CHARACTERS_AT_ONCE
     expected = [
         [i for ids in tokenizer.encode_lines(lines) for i in ids] + [tokenizer.sep_id]
         for lines in documents
@@ -325,7 +326,7 @@ def test_wikitext_2(tokenizer, tmp_path, shared_data):
 @pytest.mark.parametrize("at_once", [1, 40, 500_000])
 def test_sentences_start_where_they_do(tokenizer, tmp_path, monkeypatch, at_once):
     """Also where documents are tokenised in parts, and lines have no token."""
-    monkeypatch.setattr(shards, "CHARACTERS_AT_ONCE", at_once)
+    monkeypatch.setattr(shard_files, "CHARACTERS_AT_ONCE", at_once)
     wrapped = "the whale swam past the ship, and nobody on deck said"
     documents = [["the whale. The ship.", "\u200b"], ["\u200b"], ["sea"], [wrapped, "a word. Sea."]]
     prepared = prepare(corpus_of(documents), tokenizer, tmp_path, sentences=True)

@@ -14,8 +14,8 @@ from tfdistill.command_line.console import Console
 from tfdistill.command_line.run_config import RunConfig
 from tfdistill.run import grid_job
 from tfdistill.run.directory import RunPaths
-from tfdistill.run.grid import read_grid
 from tfdistill.run.grid_job import DONE, FAILED, OPEN, GridJob
+from tfdistill.run.grid_reader import read_grid
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import locked, write_atomically
 from tfdistill.train import COMMAND

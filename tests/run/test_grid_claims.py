@@ -12,8 +12,8 @@ from tfdistill.reports.grid_sections import (
     starts_of,
     starts_text,
 )
-from tfdistill.run.grid import read_grid
 from tfdistill.run.grid_claims import claim_results
+from tfdistill.run.grid_reader import read_grid
 from tfdistill.system.errors import UserError
 from tfdistill.train import COMMAND
 

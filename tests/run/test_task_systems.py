@@ -7,8 +7,8 @@ import pytest
 
 from tfdistill.command_line.console import Console
 from tfdistill.command_line.run_config import RunConfig
-from tfdistill.run.grid import read_grid
 from tfdistill.run.grid_job import DONE, GridJob
+from tfdistill.run.grid_reader import read_grid
 from tfdistill.run.grid_results import write_results
 from tfdistill.train import COMMAND
 

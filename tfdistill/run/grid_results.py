@@ -7,9 +7,9 @@ from tfdistill.reports.measures import end_of
 from tfdistill.reports.table import ABSENT
 from tfdistill.run.compared_runs import read_run
 from tfdistill.run.directory import STAGES, read_state
-from tfdistill.run.grid import read_grid
 from tfdistill.run.grid_claims import claim_results
 from tfdistill.run.grid_job import DONE, LAST_STAGE, GridJob
+from tfdistill.run.grid_reader import read_grid
 from tfdistill.settings.run import Run
 from tfdistill.system import strict_json
 from tfdistill.system.errors import UserError
