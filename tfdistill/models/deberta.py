@@ -189,7 +189,10 @@ class DisentangledAttention(SelfAttention):
 
 
 def _products(rows, columns):
-    """Products of all pairs: (…, a, size), (…, b, size) to (…, a, b)."""
+    """Products of all pairs: (batch, heads, a, size), (batch or 1, heads, b, size) to (…, a, b)."""
+    if columns.shape[0] != rows.shape[0]:
+        # TensorFlow 2.21's product (oneDNN, AVX-512) is wrong where it repeats a batch of one.
+        columns = ops.broadcast_to(columns, (ops.shape(rows)[0], *columns.shape[1:]))
     return ops.matmul(rows, ops.transpose(columns, (0, 1, 3, 2)))
 
 
