@@ -1,4 +1,4 @@
-"""Products of matrices in batches: TensorFlow 2.21 computes some wrongly where it repeats a matrix."""
+"""Batched products: TensorFlow 2.21 computes some wrongly where it repeats a matrix."""
 
 import numpy as np
 import pytest
