@@ -60,30 +60,19 @@ def embed(model, tokenizer, sentences):
     return np.concatenate(found)
 
 
-def ranks(values):
-    """Ranks from 0, those of equal values averaged: float (n,)."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    return (ends - (counts + 1) / 2)[inverse]
-
-
 def spearman(first, second):
     """Spearman's rank correlation of two arrays (n,), a float."""
-    return float(np.corrcoef(ranks(first), ranks(second))[0, 1])
+    from scipy.stats import rankdata
+
+    return float(np.corrcoef(rankdata(first), rankdata(second))[0, 1])
 
 
-def cosines(first, second):
-    """Cosine of each row of one array (n, hidden) with that of another: (n,)."""
-    lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
-    return (first * second).sum(axis=1) / lengths
-
-
-def named_folder(text):
-    """An argument NAME=DIR: (name, folder)."""
+def named_folder(text, reserved="teacher"):
+    """An argument NAME=DIR: (name, folder). NAME is not the `reserved` one."""
     name, equals, folder = text.partition("=")
-    if not (name and equals and Path(folder).is_dir()) or name == "teacher":
+    if not (name and equals and Path(folder).is_dir()) or name == reserved:
         raise argparse.ArgumentTypeError(
-            f"give NAME=DIR, a name other than teacher and a directory that is there: {text}"
+            f"give NAME=DIR, a name other than {reserved} and a directory that is there: {text}"
         )
     return name, folder
 
@@ -100,6 +89,7 @@ def main():
 
     import tfdistill
     from tfdistill.data.tokenizer import load_tokenizer
+    from tfdistill.tasks.sentence_embedding import cosines
 
     first, second, scores = read_pairs(arguments.pairs)
     tokenizer = load_tokenizer(arguments.teacher)

@@ -13,34 +13,13 @@ vectors are its own model's; those of model2vec are computed by model2vec.
 """
 
 import argparse
-import csv
+import functools
 from pathlib import Path
 
 import numpy as np
+from sentence_embeddings import named_folder, read_pairs, spearman
 
 DRAWS = 2000
-
-
-def read_pairs(path):
-    """(first sentences, second sentences, scores) of a file of STS-B."""
-    with open(path, encoding="utf-8") as file:
-        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-    scores = np.array([float(row["score"]) for row in rows])
-    return [row["sentence1"] for row in rows], [row["sentence2"] for row in rows], scores
-
-
-def cosines(first, second):
-    """Cosine of each row of one array with that of another; 0 for rows of zeros."""
-    first, second = (np.asarray(each, np.float64) for each in (first, second))
-    lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
-    return (first * second).sum(axis=1) / np.where(lengths > 0, lengths, 1.0)
-
-
-def spearman(first, second):
-    """Spearman's rank correlation of two arrays."""
-    from scipy.stats import rankdata
-
-    return float(np.corrcoef(rankdata(first), rankdata(second))[0, 1])
 
 
 def intervals(found, peer, scores, draws=DRAWS, seed=0):
@@ -81,6 +60,8 @@ def embed(folder, texts):
 
 def compare(pairs, peer, models):
     """Prints the table."""
+    from tfdistill.tasks.sentence_embedding import cosines
+
     first, second, scores = read_pairs(pairs)
     found, sizes = {}, {}
     for name, folder in {"model2vec": peer, **dict(models)}.items():
@@ -108,16 +89,6 @@ def distill(teacher, width, output):
     print(f"{output}: {model.embedding.shape[0]:,} x {model.embedding.shape[1]}")
 
 
-def named_folder(text):
-    """An argument NAME=DIR: (name, folder)."""
-    name, equals, folder = text.partition("=")
-    if not (name and equals and Path(folder).is_dir()) or name == "model2vec":
-        raise argparse.ArgumentTypeError(
-            f"give NAME=DIR, a name other than model2vec and a directory that is there: {text}"
-        )
-    return name, folder
-
-
 def main():
     """Reads the arguments and runs one of the two commands."""
     parser = argparse.ArgumentParser(
@@ -131,7 +102,8 @@ def main():
     table = commands.add_parser("compare", help="prints the table")
     table.add_argument("--pairs", required=True, help="dev.tsv of STS-B")
     table.add_argument("--peer", required=True, help="folder of model2vec")
-    table.add_argument("models", nargs="*", type=named_folder, metavar="NAME=DIR")
+    folder = functools.partial(named_folder, reserved="model2vec")
+    table.add_argument("models", nargs="*", type=folder, metavar="NAME=DIR")
     arguments = parser.parse_args()
     if arguments.command == "distill":
         distill(arguments.teacher, arguments.width, arguments.output)
