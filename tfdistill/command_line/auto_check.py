@@ -83,8 +83,7 @@ def _this_run(config):
     loaded = teachers[0].config if teachers else None
     given = task.describe(config.student).config if config.student else None
     reads = early_plan.reads_teacher(config, recipe)
-    pairs = sources.compares_pairs(config, data)
-    shapes = plan_shapes(config, reads, loaded, tokenizers, given, pairs)
+    shapes = plan_shapes(config, reads, loaded, tokenizers, given, task.has_pairs)
     made = plan.make_plan(config, recipe, teachers, tokenizers.student, shapes)
     run = workloads.of_run(config, made, task if task.kind else None)
     if not task.kind:

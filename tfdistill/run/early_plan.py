@@ -179,7 +179,7 @@ def begin_plan(config, recipe, directory):
     for name in filter(None, (config.student, *names)):
         require_model_name(name)
     task, data = open_task(config, training=True)
-    tokenizers, shapes = _tokenizers_and_shapes(config, recipe, names, data)
+    tokenizers, shapes = _tokenizers_and_shapes(config, recipe, names, task, data)
     if shapes and shapes.student_init == WORD_VECTORS and not directory.done("start"):
         vectors_of_file(config.word_vectors, tokenizers.student)  # else found after the teacher
     return EarlyPlan(recipe, names, task, data, tokenizers, shapes)
@@ -225,9 +225,8 @@ def _require_teacher(config, recipe, names):
         )
 
 
-def _tokenizers_and_shapes(config, recipe, names, data):
+def _tokenizers_and_shapes(config, recipe, names, task, data):
     """(`Tokenizers`, `Shapes`) of a run whose models are made here or lie in folders."""
-    task, reads = tasks.get(config.task), reads_teacher(config, recipe)
     loaded = [config.student] * bool(config.student) + names[:1]
     files = {name: Path(name) / "config.json" for name in loaded}
     if not all(file.is_file() for file in files.values()):
@@ -238,8 +237,8 @@ def _tokenizers_and_shapes(config, recipe, names, data):
     teacher = configs[names[0]] if names else None
     tokenizers = sources.load_tokenizers(config, task, names, data)
     given = configs.get(config.student)
-    pairs = sources.compares_pairs(config, data)
-    return tokenizers, plan_shapes(config, reads, teacher, tokenizers, given, pairs)
+    reads = reads_teacher(config, recipe)
+    return tokenizers, plan_shapes(config, reads, teacher, tokenizers, given, task.has_pairs)
 
 
 def reads_teacher(config, recipe):

@@ -118,8 +118,7 @@ class MainJob:
         reads = reads_teacher(config, early.recipe)
         loaded = teachers[0].config if teachers else None
         given = early.task.describe(config.student).config if config.student else None
-        pairs = sources.compares_pairs(config, early.data)
-        return plan_shapes(config, reads, loaded, tokenizers, given, pairs)
+        return plan_shapes(config, reads, loaded, tokenizers, given, early.task.has_pairs)
 
     def _results(self):
         from tfdistill.deployment.parity import ParityError

@@ -47,7 +47,8 @@ def plan_shapes(config, reads_teacher, loaded, tokenizers, given=None, pairs=Fal
         loaded: `EncoderConfig` of the first teacher to load, or None.
         tokenizers: the `Tokenizers`.
         given: `EncoderConfig` of the model that `student` names, or None.
-        pairs: whether a student with words of its own compares the texts of pairs.
+        pairs: whether the examples are pairs of texts, which a student with words of its own
+            compares.
 
     Returns:
         The `Shapes`.

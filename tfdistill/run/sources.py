@@ -199,18 +199,6 @@ def has_own_words(config):
     return not config.student and get_model_type(config.student_type).own_words
 
 
-def compares_pairs(config, data):
-    """Whether a student with words of its own is one that compares the texts of pairs.
-
-    Args:
-        config: a `RunConfig`.
-        data: what `Task.open_data` returned.
-    """
-    if not has_own_words(config):
-        return False
-    return any(getattr(each, "pair", None) is not None for each in data.splits["train"])
-
-
 def teacher_names(config):
     """Splits `teacher` into folders and hub names: a list, empty without a loaded teacher.
 

@@ -17,12 +17,11 @@ class TaskWithHead(Task):
 
     Attributes:
         gives_number: whether the head of a text gives one number instead of classes.
-        has_pairs: whether texts are pairs, which fresh heads of some model types compare.
         pooling: pooling of fresh heads of texts, one of `heads.classification.POOLINGS`; "" for
             that of the folder or of the model type. A head that is loaded keeps its own.
     """
 
-    gives_number = has_pairs = False
+    gives_number = False
 
     def head(self, config):
         return self.fresh_head(config)

@@ -13,6 +13,7 @@ class TaskModels:
         hard_loss: name of the loss that compares the student with the labels alone.
         label_losses: names of all losses that need no teacher: `hard_loss`, and perhaps others.
         pairs: whether the models have a `NextSentenceHead`, too.
+        has_pairs: whether examples are pairs of texts, which models of some types compare.
         distillation_losses: dict of "labels" (the hard loss), "kl" and "mse" (comparisons with the
             logits of the teacher) to names of losses, for the recipe `kd`.
         learning_rate: peak learning rate at which a teacher of BERT-base's width is fine-tuned on
@@ -26,7 +27,7 @@ class TaskModels:
     )
     learning_rate = 5e-5
     outputs_are_tokens = False
-    pairs = False
+    pairs = has_pairs = False
 
     @property
     def label_losses(self):

@@ -101,26 +101,26 @@ def rewrite(text, words, alike, draws, of_ngram, rules):
     Returns:
         str; hidden words are `text_tokenizer.HIDDEN`.
     """
+    if not words:
+        return text
     written = []
     for word, (what, which) in zip(words, draws, strict=True):
         own = text[word.start : word.end]
         if what < rules.mask:
             own = HIDDEN
         elif what < rules.mask + rules.same_tag:
-            others = alike.get(word.tag, (own,))
+            others = alike[word.tag]
             own = others[int(which * len(others))]
         written.append(own)
     whether, how_long, where = of_ngram
     first, behind = 0, len(words)
-    if whether < rules.ngram and words:
+    if whether < rules.ngram:
         length = min(1 + int(how_long * LONGEST_NGRAM), len(words))
         start = int(where * (len(words) - length + 1))
         if rules.ngrams == MASKED:
             written[start : start + length] = [HIDDEN] * length
         else:
             first, behind = start, start + length
-    if not words:
-        return text
     # The characters between words stay; those around an n-gram do not.
     begin = 0 if first == 0 else words[first].start
     end = len(text) if behind == len(words) else words[behind - 1].end
