@@ -118,8 +118,6 @@ def _prepare_streams():
         # File names and tokens may hold characters that the terminal's encoding lacks.
         if hasattr(stream, "reconfigure") and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")
-    # TensorFlow's start-up messages are not for the users of a command; its errors are.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
 def exit_code_of(body, left=None):

@@ -176,8 +176,8 @@ def environment(found):
     Returns:
         A dict of strings.
     """
-    # Hides information messages of TensorFlow; warnings and errors stay.
-    variables = {"TF_CPP_MIN_LOG_LEVEL": "1", **process_memory.environment(found)}
+    # Hides TensorFlow's information and its warnings, which are about its own passes; errors stay.
+    variables = {"TF_CPP_MIN_LOG_LEVEL": "2", **process_memory.environment(found)}
     if _has_metal(found):
         # The plugin's remapper fuses MatMul, BiasAdd and Relu into a wrong operator.
         variables["TURN_OFF_REMAPPER"] = "1"
