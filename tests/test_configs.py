@@ -1,6 +1,8 @@
 """The bundled flagfiles."""
 
 import dataclasses
+import itertools
+import re
 import types
 from pathlib import Path
 
@@ -30,9 +32,12 @@ def read(path):
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_header_and_output_folder(path):
-    header = path.read_text().partition("--output_dir")[0].splitlines()
-    assert header and all(line.startswith("#") for line in header)
+    lines = path.read_text().splitlines()
+    header = list(itertools.takewhile(lambda line: line.startswith("#"), lines))
     assert any(f"--flagfile=configs/{path.name}" in line for line in header)
+    flags = [line.partition("=")[0] for line in lines if not line.startswith("#")]
+    assert flags[0] == "--output_dir" and len(set(flags)) == len(flags)
+    assert all(re.fullmatch("--[A-Za-z0-9_]+", flag) for flag in flags)
     config = read(path)
     assert config.output_dir == f"runs/{path.stem}"
     assert not config.force and config.student_config + config.student_init
