@@ -143,7 +143,7 @@ def test_cells_without_runs_and_estimates(grid):
     assert estimates["a/kd/seed-0"] == estimates["b/kd/seed-1"] == 5
     assert estimates["a/alone/seed-0"] == 3 and estimates["teacher/b"] == 7
     assert grid(minutes=4).estimate(found.runs[0]) == 4
-    assert grid(minutes={"x": 1}).estimate(found.runs[0]) is None
+    assert grid(minutes={"b": 1}).estimate(found.runs[0]) is None
 
 
 def test_what_an_axis_does_not_concern_runs_once(grid):
@@ -184,6 +184,7 @@ def test_what_an_axis_does_not_concern_runs_once(grid):
         ({"tables": "data"}, "tables.*list"),
         ({"minutes": "10"}, "minutes.*number"),
         ({"minutes": {"kd": "10"}}, "minutes.*number"),
+        ({"minutes": {"a": 3, "techer": 10}}, "minutes: .* no shared run 'techer'"),
         ({"overview": {"rows": "data"}}, "overview.*an axis for"),
         ({"overview": {"rows": "recipe", "columns": "x"}}, "overview: there is no axis 'x'"),
         ({"overview": {"rows": "data", "columns": "data"}}, "overview: 'recipe' is an axis beside"),

@@ -52,7 +52,7 @@ def cut(content, folder, files):
     systems["tinybert_task_augmented"]["head_steps"] = 20
     del systems["tinybert_task_augmented"]["word_vectors"]
     for name in ("pkd_skip", "pkd_last"):  # they need a teacher of more layers
-        del systems[name]
+        del systems[name], content["minutes"][name]
     for shared in content["shared"].values():
         shared["flags"] |= {"length": 16, "n_epoch": 0.5} if "length" in shared["flags"] else {}
     content["axes"]["seed"] = [0]

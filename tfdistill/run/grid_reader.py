@@ -72,6 +72,7 @@ class _Reader:
         for rule in content.get("leave_out", ()):
             self._require_known("leave_out", rule)
         self._require_known("target", content.get("target", {}))
+        self._require_estimated(content.get("minutes"))
 
     def grid(self):
         tables = tuple(self._content.get("tables", ()))
@@ -172,6 +173,11 @@ class _Reader:
             if axis != REASON and value not in self._axes[axis]:
                 known = ", ".join(self._axes[axis])
                 raise GridError(f"{where}: {axis!r} has no value {value!r}; there are {known}")
+
+    def _require_estimated(self, minutes):
+        names = set(self._shared).union(*self._axes.values())
+        if isinstance(minutes, dict) and (unknown := sorted(minutes.keys() - names)):
+            raise GridError(f"minutes: there is no value and no shared run {unknown[0]!r}")
 
     def _require_axes(self, where, axes):
         for axis in axes:
