@@ -327,6 +327,23 @@ def test_options_of_other_recipes_are_reported():
         assert without_meaning(given) == ["transfer_share", "lower_rate"][known:]
 
 
+@pytest.mark.parametrize(
+    ("given", "idle"),
+    [
+        (dict(recipe="autotinybert", super_terms="logits", alpha=0.9), ["super_terms", "alpha"]),
+        (dict(recipe="autotinybert", sandwich=True, head_share=0.1), ["head_share"]),
+        (dict(recipe="autotinybert", super_width=64, alpha_hidden=0.0), ["alpha_hidden"]),
+        (dict(recipe="autotinybert", super_regime="kd", alpha=0.9, head_share=0.1), ["alpha"]),
+        (dict(recipe="kd", kd_loss="mse", temperature=4.0, alpha=0.9), ["temperature"]),
+        (dict(recipe="kd", temperature_spread=2.0), ["temperature_spread"]),
+        (dict(recipe="pkd", layer_map="skip"), []),  # its own default
+        (dict(recipe="hybrid", then="pkd", schedules="beta=linear:0:9"), []),
+    ],
+)
+def test_options_that_other_options_make_idle_are_reported(given, idle):
+    assert sorted(without_meaning(RunConfig(**given))) == sorted(idle)
+
+
 def test_phases_get_at_least_a_step():
     phases = recipes.get("tinybert").phases
     assert split_steps(10, phases) == [8, 2]

@@ -11,6 +11,7 @@ from tfdistill.distillation.phases import rates_of, trained_by
 from tfdistill.distillation.schedules import parse_schedules
 from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.recipes.next_sentence import PART, learns_pairs, with_next_sentence
+from tfdistill.recipes.recipe_file import is_recipe_file
 from tfdistill.run.baselines import RANDOM, START, TEXT, baselines_of
 from tfdistill.settings.augmentation import BILSTM
 from tfdistill.settings.settings import options_of
@@ -306,7 +307,7 @@ def check_schedules(config):
 
 
 def without_meaning(config):
-    """Lists the settings that are given but that the recipe does not take.
+    """Lists the settings that are given but that the recipe does not take, or not as it is set.
 
     Args:
         config: a `RunConfig`.
@@ -318,7 +319,22 @@ def without_meaning(config):
     of_recipes = [name for name, option in options_of(config).items() if option.recipes]
     usual = type(config)(task=config.task)
     given = [name for name in of_recipes if getattr(config, name) != getattr(usual, name)]
-    return [name for name in given if name not in known]
+    return [name for name in given if name not in known or _is_idle(config, name, usual)]
+
+
+def _is_idle(config, name, usual):
+    """Whether a bundled recipe is the same without an option that it takes."""
+    value = getattr(usual, name)
+    # An empty setting stands for the recipe's own default, which a user may also write down.
+    if value == "" or is_recipe_file(config.recipe):
+        return False
+    settings = dataclasses.asdict(config)
+    settings["task_losses"] = tasks.get(config.task).distillation_losses
+    settings["name"] = settings.pop("recipe")
+    try:
+        return recipes.get(**settings | {name: value}) == recipes.get(**settings)
+    except UserError:  # such as a schedule that only the given `then` has a number for
+        return False
 
 
 def split_steps(steps, phases):

@@ -49,7 +49,7 @@ def _announce(context):
     config, machine = context.config, context.machine
     context.console.say(f"computing on {machine.device}: {machine.reason}; {machine.precision}")
     for flag in without_meaning(config):
-        context.console.say(f"`{flag}` has no meaning for `recipe`={config.recipe}: left out")
+        context.console.say(f"`{flag}` changes nothing in this `recipe`={config.recipe}: left out")
     if not context.task.kind:
         context.console.say(f"corpus {config.corpus}")
 
