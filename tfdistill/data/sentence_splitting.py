@@ -2,8 +2,7 @@
 
 import re
 
-from tfdistill.data.labelled.text_pairs import SHORTEST
-
+SHORTEST = 3  # words; shorter ones say too little
 LONGEST = 100  # words; longer sentences are left out: tables and lists, mostly
 MOST_CHARACTERS = 2000  # text without an end is cut where a line brings it beyond this
 WRAPPED = 40  # characters: a line of so many without an end goes on in the next one

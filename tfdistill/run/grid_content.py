@@ -7,8 +7,9 @@ from tfdistill.run.directory import STAGES
 from tfdistill.system.errors import UserError
 from tfdistill.system.paths import cure_of
 
-KEYS = "description flags axes tables shared leave_out minutes claims target overview"
-KEYS = frozenset(KEYS.split())
+KEYS = frozenset(
+    "description flags axes tables shared leave_out minutes claims target overview".split()
+)
 CLAIM_KEYS = frozenset({"name", "better", "than", "metric", "model", "than_model"})
 SHARED_KEYS = frozenset({"axes", "flags", "last_stage", "gives", "only", "counted"})
 OVERVIEW_KEYS = "rows", "columns"

@@ -5,10 +5,10 @@ import itertools
 import numpy as np
 
 from tfdistill.data.labelled.examples import LabelledData, TextExample
+from tfdistill.data.sentence_splitting import SHORTEST
 from tfdistill.system.errors import UserError
 
 MOST_PAIRS, FEWEST_PAIRS = 500, 10
-SHORTEST = 3  # words of a text
 WORDS_PER_TOKEN = 0.75  # of English, so that the longest texts about fill a row
 
 
