@@ -11,13 +11,14 @@ import pytest
 from tfdistill import tasks
 from tfdistill.advise import COMMAND
 from tfdistill.command_line.run_config import RunConfig
+from tfdistill.deployment.operators import POOLER, VOCABULARY
 from tfdistill.models.configs.config_files import named_config
 from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.models.encoder import Encoder
 from tfdistill.models.model import Model, parameters
 from tfdistill.run import advice_models, advice_settings, advice_shapes
 from tfdistill.run.advice import FIRST_LINE, advise
-from tfdistill.run.advice_shapes import POOLER, VOCABULARY, Size
+from tfdistill.run.advice_shapes import Size
 from tfdistill.run.early_plan import begin_plan, check_settings, open_directory
 from tfdistill.run.learning_rates import fine_tuning_rate
 from tfdistill.starts.compatibility import choose_layers

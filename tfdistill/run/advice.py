@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tfdistill import tasks
+from tfdistill.deployment import operators
 from tfdistill.deployment.signatures import lengths_of
 from tfdistill.models.configs.config_files import CONFIG, config_of, read_json
 from tfdistill.models.configs.encoder_config import EncoderConfig
@@ -165,8 +166,8 @@ def _teacher(name):
 
 def _head(task):
     if not task.kind:
-        return advice_shapes.VOCABULARY
-    return advice_shapes.POOLER if task.kind == "text" else ""
+        return operators.VOCABULARY
+    return operators.POOLER if task.kind == "text" else ""
 
 
 def _timed(found, facts, config, console):

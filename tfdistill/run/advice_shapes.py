@@ -4,6 +4,7 @@ import dataclasses
 import math
 from typing import NamedTuple
 
+from tfdistill.deployment.operators import VOCABULARY
 from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.run.verdict import SPEED
 from tfdistill.system.errors import UserError
@@ -25,7 +26,6 @@ PUBLISHED = {
 SHARES = {2: "half of the teacher's layers", 3: "a third of its layers", 4: "a quarter of them"}
 _OPERATORS, _OPERATORS_OF_A_LAYER = 36, 41  # in each signature of a file
 _BYTES_OF_AN_OPERATOR = 220  # with its tensors and their names
-POOLER, VOCABULARY = "pooler", "vocabulary"  # parts of heads that have matrices
 
 
 class Size(NamedTuple):

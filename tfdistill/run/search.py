@@ -5,10 +5,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tfdistill.deployment.operators import VOCABULARY
 from tfdistill.models.configs.config_files import CONFIG, config_of, read_json
 from tfdistill.models.part_shapes import RANGES, PartRanges, PartShape
 from tfdistill.run import machine
-from tfdistill.run.advice_shapes import VOCABULARY, Size
+from tfdistill.run.advice_shapes import Size
 from tfdistill.run.evolution import FEWEST, Evolution, Rules, front
 from tfdistill.run.held_out import require_fit, student_of
 from tfdistill.system import strict_json

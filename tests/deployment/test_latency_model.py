@@ -1,0 +1,85 @@
+"""The latency of a shape is a sum over operators, whose work the file has."""
+
+import dataclasses
+import json
+
+import pytest
+
+from tfdistill.deployment.fully_connected import FullyConnected
+from tfdistill.deployment.latency_model import LatencyModel
+from tfdistill.deployment.operators import POOLER, VOCABULARY, work_of
+from tfdistill.models.configs.encoder_config import EncoderConfig
+from tfdistill.system.errors import UserError
+
+SHAPE = EncoderConfig(
+    vocab_size=64,
+    hidden_size=32,
+    num_hidden_layers=2,
+    num_attention_heads=2,
+    intermediate_size=48,
+    attention_head_size=8,
+)
+TABLE = {
+    "format": 1,
+    "kind": "cpu",
+    "machine": {},
+    "largest": {
+        "layers": 2,
+        "width": 32,
+        "intermediate": 64,
+        "heads": 2,
+        "head_size": 16,
+        "vocabulary": 100,
+    },
+    "fits": [
+        {
+            "variant": "int8",
+            "length": 16,
+            "threads": 1,
+            "milliseconds": {"file": 0.5, "layer": 0.25, "product": 1e-6},
+        }
+    ],
+    "times": [],
+}
+
+
+def test_work_counts_the_products_of_a_file(exports):
+    """Those of the graph itself."""
+    model, folder = exports["bert"]
+    work = work_of(model.config, 16, VOCABULARY)
+    counted = FullyConnected(folder / "student.tflite", 16).multiply_adds
+    assert work["product"] + work["row_product"] == counted
+
+
+def test_a_time_is_the_sum_over_the_operators(tmp_path):
+    path = tmp_path / "table.json"
+    path.write_text(json.dumps(TABLE))
+    model = LatencyModel.read(path)
+    # Of the first layer queries, keys and values, output, and both products of the feed-forward
+    # part have 16 rows; of the last one keys and values.
+    products = 16 * (3 * 32 * 16 + 16 * 32 + 2 * 32 * 48) + 16 * 2 * 32 * 16
+    for head in (VOCABULARY, POOLER):  # these costs have no single rows
+        found = model.milliseconds(SHAPE, length=16, variant="int8", threads=1, head=head)
+        assert found == pytest.approx(0.5 + 2 * 0.25 + 1e-6 * products)
+    assert model.kind == "cpu"
+
+
+@pytest.mark.parametrize("wrong", [{"length": 32}, {"variant": "float32"}, {"threads": 2}])
+def test_other_files_than_those_of_the_table_are_refused(wrong):
+    right = {"length": 16, "variant": "int8", "threads": 1}
+    with pytest.raises(UserError, match="int8 files of 16 tokens on 1 thread: choose"):
+        LatencyModel(TABLE).milliseconds(SHAPE, **right | wrong)
+
+
+def test_larger_shapes_than_those_of_the_table_are_refused():
+    larger = dataclasses.replace(SHAPE, intermediate_size=65)
+    with pytest.raises(UserError, match="at most 64 intermediate, not 65"):
+        LatencyModel(TABLE).milliseconds(larger, length=16, variant="int8", threads=1)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 0}'])
+def test_other_files_are_no_tables(tmp_path, text):
+    path = tmp_path / "table.json"
+    path.write_text(text)
+    with pytest.raises(UserError, match="latency table"):
+        LatencyModel.read(path)

@@ -1,0 +1,139 @@
+"""A latency model: the milliseconds of a shape, as a sum of the costs of its operators.
+
+A table is JSON:
+
+    {"format": 1,
+     "kind": "cpu",               what the milliseconds are: "cpu", thread CPU time of the calling
+                                  thread here, or "wall", the time of the clock on a phone
+     "machine": {"chip": …, "instruction_sets": […], "flags": …, "cores": …, "litert": …},
+     "largest": {"layers": …, "width": …, "intermediate": …, "heads": …, "head_size": …,
+                 "vocabulary": …},                                       of the timed shapes
+     "fits": [{"variant": "int8", "length": 32, "threads": 1,
+               "milliseconds": {"layer": …, …},       of a unit of each term of `operators.work_of`
+               "error": {"shapes": 20, "median": 0.02, "worst": 0.07, …}}],    of unseen shapes
+     "times": […]}                what was measured, one for each file
+"""
+
+import json
+from pathlib import Path
+
+from tfdistill.deployment.operators import VOCABULARY, work_of
+from tfdistill.system.errors import UserError
+
+FORMAT = 1
+CPU, WALL = "cpu", "wall"
+
+
+class LatencyModel:
+    """Predicts the latency of shapes that were never exported.
+
+    Args:
+        table: dict, the content of a table (see this module).
+        name: of its file, for messages.
+
+    Attributes:
+        kind: "cpu" or "wall".
+        table: the dict.
+
+    Raises:
+        UserError: the table has another format.
+
+    Example:
+        from tfdistill import EncoderConfig
+        from tfdistill.deployment.latency_model import LatencyModel
+
+        model = LatencyModel.read("latency.json")
+        student = EncoderConfig(
+            hidden_size=128, num_hidden_layers=2, num_attention_heads=2, intermediate_size=512
+        )
+        model.milliseconds(student, length=32, variant="int8", threads=1)
+    """
+
+    def __init__(self, table, name="table"):
+        if not isinstance(table, dict) or table.get("format") != FORMAT:
+            raise UserError(f"{name} is no latency table of this version: make another")
+        self.table, self.name = table, name
+        self.kind = table["kind"]
+        self._fits = {_key(each): each["milliseconds"] for each in table["fits"]}
+
+    @classmethod
+    def read(cls, path):
+        """Reads a table.
+
+        Args:
+            path: its file.
+
+        Returns:
+            `LatencyModel`.
+
+        Raises:
+            UserError: there is no such file, or it is no table.
+        """
+        try:
+            return cls(json.loads(Path(path).read_bytes()), str(path))
+        except (OSError, ValueError):
+            raise UserError(f"{path}: no latency table can be read there") from None
+
+    def milliseconds(self, config, *, length, variant, threads, head=VOCABULARY):
+        """The latency of a shape.
+
+        Args:
+            config: `EncoderConfig` of a BERT or DistilBERT.
+            length: tokens in a row of the file.
+            variant: "float32" or "int8".
+            threads: CPU threads.
+            head: as for `operators.work_of`.
+
+        Returns:
+            float.
+
+        Raises:
+            UserError: the table has no such length, variant or number of threads, or no shapes
+                as large as this one.
+        """
+        costs = self._fits.get((variant, length, threads))
+        if costs is None:
+            known = "; ".join(map(_in_words, self._fits))
+            raise UserError(
+                f"{self.name} has no times for {_in_words((variant, length, threads))}, but for "
+                f"{known}: choose one of these, or make another table"
+            )
+        self._require_covered(config)
+        work = work_of(config, length, head)
+        return sum(cost * work[name] for name, cost in costs.items())
+
+    def _require_covered(self, config):
+        for name, size in sizes_of(config).items():
+            if size > (most := self.table["largest"][name]):
+                raise UserError(
+                    f"{self.name} has shapes of at most {most} {name}, not {size}: make a table "
+                    "of larger ones"
+                )
+
+
+def sizes_of(config):
+    """The sizes of a model that a table has bounds for.
+
+    Args:
+        config: `EncoderConfig`.
+
+    Returns:
+        dict of "layers", "width", "intermediate", "heads", "head_size" and "vocabulary".
+    """
+    return {
+        "layers": config.num_hidden_layers,
+        "width": config.hidden_size,
+        "intermediate": config.intermediate_size,
+        "heads": config.num_attention_heads,
+        "head_size": config.head_size,
+        "vocabulary": config.vocab_size,
+    }
+
+
+def _key(fit):
+    return fit["variant"], fit["length"], fit["threads"]
+
+
+def _in_words(key):
+    variant, length, threads = key
+    return f"{variant} files of {length} tokens on {threads} thread{'s' if threads > 1 else ''}"
