@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import json
 
 import pytest
 
@@ -93,3 +94,25 @@ def test_a_mobilebert_has_no_parts():
     config = named_config("L-6_H-64_B-128_A-4_F-4_OPT", "mobilebert")
     with pytest.raises(UserError, match="student_type=mobilebert has no smaller parts"):
         PartRanges().space(config)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"layers": 0}, "layers must be a whole number from 1, not 0"),
+        ({"step": "16"}, "step must be a whole number from 1, not '16'"),
+        ({"width": True}, "width must be a whole number from 0, not True"),
+        ({"sandwich": 1}, "sandwich must be true or false, not 1"),
+        ({"intermediate": None}, "intermediate must be a whole number from 0, not None"),
+        ({"heads": 2}, "heads is unknown"),
+    ],
+)
+def test_ranges_that_were_edited_wrongly_are_refused(change, message, tmp_path):
+    ranges = PartRanges(whole_heads=False, sandwich=True)
+    ranges.write(tmp_path)
+    assert PartRanges.read(tmp_path) == ranges
+    file = tmp_path / "super_student.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    with pytest.raises(UserError, match=f"super_student.json: {message}") as error:
+        PartRanges.read(tmp_path)
+    assert "train the super-student again" in str(error.value)

@@ -5,6 +5,11 @@ import pytest
 import tensorflow as tf
 
 from tfdistill.models.active_part import active_part, first_layers
+from tfdistill.models.encoder import Encoder
+from tfdistill.models.heads.classification import ClassificationHead
+from tfdistill.models.heads.spans import SpanHead
+from tfdistill.models.heads.tokens import TokenHead
+from tfdistill.models.model import Model
 from tfdistill.models.part_shapes import PartShape
 from tfdistill.models.subnet import extract_subnet, part_variables, run_subnet
 
@@ -107,3 +112,41 @@ def test_one_trace_serves_all_shapes(jit_compile, whole, tiny_batch):
         found = logits(tf.constant(shape, tf.float32))
         np.testing.assert_allclose(found, expected, atol=1e-5)
     assert len(traces) == 1
+
+
+HEADS = {
+    "pooler": lambda config: ClassificationHead(config, ("no", "so", "yes"), "pooler"),
+    "mean": lambda config: ClassificationHead(config, ("no", "yes"), "mean"),
+    "a number of [CLS]": lambda config: ClassificationHead(config, (), "cls"),
+    "tags": lambda config: TokenHead(config, ("O", "B", "I"), dropout=0.2),
+    "spans": SpanHead,
+}
+
+
+@pytest.mark.parametrize("kind", HEADS)
+def test_a_part_has_the_head_of_a_task(kind, tiny_model, tiny_batch):
+    config = tiny_model(num_hidden_layers=3, num_attention_heads=3).config
+    whole, shape = Model(Encoder(config), HEADS[kind](config), seed=3), PARTS["smaller heads"]
+    for variable in whole.head.variables:  # what a pooler's bias adds must not pass the mask
+        variable.assign(tf.random.stateless_normal(variable.shape, seed=(1, 2)))
+    part, batch = extract_subnet(whole, shape), tiny_batch([10, 4, 1])
+    assert (part.head.labels, part.head.task) == (whole.head.labels, whole.head.task)
+    assert part.head.config_values() == whole.head.config_values()
+
+    def gradients(model, run, variables):
+        with tf.GradientTape() as tape:
+            logits = run(model)["logits"]
+            loss = 0.1 * tf.reduce_sum(tf.sin(logits))  # gradients are about 1
+        return logits, tape.gradient(loss, [each.value for each in variables])
+
+    pairs = part_variables(whole, part)
+    ours, theirs = zip(*((variable, source) for variable, source, _ in pairs), strict=True)
+    expected = gradients(part, lambda model: model(batch, taps=()), ours)
+    found = gradients(whole, lambda model: run_subnet(model, shape, batch, taps=()), theirs)
+    np.testing.assert_allclose(found[0], expected[0], atol=1e-5)
+    for (_, source, index), own, of_whole in zip(pairs, expected[1], found[1], strict=True):
+        if own is not None:
+            of_whole, own = (tf.convert_to_tensor(each).numpy() for each in (of_whole, own))
+            np.testing.assert_allclose(
+                of_whole[index], own, atol=1e-5, rtol=1e-5, err_msg=source.path
+            )

@@ -344,6 +344,29 @@ def test_options_that_other_options_make_idle_are_reported(given, idle):
     assert sorted(without_meaning(RunConfig(**given))) == sorted(idle)
 
 
+def test_a_super_student_of_a_task_learns_from_labels():
+    losses = tasks.get("regression").distillation_losses
+
+    def phases(**options):
+        return recipes.get("autotinybert", task_losses=losses, **options).phases
+
+    (alone,) = phases()
+    assert [(term.loss, term.weight) for term in alone.terms] == [("squared_error", 1.0)]
+    (both,) = phases(super_regime="kd", super_terms="logits", alpha=0.25)
+    assert [(t.loss, t.weight) for t in both.terms] == [
+        ("squared_error", 0.75),
+        ("logits_mse", 0.25),
+    ]
+    layers, last = phases(super_regime="kd", head_share=0.3)
+    assert (layers.share, last.share, layers.measured) == (0.7, 0.3, False)
+    assert last.parts == layers.parts == both.parts and not last.parts.whole_heads
+    assert phases(super_regime="kd", head_share=0.0) == (dataclasses.replace(layers, share=1.0),)
+    (whole,) = phases(super_regime="kd", super_terms="logits", alpha=0.25, train_parts=False)
+    assert whole == dataclasses.replace(both, parts=None)
+    config = RunConfig(task="regression", recipe="autotinybert")
+    assert (config.super_regime, config.super_terms) == ("kd", "logits")
+
+
 def test_phases_get_at_least_a_step():
     phases = recipes.get("tinybert").phases
     assert split_steps(10, phases) == [8, 2]

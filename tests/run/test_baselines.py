@@ -2,7 +2,9 @@
 
 import pytest
 
-from tfdistill.run.baselines import baselines_of, canonical
+from tfdistill import tasks
+from tfdistill.command_line.run_config import RunConfig
+from tfdistill.run.baselines import baseline_keys, baselines_of, canonical
 from tfdistill.system.errors import UserError
 
 
@@ -26,3 +28,11 @@ def test_lists(value, words, written):
 def test_other_words(value):
     with pytest.raises(UserError, match="baseline=.*random, start, text"):
         baselines_of(value)
+
+
+def test_a_super_student_has_none():
+    settings = dict(recipe="autotinybert", task="text_classification")
+    task = tasks.get("text_classification")
+    assert not baseline_keys(RunConfig(**settings), task)
+    whole = RunConfig(**settings, train_parts=False)
+    assert baseline_keys(whole, task) == {task.same_start_key: "start"}

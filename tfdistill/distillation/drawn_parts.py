@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from tfdistill.distillation.losses import LOSSES
 from tfdistill.distillation.phases import NONE
-from tfdistill.distillation.signals import VOCABULARY_SIGNALS
+from tfdistill.distillation.signals import LOGITS, VOCABULARY_SIGNALS
 from tfdistill.models.draws import draw
 from tfdistill.models.part_shapes import PartShape
 from tfdistill.system.errors import UserError
@@ -97,7 +97,8 @@ def check_parts(phase, student):
 
 def _reason_against(ranges, term, loss, student):
     signals = set(loss.signals(**term.options))
-    unfit = signals - HIDDEN - ATTENTION - VOCABULARY_SIGNALS
+    logits = set() if loss.takes_projection else {LOGITS}  # vectors have the part's width
+    unfit = signals - HIDDEN - ATTENTION - VOCABULARY_SIGNALS - logits
     if unfit:
         return f"it reads {', '.join(sorted(unfit))}, which only the whole student has"
     if signals & ATTENTION and ranges.whole_heads:

@@ -1,9 +1,9 @@
 """The part of a model that runs: the first layers, and the first units of each layer.
 
 A graph that is traced inside `active_part` computes at full size. Masks keep the other units at
-zero, so sizes may be tensors, and one trace serves parts of all shapes. Only four places need them:
+zero, so sizes may be tensors, and one trace serves parts of all shapes. Only five places need them:
 norms, which also take their means over the active units alone and so keep the stream's other units
-at zero; heads and their dimensions, behind the projections; and feed-forward neurons.
+at zero; heads and their dimensions, behind the projections; feed-forward neurons; and the pooler.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ _active = contextvars.ContextVar("active_part", default=None)
 
 @contextlib.contextmanager
 def active_part(shape):
-    """Context in which `TransformerLayer`s, `Embeddings` and the masked-LM head run as a part.
+    """Context in which `TransformerLayer`s, `Embeddings` and heads run as a part.
 
     A recomputed layer runs again for its gradient, so the gradient belongs inside, too. The depth
     is not part of the context: see `first_layers`.

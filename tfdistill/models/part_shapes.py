@@ -16,6 +16,7 @@ from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.system.errors import UserError
 
 RANGES = "super_student.json"  # in the folder of a super-student
+CURE = "train the super-student again, or write there what the run had"
 # Shares of the largest sizes that the smallest ones have by default.
 WIDTH_SHARE, INTERMEDIATE_SHARE, HEAD_SHARE = 1 / 4, 1 / 8, 1 / 4
 
@@ -210,11 +211,17 @@ class PartRanges:
         Raises:
             UserError: the folder has no such file, or another content.
         """
-        values = read_json(Path(folder) / RANGES)
-        try:
-            return cls(**values)
-        except TypeError as error:
-            raise UserError(f"{Path(folder) / RANGES}: {error}") from None
+        file = Path(folder) / RANGES
+        values = read_json(file)
+        for field in dataclasses.fields(cls):
+            value = values.pop(field.name, None)
+            least = 0 if field.name in ("width", "intermediate") else 1
+            if type(value) is not field.type or (field.type is int and value < least):
+                what = "true or false" if field.type is bool else f"a whole number from {least}"
+                raise UserError(f"{file}: {field.name} must be {what}, not {value!r}: {CURE}")
+        if values:
+            raise UserError(f"{file}: {', '.join(values)} is unknown: {CURE}")
+        return cls(**read_json(file))
 
     def space(self, config):
         """The shapes of the parts of a student.

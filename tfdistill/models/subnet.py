@@ -8,7 +8,8 @@ but for its layers; `extract_subnet` makes the same part a model of its own.
 import numpy as np
 
 from tfdistill.models.active_part import active_part, first_layers
-from tfdistill.models.model import MaskedLanguageModel
+from tfdistill.models.encoder import Encoder
+from tfdistill.models.model import MaskedLanguageModel, Model
 from tfdistill.models.part_shapes import require_parts
 
 
@@ -18,7 +19,7 @@ def run_subnet(whole, shape, inputs, **options):
     Gradients reach the weights of the part alone; those of all other weights are 0.
 
     Args:
-        whole: `Model` without a head, or with the masked-LM head.
+        whole: `Model`, without a head or with one whose outputs do not depend on the width.
         shape: `PartShape`, of ints or of float32 scalars: shapes may differ between the calls of
             one compiled function.
         inputs: as `whole.call`.
@@ -47,12 +48,12 @@ def extract_subnet(whole, shape):
     """Makes a part of a model a model of its own.
 
     Args:
-        whole: `MaskedLanguageModel`.
+        whole: `Model`, as for `run_subnet`.
         shape: `PartShape` of ints.
 
     Returns:
-        `MaskedLanguageModel` with copies of the part's weights, of float32. Of each attention head
-        it has the first dimensions; it has no head for pairs of segments.
+        `Model` of the same kind with copies of the part's weights, of float32. Of each attention
+        head it has the first dimensions; it has no head for pairs of segments.
 
     Raises:
         UserError: see `PartShape.config`.
@@ -66,8 +67,12 @@ def extract_subnet(whole, shape):
         shape = PartShape(layers=1, width=64, intermediate=96, heads=1, head_size=48)
         tfdistill.save_model(extract_subnet(whole, shape), "part")
     """
-    config = shape.config(whole.config)
-    part = MaskedLanguageModel(config, with_head=whole.head is not None, seed=None)
+    config, head = shape.config(whole.config), whole.head
+    if head is None or head.has_vocabulary:
+        part = MaskedLanguageModel(config, with_head=head is not None, seed=None)
+    else:
+        fresh = type(head).of(config, config.to_hugging_face() | head.config_values())
+        part = Model(Encoder(config), fresh, seed=None)
     for variable, source, index in part_variables(whole, part):
         variable.assign(source.numpy()[index])
     return part

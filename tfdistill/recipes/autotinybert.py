@@ -1,10 +1,13 @@
 """AutoTinyBERT's super-student (Yin et al., 2021, arXiv:2107.13686, sections 3.2 and 3.3)."""
 
+import dataclasses
+from collections.abc import Mapping
 from typing import Annotated
 
 from tfdistill.distillation.phases import SHARED, Phase, Recipe, Term
 from tfdistill.models.part_shapes import PartRanges
 from tfdistill.recipes.head import head_phases
+from tfdistill.recipes.kd import MASKED_LM, predictions_term
 from tfdistill.recipes.options import (
     AttentionWeight,
     HeadShare,
@@ -22,19 +25,22 @@ LAST = ((-1, -1),)
 SuperRegime = Annotated[
     str,
     Option(
-        "How a super-student learns: mlm (masked LM without a teacher; parts have fewer heads) or "
-        "kd (from a teacher; parts have smaller heads).",
+        "How a super-student learns: mlm (masked LM, or labels, without a teacher; parts have "
+        "fewer heads) or kd (from a teacher; parts have smaller heads).",
         choices=(MLM, KD),
         effect=STEP,
+        fine_tuning=KD,
     ),
 ]
 SuperTerms = Annotated[
     str,
     Option(
         "What a super-student with a teacher compares: layer (attention scores and hidden states "
-        "of the last layers, as published) or logits (masked LM and the KL of logits).",
+        "of the last layers, as published; at the end, as for logits) or logits (the KL of logits, "
+        "beside masked LM or the labels).",
         choices=(LAYER, LOGITS),
         effect=STEP,
+        fine_tuning=LOGITS,
     ),
 ]
 Sandwich = Annotated[
@@ -42,6 +48,14 @@ Sandwich = Annotated[
     Option(
         "Train four parts of a super-student in each step: the largest, the smallest, and two "
         "drawn ones. Otherwise a single drawn one.",
+        effect=STEP,
+    ),
+]
+TrainParts = Annotated[
+    bool,
+    Option(
+        "Train parts of a super-student, drawn anew in each step; otherwise the student as a whole "
+        "by the same losses, such as a part that a search found.",
         effect=STEP,
     ),
 ]
@@ -79,37 +93,50 @@ def autotinybert(
     alpha: TeacherShare = 0.5,
     temperature: Temperature = 2.0,
     head_share: HeadShare = 0.2,
+    train_parts: TrainParts = True,
+    task_losses: Mapping = MASKED_LM,
 ):
     """A super-student: each step trains a part of the student, drawn anew.
 
     Args:
-        super_regime: "mlm", masked LM with parts of fewer heads; or "kd", distillation with parts
-            whose heads are smaller. The student then needs the teacher's number of heads for the
-            published terms.
+        super_regime: "mlm", masked LM or the labels alone, with parts of fewer heads; or "kd",
+            distillation with parts whose heads are smaller. The student then needs the teacher's
+            number of heads for the published terms.
         super_terms: for "kd": "layer", attention scores and hidden states of the last layers, and
-            a last phase in which masked LM trains the head; or "logits".
+            a last phase: masked LM trains the head, or the terms of "logits" train everything where
+            there are labels; or "logits".
         sandwich: whether a step trains the largest part, the smallest and two drawn ones.
         super_layers, super_width, super_intermediate, super_step: see `PartRanges`.
         alpha_attention, alpha_hidden: weights of the published terms.
-        alpha, temperature: share of the KL beside masked LM, and its T, for "logits".
+        alpha, temperature: share of the comparison of predictions, beside masked LM or the labels,
+            and T of its KL, for "logits".
         head_share: share of the steps of the last phase of "layer".
+        train_parts: whether parts are trained; otherwise the whole student.
+        task_losses: the task's names of losses, as for `recipes.kd`.
 
     Returns:
         A `Recipe`.
     """
-    whole_heads = super_regime == MLM
     sizes = super_layers, super_width, super_intermediate, super_step
-    parts = PartRanges(whole_heads, *sizes, sandwich=sandwich)
-    if whole_heads:
-        phases = (Phase("super", (Term("mlm", 1.0),), parts=parts),)
-    elif super_terms == LOGITS:
-        kl = Term("ce", alpha, {"temperature": temperature})
-        phases = (Phase("super", (Term("mlm", 1.0 - alpha), kl), parts=parts),)
-    else:
-        terms = (
-            Term("attention_scores", alpha_attention, layers=LAST),
-            Term("hidden", alpha_hidden, layers=LAST, projection=SHARED),
-        )
-        layers = Phase("super", terms, share=1.0 - head_share, parts=parts)
-        phases = (layers, *head_phases(head_share, parts=parts))
+    parts = PartRanges(super_regime == MLM, *sizes, sandwich=sandwich) if train_parts else None
+    labels = task_losses["labels"]
+    if super_regime == MLM:
+        return _recipe(Phase("super", (Term(labels, 1.0),), parts=parts))
+    kl = predictions_term(task_losses, alpha, temperature)
+    predictions = Phase("super", (Term(labels, 1.0 - alpha), kl), parts=parts)
+    if super_terms == LOGITS:
+        return _recipe(predictions)
+    terms = (
+        Term("attention_scores", alpha_attention, layers=LAST),
+        Term("hidden", alpha_hidden, layers=LAST, projection=SHARED),
+    )
+    layers = Phase("super", terms, share=1.0 - head_share, parts=parts)
+    if labels == MASKED_LM["labels"]:
+        return _recipe(layers, *head_phases(head_share, parts=parts))
+    layers = dataclasses.replace(layers, measured=False)  # the head is as it was
+    last = dataclasses.replace(predictions, name="predictions", share=head_share or 1.0)
+    return _recipe(layers, last) if head_share else _recipe(layers)
+
+
+def _recipe(*phases):
     return Recipe("autotinybert", phases, source="arXiv:2107.13686")

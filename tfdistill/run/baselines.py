@@ -1,5 +1,8 @@
 """The baselines of a run: students of the same shape, trained without a teacher."""
 
+import dataclasses
+
+from tfdistill import recipes, tasks
 from tfdistill.system.errors import UserError
 
 RANDOM, START, TEXT = "random", "start", "text"  # where a baseline starts
@@ -37,12 +40,25 @@ def baseline_keys(config, task):
 
     Args:
         config: a `RunConfig`.
-        task: the `Task`; one that learns from a teacher alone has none.
+        task: the `Task`; one that learns from a teacher alone has none. Nor has a super-student,
+            of which only parts are used.
     """
-    if not task.learns_labels:
+    if not task.learns_labels or trains_parts(config):
         return {}
     keys = {RANDOM: "baseline", START: task.same_start_key, TEXT: "baseline_text"}
     return {keys[word]: word for word in baselines_of(config.baseline)}
+
+
+def trains_parts(config):
+    """Whether the recipe makes a super-student: its last phase trains parts of it.
+
+    Args:
+        config: a `RunConfig`.
+    """
+    settings = dataclasses.asdict(config)
+    losses = tasks.get(config.task).distillation_losses
+    recipe = recipes.get(settings.pop("recipe"), task_losses=losses, **settings)
+    return recipe.phases[-1].parts is not None
 
 
 def canonical(value):

@@ -12,7 +12,7 @@ from tfdistill.distillation.schedules import parse_schedules
 from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.recipes.next_sentence import PART, learns_pairs, with_next_sentence
 from tfdistill.recipes.recipe_file import is_recipe_file
-from tfdistill.run.baselines import RANDOM, START, TEXT, baselines_of
+from tfdistill.run.baselines import RANDOM, START, TEXT, baselines_of, trains_parts
 from tfdistill.settings.augmentation import BILSTM
 from tfdistill.settings.settings import options_of
 from tfdistill.system.errors import UserError
@@ -99,8 +99,16 @@ def check_baselines(config, teacher_config):
         teacher_config: `EncoderConfig`, or None.
 
     Raises:
-        UserError: a baseline would repeat a student that has no teacher.
+        UserError: a baseline would repeat a student that has no teacher, or the student is a
+            super-student.
     """
+    if trains_parts(config):
+        if config.baseline not in ("none", type(config)(task=config.task).baseline):
+            raise UserError(
+                f"`baseline`={config.baseline} would train the whole super-student, of which only "
+                "parts are used: leave it out, and give it when the best part is trained on"
+            )
+        return
     fresh, other = (TEXT, RANDOM) if config.student_init == TEXT else (RANDOM, TEXT)
     if teacher_config is None and set(baselines_of(config.baseline)) & {START, fresh}:
         raise UserError(
@@ -257,26 +265,20 @@ def check_tokenizers(task, recipe, tokenizers):
 
 
 def check_losses(config, recipe):
-    """Refuses losses of token scores, and parts of students, for models that have none.
+    """Refuses losses of token scores for models that have none.
 
     Args:
         config: a `RunConfig`.
         recipe: the `Recipe`.
 
     Raises:
-        UserError: a loss reads scores of all tokens, and the task's head gives none; or a phase
-            trains parts, and the task's head has none.
+        UserError: a loss reads scores of all tokens, and the task's head gives none.
     """
     from tfdistill.distillation.losses import LOSSES  # needs TensorFlow
     from tfdistill.distillation.signals import VOCABULARY_SIGNALS
 
     if tasks.get(config.task).outputs_are_tokens:
         return
-    if any(phase.parts is not None for phase in recipe.phases):
-        raise UserError(
-            f"`recipe`={config.recipe} trains parts of a student, which heads of `task`="
-            f"{config.task} do not have: leave `task` out, or use another recipe"
-        )
     for term in (term for phase in recipe.phases for term in phase.active_terms):
         if VOCABULARY_SIGNALS & set(LOSSES[term.loss].signals(**term.options)):
             raise UserError(

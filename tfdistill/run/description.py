@@ -89,6 +89,7 @@ def describe_sources(config, made):
         "teacher": config.teacher,
         "student_init": made.student_init,
         "reads_teacher": reads_teacher(made.recipe, made.teacher_config),
+        "trains_parts": made.recipe.phases[-1].parts is not None,
     }
 
 

@@ -147,7 +147,8 @@ class StageTrainer:
 
     def _best(self, stage, model, directory):
         metric, patience = self._best_by, self._config.patience
-        if metric is None or stage.more_follows:
+        # Parts of a super-student are best at different steps.
+        if metric is None or stage.more_follows or stage.phase.parts is not None:
             return None
         return BestWeights(model, directory, metric.curve_key, metric.higher_is_better, patience)
 

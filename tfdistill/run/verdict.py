@@ -62,6 +62,8 @@ def _why_not_shown(task, differences, made_from):
     """Why the student's quality says nothing about its distillation; "" if it does."""
     if not made_from.get("reads_teacher", True):
         return f"no loss of recipe={made_from.get('recipe')} reads the teacher's outputs"
+    if made_from.get("trains_parts"):
+        return "it is a super-student, of which only parts are used"
     metric, beside = task.primary, same_start(differences, made_from)
     gain = differences.get(f"teacher-{task.floor_key}", {}).get(metric.key)
     if _lacks_error(gain):
@@ -187,7 +189,7 @@ def teacher_answers(differences, made_from):
         the task's compared metrics, such as `top1` and `loss`, each "better", "worse" or "not
         shown"; empty if no loss reads a teacher.
     """
-    if not made_from.get("reads_teacher"):
+    if not made_from.get("reads_teacher") or made_from.get("trains_parts"):
         return {}
     lead = differences.get(f"student-{same_start(differences, made_from)}")
     if lead is None:

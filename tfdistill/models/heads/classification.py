@@ -1,6 +1,9 @@
 """The head of classification and regression of whole texts."""
 
+from keras import ops
+
 from tfdistill.models.activations import ACTIVATIONS
+from tfdistill.models.active_part import active_units
 from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.models.configs.task_heads import CLASSIFICATION
 from tfdistill.models.dense import dense
@@ -134,8 +137,9 @@ class ClassificationHead(SmallHead):
             return hidden[:, 0]
         # Rank 3: Metal computes a ReLU after MatMul and BiasAdd of rank 2 wrongly.
         first = stateless_dropout(hidden[:, :1], self.pooler_dropout, dropout, self.site + 1)
-        states = self.pooler(first)
-        return ACTIVATIONS[self.rules.pooler_activation](states)[:, 0]
+        states = ACTIVATIONS[self.rules.pooler_activation](self.pooler(first))[:, 0]
+        active = active_units("width", self.config.hidden_size)
+        return states if active is None else states * ops.cast(active, states.dtype)
 
     def tensors(self):
         return self.pooler_tensors() | super().tensors()
