@@ -218,6 +218,26 @@ def test_a_finished_run_needs_no_model(run, tmp_path, train, tiny_flags, capfd):
     assert "is finished" in capfd.readouterr().out
 
 
+def test_a_finished_run_refuses_data_that_changed(
+    run, tiny_text, tmp_path, run_command, tiny_flags, capfd
+):
+    path, text = tmp_path / "run", tmp_path / "text.txt"
+    shutil.copy(tiny_text / "text.txt", text)
+    (path / "checkpoints").mkdir(parents=True)
+    shutil.copy(run / "metrics.json", path)
+    state = json.loads((run / "checkpoints/state.json").read_text())
+    state["settings"]["corpus"] = str(text)
+    (path / "checkpoints/state.json").write_text(json.dumps(state))
+    flags = tiny_flags(output_dir=path, baseline="random,start,text", corpus=text)
+    assert run_command("train", *flags) == 0 and "is finished" in capfd.readouterr().out
+    with open(text, "a") as file:
+        file.write("One more line of text.\n")
+    assert run_command("train", *flags) == 1
+    assert "holds the results of other data" in capfd.readouterr().err
+    text.unlink()
+    assert run_command("train", *flags) == 0 and "is finished" in capfd.readouterr().out
+
+
 def test_evaluate_repeats_the_results_of_the_run(run, run_command, tiny_flags, capfd):
     # Text and length are the run's own.
     assert run_command("evaluate", f"--output_dir={run}", "--json") == 0

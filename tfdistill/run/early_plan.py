@@ -185,6 +185,30 @@ def begin_plan(config, recipe, directory):
     return EarlyPlan(recipe, names, task, data, tokenizers, shapes)
 
 
+def require_same_data(config, directory):
+    """Refuses to show the results of a finished run as those of other data.
+
+    Data that can no longer be read, such as a deleted file, are no reason to hide results.
+
+    Args:
+        config: a `RunConfig`.
+        directory: the `RunDirectory` of the run.
+
+    Raises:
+        UserError: the settings now name data with another content.
+    """
+    stored = directory.done("prepare").get("data")  # None in runs from before it was stored
+    try:
+        _, data = open_task(config, training=True)
+    except UserError:
+        return
+    if stored and data.fingerprint != stored:
+        raise UserError(
+            f"`output_dir`={directory.path} holds the results of other data: their files changed "
+            "since: name another `output_dir`, or start over with `force`"
+        )
+
+
 def open_task(config, training=False):
     """Opens the data of a command.
 

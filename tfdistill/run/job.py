@@ -3,7 +3,13 @@
 from tfdistill.run import machine, sources
 from tfdistill.run.checks import check_tokenizers, require_even_batches
 from tfdistill.run.directory import STAGES
-from tfdistill.run.early_plan import begin_plan, check_settings, open_directory, reads_teacher
+from tfdistill.run.early_plan import (
+    begin_plan,
+    check_settings,
+    open_directory,
+    reads_teacher,
+    require_same_data,
+)
 from tfdistill.run.stored_metrics import read_metrics
 from tfdistill.system import devices
 from tfdistill.system.errors import UserError
@@ -56,6 +62,7 @@ class MainJob:
                 f"`stop_after`={stop_after}: no such stage; the stages are {', '.join(STAGES)}"
             )
         if self.is_finished:
+            require_same_data(self.config, self.directory)
             self.console.say(f"{self.directory.path} is finished; `force` would start it over")
         else:
             self._run_stages(stop_after)

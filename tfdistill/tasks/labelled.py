@@ -124,7 +124,7 @@ class LabelledTask(TaskWithHead):
             return self.encode(examples, tokenizer, settings.length)
 
         sources = encode_splits(encode, data.splits)
-        digests = [data.digest(), *(sources[split].digest() for split in sorted(sources))]
+        digests = [data.fingerprint, *(sources[split].digest() for split in sorted(sources))]
         identity = hashlib.sha256(" ".join(digests).encode()).hexdigest()
         statistics = {split: source.facts for split, source in sources.items()}
         return PreparedData(identity, sources, statistics)

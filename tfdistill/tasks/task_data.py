@@ -56,7 +56,7 @@ class TaskData:
             settings: object with the run's settings, such as a `RunConfig`.
 
         Returns:
-            The data, for `labels_of` and `prepare`.
+            The data, for `labels_of` and `prepare`; `fingerprint`, a str, is equal for equal data.
 
         Raises:
             UserError: there is no such data.

@@ -1,6 +1,7 @@
 """Examples with labels, as they are read from files."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 
@@ -82,7 +83,8 @@ class LabelledData:
     notes: tuple = ()
     facts: dict = dataclasses.field(default_factory=dict)
 
-    def digest(self):
+    @functools.cached_property
+    def fingerprint(self):
         """SHA-256 of the examples and the labels, wherever they were read: a str."""
         found = hashlib.sha256(json.dumps(self.labels).encode())
         # The origin of an example, its last field, does not count.

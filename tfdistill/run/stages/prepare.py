@@ -68,6 +68,7 @@ def _begin(context, prepared, started):
     _write_flags(context)
     if not done:
         facts = {"shards": shards, "statistics": prepared.statistics, "folder": os.getcwd()}
+        facts["data"] = context.data.fingerprint
         machine = dataclasses.asdict(context.machine)
         context.finish("prepare", started, machine=machine, **facts)
 
