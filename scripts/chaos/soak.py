@@ -68,7 +68,9 @@ def reading(pid):
 
 def last_step(checkpoints):
     """The number of the newest checkpoint of the student; 0 before the first."""
-    return max((int(file.stem.split("-")[1]) for file in checkpoints.glob("step-*")), default=0)
+    return max(
+        (int(file.stem.split("-")[1]) for file in checkpoints.glob("step-*.safetensors")), default=0
+    )
 
 
 def watch(process, folder, until):

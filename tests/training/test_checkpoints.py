@@ -83,6 +83,7 @@ def test_unlogged_losses_are_restored(tmp_path):
     fresh = StageState(tmp_path, "student")
     fresh.restore(make_variables(0))
     assert fresh.unlogged.steps == 4
+    assert fresh.unlogged.counts == [2, 2]
     assert fresh.unlogged.losses == [{k: float(v) for k, v in each.items()} for each in losses]
 
 

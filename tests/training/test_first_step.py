@@ -1,4 +1,5 @@
 import contextlib
+import types
 
 import pytest
 import tensorflow as tf
@@ -11,6 +12,8 @@ pytestmark = pytest.mark.tf218
 
 class Sum:
     """A distiller whose loss is the sum of one variable."""
+
+    options = types.SimpleNamespace(on_metal=False)
 
     def __init__(self):
         self.trained_variables = [tf.Variable([1.0, 2.0])]
@@ -26,7 +29,7 @@ class Sum:
 class Descent:
     learning_rate = 0.5
 
-    def apply(self, gradients, variables, finite):
+    def apply(self, gradients, variables, finite, on_metal):
         variables[0].assign_sub(self.learning_rate * gradients[0])
 
 

@@ -15,7 +15,6 @@ from tfdistill.data.masking import evaluation_masking, training_masking
 from tfdistill.data.pipeline import as_dataset
 from tfdistill.distillation.distiller import Distiller, StepOptions
 from tfdistill.system import devices
-from tfdistill.system.errors import UserError
 from tfdistill.system.stopping import Stopped
 from tfdistill.tasks.masked_lm import MaskedLM
 from tfdistill.training.checkpoints import StageState
@@ -192,8 +191,8 @@ class FakeStep:
     def __init__(self, *losses):
         self.losses = losses
 
-    def __call__(self, batch, step):
-        return self.losses[step % len(self.losses)]
+    def __call__(self, batch, step, good=1.0):
+        return {"good": 1.0, **self.losses[step % len(self.losses)]}
 
     def variables(self):
         return {"weight": keras.Variable(0.0)}
@@ -236,9 +235,9 @@ class RecordingStep:
     def __init__(self, step):
         self._step, self.variables, self.calls = step, step.variables, []
 
-    def take(self, batches, first, count):
+    def take(self, batches, first, count, good):
         self.calls.append((first, count))
-        return self._step.take(batches, first, count)
+        return self._step.take(batches, first, count, good)
 
 
 @pytest.mark.parametrize(
@@ -327,20 +326,11 @@ def test_a_stop_between_steps_stores_them_too(moment, restart, data, tmp_path):
     assert max(tmp_path.rglob("step-*")).name == f"step-{step:08d}.safetensors"
 
 
-def test_a_stop_stores_no_nan(restart, data, tmp_path):
-    training = restart(PLAIN, tmp_path)
-    training.model.head.bias.assign(np.full(VOCABULARY, np.nan, np.float32))
-    log = Log(stepped=lambda done: os.kill(os.getpid(), signal.SIGINT))
-    with pytest.raises(UserError, match="loss is nan at step 1"):
-        training.run(data, log)
-    assert not list(tmp_path.rglob("*.safetensors"))
-
-
 def test_compiling_does_not_count_as_training_speed(data, tmp_path):
     """The first call takes long; tokens per second are counted from its end."""
 
     class SlowAtFirst(FakeStep):
-        def __call__(self, batch, step):
+        def __call__(self, batch, step, good=1.0):
             time.sleep(0.0 if step else 3.0)
             return super().__call__(batch, step)
 
@@ -419,20 +409,6 @@ def test_the_validation_loss_is_of_the_model_in_training(plain_run, data):
     rows, model = plain_run
     loss = TASK.evaluate(TASK.scorer(model), data[1])[0]["loss"]
     np.testing.assert_allclose(rows[-1]["validation_loss"], loss, rtol=1e-6)
-
-
-def test_a_nan_loss_ends_the_training(restart, data, tmp_path):
-    training, log = restart(PLAIN, tmp_path), Log()
-    training.model.head.bias.assign(np.full(VOCABULARY, np.nan, np.float32))
-    with pytest.raises(UserError, match="loss is nan at step 2: lower learning_rate"):
-        training.run(data, log)
-    assert not log.rows and not list(tmp_path.rglob("*.safetensors"))
-
-
-def test_an_infinite_gradient_ends_the_training(data, tmp_path):
-    step = FakeStep({"loss": 1.0, "gradient_norm": float("inf")})
-    with pytest.raises(UserError, match="gradient_norm is inf at step 2: lower learning_rate"):
-        Training(PLAIN, None, step, tmp_path).run(data, Log())
 
 
 def test_a_checkpoint_that_cannot_be_written(restart, data, tmp_path, monkeypatch):

@@ -29,7 +29,7 @@ def test_down_at_an_overflow_and_up_after_many_good_steps():
     scale = LossScale(steps_to_grow=3)
     found = []
     for finite in [True, True, False, True, True, True, True, False, False]:
-        assert not scale.update(tf.constant(finite))
+        assert scale.update(tf.constant(finite))
         found.append(float(np.log2(scale.value)))
     assert found == [15, 15, 14, 14, 14, 15, 15, 14, 13]
 
@@ -37,12 +37,32 @@ def test_down_at_an_overflow_and_up_after_many_good_steps():
 def test_it_stays_between_its_limits():
     scale = LossScale(steps_to_grow=1)
     for _ in range(15):
-        assert not scale.update(tf.constant(False))
+        assert scale.update(tf.constant(False))
     assert float(scale.value) == 1.0
-    assert scale.update(tf.constant(False)) and float(scale.value) == 1.0
+    assert not scale.update(tf.constant(False)) and float(scale.value) == 1.0
     for _ in range(30):
         scale.update(tf.constant(True))
     assert float(scale.value) == 2.0**24
+
+
+def test_twenty_skips_in_a_row_are_no_matter_of_scale():
+    """Nor does the twentieth change anything; a good step between begins the count again."""
+    scale = LossScale(2.0**24)
+    for finite in (False, False, True, *[False] * 19):
+        assert scale.update(tf.constant(finite))
+    before = [float(variable) for variable in scale.variables]
+    assert before == [2.0**3, -19.0]
+    assert not scale.update(tf.constant(False))
+    assert [float(variable) for variable in scale.variables] == before
+    scale.update(tf.constant(True))
+    assert [float(variable) for variable in scale.variables] == [2.0**3, 1.0]
+
+
+def test_after_a_bad_step_the_scale_stays():
+    scale = LossScale(steps_to_grow=1)
+    for finite in (True, False):
+        scale.update(tf.constant(finite), tf.constant(False))
+        assert [float(variable) for variable in scale.variables] == [2.0**15, 0.0]
 
 
 @pytest.fixture
@@ -110,4 +130,5 @@ def test_overflows_at_scale_one_are_reported(make_step, tiny_batch):
     step, student, _ = make_step(1.0)
     student.head.bias.assign(np.full(student.head.bias.shape, np.nan, np.float32))
     batch = {name: tf.constant(part) for name, part in tiny_batch([10, 7]).items()}
-    assert np.isnan(step(batch, 0)["gradient_norm"])
+    found = step(batch, 0)
+    assert np.isnan(found["gradient_norm"]) and float(found["good"]) == 0.0

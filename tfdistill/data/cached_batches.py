@@ -34,7 +34,7 @@ class CachedBatches:
         Floats come as float32, integers as int32.
         """
         batch = self._batches.at(step)
-        rows, epochs = self._batches.rows_of(step)
+        rows, epochs = self.rows_of(step)
         numbers = epochs % self._batches.draws_per_row
         for number in np.unique(numbers):
             here = numbers == number
@@ -44,3 +44,7 @@ class CachedBatches:
                 shape = (len(rows), *found.shape[1:])
                 batch.setdefault(self._prefix + name, np.empty(shape, wide))[here] = found
         return batch
+
+    def rows_of(self, step):
+        """The rows of batch `step`, and the epoch of each: see `TrainingBatches.rows_of`."""
+        return self._batches.rows_of(step)

@@ -128,6 +128,10 @@ class TextTokenizer:
         """Returns the token of an id, or None."""
         return self._tokenizer.id_to_token(int(i))
 
+    def decode(self, ids):
+        """Returns the text of ids, special tokens included."""
+        return self._tokenizer.decode([int(i) for i in ids], skip_special_tokens=False)
+
     def text_of(self, i):
         """The text of a token that stands alone, without the sign that it continues a word."""
         prefix = self.state["model"].get("continuing_subword_prefix") or ""

@@ -126,10 +126,6 @@ class Tokenizer(TextTokenizer):
         attention_mask = (np.arange(length) < len(ids)).astype(np.int32)
         return input_ids, attention_mask
 
-    def decode(self, ids):
-        """Returns the text of ids, special tokens included."""
-        return self._tokenizer.decode([int(i) for i in ids], skip_special_tokens=False)
-
     def word(self, i):
         """The text of one id: a piece of BERT's as it is (##ing), any other with its blank."""
         return self.id_to_token(i) if self.roles == BERT else self.decode([i])

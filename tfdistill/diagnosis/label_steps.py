@@ -154,4 +154,5 @@ def graph(name):
         batch[PREFIX + "logits"] = tf.TensorSpec(kind.logits)
     if CACHED in form and kind.logits[:2] == TOKENS:
         batch[ANSWERED] = tf.TensorSpec(TOKENS)
-    return step.function.get_concrete_function(batch, tf.TensorSpec((), tf.int32)).graph
+    numbers = tf.TensorSpec((), tf.int32), tf.TensorSpec(())
+    return step.function.get_concrete_function(batch, *numbers).graph

@@ -159,7 +159,8 @@ def trace(name, step):
         }
     if _settings(name.partition(", ")[2])["cached"]:
         batch |= _cached(name)
-    return step.function.get_concrete_function(batch, tf.TensorSpec((), tf.int32)).graph
+    numbers = tf.TensorSpec((), tf.int32), tf.TensorSpec(())
+    return step.function.get_concrete_function(batch, *numbers).graph
 
 
 def _settings(form):

@@ -149,7 +149,7 @@ class Distiller(keras.Model):
         fit_orthogonal_maps(
             self._terms,
             self.student,
-            lambda batch: self._teacher_signals(batch).signals[0],
+            lambda batch: self.teacher_signals(batch).signals[0],
             batches,
         )
 
@@ -206,7 +206,7 @@ class Distiller(keras.Model):
             seed=tf.stack([tf.constant(self.options.seed, tf.int32), self._global_step(step)]),
             row=tf.cast(row, tf.int32),
         )
-        teachers = self._teacher_signals(batch)
+        teachers = self.teacher_signals(batch)
         train = functools.partial(
             self._student_gradients,
             batch,
@@ -264,7 +264,7 @@ class Distiller(keras.Model):
         ]
         return gradients, {"loss": total, **{f"loss_{name}": losses[name] for name in losses}}
 
-    def _teacher_signals(self, batch):
+    def teacher_signals(self, batch):
         """`TeacherSignals` of a batch; None for a phase without a teacher."""
         terms = [term for term in self._terms if term.loss.needs_teacher]
         if not terms:

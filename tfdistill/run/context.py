@@ -103,19 +103,22 @@ class RunContext:
         """The `StageTrainer` of the run's students."""
         # The splits of the moment: a teacher may label them later.
         return self._trainer(
-            lambda model, parts: self.curve_validator(model, parts, self.splits), self.config
+            lambda model, parts: self.curve_validator(model, parts, self.splits),
+            self.config,
+            self.tokenizers.student,
         )
 
     def trainer_on(self, splits, config):
         """A `StageTrainer` of the run.
 
         Args:
-            splits: the `RunSplits` whose validation split its curves have.
+            splits: the `RunSplits` of the teacher, whose validation split its curves have.
             config: a `RunConfig`.
         """
-        return self._trainer(functools.partial(self.curve_validator, splits=splits), config)
+        validator = functools.partial(self.curve_validator, splits=splits)
+        return self._trainer(validator, config, self.tokenizers.teacher)
 
-    def _trainer(self, validator, config):
+    def _trainer(self, validator, config, tokenizer):
         return StageTrainer(
             config,
             self.directory.path,
@@ -124,6 +127,7 @@ class RunContext:
             machine=self.machine,
             best_by=self.task.primary if self.task.kind else None,
             beside=[metric for metric in self.task.curve_metrics if metric.in_summaries],
+            tokenizer=tokenizer,
         )
 
     def tell_wait(self, what):

@@ -9,6 +9,7 @@ from tfdistill.distillation.distiller import Distiller, StepOptions
 from tfdistill.distillation.losses import LOSSES
 from tfdistill.distillation.phases import Phase, rates_of
 from tfdistill.reports.tensorboard import RunWriter
+from tfdistill.run.bad_batches import BadBatches
 from tfdistill.training.best import BestWeights
 from tfdistill.training.checkpoints import StageState
 from tfdistill.training.loop import Intervals, Observers, TrainingLoop
@@ -16,6 +17,7 @@ from tfdistill.training.loss_scale import loss_scale_for
 from tfdistill.training.optimizer import OptimizerSettings, build_optimizer
 from tfdistill.training.step import TrainStep
 
+TOLD_SPIKES = 5  # of one stage; the file has all
 VALIDATIONS = 10  # at least, over a model's training, after the one before its first step
 
 
@@ -60,10 +62,14 @@ class StageTrainer:
         machine: a `devices.Choice`.
         best_by: the `Metric` whose best point is a training's result; None: its last step is.
         beside: further `Metric`s of the curves that progress lines show.
+        tokenizer: the tokenizer of the batches' ids, for `dump_bad_batch`; None: without texts.
     """
 
-    def __init__(self, config, path, console, *, validator, machine, best_by=None, beside=()):
+    def __init__(
+        self, config, path, console, *, validator, machine, best_by=None, beside=(), tokenizer=None
+    ):
         self._config, self._path, self._console = config, path, console
+        self._tokenizer = tokenizer
         self._validator, self._machine, self._best_by = validator, machine, best_by
         self._previous, self._beside = None, beside
 
@@ -107,7 +113,7 @@ class StageTrainer:
             steps=stage.steps,
             state=state,
             intervals=self._intervals(stage),
-            observers=self._observers(stage, writer, validate),
+            observers=self._observers(stage, writer, validate, self._bad_batches(stage, batches)),
             steps_per_execution=self._config.steps_per_execution,
             keep_end=stage.more_follows,
         )
@@ -204,6 +210,16 @@ class StageTrainer:
         values = [f"{each.name} {each.text({each.key: row[each.curve_key]})}" for each in metrics]
         return ", ".join([f"{row['validation_loss']:.3f}{unit}", *values])
 
+    def _bad_batches(self, stage, batches):
+        return BadBatches(
+            self._path / "bad_batches",
+            stage.name,
+            batches,
+            first_step=stage.first_step,
+            tokenizer=self._tokenizer,
+            writes=self._config.dump_bad_batch,
+        )
+
     def _intervals(self, stage):
         config, steps = self._config, stage.all_steps or stage.steps
         return Intervals(
@@ -213,9 +229,9 @@ class StageTrainer:
             validates_start=stage.measures_start,
         )
 
-    def _observers(self, stage, writer, validate):
+    def _observers(self, stage, writer, validate, batches):
         # Progress lines show the last validation loss, too: the training loss is a weighted sum.
-        line, validation, steps = None, "", stage.steps
+        line, validation, steps, spikes = None, "", stage.steps, 0
 
         def restored(first, rows):
             nonlocal line
@@ -238,10 +254,24 @@ class StageTrainer:
                 loss, pace = row["loss"], row["tokens_per_second"]
                 line(step, f"loss {loss:.3f}{validation}  {pace:,.0f} tokens/s")
 
+        def spiked(spike):
+            nonlocal spikes
+            told = [batches.keep(step - 1) for step in spike["steps"]][-1]
+            spikes += 1
+            if spikes <= TOLD_SPIKES:
+                file = self._path / "checkpoints" / stage.name / "spikes.jsonl"
+                self._console.say(
+                    f"{stage.name}: at step {spike['step']:,} the loss is {spike['loss']:.3f}, "
+                    f"where {spike['usual']:.3f} is usual; its rows are in {file}{told}"
+                )
+
         return Observers(
             progress,
             restored,
             validate=validate,
             stepped=lambda step: step < steps and line(step),  # the last step is logged
             doing=lambda text: line.note(text),
+            spiked=spiked,
+            rows_of=batches.rows_of,
+            keep_batch=batches.keep,
         )

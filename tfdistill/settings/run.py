@@ -55,6 +55,15 @@ class Run(Settings):
             minimum=1,
         ),
     ] = 200
+    dump_bad_batch: Annotated[
+        bool,
+        Option(
+            "Write the batches of steps whose loss is unusually high, and the batch of a step that "
+            "ends the run because a number is NaN or infinite, to bad_batches/ of `output_dir`: "
+            "rows, ids and texts, at most 20 files of each training.",
+            effect=NOTHING,
+        ),
+    ] = False
     device: Annotated[
         str,
         Option(

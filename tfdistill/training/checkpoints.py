@@ -17,27 +17,36 @@ class Unlogged:
     """Losses since the last logged point.
 
     Args:
-        steps: number of steps.
         losses: list of dicts of numbers, each the sum over one or several steps.
+        counts: list of these numbers of steps.
     """
 
-    steps: int = 0
     losses: list = dataclasses.field(default_factory=list)
+    counts: list = dataclasses.field(default_factory=list)
+
+    @property
+    def steps(self):
+        """Number of steps."""
+        return sum(self.counts)
 
     def add(self, losses, steps):
         """Adds the sums of losses over a number of steps."""
         self.losses.append(losses)
-        self.steps += steps
+        self.counts.append(steps)
 
     def to_json(self):
         """Returns JSON text, which stores float32 numbers exactly."""
         losses = [{name: float(v) for name, v in each.items()} for each in self.losses]
-        return json.dumps({"steps": self.steps, "losses": losses})
+        return json.dumps({"losses": losses, "counts": self.counts})
 
     @classmethod
     def from_json(cls, text):
         """Makes an `Unlogged` from the text of `to_json`."""
-        return cls(**json.loads(text))
+        content = json.loads(text)
+        if "steps" in content:  # old checkpoints have the number of all steps
+            calls = max(1, len(content["losses"]))
+            content["counts"] = [content.pop("steps") / calls] * len(content["losses"])
+        return cls(**content)
 
 
 class StageState:
@@ -51,6 +60,9 @@ class StageState:
         directory: `Path` of the stage's folder.
         curve: `Path` of the file of its logged points.
         rows: list of the logged points, dicts with `step`.
+        spikes: list of dicts with `step`, the steps whose loss was unusually high; they are in
+            spikes.jsonl, beside the curve.
+        recent: list of the losses of the last steps, which spikes are compared with.
         unlogged: `Unlogged`. Checkpoints hold it, so that a stop between two logged points does not
             change the next point.
         best: `BestWeights` of the curve; None for a training that ends with its last step.
@@ -59,7 +71,9 @@ class StageState:
     def __init__(self, directory, name):
         self.directory = Path(directory) / name
         self.curve = self.directory / "curve.jsonl"
+        self._spikes = self.directory / "spikes.jsonl"
         self.rows, self.unlogged, self.best = [], Unlogged(), None
+        self.spikes, self.recent = [], []
 
     def save(self, step, variables, seconds):
         """Stores everything that the next step depends on, then deletes older checkpoints.
@@ -74,6 +88,7 @@ class StageState:
         # The value of a counter is a NumPy scalar, which safetensors does not accept.
         arrays = {name: np.asarray(variable.numpy()) for name, variable in variables.items()}
         facts = {"step": str(step), "seconds": str(seconds), "unlogged": self.unlogged.to_json()}
+        facts["recent"] = json.dumps(self.recent)
         self._write_log()
         write_atomically(self.directory / f"step-{step:08d}.safetensors", save(arrays, facts))
         for old in self._checkpoints()[:-KEPT_CHECKPOINTS]:
@@ -109,8 +124,9 @@ class StageState:
         step, seconds = int(facts["step"]), float(facts["seconds"])
         if "unlogged" in facts:  # old checkpoints were made at logged points only
             self.unlogged = Unlogged.from_json(facts["unlogged"])
-        rows = [json.loads(line) for line in self.curve.read_text().splitlines()]
-        self.rows = [row for row in rows if row["step"] <= step]
+        self.recent = json.loads(facts.get("recent", "[]"))
+        self.rows = [row for row in _read_lines(self.curve) if row["step"] <= step]
+        self.spikes = [spike for spike in _read_lines(self._spikes) if spike["step"] <= step]
         self._restore_best()
         return step, seconds
 
@@ -133,12 +149,20 @@ class StageState:
 
     def load_rows(self):
         """Logged points of a finished stage: list of dicts with `step`."""
-        if not self.curve.exists():
-            return []
-        return [json.loads(line) for line in self.curve.read_text().splitlines()]
+        return _read_lines(self.curve)
 
     def _checkpoints(self):
         return sorted(self.directory.glob("step-*.safetensors"))
 
     def _write_log(self):
         write_atomically(self.curve, "".join(json.dumps(row) + "\n" for row in self.rows))
+        if self.spikes or self._spikes.exists():
+            lines = "".join(json.dumps(spike) + "\n" for spike in self.spikes)
+            write_atomically(self._spikes, lines)
+
+
+def _read_lines(file):
+    """The objects of a file of JSON lines: a list; empty without the file."""
+    if not file.exists():
+        return []
+    return [json.loads(line) for line in file.read_text().splitlines()]

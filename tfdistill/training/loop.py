@@ -1,5 +1,6 @@
 """The training loop: takes steps, logs, validates, stores checkpoints, and stops on request."""
 
+import collections
 import dataclasses
 import math
 import time
@@ -8,7 +9,11 @@ from collections.abc import Callable
 from tfdistill.data.pipeline import taken_ahead
 from tfdistill.system.errors import UserError
 from tfdistill.system.stopping import postponed
+from tfdistill.training.bad_steps import bad_step_error, require_good_state
+from tfdistill.training.calls import Clock, InTheGraph, OneByOne
 from tfdistill.training.checkpoints import Unlogged
+from tfdistill.training.spikes import spikes_among
+from tfdistill.training.step import GOOD
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +45,11 @@ class Observers:
             in training; None for no validation.
         stepped: called with the steps done, after every call of the compiled step.
         doing: called with a text while something other than a step takes time.
+        spiked: called with a spike of the loss (see `spikes_among`), a dict.
+        rows_of: the rows of the training examples in the batch of a step: function of its number,
+            from 0, to a list of int; None if unknown.
+        keep_batch: called with the number of a step whose numbers are not finite; returns what to
+            tell about its batch.
     """
 
     progress: Callable
@@ -47,6 +57,9 @@ class Observers:
     validate: Callable | None = None
     stepped: Callable = lambda done: None
     doing: Callable = lambda text: None
+    spiked: Callable = lambda spike: None
+    rows_of: Callable = lambda step: None
+    keep_batch: Callable = lambda step: ""
 
 
 class TrainingLoop:
@@ -81,6 +94,7 @@ class TrainingLoop:
         self._step, self._dataset, self._steps, self._state = step, dataset, steps, state
         self._intervals, self._observers = intervals, observers
         self._steps_per_execution, self._keep_end = steps_per_execution, keep_end
+        self._calls = collections.deque()  # (first step, steps, losses), not known to be good
 
     def run(self):
         """Trains to the last step, or until `state.best` ends it; a stop stores a checkpoint first.
@@ -89,7 +103,8 @@ class TrainingLoop:
             Seconds of training before the last stop; 0 if there was none.
 
         Raises:
-            UserError: the loss or the gradient became NaN or infinite.
+            UserError: a loss, a gradient or a weight is NaN or infinite. The step that finds it
+                changes nothing, and a checkpoint has what was before it.
             Stopped: see `stopping`.
         """
         variables = self._step.variables()
@@ -97,22 +112,28 @@ class TrainingLoop:
         self._observers.restored(first, self._state.rows)
         if first == self._steps:
             return before
+        require_good_state(variables, self._state.directory.name)
         with postponed() as stop:
             started = time.perf_counter()
             batches = self._batches(first)
             if first == 0 and self._intervals.validates_start:
                 self._measure_start()
-            done, clock = first, _Clock()
+            done, clock = first, Clock()
             best = self._state.best
             while done < self._steps and not (best and best.ended):
                 due = self._next_event(done)
-                done = self._train(batches, done, due, clock, stop)
+                try:
+                    done = self._train(batches, done, due, clock, stop)
+                except _BadStep as bad:
+                    if bad.number > first:
+                        seconds = before + time.perf_counter() - started
+                        self._state.save(bad.number, variables, seconds)
+                    raise self._error_of(bad.number) from None
                 if done == due:
                     self._log(done, clock.tokens_per_second())
                 stopping = stop.signum is not None
                 if self._needs_checkpoint(done) or (stopping and done > first):
-                    if self._state.unlogged.steps:
-                        self._mean_of_unlogged(done)  # raises rather than store NaN
+                    require_good_state(variables, self._state.directory.name)
                     seconds = before + time.perf_counter() - started
                     self._state.save(done, variables, seconds)
                     stop.unsaved = False
@@ -122,17 +143,17 @@ class TrainingLoop:
         return before
 
     def _batches(self, first):
-        """The batches from step `first` on: `_OneByOne`, or `_InTheGraph` for several in a call."""
+        """The batches from step `first` on: `OneByOne`, or `InTheGraph` for several in a call."""
         dataset = self._dataset(first, self._steps)
         shape = dataset.element_spec["input_ids"].shape
         if self._steps_per_execution == 1:
-            return _OneByOne(self._step, taken_ahead(iter(dataset)))
+            return OneByOne(self._step, taken_ahead(iter(dataset)))
         if not shape.is_fully_defined():
             raise UserError(
                 f"`steps_per_execution`={self._steps_per_execution} needs batches of one length, "
                 "and these have several: leave `steps_per_execution` at 1"
             )
-        return _InTheGraph(self._step, iter(dataset), shape.num_elements())
+        return InTheGraph(self._step, iter(dataset), shape.num_elements())
 
     def _train(self, batches, done, due, clock, stop):
         """Takes steps up to `due` or up to a stop; returns the steps done."""
@@ -147,21 +168,52 @@ class TrainingLoop:
             losses, tokens = batches.take(done, count)
             clock.took(time.perf_counter() - began, tokens, compiles)
             stop.unsaved = True
-            self._state.unlogged.add(losses, count)
+            self._calls.append((done, count, losses))
+            self._confirm(1)  # a GPU computes this call while the one before is looked at
             done += count
             self._observers.stepped(done)
+        self._confirm(0)
         return done
+
+    def _confirm(self, waiting):
+        """Looks whether the steps of all calls but the last `waiting` were good; keeps the losses.
+
+        Raises:
+            _BadStep: one was not.
+        """
+        while len(self._calls) > waiting:
+            first, count, losses = self._calls.popleft()
+            good = int(losses[GOOD])
+            if count == 1 and not good:  # the sums of several leave bad steps out
+                raise _BadStep(first)
+            if good:
+                losses = {name: value for name, value in losses.items() if name != GOOD}
+                self._state.unlogged.add(losses, good)
+            if good < count:
+                raise _BadStep(first + good)
+
+    def _error_of(self, number):
+        """The `UserError` about a bad step."""
+        batch = next(iter(self._dataset(number, number + 1)))
+        rows, told = self._observers.rows_of(number), self._observers.keep_batch(number)
+        self._observers.doing("looking for the first number that is not finite")
+        return bad_step_error(self._step, batch, number, rows, self._state.directory.name, told)
 
     def _log(self, done, tokens_per_second):
         """Logs the means since the last logged point, and the validation loss if it is due."""
-        row = self._mean_of_unlogged(done)
+        row = self._summarise(done, self._state.unlogged.losses, self._state.unlogged.steps)
+        self._watch(done)
         self._state.unlogged = Unlogged()
         row["tokens_per_second"] = tokens_per_second
         self._validate(done, row)
         self._add(row)
 
-    def _mean_of_unlogged(self, done):
-        return self._summarise(done, self._state.unlogged.losses, self._state.unlogged.steps)
+    def _watch(self, done):
+        """Tells of steps since the last logged point whose loss is unusually high."""
+        for spike in spikes_among(self._state.unlogged, done, self._state.recent):
+            rows = [self._observers.rows_of(step - 1) for step in spike["steps"]]
+            self._state.spikes.append({**spike, "rows": rows})
+            self._observers.spiked(self._state.spikes[-1])
 
     def _measure_start(self):
         """Measures the validation loss before the first step."""
@@ -192,12 +244,6 @@ class TrainingLoop:
             row[name] = math.fsum(float(losses[name]) for losses in pending) / steps
         if row.get("skipped", 0.0) < 1.0:  # skipped steps count with a norm of 0
             row["gradient_norm"] /= 1.0 - row.get("skipped", 0.0)
-        wrong = [name for name in ("loss", "gradient_norm") if not math.isfinite(row[name])]
-        if wrong:
-            raise UserError(
-                f"{wrong[0]} is {row[wrong[0]]} at step {step}: lower `learning_rate` (or "
-                "`teacher_learning_rate`), or raise `warmup_prop`"
-            )
         return row
 
     def _validate(self, step, row):
@@ -209,77 +255,9 @@ class TrainingLoop:
                 self._state.best.see(row)
 
 
-class _OneByOne:
-    """Batches for single steps, each taken while the step before is computed.
+class _BadStep(Exception):
+    """A step was not good; `number` is its number, from 0, and of the steps before it."""
 
-    Args:
-        step: a `TrainStep`.
-        batches: iterator of batches.
-    """
-
-    def __init__(self, step, batches):
-        self._step, self._batches, self._compiled = step, batches, set()
-        self._batch = None  # the next one, once it was looked at
-
-    def next_compiles(self):
-        """Whether the next call compiles: it is the first with batches of its shape."""
-        self._batch = next(self._batches)
-        return self._shape() not in self._compiled
-
-    def take(self, done, count):
-        """Takes the step after `done` steps: (its losses, tokens in the batch)."""
-        losses = self._step(self._batch, done)
-        self._compiled.add(self._shape())
-        return losses, self._batch["input_ids"].shape.num_elements()
-
-    def _shape(self):
-        return tuple(self._batch["input_ids"].shape)
-
-
-class _InTheGraph:
-    """Batches of one shape, which the compiled step reads from the iterator for several steps.
-
-    Args:
-        step: a `TrainStep`.
-        batches: iterator of a dataset.
-        tokens: tokens in a batch.
-    """
-
-    def __init__(self, step, batches, tokens):
-        self._step, self._batches, self._tokens = step, batches, tokens
-        self._first = True
-
-    def next_compiles(self):
-        """Whether the next call compiles."""
-        return self._first
-
-    def take(self, done, count):
-        """Takes `count` steps after `done` steps: (sums of their losses, tokens)."""
-        self._first = False
-        return self._step.take(self._batches, done, count), count * self._tokens
-
-
-class _Clock:
-    """Measures tokens per second since the last logged point, without the calls that compile."""
-
-    def __init__(self):
-        self.restart()
-
-    def restart(self):
-        """Starts a new measurement."""
-        self._began, self._tokens = time.perf_counter(), 0
-        self._compiling, self._tokens_of_compiling = 0.0, 0
-
-    def took(self, seconds, tokens, compiles):
-        """Counts a call that has just ended."""
-        self._tokens += tokens
-        if compiles:
-            self._compiling += seconds
-            self._tokens_of_compiling += tokens
-
-    def tokens_per_second(self):
-        """Tokens per second since the last `restart`."""
-        seconds, tokens = time.perf_counter() - self._began, self._tokens
-        if tokens > self._tokens_of_compiling:
-            seconds, tokens = seconds - self._compiling, tokens - self._tokens_of_compiling
-        return tokens / seconds
+    def __init__(self, number):
+        super().__init__(number)
+        self.number = number

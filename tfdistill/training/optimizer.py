@@ -103,7 +103,7 @@ class AdamW(keras.optimizers.Optimizer):
         """Sets a factor of the learning rate for each variable, in the variables' order."""
         self._rates = list(rates)
 
-    def apply(self, grads, trainable_variables=None, finite=None):
+    def apply(self, grads, trainable_variables=None, finite=None, on_metal=False):
         """Takes one step.
 
         Args:
@@ -111,6 +111,7 @@ class AdamW(keras.optimizers.Optimizer):
             trainable_variables: the variables that the optimizer was built with, in that order;
                 None stands for them.
             finite: bool scalar; if it is false, nothing changes, whatever the gradients are.
+            on_metal: use only operators that Apple's Metal plugin has.
         """
         variables = list(trainable_variables or self._trainable_variables)
         self.build(variables)
@@ -121,12 +122,11 @@ class AdamW(keras.optimizers.Optimizer):
         beta_1, beta_2 = self.beta_1, self.beta_2
         if finite is not None:
             # By values, not by a branch: in one, devices cannot agree on the counter of steps.
-            grads = [tf.where(finite, grad, tf.zeros_like(grad)) for grad in grads]
             learning_rate, beta_1, beta_2 = (
                 tf.where(finite, value, neutral)
                 for value, neutral in ((learning_rate, 0.0), (beta_1, 1.0), (beta_2, 1.0))
             )
-        grads = clip(grads, self.global_clipnorm)
+        grads = clip(grads, self.global_clipnorm, finite, on_metal)
         # Once per step, not once per variable. Cast first: Metal has no int64 arithmetic.
         step = tf.cast(self.iterations.value, tf.float32) + 1.0
         beta_2_power = tf.pow(self.beta_2, step)
@@ -207,12 +207,32 @@ def _half_square_by_product(gradient):
     return 0.5 * tf.reduce_sum(columns)
 
 
-def clip(gradients, largest_norm):
-    """Scales all gradients by one factor, so that their norm is at most `largest_norm`."""
-    if largest_norm is None:
+def clip(gradients, largest_norm, finite=None, on_metal=False):
+    """Scales all gradients by one factor, so that their norm is at most `largest_norm`.
+
+    Args:
+        gradients: list of dense float tensors.
+        largest_norm: float; None for any norm.
+        finite: bool scalar; if it is false, all results are zero; None for true.
+        on_metal: use only operators that Apple's Metal plugin has.
+
+    Returns:
+        list of tensors.
+    """
+    if largest_norm is None and finite is None:
         return gradients
-    scale = largest_norm / tf.maximum(global_norm(gradients), largest_norm)
-    return [scale * gradient for gradient in gradients]
+    scale = tf.constant(1.0)
+    if largest_norm is not None:
+        scale = largest_norm / tf.maximum(global_norm(gradients), largest_norm)
+    if finite is None:
+        return [scale * gradient for gradient in gradients]
+    if on_metal:
+        zeroed = [tf.where(finite, gradient, tf.zeros_like(gradient)) for gradient in gradients]
+        return [tf.where(finite, scale, 0.0) * gradient for gradient in zeroed]
+    # The product with the factor, and 0 for a factor of 0, whatever the gradient is: a choice
+    # between two tensors would cost two passes more over each gradient.
+    scale = tf.where(finite, scale, 0.0)
+    return [tf.math.multiply_no_nan(gradient, scale) for gradient in gradients]
 
 
 @dataclasses.dataclass(frozen=True)

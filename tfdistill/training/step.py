@@ -8,12 +8,16 @@ from tfdistill.models.compiled import compiled_for_cpu
 from tfdistill.system import process_memory
 from tfdistill.training.optimizer import global_norm
 
+GOOD = "good"  # name of a value of a step: 1.0 as long as all numbers were finite
+
 
 class TrainStep:
     """Takes one step on a batch, under the `tf.distribute` strategy in whose scope it is made.
 
     Several devices give the same weights as one: each computes its rows of the batch; counts,
     gradients and losses are summed, then every device clips once and makes the same update.
+
+    A step whose loss or gradient is NaN or infinite changes nothing, nor do those after it.
 
     Args:
         distiller: a `Distiller`.
@@ -22,13 +26,14 @@ class TrainStep:
         loss_scale: a `LossScale`, or None if the precision needs none.
 
     Attributes:
+        distiller, loss_scale: as given.
         function: the compiled step.
         traces: number of traces: one for each shape of batch.
     """
 
     def __init__(self, distiller, optimizer, jit_compile, loss_scale=None):
-        self._distiller, self._optimizer = distiller, optimizer
-        self._loss_scale, self._jit_compile = loss_scale, jit_compile
+        self.distiller, self._optimizer = distiller, optimizer
+        self.loss_scale, self._jit_compile = loss_scale, jit_compile
         self.traces = 0
         self._compiled_shapes = set()
         self._strategy = tf.distribute.get_strategy()
@@ -45,41 +50,48 @@ class TrainStep:
 
     def variables(self):
         """Everything that the next step depends on: dict of names to Keras variables."""
-        weights = {f"model/{v.path}": v for v in self._distiller.state_variables}
+        weights = {f"model/{v.path}": v for v in self.distiller.state_variables}
         # By number: paths repeat where two layers have the same name, and they begin with the
         # optimizer's name, which Keras numbers with each optimizer that a process makes.
         slots = {f"optimizer/{i}": v for i, v in enumerate(self._optimizer.variables)}
-        scale = {v.name: v for v in self._loss_scale.variables} if self._loss_scale else {}
+        scale = {v.name: v for v in self.loss_scale.variables} if self.loss_scale else {}
         return weights | slots | scale
 
-    def __call__(self, batch, step):
+    def __call__(self, batch, step, good=1.0):
         """Takes the step.
 
         Args:
             batch: dict of tensors (see `Distiller.gradients`).
             step: int, number of the step, from 0.
+            good: float32 scalar, the `GOOD` of the step before; if it is below 1, nothing changes.
 
         Returns:
             A dict of float32 scalars: the losses, `gradient_norm` (before the clip),
             `learning_rate`, and with a loss scale `loss_scale` and `skipped`, which is 1 for a step
-            that was not taken because its gradients overflowed; its `gradient_norm` is 0.
+            that was not taken because its gradients overflowed; its `gradient_norm` is 0. `GOOD`
+            is 0 if a loss or gradient of this or an earlier step was NaN or infinite, except for
+            skipped steps; then nothing has changed.
         """
         with self._compiled(batch["input_ids"].shape):
-            return self.function(batch, tf.constant(step, tf.int32))
+            good = tf.convert_to_tensor(good, tf.float32)
+            return self.function(batch, tf.constant(step, tf.int32), good)
 
-    def take(self, batches, first, count):
+    def take(self, batches, first, count, good=1.0):
         """Takes several steps in one call of the compiled function.
 
         Args:
             batches: iterator of a `tf.data.Dataset` of batches.
             first: int, number of the first step.
             count: int >= 1, number of steps.
+            good: as for a single step.
 
         Returns:
-            The dict of one step, with each value summed over all steps.
+            The dict of one step, with each value summed over the good steps. The first that is not
+            good ends the call.
         """
         with self._compiled():
-            return self._several(batches, tf.constant(first), tf.constant(count))
+            good = tf.convert_to_tensor(good, tf.float32)
+            return self._several(batches, tf.constant(first), tf.constant(count), good)
 
     def _compiled(self, shape=()):
         """Context for a call; the first of a shape returns the compiler's memory to the system."""
@@ -89,47 +101,54 @@ class TrainStep:
             return process_memory.returned()
         return contextlib.nullcontext()
 
-    def _take_several(self, batches, first, count):
-        def one(index):
-            return self.function(next(batches), first + index)
+    def _take_several(self, batches, first, count, good):
+        def one(index, good):
+            losses = self.function(next(batches), first + index, good)
+            return {
+                name: tf.where(losses[GOOD] > 0.0, value, 0.0) for name, value in losses.items()
+            }
 
         def body(index, sums):
-            return index + 1, tf.nest.map_structure(tf.add, sums, one(index))
+            return index + 1, tf.nest.map_structure(tf.add, sums, one(index, tf.constant(1.0)))
 
-        first_sums = one(0)
-        return tf.while_loop(
-            lambda index, _: index < count, body, (1, first_sums), parallel_iterations=1
-        )[1]
+        def goes_on(index, sums):
+            return (index < count) & (sums[GOOD] >= tf.cast(index, tf.float32))
 
-    def _step(self, batch, step):
+        return tf.while_loop(goes_on, body, (1, one(0, good)), parallel_iterations=1)[1]
+
+    def _step(self, batch, step, good):
         self.traces += 1  # Python runs here only while TensorFlow traces
         with compiled_for_cpu(self._jit_compile and self._replicas == 1):
-            losses = self._strategy.run(self._on_one_device, args=(batch, step))
+            losses = self._strategy.run(self._on_one_device, args=(batch, step, good))
         return {
             name: self._strategy.experimental_local_results(loss)[0]
             for name, loss in losses.items()
         }
 
-    def _on_one_device(self, batch, step):
+    def _on_one_device(self, batch, step, good):
         batch, first_row = self._rows_of_this_device(batch)
-        normalizers = self._sum(self._distiller.normalizers(batch))
-        scale = self._loss_scale.value + 0.0 if self._loss_scale else 1.0
+        normalizers = self._sum(self.distiller.normalizers(batch))
+        scale = self.loss_scale.value + 0.0 if self.loss_scale else 1.0
         gradients, losses = self._sum(
             self._gradients(batch, step, row=first_row, normalizers=normalizers, loss_scale=scale)
         )
         losses["learning_rate"] = tf.cast(self._optimizer.learning_rate, tf.float32)
-        finite = None
-        if self._loss_scale:
+        if self.loss_scale:
             gradients = [gradient / scale for gradient in gradients]
         # One clip, after the sum: the norm of the whole batch's gradient.
         losses["gradient_norm"] = norm = global_norm(gradients)
-        if self._loss_scale:
-            # Tested on the norm: Metal has no kernel to test every gradient.
-            finite = tf.math.is_finite(norm)
-            hopeless = self._loss_scale.update(finite)
-            losses["gradient_norm"] = tf.where(finite | hopeless, norm, 0.0)
+        # Tested on the norm: Metal has no kernel to test every gradient.
+        finite = tf.math.is_finite(norm)
+        going = (good >= 1.0) & tf.math.is_finite(losses["loss"])
+        good = going & finite
+        if self.loss_scale:
+            may_skip = self.loss_scale.update(finite, going)
+            losses["gradient_norm"] = tf.where(finite | ~may_skip, norm, 0.0)
             losses |= {"loss_scale": scale, "skipped": 1.0 - tf.cast(finite, tf.float32)}
-        self._optimizer.apply(gradients, self._distiller.trained_variables, finite)
+            good = going & (finite | may_skip)
+        losses[GOOD] = tf.cast(good, tf.float32)
+        variables, on_metal = self.distiller.trained_variables, self.distiller.options.on_metal
+        self._optimizer.apply(gradients, variables, going & finite, on_metal)
         return losses
 
     def _rows_of_this_device(self, batch):
