@@ -1,59 +1,67 @@
-"""Soak: one long training; memory, open files and threads must stay what they were.
+"""A long training keeps its memory, open files and threads.
 
-    python scripts/chaos/soak.py                 # 50,000 steps
-    python scripts/chaos/soak.py --minutes=5     # as many steps as fit, for a quick look
-
-Trains a tiny student on the bundled text by the command itself, with checkpoints, validation and
-TensorBoard, and reads the resident memory, the open files and the threads of the process once a
-second from /proc. The first fifth warms up: compilers, caches and the first checkpoint. Of the rest
-it fits a line to the memory. Neighbouring readings resemble each other, so the line is fitted to
-the means of 20 stretches, and the interval is Student's. Linux only.
-
-Exit code 0 if the memory is flat, which is that the slope's 95 % interval ends below `FLAT`, and if
-the last stretch has no more files or threads than the first.
+A tiny student is trained on a piece of the bundled text by the command, with checkpoints,
+validation and TensorBoard. The resident memory, the open files and the threads of its process are
+read once a second from /proc (Linux only). The first fifth warms up: compilers, caches, the first
+checkpoints. A line is fitted to the memory of the rest. Neighbouring readings resemble each other,
+so it is fitted to the means of 20 stretches, and the interval is Student's.
 """
 
-import argparse
 import os
-import string
-import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 from scipy import stats
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-STEPS, WARM_UP, STRETCHES = 50_000, 0.2, 20
-FLAT = 1.0  # MB in 10,000 steps
-INTERVAL = 500  # steps between two checkpoints, and between two validations
-SHAPE = (
-    *("--length=16", "--batch_size=8", "--teacher_config=L-2_H-32_A-2", "--teacher_steps=20"),
-    *("--student_config=L-1_H-32_A-2", "--baseline=none", "--precision=float32", "--device=cpu"),
-)
+sys.path.insert(0, str(Path(__file__).parent / "parts"))
+import tiny  # noqa: E402
+from promise import check_promise  # noqa: E402
+
+STEPS, INTERVAL = 200_000, 500  # between checkpoints, and between validations
+WARM_UP, STRETCHES = 0.2, 20
+FLAT = 1.0  # MB in 10,000 steps, below which the 95 % interval of the slope must end
 
 
-def command(folder, steps):
-    """The training, as a list; its tokens are letters, so that the vocabulary costs no time."""
-    tokenizer = Path(folder, "letters")
-    tokenizer.mkdir()
-    letters = [*string.ascii_lowercase, *string.digits, *string.punctuation]
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *("##" + x for x in letters)]
-    Path(tokenizer, "vocab.txt").write_text("\n".join(words) + "\n")
-    intervals = [f"--{name}_interval={INTERVAL}" for name in ("checkpoint", "validation")]
-    flags = [
-        *SHAPE,
-        *intervals,
-        f"--tokenizer={tokenizer}",
-        f"--steps={steps}",
-        "--stop_after=student",
-    ]
-    return [sys.executable, "-m", "tfdistill.train", f"--output_dir={folder}/run", *flags]
+def check(state):
+    """Trains, and judges the readings."""
+    tiny.write_text(state.folder)
+    run = state.folder / "run"
+    every = {"checkpoint_interval": INTERVAL, "validation_interval": INTERVAL, "log_interval": 20}
+    flags = tiny.text_flags(
+        state.folder, output_dir=run, steps=STEPS, baseline="none", stop_after="student", **every
+    )
+    with open(state.folder / "log", "w+b") as log:
+        process = tiny.start("train", flags, log)
+        readings = _watch(process, run / "checkpoints" / "student", state)
+        if stopped := process.poll() is None:
+            process.terminate()
+        code = process.wait()
+    state.expect(stopped or code == 0, f"the training ended with {code}")
+    np.save(state.folder / "readings.npy", readings)
+    return judge(readings, state)
 
 
-def reading(pid):
+def _watch(process, checkpoints, state):
+    """Readings of the student's training, one a second: (step, MB, files, threads) each."""
+    found = []
+    while process.poll() is None and not state.is_over:
+        time.sleep(1.0)
+        step, now = _last_step(checkpoints), _reading(process.pid)
+        if step and now:
+            found.append((step, *now))
+            if len(found) % 60 == 1:
+                state.say(f"step {step:,}: {now[0]:.1f} MB, {now[1]} files, {now[2]} threads")
+    return np.array(found, float).reshape(-1, 4)
+
+
+def _last_step(checkpoints):
+    """The step of the newest checkpoint; 0 before the first."""
+    return max((int(file.stem[5:]) for file in checkpoints.glob("step-*.safetensors")), default=0)
+
+
+def _reading(pid):
     """(resident MB, open files, threads) of a process; None once it has ended."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
@@ -61,97 +69,39 @@ def reading(pid):
     except OSError:
         return None
     fields = dict(line.split(":", 1) for line in status.splitlines())
-    if "VmRSS" not in fields:  # a zombie
+    if "VmRSS" not in fields:  # it has ended, and nobody has asked for its exit code
         return None
     return int(fields["VmRSS"].split()[0]) / 1024, files, int(fields["Threads"])
 
 
-def last_step(checkpoints):
-    """The number of the newest checkpoint of the student; 0 before the first."""
-    return max(
-        (int(file.stem.split("-")[1]) for file in checkpoints.glob("step-*.safetensors")), default=0
+def judge(readings, state):
+    """Judges readings as `_watch` makes them; returns the figures."""
+    kept = readings[readings[:, 0] > WARM_UP * readings[-1:, 0].sum()]
+    if not state.expect(len(kept) >= 3 * STRETCHES, f"only {len(kept)} readings"):
+        return "no figures"
+    steps, memory, *counts = kept.T
+    found, half = (10_000 * value for value in slope(steps, memory))
+    state.expect(found + half < FLAT, "the memory grows")
+    told = []
+    for name, values in zip(("open files", "threads"), counts, strict=True):
+        # By medians: a checkpoint or an evaluation has files of its own for a moment.
+        first, *_, last = (np.median(part) for part in np.array_split(values, STRETCHES))
+        state.expect(last <= first, f"more {name}: {first:.0f}, then {last:.0f}")
+        told.append(f"{name} {first:.0f} to {last:.0f}")
+    return (
+        f"{steps[-1]:,.0f} steps, {memory.mean():,.0f} MB ({memory.min():,.0f} to "
+        f"{memory.max():,.0f}), slope {found:+.3f} ± {half:.3f} MB in 10,000 steps (95 %), "
+        f"{', '.join(told)}, {len(kept):,} readings"
     )
 
 
-def watch(process, folder, until):
-    """Readings of the student's training: array of (step, MB, files, threads), one a second."""
-    found, checkpoints = [], Path(folder, "checkpoints", "student")
-    while process.poll() is None and time.monotonic() < until:
-        time.sleep(1.0)
-        step, now = last_step(checkpoints), reading(process.pid)
-        if step and now:
-            found.append((step, *now))
-    return np.array(found, float).reshape(-1, 4)
-
-
 def slope(steps, values):
-    """The slope of a line and half of its 95 % interval, from the means of `STRETCHES` parts."""
-    parts = zip(np.array_split(steps, STRETCHES), np.array_split(values, STRETCHES), strict=True)
-    x, y = np.array([(own.mean(), of_own.mean()) for own, of_own in parts]).T
+    """The slope of a line, and half of its 95 % interval."""
+    parts = np.array_split(steps, STRETCHES), np.array_split(values, STRETCHES)
+    x, y = ([part.mean() for part in each] for each in parts)
     fit = stats.linregress(x, y)
     return fit.slope, stats.t.ppf(0.975, STRETCHES - 2) * fit.stderr
 
 
-def judge(readings):
-    """(whether it is flat, the line to print)."""
-    kept = readings[readings[:, 0] > WARM_UP * readings[-1, 0]]
-    if len(kept) < 3 * STRETCHES:
-        return False, f"soak: FAILED: {len(kept)} readings are too few"
-    steps, memory, files, threads = kept.T
-    found, half = (10_000 * value for value in slope(steps, memory))
-    # By medians: a checkpoint or an evaluation has files of its own for a moment.
-    counts = [
-        [np.median(part) for part in np.array_split(each, STRETCHES)] for each in (files, threads)
-    ]
-    grown = [
-        name for name, each in zip(("files", "threads"), counts, strict=True) if each[-1] > each[0]
-    ]
-    flat = found + half < FLAT and not grown
-    (files, *_, last_files), (threads, *_, last_threads) = counts
-    line = (
-        f"soak: {'ok' if flat else 'FAILED'}: {steps[-1]:,.0f} steps, resident memory "
-        f"{memory.mean():,.0f} MB ({memory.min():,.0f} to {memory.max():,.0f}), slope "
-        f"{found:+.3f} ± {half:.3f} MB in 10,000 steps (95 %), open files {files:.0f} to "
-        f"{last_files:.0f}, threads {threads:.0f} to {last_threads:.0f}, {len(kept):,} readings"
-    )
-    return flat, line
-
-
-def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument(
-        "--minutes", type=float, default=0.0, help="stop after so long; 0: at the end"
-    )
-    parser.add_argument("--steps", type=int, default=STEPS)
-    parser.add_argument("--readings", default="", help="file to write the readings to, as .npy")
-    options = parser.parse_args()
-    until = time.monotonic() + 60 * options.minutes if options.minutes else float("inf")
-    with tempfile.TemporaryDirectory() as folder:
-        with open(Path(folder, "log"), "w+", encoding="utf-8") as log:
-            run = command(folder, options.steps)
-            process = subprocess.Popen(run, cwd=ROOT, stdout=log, stderr=log)
-            try:
-                readings = watch(process, Path(folder, "run"), until)
-            finally:
-                if stopped := process.poll() is None:
-                    process.terminate()
-                process.wait()
-            if process.returncode and not stopped:
-                log.seek(0)
-                print(log.read()[-2000:], file=sys.stderr)
-                print(f"soak: FAILED: the training ended with {process.returncode}")
-                return 1
-        if options.readings:
-            np.save(options.readings, readings)
-    if not len(readings):
-        print("soak: FAILED: no checkpoint was written in the time")
-        return 1
-    flat, line = judge(readings)
-    print(line)
-    return int(not flat)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    check_promise("soak", check)

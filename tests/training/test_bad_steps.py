@@ -179,8 +179,7 @@ def test_the_teacher_is_named(tiny_model, tiny_batch):
     assert float(step(batch, 0)["good"]) == 0.0
     told = str(bad_steps.bad_step_error(step, batch, 0, None, "student"))
     assert (
-        "loss_ce is not finite, first in decoder of teacher 1" in told
-        and "another teacher" in told
+        "loss_ce is not finite, first in decoder of teacher 1" in told and "another teacher" in told
     )
 
 
