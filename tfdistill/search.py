@@ -1,28 +1,36 @@
 """Searches a super-student for its best part within bounds, by the weights the part inherits.
 
     python -m tfdistill.search --output_dir=runs/autotinybert --size_mb=4
-    python -m tfdistill.search --super=DIR --parameters_m=3 --corpus=wikitext-2 --length=64
+    python -m tfdistill.search --output_dir=runs/autotinybert --latency_ms=0.8 --latency_length=32 \
+        --latency_table=latency.json --steps=1000
+    python -m tfdistill.search --super=DIR --objective=size --quality=0.9 --task=text_classification
 
 It tries parts on the validation split, evolves the best of them, and writes search/ beside the
-super-student: best/ is the best part, a Hugging Face directory to train on (--student); front.json
-and front.svg show loss against size. The same seed tries the same parts; a stopped search goes on.
-With --json: {"best", "front", "trials", "bounds", "folder"}.
+super-student: best/ is the best part, a Hugging Face directory; report.html, front.json and the
+plots show quality against size and latency. With --steps, the best part is trained on in trained/
+by the recipe of the super-student, and its file is measured and timed. The same seed tries the same
+parts; a stopped search goes on. With --json: the content of front.json.
 """
 
 from tfdistill.command_line.cli import Command
 from tfdistill.command_line.console import Console
 from tfdistill.command_line.run_text import HELP
+from tfdistill.settings.labelled_data import LabelledDataSettings
 from tfdistill.settings.search import Search
 from tfdistill.settings.text import Corpus
 from tfdistill.system import strict_json
 
 COMMAND = Command(
     __doc__,
-    (Search, Corpus, "length", "tflite_lengths", "seed", "output_dir", "device", "json"),
+    (
+        *("task", Search, "steps", Corpus, LabelledDataSettings, "length", "tflite_lengths"),
+        *("doc_stride", "max_answer_length", "seed", "output_dir", "device", "json"),
+    ),
     help=HELP
     | {
         "output_dir": "Run whose student is the super-student if `super` is empty.",
         "seed": "Seed of the shapes that are tried.",
+        "steps": "Steps for which the best part is trained on; 0: it is not.",
     },
     reads_run=True,
 )

@@ -1,7 +1,6 @@
 """The shapes of the parts of a model."""
 
 import dataclasses
-import itertools
 import json
 
 import pytest
@@ -25,21 +24,12 @@ def test_impossible_parts_are_refused():
             shape.config(config)
 
 
-def all_shapes(space):
-    for layers, width, neurons in itertools.product(
-        *(range(len(sizes)) for sizes in (space.layers, space.widths, space.intermediates))
-    ):
-        fewest, most = space.attention[width]
-        for attention in range(most - fewest + 1):
-            yield space.shape(layers, width, neurons, attention)
-
-
 @pytest.mark.parametrize("whole_heads", [True, False], ids=["whole heads", "smaller heads"])
 @pytest.mark.parametrize("name", ["L-2_H-256_A-4", "L-2_H-312_A-12", "L-2_H-96_A-6_I-100"])
 def test_every_shape_is_one_of_hugging_face(name, whole_heads):
     config = named_config(name)
     space = PartRanges(whole_heads=whole_heads).space(config)
-    shapes = list(all_shapes(space))
+    shapes = list(space.shapes())
     assert len(shapes) == len(set(shapes)) == len(space)
     for shape in shapes[:: max(1, len(shapes) // 500)]:
         assert PartShape.of(shape.config(config)) == shape
@@ -58,7 +48,7 @@ def test_a_student_of_small_heads_has_shapes_of_hugging_face(whole_heads):
     )
     space = PartRanges(whole_heads, step=1).space(config)
     assert set(space.widths) > {5, 7, 13, 15}
-    for shape in all_shapes(space):
+    for shape in space.shapes():
         assert PartShape.of(shape.config(config)) == shape
     if not whole_heads:  # 13 can only be divided among 13 heads of 1
         assert dict(zip(space.widths, space.attention, strict=True))[13] == (1, 1)

@@ -196,3 +196,12 @@ def test_a_folder_of_a_run(run, run_command, tmp_path, capfd):
         "student too large",
     ]
     assert Path(found["folder"]) == tmp_path
+
+
+def test_a_super_student_needs_no_student_without_a_teacher(run):
+    missing = {"teacher-floor": difference(0.3)}
+    finished = run()
+    finished.metrics["differences"] = missing
+    assert [each.name for each in problems_of(finished)] == ["gain not measured"]
+    finished.metrics["made_from"]["trains_parts"] = True
+    assert problems_of(finished) == []

@@ -6,14 +6,35 @@ import numpy as np
 import pytest
 
 from tfdistill.data.tokenizer import load_tokenizer
+from tfdistill.deployment.latency_model import LatencyModel
+from tfdistill.deployment.operators import work_of
 from tfdistill.models.configs.encoder_config import EncoderConfig
+from tfdistill.models.encoder import Encoder
+from tfdistill.models.heads.classification import ClassificationHead
+from tfdistill.models.heads.reading import read_head
+from tfdistill.models.heads.tokens import TokenHead
 from tfdistill.models.hugging_face.checkpoint import load_model, save_model
-from tfdistill.models.model import MaskedLanguageModel, parameters
+from tfdistill.models.model import MaskedLanguageModel, Model, parameters
 from tfdistill.models.part_shapes import PartRanges, PartShape
 from tfdistill.models.subnet import extract_subnet
 from tfdistill.run.advice_shapes import Size
+from tfdistill.run.evolution import front
+from tfdistill.run.part_costs import Latency, PartCosts
 
 RANGES = PartRanges(whole_heads=False, step=2)
+LARGEST = dict(layers=3, width=32, intermediate=128, heads=2, head_size=16, vocabulary=1000)
+# Microseconds for a layer, and for a thousand multiply-adds.
+TABLE = {
+    "format": 1,
+    "kind": "cpu",
+    "machine": {},
+    "largest": LARGEST,
+    "fits": [
+        {"variant": "int8", "length": 16, "threads": 1, "milliseconds": milliseconds}
+        for milliseconds in ({"layer": 1e-3, "product": 1e-6, "row_product": 1e-6},)
+    ],
+    "times": [],
+}
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +50,14 @@ def super_student(tmp_path_factory, tiny_text, tiny_model):
 
 
 @pytest.fixture(scope="module")
-def words(super_student, tiny_text):
+def table(tmp_path_factory):
+    file = tmp_path_factory.mktemp("table") / "latency.json"
+    file.write_text(json.dumps(TABLE))
+    return file
+
+
+@pytest.fixture(scope="module")
+def given(super_student, tiny_text, table):
     flags = {
         "super": super_student,
         "corpus": tiny_text / "text.txt",
@@ -38,18 +66,24 @@ def words(super_student, tiny_text):
         "population": 4,
         "generations": 2,
         "parameters_m": 0.006,
+        "latency_ms": 0.05,
+        "latency_table": table,
         "seed": 3,
     }
     return [f"--{name}={value}" for name, value in flags.items()]
 
 
 @pytest.mark.slow
-def test_a_search_finds_what_its_folder_holds(words, super_student, tmp_path, run_command, capfd):
-    assert run_command("search", *words, f"--search_dir={tmp_path}", "--json") == 0
+def test_a_search_finds_what_its_folder_holds(given, super_student, tmp_path, run_command, capfd):
+    assert run_command("search", *given, f"--search_dir={tmp_path}", "--json") == 0
     found = json.loads(capfd.readouterr().out)
     rows = found["trials"]
     assert len(rows) == 12 and found["best"] == min(rows, key=lambda row: row["loss"])
-    assert all(0.85 * 6000 <= row["parameters"] <= 6000 for row in rows)
+    shares = [max(row["parameters"] / 6000, row["latency_ms"] / 0.05) for row in rows]
+    assert all(0.85 <= share <= 1 for share in shares)
+    for cost, key in {"int8_bytes": "front", "latency_ms": "latency_front"}.items():
+        points = [(row[cost], row["loss"], row) for row in rows]
+        assert found[key] == [row for *_, row in front(points)]
     whole, best = load_model(super_student), load_model(tmp_path / "best")
     shape = PartShape(**found["best"]["shape"])
     assert PartShape.of(best.config) == shape
@@ -57,19 +91,46 @@ def test_a_search_finds_what_its_folder_holds(words, super_student, tmp_path, ru
     expected = extract_subnet(whole, shape)
     for ours, theirs in zip(best.weights, expected.weights, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-6)
-    assert "<svg" in (tmp_path / "front.svg").read_text()
+    assert PartShape(**found["whole"]["shape"]) == PartShape.of(whole.config)
+    for name in ("front.svg", "latency_front.svg"):
+        assert "<svg" in (tmp_path / name).read_text()
     assert json.loads((tmp_path / "front.json").read_text()) == found
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("<svg") == 3 and "CPU time of the int8 file for 16 tokens" in page
 
 
 @pytest.mark.slow
-def test_the_loss_is_that_of_the_part_itself(words, tmp_path, run_command, capfd):
+@pytest.mark.parametrize("objective, cost", [("latency", "latency_ms"), ("size", "int8_bytes")])
+def test_the_cheapest_part_that_is_good_enough(
+    objective, cost, given, tmp_path, run_command, capfd
+):
+    """Of those that were tried, and no other is trained on."""
+    asked = [f"--objective={objective}", f"--search_dir={tmp_path}", "--json"]
+    bound = ["--latency_ms=0", "--parameters_m=0"]
+
+    def search(quality):
+        assert run_command("search", *given, *bound, *asked, f"--quality={quality}") == 0
+        found = json.loads(capfd.readouterr().out)
+        good = [row for row in found["trials"] if row["loss"] <= quality]
+        assert found["best"] == min(good, key=lambda row: row[cost])
+        return found
+
+    any_loss = search(99.0)
+    better = search(sorted(row["loss"] for row in any_loss["trials"])[3])
+    assert any_loss["best"][cost] < better["best"][cost]
+    assert run_command("search", *given, *bound, *asked, "--quality=0.01") == 1
+    assert "reaches --quality=0.01; the best has" in capfd.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_loss_is_that_of_the_part_itself(given, tmp_path, run_command, capfd):
     """As the evaluate command measures it, but on the validation split."""
     from tfdistill.command_line.run_config import RunConfig
     from tfdistill.run.early_plan import open_task
 
-    assert run_command("search", *words, f"--search_dir={tmp_path}", "--json") == 0
+    assert run_command("search", *given, f"--search_dir={tmp_path}", "--json") == 0
     found = json.loads(capfd.readouterr().out)
-    flags = dict(word.removeprefix("--").split("=") for word in words)
+    flags = dict(word.removeprefix("--").split("=") for word in given)
     settings = {name: flags[name] for name in ("corpus", "shards_dir")}
     config = RunConfig(length=16, **settings)
     task, data = open_task(config, training=True)
@@ -79,7 +140,7 @@ def test_the_loss_is_that_of_the_part_itself(words, tmp_path, run_command, capfd
     assert scored.metrics["loss"] == pytest.approx(found["best"]["loss"], abs=1e-5)
 
 
-def test_a_stopped_search_goes_on(words, tmp_path, run_command, capfd):
+def test_a_stopped_search_goes_on(given, tmp_path, run_command, capfd):
     """It ends with the same trials, and measures none twice."""
     whole, stopped, measured = tmp_path / "whole", tmp_path / "stopped", []
 
@@ -101,9 +162,9 @@ def test_a_stopped_search_goes_on(words, tmp_path, run_command, capfd):
 
         return lambda patch: patch.setattr(search, "_scorer", watched)
 
-    assert run_command("search", *words, f"--search_dir={whole}") == 0
-    assert run_command("search", *words, f"--search_dir={stopped}", patch=stop_after(5)) == 130
-    assert run_command("search", *words, f"--search_dir={stopped}", patch=stop_after(99)) == 0
+    assert run_command("search", *given, f"--search_dir={whole}") == 0
+    assert run_command("search", *given, f"--search_dir={stopped}", patch=stop_after(5)) == 130
+    assert run_command("search", *given, f"--search_dir={stopped}", patch=stop_after(99)) == 0
     assert len(measured) == len(set(measured)) == 12
     assert "12/12" in capfd.readouterr().out
     assert (whole / "front.svg").read_bytes() == (stopped / "front.svg").read_bytes()
@@ -111,22 +172,86 @@ def test_a_stopped_search_goes_on(words, tmp_path, run_command, capfd):
     assert ours.pop("folder") != theirs.pop("folder") and ours == theirs
 
 
-@pytest.mark.slow
-def test_a_part_is_trained_on_and_exported(words, super_student, tmp_path, run_command, tiny_flags):
-    """In its compact form; on disk it is padded."""
-    shape = PartShape(2, 12, 20, 2, 5)
-    part = extract_subnet(load_model(super_student), shape)
-    save_model(part, tmp_path / "part")
-    load_tokenizer(str(super_student)).save(tmp_path / "part", "bert", 24)
-    own = dict(student=tmp_path / "part", student_config=None, tokenizer=None, teacher_config=None)
-    flags = tiny_flags(recipe="mlm", output_dir=tmp_path / "run", **own)
+@pytest.fixture(scope="module")
+def super_run(tmp_path_factory, write_data, words, encoder, task_flags, run_command):
+    """The folder of a super-student that learned classes from a teacher."""
+    folder = tmp_path_factory.mktemp("super")
+    texts = write_data["text_classification"](folder / "texts.csv", words)
+    flags = task_flags(
+        task="text_classification",
+        train_data=texts,
+        teacher=encoder,
+        recipe="autotinybert",
+        super_step=4,
+        student_config="L-2_H-32_A-2",
+        shards_dir=folder / "shards",
+        output_dir=folder / "run",
+        length=16,
+        tflite_lengths=16,
+        n_epoch=6,
+    )
     assert run_command("train", *flags) == 0
-    trained = load_model(tmp_path / "run" / "student")
-    assert PartShape.of(trained.config) == shape
-    assert (tmp_path / "run" / "student" / "config.json").read_text().count("tfdistill_attention")
-    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
-    assert metrics["export"]["student.tflite"]["agreement"] > 0.99
-    assert metrics["models"]["student"]["parameters"] == parameters(part)["total"]
+    return folder / "run"
+
+
+@pytest.mark.slow
+def test_the_best_part_for_a_task_is_trained_on_and_timed(
+    super_run, table, tmp_path, run_command, capfd
+):
+    metrics = json.loads((super_run / "metrics.json").read_text())
+    assert "no_teacher" not in metrics["models"] and metrics["models"]["student"]["accuracy"] > 0.8
+    flags = ["--population=4", "--generations=1", "--latency_ms=0.06", f"--latency_table={table}"]
+    flags += [f"--output_dir={super_run}", f"--search_dir={tmp_path}", "--steps=12", "--json"]
+    assert run_command("search", *flags) == 0
+    found = json.loads(capfd.readouterr().out)
+    assert found["task"] == "text_classification" and found["metric"] == "accuracy"
+    assert found["best"]["accuracy"] == max(row["accuracy"] for row in found["trials"])
+    trained, shape = found["trained"], PartShape(**found["best"]["shape"])
+    model = load_model(tmp_path / "trained" / "student", head=read_head)
+    assert PartShape.of(model.config) == shape and model.head.labels == ("land", "sea")
+    assert not (tmp_path / "trained" / "student" / "super_student.json").exists()
+    made = json.loads((tmp_path / "trained" / "metrics.json").read_text())
+    assert made["made_from"]["recipe"] == "autotinybert" and trained["steps"] == 12
+    assert made["made_from"]["reads_teacher"] and not made["made_from"]["trains_parts"]
+    assert trained["test"]["accuracy"] == made["models"]["student"]["accuracy"]
+    assert trained["costs"]["parameters"] == found["best"]["parameters"]
+    file = tmp_path / "trained" / "export" / "student_int8.tflite"
+    assert trained["costs"]["int8_bytes"] == file.stat().st_size
+    # Beside what is counted, the file of a task has its metadata.
+    assert trained["costs"]["int8_bytes"] == pytest.approx(found["best"]["int8_bytes"], abs=20_000)
+    assert trained["costs"]["latency_ms"] > 0
+    page = (tmp_path / "report.html").read_text()
+    assert "ms predicted" in page and "trained/report.html" in page
+    # The same command finds all done; a table of a phone has times that no run here has.
+    before = file.stat().st_mtime_ns
+    phone = tmp_path / "phone.json"
+    phone.write_text(json.dumps(TABLE | {"kind": "wall"}))
+    assert run_command("search", *flags[:-1], f"--latency_table={phone}") == 0
+    out = capfd.readouterr().out
+    assert "is finished" in out and "time " in out and "there, with tfdistill.benchmark" in out
+    assert file.stat().st_mtime_ns == before
+
+
+HEADS = {
+    "masked LM": None,
+    "classes": lambda config: ClassificationHead(config, ("a", "b", "c"), "pooler"),
+    "a number": lambda config: ClassificationHead(config, (), "mean"),
+    "tags": lambda config: TokenHead(config, ("O", "B", "I")),
+}
+
+
+@pytest.mark.parametrize("kind", HEADS)
+def test_costs_are_those_of_the_part_itself(kind, tiny_model):
+    whole, shape = tiny_model(num_hidden_layers=3), PartShape(2, 10, 7, 2, 4)
+    if HEADS[kind]:
+        whole = Model(Encoder(whole.config), HEADS[kind](whole.config), seed=0)
+    latency = Latency(LatencyModel(TABLE), 16, "int8", 1)
+    part, costs = extract_subnet(whole, shape), PartCosts.of(whole, (16,), latency)(shape)
+    assert costs["parameters"] == parameters(part)["total"]
+    head = {"masked LM": "vocabulary", "classes": "pooler"}.get(kind, "")
+    work = work_of(part.config, 16, head)
+    expected = 2 * 1e-3 + 1e-6 * (work["product"] + work["row_product"])
+    assert costs["latency_ms"] == pytest.approx(expected)
 
 
 def test_sizes_of_parts_are_counted():
@@ -146,13 +271,25 @@ def test_sizes_of_parts_are_counted():
     "flags, message",
     [
         (["--parameters_m=0.000001"], "no part of the super-student is within the bounds"),
-        (["--task=text_classification"], "parts are searched by masked LM"),
         (["--super=."], "has no super_student.json: name the student of a run with --recipe"),
+        (
+            ["--latency_table="],
+            "--latency_ms=0.05 needs a table of latencies: make one with python -m",
+        ),
+        (["--objective=latency", "--latency_table=", "--latency_ms=0", "--quality=3"], "needs a"),
+        (
+            ["--latency_length=8"],
+            "--latency_length=8 is no length of the part's file, which has 16",
+        ),
+        (["--latency_threads=2"], "int8 files of 16 tokens on 2 threads"),
+        (["--quality=3"], "--quality=3 is for --objective=latency or size"),
+        (["--objective=size"], "--objective=size needs the --quality that a part must have"),
+        (["--steps=5"], "has no flags.txt of a run"),
     ],
 )
 def test_impossible_searches_are_refused(
-    flags, message, words, tmp_path, run_command, capfd, monkeypatch
+    flags, message, given, tmp_path, run_command, capfd, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    assert run_command("search", *words, f"--search_dir={tmp_path / 'new'}", *flags) == 1
+    assert run_command("search", *given, f"--search_dir={tmp_path / 'new'}", *flags) == 1
     assert message in capfd.readouterr().err

@@ -150,6 +150,13 @@ def test_masked_lm_alone_from_a_cut_teacher():
     assert teacher_answers(differences(lead=0.0, error=0.0), made_from) == {}
 
 
+def test_a_super_student_is_judged_by_its_parts():
+    made_from = MADE_FROM | {"recipe": "autotinybert", "trains_parts": True}
+    found = verdict(models(), differences(), made_from)
+    assert "only parts are used" in found["quality"]["reason"]
+    assert teacher_answers(differences(), made_from) == {}
+
+
 def test_no_verdict_without_a_teacher():
     measured = models()
     del measured["teacher"]

@@ -1,14 +1,11 @@
 """Commands that measure the models of a run: they use the run's own text and row length."""
 
-import os
 from pathlib import Path
 
 from tfdistill.command_line.run_config import RunConfig
-from tfdistill.settings.flagfile import parse_flag_lines
 from tfdistill.settings.labelled_data import LabelledDataSettings
 from tfdistill.settings.settings import options_of
 from tfdistill.system.errors import UserError
-from tfdistill.system.paths import seen_from
 
 # Settings that are the run's own unless they or --model are given.
 OF_RUN = (
@@ -30,7 +27,9 @@ HELP = {
 
 
 def adopt_settings(flag_values):
-    """Reads `OF_RUN` from the flags.txt of the run in --output_dir, except for given flags.
+    """Reads `OF_RUN` from the flags.txt of a run, except for given flags.
+
+    It is the run whose student is --super, or the one in --output_dir.
 
     Args:
         flag_values: parsed `absl.flags.FlagValues`.
@@ -40,19 +39,16 @@ def adopt_settings(flag_values):
     """
     from absl import flags
 
-    from tfdistill.run.directory import RunPaths, stored_folder
+    from tfdistill.run.stored_flags import stored_flags
 
-    file = RunPaths(Path(flag_values.output_dir).expanduser()).flags
-    if not file.is_file():
-        return
-    stored = parse_flag_lines(file.read_text().splitlines())
-    folder = stored_folder(file.parent)
+    run = Path(flag_values.super).parent if flag_values.super else Path(flag_values.output_dir)
+    stored = stored_flags(run.expanduser(), options_of(RunConfig))
     for name in OF_RUN:
         if not flag_values[name].present and name in stored:  # older runs lack newer settings
             try:
-                flag_values[name].parse(as_meant_in(name, stored[name], folder))
+                flag_values[name].parse(stored[name])
             except flags.Error as error:
-                raise UserError(f"{file}: {' '.join(str(error).split())}") from None
+                raise UserError(f"{run}/flags.txt: {' '.join(str(error).split())}") from None
 
 
 def adopt_length(flag_values):
@@ -67,26 +63,3 @@ def adopt_length(flag_values):
     own = fits and length_of(Path(flag_values.model).expanduser())
     if own:
         flag_values["length"].parse(str(own))
-
-
-def as_meant_in(name, text, folder):
-    """Converts a setting that was given in another folder for use in this one.
-
-    Args:
-        name: the setting.
-        text: its value as text.
-        folder: where it was given; "" if that is unknown.
-
-    Returns:
-        str: paths relative to `folder` become absolute.
-    """
-    from tfdistill.data.corpus import is_named
-
-    option = options_of(RunConfig)[name]
-    if not option.path or not os.path.isdir(folder) or os.path.samefile(folder, os.curdir):
-        return text
-    if name == "shards_dir":  # it may not exist yet
-        return os.path.join(folder, text)
-    if name == "corpus" and is_named(text):
-        return text
-    return seen_from(text, folder, option.separator)

@@ -1,7 +1,7 @@
 """The work in the operators of an exported BERT: what its latency is a sum of.
 
-It counts what the file of one length does for one text. The last layer computes the row that the
-head reads: the [MASK] of masked LM, or [CLS].
+It counts what the file of one length does for one text. The last layer computes the rows that the
+head reads: the [MASK] of masked LM, [CLS], or all.
 """
 
 POOLER, VOCABULARY = "pooler", "vocabulary"  # parts of heads that have matrices
@@ -13,7 +13,8 @@ def work_of(config, length, head):
     Args:
         config: `EncoderConfig` of a model with BERT's block.
         length: tokens in the file's rows.
-        head: `VOCABULARY` for masked LM, or `POOLER` for a head that reads [CLS].
+        head: `VOCABULARY` for masked LM, `POOLER` for a head that reads [CLS], or "" for one that
+            reads all tokens and has no large matrices.
 
     Returns:
         dict of names to numbers:
@@ -33,7 +34,7 @@ def work_of(config, length, head):
     width, attention = config.hidden_size, config.attention_size
     work["stream"] += length * width  # of the embeddings
     for layer in range(config.num_hidden_layers):
-        rows = 1 if layer == config.num_hidden_layers - 1 else length
+        rows = 1 if head and layer == config.num_hidden_layers - 1 else length
         _product(work, length, width, 2 * attention)
         _product(work, rows, width, attention)
         work["attention"] += 2 * rows * length * attention
@@ -44,7 +45,8 @@ def work_of(config, length, head):
         work["neurons"] += rows * config.intermediate_size
         _product(work, rows, config.intermediate_size, width)
         work["stream"] += 2 * rows * width
-    _product(work, 1, width, width)
+    if head:
+        _product(work, 1, width, width)
     if head == VOCABULARY:
         _product(work, 1, width, config.vocab_size)
     return work

@@ -95,6 +95,9 @@ KINDS["vectors"] = Kind(
     dtype=tf.float32,
     recipe=OF_VECTORS,
 )
+PARTS = "classes of parts"  # of a super-student
+KINDS[PARTS] = dataclasses.replace(KINDS["classes by pooler"], recipe="autotinybert")
+PARTS_OPTIONS = {"super_regime": "kd", "super_terms": "logits", "sandwich": True}
 LIVE, CACHED = "", "cached"
 FORMS = (LIVE, "mse", CACHED, "cached, mse", "bfloat16", "float16")
 # Model types with graphs of their own, which learn tasks with labels alone.
@@ -108,13 +111,14 @@ def names():
 
     Returns:
         list of str: "labels/KIND", and the same with one of `FORMS` after a comma; the classes by
-        pooler also with one of `TYPES` in place of BERT, and what a static model can do.
+        pooler also with one of `TYPES` in place of BERT, in parts of a super-student, and what a
+        static model can do.
     """
     others = [f"classes by pooler, {model_type}" for model_type in TYPES]
     others += [f"{kind}, {STATIC}" for kind in (PAIRS, "classes by mean", "vectors")]
-    found = [
-        f"labels/{kind}{form and f', {form}'}" for kind in KINDS if kind != PAIRS for form in FORMS
-    ]
+    others.append(PARTS)
+    whole = [kind for kind in KINDS if kind not in (PAIRS, PARTS)]
+    found = [f"labels/{kind}{form and f', {form}'}" for kind in whole for form in FORMS]
     return found + [f"labels/{name}{form}" for name in others for form in OF_TYPES]
 
 
@@ -131,6 +135,7 @@ def graph(name):
     kind = KINDS[name]
     losses = dict(zip(("labels", "kl", "mse"), kind.losses, strict=True))
     options = {"kd_loss": "mse" if "mse" in form else "kl", "alpha_vectors_mse": "mse" in form}
+    options |= PARTS_OPTIONS  # which other recipes do not have
     recipe = recipes.get(kind.recipe, task_losses=losses, **options)
     last = form.rpartition(", ")[2]
     precision = last if last.endswith("16") else "float32"

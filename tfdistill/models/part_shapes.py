@@ -5,6 +5,7 @@ al., 2021, section 3.2). All layers of a part have the same sizes.
 """
 
 import dataclasses
+import itertools
 import json
 import math
 from pathlib import Path
@@ -163,6 +164,14 @@ class PartSpace:
         )
         fewest, most = self.attention[width]
         return self.shape(layers, width, intermediate, min(max(units, fewest), most) - fewest)
+
+    def shapes(self):
+        """Yields every `PartShape`."""
+        sizes = range(len(self.layers)), range(len(self.widths)), range(len(self.intermediates))
+        for layers, width, neurons in itertools.product(*sizes):
+            fewest, most = self.attention[width]
+            for attention in range(most - fewest + 1):
+                yield self.shape(layers, width, neurons, attention)
 
     def __len__(self):
         """The number of shapes."""

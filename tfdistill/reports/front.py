@@ -1,74 +1,170 @@
-"""The parts of a super-student that a search tried: a table, and a plot of loss against size."""
+"""The parts of a super-student that a search tried: tables, and plots of quality against cost."""
 
-from tfdistill.reports.plots import COLOURS, SOFT, as_svg
+from tfdistill.reports.plots import COLOURS, INK, SOFT, as_svg
 from tfdistill.reports.table import Column, format_models
 
-SIZES = {"int8_bytes": ("int8 file", "MB"), "parameters": ("params", "million")}
+BYTES, PARAMETERS, LATENCY = "int8_bytes", "parameters", "latency_ms"  # keys of costs
+FRONTS = {BYTES: "front", LATENCY: "latency_front"}
+# name, unit, and divisor of the stored number
+COSTS = {
+    BYTES: ("int8 file", "MB", 1e6),
+    PARAMETERS: ("params", "million", 1e6),
+    LATENCY: ("latency", "ms", 1.0),
+}
 
 
-def _millions(key):
-    return lambda row: f"{row[key] / 1e6:.2f}"
+def cost_text(name, value):
+    """Writes a cost without its unit.
+
+    Args:
+        name: key of the cost.
+        value: number.
+    """
+    return f"{value / COSTS[name][2]:.3g}" if name == LATENCY else f"{value / COSTS[name][2]:.2f}"
 
 
-def _size_of(name):
-    return lambda row: str(row["shape"][name])
+def cost_columns(rows):
+    """The `Column`s of the costs that rows have."""
+    return [
+        Column(name, unit, lambda row, key=key: cost_text(key, row[key]))
+        for key, (name, unit, _) in COSTS.items()
+        if any(key in row for row in rows)
+    ]
 
 
-COLUMNS = (
-    Column("layers", "", _size_of("layers")),
-    Column("width", "", _size_of("width")),
-    Column("neurons", "", _size_of("intermediate")),
-    Column("heads", "", _size_of("heads")),
-    Column("of", "", _size_of("head_size")),
-    *(Column(name, unit, _millions(key)) for key, (name, unit) in SIZES.items()),
-    Column("loss", "nats", lambda row: f"{row['loss']:.3f}"),
-)
+def shape_columns():
+    """The `Column`s of the sizes of a part."""
+    names = {"layers": "layers", "width": "width", "intermediate": "neurons", "heads": "heads"}
+    names["head_size"] = "of"
+    return [
+        Column(name, "", lambda row, key=key: str(row["shape"][key])) for key, name in names.items()
+    ]
 
 
-def format_front(found, space):
+def row_columns(rows, metric):
+    """The `Column`s of parts.
+
+    Args:
+        rows: list of rows (see `run.trials.Trials`).
+        metric: the `Metric` of the search.
+    """
+    value = Column(metric.name, metric.unit, metric.text)
+    return [*shape_columns(), *cost_columns(rows), value]
+
+
+def bounds_text(found):
+    """Writes the bounds of a search: "latency at most 0.7 ms, int8 file at most 3.00 MB"."""
+    parts = [
+        f"{COSTS[name][0]} at most {cost_text(name, most)} {COSTS[name][1]}"
+        for name, most in found["bounds"].items()
+    ]
+    return ", ".join(parts) or "no bounds"
+
+
+def latency_text(found):
+    """What the latency of a search is, a sentence; "" without a table."""
+    facts = found.get("latency")
+    if not facts:
+        return ""
+    clock = "CPU time" if facts["kind"] == "cpu" else "time by the clock"
+    threads = f"{facts['threads']} thread{'s' if facts['threads'] > 1 else ''}"
+    return (
+        f"Latency: {clock} of the {facts['variant']} file for {facts['length']} tokens on "
+        f"{threads}, predicted by {facts['table']}."
+    )
+
+
+def value_text(metric):
+    """What the values of a search are, a sentence."""
+    what = f"{metric.name[:1].upper()}{metric.name[1:]}"
+    return f"{what}: on the validation split, with the weights of the super-student."
+
+
+def format_front(found, metric):
     """Writes the result of a search as lines.
 
     Args:
         found: what `run.search.search_and_show` returns.
-        space: int, the number of parts that the super-student has.
+        metric: the `Metric` of the search.
 
     Returns:
         str.
     """
-    rows = {f"{number}": row for number, row in enumerate(found["front"], 1)}
-    rows["best"] = found["best"]
-    tried = f"{len(found['trials']):,} of {space:,} parts were tried"
-    bounds = [
-        f"{SIZES[name][0]} at most {most / 1e6:.2f} {SIZES[name][1]}"
-        for name, most in found["bounds"].items()
-    ]
-    head = f"{tried}; {', '.join(bounds) or 'no bounds'}. Those that no other beats in both:"
-    note = "Losses: masked LM on the validation split, with the weights of the super-student."
-    return "\n".join([head, "", *format_models(rows, COLUMNS), "", note])
+    tried = f"{len(found['trials']):,} of {found['parts']:,} parts were tried"
+    lines = [f"{tried}; {bounds_text(found)}. Those that no other beats in both:"]
+    for cost, key in FRONTS.items():
+        if key in found:
+            rows = {f"{number}": row for number, row in enumerate(found[key], 1)}
+            rows["best"] = found["best"]
+            columns = row_columns(found["trials"], metric)
+            lines += ["", f"{metric.name} and {COSTS[cost][0]}", *format_models(rows, columns)]
+    return "\n".join([*lines, "", value_text(metric), *filter(None, [latency_text(found)])])
 
 
-def front_plot(trials, front, bounds):
-    """Draws the losses of all parts by the sizes of their files, and the front.
+def format_trained(found, metric):
+    """Writes what training on did to the best part, as lines.
 
     Args:
-        trials, front: lists of rows (see `run.search.Trials`).
-        bounds: dict of sizes to their bounds.
+        found, metric: as for `format_front`, with "trained".
+
+    Returns:
+        str.
+    """
+    trained, best = found["trained"], found["best"]
+    test = f", test {metric.text(trained['test'])}" if metric.key in trained["test"] else ""
+    lines = [
+        f"trained on for {trained['steps']:,} steps: {metric.name} {metric.text(best)} -> "
+        f"{metric.text(trained['validation'])} {metric.unit}".rstrip()
+        + f" (validation{test})"
+    ]
+    return "\n".join([*lines, *filter(None, [predicted_text(found)])])
+
+
+def predicted_text(found):
+    """The predicted latency beside the measured one, a sentence; "" without a table."""
+    trained = found["trained"]
+    measured = trained["costs"].get(LATENCY)
+    if measured is None:
+        return trained.get("not_timed", "")
+    predicted = found["best"][LATENCY]
+    off = 100 * (predicted - measured) / measured
+    return (
+        f"latency: {cost_text(LATENCY, predicted)} ms predicted, "
+        f"{cost_text(LATENCY, measured)} ms measured ({off:+.1f} %)"
+    )
+
+
+def front_plot(found, cost, metric):
+    """Draws the values of all parts by one of their costs, and the front.
+
+    Args:
+        found: as for `format_front`.
+        cost: `BYTES` or `LATENCY`.
+        metric: the `Metric` of the search.
 
     Returns:
         An `<svg>` element.
     """
+    name, unit, divisor = COSTS[cost]
 
     def points(rows):
-        return [row["int8_bytes"] / 1e6 for row in rows], [row["loss"] for row in rows]
+        costs = [row[cost] / divisor for row in rows]
+        return costs, [metric.scale * row[metric.key] for row in rows]
 
     def draw(figure):
         axes = figure.subplots()
-        axes.scatter(*points(trials), color=SOFT, s=12, label="tried")
-        axes.plot(*points(front), color=COLOURS["student"], marker="o", ms=4, label="front")
-        if "int8_bytes" in bounds:
-            axes.axvline(bounds["int8_bytes"] / 1e6, color=SOFT, ls="--", lw=1, label="bound")
-        axes.set(title="Loss with inherited weights (nats)", xlabel="int8 file (MB)")
+        axes.scatter(*points(found["trials"]), color=SOFT, s=12, label="tried")
+        axes.plot(
+            *points(found[FRONTS[cost]]), color=COLOURS["student"], marker="o", ms=4, label="front"
+        )
+        axes.scatter(
+            *points([found["best"]]), color="none", edgecolor=INK, s=70, lw=1.4, label="best"
+        )
+        if cost in found["bounds"]:
+            axes.axvline(found["bounds"][cost] / divisor, color=SOFT, ls="--", lw=1, label="bound")
+        title = f"{metric.name} with inherited weights" + f" ({metric.unit})" * bool(metric.unit)
+        axes.set(title=title, xlabel=f"{name} ({unit})")
         axes.grid(axis="y")
         axes.legend()
 
-    return as_svg(draw, 9, 4.2, "loss of parts by the size of their files")
+    return as_svg(draw, 9, 4.2, f"{metric.name} of parts by {name}")

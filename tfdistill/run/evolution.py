@@ -1,7 +1,7 @@
 """The evolution of the parts of a super-student (AutoTinyBERT, Yin et al., 2021, section 3.4).
 
-It imports no TensorFlow, and everything that it does follows from the seed and from the losses that
-it is told.
+It imports no TensorFlow, and everything that it does follows from the seed and from the scores that
+it is told; less is better.
 """
 
 import dataclasses
@@ -11,8 +11,7 @@ from collections.abc import Callable
 from tfdistill.models.part_shapes import PartSpace
 from tfdistill.system.errors import UserError
 
-FEWEST = 0.85  # of a bound: smaller parts are not searched
-TRIES = 20_000  # draws of a shape before none is taken to exist
+TRIES = 20_000  # draws of a shape before all shapes of the space are looked through
 CROSSED, FRESH = 0.5, 0.5
 
 
@@ -53,23 +52,27 @@ def keeps_fast_rule(shape):
 
 
 class Evolution:
-    """Proposes shapes, asks for their losses, and proposes better ones.
+    """Proposes shapes, asks for their scores, and proposes better ones.
+
+    Shapes are drawn from the space until one is allowed. Where few are, the space is filtered once,
+    and they are drawn from what is left.
 
     Args:
         space: `PartSpace`.
         allowed: function of a `PartShape`: whether it is within all bounds.
-        loss_of: function of a `PartShape` to its loss; called once for each shape.
+        score_of: function of a `PartShape` to its score; called once for each shape.
         rules: `Rules`.
         seed: int.
 
     Attributes:
-        losses: dict of the shapes that were tried to their losses, in the order of the trials.
+        scores: dict of the shapes that were tried to their scores, in the order of the trials.
     """
 
-    def __init__(self, space: PartSpace, allowed: Callable, loss_of: Callable, rules, seed):
-        self._space, self._allowed, self._loss_of, self._rules = space, allowed, loss_of, rules
-        self._draws, self.losses = random.Random(seed), {}
+    def __init__(self, space: PartSpace, allowed: Callable, score_of: Callable, rules, seed):
+        self._space, self._allowed, self._score_of, self._rules = space, allowed, score_of, rules
+        self._draws, self.scores = random.Random(seed), {}
         self._fast = rules.fast  # until no further shape keeps to the rule
+        self._filtered = None  # all allowed shapes, once few are found by drawing
 
     def run(self):
         """Tries all generations.
@@ -82,7 +85,7 @@ class Evolution:
             shape = self._first() if number < first else self._next()
             if shape is None:  # all were tried
                 break
-            self.losses[shape] = self._loss_of(shape)
+            self.scores[shape] = self._score_of(shape)
 
     def _next(self):
         return self._fresh() if self._draws.random() < FRESH else self._offspring()
@@ -94,13 +97,16 @@ class Evolution:
 
     def _fresh(self, rule=lambda shape: True):
         """A shape that was not tried; None if no further one is found."""
-        for _ in range(TRIES):
+        for _ in range(TRIES if self._filtered is None else 0):
             shape = self._drawn()
-            if shape not in self.losses and rule(shape) and self._allowed(shape):
+            if shape not in self.scores and rule(shape) and self._allowed(shape):
                 return shape
-        if not self.losses and rule is not keeps_fast_rule:
+        if self._filtered is None:
+            self._filtered = list(filter(self._allowed, self._space.shapes()))
+        left = [each for each in self._filtered if each not in self.scores and rule(each)]
+        if not self._filtered:
             raise UserError("no part of the super-student is within the bounds: change them")
-        return None
+        return self._draws.choice(left) if left else None
 
     def _drawn(self):
         space, draw = self._space, self._draws.randrange
@@ -118,15 +124,15 @@ class Evolution:
                 pairs = zip(places, other, strict=True)
                 places = [b if self._draws.random() < CROSSED else a for a, b in pairs]
             shape = self._mutated(places)
-            if shape not in self.losses and self._allowed(shape):
+            if shape not in self.scores and self._allowed(shape):
                 return shape
         return self._fresh()
 
     def _parent(self):
         """One of the best shapes, drawn in proportion to its lead over the last of them."""
-        best = sorted(self.losses, key=self.losses.get)[: self._rules.population]
-        worst = self.losses[best[-1]]
-        leads = [worst - self.losses[shape] for shape in best]
+        best = sorted(self.scores, key=self.scores.get)[: self._rules.population]
+        worst = self.scores[best[-1]]
+        leads = [worst - self.scores[shape] for shape in best]
         if not any(leads):
             return self._draws.choice(best)
         return self._draws.choices(best, leads)[0]

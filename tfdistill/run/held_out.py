@@ -11,11 +11,12 @@ LENGTHS = (
 )
 
 
-def student_of(config):
+def student_of(config, other="model"):
     """Returns the folder of the student of the run in `output_dir`.
 
     Args:
         config: a `RunConfig`.
+        other: the setting that names a model in another place.
 
     Returns:
         `Path`.
@@ -25,7 +26,9 @@ def student_of(config):
     """
     run = RunPaths(config.output_dir)
     if not run.student.is_dir():
-        raise UserError(f"`output_dir`={run.path} has no student/: train first, or name a `model`")
+        raise UserError(
+            f"`output_dir`={run.path} has no student/: train first, or name a `{other}`"
+        )
     return run.student
 
 

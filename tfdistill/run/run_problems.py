@@ -82,9 +82,11 @@ def _teacher(run):
 
 
 def _gain(run):
-    if not run.metrics["made_from"].get("reads_teacher", True) or _at_the_floor(run):
+    made_from = run.metrics["made_from"]
+    is_super = made_from.get("trains_parts")  # of which only parts are used
+    if not made_from.get("reads_teacher", True) or is_super or _at_the_floor(run):
         return None
-    key = same_start(run.metrics["differences"], run.metrics["made_from"])
+    key = same_start(run.metrics["differences"], made_from)
     difference = _difference(run, f"student-{key}")
     if difference is None:
         finding = "the same start was not trained without a teacher"

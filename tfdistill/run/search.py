@@ -1,122 +1,109 @@
 """The search for the best part of a super-student within bounds, with the weights it inherits."""
 
 import dataclasses
-import json
+import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tfdistill.deployment.operators import VOCABULARY
+from tfdistill.deployment.signatures import lengths_of
 from tfdistill.models.configs.config_files import CONFIG, config_of, read_json
 from tfdistill.models.part_shapes import RANGES, PartRanges, PartShape
 from tfdistill.run import machine
-from tfdistill.run.advice_shapes import Size
-from tfdistill.run.evolution import FEWEST, Evolution, Rules, front
+from tfdistill.run.evolution import Evolution, Rules, front
 from tfdistill.run.held_out import require_fit, student_of
+from tfdistill.run.part_costs import BYTES, LATENCY, Latency, PartCosts
+from tfdistill.run.search_goal import check_goal, goal_of, metric_of
+from tfdistill.run.trained_part import measured, require_run, train_on
+from tfdistill.run.trials import Trials
 from tfdistill.system import strict_json
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import write_atomically
 from tfdistill.system.kept import file_digest
 
-STATE, BEST, PLOT = "search.json", "best", "front.svg"  # in the folder of the search
+# In the folder of the search.
+STATE, BEST, RESULT, PAGE = "search.json", "best", "front.json", "report.html"
+PLOTS = {BYTES: "front.svg", LATENCY: "latency_front.svg"}
 
 
 @dataclasses.dataclass(frozen=True)
-class Sizes:
-    """The sizes of the parts of a super-student, and the bounds on them.
+class Searched:
+    """A super-student that is open for a search.
 
     Args:
-        config: EncoderConfig of the super-student.
-        lengths: lengths of the rows in exported files.
-        bounds: dict of "int8_bytes" and "parameters" to the largest number; only those that are
-            bounded.
+        task: the `Task`, bound to its classes.
+        model: its `Model`.
+        tokenizer: its `Tokenizer`.
+        value_of: function of a `PartShape` to its metric on the validation split; all shapes share
+            one trace.
+        value_of_model: function of a `Model` to the same.
+        identity: dict of everything that decides the values.
     """
 
-    config: Any
-    lengths: tuple
-    bounds: dict
-
-    def of(self, shape):
-        """Sizes of a part, a masked LM: dict of "parameters" and "int8_bytes"."""
-        size = Size.of(shape.config(self.config))
-        return {
-            "parameters": size.masked_lm_parameters,
-            "int8_bytes": size.int8_bytes(self.lengths, VOCABULARY),
-        }
-
-    def allow(self, shape):
-        """Whether a part is within all bounds, and not much smaller than all of them allow."""
-        sizes = self.of(shape)
-        shares = [sizes[name] / most for name, most in self.bounds.items()]
-        return not shares or FEWEST <= max(shares) <= 1.0
-
-
-class Trials:
-    """The losses of the parts that were tried, which a stopped search reads again.
-
-    Args:
-        file: where they are stored, after each trial.
-        identity: dict of everything that decides the losses.
-        measure: function of a `PartShape` to its loss.
-        sizes: `Sizes`.
-        progress: function of (trials, line for the progress).
-
-    Attributes:
-        rows: list of dicts, one for each trial: "shape", "loss" and the sizes.
-    """
-
-    def __init__(self, file, identity, measure, sizes, progress):
-        self._file, self._identity, self._measure = file, identity, measure
-        self._sizes, self._progress = sizes, progress
-        self.rows, self._known = [], _stored_losses(file, identity)
-
-    def loss_of(self, shape):
-        """Loss of a part, nats."""
-        known = self._known.get(shape)
-        loss = self._measure(shape) if known is None else known
-        self.rows.append({"shape": shape._asdict(), "loss": loss, **self._sizes.of(shape)})
-        if known is None:
-            self._known[shape] = loss
-            self._store()
-        best = min(row["loss"] for row in self.rows)
-        self._progress(len(self.rows), f"loss {loss:.3f}  best {best:.3f}")
-        return loss
-
-    def _store(self):
-        losses = [[*shape, loss] for shape, loss in self._known.items()]
-        content = {"identity": self._identity, "losses": losses}
-        write_atomically(self._file, strict_json.dumps(content) + "\n")
-
-
-def _stored_losses(file, identity):
-    """Losses of an earlier search with the same models and data; {} without."""
-    if not file.is_file():
-        return {}
-    stored = read_json(file)
-    if stored.get("identity") != json.loads(json.dumps(identity)):
-        return {}
-    return {PartShape(*sizes): loss for *sizes, loss in stored["losses"]}
+    task: Any
+    model: Any
+    tokenizer: Any
+    value_of: Callable
+    value_of_model: Callable
+    identity: dict
 
 
 def search_and_show(config, console):
-    """Searches the super-student that the settings name, and prints the front.
+    """Searches the super-student that the settings name, trains the best part on, and reports.
 
     Args:
         config: a `RunConfig`.
         console: a `Console`.
 
     Returns:
-        dict: "best" and "front" and "trials", lists of rows (see `Trials`), "bounds", "folder".
+        dict, the content of front.json: "best", a row (see `Trials`); "front" and, with a latency
+        table, "latency_front", lists of rows; "trials", all of them; "whole", the costs of the
+        super-student; "parts", their number; what the goal and the latency are; "folder"; and
+        "trained", if the best part was trained on (see `trained_part`).
 
     Raises:
-        UserError: there is no super-student, no text, or no part within the bounds.
+        UserError: there is no super-student, no data, no table, or no part as is asked for.
     """
-    from tfdistill.reports.front import format_front, front_plot
+    from tfdistill.reports.front import format_front, format_trained, front_plot
 
-    folder = Path(config.super) if config.super else student_of(config)
+    folder = Path(config.super) if config.super else student_of(config, "super")
     ranges, whole = _read(folder)
-    target = Path(config.search_dir) if config.search_dir else folder.parent / "search"
-    sizes = Sizes(whole, _lengths(config), _bounds(config))
     space = ranges.space(whole)
+    check_goal(config)
+    lengths = lengths_of(config.tflite_lengths, config.length)
+    latency = Latency.of(config, lengths, folder)
+    if config.steps:
+        require_run(config, folder)
+    target = Path(config.search_dir) if config.search_dir else folder.parent / "search"
+    opened = _open(config, folder, console)
+    costs = PartCosts.of(opened.model, lengths, latency)
+    goal = goal_of(config, opened.task, costs, space.whole)
+    rows = _tried(config, console, space, opened, costs, goal, target)
+    found = _found(rows, goal, latency) | {"whole": {"shape": space.whole._asdict()} | goal.whole}
+    found |= {"parts": len(space), "task": opened.task.name, "folder": str(target)}
+    _write(found, target, goal.metric)
+    for cost, name in PLOTS.items():
+        if cost in rows[0]:
+            write_atomically(target / name, front_plot(found, cost, goal.metric))
+    console.say(format_front(found, goal.metric))
+    if not goal.is_met(found["best"]):
+        raise UserError(
+            f"no part that was tried reaches `quality`={config.quality:g}; the best has "
+            f"{goal.metric.text(found['best'])} {goal.metric.unit}: ask for less, or train the "
+            "super-student longer"
+        )
+    _save_best(opened, PartShape(**found["best"]["shape"]), target / BEST)
+    if config.steps:
+        run = train_on(config, folder, target, target / BEST, console)
+        found["trained"] = measured(run, opened, latency, goal.metric)
+        _write(found, target, goal.metric)
+        console.say(format_trained(found, goal.metric))
+    console.say(f"the best part: {target / BEST}; report: {target / PAGE}")
+    return found
+
+
+def _tried(config, console, space, opened, costs, goal, target):
+    """Runs the evolution: the rows of all parts that were tried."""
     rules = Rules(
         config.population,
         config.generations,
@@ -124,31 +111,38 @@ def search_and_show(config, console):
         config.crossover,
         config.fast_rule,
     )
-    model, tokenizer, score, identity = _open(config, folder, console)
     count = rules.population * (1 + rules.generations)
     line = console.progress("search", count)
     line.note("tracing the super-student")
-    trials = Trials(target / STATE, identity, score, sizes, line)
-    Evolution(space, sizes.allow, trials.loss_of, rules, config.seed).run()
+    trials = Trials(target / STATE, opened.identity, opened.value_of, costs, goal, line)
+
+    def allowed(shape):
+        return goal.allows(costs(shape))
+
+    Evolution(space, allowed, trials.score, rules, config.seed).run()
     line(count)
-    rows = sorted(trials.rows, key=lambda row: row["loss"])
-    found = {
-        "best": rows[0],
-        "front": [row for *_, row in front(_by_size(rows))],
-        "trials": trials.rows,
-        "bounds": sizes.bounds,
-        "folder": str(target),
-    }
-    _save_best(model, PartShape(**rows[0]["shape"]), tokenizer, target / BEST)
-    write_atomically(target / "front.json", strict_json.dumps(found) + "\n")
-    write_atomically(target / PLOT, front_plot(trials.rows, found["front"], sizes.bounds))
-    console.say(format_front(found, len(space)))
-    console.say(f"the best part: train it on with `student`={target / BEST}")
-    return found
+    return trials.rows
 
 
-def _by_size(rows):
-    return [(row["int8_bytes"], row["loss"], row) for row in rows]
+def _found(rows, goal, latency):
+    """The result of a search, but for what is known of the super-student."""
+
+    def front_of(cost):
+        key = goal.metric.key
+        points = [(row[cost], goal.badness(row[key]), row) for row in rows]
+        return [row for *_, row in front(points)]
+
+    found = {"best": min(rows, key=goal.score), "front": front_of(BYTES)}
+    if latency is not None:
+        found |= {"latency_front": front_of(LATENCY), "latency": latency.described()}
+    return found | {"trials": rows} | goal.described()
+
+
+def _write(found, target, metric):
+    from tfdistill.reports.search_page import search_page
+
+    write_atomically(target / RESULT, strict_json.dumps(found) + "\n")
+    write_atomically(target / PAGE, search_page(found, metric))
 
 
 def _read(folder):
@@ -161,41 +155,42 @@ def _read(folder):
     return PartRanges.read(folder), config_of(read_json(folder / CONFIG), folder / CONFIG)
 
 
-def _lengths(config):
-    from tfdistill.deployment.signatures import lengths_of
-
-    return lengths_of(config.tflite_lengths, config.length)
-
-
-def _bounds(config):
-    bounds = {
-        "int8_bytes": round(1e6 * config.size_mb),
-        "parameters": round(1e6 * config.parameters_m),
-    }
-    return {name: most for name, most in bounds.items() if most}
-
-
 def _open(config, folder, console):
-    """(model, its tokenizer, function of a `PartShape` to its validation loss, identity)."""
+    """The super-student, on a device: `Searched`."""
     from tfdistill.run.early_plan import open_task
     from tfdistill.run.sources import tokenizer_of
 
-    if config.task != "masked_lm":
-        raise UserError(f"`task`={config.task}: parts are searched by masked LM: leave it out")
     machine.for_looking(config)  # before anything imports TensorFlow
     task, data = open_task(config, training=True)
     tokenizer = tokenizer_of(task, str(folder))
     model = task.load(str(folder))
+    if model.head is None:
+        raise UserError(
+            f"`super`={folder} has no head for `task`={task.name}: name the task that it was "
+            "trained for with `task`"
+        )
     require_fit(config, tokenizer, f"`super`={folder}", model)
+    task = task.of_model(model.head.answer_rules)
     prepared = task.prepare(data, tokenizer, config, progress=console.preparation)
     console.warn((*tokenizer.notes, *prepared.warnings))
-    batches = _validation(task, prepared.sources["validation"])
+    source = prepared.sources["validation"]
+    evaluate = functools.partial(_value, task, _validation(task, source), source)
     identity = {
         "model": file_digest(folder / "model.safetensors"),
         "data": prepared.identity,
         "length": config.length,
+        "task": task.name,
+        "metric": metric_of(task).key,
     }
-    return model, tokenizer, _scorer(task, model, batches), identity
+    value_of = _scorer(task, model, evaluate)
+    return Searched(
+        task,
+        model,
+        tokenizer,
+        value_of,
+        lambda other: evaluate(task.scorer(other)),
+        identity,
+    )
 
 
 def _validation(task, source):
@@ -204,25 +199,29 @@ def _validation(task, source):
     return [batches.at(index) for index in range(count)]
 
 
-def _scorer(task, model, batches):
-    """Function of a `PartShape` to the loss; all shapes share one trace."""
+def _value(task, batches, source, score):
+    return float(task.evaluate(score, batches, source).metrics[metric_of(task).key])
+
+
+def _scorer(task, model, evaluate):
+    """Function of a `PartShape` to its metric; all shapes share one trace."""
     import tensorflow as tf
 
     sizes = PartShape(*(tf.Variable(0.0) for _ in PartShape._fields))
     score = task.scorer(model, shape=sizes)
 
-    def loss(shape):
+    def value_of(shape):
         for variable, size in zip(sizes, shape, strict=True):
             variable.assign(size)
-        return task.evaluate(score, batches).metrics["loss"]
+        return evaluate(score)
 
-    return loss
+    return value_of
 
 
-def _save_best(model, shape, tokenizer, folder):
+def _save_best(opened, shape, folder):
     from tfdistill.models.hugging_face.checkpoint import save_model
     from tfdistill.models.subnet import extract_subnet
 
-    part = extract_subnet(model, shape)
+    part = extract_subnet(opened.model, shape)
     save_model(part, folder)
-    tokenizer.save(folder, part.config.model_type, part.config.max_length)
+    opened.tokenizer.save(folder, part.config.model_type, part.config.max_length)

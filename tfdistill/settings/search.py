@@ -45,6 +45,58 @@ class Search(Settings):
             minimum=0.0,
         ),
     ] = 0.0
+    latency_ms: Annotated[
+        float,
+        _option(
+            "Most milliseconds that a part's file takes for a text, by `latency_table`; 0: no "
+            "bound.",
+            unit="ms",
+            minimum=0.0,
+            first=True,
+        ),
+    ] = 0.0
+    latency_table: Annotated[
+        str,
+        _option(
+            "File with the latencies that tfdistill.benchmark measured, here or on a phone; empty: "
+            "latencies are not looked at.",
+            path=PATH,
+            first=True,
+        ),
+    ] = ""
+    latency_length: Annotated[
+        int,
+        _option(
+            "Tokens in the row whose latency is bounded; 0: as many as `length`.",
+            unit="tokens",
+            minimum=0,
+        ),
+    ] = 0
+    latency_variant: Annotated[
+        str,
+        _option("Weights of the part whose latency is bounded.", choices=("int8", "float32")),
+    ] = "int8"
+    latency_threads: Annotated[
+        int, _option("CPU threads of the bounded latency.", unit="threads", minimum=1)
+    ] = 1
+    objective: Annotated[
+        str,
+        _option(
+            "What is looked for: quality (the best part within the bounds), or latency or size "
+            "(the fastest or the smallest part that has at least `quality`).",
+            choices=("quality", "latency", "size"),
+            first=True,
+        ),
+    ] = "quality"
+    quality: Annotated[
+        float,
+        _option(
+            "Quality that a part must have with the weights it inherits, for `objective`=latency "
+            "or size: the task's primary metric as in metrics.json (0.9 is 90 %), or of masked LM "
+            "the largest loss, in nats; 0: none.",
+            minimum=0.0,
+        ),
+    ] = 0.0
     population: Annotated[
         int, _option("Parts tried in each generation.", unit="parts", minimum=2)
     ] = 25

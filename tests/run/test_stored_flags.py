@@ -4,7 +4,9 @@ import os
 
 import pytest
 
-from tfdistill.command_line.run_text import as_meant_in
+from tfdistill.command_line.run_config import RunConfig
+from tfdistill.run.stored_flags import as_meant_in
+from tfdistill.settings.settings import options_of
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +30,7 @@ def test_settings_that_were_given_in_another_folder(tmp_path):
         ("length", "16"): "16",
     }
     for (name, text), value in meant.items():
-        assert as_meant_in(name, text, str(there)) == value
-        assert as_meant_in(name, text, os.getcwd()) == text
-        assert as_meant_in(name, text, "") == text
+        option = options_of(RunConfig)[name]
+        assert as_meant_in(name, text, str(there), option) == value
+        assert as_meant_in(name, text, os.getcwd(), option) == text
+        assert as_meant_in(name, text, "", option) == text

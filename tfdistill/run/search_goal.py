@@ -1,0 +1,117 @@
+"""What a search looks for: the best part within bounds, or the cheapest that is good enough."""
+
+import dataclasses
+import math
+
+from tfdistill.run.part_costs import BYTES, LATENCY, bounds_of, share_of_bounds
+from tfdistill.system.errors import UserError
+from tfdistill.tasks.metrics import LOSS, Metric
+
+FEWEST = 0.85  # of a bound: where quality is looked for, smaller parts are not tried
+WORST = 1e9
+QUALITY, LATENCY_GOAL, SIZE_GOAL = GOALS = ("quality", "latency", "size")
+COSTS = {LATENCY_GOAL: LATENCY, SIZE_GOAL: BYTES}
+
+
+@dataclasses.dataclass(frozen=True)
+class Goal:
+    """What a search looks for.
+
+    Args:
+        objective: one of `GOALS`.
+        metric: the `Metric` of the parts: the loss, or the task's primary one.
+        bounds: dict of names of costs to the largest number.
+        asked: for the cheapest part, the quality that it must have.
+        whole: dict of the costs of the whole super-student.
+    """
+
+    objective: str
+    metric: Metric
+    bounds: dict
+    asked: float = 0.0
+    whole: dict = dataclasses.field(default_factory=dict)
+
+    def allows(self, costs):
+        """Whether parts of some costs are tried.
+
+        Args:
+            costs: dict of a part.
+        """
+        share = share_of_bounds(costs, self.bounds)
+        if math.isnan(share):
+            return True
+        return (FEWEST if self.objective == QUALITY else 0.0) <= share <= 1.0
+
+    def score(self, row):
+        """What the search makes small.
+
+        Args:
+            row: dict of a part's costs, with its value of the metric.
+
+        Returns:
+            float. For the cheapest part: its share of the whole super-student's cost where it is
+            good enough, and otherwise 1 and what it lacks.
+        """
+        if self.objective == QUALITY:
+            return self.badness(row[self.metric.key])
+        lacks = self.badness(row[self.metric.key]) - self.badness(self.asked)
+        cost = COSTS[self.objective]
+        return row[cost] / self.whole[cost] if lacks <= 0 else 1.0 + lacks
+
+    def badness(self, value):
+        """A value of the metric as a number of which less is better; `WORST` for nan."""
+        if math.isnan(value):  # a correlation of predictions that are all the same
+            return WORST
+        return -value if self.metric.higher_is_better else value
+
+    def is_met(self, row):
+        """Whether a part has the quality that was asked for."""
+        asked_for = self.objective != QUALITY
+        return not asked_for or self.badness(row[self.metric.key]) <= self.badness(self.asked)
+
+    def described(self):
+        """dict for JSON."""
+        found = {"objective": self.objective, "metric": self.metric.key, "bounds": self.bounds}
+        return found | ({} if self.objective == QUALITY else {"quality": self.asked})
+
+
+def metric_of(task):
+    """The `Metric` by which parts are compared: the loss of masked LM, else the primary one."""
+    return task.primary if task.kind else LOSS
+
+
+def check_goal(config):
+    """Refuses settings of a goal that do not fit together.
+
+    Args:
+        config: a `RunConfig`.
+
+    Raises:
+        UserError: the quality is missing, or means nothing.
+    """
+    if config.objective == QUALITY and config.quality:
+        raise UserError(
+            f"`quality`={config.quality:g} is for `objective`=latency or size: leave it out, or "
+            "set one of them"
+        )
+    if config.objective != QUALITY and not config.quality:
+        raise UserError(
+            f"`objective`={config.objective} needs the `quality` that a part must have: the "
+            "task's primary metric (0.9 for 90 %), or of masked LM the largest loss"
+        )
+
+
+def goal_of(config, task, costs, whole):
+    """The goal that the settings name.
+
+    Args:
+        config: a `RunConfig`.
+        task: the `Task`.
+        costs: the `PartCosts`.
+        whole: the `PartShape` of the whole super-student.
+
+    Returns:
+        `Goal`.
+    """
+    bounds = bounds_of(config)
+    return Goal(config.objective, metric_of(task), bounds, config.quality, costs(whole))

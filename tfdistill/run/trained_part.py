@@ -1,0 +1,180 @@
+"""The best part of a search: trained on by its super-student's recipe, measured, and timed."""
+
+import json
+import shlex
+import signal
+import subprocess
+import sys
+
+from tfdistill.deployment.latency import random_row, times_in_turn
+from tfdistill.deployment.latency_model import CPU
+from tfdistill.deployment.lite_model import LiteModel
+from tfdistill.deployment.variants import INT8_FILE, VARIANTS
+from tfdistill.reports.front import BYTES, LATENCY, PARAMETERS
+from tfdistill.run.baselines import trains_parts
+from tfdistill.run.directory import RunPaths, read_state
+from tfdistill.run.stored_flags import stored_flags
+from tfdistill.run.stored_metrics import read_metrics
+from tfdistill.settings.flagfile import as_text
+from tfdistill.settings.settings import options_of
+from tfdistill.system.errors import UserError
+from tfdistill.system.files import write_atomically
+from tfdistill.system.kept import file_digest
+
+TRAINED, MADE_FROM = "trained", "trained.json"  # in the folder of the search
+ROUNDS = 100  # timed runs of the file
+# Settings of the super-student's run that its part has otherwise, or does not have.
+OWN = (
+    *("student_config", "student_init", "student_type", "layerdrop_adapt_steps", "stop_after"),
+    *("teacher", "baseline", "n_epoch", "device"),
+)
+
+
+def require_run(config, folder):
+    """Makes sure that the part of a super-student can be trained on.
+
+    Args:
+        config: a `RunConfig`.
+        folder: `Path` of the super-student.
+
+    Raises:
+        UserError: it is not the student of a run, or the recipe knows no training without parts.
+    """
+    stored = stored_flags(folder.parent, options_of(config))
+    if not stored:
+        raise UserError(
+            f"`steps`={config.steps}: {folder.parent} has no flags.txt of a run, whose "
+            "recipe would go on: leave it out, and train the best part with tfdistill.train"
+        )
+    recipe = {"recipe": stored["recipe"], "then": stored["then"], "task": stored["task"]}
+    if trains_parts(type(config)(train_parts=False, **recipe)):
+        raise UserError(
+            f"`steps`={config.steps}: `recipe`={stored['recipe']} has no `train_parts`, so that it "
+            "would train parts of the part: leave it out, and train the best part with another "
+            "recipe"
+        )
+
+
+def train_on(config, folder, target, best, console):
+    """Trains the best part on, in a process of its own, and goes on where it was stopped.
+
+    Args:
+        config: a `RunConfig`.
+        folder: `Path` of the super-student, the student of a run.
+        target: `Path` of the search.
+        best: `Path` of the part.
+        console: a `Console`.
+
+    Returns:
+        `RunPaths` of the training, which is finished.
+
+    Raises:
+        UserError: it ended with an error.
+    """
+    run = RunPaths(target / TRAINED)
+    flags = _flags(config, folder, best, run.path)
+    made_from = {"flags": flags, "weights": file_digest(best / "model.safetensors")}
+    manifest = target / MADE_FROM
+    # A training of another part, or with other settings, is started over.
+    stored = json.dumps(made_from, indent=1) + "\n"
+    if run.path.exists() and not (manifest.is_file() and manifest.read_text() == stored):
+        flags = flags | {"force": "true"}
+    write_atomically(manifest, stored)
+    command = ["tfdistill.train", *(f"--{name}={text}" for name, text in flags.items())]
+    console.say(f"training the best part on: python -m {shlex.join(command)}")
+    code = _run([sys.executable, "-m", *command], sys.stderr if config.json else sys.stdout)
+    if "report" not in read_state(run.path)["done"]:
+        raise UserError(f"the training of {best} ended with an error (exit code {code}): see above")
+    return run
+
+
+def _flags(config, folder, best, output):
+    """The flags of the training, as text: those of the super-student's run, but for the student."""
+    paths, flags = RunPaths(folder.parent), stored_flags(folder.parent, options_of(config))
+    count = len(flags.get("teacher", "").split(","))
+    teachers = [str(path.resolve()) for path in paths.teachers(count) if path.is_dir()]
+    flags = {name: text for name, text in flags.items() if name not in OWN}
+    flags |= {"train_parts": "false", "student": str(best.resolve()), "baseline": "none"}
+    flags |= {"teacher": ",".join(teachers), "steps": str(config.steps)}
+    flags |= {"output_dir": str(output.resolve()), "device": config.device}
+    usual = type(config)(task=flags["task"])
+    return {
+        name: text
+        for name, text in flags.items()
+        if name == "task" or text != as_text(getattr(usual, name))
+    }
+
+
+def _run(words, output):
+    """Runs a command; a stop is handed on to it: its exit code."""
+    output.flush()
+    process = subprocess.Popen(
+        words, stdin=subprocess.DEVNULL, stdout=output, start_new_session=True
+    )
+    try:
+        return process.wait()
+    except KeyboardInterrupt as stop:
+        process.send_signal(getattr(stop, "signum", signal.SIGINT))
+        process.wait()
+        raise
+
+
+def measured(run, opened, latency, metric):
+    """What the part is after its training.
+
+    Args:
+        run: `RunPaths` of the training.
+        opened: the `Searched`, for the validation split of the search.
+        latency: `Latency`, or None.
+        metric: the `Metric` of the search.
+
+    Returns:
+        dict: "steps"; "report", its page seen from the search's folder; "validation" and "test",
+        dicts of metrics; "costs", dict of what was measured: parameters, bytes of the int8 file,
+        and milliseconds; and "not_timed", a reason, where there are none.
+    """
+    metrics = read_metrics(run.metrics)
+    student = metrics["models"]["student"]
+    value = opened.value_of_model(opened.task.load(str(run.student)))
+    costs, reason = {PARAMETERS: student["parameters"]}, ""
+    if (run.export / INT8_FILE).is_file():
+        costs[BYTES] = (run.export / INT8_FILE).stat().st_size
+    if latency is not None:
+        reason = _why_not_timed(run, latency)
+        if not reason:
+            costs[LATENCY] = milliseconds(run.export / VARIANTS[latency.variant].file, latency)
+    found = {
+        "steps": metrics["run"]["steps"]["student"],
+        "report": f"{run.path.name}/{run.report.name}",
+        "validation": {metric.key: value},
+        "test": {
+            each.key: student[each.key] for each in opened.task.metrics if each.key in student
+        },
+        "costs": costs,
+    }
+    return found | ({"not_timed": reason} if reason else {})
+
+
+def _why_not_timed(run, latency):
+    file = run.export / VARIANTS[latency.variant].file
+    if not file.is_file():
+        return f"{file} was not written, so that its latency is not measured"
+    if latency.model.kind != CPU:
+        return (
+            f"{latency.model.name} has the times of another device: time {file} there, with "
+            "tfdistill.benchmark and `phone`"
+        )
+    return ""
+
+
+def milliseconds(file, latency):
+    """CPU time of a file for a text: the median, ms.
+
+    Args:
+        file: `Path` of a .tflite file.
+        latency: `Latency`, which says for which rows and on how many threads.
+    """
+    model = LiteModel(file, latency.threads)
+    row = random_row(model, latency.length)
+    times = times_in_turn({file.name: lambda number: model.run(row)}, ROUNDS)
+    return times[file.name].milliseconds()["cpu_ms"]
