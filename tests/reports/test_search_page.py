@@ -32,7 +32,14 @@ FOUND = {
     "whole": row(WHOLE, 0.0, 2.0, 6_000_000),
     "parts": 5000,
     "bounds": {"latency_ms": 0.5, "int8_bytes": 2_200_000},
-    "latency": {"length": 32, "variant": "int8", "threads": 2, "kind": "cpu", "table": "t.json"},
+    "latency": {
+        "length": 32,
+        "variant": "int8",
+        "threads": 2,
+        "kind": "cpu",
+        "table": "t.json",
+        "error": {"shapes": 20, "median": 0.021, "worst": 0.07},
+    },
 }
 TRAINED = {
     "steps": 1000,
@@ -52,7 +59,10 @@ def cells(html, name):
 def test_the_lines_of_a_search():
     text = format_front(FOUND, ACCURACY)
     assert "3 of 5,000 parts were tried; latency at most 0.5 ms, int8 file at most 2.20 MB" in text
-    assert "CPU time of the int8 file for 32 tokens on 2 threads, predicted by t.json" in text
+    assert (
+        "CPU time of the int8 file for 32 tokens on 2 threads, predicted by t.json, which" in text
+    )
+    assert "off by 2.1 % in the median and at most 7.0 % on 20 shapes" in text
     assert text.count("best") == 2 and "90.0" in text
     told = format_trained(FOUND | {"trained": TRAINED}, ACCURACY)
     assert "1,000 steps: accuracy 90.0 -> 95.0 % (validation, test 93.0)" in told

@@ -70,7 +70,17 @@ def latency_text(found):
     threads = f"{facts['threads']} thread{'s' if facts['threads'] > 1 else ''}"
     return (
         f"Latency: {clock} of the {facts['variant']} file for {facts['length']} tokens on "
-        f"{threads}, predicted by {facts['table']}."
+        f"{threads}, predicted by {facts['table']}{_error_text(facts)}."
+    )
+
+
+def _error_text(facts):
+    error = facts.get("error")
+    if not error:
+        return ""
+    return (
+        f", which is off by {100 * error['median']:.1f} % in the median and at most "
+        f"{100 * error['worst']:.1f} % on {error['shapes']} shapes that it was not fitted to"
     )
 
 

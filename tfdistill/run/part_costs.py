@@ -62,14 +62,13 @@ class Latency:
         return None
 
     def described(self):
-        """dict for JSON."""
-        return {
-            "length": self.length,
-            "variant": self.variant,
-            "threads": self.threads,
-            "kind": self.model.kind,
-            "table": self.model.name,
-        }
+        """dict for JSON; "error" is that of the table on shapes that it was not fitted to."""
+        asked = {"length": self.length, "variant": self.variant, "threads": self.threads}
+        error = next(
+            (fit.get("error") for fit in self.model.table["fits"] if asked.items() <= fit.items()),
+            None,
+        )
+        return asked | {"kind": self.model.kind, "table": self.model.name, "error": error}
 
 
 TABLE_COMMAND = (
