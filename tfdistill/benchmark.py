@@ -4,11 +4,14 @@
     python -m tfdistill.benchmark --model=student_int8.tflite --references --plot=speed.svg
     python -m tfdistill.benchmark --model=student_int8.tflite --phone=for_phone
     python -m tfdistill.benchmark --read=phone.txt
+    python -m tfdistill.benchmark --build_latency_table=latency.json --tokens=32
 
 It times the files in export/ of the run in --output_dir and its teacher, or --model: a file or a
 folder. The files take turns, on one thread and on all, with texts of several lengths. --phone
-writes a folder with what a phone needs, and --read shows the times that the phone printed. With
---json: {"machine", "files", "times"}.
+writes a folder with what a phone needs, and --read shows the times that the phone printed.
+--build_latency_table times BERTs of many shapes with random weights and writes a model of the time
+of any other one; a stopped table is continued. With --json: {"machine", "files", "times"}, or the
+table.
 """
 
 from tfdistill.command_line.cli import Command
@@ -24,7 +27,7 @@ COMMAND = Command(
         "`output_dir`, and its teacher.",
         "output_dir": "Run whose files are timed if `model` is empty.",
         "shards_dir": "Folder that keeps the files made for the comparison: those of the run's "
-        "teacher and of `references`.",
+        "teacher, of `references`, and of each depth for `build_latency_table`.",
     },
 )
 

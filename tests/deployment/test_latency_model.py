@@ -44,11 +44,24 @@ TABLE = {
 
 
 def test_work_counts_the_products_of_a_file(exports):
-    """Those of the graph itself."""
+    """Those of the graph itself: widths that are multiples of 16, but for the 120 words."""
     model, folder = exports["bert"]
-    work = work_of(model.config, 16, VOCABULARY)
+    work = work_of(model.config, 16, VOCABULARY, "float32")
+    products = work["product"] + work["row_product"] + work["vocabulary"]
     counted = FullyConnected(folder / "student.tflite", 16).multiply_adds
-    assert work["product"] + work["row_product"] == counted
+    assert products == counted + 32 * (128 - 120)
+
+
+def test_weights_beyond_a_cache():
+    config = EncoderConfig(
+        hidden_size=128, num_hidden_layers=2, num_attention_heads=2, intermediate_size=512
+    )
+    read = 2 * 12 * 128**2 + 128**2 + 30522 * 128
+    work = work_of(config, 32, VOCABULARY, "float32")
+    assert work["beyond_8_mb"] == 4 * read - 8_000_000 > work["beyond_16_mb"] > 0
+    assert work["beyond_32_mb"] == 0
+    assert work_of(config, 32, VOCABULARY, "int8")["beyond_4_mb"] == read - 4_000_000
+    assert work_of(config, 32, POOLER, "int8")["beyond_4_mb"] == 0
 
 
 def test_a_time_is_the_sum_over_the_operators(tmp_path):

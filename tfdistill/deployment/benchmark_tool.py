@@ -61,10 +61,13 @@ def write_for_phone(paths, folder):
             raise UserError(f"{path}: the tool cannot read {wrong[0]!r} in its name: rename it")
         model = LiteModel(path)
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, folder / f"{name}.tflite")
+        file = f"{name}.tflite"
+        shutil.copyfile(path, folder / file)
+        commands.append(f"push {shlex.quote(file)}")
         for length in model.lengths:
             values = _write_inputs(model, length, folder / "inputs" / name)
             commands += [_command(name, model, length, values, threads) for threads in THREADS]
+        commands.append(f"remove {shlex.quote(shlex.quote(f'{ON_PHONE}/{file}'))}")
     script = folder / SCRIPT
     script.write_text("\n".join([*_BEFORE, *commands, "exit $failed"]) + "\n", "utf-8")
     script.chmod(0o755)
@@ -83,8 +86,10 @@ _BEFORE = (
     'command -v adb > /dev/null || stop "install adb, of the Android SDK Platform-Tools"',
     'adb get-state > /dev/null || stop "connect one phone with USB debugging"',
     f"adb shell mkdir -p {ON_PHONE} >&2",
-    f"adb push {TOOL} *.tflite inputs {ON_PHONE} >&2",
+    f"adb push {TOOL} inputs {ON_PHONE} >&2",
     f"adb shell chmod +x {ON_PHONE}/{TOOL} >&2",
+    f'push() {{ adb push "$1" {ON_PHONE} >&2; }}  # one file at a time: phones have little room',
+    'remove() { adb shell "rm $1" < /dev/null >&2; }',
     "failed=0",
     "timed() {  # a name, and the command for the phone",
     '  echo "$1" >&2',

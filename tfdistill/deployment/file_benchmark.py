@@ -51,9 +51,9 @@ def file_times(paths, tokens, threads, rounds, weights=None):
     Yields:
         a list of dicts for each number of threads and length, one for each file that takes such a
         text: `file`, `threads`, `tokens`, `length` (the row's, with padding), `median_ms`, `p5_ms`,
-        `p95_ms`, `cpu_ms`; and on one thread `multiply_adds`, `rate` (multiply-adds per second of
-        the fully connected operators alone) and `share` (of the file's CPU time that they take at
-        this rate).
+        `p95_ms`, `cpu_ms`, `thread_ms` (see `Times`); and on one thread `multiply_adds`, `rate`
+        (multiply-adds per second of the fully connected operators alone) and `share` (of the file's
+        CPU time that they take at this rate).
 
     Raises:
         UserError: a file cannot be run.

@@ -1,17 +1,19 @@
 """A latency model: the milliseconds of a shape, as a sum of the costs of its operators.
 
-A table is JSON:
+A table, which the command `benchmark` writes, is JSON:
 
     {"format": 1,
      "kind": "cpu",               what the milliseconds are: "cpu", thread CPU time of the calling
                                   thread here, or "wall", the time of the clock on a phone
      "machine": {"chip": …, "instruction_sets": […], "flags": …, "cores": …, "litert": …},
-     "largest": {"layers": …, "width": …, "intermediate": …, "heads": …, "head_size": …,
-                 "vocabulary": …},                                       of the timed shapes
+     "smallest": {"layers": …, "width": …, "intermediate": …, "heads": …, "head_size": …,
+                  "vocabulary": …}, "largest": {…},                      of the timed shapes
      "fits": [{"variant": "int8", "length": 32, "threads": 1,
                "milliseconds": {"layer": …, …},       of a unit of each term of `operators.work_of`
-               "error": {"shapes": 20, "median": 0.02, "worst": 0.07, …}}],    of unseen shapes
-     "times": […]}                what was measured, one for each file
+               "error": {"shapes": 20, "median": 0.02, "worst": 0.07, "mean": …},    of unseen ones
+               "error_of_fitted": {…}, "shares": {"layer": 0.1, …}, "apart": …}],
+     "times": [{"shape": …, "unseen": …, "variant": …, "length": …, "threads": …,
+                "milliseconds": …, "wall_ms": …, "predicted": …, "apart": …}]}
 """
 
 import json
@@ -99,7 +101,7 @@ class LatencyModel:
                 f"{known}: choose one of these, or make another table"
             )
         self._require_covered(config)
-        work = work_of(config, length, head)
+        work = work_of(config, length, head, variant)
         return sum(cost * work[name] for name, cost in costs.items())
 
     def _require_covered(self, config):

@@ -1,65 +1,108 @@
 """The work in the operators of an exported BERT: what its latency is a sum of.
 
-It counts what the file of one length does for one text. The last layer computes the rows that the
-head reads: the [MASK] of masked LM, [CLS], or all.
+It counts what the file of one length does for one text. The last layer computes the row that the
+head reads: the [MASK] of masked LM, or [CLS]. Where a head reads all tokens, it computes all.
 """
 
+import math
+
 POOLER, VOCABULARY = "pooler", "vocabulary"  # parts of heads that have matrices
+BYTES = {"float32": 4, "int8": 1}  # of a weight, by variant
+COLUMNS = 16  # that a product computes at once; the last ones of a matrix are padding
+CACHES = 4, 8, 16, 32  # megabytes
 
 
-def work_of(config, length, head):
+def work_of(config, length, head, variant="int8"):
     """The work of a file for one text, by operator.
 
     Args:
         config: `EncoderConfig` of a model with BERT's block.
         length: tokens in the file's rows.
-        head: `VOCABULARY` for masked LM, `POOLER` for a head that reads [CLS], or "" for one that
-            reads all tokens and has no large matrices.
+        head: `VOCABULARY` for masked LM, `POOLER` for one that reads [CLS], "" for one that reads
+            all tokens.
+        variant: "float32" or "int8".
 
     Returns:
         dict of names to numbers:
             "file": 1.
-            "layer": layers.
-            "product": multiply-adds of fully connected operators with a row for each token.
-            "row_product": multiply-adds of those with a single row.
-            "product_input", "product_output": numbers that products of all tokens read and write.
-            "attention": multiply-adds between queries and keys, and of weights and values.
-            "scores": scores of attention, which softmax reads and writes.
-            "head": heads of all layers.
-            "stream": numbers of the hidden states that norms and residuals read.
-            "neurons": numbers that the activation reads.
+            "layer": layers: what their operators cost at any size.
+            "product": multiply-adds of fully connected operators with a row for each token, with
+                the columns filled to whole `COLUMNS`.
+            "product_input": numbers that they read, which an int8 file rounds.
+            "product_output": numbers that they write.
+            "row_product": multiply-adds of those with a single row, without the vocabulary's.
+            "vocabulary": multiply-adds of the head's product with the vocabulary.
+            "word": logits.
+            "attention": multiply-adds of queries and keys, and of weights and values.
+            "attention_input": numbers of queries, keys and values, which are transposed.
+            "score": scores of attention, which softmax reads and writes.
+            "head": heads of the layers that compute all rows.
+            "stream": numbers of the hidden states that residuals and norms read.
+            "neuron": numbers that the activation reads.
+            "beyond_4_mb" and so on: bytes of weights that do not fit in a cache of this size.
     """
-    work = dict.fromkeys(_NAMES, 0)
-    work["file"], work["layer"] = 1, config.num_hidden_layers
+    work = {"file": 1, "layer": config.num_hidden_layers}
+    work |= dict.fromkeys(_PARTS, 0)
     width, attention = config.hidden_size, config.attention_size
+    heads, neurons = config.num_attention_heads, config.intermediate_size
     work["stream"] += length * width  # of the embeddings
     for layer in range(config.num_hidden_layers):
-        rows = 1 if head and layer == config.num_hidden_layers - 1 else length
-        _product(work, length, width, 2 * attention)
+        last = bool(head) and layer == config.num_hidden_layers - 1
+        rows = 1 if last else length
+        _product(work, length, width, attention)
+        _product(work, length, width, attention)
         _product(work, rows, width, attention)
-        work["attention"] += 2 * rows * length * attention
-        work["scores"] += rows * length * config.num_attention_heads
-        work["head"] += config.num_attention_heads
         _product(work, rows, attention, width)
-        _product(work, rows, width, config.intermediate_size)
-        work["neurons"] += rows * config.intermediate_size
-        _product(work, rows, config.intermediate_size, width)
+        _product(work, rows, width, neurons)
+        _product(work, rows, neurons, width)
+        if not last:
+            head_columns = _filled(config.head_size)
+            work["attention"] += heads * length * length * (config.head_size + head_columns)
+            work["score"] += heads * length * length
+            work["head"] += heads
+        work["attention_input"] += (2 if last else 3) * length * attention
+        work["neuron"] += rows * neurons
         work["stream"] += 2 * rows * width
     if head:
         _product(work, 1, width, width)
     if head == VOCABULARY:
-        _product(work, 1, width, config.vocab_size)
+        work["vocabulary"], work["word"] = width * _filled(config.vocab_size), config.vocab_size
+    read = BYTES[variant] * weights_read(config, head)
+    for megabytes in CACHES:
+        work[f"beyond_{megabytes}_mb"] = max(0, read - 10**6 * megabytes)
     return work
 
 
-_NAMES = (
-    *("file", "layer", "product", "row_product", "product_input", "product_output"),
-    *("attention", "scores", "head", "stream", "neurons"),
+_PARTS = (
+    *("product", "product_input", "product_output", "row_product", "vocabulary", "word"),
+    *("attention", "attention_input", "score", "head", "stream", "neuron"),
 )
 
 
+def weights_read(config, head):
+    """Numbers in the matrices that a run reads as a whole: all but the tables of embeddings.
+
+    Args:
+        config, head: as for `work_of`.
+
+    Returns:
+        int.
+    """
+    width, attention = config.hidden_size, config.attention_size
+    layers = config.num_hidden_layers * width * (4 * attention + 2 * config.intermediate_size)
+    words = config.vocab_size if head == VOCABULARY else 0
+    return layers + (width**2 if head else 0) + width * words
+
+
 def _product(work, rows, inputs, outputs):
-    work["row_product" if rows == 1 else "product"] += rows * inputs * outputs
-    if rows > 1:
-        work["product_input"] += rows * inputs
-        work["product_output"] += rows * outputs
+    multiply_adds = rows * inputs * _filled(outputs)
+    if rows == 1:
+        work["row_product"] += multiply_adds
+        return
+    work["product"] += multiply_adds
+    work["product_input"] += rows * inputs
+    work["product_output"] += rows * outputs
+
+
+def _filled(columns):
+    return COLUMNS * math.ceil(columns / COLUMNS)

@@ -21,14 +21,17 @@ def benchmark_and_show(config, console):
 
     Returns:
         dict for JSON: `machine`, `files` and `times`; of a phone's output `times` alone, and of
-        a folder for a phone `script`.
+        a folder for a phone `script`; with `build_latency_table` the table (see `latency_model`).
 
     Raises:
         UserError: a setting is wrong, or there are no files.
     """
-    for setting, require in (("plot", require_file), ("phone", require_folder)):
+    paths = ("plot", require_file), ("phone", require_folder), ("build_latency_table", require_file)
+    for setting, require in paths:
         if value := getattr(config, setting):
             require(setting, value)
+    if config.build_latency_table:
+        return _build_table(config, console)
     if config.read:
         return _read(config, console)
     tokens = _tokens(config.tokens)
@@ -60,6 +63,24 @@ def _time_here(files, tokens, config, console):
     return found
 
 
+def _build_table(config, console):
+    from tfdistill.reports.latency_table import format_table
+    from tfdistill.run import latency_table
+
+    lengths = tuple(_tokens(config.tokens))
+    if config.phone:
+        return _told_script(
+            latency_table.write_for_phone(config, lengths, console), config, console
+        )
+    if config.read:
+        table = latency_table.read_table(config, lengths)
+    else:
+        table = latency_table.build_table(config, lengths, _machine(), console)
+    console.say("\n".join(format_table(table)))
+    console.say(f"table: {config.build_latency_table}")
+    return table
+
+
 def _plot(times, config, console):
     if config.plot:
         from tfdistill.reports.benchmark import times_by_tokens
@@ -69,13 +90,21 @@ def _plot(times, config, console):
 
 
 def _write_for_phone(files, config, console):
-    from tfdistill.deployment.benchmark_tool import TOOL, write_for_phone
+    from tfdistill.deployment.benchmark_tool import write_for_phone
 
     script = write_for_phone(files, config.phone)
+    console.say(f"{script.parent}: {', '.join(files)}, with inputs, and {script.name}")
+    return _told_script(script, config, console)
+
+
+def _told_script(script, config, console):
+    from tfdistill.deployment.benchmark_tool import TOOL
+
+    own = ("build_latency_table", "tokens", "table_shapes", "table_unseen", "table_largest")
+    given = [f" `{name}`={getattr(config, name)}" for name in own if config.build_latency_table]
     console.say(
-        f"{script.parent}: {', '.join(files)}, with inputs, and {script.name}\n"
         f"put LiteRT's {TOOL} for the phone there, then: sh {script} > phone.txt\n"
-        "and show the times with: python -m tfdistill.benchmark `read`=phone.txt"
+        f"and read the times with: python -m tfdistill.benchmark `read`=phone.txt{''.join(given)}"
     )
     return {"script": str(script)}
 
@@ -108,6 +137,7 @@ def _machine():
     return {
         "chip": hardware.chip(),
         "instruction_sets": list(hardware.instruction_sets()),
+        "flags": hardware.cpu_flags(),
         "cores": hardware.cores(),
         "litert": importlib.metadata.version("ai-edge-litert"),
     }

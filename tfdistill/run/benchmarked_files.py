@@ -4,8 +4,10 @@ import dataclasses
 from functools import partial
 from pathlib import Path
 
+from tfdistill import tasks
 from tfdistill.deployment.lite_model import LiteModel
 from tfdistill.deployment.mediapipe import MEDIAPIPE_FILE
+from tfdistill.deployment.operators import POOLER, VOCABULARY
 from tfdistill.run.directory import RunPaths
 from tfdistill.system import hardware
 from tfdistill.system.errors import UserError
@@ -14,6 +16,9 @@ from tfdistill.system.paths import require_folder
 
 FOLDER = "benchmark_files"  # in `shards_dir`
 FILE = "model_int8.tflite"
+FLOAT32_FILE = "model.tflite"
+VARIANTS = {"float32": FLOAT32_FILE, "int8": FILE}  # files of a template
+TASKS = {VOCABULARY: "masked_lm", POOLER: "text_classification"}  # with such a head
 LENGTH = 128
 REFERENCES = {
     "BERT-base": ("L-12_H-768_A-12", "bert"),
@@ -22,6 +27,7 @@ REFERENCES = {
     "TinyBERT-4": ("L-4_H-312_A-12", "bert"),
 }
 TEACHER = "teacher"
+DEVIATION = 0.02  # of the random biases, and of the scales of norms from 1
 
 
 def files_of(config, console):
@@ -85,9 +91,11 @@ def compared_files(config, console):
         if path := _kept(config, console, TEACHER, identity, partial(_saved, teacher)):
             found[TEACHER] = path
     if config.references:
+        from tfdistill.models.configs.config_files import named_config
+
         for name, (shape, model_type) in REFERENCES.items():
             identity = {"shape": shape, "model_type": model_type}
-            load = partial(_fresh, shape, model_type)
+            load = partial(_random, tasks.get(tasks.DEFAULT), named_config(shape, model_type))
             found[name] = _kept(config, console, name, identity, load)
     return found
 
@@ -110,13 +118,38 @@ def shape_files(shapes, task, config, console):
     task, found = task.bound(("0", "1")) if task.kind else task, {}
     for name, shape in shapes.items():
         identity = {"shape": dataclasses.asdict(shape), "task": task.name}
-        load = partial(task.model, shape, seed=0)
+        load = partial(_random, task, shape)
         found[name] = _kept(config, console, name, identity, load, (config.length,))
     return found
 
 
-def _kept(config, console, name, identity, load, lengths=()):
-    """The int8 file of a model in `shards_dir`; None if the model has no head."""
+def template_files(shape, lengths, config, console):
+    """Makes float32 and int8 files of a small shape, or finds them in `shards_dir`.
+
+    Args:
+        shape: a `TimedShape`.
+        lengths: tuple of the lengths of the files' rows.
+        config, console: as for `compared_files`.
+
+    Returns:
+        dict of "float32" and "int8" to `Path`s.
+
+    Raises:
+        UserError: `shards_dir` cannot be written.
+    """
+    task = tasks.get(TASKS[shape.head])
+    task = task.bound(("0", "1")) if task.kind else task
+    identity = {"shape": dataclasses.asdict(shape.config), "task": task.name, "files": "both"}
+    load = partial(_random, task, shape.config)
+    path = _kept(config, console, shape.name, identity, load, lengths, both=True)
+    return {variant: path.with_name(name) for variant, name in VARIANTS.items()}
+
+
+def _kept(config, console, name, identity, load, lengths=(), both=False):
+    """The int8 file of a model in `shards_dir`; None if the model has no head.
+
+    With `both`, the float32 file stands beside it.
+    """
     from tfdistill.deployment.saved_model import GRAPH
 
     require_folder("shards_dir", config.shards_dir)
@@ -124,7 +157,7 @@ def _kept(config, console, name, identity, load, lengths=()):
     def make(folder):
         console.say(f"converting {name} for the comparison; the file is kept")
         from tfdistill.deployment.signatures import usual_lengths
-        from tfdistill.deployment.tflite import DYNAMIC_INT8, export_tflite
+        from tfdistill.deployment.tflite import DYNAMIC_INT8, export_tflite_files
         from tfdistill.run import machine
 
         machine.for_looking(config)
@@ -132,12 +165,13 @@ def _kept(config, console, name, identity, load, lengths=()):
         if model.head is None:
             return
         longest = min(LENGTH, model.config.max_length)
-        export_tflite(model, folder / FILE, DYNAMIC_INT8, lengths or usual_lengths(longest))
+        files = {folder / FILE: DYNAMIC_INT8} | ({folder / FLOAT32_FILE: None} if both else {})
+        export_tflite_files(model, files, lengths or usual_lengths(longest))
 
     versions = hardware.versions()
     identity |= {each: versions.get(each) for each in ("tfdistill", "tensorflow", "keras")}
-    root = Path(config.shards_dir) / FOLDER
-    path = kept_folder(root, identity | {"graph": GRAPH, "length": lengths or LENGTH}, make) / FILE
+    identity |= {"graph": GRAPH, "length": lengths or LENGTH, "deviation": DEVIATION}
+    path = kept_folder(Path(config.shards_dir) / FOLDER, identity, make) / FILE
     return path if path.is_file() else None
 
 
@@ -149,8 +183,15 @@ def _saved(folder):
     return load_model(folder, head=read_head if labelled else None)
 
 
-def _fresh(shape, model_type):
-    from tfdistill.models.configs.config_files import named_config
-    from tfdistill.models.model import MaskedLanguageModel
+def _random(task, shape):
+    """A model of random weights, whose file has the operators of a trained one.
 
-    return MaskedLanguageModel(named_config(shape, model_type), seed=0)
+    Fresh biases are zeros, and fresh scales of norms ones: a converter would leave them out.
+    """
+    import keras
+
+    model = task.model(shape, seed=0)
+    for number, variable in enumerate(model.variables):
+        if len(variable.shape) == 1:
+            variable.assign_add(keras.random.normal(variable.shape, stddev=DEVIATION, seed=number))
+    return model

@@ -70,3 +70,44 @@ class Benchmark(Settings):
             stored=False,
         ),
     ] = ""
+    build_latency_table: Annotated[
+        str,
+        Option(
+            "File to write: a model of the latency of BERTs of any shape, for `tokens`, fitted to "
+            "timed files of random weights, and its error on shapes that it was not fitted to. "
+            "With `phone`, the folder has these files; with `read`, the times come from there.",
+            path=PATH,
+            effect=NOTHING,
+            stored=False,
+        ),
+    ] = ""
+    table_shapes: Annotated[
+        int,
+        Option(
+            "Shapes that `build_latency_table` fits.",
+            unit="shapes",
+            minimum=20,
+            effect=NOTHING,
+            stored=False,
+        ),
+    ] = 48
+    table_unseen: Annotated[
+        int,
+        Option(
+            "Further shapes, on which the error of `build_latency_table` is measured.",
+            unit="shapes",
+            minimum=5,
+            effect=NOTHING,
+            stored=False,
+        ),
+    ] = 20
+    table_largest: Annotated[
+        str,
+        Option(
+            "Largest shape of `build_latency_table`: a name such as L-6_H-384_A-12, or the folder "
+            "of a model, such as a super-student, with its vocabulary.",
+            path=PATH,
+            effect=NOTHING,
+            stored=False,
+        ),
+    ] = "L-6_H-384_A-12"

@@ -109,6 +109,18 @@ def instruction_sets(cpuinfo="/proc/cpuinfo"):
     return ()
 
 
+def cpu_flags(cpuinfo="/proc/cpuinfo"):
+    """Returns all features of the processor as Linux lists them, a str; "" on other systems.
+
+    Args:
+        cpuinfo: as for `has_bfloat16_units`.
+    """
+    with contextlib.suppress(OSError):
+        if found := re.search(r"^(?:flags|Features)\s*:\s*(.+)$", Path(cpuinfo).read_text(), re.M):
+            return found[1]
+    return ""
+
+
 def has_nvidia_driver():
     """Returns whether an NVIDIA driver is loaded, so that CUDA can start."""
     return any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/dxg"))

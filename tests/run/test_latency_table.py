@@ -1,0 +1,147 @@
+"""The command that builds a latency table: timed here, continued, or read from a phone."""
+
+import json
+
+import pytest
+
+from tfdistill.deployment import latency_fit
+from tfdistill.deployment.latency_model import LatencyModel
+from tfdistill.deployment.timed_shapes import timed_shapes
+from tfdistill.models.configs.config_files import named_config
+from tfdistill.run import latency_table
+from tfdistill.system.errors import UserError
+
+LARGEST = named_config("L-3_H-128_A-4")
+SHAPES = timed_shapes(LARGEST, 20, 5)
+COSTS = {"file": 0.01, "layer": 0.02, "product": 1e-7, "row_product": 2e-7, "neuron": 1e-6}
+FLAGS = ["--table_shapes=20", "--table_unseen=5", "--table_largest=L-3_H-128_A-4"]
+CALL = """Num threads: [{threads}]
+Graph: [/data/local/tmp/tfdistill/{name}.tflite]
+Signature to run: [{signature}]
+count=331 first=3105 curr=2987 min=2901 max=4205 avg=9000 std=61 p5=2925 median={median} p95=3120
+Inference timings in us: Init: 21714, First inference: 9813, Warmup (avg): 3071.5, \
+Inference (avg): 9000
+"""
+
+
+def _milliseconds(shape, variant, length, threads):
+    times = {"int8": 1, "float32": 3}[variant] / threads
+    return times * latency_fit.predicted(COSTS, [shape], length, variant)[0]
+
+
+def _printed(lengths, signature, shapes=SHAPES):
+    """What the benchmark tool prints for all files: the median is right, the mean is not."""
+    return "".join(
+        CALL.format(
+            threads=threads,
+            name=f"{shape.name}_{variant}",
+            signature=signature.format(length),
+            median=1000 * _milliseconds(shape, variant, length, threads),
+        )
+        for shape in shapes
+        for variant in ("float32", "int8")
+        for length in lengths
+        for threads in (1, 4)
+    )
+
+
+@pytest.mark.parametrize(
+    "lengths, signature", [((16, 32), "tokens_{}"), ((32,), "serving_default")]
+)
+def test_a_table_is_read_from_a_phone(run_command, tmp_path, capfd, lengths, signature):
+    (tmp_path / "phone.txt").write_text(_printed(lengths, signature))
+    table, tokens = tmp_path / "phone.json", ",".join(map(str, lengths))
+    flags = [f"--read={tmp_path / 'phone.txt'}", f"--build_latency_table={table}", *FLAGS]
+    assert run_command("benchmark", *flags, f"--tokens={tokens}") == 0
+    assert "int8, 32 tokens, 4 threads" in capfd.readouterr().out
+    model = LatencyModel.read(table)
+    assert model.kind == "wall"
+    for shape in SHAPES[-5:]:
+        for variant, threads in (("int8", 1), ("float32", 4)):
+            found = model.milliseconds(
+                shape.config, length=32, variant=variant, threads=threads, head=shape.head
+            )
+            assert found == pytest.approx(_milliseconds(shape, variant, 32, threads), rel=1e-4)
+    with pytest.raises(UserError, match="no times for int8 files of 64 tokens on 1 thread"):
+        model.milliseconds(SHAPES[0].config, length=64, variant="int8", threads=1)
+
+
+@pytest.mark.parametrize(
+    "text, flags, words",
+    [
+        (_printed((16,), "tokens_16"), [], "16 tokens, is no file of this table"),
+        (_printed((32,), "tokens_32"), ["--table_largest=tiny"], "is no file of this table"),
+        (_printed((32,), "tokens_32", SHAPES[:9]), [], "times of 9 shapes only"),
+    ],
+)
+def test_other_outputs_are_refused(run_command, tmp_path, capfd, text, flags, words):
+    (tmp_path / "phone.txt").write_text(text)
+    flags = [f"--read={tmp_path / 'phone.txt'}", *FLAGS, "--tokens=32", *flags]
+    assert run_command("benchmark", *flags, f"--build_latency_table={tmp_path / 'no.json'}") == 1
+    errors = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1 and words in errors[0] and not (tmp_path / "no.json").exists()
+
+
+def test_a_stopped_table_is_continued(tmp_path, monkeypatch):
+    """Parts that were timed are not timed again, unless something else is asked."""
+    timed = []
+
+    def part(self, files, group, threads):
+        timed.append((tuple(group), threads))
+        found = [
+            [name, "int8", 32, threads, float(len(timed)), 2.0] for name in group for _ in files
+        ]
+        return found
+
+    monkeypatch.setattr(latency_table._Times, "_part", part)
+    target, machine = tmp_path / "table.json", {"chip": "one"}
+
+    def times(rounds=10, threads=(1, 2)):
+        return latency_table._Times(target, SHAPES, (32,), list(threads), rounds, machine)
+
+    begun = times().measure(["a file"])
+    for _ in range(7):
+        next(begun)
+    begun.close()
+    again = times()
+    assert (again.done, again.steps) == (7, latency_table.PASSES * 4 * 2)
+    assert list(again.measure(["a file"])) == list(range(8, again.steps + 1))
+    assert len(timed) == again.steps and len(set(timed)) == 4 * 2
+    found = again.found()
+    assert {len(passes) for passes in found.values()} == {latency_table.PASSES}
+    assert len(found) == 2 * len(SHAPES)
+    assert times(rounds=20).done == 0
+
+
+@pytest.mark.slow
+def test_a_table_is_built_here(run_command, tmp_path, capfd):
+    table = tmp_path / "table.json"
+    flags = [f"--build_latency_table={table}", f"--shards_dir={tmp_path}", *FLAGS, "--tokens=16"]
+    assert run_command("benchmark", *flags, "--rounds=5", "--json") == 0
+    found = json.loads(capfd.readouterr().out)
+    assert found == json.loads(table.read_text())
+    assert [each.name for each in tmp_path.glob("table.json*")] == ["table.json"]
+    assert found["kind"] == "cpu" and found["machine"]["litert"]
+    fits = [fit for fit in found["fits"] if fit["threads"] == 1]
+    assert [fit["variant"] for fit in fits] == ["float32", "int8"]
+    for fit in fits:
+        assert fit["error"]["shapes"] == 5 and fit["error"]["median"] < 0.3
+    model = LatencyModel.read(table)
+    asked = {"length": 16, "variant": "int8", "threads": 1}
+    assert 0.02 < model.milliseconds(LARGEST, **asked) < 50
+
+
+@pytest.mark.slow
+def test_files_for_a_phone(run_command, tmp_path, capfd):
+    phone = tmp_path / "phone"
+    flags = [
+        f"--build_latency_table={tmp_path / 'phone.json'}",
+        f"--phone={phone}",
+        "--tokens=16,32",
+    ]
+    assert run_command("benchmark", *flags, f"--shards_dir={tmp_path}", *FLAGS) == 0
+    assert "--table_shapes=20" in capfd.readouterr().out
+    assert len(list(phone.glob("*.tflite"))) == 2 * len(SHAPES)
+    script = (phone / "run.sh").read_text()
+    assert script.count("\ntimed ") == 2 * len(SHAPES) * 2 * 2
+    assert not list(tmp_path.glob("*.files"))

@@ -1,0 +1,297 @@
+"""The latency table: files of many shapes, their times here or on a phone, and the fitted model."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from tfdistill.deployment import benchmark_tool
+from tfdistill.deployment.latency import random_row, times_in_turn
+from tfdistill.deployment.latency_fit import error_of, fit_costs, predicted, shares_of
+from tfdistill.deployment.latency_model import CPU, FORMAT, WALL, sizes_of
+from tfdistill.deployment.lite_model import LiteModel
+from tfdistill.deployment.resized_file import resize
+from tfdistill.deployment.timed_shapes import template_of, timed_shapes
+from tfdistill.models.configs.config_files import read_config
+from tfdistill.run.benchmarked_files import VARIANTS, template_files
+from tfdistill.system import hardware, strict_json
+from tfdistill.system.errors import UserError
+from tfdistill.system.files import write_atomically
+
+PASSES = 10  # all files are timed so often, as the speed of a machine changes within minutes
+GROUP = 8  # shapes whose files are loaded together, and take turns
+PART, FILES = ".part", ".files"  # behind the table's name: times so far, and the timed files
+
+
+def build_table(config, lengths, machine, console):
+    """Times shapes here, and writes their latency model; a table that was begun is continued.
+
+    Args:
+        config: a `RunConfig`.
+        lengths: tuple of the lengths of rows, ascending.
+        machine: dict that describes this machine.
+        console: a `Console`.
+
+    Returns:
+        dict, the table (see `latency_model`).
+
+    Raises:
+        UserError: a setting is wrong, or a file cannot be written.
+    """
+    target = Path(config.build_latency_table)
+    shapes, threads = _shapes(config), sorted({1, hardware.cores()})
+    files = write_files(shapes, lengths, _beside(target, FILES), config, console)
+    times = _Times(target, shapes, lengths, threads, config.rounds, machine)
+    line = console.progress("time", times.steps, first=times.done)
+    line.note("loading")
+    for done in times.measure(files):
+        line(done)
+    table = table_of(shapes, times.found(), CPU, machine)
+    write_atomically(target, strict_json.dumps(table) + "\n")
+    _beside(target, PART).unlink(missing_ok=True)
+    shutil.rmtree(_beside(target, FILES))
+    return table
+
+
+def _shapes(config):
+    largest = read_config(config.table_largest, "bert")
+    return timed_shapes(largest, config.table_shapes, config.table_unseen)
+
+
+def _beside(path, ending):
+    return path.with_name(path.name + ending)
+
+
+def write_files(shapes, lengths, folder, config, console):
+    """Writes the files of shapes, those that are not there.
+
+    Args:
+        shapes: list of `TimedShape`s.
+        lengths: tuple of the lengths of rows.
+        folder: where to; its files come from an earlier call with the same shapes and lengths.
+        config: a `RunConfig`.
+        console: a `Console`.
+
+    Returns:
+        dict of (shape's name, variant) to `Path`s.
+
+    Raises:
+        UserError: they cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    line, found = console.progress("files", len(shapes)), {}
+    line.note("converting one file for each depth")
+    for number, shape in enumerate(shapes, 1):
+        template, sizes = template_of(shape, lengths)
+        own = {variant: folder / f"{shape.name}_{variant}.tflite" for variant in VARIANTS}
+        if missing := {variant: path for variant, path in own.items() if not path.is_file()}:
+            contents = template_files(template, lengths, config, console)
+            for variant, path in missing.items():
+                write_atomically(path, resize(contents[variant].read_bytes(), sizes))
+        found |= {(shape.name, variant): path for variant, path in own.items()}
+        line(number)
+    return found
+
+
+def write_for_phone(config, lengths, console):
+    """Writes the files of all shapes into a folder for a phone.
+
+    Args:
+        config, lengths, console: as for `build_table`.
+
+    Returns:
+        `Path` of the script (see `benchmark_tool.write_for_phone`).
+
+    Raises:
+        UserError: as `build_table`.
+    """
+    folder = _beside(Path(config.phone), FILES)
+    files = write_files(_shapes(config), lengths, folder, config, console)
+    named = {f"{name}_{variant}": path for (name, variant), path in files.items()}
+    script = benchmark_tool.write_for_phone(named, config.phone)
+    shutil.rmtree(folder)
+    return script
+
+
+def read_table(config, lengths):
+    """Writes the latency model of a phone from what the benchmark tool printed there.
+
+    Args:
+        config: a `RunConfig`.
+        lengths: tuple of the lengths of rows, ascending.
+
+    Returns:
+        dict, the table.
+
+    Raises:
+        UserError: the file holds times of other files, or of too few.
+    """
+    if not Path(config.read).is_file():
+        raise UserError(f"`read`={config.read}: no such file")
+    shapes, times = _shapes(config), {}
+    names = {
+        f"{shape.name}_{variant}": (shape.name, variant) for shape in shapes for variant in VARIANTS
+    }
+    for call in benchmark_tool.read_output(config.read):
+        length = call.get("length", lengths[0])  # a file of one length does not name it
+        file = call.get("file", "")
+        if file not in names or length not in lengths:
+            raise UserError(
+                f"`read`={config.read}: {file}, {length} tokens, is no file of this table: give "
+                "`tokens`, `table_shapes`, `table_unseen` and `table_largest` as for `phone`"
+            )
+        took = call.get("median_ms", call["mean_ms"])
+        times.setdefault((*names[file], length, call["threads"]), []).append((None, took))
+    table = table_of(shapes, times, WALL, {"litert": benchmark_tool.TOOL})
+    write_atomically(Path(config.build_latency_table), strict_json.dumps(table) + "\n")
+    return table
+
+
+class _Times:
+    """Times of all files, pass after pass; each part of a pass is stored.
+
+    Attributes:
+        steps, done: parts in all passes, and those that are done.
+    """
+
+    def __init__(self, target, shapes, lengths, threads, rounds, machine):
+        self._file, self._rounds = _beside(target, PART), -(-rounds // PASSES)
+        self._lengths, names = lengths, [shape.name for shape in shapes]
+        count = -(-len(shapes) // GROUP)
+        groups = [names[number::count] for number in range(count)]
+        self._parts = [
+            (number, place, group, count)
+            for number in range(PASSES)
+            for place, group in enumerate(groups)
+            for count in threads
+        ]
+        self._identity = {
+            "shapes": names,
+            "lengths": list(lengths),
+            "threads": threads,
+            "rounds": rounds,
+            "machine": machine,
+        }
+        self._stored = self._read()
+        self.steps, self.done = len(self._parts), len(self._stored)
+
+    def _read(self):
+        try:
+            stored = json.loads(self._file.read_bytes())
+        except (OSError, ValueError):
+            return []
+        same = stored.get("identity") == json.loads(json.dumps(self._identity))
+        return stored["parts"] if same else []
+
+    def measure(self, files) -> Iterator[int]:
+        """Times what is missing; yields the number of parts that are done."""
+        for _, _, group, threads in self._parts[self.done :]:
+            self._stored.append(self._part(files, group, threads))
+            content = {"identity": self._identity, "parts": self._stored}
+            write_atomically(self._file, strict_json.dumps(content))
+            yield len(self._stored)
+
+    def _part(self, files, group, threads):
+        """Times of a group, a list of [name, variant, length, threads, thread ms, clock ms]."""
+        keys = [key for key in files if key[0] in group]
+        models = {key: LiteModel(files[key], threads) for key in keys}
+        found = []
+        for length in self._lengths:
+            rows = {key: random_row(model, length) for key, model in models.items()}
+            runs = {key: _run(models[key], rows[key], length) for key in keys}
+            for (name, variant), times in times_in_turn(runs, self._rounds, twice=True).items():
+                took = times.milliseconds()
+                key = [name, variant, length, threads]
+                found.append([*key, took["thread_ms"], took["median_ms"]])
+        return found
+
+    def found(self):
+        """dict of (name, variant, length, threads) to the list of (thread ms, ms by the clock)."""
+        found = {}
+        for name, variant, length, threads, thread, wall in sum(self._stored, []):
+            found.setdefault((name, variant, length, threads), []).append((thread, wall))
+        return found
+
+
+def _run(model, row, length):
+    return lambda number: model.run(row, length)
+
+
+def table_of(shapes, times, kind, machine):
+    """Fits the model and tests it.
+
+    Args:
+        shapes: list of `TimedShape`s.
+        times: dict of (name, variant, length, threads) to a list of pairs of milliseconds, one
+            for each pass: of thread CPU time, or None, and by the clock.
+        kind: `CPU` or `WALL`: which of the two is fitted.
+        machine: dict that describes where they were measured.
+
+    Returns:
+        dict, the table.
+
+    Raises:
+        UserError: there are too few times.
+    """
+    which, known = (0 if kind == CPU else 1), {shape.name: shape for shape in shapes}
+    rows, fits = [], []
+    for variant, length, threads in sorted({key[1:] for key in times}):
+        own = {
+            key[0]: np.array(times[key], float)
+            for key in times
+            if key[1:] == (variant, length, threads)
+        }
+        fit, predictions = _fit(known, own, which, (length, variant))
+        fits.append({"variant": variant, "length": length, "threads": threads, **fit})
+        for name, passes in own.items():
+            rows.append(
+                {
+                    "shape": name,
+                    "unseen": known[name].unseen,
+                    "variant": variant,
+                    "length": length,
+                    "threads": threads,
+                    "milliseconds": float(np.median(passes[:, which])),
+                    "wall_ms": float(np.median(passes[:, 1])),
+                    "predicted": predictions[name],
+                    "apart": _apart(passes[:, which]),
+                }
+            )
+    sizes = [sizes_of(shape.config) for shape in shapes]
+    return {
+        "format": FORMAT,
+        "kind": kind,
+        "machine": machine,
+        "smallest": {name: min(each[name] for each in sizes) for name in sizes[0]},
+        "largest": {name: max(each[name] for each in sizes) for name in sizes[0]},
+        "fits": fits,
+        "times": rows,
+    }
+
+
+def _apart(passes):
+    """How far the passes of a file lie apart: the middle half of them, relative to the median."""
+    low, middle, high = np.percentile(passes, [25, 50, 75])
+    return float((high - low) / middle)
+
+
+def _fit(known, own, which, files):
+    """(dict of a fit, dict of the predicted times of all shapes)."""
+    middle = {name: float(np.median(passes[:, which])) for name, passes in own.items()}
+    seen = [name for name in own if not known[name].unseen]
+    unseen = [name for name in own if known[name].unseen]
+    if len(seen) < 20 or not unseen:
+        raise UserError(f"there are times of {len(seen)} shapes only: time 20, and others to test")
+    shapes = [known[name] for name in own]
+    costs = fit_costs([known[name] for name in seen], [middle[name] for name in seen], *files)
+    guesses = dict(zip(own, predicted(costs, shapes, *files), strict=True))
+
+    def error(names):
+        return error_of([guesses[name] for name in names], [middle[name] for name in names])
+
+    fit = {"milliseconds": costs, "error": error(unseen), "error_of_fitted": error(seen)}
+    fit["shares"] = shares_of(costs, shapes, *files)
+    fit["apart"] = float(np.median([_apart(passes[:, which]) for passes in own.values()]))
+    return fit, guesses
