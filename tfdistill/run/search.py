@@ -132,7 +132,7 @@ def _found(rows, goal, latency):
         points = [(row[cost], goal.badness(row[key]), row) for row in rows]
         return [row for *_, row in front(points)]
 
-    found = {"best": min(rows, key=goal.score), "front": front_of(BYTES)}
+    found = {"best": min(rows, key=goal.rank), "front": front_of(BYTES)}
     if latency is not None:
         found |= {"latency_front": front_of(LATENCY), "latency": latency.described()}
     return found | {"trials": rows} | goal.described()

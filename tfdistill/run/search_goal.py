@@ -58,6 +58,10 @@ class Goal:
         cost = COSTS[self.objective]
         return row[cost] / self.whole[cost] if lacks <= 0 else 1.0 + lacks
 
+    def rank(self, row):
+        """The score of a part, and its costs, which decide between equal scores."""
+        return self.score(row), row.get(LATENCY, 0.0), row[BYTES]
+
     def badness(self, value):
         """A value of the metric as a number of which less is better; `WORST` for nan."""
         if math.isnan(value):  # a correlation of predictions that are all the same
