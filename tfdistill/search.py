@@ -1,8 +1,8 @@
 """Searches a super-student for its best part within bounds, by the weights the part inherits.
 
     python -m tfdistill.search --output_dir=runs/autotinybert --size_mb=4
-    python -m tfdistill.search --output_dir=runs/autotinybert --latency_ms=0.8 --latency_length=32 \\
-        --latency_table=latency.json --steps=1000
+    python -m tfdistill.search --output_dir=runs/autotinybert --latency_ms=0.8 \\
+        --latency_length=32 --latency_table=latency.json --steps=1000
     python -m tfdistill.search --super=DIR --objective=size --quality=0.9 --task=text_classification
 
 It tries parts on the validation split, evolves the best of them, and writes search/ beside the

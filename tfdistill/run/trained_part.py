@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -58,6 +59,8 @@ def require_run(config, folder):
 def train_on(config, folder, target, best, console):
     """Trains the best part on, in a process of its own, and goes on where it was stopped.
 
+    A training of another part, or with other settings, is started over.
+
     Args:
         config: a `RunConfig`.
         folder: `Path` of the super-student, the student of a run.
@@ -75,10 +78,10 @@ def train_on(config, folder, target, best, console):
     flags = _flags(config, folder, best, run.path)
     made_from = {"flags": flags, "weights": file_digest(best / "model.safetensors")}
     manifest = target / MADE_FROM
-    # A training of another part, or with other settings, is started over.
     stored = json.dumps(made_from, indent=1) + "\n"
-    if run.path.exists() and not (manifest.is_file() and manifest.read_text() == stored):
-        flags = flags | {"force": "true"}
+    if not (manifest.is_file() and manifest.read_text() == stored):
+        # Deleted before the manifest says otherwise: a search that is killed here comes back here.
+        shutil.rmtree(run.path, ignore_errors=True)
     write_atomically(manifest, stored)
     command = ["tfdistill.train", *(f"--{name}={text}" for name, text in flags.items())]
     console.say(f"training the best part on: python -m {shlex.join(command)}")
