@@ -4,7 +4,7 @@
 
 It writes the folder --output_dir: teacher/, student/, export/, report.html, metrics.json and
 tensorboard/. The same command continues a stopped run. With --json it prints the metrics on
-standard output.
+standard output; --dry_run only says what the run would do and take.
 """
 
 from tfdistill.command_line.cli import Command
@@ -26,8 +26,8 @@ from tfdistill.system import strict_json
 COMMAND = Command(
     __doc__,
     (
-        *(TaskChoice, LabelledDataSettings, Corpus, Rows, Teacher, Student),
-        *(Distillation, FineTuning, Augmentation, RecipeOptions, Optimizer, Export, Run),
+        *(TaskChoice, LabelledDataSettings, Corpus, Rows, Teacher, Student, Distillation),
+        *(FineTuning, Augmentation, RecipeOptions, Optimizer, Export, Run, "dry_run"),
     ),
 )
 
@@ -46,9 +46,10 @@ def _train(config, jobs):
     require_on_command_line(config.recipe)
     from tfdistill.run.job import MainJob
 
-    job = MainJob(config, Console(json=config.json))
-    jobs.append(job)
-    metrics, failure = job.run()
+    jobs.append(MainJob(config, Console(json=config.json)))
+    if config.dry_run:
+        return jobs[0].dry_run()
+    metrics, failure = jobs[0].run()
     if config.json:
         print(strict_json.dumps(metrics))
     if failure:

@@ -127,17 +127,7 @@ def prepare(corpus, tokenizer, shards_dir, progress=None, begin=lambda: None, se
         UserError: the corpus cannot be read, or one of its splits has no text.
         OSError: the shards cannot be written.
     """
-    identity = {
-        "format": FORMAT,
-        "corpus": corpus.name,
-        "fingerprint": corpus.fingerprint,
-        "tokenizer": tokenizer.hash,
-    }
-    named = corpus.fingerprint + tokenizer.hash
-    if sentences:
-        identity["sentences"], named = True, f"{named} sentences"
-    key = hashlib.sha256(named.encode()).hexdigest()[:12]
-    directory = Path(shards_dir) / f"{corpus.name}-{key}"
+    directory, identity = _place(corpus, tokenizer, shards_dir, sentences)
     if prepared := _reuse(directory, identity):
         return prepared
     directory.parent.mkdir(parents=True, exist_ok=True)
@@ -157,6 +147,30 @@ def prepare(corpus, tokenizer, shards_dir, progress=None, begin=lambda: None, se
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     return _reuse(directory, identity)
+
+
+def find_prepared(corpus, tokenizer, shards_dir, sentences=False):
+    """The `PreparedCorpus` that `prepare` would use again; None if it would have to be made.
+
+    Args:
+        corpus, tokenizer, shards_dir, sentences: as for `prepare`.
+    """
+    return _reuse(*_place(corpus, tokenizer, shards_dir, sentences))
+
+
+def _place(corpus, tokenizer, shards_dir, sentences):
+    """(folder, identity) of a prepared corpus."""
+    identity = {
+        "format": FORMAT,
+        "corpus": corpus.name,
+        "fingerprint": corpus.fingerprint,
+        "tokenizer": tokenizer.hash,
+    }
+    named = corpus.fingerprint + tokenizer.hash
+    if sentences:
+        identity["sentences"], named = True, f"{named} sentences"
+    key = hashlib.sha256(named.encode()).hexdigest()[:12]
+    return Path(shards_dir) / f"{corpus.name}-{key}", identity
 
 
 def _reuse(directory, identity):

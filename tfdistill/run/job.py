@@ -13,6 +13,7 @@ from tfdistill.run.early_plan import (
 from tfdistill.run.stored_metrics import read_metrics
 from tfdistill.system import devices
 from tfdistill.system.errors import UserError
+from tfdistill.system.files import free_bytes
 
 NOTHING_CHANGED = "nothing of the run was changed"
 
@@ -71,6 +72,21 @@ class MainJob:
         self.console.say(f"stopped after {stop_after}, as requested")
         return None, None
 
+    def dry_run(self):
+        """Says what the run would do, and what it would take; trains and writes nothing."""
+        if self.is_finished:
+            self.console.say(f"{self.directory.path} is finished; `force` would start it over")
+            return
+        choice = machine.for_plan(self.config)
+        from tfdistill.run.dry_run import DryRun, product_rate
+        from tfdistill.run.plan import prepared_data
+
+        context = self._context(choice, loads=False)
+        found = prepared_data(context)
+        rate = product_rate(choice.precision)
+        lines = DryRun(context, found).lines(rate, free_bytes(self.directory.path))
+        self.console.say("\n".join(lines))
+
     def _run_stages(self, stop_after):
         choice = machine.for_training(self.config, self.console)  # before TensorFlow is imported
         from tfdistill.run import stages
@@ -85,7 +101,7 @@ class MainJob:
         finally:
             self.directory.release()
 
-    def _context(self, choice):
+    def _context(self, choice, loads=True):
         from tfdistill.run import plan
         from tfdistill.run.context import RunContext, training_scope
         from tfdistill.run.loaded_models import LoadedModels
@@ -103,7 +119,7 @@ class MainJob:
         shapes = early.shapes or self._shapes(teachers, tokenizers)
         made = plan.make_plan(config, early.recipe, teachers, tokenizers.student, shapes)
         models = LoadedModels(self.directory, names, lambda: training_scope(choice), task)
-        if names and not self.directory.done("student"):
+        if loads and names and not self.directory.done("student"):
             models.load_teachers()  # damaged weights are found before the folder is taken
         return RunContext(
             config,

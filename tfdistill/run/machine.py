@@ -35,6 +35,24 @@ def for_training(config, console):
         ) from error
 
 
+def for_plan(config):
+    """Prepares TensorFlow for a plan that trains nothing; no way of computing is tried.
+
+    Args:
+        config: a `RunConfig`.
+
+    Returns:
+        The `devices.Choice` of a run that continues; else the one that needs no trial.
+
+    Raises:
+        UserError: see `devices.prepare`.
+    """
+    stored = None if config.force else _stored(config.output_dir)
+    return devices.prepare(
+        config.device, config.precision, stored, lambda candidate: "not tried by `dry_run`"
+    )
+
+
 def for_looking(config):
     """Prepares TensorFlow for a command that trains nothing.
 

@@ -107,6 +107,31 @@ def student_steps(config, task, train):
     return config.steps or task.training_steps(train, config)
 
 
+def prepared_data(context):
+    """The `PreparedData` of a run as far as they cost nothing; sets the splits of the context.
+
+    Args:
+        context: the `RunContext`.
+
+    Returns:
+        The examples with labels, tokenised; or those of a corpus that is prepared already. None for
+        another corpus.
+    """
+    from tfdistill.data.shards import find_prepared
+    from tfdistill.run.context import RunSplits
+
+    task, config, tokenizers = context.task, context.config, context.tokenizers
+    where = config.shards_dir, config.nsp
+    if not task.kind and find_prepared(context.data, tokenizers.student, *where) is None:
+        return None
+    found = task.prepare(context.data, tokenizers.student, config)
+    context.splits = context.teacher_splits = RunSplits.of(task, found.sources, found.train_ids)
+    if tokenizers.teacher is not tokenizers.student:
+        of_teacher = task.prepare(context.data, tokenizers.teacher, config)
+        context.teacher_splits = RunSplits.of(task, of_teacher.sources, of_teacher.train_ids)
+    return found
+
+
 def freeze(student, config):
     """Freezes the embeddings that the settings name.
 

@@ -157,7 +157,10 @@ class Experiment(Settings):
     dry_run: Annotated[
         bool,
         Option(
-            "Only list the runs, with an estimate of the time left.", effect=NOTHING, stored=False
+            "Only say what would be done: of `train` the plan with its steps, memory, disk and "
+            "time; of `experiment` the runs and the time left.",
+            effect=NOTHING,
+            stored=False,
         ),
     ] = False
     retry: Annotated[bool, Option("Make failed runs again.", effect=NOTHING, stored=False)] = False

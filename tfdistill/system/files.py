@@ -53,6 +53,14 @@ def write_atomically(path, data):
         raise
 
 
+def free_bytes(path):
+    """Bytes that are free on the disk of a file or folder, which need not exist yet."""
+    path = Path(path).resolve()
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free
+
+
 @contextlib.contextmanager
 def locked(path, wait=True, waiting=None):
     """Holds a lock. The system releases it when the process ends in any way.

@@ -19,11 +19,12 @@ class Check:
 
     Attributes:
         faults: lines that say what broke it.
+        minutes: as given.
     """
 
     def __init__(self, name, minutes, folder):
         self.name, self.folder, self.faults = name, folder, []
-        self._minutes, self._started = minutes, time.monotonic()
+        self.minutes, self._started = minutes, time.monotonic()
 
     @property
     def seconds(self):
@@ -33,7 +34,7 @@ class Check:
     @property
     def is_over(self):
         """Whether its time is used up."""
-        return self._minutes is not None and self.seconds >= 60 * self._minutes
+        return self.minutes is not None and self.seconds >= 60 * self.minutes
 
     def say(self, text):
         """Tells what is done, on standard error, with the time."""

@@ -1,0 +1,80 @@
+"""`train` with `dry_run` says what a run would take, and writes nothing."""
+
+import pytest
+
+from tfdistill.command_line.console import Console
+from tfdistill.command_line.run_config import RunConfig
+from tfdistill.run.job import MainJob
+from tfdistill.system.errors import UserError
+
+SHAPES = {"teacher_config": "L-2_H-16_A-2", "student_config": "L-1_H-16_A-2", "length": 16}
+
+
+@pytest.fixture
+def said(tmp_path, capsys):
+    """A function of settings to what a dry run says: dict of the first words to the lines."""
+
+    def run(**settings):
+        folders = {"output_dir": str(tmp_path / "run"), "shards_dir": str(tmp_path / "shards")}
+        usual = dict(precision="float32", device="cpu", dry_run=True, **SHAPES)
+        before = sorted(tmp_path.rglob("*"))
+        job = MainJob(RunConfig(**{**usual, **folders, **settings}), Console())
+        capsys.readouterr()
+        job.dry_run()
+        assert sorted(tmp_path.rglob("*")) == before  # nothing was written
+        return dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+
+    return run
+
+
+def test_a_corpus_that_is_not_prepared(said):
+    """Its rows are estimated from its size: the bundled text has 615,739 tokens for training."""
+    lines = said(
+        n_epoch=2, steps=0, teacher_steps=7, batch_size=8, recipe="minilm", baseline="none"
+    )
+    assert lines.keys() >= set("task teacher student start steps memory disk time".split())
+    assert "recipe minilm" in lines["task"] and lines["start"].endswith("none")
+    words = lines["steps"].replace(",", "").replace(";", "").split()
+    assert words[:4] == ["teacher", "7", "student", "about"]
+    exact = 2 * 615_739 / (14 * 8)
+    assert exact < int(words[4]) < 1.25 * exact  # the held-out text is part of the size
+    assert "GB of the" in lines["memory"] and "are free" in lines["disk"]
+    # 30,522 words × 16, positions, types, and the head's transform and bias.
+    assert "bert, 1 layers × 16, 0.5 million parameters" in lines["student"]
+
+
+def test_examples_with_labels(said, tmp_path):
+    (tmp_path / "data.csv").write_text(
+        "text,label\n" + "".join(f"the whale {i},{'ab'[i % 2]}\n" for i in range(100))
+    )
+    lines = said(
+        task="text_classification",
+        train_data=str(tmp_path / "data.csv"),
+        recipe="kd",
+        teacher=str(_encoder(tmp_path)),
+        batch_size=10,
+        n_epoch=3,
+        teacher_epochs=2,
+        tokenizer="",
+    )
+    steps = lines["steps"].replace(",", "").split()
+    assert steps[0] == "teacher" and steps[2] == "student" and steps[4] == "no_teacher"
+    assert int(steps[3]) == int(steps[5]) == 1.5 * int(steps[1])
+
+
+def _encoder(folder):
+    """A tiny encoder with the bundled tokenizer, without a head."""
+    from tfdistill.data.tokenizer import load_tokenizer
+    from tfdistill.models.configs.config_files import named_config
+    from tfdistill.models.hugging_face.checkpoint import save_model
+    from tfdistill.models.model import MaskedLanguageModel
+
+    model = MaskedLanguageModel(named_config("L-2_H-16_A-2", "bert", 30_522), seed=1)
+    save_model(model, folder / "encoder")
+    load_tokenizer().save(folder / "encoder")
+    return folder / "encoder"
+
+
+def test_wrong_settings_are_errors_here_too(said):
+    with pytest.raises(UserError, match="student_config"):
+        said(recipe="tinybert", student_config="L-3_H-16_A-2", student_init="every_other")
