@@ -44,12 +44,19 @@ TABLE = {
 
 
 def test_work_counts_the_products_of_a_file(exports):
-    """Those of the graph itself: widths that are multiples of 16, but for the 120 words."""
+    """Those of the graph itself."""
     model, folder = exports["bert"]
     work = work_of(model.config, 16, VOCABULARY, "float32")
-    products = work["product"] + work["row_product"] + work["vocabulary"]
     counted = FullyConnected(folder / "student.tflite", 16).multiply_adds
-    assert products == counted + 32 * (128 - 120)
+    assert work["product"] + work["row_product"] == counted
+
+
+def test_columns_are_filled_up():
+    """Keys and values of the only layer have 20 columns, of 40 inputs and 16 rows."""
+    config = dataclasses.replace(SHAPE, num_hidden_layers=1, hidden_size=40, attention_head_size=10)
+    work = work_of(config, 16, POOLER)
+    assert work["product"] == 2 * 16 * 40 * 20
+    assert work["padding_16"] == 2 * 16 * 40 * (32 - 20) and work["padding_32"] == 0
 
 
 def test_weights_beyond_a_cache():

@@ -8,7 +8,7 @@ import math
 
 POOLER, VOCABULARY = "pooler", "vocabulary"  # parts of heads that have matrices
 BYTES = {"float32": 4, "int8": 1}  # of a weight, by variant
-COLUMNS = 16  # that a product computes at once; the last ones of a matrix are padding
+COLUMNS = 16, 32  # that a product may compute at once; the last ones of a matrix are padding
 CACHES = 4, 8, 16, 32  # megabytes
 
 
@@ -26,12 +26,12 @@ def work_of(config, length, head, variant="int8"):
         dict of names to numbers:
             "file": 1.
             "layer": layers: what their operators cost at any size.
-            "product": multiply-adds of fully connected operators with a row for each token, with
-                the columns filled to whole `COLUMNS`.
+            "product": multiply-adds of fully connected operators with a row for each token.
+            "padding_16", "padding_32": those that they would have with columns filled to a multiple
+                of 16, above those of "product"; and to one of 32, above those to 16.
             "product_input": numbers that they read, which an int8 file rounds.
             "product_output": numbers that they write.
-            "row_product": multiply-adds of those with a single row, without the vocabulary's.
-            "vocabulary": multiply-adds of the head's product with the vocabulary.
+            "row_product": multiply-adds of those with a single row, the vocabulary's among them.
             "word": logits.
             "attention": multiply-adds of queries and keys, and of weights and values.
             "attention_input": numbers of queries, keys and values, which are transposed.
@@ -56,8 +56,7 @@ def work_of(config, length, head, variant="int8"):
         _product(work, rows, width, neurons)
         _product(work, rows, neurons, width)
         if not last:
-            head_columns = _filled(config.head_size)
-            work["attention"] += heads * length * length * (config.head_size + head_columns)
+            work["attention"] += 2 * length * length * attention
             work["score"] += heads * length * length
             work["head"] += heads
         work["attention_input"] += (2 if last else 3) * length * attention
@@ -66,7 +65,8 @@ def work_of(config, length, head, variant="int8"):
     if head:
         _product(work, 1, width, width)
     if head == VOCABULARY:
-        work["vocabulary"], work["word"] = width * _filled(config.vocab_size), config.vocab_size
+        _product(work, 1, width, config.vocab_size)
+        work["word"] = config.vocab_size
     read = BYTES[variant] * weights_read(config, head)
     for megabytes in CACHES:
         work[f"beyond_{megabytes}_mb"] = max(0, read - 10**6 * megabytes)
@@ -74,7 +74,8 @@ def work_of(config, length, head, variant="int8"):
 
 
 _PARTS = (
-    *("product", "product_input", "product_output", "row_product", "vocabulary", "word"),
+    *("product", "padding_16", "padding_32", "product_input", "product_output"),
+    *("row_product", "word"),
     *("attention", "attention_input", "score", "head", "stream", "neuron"),
 )
 
@@ -95,14 +96,13 @@ def weights_read(config, head):
 
 
 def _product(work, rows, inputs, outputs):
-    multiply_adds = rows * inputs * _filled(outputs)
     if rows == 1:
-        work["row_product"] += multiply_adds
+        work["row_product"] += inputs * outputs
         return
-    work["product"] += multiply_adds
+    work["product"] += rows * inputs * outputs
     work["product_input"] += rows * inputs
     work["product_output"] += rows * outputs
-
-
-def _filled(columns):
-    return COLUMNS * math.ceil(columns / COLUMNS)
+    for columns in COLUMNS:
+        filled = columns * math.ceil(outputs / columns)
+        work[f"padding_{columns}"] += rows * inputs * (filled - outputs)
+        outputs = filled

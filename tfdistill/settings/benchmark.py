@@ -90,7 +90,7 @@ class Benchmark(Settings):
             effect=NOTHING,
             stored=False,
         ),
-    ] = 48
+    ] = 72
     table_unseen: Annotated[
         int,
         Option(
