@@ -274,7 +274,8 @@ def test_sizes_of_parts_are_counted():
         (["--super=."], "has no super_student.json: name the student of a run with --recipe"),
         (
             ["--latency_table="],
-            "--latency_ms=0.05 needs a table of latencies: make one with python -m",
+            "--latency_ms=0.05 needs a table of latencies: make one with python -m "
+            "tfdistill.benchmark --build_latency_table=latency.json --tokens=16 --table_largest=",
         ),
         (["--objective=latency", "--latency_table=", "--latency_ms=0", "--quality=3"], "needs a"),
         (
