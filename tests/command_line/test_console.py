@@ -7,7 +7,6 @@ import re
 import select
 import struct
 import termios
-import time
 
 import pytest
 
@@ -16,7 +15,7 @@ from tfdistill.command_line.console import Console, finish_line
 
 
 class Clock:
-    """Replaces `time.monotonic`."""
+    """Replaces `clock.now`."""
 
     def __init__(self):
         self.now = 1000.0
@@ -28,7 +27,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(time, "monotonic", clock)
+    monkeypatch.setattr("tfdistill.system.clock.now", clock)
     return clock
 
 

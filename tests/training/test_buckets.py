@@ -153,15 +153,15 @@ def test_tokens_are_counted_from_the_batches_that_are_taken(batches, tmp_path, m
     clock = 0.0
 
     class FakeStep:
-        def __call__(self, batch, step):
+        def __call__(self, batch, step, good):
             nonlocal clock
             clock += 1.0
-            return {"loss": tf.constant(1.0), "gradient_norm": tf.constant(1.0)}
+            return dict.fromkeys(("loss", "gradient_norm", "good"), tf.constant(1.0))
 
         def variables(self):
             return {}
 
-    monkeypatch.setattr("tfdistill.training.loop.time.perf_counter", lambda: clock)
+    monkeypatch.setattr("tfdistill.system.clock.now", lambda: clock)
     rows = run(FakeStep(), batches, tmp_path)
     tokens = [batches.at(number)["input_ids"].size for number in range(STEPS)]
     seen, steps = set(), []

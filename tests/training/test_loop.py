@@ -15,7 +15,7 @@ from tfdistill.data.masking import evaluation_masking, training_masking
 from tfdistill.data.pipeline import as_dataset
 from tfdistill.distillation.distiller import Distiller, StepOptions
 from tfdistill.system import devices
-from tfdistill.system.stopping import Stopped
+from tfdistill.system.stopping import Stopped, give_way
 from tfdistill.tasks.masked_lm import MaskedLM
 from tfdistill.training.checkpoints import StageState
 from tfdistill.training.loop import Intervals, Observers, TrainingLoop
@@ -238,6 +238,37 @@ class RecordingStep:
     def take(self, batches, first, count, good):
         self.calls.append((first, count))
         return self._step.take(batches, first, count, good)
+
+
+@pytest.mark.parametrize("step", [0, VALIDATION, STEPS])
+def test_a_stop_ends_a_validation_which_is_done_later(step, restart, data, tmp_path):
+    """The last one, too: the training is not at its end before it is measured."""
+    whole = restart(PLAIN, tmp_path / "whole")
+    whole.run(data, Log(), validate=lambda: {"validation_loss": 1.0})
+    expected, curve = whole.values(), whole.rows()
+    stopped, stops = restart(PLAIN, tmp_path / "stopped"), [step]
+
+    def validate():
+        if stops and len(curve_of(stopped)) == [0, VALIDATION, STEPS].index(step):
+            stops.clear()
+            os.kill(os.getpid(), signal.SIGINT)
+            give_way()
+        return {"validation_loss": 1.0}
+
+    def curve_of(training):
+        return [row for row in training.state.rows if "validation_loss" in row]
+
+    with pytest.raises(Stopped):
+        stopped.run(data, Log(), validate=validate)
+    assert stopped.state.has_checkpoint() == (step > 0)
+    assert [row["step"] for row in stopped.rows()] == [
+        row["step"] for row in curve if row["step"] < step
+    ]
+    again, log = restart(PLAIN, tmp_path / "stopped"), Log()
+    again.run(data, log, validate=validate)
+    assert log.first == step
+    assert again.rows() == curve
+    assert_same(again.values(), expected)
 
 
 @pytest.mark.parametrize(

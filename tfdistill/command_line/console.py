@@ -4,11 +4,11 @@ import contextlib
 import os
 import shutil
 import sys
-import time
 
 from tfdistill.command_line.run_config import RunConfig
 from tfdistill.reports.units import duration
 from tfdistill.settings.settings import options_of
+from tfdistill.system import clock
 from tfdistill.system.errors import write_settings
 
 QUIET_SECONDS = 15.0  # between two lines, without a terminal that can rewrite a line
@@ -72,10 +72,10 @@ class Console:
         Returns:
             A function of (bytes done, total bytes, tokens done) that shows the line.
         """
-        line, started = self.progress("prepare", size), time.monotonic()
+        line, started = self.progress("prepare", size), clock.now()
 
         def show(done, _, tokens):
-            rate = tokens / max(time.monotonic() - started, 1e-9)
+            rate = tokens / max(clock.now() - started, 1e-9)
             line(done, f"bytes  {rate:,.0f} tokens/s")
 
         return show
@@ -106,7 +106,7 @@ class ProgressLine:
             done: number of steps done.
             text: further text; None: the same as before.
         """
-        now = time.monotonic()
+        now = clock.now()
         self._done = done
         self._text = self._text if text is None else text
         self._began = self._began or (now, done)
@@ -122,7 +122,7 @@ class ProgressLine:
         Without a terminal, notes after the first step appear only if no line was printed for a
         while.
         """
-        now = time.monotonic()
+        now = clock.now()
         if self._began is None or self._stream.isatty() or now - self._shown >= QUIET_SECONDS:
             self._print(text, "", False)
             self._shown = now

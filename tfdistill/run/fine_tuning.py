@@ -2,12 +2,12 @@
 
 import dataclasses
 import shutil
-import time
 
 from tfdistill.run.kept_answers import answered_batches
 from tfdistill.run.learning_rates import teacher_learning_rate
 from tfdistill.run.sources import teacher_names
 from tfdistill.run.trainer import TrainingStage
+from tfdistill.system import clock
 from tfdistill.system.errors import UserError
 from tfdistill.tasks.task_data import TEACHER
 
@@ -71,7 +71,7 @@ def fine_tuned_teacher(context):
     for number in range(1, config.teacher_seeds + 1):
         name, seed = f"{NAME}-{number}", config.seed + number - 1
         folders[number] = context.directory.checkpoints / f"{OF_SEED}{seed}"
-        done, began = context.directory.done(name), time.perf_counter()
+        done, began = context.directory.done(name), clock.now()
         if done:
             before += done.get("trained", 0.0)
         else:
@@ -79,7 +79,7 @@ def fine_tuned_teacher(context):
             before += earlier
             # The stage of the teacher has the seconds of all; here they are for a later start.
             done = {"seconds": 0.0, "peak_memory_bytes": 0, "value": _measure(context, model)}
-            done["trained"] = earlier + time.perf_counter() - began
+            done["trained"] = earlier + clock.now() - began
             context.save(model, folders[number], config.length, context.tokenizers.teacher)
             context.directory.finish(name, done)
             context.trainer.delete_checkpoints(name)

@@ -10,7 +10,7 @@ import sys
 import time
 
 from tfdistill.run.directory import read_state
-from tfdistill.system import strict_json
+from tfdistill.system import clock, strict_json
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import locked, write_atomically
 
@@ -173,7 +173,7 @@ class GridJob:
         number = 1 + sum(self.state(each) != OPEN for each in self._runs)
         about = _about(self.minutes(run))
         self._console.say(f"{number}/{len(self._runs)} {run.name}{about}")
-        log, started = self._log(run), time.monotonic()
+        log, started = self._log(run), clock.now()
         log.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(self._flags(run), json.dumps(run.flags, indent=1) + "\n")
         with open(log, "ab") as output:
@@ -186,7 +186,7 @@ class GridJob:
                 pass_fds=(lock,),
             )
             code = self._watch(process, run)
-        minutes = (time.monotonic() - started) / 60
+        minutes = (clock.now() - started) / 60
         if self.state(run) == DONE:
             self._console.say(f"{run.name}: done in {minutes:.1f} min")
             return

@@ -6,13 +6,12 @@ that differ in the recipe alone, such as in its temperature, share it.
 
 import dataclasses
 import shutil
-import time
 from pathlib import Path
 
 from tfdistill.run.early_plan import deciding_settings
 from tfdistill.run.teacher_cache import digest_of_model
 from tfdistill.settings.settings import groups_of, options_of
-from tfdistill.system import hardware
+from tfdistill.system import clock, hardware
 from tfdistill.system.kept import MANIFEST, kept_folder
 
 FOLDER = "baselines"  # in `shards_dir`
@@ -53,7 +52,7 @@ def train_or_take(context, key, train):
 
 def _take(context, key, folder):
     """Copies a kept baseline into the run, and marks it as done."""
-    started = time.perf_counter()
+    started = clock.now()
     context.console.say(f"{key}: kept from an earlier run with the same start and labels")
     model, state = context.directory.model(key), context.directory.training_state(key)
     for path in (model, state.directory):

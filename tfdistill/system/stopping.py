@@ -45,6 +45,16 @@ class Request:
         self.signum, self.unsaved = None, False
         self._depth, self._watched = 0, False
         self._since, self._raised = 0.0, False
+        self._gives_way = False
+
+    @contextlib.contextmanager
+    def giving_way(self):
+        """A context: work inside that calls `give_way` may be left undone, and is done again."""
+        self._gives_way = True
+        try:
+            yield
+        finally:
+            self._gives_way = False
 
     def check(self):
         """Raises `Stopped` if a signal was received."""
@@ -66,6 +76,12 @@ class Request:
 
 
 _request = Request()  # one per process, like signals
+
+
+def give_way():
+    """Raises `Stopped` if a signal was received, and what is being done is to give way to it."""
+    if _request._gives_way:
+        _request.check()
 
 
 @contextlib.contextmanager

@@ -1,7 +1,6 @@
 """Calls of the compiled step, one step or several at a time, and the clock of a loop."""
 
-import time
-
+from tfdistill.system import clock
 from tfdistill.training.step import GOOD
 
 
@@ -67,7 +66,7 @@ class Clock:
 
     def restart(self):
         """Starts a new measurement."""
-        self._began, self._tokens = time.perf_counter(), 0
+        self._began, self._tokens = clock.now(), 0
         self._compiling, self._tokens_of_compiling = 0.0, 0
 
     def took(self, seconds, tokens, compiles):
@@ -79,7 +78,7 @@ class Clock:
 
     def tokens_per_second(self):
         """Tokens per second since the last `restart`."""
-        seconds, tokens = time.perf_counter() - self._began, self._tokens
+        seconds, tokens = clock.now() - self._began, self._tokens
         if tokens > self._tokens_of_compiling:
             seconds, tokens = seconds - self._compiling, tokens - self._tokens_of_compiling
         return tokens / seconds

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfdistill.models.subnet import run_subnet
+from tfdistill.system.stopping import give_way
 from tfdistill.training.paired_bootstrap import RowSums
 
 
@@ -103,6 +104,7 @@ def evaluate(score, batches, task):
     """
     found, rows, before = [], [], 0
     for batch in batches:
+        give_way()
         valid = batch[task.weights] > 0
         measured = score({name: np.asarray(array) for name, array in batch.items()})
         found.append({name: np.asarray(each)[valid] for name, each in measured.items()})

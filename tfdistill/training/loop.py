@@ -1,14 +1,16 @@
 """The training loop: takes steps, logs, validates, stores checkpoints, and stops on request."""
 
 import collections
+import contextlib
 import dataclasses
 import math
 import time
 from collections.abc import Callable
 
 from tfdistill.data.pipeline import taken_ahead
+from tfdistill.system import clock
 from tfdistill.system.errors import UserError
-from tfdistill.system.stopping import postponed
+from tfdistill.system.stopping import Stopped, postponed
 from tfdistill.training.bad_steps import bad_step_error, require_good_state
 from tfdistill.training.calls import Clock, InTheGraph, OneByOne
 from tfdistill.training.checkpoints import Unlogged
@@ -110,36 +112,40 @@ class TrainingLoop:
         variables = self._step.variables()
         first, before = self._state.restore(variables)
         self._observers.restored(first, self._state.rows)
-        if first == self._steps:
-            return before
         require_good_state(variables, self._state.directory.name)
         with postponed() as stop:
-            started = time.perf_counter()
+            started = clock.now()
+            if self._state.unlogged.steps and first == self._next_event(first - 1):
+                self._log(first, self._state.unlogged.pace, stop)  # a stop kept it from that
+            if first == self._steps:
+                return before
             batches = self._batches(first)
             if first == 0 and self._intervals.validates_start:
-                self._measure_start()
-            done, clock = first, Clock()
+                self._measure_start(stop)
+            done, pace = first, Clock()
             best = self._state.best
             while done < self._steps and not (best and best.ended):
                 due = self._next_event(done)
                 try:
-                    done = self._train(batches, done, due, clock, stop)
+                    done = self._train(batches, done, due, pace, stop)
                 except _BadStep as bad:
                     if bad.number > first:
-                        seconds = before + time.perf_counter() - started
+                        seconds = before + clock.now() - started
                         self._state.save(bad.number, variables, seconds)
                     raise self._error_of(bad.number) from None
                 if done == due:
-                    self._log(done, clock.tokens_per_second())
+                    with contextlib.suppress(Stopped):  # during the validation
+                        self._log(done, pace.tokens_per_second(), stop)
                 stopping = stop.signum is not None
                 if self._needs_checkpoint(done) or (stopping and done > first):
                     require_good_state(variables, self._state.directory.name)
-                    seconds = before + time.perf_counter() - started
+                    seconds = before + clock.now() - started
                     self._state.save(done, variables, seconds)
                     stop.unsaved = False
-                if stopping and done < self._steps:  # after the last step the caller stores a model
+                # After the last step the caller stores a model.
+                if stopping and (done < self._steps or self._state.unlogged.steps):
                     stop.check()
-                clock.restart()
+                pace.restart()
         return before
 
     def _batches(self, first):
@@ -155,7 +161,7 @@ class TrainingLoop:
             )
         return InTheGraph(self._step, iter(dataset), shape.num_elements())
 
-    def _train(self, batches, done, due, clock, stop):
+    def _train(self, batches, done, due, pace, stop):
         """Takes steps up to `due` or up to a stop; returns the steps done."""
         while done < due and stop.signum is None:
             count = min(self._steps_per_execution, due - done)
@@ -164,9 +170,9 @@ class TrainingLoop:
                 self._observers.doing("compiling the step, which can take minutes")
             else:
                 stop.unsaved = True
-            began = time.perf_counter()
+            began = clock.now()
             losses, tokens = batches.take(done, count)
-            clock.took(time.perf_counter() - began, tokens, compiles)
+            pace.took(clock.now() - began, tokens, compiles)
             stop.unsaved = True
             self._calls.append((done, count, losses))
             self._confirm(1)  # a GPU computes this call while the one before is looked at
@@ -199,13 +205,18 @@ class TrainingLoop:
         self._observers.doing("looking for the first number that is not finite")
         return bad_step_error(self._step, batch, number, rows, self._state.directory.name, told)
 
-    def _log(self, done, tokens_per_second):
-        """Logs the means since the last logged point, and the validation loss if it is due."""
-        row = self._summarise(done, self._state.unlogged.losses, self._state.unlogged.steps)
+    def _log(self, done, tokens_per_second, stop):
+        """Logs the means since the last logged point, and the validation loss if it is due.
+
+        A stop ends the validation; then nothing is logged, and the checkpoint holds all for later.
+        """
+        unlogged = self._state.unlogged
+        row = self._summarise(done, unlogged.losses, unlogged.steps)
+        row["tokens_per_second"] = unlogged.pace = tokens_per_second
+        with stop.giving_way():
+            self._validate(done, row)
         self._watch(done)
         self._state.unlogged = Unlogged()
-        row["tokens_per_second"] = tokens_per_second
-        self._validate(done, row)
         self._add(row)
 
     def _watch(self, done):
@@ -215,11 +226,13 @@ class TrainingLoop:
             self._state.spikes.append({**spike, "rows": rows})
             self._observers.spiked(self._state.spikes[-1])
 
-    def _measure_start(self):
+    def _measure_start(self, stop):
         """Measures the validation loss before the first step."""
         if self._observers.validate:
             self._observers.doing("validation before the first step")
-            self._add({"step": 0, **self._observers.validate()})
+            with stop.giving_way():
+                row = {"step": 0, **self._observers.validate()}
+            self._add(row)
 
     def _add(self, row):
         row["wall_time"] = time.time()

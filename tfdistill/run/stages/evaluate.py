@@ -1,13 +1,12 @@
 """Evaluate: every model of the run is measured on the test split."""
 
-import time
-
 from tfdistill.distillation.teachers import Teachers
 from tfdistill.run import measure
 from tfdistill.run.description import corpus_name
 from tfdistill.run.kept_answers import answered_batches
 from tfdistill.run.sources import teacher_weights
 from tfdistill.run.stages.stage import Stage
+from tfdistill.system import clock
 from tfdistill.training.paired_bootstrap import save_row_sums
 
 
@@ -18,7 +17,7 @@ class Evaluate(Stage):
 
     def run(self, context):
         """Measures one model after the other, and the mean of several teachers."""
-        started = time.perf_counter()
+        started = clock.now()
         context.models.release_training()
         splits, keys = context.splits, context.directory.models()
         line = context.console.progress(self.name, len(keys) * len(splits.test))

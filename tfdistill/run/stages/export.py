@@ -1,12 +1,11 @@
 """Export: the student's files, checked, and timed beside the teacher's."""
 
-import time
-
 from tfdistill.deployment.bundle import export_bundle, warnings_of
 from tfdistill.deployment.string_signatures import warnings
 from tfdistill.run.exported_model import bundle_options, export_mediapipe
 from tfdistill.run.stages.stage import Stage
 from tfdistill.run.teacher_files import teacher_files
+from tfdistill.system import clock
 
 
 class Export(Stage):
@@ -20,7 +19,7 @@ class Export(Stage):
         Raises:
             ParityError: the float32 file does not predict what the student predicts.
         """
-        started = time.perf_counter()
+        started = clock.now()
         line = context.console.progress(self.name, None)
         with teacher_files(context, line.note) as beside:
             files, failure = export_bundle(

@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import time
 
 from tfdistill.reports.tensorboard import RunWriter, markdown_table
 from tfdistill.run.checks import split_steps, without_meaning
@@ -10,6 +9,7 @@ from tfdistill.run.context import RunSplits
 from tfdistill.run.data_lines import data_lines, statistics_lines
 from tfdistill.run.stages.stage import Stage
 from tfdistill.settings.flagfile import flag_lines, parse_flag_lines
+from tfdistill.system import clock
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import write_atomically
 
@@ -27,7 +27,7 @@ class Prepare(Stage):
         """Tokenizes the data, a corpus only once; stores the facts of a new run."""
         config, console = context.config, context.console
         _announce(context)
-        started = time.perf_counter()
+        started = clock.now()
         task, tokenizers = context.task, context.tokenizers
         if lines := data_lines(task, context.data):
             console.say(lines)

@@ -1,9 +1,8 @@
 """Start: the student before its first step, measured on validation text."""
 
-import time
-
 from tfdistill.run.stages.stage import Stage
 from tfdistill.run.student_start import make_start
+from tfdistill.system import clock
 
 
 class Start(Stage):
@@ -14,7 +13,7 @@ class Start(Stage):
     def run(self, context):
         """Makes the start, measures it and saves it."""
         with context.training():
-            started = time.perf_counter()
+            started = clock.now()
             teachers = context.models.teachers
             start, facts = make_start(context, teachers[0] if teachers else None)
             context.save(start, context.directory.start, context.config.length)

@@ -2,7 +2,6 @@
 
 import functools
 import itertools
-import time
 
 from tfdistill.distillation.cached_signals import answers_suffice, signals_to_cache
 from tfdistill.distillation.teachers import Teachers
@@ -16,6 +15,7 @@ from tfdistill.run.stages.stage import Stage
 from tfdistill.run.student_start import random_student, student_from_text
 from tfdistill.run.teacher_cache import open_cache
 from tfdistill.run.trainer import TrainingStage
+from tfdistill.system import clock
 from tfdistill.system.stopping import postponed
 from tfdistill.tasks.task_data import STUDENT
 
@@ -81,7 +81,7 @@ def _train(context, key, student, teachers, phases):
     steps = context.student_steps
     shares = split_steps(steps, phases)
     batches = _batches(context, teachers, phases, shares)
-    started, before, done, measured = time.perf_counter(), 0.0, 0, False
+    started, before, done, measured = clock.now(), 0.0, 0, False
     stages = training_names(key, phases)
     for stage, phase, share, of_phase in zip(stages, phases, shares, batches, strict=True):
         training = TrainingStage(
@@ -114,7 +114,7 @@ def _batches(context, teachers, phases, shares):
     if not (config.teacher_cache and learns):
         return [batches(answered=learns and answers_suffice(phase)) for phase in phases]
     batches = batches()
-    started = time.perf_counter()
+    started = clock.now()
     student, teacher = context.plan.student_config, context.plan.teacher_config
     cache = open_cache(
         config,

@@ -1,7 +1,5 @@
 """Teachers: loaded, adapted to LayerDrop, or pre-trained from the run's text."""
 
-import time
-
 from tfdistill.run.fine_tuning import (
     delete_teachers_of_seeds,
     fine_tuned_teacher,
@@ -11,6 +9,7 @@ from tfdistill.run.fine_tuning import (
 from tfdistill.run.learning_rates import teacher_learning_rate
 from tfdistill.run.stages.stage import Stage
 from tfdistill.run.trainer import TrainingStage
+from tfdistill.system import clock
 from tfdistill.system.stopping import postponed
 from tfdistill.tasks.task_data import TEACHER
 
@@ -28,7 +27,7 @@ class Teachers(Stage):
     def run(self, context):
         """Trains the first teacher where the plan says so; saves all."""
         with context.training():
-            started, before = time.perf_counter(), 0.0
+            started, before = clock.now(), 0.0
             teachers = context.models.teachers or [_fresh_teacher(context)]
             if context.plan.fine_tunes_teacher:
                 teachers.clear()  # it is read again, with a fresh head
