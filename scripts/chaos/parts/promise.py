@@ -16,14 +16,15 @@ class Check:
         name: of the promise.
         minutes: how long the check may take; None: as long as its figure needs.
         folder: `Path` of an empty folder, which is deleted afterwards.
+        only: names of parts of the check; empty: all.
 
     Attributes:
         faults: lines that say what broke it.
         minutes: as given.
     """
 
-    def __init__(self, name, minutes, folder):
-        self.name, self.folder, self.faults = name, folder, []
+    def __init__(self, name, minutes, folder, only=()):
+        self.name, self.folder, self.only, self.faults = name, folder, only, []
         self.minutes, self._started = minutes, time.monotonic()
 
     @property
@@ -58,12 +59,13 @@ def check_promise(name, check):
     parser = argparse.ArgumentParser()
     parser.add_argument("--minutes", type=float, help="how long; default: as its figure needs")
     parser.add_argument("--folder", help="folder to work in, which is kept; default: a new one")
+    parser.add_argument("only", nargs="*", help="parts of the check; default: all")
     arguments = parser.parse_args()
     sys.path.insert(0, str(ROOT))  # this copy of the package, wherever the script was started
     with tempfile.TemporaryDirectory(prefix=f"chaos-{name}-") as made:
         folder = Path(arguments.folder or made).resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        state = Check(name, arguments.minutes, folder)
+        state = Check(name, arguments.minutes, folder, arguments.only)
         figures = check(state)
     verdict = "BROKEN" if state.faults else "kept"
     faults = "".join(f"; {fault}" for fault in state.faults[:3])

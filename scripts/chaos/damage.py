@@ -1,0 +1,144 @@
+"""Truncates files of runs and flips their bits: each damage is found and named, or made good.
+
+What can be made again (shards, answers, cached signals) is, and a checkpoint before a damaged one
+is used; then the run ends as an undisturbed one. Of other files, the error names the file, and
+nothing else is touched: with the file restored, the run goes on.
+"""
+
+import random
+import shutil
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "parts"))
+from forked import Blow, Forks  # noqa: E402
+from promise import check_promise  # noqa: E402
+from same import differences  # noqa: E402
+from works import all_works, make_inputs  # noqa: E402
+
+SEED = 29
+FLIPS, CUTS = 3, 1  # of each file, for damage that is made good
+MORE = 10  # times as many where a command only has to refuse it
+# Work, stage of the kill, files of the stopped run, and what the output must say of damage to them.
+MADE_GOOD = (
+    ("distilbert", "student", "run/checkpoints/student/step-*.safetensors", "is damaged"),
+    ("distilbert", "student", "shards/*/*.bin", "damaged or of an earlier version"),
+    ("kd", "student", "shards/answers/*/logits.npy", ""),
+    ("cache", "student", "cache/*/mask-*/*.npy", "rows are damaged, made again"),
+)
+# Files of a finished run, and the command that has to name them.
+NAMED = (
+    ("run/metrics.json", "train"),
+    ("run/checkpoints/state.json", "train"),
+    ("run/export/student.tflite", "fill_mask"),
+    ("run/student/model.safetensors", "fill_mask"),
+    ("run/student/config.json", "fill_mask"),
+    ("run/student/tokenizer.json", "fill_mask"),
+)
+
+
+class Damages:
+    """Damages files.
+
+    Args:
+        state: the `Check`.
+    """
+
+    def __init__(self, state):
+        self.state, self.log = state, state.folder / "output.log"
+        self.draws, self.forks = random.Random(SEED), Forks(self.log)
+        self.place = state.folder / "work"
+        self.made_good = self.named = 0
+        inputs = state.folder / "inputs"
+        inputs.mkdir(exist_ok=True)
+        if self.forks.call(lambda: make_inputs(inputs)).code:
+            raise SystemExit(f"the inputs could not be made: see {self.log}")
+        self.works = {work.name: work for work in all_works(inputs, self.place)}
+
+    def run(self, command, flags, blow=None):
+        """Runs a command: (its exit code, its output)."""
+        before = self.log.stat().st_size
+        outcome = self.forks.run(command, flags, blow)
+        with open(self.log, "rb") as file:
+            file.seek(before)
+            return outcome.code, file.read().decode("utf-8", "replace")
+
+    def whole(self, name):
+        """The folder of an undisturbed work; it is made once."""
+        folder, work = self.state.folder / f"whole-{name}", self.works[name]
+        if not folder.exists():
+            shutil.rmtree(self.place, ignore_errors=True)
+            code, output = self.run(work.command, work.flags)
+            self.state.expect(code == 0, f"{name}: {output[-200:]}")
+            self.place.rename(folder)
+        return folder
+
+    def make_good(self, name, stage, pattern, told):
+        """Damages files of a stopped work, which must end as if nothing had been."""
+        whole, work = self.whole(name), self.works[name]
+        stopped = self.state.folder / "stopped"
+        for folder in (stopped, self.place):
+            shutil.rmtree(folder, ignore_errors=True)
+        self.run(work.command, work.flags, Blow(stage, 10, 0.05))
+        self.place.rename(stopped)
+        for number in range(FLIPS + CUTS):
+            shutil.copytree(stopped, self.place)
+            file = max(self.place.glob(pattern), default=None)
+            if not self.state.expect(file, f"{name}: no {pattern}"):
+                return
+            self._damage(file, cut=number >= FLIPS)
+            code, output = self.run(work.command, work.flags)
+            found = differences(whole, self.place)
+            found = [line for line in found if ".damaged" not in line]
+            what = f"{pattern}, damage {number}"
+            last = output.strip().splitlines()[-1:]
+            good = self.state.expect(code == 0 and not found, f"{what}: {last} {found[:2]}")
+            good &= self.state.expect(told in output, f"{what}: not told")
+            self.made_good += good
+            shutil.rmtree(self.place)
+        self.state.say(f"{pattern}: {self.made_good} made good")
+
+    def name(self, pattern, command):
+        """Damages a file of a finished run; a command must refuse it and name it."""
+        work, run = self.works["distilbert"], self.place / "run"
+        shutil.rmtree(self.place, ignore_errors=True)
+        shutil.copytree(self.whole("distilbert"), self.place)
+        file = self.place / pattern
+        model = file if file.suffix == ".tflite" else run / "student"
+        flags = work.flags if command == "train" else [f"--model={model}", "the [MASK] of it"]
+        content = file.read_bytes()
+        for number in range(MORE * (FLIPS + CUTS)):
+            self._damage(file, cut=number >= MORE * FLIPS)
+            code, output = self.run(command, flags)
+            lines = output.strip().splitlines()
+            good = code == 1 and len(lines) == 1 and str(file) in lines[0]
+            fault = f"{pattern}, damage {number}: exit code {code}, {lines[-1:]}"
+            self.named += self.state.expect(good, fault)
+            file.write_bytes(content)
+        code, output = self.run(command, flags)
+        self.state.expect(code == 0, f"{pattern} restored: {output[-200:]}")
+        self.state.say(f"{pattern}: {self.named} named")
+
+    def _damage(self, file, cut):
+        content = bytearray(file.read_bytes())
+        if cut:
+            content = content[: self.draws.randrange(len(content))]
+        else:
+            content[self.draws.randrange(len(content))] ^= 1 << self.draws.randrange(8)
+        file.write_bytes(content)
+
+
+def check(state):
+    """Damages every kind of file, in the time there is."""
+    damages = Damages(state)
+    for pattern, command in NAMED:
+        if not state.is_over:
+            damages.name(pattern, command)
+    for case in MADE_GOOD:
+        if not state.is_over:
+            damages.make_good(*case)
+    return f"{damages.named} damages named, {damages.made_good} made good"
+
+
+if __name__ == "__main__":
+    check_promise("damage", check)

@@ -1,0 +1,160 @@
+"""Disks that fill up, folders that are read-only or vanish, and files that are damaged.
+
+Needs the right to mount (root, or `unshare --user --map-root-user --mount`): the disks are tmpfs.
+"""
+
+import contextlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "parts"))
+from forked import Blow, Forks  # noqa: E402
+from promise import check_promise  # noqa: E402
+from same import differences  # noqa: E402
+from works import all_works, make_inputs  # noqa: E402
+
+STEPS = 32  # sizes of a disk from empty to enough
+WORKS = "distilbert", "kd", "cache"  # that fill a disk
+BLOCK = 4096  # bytes
+KILL = 9
+
+
+class Disks:
+    """Runs on small disks.
+
+    Args:
+        state: the `Check`.
+    """
+
+    def __init__(self, state):
+        self.state, self.log = state, state.folder / "output.log"
+        self.forks = Forks(self.log)
+        self.place, self.undisturbed = state.folder / "work", state.folder / "undisturbed"
+        inputs = state.folder / "inputs"
+        inputs.mkdir(exist_ok=True)
+        if self.forks.call(lambda: make_inputs(inputs)).code:
+            raise SystemExit(f"the inputs could not be made: see {self.log}")
+        self.works = {work.name: work for work in all_works(inputs, self.place)}
+        self.full = self.named = self.damaged = 0
+
+    def run(self, work, blow=None, command=None, flags=None):
+        """Runs a work or a command: (its `Outcome`, its output)."""
+        before = self.log.stat().st_size if self.log.exists() else 0
+        outcome = self.forks.run(command or work.command, flags or work.flags, blow)
+        with open(self.log, "rb") as file:
+            file.seek(before)
+            return outcome, file.read().decode("utf-8", "replace")
+
+    def expect_error(self, what, outcome, output, words):
+        """Expects one line of error that has some words, and no traceback."""
+        errors = [line for line in output.splitlines() if line.startswith("error: ")]
+        good = outcome.code == 1 and len(errors) == 1 and "Traceback" not in output
+        good = good and all(word in errors[0] for word in words)
+        told = errors[0] if errors else output.strip().splitlines()[-1:]
+        return self.state.expect(good, f"{what}: exit code {outcome.code}, {told}")
+
+    def make_undisturbed(self, work):
+        """Runs a work without any disturbance, and puts it aside."""
+        for folder in (self.place, self.undisturbed):
+            shutil.rmtree(folder, ignore_errors=True)
+        outcome, output = self.run(work)
+        self.state.expect(outcome.code == 0, f"{work.name}: {output[-200:]}")
+        self.place.rename(self.undisturbed)
+
+    def expect_same(self, what):
+        """Expects the work to have ended like the undisturbed one."""
+        found = differences(self.undisturbed, self.place)
+        self.state.expect(not found, f"{what}: {'; '.join(found[:3])} ({len(found)} files)")
+
+    @contextlib.contextmanager
+    def disk(self, size):
+        """A tmpfs of some bytes in place of the work's folder."""
+        shutil.rmtree(self.place, ignore_errors=True)
+        self.place.mkdir()
+        _mount("-t", "tmpfs", "-o", f"size={size}", "none", self.place)
+        try:
+            yield
+        finally:
+            subprocess.run(["umount", "--lazy", self.place], check=True)
+
+    def fill(self, work):
+        """Runs a work on a disk that is too small, and grows it until the work is finished."""
+        self.make_undisturbed(work)
+        most = 4 * _bytes(self.undisturbed)
+        with self.disk(BLOCK):
+            for number in range(STEPS + 1):
+                size = max(BLOCK, most * number // STEPS // BLOCK * BLOCK)
+                _mount("-o", f"remount,size={size}", self.place)
+                outcome, output = self.run(work)
+                if outcome.code == 0:
+                    break
+                self.full += 1
+                self.expect_error(f"{work.name}, {size} bytes", outcome, output, ["free the disk"])
+            self.state.expect(outcome.code == 0, f"{work.name} did not end on a disk with room")
+            self.expect_same(f"{work.name} on a small disk")
+        self.state.say(f"{work.name}: {number} sizes were too small")
+
+    def make_read_only(self, work):
+        """Makes the disk read-only in a training, and before a start."""
+        self.make_undisturbed(work)
+        with self.disk("100m"):
+            self.run(work, Blow("teacher", 8, 0.0))
+            _mount("-o", "remount,ro", self.place)
+            outcome, output = self.run(work)
+            self.expect_error("a read-only disk", outcome, output, ["work", "another"])
+            _mount("-o", "remount,rw", self.place)
+            outcome, output = self.run(
+                work, Blow("student", 3, 0.0, act=lambda _: _read_only(self.place))
+            )
+            self.expect_error("a disk that became read-only", outcome, output, ["Read-only"])
+            _mount("-o", "remount,rw", self.place)
+            outcome, _ = self.run(work)
+            self.expect_same("a disk that was read-only")
+
+    def make_vanish(self, work):
+        """Renames the folder of a run while it trains, and brings it back."""
+        shutil.rmtree(self.place, ignore_errors=True)
+        aside = self.state.folder / "aside"
+        for stage in ("teacher", "student"):
+            blow = Blow(stage, 3, 0.0, act=lambda _: self.place.rename(aside))
+            outcome, output = self.run(work, blow)
+            if self.expect_error(f"vanished in {stage}", outcome, output, [str(self.place)]):
+                left = [path for path in self.place.rglob("*") if path.is_file()]
+                self.state.expect(not left, f"vanished in {stage}: made anew: {left[:2]}")
+            shutil.rmtree(self.place, ignore_errors=True)
+            aside.rename(self.place)
+        outcome, output = self.run(work)
+        self.expect_same("a folder that vanished and came back")
+
+
+def _read_only(place):
+    subprocess.run(["mount", "-o", "remount,ro", place], check=False)
+
+
+def _mount(*words):
+    if subprocess.run(["mount", *words], check=False).returncode:
+        raise SystemExit("disk: no right to mount: run it as root")
+
+
+def _bytes(folder):
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def check(state):
+    """Fills disks, makes them read-only, takes folders away, and damages files."""
+    disks = Disks(state)
+    parts = {
+        **{f"full_{name}": lambda name=name: disks.fill(disks.works[name]) for name in WORKS},
+        "read_only": lambda: disks.make_read_only(disks.works["distilbert"]),
+        "vanish": lambda: disks.make_vanish(disks.works["distilbert"]),
+    }
+    for name, part in parts.items():
+        if not state.is_over and (not state.only or name in state.only):
+            part()
+    return f"{disks.full} full disks"
+
+
+if __name__ == "__main__":
+    check_promise("disk", check)
