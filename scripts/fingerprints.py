@@ -37,7 +37,7 @@ PHASES = {
 # Keys of metrics.json that differ from run to run: times, paths, and words about them.
 NOT_COMPARED = (
     *("seconds", "latency", "memory", "versions", "speed", "date", "made_from", "machine"),
-    *("command", "flags", "conclusion"),
+    *("command", "flags", "conclusion", "sha256"),
 )
 
 

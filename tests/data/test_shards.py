@@ -145,12 +145,18 @@ def lose_file(directory):
     (directory / "test.counts.bin").unlink()
 
 
+def flip_a_bit(directory):
+    ids = bytearray((directory / "train.ids.bin").read_bytes())
+    ids[0] ^= 1
+    (directory / "train.ids.bin").write_bytes(ids)
+
+
 def list_manifest(directory):
     (directory / "manifest.json").write_text("[]")
 
 
 @pytest.mark.parametrize(
-    "damage", [damage_size, damage_manifest, change_format, lose_file, list_manifest]
+    "damage", [damage_size, damage_manifest, change_format, lose_file, list_manifest, flip_a_bit]
 )
 def test_damaged_shards_are_made_again(tokenizer, tmp_path, damage):
     corpus = corpus_of([["one", "two"], ["three"]])

@@ -147,8 +147,24 @@ def test_a_failed_finish_leaves_the_stages_before(tmp_path, monkeypatch):
 
 def test_state_is_plain_json_that_people_can_read(tmp_path):
     begun(tmp_path / "run", SETTINGS).finish("prepare", {"seconds": 1})
-    state = json.loads((tmp_path / "run" / "checkpoints" / "state.json").read_text())
+    file = tmp_path / "run" / "checkpoints" / "state.json"
+    state = json.loads(file.read_text())
+    assert len(state.pop("sha256")) == 64
     assert state == {"settings": SETTINGS, "done": {"prepare": {"seconds": 1}}}
+    file.write_text(file.read_text().replace('"seconds": 1', '"seconds": 2'))
+    with pytest.raises(UserError, match="state.json is damaged, not what was written"):
+        begun(tmp_path / "run", SETTINGS)
+
+
+def test_a_folder_that_vanished_is_not_made_anew(tmp_path):
+    run = begun(tmp_path / "run", SETTINGS)
+    run.finish("prepare", {"seconds": 1})
+    (tmp_path / "run").rename(tmp_path / "away")
+    with pytest.raises(UserError, match="output_dir=.*run has vanished: bring it back"):
+        run.finish("teacher", {"seconds": 1})
+    assert not (tmp_path / "run").exists()
+    (tmp_path / "away").rename(tmp_path / "run")
+    run.finish("teacher", {"seconds": 1})
 
 
 def test_a_folder_that_another_process_works_on_is_refused(tmp_path):

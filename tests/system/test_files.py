@@ -1,12 +1,17 @@
 """Atomic writes: a failed write leaves the old file or folder."""
 
+import errno
+import os
+
 import pytest
+import tensorflow as tf
 
 from tfdistill.data.text_files import check_file
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.deployment.lite_model import LiteModel
 from tfdistill.system.errors import UserError
-from tfdistill.system.files import folder_aside, write_atomically
+from tfdistill.system.files import folder_aside, tensorflow_os_errors, write_atomically
+from tfdistill.system.paths import cure_of
 
 
 def test_write_atomically(tmp_path):
@@ -77,3 +82,14 @@ def test_every_reader_refuses_git_lfs_pointers(tmp_path, read):
     readers = {"text.txt": check_file, "model.tflite": LiteModel}
     with pytest.raises(UserError, match=f"{read} is a Git LFS pointer.*git lfs pull"):
         readers.get(read, lambda path: load_tokenizer(str(tmp_path)))(path)
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS])
+def test_errors_of_tensorflow_name_file_and_cure(code):
+    message = f"/disk/a; b/events; {os.strerror(code)}"
+    with pytest.raises(OSError, match=os.strerror(code)) as error, tensorflow_os_errors():
+        raise tf.errors.ResourceExhaustedError(None, None, message)
+    assert (error.value.errno, error.value.filename) == (code, "/disk/a; b/events")
+    assert cure_of(error.value) != "fix the path and repeat"
+    with pytest.raises(OSError, match="something else"), tensorflow_os_errors():
+        raise tf.errors.UnknownError(None, None, "something else")

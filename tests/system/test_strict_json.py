@@ -3,7 +3,10 @@
 import json
 import math
 
+import pytest
+
 from tfdistill.system import strict_json
+from tfdistill.system.errors import UserError
 
 
 def test_numbers_that_are_not_finite_are_null():
@@ -13,3 +16,16 @@ def test_numbers_that_are_not_finite_are_null():
         "a": [None, 1.5, [None, "x"]],
         "b": {"c": None, "d": None, "e": True},
     }
+
+
+def test_a_sealed_object_that_changed_is_damaged(tmp_path):
+    value = {"a": [math.nan, 1 / 3, 1e300, "é"], "b": {"c": (1, 2)}}
+    file = tmp_path / "value.json"
+    file.write_text(strict_json.dumps(value, indent=1, seal=True))
+    found = strict_json.read_object(file, {"a": list}, "make it again")
+    assert found == {"a": [None, 1 / 3, 1e300, "é"], "b": {"c": [1, 2]}}
+    file.write_text(file.read_text().replace("1e+300", "2e+300"))
+    with pytest.raises(UserError, match="value.json is damaged, .*: make it again"):
+        strict_json.read_object(file, {"a": list}, "make it again")
+    file.write_text('{"a": [2]}')  # of an earlier version
+    assert strict_json.read_object(file, {"a": list}, "") == {"a": [2]}

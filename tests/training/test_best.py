@@ -3,7 +3,9 @@
 import types
 
 import numpy as np
+import pytest
 
+from tfdistill.system.errors import UserError
 from tfdistill.training.best import BestWeights
 
 
@@ -90,3 +92,16 @@ def test_without_a_point_nothing_is_loaded(tmp_path):
     best.restore([])
     best.load()
     assert best.step is None and not model.weights[0].value.any()
+
+
+def test_damaged_weights_are_found(tmp_path):
+    best, model = make(tmp_path)
+    curve(best, model, [0.2, 0.7])
+    rows = [{"step": step, "validation_f1": value} for step, value in ((1, 0.2), (2, 0.7))]
+    make(tmp_path)[0].restore(rows)
+    file = tmp_path / "best-00000002.safetensors"
+    file.write_bytes(file.read_bytes()[:-1] + b"?")
+    with pytest.raises(UserError, match="best-00000002.safetensors is damaged"):
+        best.load()
+    with pytest.raises(UserError, match="best-00000002.safetensors is damaged"):
+        make(tmp_path)[0].restore(rows)

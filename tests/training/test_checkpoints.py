@@ -3,6 +3,8 @@
 import keras
 import numpy as np
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import save
 
 from tfdistill.system.errors import UserError
 from tfdistill.training.checkpoints import KEPT_CHECKPOINTS, StageState
@@ -94,8 +96,12 @@ def test_the_end_of_a_stage_keeps_only_the_curve(tmp_path):
     state.rows.append({"step": 20, "loss": 0.25})
     state.close()
     state.delete_checkpoints()
-    assert names(tmp_path) == ["curve.jsonl"]
+    assert names(tmp_path) == ["SHA256SUMS", "curve.jsonl"]
     assert [row["loss"] for row in StageState(tmp_path, "student").load_rows()] == [0.5, 0.25]
+    curve = tmp_path / "student" / "curve.jsonl"
+    curve.write_text(curve.read_text().replace("0.25", "0.15"))
+    with pytest.raises(UserError, match="curve.jsonl is damaged, not what was written"):
+        StageState(tmp_path, "student").load_rows()
 
 
 @pytest.mark.parametrize("call", ["os.fsync", "os.replace"])
@@ -132,6 +138,73 @@ def test_the_file_of_a_killed_write_is_ignored(tmp_path):
     state.save(10, make_variables(10), 0.0)
     (tmp_path / "student" / "step-00000020.safetensors.tmp").write_bytes(b"\x00" * 9)
     assert StageState(tmp_path, "student").restore(make_variables(0))[0] == 10
+
+
+def flipped(file, place):
+    """Flips one bit of a file."""
+    content = bytearray(file.read_bytes())
+    content[place] ^= 4
+    file.write_bytes(content)
+
+
+def save_three(path):
+    state = StageState(path, "student")
+    for step in (10, 20):
+        state.rows.append({"step": step, "loss": 1 / step})
+        state.save(step, make_variables(step), step / 7)
+    state.rows.append({"step": 30, "loss": 0.5})
+    state.close()
+    return path / "student" / "step-00000020.safetensors"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda file: file.write_bytes(file.read_bytes()[:-4]),
+        lambda file: file.write_bytes(b""),
+        lambda file: flipped(file, -1),  # in an array
+        lambda file: flipped(file, file.read_bytes().index(b'"20"') + 1),  # in its step
+    ],
+)
+def test_a_damaged_checkpoint_is_put_aside_and_the_one_before_restored(tmp_path, damage):
+    last = save_three(tmp_path)
+    damage(last)
+    fresh, variables = StageState(tmp_path, "student"), make_variables(0)
+    assert fresh.restore(variables) == (10, 10 / 7)
+    assert_equal(values(variables), values(make_variables(10)))
+    assert fresh.damaged == [last] and fresh.rows == [{"step": 10, "loss": 0.1}]
+    assert names(tmp_path) == [
+        "curve.jsonl",
+        "step-00000010.safetensors",
+        "step-00000020.safetensors.damaged",
+    ]
+
+
+def test_a_damaged_curve_is_found(tmp_path):
+    """Points after the checkpoint are dropped, whatever they are; others must be as they were."""
+    save_three(tmp_path)
+    curve = tmp_path / "student" / "curve.jsonl"
+    lines = curve.read_text().splitlines()
+    curve.write_text("\n".join([*lines[:2], lines[2].replace("0.5", "0.7")]))
+    assert StageState(tmp_path, "student").restore(make_variables(0))[0] == 20
+    curve.write_text("\n".join([lines[0], lines[1].replace("0.05", "0.04")]))
+    assert StageState(tmp_path, "student").restore(make_variables(0))[0] == 10
+    save_three(tmp_path)
+    curve.write_text(lines[0].replace("0.1", "0.2"))
+    before = names(tmp_path)
+    with pytest.raises(UserError, match="curve.jsonl: damaged, .*restore one, or delete .*student"):
+        StageState(tmp_path, "student").restore(make_variables(0))
+    assert names(tmp_path) == before  # what is good stays
+
+
+def test_a_checkpoint_without_a_checksum_is_restored(tmp_path):
+    """Those of earlier versions."""
+    last = save_three(tmp_path)
+    with safe_open(last, framework="np") as file:
+        arrays = {name: file.get_tensor(name) for name in file.keys()}
+        facts = {name: file.metadata()[name] for name in ("step", "seconds")}
+    last.write_bytes(save(arrays, facts))
+    assert StageState(tmp_path, "student").restore(make_variables(0)) == (20, 20 / 7)
 
 
 def test_a_checkpoint_of_another_model_is_refused(tmp_path):

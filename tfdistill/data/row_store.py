@@ -2,45 +2,51 @@
 
 import contextlib
 import os
+import zlib
 
 import numpy as np
 
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import write_atomically
 
+ABSENT = 0  # in place of the checksum of a row that is not written
+
 
 class RowStore:
     """One array (rows, ...) in a NumPy file, whose rows are written in any order.
 
     Rows that are marked as written are on the disk: a process that is killed loses only rows that
-    were not marked. One process at a time may create or fill a store (see `files.locked`); any
-    number may read it.
+    were not marked. The mark of a row is its checksum, by which a damaged one is found. One process
+    at a time may create or fill a store (see `files.locked`); any number may read it.
 
     Args:
         folder: `Path`; created if missing.
-        name: name of the array: NAME.npy holds it, NAME.there one byte for each row.
+        name: name of the array: NAME.npy holds it, NAME.sums the checksum of each row, uint32.
         shape: (rows, ...).
         dtype: NumPy dtype.
+        setting: name of the setting that errors are about.
 
     Raises:
         UserError: an existing file does not hold such an array.
     """
 
-    def __init__(self, folder, name, shape, dtype):
-        self._data, self._marks = folder / f"{name}.npy", folder / f"{name}.there"
+    def __init__(self, folder, name, shape, dtype, setting="teacher_cache"):
+        self._data, self._marks = folder / f"{name}.npy", folder / f"{name}.sums"
+        self._setting = setting
         folder.mkdir(parents=True, exist_ok=True)
         if not self._data.exists():
             self._make(shape, dtype)
         try:
             self._array = np.load(self._data, mmap_mode="r")
-            marks = self._marks.stat().st_size
+            marks = self._marks.stat().st_size / np.dtype(np.uint32).itemsize
         except (ValueError, EOFError, FileNotFoundError) as error:
             raise self._damaged(error) from None
         if self._array.shape != tuple(shape) or self._array.dtype != dtype:
             raise self._damaged(f"it is {self._array.dtype} {self._array.shape}")
         if marks != shape[0]:
-            raise self._damaged(f"{marks} of {shape[0]} rows have marks")
-        self._written = []
+            raise self._damaged(f"{marks:g} of {shape[0]} rows have marks")
+        self._written = {}  # row: its checksum
+        self._checked = np.zeros(shape[0], bool)
 
     @staticmethod
     def is_there(folder, name):
@@ -48,7 +54,7 @@ class RowStore:
         return (folder / f"{name}.npy").exists()
 
     def _make(self, shape, dtype):
-        np.zeros(shape[0], np.uint8).tofile(self._marks)
+        np.full(shape[0], ABSENT, np.uint32).tofile(self._marks)
         aside = self._data.with_suffix(".tmp")
         # A sparse file: `write` fills it, and raises an error if the disk is full.
         with open(aside, "wb") as file:
@@ -58,12 +64,31 @@ class RowStore:
         os.replace(aside, self._data)
 
     def _damaged(self, why):
-        return UserError(f"`teacher_cache`: {self._data} is damaged ({why}): delete its folder")
+        return UserError(f"`{self._setting}`: {self._data} is damaged ({why}): delete its folder")
 
     @property
     def there(self):
         """Which rows are written and marked: bool (rows,)."""
-        return np.fromfile(self._marks, np.uint8) != 0
+        return np.fromfile(self._marks, np.uint32) != ABSENT
+
+    def find_damaged(self, rows):
+        """Compares rows with their checksums; damaged ones are no longer marked.
+
+        Args:
+            rows: bool (rows,), which to look at; rows that are not marked are left out, and those
+                that this object has compared or written before.
+
+        Returns:
+            Number of damaged rows.
+        """
+        sums = np.fromfile(self._marks, np.uint32)
+        asked = np.flatnonzero(rows & (sums != ABSENT) & ~self._checked)
+        damaged = [row for row in asked if _checksum(self._array[row].tobytes()) != sums[row]]
+        self._checked[asked] = True
+        if damaged:
+            sums[damaged], self._checked[damaged] = ABSENT, False
+            write_atomically(self._marks, sums.tobytes())
+        return len(damaged)
 
     def read(self, rows):
         """The entries of `rows`, int (batch,)."""
@@ -80,25 +105,28 @@ class RowStore:
             entries = np.ascontiguousarray(entries, self._array.dtype)
         if entries.dtype.kind == "f" and not np.isfinite(entries).all():
             raise UserError(
-                f"`teacher_cache`: the teacher's {self._data.stem} are too large for the float16 "
+                f"`{self._setting}`: the teacher's {self._data.stem} are too large for the float16 "
                 "in which they are stored; leave the setting out"
             )
         # Not through the memory map: there, a full disk would kill the process by a signal.
         size = self._array[:1].nbytes
+        sums = {}
         with self._opened() as file:
             for row, entry in zip(rows, entries, strict=True):
                 file.seek(self._array.offset + int(row) * size)
-                file.write(entry.tobytes())
-        self._written.extend(rows)
+                data = entry.tobytes()
+                file.write(data)
+                sums[int(row)] = _checksum(data)
+        self._written.update(sums)
 
     def mark(self):
         """Marks the written rows, once they are on the disk."""
         with self._opened() as file:
             os.fsync(file.fileno())
-        there = self.there
-        there[self._written] = True
-        write_atomically(self._marks, there.astype(np.uint8).tobytes())
-        self._written = []
+        sums, rows = np.fromfile(self._marks, np.uint32), list(self._written)
+        sums[rows], self._checked[rows] = list(self._written.values()), True
+        write_atomically(self._marks, sums.tobytes())
+        self._written = {}
 
     @contextlib.contextmanager
     def _opened(self):
@@ -108,3 +136,7 @@ class RowStore:
         except OSError as error:
             error.filename = error.filename or str(self._data)  # a full disk names no file
             raise
+
+
+def _checksum(data):
+    return zlib.crc32(data) or 1  # 0 stands for a row that is absent

@@ -11,6 +11,7 @@ import numpy as np
 from tfdistill.data.documents import SPLITS
 from tfdistill.data.sentence_splitting import all_sentences
 from tfdistill.system.errors import UserError
+from tfdistill.system.sums import file_digest
 
 MANIFEST = "manifest.json"
 CHARACTERS_AT_ONCE = 500_000  # of lines tokenised together
@@ -63,6 +64,7 @@ def write_shards(folder, corpus, tokenizer, identity, progress):
         "dtype": dtype.name,
         "splits": {split: statistics[split] for split in SPLITS},
         "files": {file.name: file.stat().st_size for file in sorted(folder.iterdir())},
+        "sha256": {file.name: file_digest(file) for file in sorted(folder.iterdir())},
     }
     with _synced(folder / MANIFEST) as file:
         file.write((json.dumps(manifest, indent=2) + "\n").encode())

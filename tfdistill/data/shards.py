@@ -6,7 +6,7 @@ A prepared corpus is a folder with these files of each split and a manifest:
     SPLIT.offsets.bin   int64, where each document starts in the ids
     SPLIT.counts.bin    int64 (vocab,), how often each id occurs
     SPLIT.sentences.bin int64, where each sentence starts in the ids; only if it was asked for
-    manifest.json       corpus and tokenizer, the statistics, and the sizes of the files
+    manifest.json       corpus and tokenizer, the statistics, sizes and checksums of the files
 
 The folder is written under another name and renamed when it is complete.
 """
@@ -24,6 +24,7 @@ import numpy as np
 from tfdistill.data.documents import UNKNOWN
 from tfdistill.data.shard_files import MANIFEST, write_shards
 from tfdistill.system.files import locked
+from tfdistill.system.sums import file_digest
 
 FORMAT = 1
 MUCH_UNKNOWN = 0.05  # share of [UNK] in a split's tokens
@@ -51,14 +52,17 @@ class Shard:
 class PreparedCorpus:
     """A folder that `prepare` wrote.
 
-    Attributes:
+    Args:
         directory: its `Path`.
         manifest: the content of its manifest.json.
+        was_damaged: whether it was made because an earlier one was damaged.
+
+    Attributes:
+        directory, manifest: the same.
     """
 
-    def __init__(self, directory, manifest):
-        self.directory = directory
-        self.manifest = manifest
+    def __init__(self, directory, manifest, was_damaged=False):
+        self.directory, self.manifest, self._was_damaged = directory, manifest, was_damaged
 
     @property
     def statistics(self):
@@ -72,7 +76,11 @@ class PreparedCorpus:
     @property
     def warnings(self):
         """Warnings about text that makes a run useless: a list of lines."""
-        return [*self._unknown_words(), *self._little_held_out_text()]
+        again = (
+            f"warning: {self.directory} was damaged or of an earlier version, and was made again"
+        )
+        lines = [again] if self._was_damaged else []
+        return [*lines, *self._unknown_words(), *self._little_held_out_text()]
 
     def _unknown_words(self):
         shares = {split: facts["unk_share"] for split, facts in self.statistics.items()}
@@ -141,12 +149,13 @@ def prepare(corpus, tokenizer, shards_dir, progress=None, begin=lambda: None, se
         try:
             begin()
             write_shards(partial, corpus, tokenizer, identity, progress or (lambda *_: None))
-            if directory.exists():  # damaged, or of another format
+            damaged = directory.exists()  # or of another format
+            if damaged:
                 shutil.rmtree(directory)
             os.rename(partial, directory)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
-    return _reuse(directory, identity)
+    return PreparedCorpus(directory, _reuse(directory, identity).manifest, damaged)
 
 
 def find_prepared(corpus, tokenizer, shards_dir, sentences=False):
@@ -182,6 +191,10 @@ def _reuse(directory, identity):
         return None
     known = {name: manifest.get(name) for name in identity}
     if known != identity or sizes != manifest["files"]:
+        return None
+    # Folders of earlier versions have no checksums.
+    sums = manifest.get("sha256", {})
+    if any(file_digest(directory / name) != digest for name, digest in sums.items()):
         return None
     return PreparedCorpus(directory, manifest)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import refuse_lfs_pointer
+from tfdistill.system.sums import check_sums
 
 PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 VOCABULARY, SERIALISED, SETTINGS = "vocab.txt", "tokenizer.json", "tokenizer_config.json"
@@ -32,6 +33,7 @@ class TokenizerFiles:
 
     def __init__(self, directory, name):
         self._directory, self._name, self.notes = Path(directory), name, []
+        check_sums(*(self._directory / file for file in FILES))
         self.settings, self.config = self.read(SETTINGS), self.read(MODEL)
         self.state = self.read(SERIALISED)
         path = self._directory / VOCABULARY

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tfdistill.data.tokenizer_files import SERIALISED, SETTINGS, VOCABULARY
 from tfdistill.data.tokenizer_reading import bert_settings
+from tfdistill.system.sums import forget_sums
 
 _FLAGS = ("content", "single_word", "lstrip", "rstrip", "normalized", "special")
 
@@ -25,6 +26,7 @@ def write_folder(backend, directory, roles, *, token_types, max_length):
         max_length: most tokens of a text, [CLS] and [SEP] included; None if unknown.
     """
     directory, text = Path(directory), backend.to_str(pretty=True)
+    forget_sums(directory)
     state = json.loads(text)
     words = _lines(state["model"]["vocab"])
     pair = backend.encode("", "")

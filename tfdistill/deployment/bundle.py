@@ -10,6 +10,7 @@ from tfdistill.deployment.signatures import as_lengths
 from tfdistill.deployment.tflite import export_tflite_files
 from tfdistill.deployment.variants import FULL_INT8, VARIANTS
 from tfdistill.system.files import folder_aside
+from tfdistill.system.sums import write_sums
 
 SAVED_MODEL = "saved_model"
 LABELS_FILE = "labels.txt"  # a class or tag in each line, in the order of the logits
@@ -39,6 +40,8 @@ def export_bundle(
     task, model, directory, options, tokenizer, batches, doing=lambda text: None, beside=None
 ):
     """Writes the TFLite files, the SavedModel, the tokenizer and the labels of a model.
+
+    SHA256SUMS holds the checksums of all.
 
     Args:
         task: the model's `Task`.
@@ -98,6 +101,7 @@ def export_bundle(
         tokenizer.save(aside, model.config.model_type, length)
         if model.head.labels:
             (aside / LABELS_FILE).write_text("\n".join(model.head.labels) + "\n", "utf-8")
+        write_sums(aside)
     return facts, ParityError("; ".join(failures)) if failures else None
 
 

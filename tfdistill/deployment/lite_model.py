@@ -13,6 +13,7 @@ from tfdistill.deployment.signatures import EMBEDDING, LOGITS, only, read_signat
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import refuse_lfs_pointer
 from tfdistill.system.quiet import quiet_native_output
+from tfdistill.system.sums import check_sums
 
 TOKEN_TYPES = "token_type_ids"
 
@@ -27,6 +28,7 @@ class LiteModel:
         threads: CPU threads to run on.
         weights: folder in which LiteRT's packed weights are kept (see `weight_cache`), so that a
             file of several lengths loads faster and takes less memory; None: they are not kept.
+        checked: whether the file is compared with its checksum, if its folder has one.
 
     Attributes:
         lengths: tuple of the lengths of rows, ascending.
@@ -41,11 +43,13 @@ class LiteModel:
         UserError: the file is missing, damaged, or was not written by `export_tflite`.
     """
 
-    def __init__(self, path, threads=1, weights=None):
+    def __init__(self, path, threads=1, weights=None, checked=True):
         self.path, self._threads, self._weights = Path(path), threads, weights
         if not self.path.is_file():
             raise UserError(f"{path}: no such file; name a .tflite file")
         refuse_lfs_pointer(path)
+        if checked:
+            check_sums(self.path)
         self._whole = self._open(model_path=str(path))
         self._signatures, self._runners = self._read(read_signatures), {}
         if not self._signatures:

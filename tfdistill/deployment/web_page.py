@@ -15,7 +15,7 @@ from tfdistill.deployment.signatures import changes_for_one, read_signatures, ta
 from tfdistill.deployment.web_runtime import SOURCE
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import folder_aside
-from tfdistill.system.kept import file_digest
+from tfdistill.system.sums import file_digest
 
 MASKED_LM = "masked_lm"
 TASKS = MASKED_LM, "text_classification", "regression", "token_classification"

@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from tfdistill.system import hardware
-from tfdistill.system.kept import MANIFEST, file_digest, kept_folder
+from tfdistill.system.kept import MANIFEST, kept_folder
 from tfdistill.system.paths import cache_folder
 from tfdistill.system.quiet import quiet_end, quiet_native_output
+from tfdistill.system.sums import file_digest
 
 WEIGHTS = "weights.xnnpack"
 MOST_BYTES = 2**30  # of all weights together

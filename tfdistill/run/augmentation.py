@@ -21,6 +21,7 @@ from tfdistill.data.text_tokenizer import HIDDEN
 from tfdistill.run.proposed_words import WordProposer
 from tfdistill.run.proposing_model import proposing_model
 from tfdistill.settings.augmentation import BILSTM
+from tfdistill.system.files import write_atomically
 
 TEXTS = 256  # whose words are stored together
 SHOWN, WIDTH = 8, 300  # examples of the report, and their characters
@@ -75,10 +76,9 @@ def write_variants(file, augmented):
         file: its `Path`.
         augmented: `Augmented`.
     """
-    with open(file, "w", encoding="utf-8") as stream:
-        for row, each in zip(augmented.rows, augmented.examples, strict=True):
-            line = {"row": row, "texts": texts_of(each)}
-            stream.write(json.dumps(line) + "\n")
+    pairs = zip(augmented.rows, augmented.examples, strict=True)
+    lines = ({"row": row, "texts": texts_of(each)} for row, each in pairs)
+    write_atomically(file, "".join(json.dumps(line) + "\n" for line in lines))
 
 
 def read_variants(file, examples):

@@ -11,8 +11,9 @@ from tfdistill.deployment.operators import POOLER, VOCABULARY
 from tfdistill.run.directory import RunPaths
 from tfdistill.system import hardware
 from tfdistill.system.errors import UserError
-from tfdistill.system.kept import file_digest, kept_folder
+from tfdistill.system.kept import kept_folder
 from tfdistill.system.paths import require_folder
+from tfdistill.system.sums import file_digest
 
 FOLDER = "benchmark_files"  # in `shards_dir`
 FILE = "model_int8.tflite"

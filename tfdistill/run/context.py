@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import functools
-import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,8 @@ from tfdistill.run.loaded_models import LoadedModels
 from tfdistill.run.plan import Plan, student_steps
 from tfdistill.run.sources import Tokenizers
 from tfdistill.run.trainer import StageTrainer
-from tfdistill.system import devices, hardware
+from tfdistill.system import clock, devices, hardware
+from tfdistill.system.sums import write_sums
 from tfdistill.tasks import Task
 
 
@@ -220,7 +221,7 @@ class RunContext:
         return validate
 
     def save(self, model, folder, length, tokenizer=None):
-        """Writes a model and its tokenizer.
+        """Writes a model, its tokenizer, and the checksums of their files.
 
         Args:
             model: a `Model`.
@@ -228,23 +229,25 @@ class RunContext:
             length: positions it was trained on; None: all that it has.
             tokenizer: its `Tokenizer`; None: the student's.
         """
+        self.directory.require_there()
         if model.head is not None:
             self.task.mark(model.head)
         save_model(model, folder)
         tokenizer, positions = tokenizer or self.tokenizer, model.config.max_length
         longest = length or min(tokenizer.max_length or positions, positions)
         tokenizer.save(folder, model.config.model_type, longest)
+        write_sums(Path(folder))
 
     def finish(self, stage, started, before=0.0, **facts):
         """Marks a stage as done.
 
         Args:
             stage: its name.
-            started: `time.perf_counter()` at its start.
+            started: `clock.now()` at its start.
             before: seconds that it took before the run was last stopped.
             **facts: stored with it, beside `seconds` and `peak_memory_bytes`.
         """
-        seconds = before + time.perf_counter() - started
+        seconds = before + clock.now() - started
         peak = hardware.peak_memory_bytes()
         self.directory.finish(stage, {"seconds": seconds, "peak_memory_bytes": peak, **facts})
 

@@ -185,6 +185,7 @@ class RunDirectory(RunPaths):
             stage: its name.
             facts: dict, stored with it; `seconds` is the time it took.
         """
+        self.require_there()
         self._state["done"][stage] = facts
         self._save()
 
@@ -206,8 +207,20 @@ class RunDirectory(RunPaths):
         """One fact, `seconds` for example, of every stage that is done: dict by stage."""
         return {stage: facts[name] for stage, facts in self._state["done"].items()}
 
+    def require_there(self):
+        """Refuses to go on without the folder that `begin` has taken: nothing is made anew.
+
+        Raises:
+            UserError: it was deleted, renamed, or its disk is gone.
+        """
+        if not self._lock_file.is_file():
+            raise UserError(
+                f"`output_dir`={self.path} has vanished: bring it back, then the same command goes "
+                "on"
+            )
+
     def _save(self):
-        write_atomically(self.state, json.dumps(self._state, indent=1))
+        write_atomically(self.state, json.dumps(strict_json.sealed(self._state), indent=1))
 
 
 def training_names(key, phases):

@@ -7,7 +7,6 @@ import tensorflow as tf
 
 from tfdistill.data.cached_batches import answer_name
 from tfdistill.data.labelled.answers import collect_logits, kept_answers
-from tfdistill.data.labelled.batches import EXAMPLE
 from tfdistill.run.teacher_cache import digest_of_model
 from tfdistill.tasks.label_heads import TEXT
 from tfdistill.training.evaluation import scorer
@@ -43,7 +42,11 @@ def answers_of(context, source, teacher, precision, number=0):
     }
     folder = Path(context.config.shards_dir) / FOLDER
     told = context.tell_wait("teacher's answers")
-    return kept_answers(folder, identity, lambda: _compute(context, source, teacher()), told)
+
+    def compute(parts):
+        return _compute(context, source, teacher(), parts)
+
+    return kept_answers(folder, identity, compute, told)
 
 
 def answered_batches(context, source, shares=(1.0,), first=0):
@@ -73,16 +76,13 @@ def answered_batches(context, source, shares=(1.0,), first=0):
     return score, task.evaluation_batches(answered)
 
 
-def _compute(context, source, teacher):
-    line, done = context.console.progress("answers", len(source)), 0
+def _compute(context, source, teacher, parts):
+    line = context.console.progress("answers", len(source))
     line.note("computing the teacher's answers")
     score = scorer(teacher, lambda logits, batch: {"logits": logits})
-
-    def logits_of(batch):
-        nonlocal done
-        done += int((batch[EXAMPLE] >= 0).sum())
-        logits = score(batch)["logits"].numpy()
-        line(done, "examples")
-        return logits
-
-    return collect_logits(logits_of, source)
+    return collect_logits(
+        lambda batch: score(batch)["logits"].numpy(),
+        source,
+        parts,
+        progress=lambda done: line(done, "examples"),
+    )

@@ -19,7 +19,7 @@ from tfdistill.run.trials import Trials
 from tfdistill.system import strict_json
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import write_atomically
-from tfdistill.system.kept import file_digest
+from tfdistill.system.sums import file_digest
 
 # In the folder of the search.
 STATE, BEST, RESULT, PAGE = "search.json", "best", "front.json", "report.html"

@@ -7,6 +7,7 @@ for each row of text and each of its masks. Layout of the cache directory:
                                  rows and their masks, the precision; KEY is a hash of it
     KEY/mask-NUMBER/NAME.npy     one array per cached signal, with one entry per row (names and
                                  dtypes: `distillation.signals`); `RowStore` marks the rows it holds
+                                 by their checksums
 
 Recipes that read different signals share a directory: each computes the arrays that are missing.
 """
@@ -34,7 +35,7 @@ from tfdistill.system.stopping import postponed
 COMPUTED_ROWS = 32  # rows of one forward pass; fewer if a training step has fewer
 MARK_INTERVAL = 64  # forward passes between two marks of finished rows; a stop loses no more
 OPEN_STORES = 64
-VERSION = 1  # of the format of the arrays
+VERSION = 2  # of the format of the arrays
 MANIFEST, LOCK = "manifest.json", "lock"
 
 
@@ -70,6 +71,8 @@ class TeacherCache:
             UserError: the signals do not fit on the disk.
         """
         needed = self._needed(demands)
+        if damaged := self._find_damaged(needed):
+            console.say(f"teacher cache {self._folder}: {damaged:,} rows are damaged, made again")
         if not _any(self._missing(needed)):  # nothing to write: needs no lock
             return self._fill(needed, {}, console)
         told = f"teacher cache {self._folder}: another run fills it; waiting"
@@ -109,6 +112,15 @@ class TeacherCache:
                         taken[indices[numbers == number]] = True
         return needed
 
+    def _find_damaged(self, needed):
+        """Takes damaged rows for missing; returns their number."""
+        return sum(
+            store.find_damaged(rows)
+            for (number, each), rows in needed.items()
+            if self._are_there(number, each)
+            for store in self._stores(number, each).values()
+        )
+
     def _missing(self, needed):
         """The rows of `needed` that are not stored yet: a dict like it."""
         return {
@@ -118,10 +130,13 @@ class TeacherCache:
 
     def _stored(self, number, signal):
         """Which rows are stored: bool (rows,), or False where there is no store yet."""
-        folder = self._folder / f"mask-{number}"
-        if not all(RowStore.is_there(folder, name) for name in signal.arrays(self._sizes)):
+        if not self._are_there(number, signal):
             return np.False_
         return np.all([store.there for store in self._stores(number, signal).values()], axis=0)
+
+    def _are_there(self, number, signal):
+        folder = self._folder / f"mask-{number}"
+        return all(RowStore.is_there(folder, name) for name in signal.arrays(self._sizes))
 
     def _fill(self, needed, missing, console):
         all_rows, todo = _count_rows(needed), _count_rows(missing)

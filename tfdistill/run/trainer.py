@@ -113,7 +113,9 @@ class StageTrainer:
             steps=stage.steps,
             state=state,
             intervals=self._intervals(stage),
-            observers=self._observers(stage, writer, validate, self._bad_batches(stage, batches)),
+            observers=self._observers(
+                stage, writer, validate, self._bad_batches(stage, batches), state.damaged
+            ),
             steps_per_execution=self._config.steps_per_execution,
             keep_end=stage.more_follows,
         )
@@ -229,13 +231,15 @@ class StageTrainer:
             validates_start=stage.measures_start,
         )
 
-    def _observers(self, stage, writer, validate, batches):
+    def _observers(self, stage, writer, validate, batches, damaged):
         # Progress lines show the last validation loss, too: the training loss is a weighted sum.
         line, validation, steps, spikes = None, "", stage.steps, 0
 
         def restored(first, rows):
             nonlocal line
             writer.replay(rows)
+            for file in dict.fromkeys(damaged):
+                self._console.warn([f"warning: {file} is damaged; an earlier checkpoint is used"])
             if 0 < first < steps:
                 self._console.say(f"{stage.name} goes on from step {first:,}")
             line = self._console.progress(stage.name, steps, first)

@@ -1,6 +1,7 @@
 """Atomic writes of files and folders; locks; Git LFS pointers."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -28,18 +29,20 @@ def refuse_lfs_pointer(path):
             )
 
 
-def write_atomically(path, data):
+def write_atomically(path, data, parents=True):
     """Writes a file under another name, then renames it.
 
     Args:
-        path: the file; missing parent folders are created.
+        path: the file.
         data: bytes or str (written as UTF-8).
+        parents: whether missing parent folders are created.
 
     Raises:
         OSError: the write failed; an earlier file at `path` is unchanged.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if parents:
+        path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(path.name + ".tmp")
     try:
         with open(aside, "wb") as file:
@@ -59,6 +62,19 @@ def free_bytes(path):
     while not path.exists():
         path = path.parent
     return shutil.disk_usage(path).free
+
+
+def make_once(folder, made):
+    """Makes a folder, unless it was there before: a folder that has vanished is not made anew.
+
+    Args:
+        folder: its `Path`.
+        made: whether it was there.
+
+    Raises:
+        OSError: it cannot be made, or it and its parent have vanished.
+    """
+    folder.mkdir(parents=not made, exist_ok=True)
 
 
 @contextlib.contextmanager
@@ -127,4 +143,13 @@ def tensorflow_os_errors():
     try:
         yield
     except tf.errors.OpError as error:
-        raise OSError(error.message) from error
+        raise _os_error(error.message) from error
+
+
+def _os_error(message):
+    """The `OSError` that a message of TensorFlow, "PATH; REASON", is about."""
+    path, _, reason = message.rpartition("; ")
+    for code in errno.errorcode:
+        if os.strerror(code) == reason.strip():
+            return OSError(code, reason.strip(), path)
+    return OSError(message)

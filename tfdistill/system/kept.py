@@ -2,11 +2,23 @@
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 from tfdistill.system.files import folder_aside, locked
+from tfdistill.system.sums import file_digest
 
 MANIFEST = "manifest.json"  # of each folder
+PARTS = ".parts"  # ends the name of the folder of an unfinished one
+
+
+def parts_folder(folder):
+    """Where `make` of a `kept_folder` may store what a stop shall leave; missing until it does.
+
+    Args:
+        folder: `Path`, the argument of `make`.
+    """
+    return folder.with_name(f"{folder.name}{PARTS}")
 
 
 def kept_folder(root, identity, make, waiting=None):
@@ -19,7 +31,8 @@ def kept_folder(root, identity, make, waiting=None):
         root: folder of all folders of this kind; created if missing.
         identity: dict of what the files depend on, such as digests of a model and of its data; its
             values are written as JSON.
-        make: function of an empty folder that writes the files into it.
+        make: function of an empty folder that writes the files into it. What it stores in
+            `parts_folder` stays there when it is stopped, until the folder is made.
         waiting: function without arguments, called if another process is making the folder.
 
     Returns:
@@ -40,17 +53,8 @@ def kept_folder(root, identity, make, waiting=None):
                 digests = {file.name: file_digest(file) for file in sorted(aside.iterdir())}
                 manifest = json.dumps({"identity": identity, "sha256": digests}, indent=1)
                 (aside / MANIFEST).write_text(manifest + "\n", "utf-8")
+            shutil.rmtree(parts_folder(aside), ignore_errors=True)
     return path
-
-
-def file_digest(path):
-    """SHA-256 of a file: a str.
-
-    Args:
-        path: the file.
-    """
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _is_whole(path, identity):

@@ -1,18 +1,22 @@
 """JSON without NaN and infinite numbers, which the standard does not have."""
 
+import hashlib
 import json
 import math
 from pathlib import Path
 
 from tfdistill.system.errors import UserError
 
+SEAL = "sha256"  # key of the checksum of an object
 
-def dumps(value, indent=None):
+
+def dumps(value, indent=None, seal=False):
     """Writes a value as JSON that every reader takes.
 
     Args:
         value: dicts, lists, strings and numbers.
         indent: as for `json.dumps`.
+        seal: whether the value, a dict, gets a checksum (see `sealed`).
 
     Returns:
         str; NaN and infinite numbers are null.
@@ -22,11 +26,24 @@ def dumps(value, indent=None):
 
         strict_json.dumps({"pearson": float("nan")})  # '{"pearson": null}'
     """
-    return json.dumps(_finite(value), indent=indent, allow_nan=False)
+    value = _finite(value)
+    return json.dumps(sealed(value) if seal else value, indent=indent, allow_nan=False)
+
+
+def sealed(value):
+    """Adds a checksum to an object that is about to be written, by which damage is found.
+
+    Args:
+        value: dict that is written as JSON.
+
+    Returns:
+        dict with a further key, `SEAL`.
+    """
+    return value | {SEAL: _checksum(value)}
 
 
 def read_object(path, kinds, cure):
-    """Reads a JSON object that tfdistill wrote.
+    """Reads a JSON object that tfdistill wrote, without its checksum.
 
     Args:
         path: the file.
@@ -48,7 +65,13 @@ def read_object(path, kinds, cure):
         isinstance(found.get(key), kind) for key, kind in kinds.items()
     ):
         raise UserError(f"{path} is damaged: {cure}")
+    if found.pop(SEAL, None) not in (None, _checksum(found)):
+        raise UserError(f"{path} is damaged, not what was written: {cure}")
     return found
+
+
+def _checksum(value):
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
 
 
 def _finite(value):

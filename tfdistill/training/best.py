@@ -5,7 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from tfdistill.system.files import write_atomically
+from tfdistill.system.checked_tensors import (
+    DamagedFileError,
+    open_tensors,
+    read_tensors,
+    write_tensors,
+)
+from tfdistill.system.files import make_once
 
 
 class BestWeights:
@@ -32,6 +38,7 @@ class BestWeights:
     def __init__(self, model, directory, key, higher_is_better, patience=0):
         self._model, self._directory, self._key = model, Path(directory), key
         self._sign, self._patience = (1 if higher_is_better else -1), patience
+        self._made = self._directory.is_dir()
         self._forget()
 
     @property
@@ -44,10 +51,15 @@ class BestWeights:
 
         Args:
             rows: list of the logged points up to the checkpoint.
+
+        Raises:
+            DamagedFileError: the weights of the best of them are missing, or not what was stored.
         """
         self._forget()
         for row in rows:
             self._is_better(row)
+        if self.step is not None:
+            self._require_sound()
         for file in self._files():
             if self.step is None or file != self._file(self.step):
                 file.unlink()
@@ -58,12 +70,12 @@ class BestWeights:
         Args:
             row: dict with `step`; a row without the metric, or of step 0, is no point.
         """
-        from safetensors.numpy import save
-
         if self._is_better(row):
             weights = enumerate(self._model.weights)
             arrays = {str(number): np.asarray(each.numpy()) for number, each in weights}
-            write_atomically(self._file(self.step), save(arrays))
+            make_once(self._directory, self._made)
+            self._made = True
+            write_tensors(self._file(self.step), arrays)
 
     def tidy(self):
         """Deletes the files of earlier points."""
@@ -72,13 +84,23 @@ class BestWeights:
                 file.unlink()
 
     def load(self):
-        """Gives the model the weights of the best point, if there was one."""
-        from safetensors.numpy import load
+        """Gives the model the weights of the best point, if there was one.
 
+        Raises:
+            DamagedFileError: they are not what was stored.
+        """
         if self.step is not None:
-            arrays = load(self._file(self.step).read_bytes())
+            arrays = read_tensors(self._file(self.step))
             for number, variable in enumerate(self._model.weights):
                 variable.assign(arrays[str(number)])
+
+    def _require_sound(self):
+        """What is damaged is found before the training goes on."""
+        file = self._file(self.step)
+        if not file.is_file():
+            raise DamagedFileError(file, "it is missing")
+        with open_tensors(file):
+            pass
 
     def _forget(self):
         self.step, self._value, self._since = None, -math.inf, 0

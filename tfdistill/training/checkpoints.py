@@ -1,13 +1,17 @@
 """Checkpoints: the state of a training on disk, so that it can stop and resume at any step."""
 
 import dataclasses
+import hashlib
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 
+from tfdistill.system.checked_tensors import DamagedFileError, open_tensors, write_tensors
 from tfdistill.system.errors import UserError
-from tfdistill.system.files import write_atomically
+from tfdistill.system.files import make_once, write_atomically
+from tfdistill.system.sums import check_sums, forget_sums, write_sums
 
 KEPT_CHECKPOINTS = 2
 
@@ -19,10 +23,12 @@ class Unlogged:
     Args:
         losses: list of dicts of numbers, each the sum over one or several steps.
         counts: list of these numbers of steps.
+        pace: tokens per second of these steps, once a point of the curve is due.
     """
 
     losses: list = dataclasses.field(default_factory=list)
     counts: list = dataclasses.field(default_factory=list)
+    pace: float = 0.0
 
     @property
     def steps(self):
@@ -37,7 +43,7 @@ class Unlogged:
     def to_json(self):
         """Returns JSON text, which stores float32 numbers exactly."""
         losses = [{name: float(v) for name, v in each.items()} for each in self.losses]
-        return json.dumps({"losses": losses, "counts": self.counts})
+        return json.dumps({"losses": losses, "counts": self.counts, "pace": self.pace})
 
     @classmethod
     def from_json(cls, text):
@@ -66,6 +72,7 @@ class StageState:
         unlogged: `Unlogged`. Checkpoints hold it, so that a stop between two logged points does not
             change the next point.
         best: `BestWeights` of the curve; None for a training that ends with its last step.
+        damaged: list of `Path`s of files that `restore` found damaged.
     """
 
     def __init__(self, directory, name):
@@ -74,6 +81,7 @@ class StageState:
         self._spikes = self.directory / "spikes.jsonl"
         self.rows, self.unlogged, self.best = [], Unlogged(), None
         self.spikes, self.recent = [], []
+        self.damaged, self._made = [], self.directory.is_dir()
 
     def save(self, step, variables, seconds):
         """Stores everything that the next step depends on, then deletes older checkpoints.
@@ -82,15 +90,21 @@ class StageState:
             step: steps done.
             variables: dict of names to Keras variables (weights, moments, counters).
             seconds: training time so far.
-        """
-        from safetensors.numpy import save
 
+        Raises:
+            OSError: it cannot be written; the checkpoints before it stay.
+        """
         # The value of a counter is a NumPy scalar, which safetensors does not accept.
         arrays = {name: np.asarray(variable.numpy()) for name, variable in variables.items()}
         facts = {"step": str(step), "seconds": str(seconds), "unlogged": self.unlogged.to_json()}
         facts["recent"] = json.dumps(self.recent)
+        facts["curve"] = _digest_of_lines(map(json.dumps, self.rows))
+        facts["spikes"] = _digest_of_lines(map(json.dumps, self.spikes))
+        make_once(self.directory, self._made)
+        self._made = True
+        forget_sums(self.directory)
         self._write_log()
-        write_atomically(self.directory / f"step-{step:08d}.safetensors", save(arrays, facts))
+        write_tensors(self.directory / f"step-{step:08d}.safetensors", arrays, facts)
         for old in self._checkpoints()[:-KEPT_CHECKPOINTS]:
             old.unlink()
         if self.best:
@@ -99,6 +113,8 @@ class StageState:
     def restore(self, variables):
         """Loads the last checkpoint, if there is one, and drops points that were logged after it.
 
+        A damaged checkpoint is renamed, and the one before it is loaded.
+
         Args:
             variables: dict of names to Keras variables, as given to `save`.
 
@@ -106,28 +122,43 @@ class StageState:
             (steps done, seconds of training so far).
 
         Raises:
-            UserError: the checkpoint has other variables or shapes.
+            UserError: the checkpoint has other variables or shapes, or all are damaged.
         """
-        from safetensors import safe_open
-
         found = self._checkpoints()
-        if not found:
-            self._restore_best()
-            return 0, 0.0
-        with safe_open(found[-1], framework="np") as file:
-            stored = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
+        for file in reversed(found):
+            try:
+                restored = self._load(file, variables)
+            except DamagedFileError as error:
+                self.damaged.append(error.path)
+                continue
+            for damaged in set(self.damaged) & set(found):
+                os.replace(damaged, damaged.with_name(f"{damaged.name}.damaged"))
+            return restored
+        if found:
+            named = ", ".join(map(str, dict.fromkeys(self.damaged)))
+            raise UserError(
+                f"{named}: damaged, not what was written: restore one, or delete {self.directory}: "
+                "this training begins again then"
+            )
+        self._restore_best()
+        return 0, 0.0
+
+    def _load(self, file, variables):
+        """Loads a checkpoint with its points and best weights; raises `DamagedFileError`."""
+        with open_tensors(file) as (tensors, facts):
+            names = tensors.keys()
+            stored = {name: tuple(tensors.get_slice(name).get_shape()) for name in names}
             if stored != {name: tuple(variable.shape) for name, variable in variables.items()}:
-                raise UserError(f"{found[-1]} belongs to another model: start over with `force`")
+                raise UserError(f"{file} belongs to another model: start over with `force`")
+            step, seconds = int(facts["step"]), float(facts["seconds"])
+            self.rows = _lines_up_to(step, self.curve, facts.get("curve"))
+            self.spikes = _lines_up_to(step, self._spikes, facts.get("spikes"))
+            self._restore_best()
             for name, variable in variables.items():
-                variable.assign(file.get_tensor(name))
-            facts = file.metadata()
-        step, seconds = int(facts["step"]), float(facts["seconds"])
+                variable.assign(tensors.get_tensor(name))
         if "unlogged" in facts:  # old checkpoints were made at logged points only
             self.unlogged = Unlogged.from_json(facts["unlogged"])
         self.recent = json.loads(facts.get("recent", "[]"))
-        self.rows = [row for row in _read_lines(self.curve) if row["step"] <= step]
-        self.spikes = [spike for spike in _read_lines(self._spikes) if spike["step"] <= step]
-        self._restore_best()
         return step, seconds
 
     def _restore_best(self):
@@ -146,23 +177,48 @@ class StageState:
         """Deletes the checkpoints; call it when the result of the stage is stored."""
         for checkpoint in [*self._checkpoints(), *self.directory.glob("best-*.safetensors")]:
             checkpoint.unlink()
+        if self.curve.exists():
+            write_sums(self.directory)
 
     def load_rows(self):
-        """Logged points of a finished stage: list of dicts with `step`."""
+        """Logged points of a finished stage: list of dicts with `step`.
+
+        Raises:
+            UserError: they are not what was stored.
+        """
+        check_sums(self.curve)
         return _read_lines(self.curve)
 
     def _checkpoints(self):
         return sorted(self.directory.glob("step-*.safetensors"))
 
     def _write_log(self):
-        write_atomically(self.curve, "".join(json.dumps(row) + "\n" for row in self.rows))
+        _write_lines(self.curve, self.rows, parents=not self._made)
         if self.spikes or self._spikes.exists():
-            lines = "".join(json.dumps(spike) + "\n" for spike in self.spikes)
-            write_atomically(self._spikes, lines)
+            _write_lines(self._spikes, self.spikes, parents=not self._made)
+
+
+def _write_lines(file, rows, parents):
+    write_atomically(file, "".join(json.dumps(row) + "\n" for row in rows), parents)
 
 
 def _read_lines(file):
     """The objects of a file of JSON lines: a list; empty without the file."""
     if not file.exists():
         return []
-    return [json.loads(line) for line in file.read_text().splitlines()]
+    return [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+
+
+def _lines_up_to(step, file, digest):
+    """The objects up to a step, whose checksum a checkpoint holds (None: an old one): a list."""
+    try:
+        rows = [row for row in _read_lines(file) if row["step"] <= step]
+    except (ValueError, TypeError, KeyError):
+        raise DamagedFileError(file) from None
+    if digest not in (None, _digest_of_lines(map(json.dumps, rows))):
+        raise DamagedFileError(file)
+    return rows
+
+
+def _digest_of_lines(lines):
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

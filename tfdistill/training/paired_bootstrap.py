@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tfdistill.system.checked_tensors import read_tensors, write_tensors
+
 RESAMPLES, SEED = 1000, 20_041_021  # fixed, so that equal runs have equal errors
 MOST_DRAWS = 2**20  # held in memory at once
 COVERED = 0.95  # of an interval: the draws between its ends
@@ -167,34 +169,23 @@ def save_row_sums(path, sums):
     Raises:
         OSError: the write failed.
     """
-    from safetensors.numpy import save
-
-    from tfdistill.system.files import write_atomically
-
     arrays = {}
     for name, each in sums.items():
         columns = {**each.values, "predictions": each.predictions}
         arrays |= {f"{name}.{key}": np.asarray(array) for key, array in columns.items()}
-    write_atomically(path, save(arrays))
+    write_tensors(path, arrays)
 
 
 def load_row_sums(path):
     """Reads what `save_row_sums` wrote: dict of names to `RowSums`; {} without the file.
 
     Raises:
-        ValueError: the file is damaged.
+        UserError: the file is damaged.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
     if not path.is_file():
         return {}
-    try:
-        arrays = load(path.read_bytes())
-    except SafetensorError as error:
-        raise ValueError(f"{path.name}: {error}") from error
     found = {}
-    for name, array in sorted(arrays.items()):
+    for name, array in sorted(read_tensors(path).items()):
         model, _, key = name.rpartition(".")
         found.setdefault(model, {})[key] = array
     return {model: RowSums(each, each.pop("predictions")) for model, each in found.items()}

@@ -1,15 +1,25 @@
 """Answers of a teacher by example: order, storage, and tokenizers that differ."""
 
+import os
+import signal
 import types
 
 import numpy as np
 import pytest
 
-from tfdistill.data.labelled.answers import ARRAY, collect_logits, kept_answers, with_answers
+from tfdistill.data.labelled.answers import (
+    ARRAY,
+    AnswerParts,
+    collect_logits,
+    kept_answers,
+    with_answers,
+)
+from tfdistill.data.labelled.batches import LabelledEvaluationBatches
 from tfdistill.data.labelled.encoding import SECOND, SPECIAL
 from tfdistill.data.labelled.sources import encode_classes, encode_spans, encode_tags
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.system.errors import UserError
+from tfdistill.system.stopping import Stopped
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 WORDS = "the whale sank a ship unquestionably off nantucket".split()
@@ -52,10 +62,15 @@ def ids_and_places(batch):
     return np.stack([batch["input_ids"], places], axis=-1)
 
 
-def test_answers_of_rows_are_in_order_whatever_the_tokenizer(tokenizer, spelling):
+@pytest.fixture
+def no_parts(tmp_path):
+    return AnswerParts(tmp_path / "none")
+
+
+def test_answers_of_rows_are_in_order_whatever_the_tokenizer(tokenizer, spelling, no_parts):
     student = encode_classes(classes(), tokenizer, 32, ("x",))
     teacher = encode_classes(classes(), spelling, 64, ("x",)).with_lengths((16, 32, 64))
-    logits = collect_logits(sums, teacher)
+    logits = collect_logits(sums, teacher, no_parts)
     assert logits[:, 1].tolist() == teacher.tokens.tolist() and logits.dtype == np.float32
     found = with_answers(student, teacher, logits)
     batch = found.gather(np.array([7, -1, 2]))
@@ -63,12 +78,12 @@ def test_answers_of_rows_are_in_order_whatever_the_tokenizer(tokenizer, spelling
     assert "cached/answered" not in batch and "cached/logits" not in student.gather([0])
 
 
-def test_answers_of_tags_go_from_first_piece_to_first_piece(tokenizer, spelling):
+def test_answers_of_tags_go_from_first_piece_to_first_piece(tokenizer, spelling, no_parts):
     rows = [WORDS, ["the", "\u200b", "whale"], ["unquestionably"] * 3]
     rows = [types.SimpleNamespace(words=tuple(w), tags=("O",) * len(w), origin="") for w in rows]
     student = encode_tags(rows, tokenizer, 32, ("O",))
     teacher = encode_tags(rows, spelling, 32, ("O",))
-    logits = collect_logits(ids_and_places, teacher)
+    logits = collect_logits(ids_and_places, teacher, no_parts)
     batch = with_answers(student, teacher, logits).gather(np.arange(3))
     words = [np.full(batch["input_ids"].shape[1], -1) for _ in rows]
     for row in range(3):
@@ -143,9 +158,9 @@ def test_equal_tokenizers_have_equal_answers(spans, tokenizer):
         np.testing.assert_array_equal(flat, logits[: len(flat)].astype(np.float32))
 
 
-def test_answers_by_token_are_in_order(spans):
+def test_answers_by_token_are_in_order(spans, no_parts):
     source = spans[1].with_lengths((16, 32, 64))
-    logits = collect_logits(ids_and_places, source)
+    logits = collect_logits(ids_and_places, source, no_parts)
     np.testing.assert_array_equal(logits[:, 0], source.texts.ids)
     assert not logits[source.texts.bounds[:-1], 1].any()
 
@@ -153,7 +168,7 @@ def test_answers_by_token_are_in_order(spans):
 def test_answers_are_computed_once(tmp_path):
     calls = []
 
-    def compute():
+    def compute(_):
         calls.append(1)
         return np.arange(6.0).reshape(3, 2)
 
@@ -167,11 +182,47 @@ def test_answers_are_computed_once(tmp_path):
 
 @pytest.mark.parametrize("damage", [lambda content: content[:-4], lambda content: content + b"0"])
 def test_damaged_answers_are_computed_again(tmp_path, damage):
-    kept_answers(tmp_path, {"teacher": "a"}, lambda: np.ones((3, 2)))
+    kept_answers(tmp_path, {"teacher": "a"}, lambda _: np.ones((3, 2)))
     (path,) = tmp_path.glob("*/logits.npy")
     path.write_bytes(damage(path.read_bytes()))
-    found = kept_answers(tmp_path, {"teacher": "a"}, lambda: np.zeros((3, 2)))
+    found = kept_answers(tmp_path, {"teacher": "a"}, lambda _: np.zeros((3, 2)))
     assert found.tolist() == [[0, 0]] * 3
+
+
+@pytest.mark.parametrize("kind", ["rows", "tokens"])
+def test_stopped_answers_go_on(kind, tokenizer, spans, tmp_path):
+    """A batch is computed once, unless the file that holds it is damaged."""
+    if kind == "rows":
+        source, logits_of = encode_classes(classes(), tokenizer, 32, ("x",)), sums
+    else:
+        source, logits_of = spans[1], ids_and_places
+    source = source.with_lengths((16, 32, 64))
+    parts, calls = tmp_path / "parts", []
+    whole = collect_logits(logits_of, source, AnswerParts(tmp_path / "none"))
+    assert not (tmp_path / "none").exists()  # it took less than the time between two files
+
+    def stopped(batch):
+        calls.append(1)
+        os.kill(os.getpid(), signal.SIGINT)
+        return logits_of(batch)
+
+    for _ in range(2):
+        with pytest.raises(Stopped):
+            collect_logits(stopped, source, AnswerParts(parts))
+    assert len(calls) == 2 and len(list(parts.iterdir())) == 2
+
+    def counted(batch):
+        calls.append(1)
+        return logits_of(batch)
+
+    found = collect_logits(counted, source, AnswerParts(parts))
+    np.testing.assert_array_equal(found, whole)
+    batches = len(LabelledEvaluationBatches(source))
+    assert len(calls) == batches
+    second = sorted(parts.iterdir())[1]
+    second.write_bytes(second.read_bytes()[:-1] + b"?")
+    np.testing.assert_array_equal(collect_logits(counted, source, AnswerParts(parts)), whole)
+    assert len(calls) == batches + batches - 1
 
 
 def test_sources_of_other_examples_are_refused(tokenizer):
@@ -184,10 +235,10 @@ def test_sources_of_other_examples_are_refused(tokenizer):
 def test_answers_that_are_no_numbers_are_neither_stored_nor_used(tmp_path, wrong):
     bad, good = np.array([[1, wrong]], np.float32), np.array([[1, 2]], np.float32)
     with pytest.raises(UserError, match="teacher: its logits are NaN or infinite"):
-        kept_answers(tmp_path, {}, lambda: bad)
+        kept_answers(tmp_path, {}, lambda _: bad)
     assert not list(tmp_path.glob(f"*/{ARRAY}"))
-    kept_answers(tmp_path, {}, lambda: good)
+    kept_answers(tmp_path, {}, lambda _: good)
     (file,) = tmp_path.glob(f"*/{ARRAY}")
     np.save(file, bad)
-    for compute in (lambda: good, None):  # stored again
+    for compute in (lambda _: good, None):  # stored again
         assert kept_answers(tmp_path, {}, compute).tolist() == good.tolist()

@@ -22,6 +22,7 @@ from tfdistill.models.hugging_face.tensors import WEIGHTS, WEIGHTS_INDEX, Checkp
 from tfdistill.models.model import MaskedLanguageModel, Model
 from tfdistill.system.errors import UserError
 from tfdistill.system.hub import downloaded, require_model_name
+from tfdistill.system.sums import check_sums, forget_sums
 
 TOKENIZER_FILES = (
     "vocab.txt",
@@ -152,6 +153,7 @@ class _Files:
     def __init__(self, path_or_hub_name):
         self.directory = resolve_directory(path_or_hub_name)
         path = self.directory / CONFIG
+        check_sums(path)
         self.values = read_json(path)
         self.config = config_of(self.values, path)
         self.tensors = CheckpointTensors(self.directory, self.config.model_type)
@@ -198,6 +200,7 @@ class _Files:
 
     def fill(self, model, *named):
         """Reads variables of a model; further arguments as the results of `_named_variables`."""
+        check_sums(self.directory / WEIGHTS)
         padded = paddings(model)
         for name, (variable, transposed) in itertools.chain(*(part.items() for part in named)):
             name, padding = self._canonical(name), padded.get(id(variable))
@@ -243,6 +246,7 @@ def save_model(model, directory):
             values |= model.next_sentence.config_values()
         (aside / CONFIG).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
         if directory.exists():
+            forget_sums(directory)
             for path in aside.iterdir():
                 os.replace(path, directory / path.name)
         else:

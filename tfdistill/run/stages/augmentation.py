@@ -1,7 +1,5 @@
 """Augmentation: variants of the training examples, which the teacher will answer."""
 
-import time
-
 import numpy as np
 
 from tfdistill.data.labelled.encoded import TAUGHT
@@ -10,7 +8,9 @@ from tfdistill.run.checks import split_steps
 from tfdistill.run.plan import student_steps
 from tfdistill.run.stages.stage import Stage
 from tfdistill.settings.augmentation import BILSTM
+from tfdistill.system import clock
 from tfdistill.system.errors import UserError
+from tfdistill.system.sums import file_digest
 from tfdistill.tasks.label_heads import TAGS
 
 
@@ -29,8 +29,11 @@ class Augmentation(Stage):
 
     def run(self, context):
         """Reads the variants, or makes them."""
-        started, file = time.perf_counter(), context.directory.augmented
+        started, file = clock.now(), context.directory.augmented
         done, facts = context.directory.done(self.name), None
+        if done and not _is_whole(file, done):
+            context.console.warn([f"warning: {file} is damaged or missing, and made again"])
+            done = None
         if not done:
             augmented, facts = make_variants(context)
             if not augmented.examples:
@@ -49,7 +52,13 @@ class Augmentation(Stage):
             context.console.say(_words(facts))
             steps = student_steps(context.config, context.task, student)
             split_steps(steps, context.plan.recipe.phases)
-            context.finish(self.name, started, steps=steps, facts=facts)
+            digest = file_digest(file)
+            context.finish(self.name, started, steps=steps, facts=facts, sha256=digest)
+
+
+def _is_whole(file, done):
+    """Whether the file of variants is the one that was written; an older run does not know."""
+    return file.is_file() and done.get("sha256") in (None, file_digest(file))
 
 
 def _source(context, variants, tokenizer):

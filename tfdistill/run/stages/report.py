@@ -1,7 +1,5 @@
 """Report: metrics.json, the page, the table in Markdown and the model card."""
 
-import time
-
 from tfdistill.deployment.label_predictor import LabelPredictor
 from tfdistill.deployment.model_card import write_model_card
 from tfdistill.deployment.predictor import Predictor
@@ -14,7 +12,7 @@ from tfdistill.run.description import corpus_name, describe_run, describe_source
 from tfdistill.run.directory import training_names
 from tfdistill.run.metrics import collect, labelled_facts
 from tfdistill.run.stages.stage import Stage
-from tfdistill.system import strict_json
+from tfdistill.system import clock, strict_json
 from tfdistill.system.files import write_atomically
 
 
@@ -25,7 +23,7 @@ class Report(Stage):
 
     def run(self, context):
         """Collects the facts of all stages and writes the files."""
-        started, directory = time.perf_counter(), context.directory
+        started, directory = clock.now(), context.directory
         context.console.say("writing the report")
         metrics = _metrics(context)
         task, test = context.task, context.splits.test
@@ -35,7 +33,7 @@ class Report(Stage):
         write_model_card(task, directory.model_card, student, metrics["export"], metrics)
         write_report(directory.report, metrics, _curves(context), shown)
         write_atomically(directory.results, results_markdown(metrics))
-        write_atomically(directory.metrics, strict_json.dumps(metrics, indent=1) + "\n")
+        write_atomically(directory.metrics, strict_json.dumps(metrics, indent=1, seal=True) + "\n")
         context.finish(self.name, started)
         seconds = sum(directory.facts("seconds").values())
         context.console.say(f"whole run: {duration(seconds)}")

@@ -1,0 +1,40 @@
+"""Checksums beside files."""
+
+import subprocess
+
+import pytest
+
+from tfdistill.system.errors import UserError
+from tfdistill.system.sums import SUMS, check_sums, forget_sums, write_sums
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "below").mkdir()
+    (tmp_path / "one.txt").write_text("one")
+    (tmp_path / "below" / "two words.txt").write_text("two")
+    (tmp_path / ".hidden").write_text("three")
+    write_sums(tmp_path)
+    return tmp_path
+
+
+def test_sha256sum_reads_them(folder):
+    words = ["sha256sum", "--check", "--quiet", SUMS]
+    assert subprocess.run(words, cwd=folder, check=False).returncode == 0
+    (folder / "below" / "two words.txt").write_text("too")
+    assert subprocess.run(words, cwd=folder, check=False, capture_output=True).returncode == 1
+    assert ".hidden" not in (folder / SUMS).read_text()
+
+
+def test_a_changed_file_is_named(folder):
+    one = folder / "one.txt"
+    check_sums(one, folder / "not there", folder / ".hidden")
+    write_sums(folder)  # its own file is not among them
+    check_sums(one)
+    one.write_text("two")
+    with pytest.raises(UserError, match=f"{one} is damaged, .*delete {folder / SUMS}"):
+        check_sums(folder / ".hidden", one)
+    forget_sums(folder)
+    check_sums(one)
+    (folder / SUMS).write_bytes(b"\xff\x00")  # damaged themselves: nothing is compared
+    check_sums(one)

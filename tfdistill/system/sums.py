@@ -1,0 +1,71 @@
+"""Checksums of the files of a folder, in the format of `sha256sum --check`."""
+
+import hashlib
+from pathlib import Path
+
+from tfdistill.system.errors import UserError
+from tfdistill.system.files import write_atomically
+
+SUMS = "SHA256SUMS"
+
+
+def write_sums(folder):
+    """Writes the checksums of all files of a folder into it.
+
+    Args:
+        folder: its `Path`; files whose names begin with a dot, in it and below, are left out.
+
+    Raises:
+        OSError: a file cannot be read, or the checksums cannot be written.
+    """
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    names = [path.relative_to(folder).as_posix() for path in files]
+    lines = [f"{file_digest(folder / n)}  {n}\n" for n in names if n != SUMS and n[0] != "."]
+    write_atomically(folder / SUMS, "".join(lines))
+
+
+def check_sums(*paths):
+    """Compares files with the checksums beside them; a file that has none is not compared.
+
+    Args:
+        *paths: `Path`s.
+
+    Raises:
+        UserError: the content of one is not what was written.
+    """
+    for path in map(Path, paths):
+        stored = _stored(path.parent).get(path.name)
+        if stored and path.is_file() and stored != file_digest(path):
+            raise UserError(
+                f"{path} is damaged, not what was written: restore or make it again; if the change "
+                f"is yours, delete {path.parent / SUMS}"
+            )
+
+
+def forget_sums(folder):
+    """Deletes the checksums of a folder whose files are about to change.
+
+    Args:
+        folder: its `Path`.
+    """
+    (folder / SUMS).unlink(missing_ok=True)
+
+
+def file_digest(path):
+    """SHA-256 of a file: a str.
+
+    Args:
+        path: the file.
+    """
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _stored(folder):
+    """The checksums of a folder: dict of names to str; lines of another form are left out."""
+    try:
+        lines = (folder / SUMS).read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return {}
+    pairs = [line.split("  ", 1) for line in lines]
+    return {pair[1]: pair[0] for pair in pairs if len(pair) == 2}
