@@ -21,8 +21,11 @@ from tfdistill.system import strict_json
 
 COMMAND = Command(
     __doc__,
-    (Benchmark, "model", "output_dir", "shards_dir", "json"),
+    (Benchmark, "model", "output_dir", "shards_dir", "part", "json"),
     help={
+        "part": "Parts of a student of `recipe`=dynabert, separated by commas, such as "
+        "full,w50,w50d75: its student_parts files are timed once for each; empty: not at all, "
+        "unless `model` names one, which is timed as the whole student.",
         "model": "A .tflite file, or a folder of such files; empty: those of the run in "
         "`output_dir`, and its teacher.",
         "output_dir": "Run whose files are timed if `model` is empty.",

@@ -22,7 +22,7 @@ COMMAND = Command(
     (
         *(Prediction, "model", "text", "top_k", "tokenizer", "device", "json"),
         *("text_column", "text_pair_column", "skip_bad_rows", "doc_stride"),
-        *("max_answer_length", "pooling"),
+        *("max_answer_length", "pooling", "part"),
     ),
     help={name: HELP[name] for name in ("tokenizer", "device")}
     | {

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdistill.models.active_part import active_part, first_layers
+from tfdistill.models.active_part import active_part, part_layers
 from tfdistill.models.encoder import Encoder
 from tfdistill.models.heads.classification import ClassificationHead
 from tfdistill.models.heads.spans import SpanHead
@@ -81,7 +81,7 @@ def test_gradients_are_those_of_its_own_model(name, recompute, whole, tiny_batch
         out = own(batch, taps=TAPS)
         loss = loss_of({**out, "attention_probs": out["values"]})
     expected = dict(zip(map(id, own.variables), tape.gradient(loss, own.variables), strict=True))
-    layers = first_layers(as_tensors(shape), 3, recompute)
+    layers = part_layers(as_tensors(shape), 3, recompute)
     with active_part(as_tensors(shape)), tf.GradientTape() as tape:
         out = whole(batch, taps=TAPS, keep_layers=layers)
         loss = loss_of({**out, "attention_probs": out["values"]})

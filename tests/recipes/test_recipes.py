@@ -15,6 +15,7 @@ from tfdistill.distillation.losses import LOSSES
 from tfdistill.distillation.phases import Phase, Term
 from tfdistill.distillation.schedules import Schedule
 from tfdistill.models.configs.config_files import named_config
+from tfdistill.models.part_grid import PartGrid
 from tfdistill.recipes.next_sentence import with_next_sentence
 from tfdistill.recipes.recipe_file import fingerprint
 from tfdistill.run.checks import (
@@ -34,7 +35,7 @@ def terms_of(recipe):
 
 
 def test_names():
-    expected = "autotinybert bilstm distilbert hybrid kd minilm minilm_v1 mlm "
+    expected = "autotinybert bilstm distilbert dynabert hybrid kd minilm minilm_v1 mlm "
     expected += "mobilebert_akt mobilebert_jkt mobilebert_pkt pkd sentence static "
     expected += "textbrewer tinybert tinybert_task"
     assert recipes.names() == tuple(expected.split())
@@ -209,6 +210,26 @@ def test_tinybert_for_a_task_as_published():
     assert numbers.terms == (Term("logits_mse", 1.0),)
 
 
+def test_dynabert_as_published():
+    """1 soft cross-entropy + 0.1 states by width; 1 + 1 by width and depth, taught by itself."""
+    classes = {"labels": "cross_entropy", "kl": "logits_kl", "mse": "logits_mse"}
+    recipe = recipes.get("dynabert", task_losses=classes)
+    width, depth = recipe.phases
+    predictions = Term("logits_kl", 1.0, {"temperature": 1.0})
+    assert width.terms == (predictions, Term("part_states", 0.1))
+    assert depth.terms == (predictions, Term("part_states", 1.0))
+    assert width.rewired and not depth.rewired and depth.own_teacher and not width.own_teacher
+    assert width.parts == PartGrid((1.0, 0.75, 0.5, 0.25))
+    assert depth.parts == PartGrid((1.0, 0.75, 0.5, 0.25), (1.0, 0.75, 0.5))
+    made = recipes.get("dynabert", task_losses=classes, final_share=0.2, rewire=False)
+    final = made.phases[2]
+    assert final.terms == (Term("cross_entropy", 1.0),) and final.parts == depth.parts
+    assert [phase.share for phase in made.phases] == pytest.approx([0.5, 0.3, 0.2])
+    assert not made.phases[0].rewired
+    with pytest.raises(UserError, match="leave no steps for the depth"):
+        recipes.get("dynabert", width_share=0.8, final_share=0.2)
+
+
 def test_minilm_as_published():
     relations = recipes.get("minilm", relation_heads=12, relation_layer=20).phases[0].terms
     (term,) = relations
@@ -375,7 +396,9 @@ def test_phases_get_at_least_a_step():
 
 
 def test_an_unknown_recipe():
-    with pytest.raises(UserError, match="recipe=bert is unknown.* distilbert, hybrid.*FILE.py"):
+    with pytest.raises(
+        UserError, match="recipe=bert is unknown.* distilbert, dynabert, hybrid.*FILE.py"
+    ):
         recipes.get("bert")
 
 
@@ -511,7 +534,7 @@ def test_pkd_takes_the_losses_of_a_task():
     assert phase.terms[1].loss == "ce" and phase.terms[1].options["restrict_to_mask"] is True
 
 
-WITHOUT_TEXT = {"bilstm", "sentence", "static", "tinybert_task"}
+WITHOUT_TEXT = {"bilstm", "dynabert", "sentence", "static", "tinybert_task"}
 
 
 @pytest.mark.parametrize("name", sorted(set(recipes.names()) - WITHOUT_TEXT))

@@ -250,6 +250,11 @@ def test_a_teacher_without_a_head(make, tiny_model, tokenizer):
         ),
         (dict(recipe="autotinybert", super_layers=3), ["super_layers=3", "over the 2"]),
         (dict(recipe="autotinybert", baseline="start"), ["baseline=start", "only parts are used"]),
+        (dict(recipe="dynabert"), ["recipe=dynabert trains parts", "set task"]),
+        (
+            dict(recipe="dynabert", task="text_classification", student_config="L-1_H-12_A-2_I-20"),
+            ["student_config", "num_hidden_layers is 1", "leave student_config out"],
+        ),
     ],
 )
 def test_impossible_students(make, teacher, flags, words):

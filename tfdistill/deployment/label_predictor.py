@@ -15,6 +15,7 @@ from tfdistill.deployment.file_metadata import describe_head
 from tfdistill.deployment.lite_model import LiteModel
 from tfdistill.deployment.predictor import tokenizer_beside
 from tfdistill.models.heads.answer_rules import AnswerRules
+from tfdistill.models.part_grid import named_shape
 from tfdistill.system.devices import import_quietly
 from tfdistill.system.errors import UserError
 from tfdistill.system.paths import at_home
@@ -59,7 +60,7 @@ class LabelPredictor:
         self.rules = AnswerRules.of(facts.get("answers"))
 
     @classmethod
-    def open(cls, path_or_hub_name, tokenizer=None, pooling=""):
+    def open(cls, path_or_hub_name, tokenizer=None, pooling="", part=""):
         """Opens a model.
 
         Args:
@@ -68,6 +69,8 @@ class LabelPredictor:
                 .tflite file is looked for beside it, then in `../student`.
             pooling: "mean" or "cls" to read any directory as a sentence encoder; a folder of
                 sentence-transformers is one without it.
+            part: name of a part of a student of the recipe dynabert, such as "w50d75", in its
+                directory or in a file of its parts; "": the whole student.
 
         Returns:
             A `LabelPredictor`.
@@ -77,14 +80,14 @@ class LabelPredictor:
         """
         name, tokenizer = at_home(str(path_or_hub_name)), at_home(str(tokenizer or ""))
         if not name.endswith(".tflite"):
-            return cls._open_keras(name, tokenizer, pooling)
+            return cls._open_keras(name, tokenizer, pooling, part)
         if pooling:
             raise UserError(f"`pooling`={pooling}: {name} has its own: leave it out")
-        return cls._open_tflite(Path(name), tokenizer)
+        return cls._open_tflite(Path(name), tokenizer, part)
 
     @classmethod
-    def _open_tflite(cls, path, tokenizer):
-        model = LiteModel(path, weights=weight_cache.usual_folder())
+    def _open_tflite(cls, path, tokenizer, part):
+        model = LiteModel(path, weights=weight_cache.usual_folder(), part=part)
         if not model.metadata:
             raise UserError(
                 f"{path} does not say what its task is: use a file of a task with labels that "
@@ -100,7 +103,7 @@ class LabelPredictor:
         return cls(run, tokenizer, model.metadata, model.lengths)
 
     @classmethod
-    def _open_keras(cls, name, tokenizer, pooling):
+    def _open_keras(cls, name, tokenizer, pooling, part):
         import_quietly("tfdistill.models.heads.reading")  # TensorFlow comes with it
         from tfdistill.models.heads.reading import reader_of
         from tfdistill.models.hugging_face.checkpoint import load_model, resolve_directory
@@ -112,6 +115,10 @@ class LabelPredictor:
                 f"`model`={name} has no head for classes, a number, tags or answers: use another, "
                 "or set `pooling`=mean for vectors of texts"
             )
+        if part:
+            from tfdistill.models.subnet import extract_subnet
+
+            model = extract_subnet(model, named_shape(directory, part, model.config))
         words = model.head.task == TAGS
         return cls.of_model(model, load_text_tokenizer(tokenizer or str(directory), words))
 

@@ -9,7 +9,9 @@ import numpy as np
 
 from tfdistill.deployment import weight_cache
 from tfdistill.deployment.file_metadata import read_metadata
+from tfdistill.deployment.parts_file import parts_in
 from tfdistill.deployment.signatures import EMBEDDING, LOGITS, only, read_signatures
+from tfdistill.models.part_grid import FULL
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import refuse_lfs_pointer
 from tfdistill.system.quiet import quiet_native_output
@@ -29,6 +31,7 @@ class LiteModel:
         weights: folder in which LiteRT's packed weights are kept (see `weight_cache`), so that a
             file of several lengths loads faster and takes less memory; None: they are not kept.
         checked: whether the file is compared with its checksum, if its folder has one.
+        part: the part of the model, in a file of several (see `parts_file`); "": the whole one.
 
     Attributes:
         lengths: tuple of the lengths of rows, ascending.
@@ -43,7 +46,7 @@ class LiteModel:
         UserError: the file is missing, damaged, or was not written by `export_tflite`.
     """
 
-    def __init__(self, path, threads=1, weights=None, checked=True):
+    def __init__(self, path, threads=1, weights=None, checked=True, part=""):
         self.path, self._threads, self._weights = Path(path), threads, weights
         if not self.path.is_file():
             raise UserError(f"{path}: no such file; name a .tflite file")
@@ -51,7 +54,11 @@ class LiteModel:
         if checked:
             check_sums(self.path)
         self._whole = self._open(model_path=str(path))
-        self._signatures, self._runners = self._read(read_signatures), {}
+        part = self._read(functools.partial(_chosen_part, path=self.path, part=part))
+        if part:
+            self._weights = None  # LiteRT would prepare all parts
+        self._signatures = self._read(functools.partial(read_signatures, part=part))
+        self._runners, self._has_others = {}, len(self._signatures) > 1 or bool(part)
         if not self._signatures:
             raise UserError(
                 f"{path} was not written by tfdistill.export for LiteRT: name student.tflite of an "
@@ -182,7 +189,7 @@ class LiteModel:
 
     def _prepare(self, signature):
         interpreter = self._whole
-        if len(self.lengths) > 1:
+        if self._has_others:
             content = self._read(functools.partial(only, index=signature.index))
             interpreter = self._open(model_content=content)
         interpreter.allocate_tensors()
@@ -224,3 +231,14 @@ class LiteModel:
             yield
         except (ValueError, RuntimeError) as error:
             raise UserError(f"{self.path} is no readable TFLite file: export it again") from error
+
+
+def _chosen_part(content, path, part):
+    """The part that is opened: the named one, or the whole model; "" for a file of one model."""
+    parts = parts_in(content)
+    if not part:
+        return FULL if parts else ""
+    if part not in parts:
+        has = f"the parts {', '.join(parts)}: name one" if parts else "no parts: leave it out"
+        raise UserError(f"`part`={part}: {path} has {has}")
+    return part

@@ -1,7 +1,8 @@
 """The signatures of TFLite files: one for each length of rows that a file takes.
 
 A file of one length has the signature `serving_default`; a file of several has `tokens_16`,
-`tokens_32` and so on, whose subgraphs share their weights. TensorFlow is not needed.
+`tokens_32` and so on, whose subgraphs share their weights. In a file of several parts of a model
+the part's name stands before that, or alone (see `parts_file`). TensorFlow is not needed.
 """
 
 import dataclasses
@@ -19,6 +20,7 @@ SHORTEST = 3  # [CLS], a token, [SEP]
 _SUBGRAPHS, _SIGNATURES, _SUBGRAPH_INDEX = 8, 18, 12  # places in the tables of LiteRT's schema
 _CONDITION, _BODY = 4, 6  # places in the options of WHILE
 _NUMBER = "<I"
+_TOKENS = "tokens_"
 
 
 def usual_lengths(length):
@@ -90,7 +92,28 @@ def names_of(lengths):
     """
     if len(lengths) == 1:
         return {lengths[0]: SIGNATURE}
-    return {length: f"tokens_{length}" for length in lengths}
+    return {length: signature_key("", length) for length in lengths}
+
+
+def signature_key(part, length):
+    """The key of a signature.
+
+    Args:
+        part: name of the part of a model; "" for a file of one model.
+        length: tokens in a row; None for a file of one length.
+    """
+    tokens = "" if length is None else f"{_TOKENS}{length}"
+    return "_".join(filter(None, (part, tokens))) or SIGNATURE
+
+
+def split_key(key):
+    """The reverse of `signature_key`: (part, length)."""
+    if key == SIGNATURE:
+        return "", None
+    part, found, length = key.rpartition(_TOKENS)
+    if not found or not length.isdecimal():
+        return key, None
+    return part.removesuffix("_"), int(length)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,19 +140,22 @@ class Signature:
         return self.inputs["input_ids"][1]
 
 
-def read_signatures(content):
+def read_signatures(content, part=""):
     """Reads the signatures that `export_tflite` wrote.
 
     Args:
         content: the file's bytes, or a memory map of them; LiteRT can open it.
+        part: the part of a model, in a file of several; "" for a file of one model.
 
     Returns:
-        dict of lengths to `Signature`s, ascending; empty for a file of another kind.
+        dict of lengths to `Signature`s, ascending; empty for a file of another kind, or without
+        the part.
     """
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.Model.GetRootAsModel(content, 0)
     found = [_signature(model, index) for index in range(model.SignatureDefsLength())]
+    found = [each for each in found if split_key(each.name)[0] == part]
     if not all(map(_is_known, found)):
         return {}
     by_length = {each.length: each for each in found}

@@ -190,6 +190,7 @@ def check_phase(phase, student, teacher):
         UserError: a term cannot compare these two models.
     """
     require_loss(phase)
+    teacher = student if phase.own_teacher else teacher
     found = []
     for term in phase.active_terms:
         check_term(term)

@@ -54,8 +54,10 @@ def answers_suffice(*phases):
         *phases: `Phase`s.
 
     Returns:
-        bool; False for phases without a teacher.
+        bool; False for phases without a teacher, and for those that have their own.
     """
+    if any(phase.own_teacher for phase in phases):
+        return False
     terms = [term for phase in phases for term in phase.active_terms]
     asking = [LOSSES[term.loss] for term in terms if LOSSES[term.loss].needs_teacher]
     return bool(asking) and all(isinstance(loss, SmallLogitsLoss) for loss in asking)

@@ -7,16 +7,16 @@ import keras
 import tensorflow as tf
 
 from tfdistill.distillation.bound_terms import bind_terms
-from tfdistill.distillation.drawn_parts import draw_part, parts_in_step
+from tfdistill.distillation.drawn_parts import train_parts
 from tfdistill.distillation.orthogonal_maps import fit_orthogonal_maps
 from tfdistill.distillation.phases import trained_by
 from tfdistill.distillation.projections import fit_projections
 from tfdistill.distillation.row_gradients import dense_gradient
 from tfdistill.distillation.schedules import Schedule
 from tfdistill.distillation.signals import compute_signals
-from tfdistill.distillation.sums import sum_in_loop, sum_over_micro_batches
+from tfdistill.distillation.sums import sum_over_micro_batches
 from tfdistill.distillation.teachers import Teachers, has_cached_signals
-from tfdistill.models.active_part import active_part, first_layers
+from tfdistill.models.active_part import active_part, part_layers
 from tfdistill.models.dropout import DropoutKey
 from tfdistill.models.layerdrop import draw_layers
 
@@ -55,7 +55,8 @@ class Distiller(keras.Model):
         student: a `MaskedLanguageModel`, trained in place.
         phase: a `Phase`.
         teacher: a `MaskedLanguageModel`, or `Teachers` for several; run in inference mode and
-            outside the gradient tape. None for phases whose losses need no teacher.
+            outside the gradient tape. None for phases whose losses need no teacher. Of a phase with
+            its own teacher, the student as the phase before has left it: another model.
         options: `StepOptions`.
         tokens: int32, ascending: ids of all tokens that batches hold; None: they may hold any. A
             head without a vocabulary then leaves all other rows of the word embeddings without a
@@ -206,33 +207,36 @@ class Distiller(keras.Model):
             seed=tf.stack([tf.constant(self.options.seed, tf.int32), self._global_step(step)]),
             row=tf.cast(row, tf.int32),
         )
-        teachers = self.teacher_signals(batch)
+        teachers = None if self.phase.own_teacher else self.teacher_signals(batch)
         train = functools.partial(
             self._student_gradients,
             batch,
-            teachers,
             normalizers=normalizers,
             progress=self._progress(step),
             loss_scale=loss_scale,
             dropout=dropout,
         )
         if self.phase.parts is None:
-            return train(keep_layers=self._draw_layers(step))
-        options, parts, config = self.options, self.phase.parts, self.student.config
-        count, global_step = parts_in_step(parts), self._global_step(step)
+            return train(teachers, keep_layers=self._draw_layers(step))
+        options, config = self.options, self.student.config
 
-        def of_part(index):
-            shape = draw_part(parts, config, seed=options.seed, step=global_step, index=index)
-            recompute = options.remat or options.on_metal
-            layers = first_layers(shape, config.num_hidden_layers, recompute)
+        def teach(shape):
+            if not self.phase.own_teacher:
+                return teachers
             with active_part(shape):
-                return train(keep_layers=layers)
+                return self.teacher_signals(batch)
 
-        gradients, losses = sum_in_loop(of_part, count, self._zeros) if count > 1 else of_part(0)
-        return gradients, {name: loss / count for name, loss in losses.items()}
+        def of_part(shape, taught):
+            recompute = options.remat or options.on_metal
+            layers = part_layers(shape, config.num_hidden_layers, recompute)
+            with active_part(shape):
+                return train(taught, keep_layers=layers)
+
+        draws = dict(seed=options.seed, step=self._global_step(step))
+        return train_parts(self.phase.parts, config, teach, of_part, self._zeros, **draws)
 
     def _student_gradients(
-        self, batch, teachers, *, normalizers, progress, loss_scale, dropout, keep_layers
+        self, batch, teachers, *, keep_layers, normalizers, progress, loss_scale, dropout
     ):
         """`gradients` of the student on one micro-batch."""
         terms = self._terms

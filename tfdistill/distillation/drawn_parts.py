@@ -1,12 +1,18 @@
-"""The parts of a student that a step trains (AutoTinyBERT, Yin et al., 2021, section 3.2)."""
+"""The parts of a student that a step trains.
+
+Either some are drawn (AutoTinyBERT, Yin et al., 2021, section 3.2), or all are trained (DynaBERT,
+Hou et al., 2020, section 2).
+"""
 
 import tensorflow as tf
 
 from tfdistill.distillation.losses import LOSSES
 from tfdistill.distillation.phases import NONE
 from tfdistill.distillation.signals import LOGITS, VOCABULARY_SIGNALS
+from tfdistill.distillation.sums import sum_in_loop
 from tfdistill.models.draws import draw
-from tfdistill.models.part_shapes import PartShape
+from tfdistill.models.part_grid import PartGrid
+from tfdistill.models.part_shapes import PartShape, SpreadShape
 from tfdistill.system.errors import UserError
 
 STREAM = 0x5B  # combined with the seed: other draws than those of dropout and LayerDrop
@@ -75,6 +81,67 @@ def _index(share, count):
     return tf.cast(tf.minimum(tf.floor(share * count), count - 1.0), tf.int32)
 
 
+def grid_part(space, width, depth):
+    """The shape of a part of a grid.
+
+    Args:
+        space: `GridSpace`.
+        width, depth: int32 scalars, its places.
+
+    Returns:
+        `SpreadShape` of float32 scalars.
+    """
+    heads, neurons = zip(*(sizes for sizes, _ in space.widths), strict=True)
+    layers = [number for number, _ in space.depths]
+    return SpreadShape(
+        _at(layers, depth),
+        tf.constant(float(space.whole.width)),
+        _at(neurons, width),
+        _at(heads, width),
+        tf.constant(float(space.whole.head_size)),
+    )
+
+
+def train_parts(parts, config, teach, train, zeros, *, seed, step):
+    """The gradients of all parts that a step trains.
+
+    Args:
+        parts: `PartRanges` or `PartGrid`.
+        config: EncoderConfig of the whole student.
+        teach: function of a `PartShape` to what its teachers say; of a grid it is called once for
+            each width, with all layers.
+        train: function of a `PartShape` and of what `teach` returned to (gradients, losses).
+        zeros: function that returns zeros in the form of the gradients and losses.
+        seed, step: as for `draw_part`.
+
+    Returns:
+        (sums of the gradients, dict of the means of the losses).
+    """
+    if isinstance(parts, PartGrid):
+        space = parts.space(config)
+        count = len(space.widths) * len(space.depths)
+
+        def of_width(width):
+            taught = teach(grid_part(space, width, 0))
+            depths = range(len(space.depths))
+            return _sum(lambda depth: train(grid_part(space, width, depth), taught), depths, zeros)
+
+        gradients, losses = _sum(of_width, range(len(space.widths)), zeros)
+    else:
+        count = parts_in_step(parts)
+
+        def of_part(index):
+            shape = draw_part(parts, config, seed=seed, step=step, index=index)
+            return train(shape, teach(shape))
+
+        gradients, losses = _sum(of_part, range(count), zeros)
+    return gradients, {name: loss / count for name, loss in losses.items()}
+
+
+def _sum(function, places, zeros):
+    return sum_in_loop(function, len(places), zeros) if len(places) > 1 else function(0)
+
+
 def check_parts(phase, student):
     """Refuses a phase whose losses cannot compare parts of a student.
 
@@ -97,6 +164,12 @@ def check_parts(phase, student):
 
 def _reason_against(ranges, term, loss, student):
     signals = set(loss.signals(**term.options))
+    if isinstance(ranges, PartGrid):
+        unfit = signals - HIDDEN - VOCABULARY_SIGNALS - {LOGITS}
+        if unfit:
+            return f"it reads {', '.join(sorted(unfit))}, of which parts have fewer"
+        # A layer that a part lacks has no states to compare.
+        return "parts lack layers: compare them by 'part_states'" if loss.compares_layers else ""
     logits = set() if loss.takes_projection else {LOGITS}  # vectors have the part's width
     unfit = signals - HIDDEN - ATTENTION - VOCABULARY_SIGNALS - logits
     if unfit:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from tfdistill.distillation.schedules import Schedule
+from tfdistill.models.part_grid import PartGrid
 from tfdistill.models.part_shapes import PartRanges
 from tfdistill.system.errors import UserError
 
@@ -77,8 +78,13 @@ class Phase:
         constant_rate: whether the learning rate stays the same, without warm-up and decay.
         measured: whether the validation split is measured during the phase. Of a phase that leaves
             the head untrained, metrics would say nothing.
-        parts: the `PartRanges` of the parts of the student that the steps train, drawn anew in each
-            step (see `drawn_parts`); None: every step trains the whole student.
+        parts: the parts of the student that the steps train: `PartRanges`, drawn anew in each step
+            (see `drawn_parts`), or a `PartGrid`, all of them in each step; None: every step trains
+            the whole student.
+        own_teacher: whether the teacher is the student as the phase before has left it, at the
+            width of each part of the `PartGrid` and with all layers.
+        rewired: whether the student's heads and neurons are sorted by importance before its first
+            step (see `starts.width.rewiring`); of the first phase.
     """
 
     name: str
@@ -92,7 +98,9 @@ class Phase:
     fresh_optimizer: bool = True
     constant_rate: bool = False
     measured: bool = True
-    parts: PartRanges | None = None
+    parts: PartRanges | PartGrid | None = None
+    own_teacher: bool = False
+    rewired: bool = False
 
     def __post_init__(self):
         names = [term.name for term in self.active_terms]
@@ -102,6 +110,8 @@ class Phase:
             raise ValueError(f"phase {self.name!r} has a share of {self.share}, which must be > 0")
         if isinstance(self.trainable, str):
             raise ValueError(f"trainable is a tuple, such as ({self.trainable!r},)")
+        if self.own_teacher and not isinstance(self.parts, PartGrid):
+            raise ValueError(f"phase {self.name!r} has its own teacher, but no PartGrid")
 
     @property
     def active_terms(self):

@@ -1,4 +1,4 @@
-"""The part of a model that runs: the first layers, and the first units of each layer.
+"""The part of a model that runs: some of its layers, and the first units of each layer.
 
 A graph that is traced inside `active_part` computes at full size. Masks keep the other units at
 zero, so sizes may be tensors, and one trace serves parts of all shapes. Only five places need them:
@@ -22,7 +22,7 @@ def active_part(shape):
     """Context in which `TransformerLayer`s, `Embeddings` and heads run as a part.
 
     A recomputed layer runs again for its gradient, so the gradient belongs inside, too. The depth
-    is not part of the context: see `first_layers`.
+    is not part of the context: see `part_layers`.
 
     Args:
         shape: `PartShape`; None for the whole model.
@@ -34,7 +34,7 @@ def active_part(shape):
         _active.reset(token)
 
 
-def first_layers(shape, depth, recompute=False):
+def part_layers(shape, depth, recompute=False):
     """The layers of a part, as an argument of `Encoder.call`.
 
     Args:
@@ -45,8 +45,31 @@ def first_layers(shape, depth, recompute=False):
     Returns:
         `LayerDraws`.
     """
-    keep = tf.range(depth, dtype=tf.float32) < tf.cast(shape.layers, tf.float32)
-    return LayerDraws(keep, recompute, first_runs=True)
+    return LayerDraws(_kept(shape, depth), recompute, first_runs=True)
+
+
+def active_layers(depth):
+    """Which layers are active.
+
+    Args:
+        depth: int, layers of the whole model.
+
+    Returns:
+        float32 (depth,), ones and zeros; None outside of `active_part`.
+    """
+    shape = _active.get()
+    return None if shape is None else tf.cast(_kept(shape, depth), tf.float32)
+
+
+def _kept(shape, depth):
+    """bool (depth,), as `PartShape.layer_places`; floats, because Metal cannot compare integers."""
+    places, layers = tf.range(depth, dtype=tf.float32), tf.cast(shape.layers, tf.float32)
+    if not shape.spread:
+        return places < layers
+    # A layer p is kept where a multiple of L / l lies in [p, p + 1). The half keeps quotients apart
+    # from whole numbers, on whose two sides they might be rounded.
+    before = [tf.floor(((places + step) * layers - 0.5) / depth) for step in (0.0, 1.0)]
+    return before[1] > before[0]
 
 
 def active_units(name, size):

@@ -1,7 +1,7 @@
 """Shapes of the parts of a model, which a super-student trains. Imports no TensorFlow.
 
-A part is the first layers, and of each layer the first units of every kind (AutoTinyBERT, Yin et
-al., 2021, section 3.2). All layers of a part have the same sizes.
+A part is some layers, usually the first, and of each layer the first units of every kind
+(AutoTinyBERT, Yin et al., 2021, section 3.2). All layers of a part have the same sizes.
 """
 
 import dataclasses
@@ -31,7 +31,10 @@ class PartShape(NamedTuple):
         intermediate: neurons of each feed-forward part.
         heads: attention heads of each layer.
         head_size: dimensions of each head.
+        spread: whether the layers are spread over the whole model; else they are its first ones.
     """
+
+    spread = False
 
     layers: Any
     width: Any
@@ -49,6 +52,18 @@ class PartShape(NamedTuple):
             config.num_attention_heads,
             config.head_size,
         )
+
+    def layer_places(self, depth):
+        """The layers of the whole model that a part has.
+
+        Args:
+            depth: int, layers of the whole model.
+
+        Returns:
+            tuple of int, ascending; the first is 0.
+        """
+        step = depth / self.layers if self.spread else 1
+        return tuple(math.floor(place * step) for place in range(self.layers))
 
     def config(self, whole):
         """The config of a part.
@@ -75,6 +90,16 @@ class PartShape(NamedTuple):
             num_attention_heads=self.heads,
             attention_head_size=self.head_size,
         )
+
+
+class SpreadShape(PartShape):
+    """The shape of a part whose layers are spread over the whole model.
+
+    Layer i of l is the layer floor(i L / l) of L (DynaBERT, Hou et al., 2020, section 2.2).
+    """
+
+    __slots__ = ()
+    spread = True
 
 
 def require_parts(config):

@@ -1,4 +1,4 @@
-"""Smaller models inside a larger one: the first layers, and the first units of each layer.
+"""Smaller models inside a larger one: some of its layers, and the first units of each layer.
 
 A model whose parts are trained as models of their own is a super-student (AutoTinyBERT, Yin et al.,
 2021, section 3.2). `run_subnet` runs a part inside the large model, at the cost of the large one
@@ -7,7 +7,7 @@ but for its layers; `extract_subnet` makes the same part a model of its own.
 
 import numpy as np
 
-from tfdistill.models.active_part import active_part, first_layers
+from tfdistill.models.active_part import active_part, part_layers
 from tfdistill.models.encoder import Encoder
 from tfdistill.models.model import MaskedLanguageModel, Model
 from tfdistill.models.part_shapes import require_parts
@@ -39,7 +39,7 @@ def run_subnet(whole, shape, inputs, **options):
         logits = run_subnet(whole, shape, {"input_ids": [[2, 11, 4, 3]]})["logits"]
     """
     require_parts(whole.config)
-    layers = first_layers(shape, whole.config.num_hidden_layers)
+    layers = part_layers(shape, whole.config.num_hidden_layers)
     with active_part(shape):
         return whole(inputs, keep_layers=layers, **options)
 
@@ -71,25 +71,28 @@ def extract_subnet(whole, shape):
     if head is None or head.has_vocabulary:
         part = MaskedLanguageModel(config, with_head=head is not None, seed=None)
     else:
-        fresh = type(head).of(config, config.to_hugging_face() | head.config_values())
-        part = Model(Encoder(config), fresh, seed=None)
-    for variable, source, index in part_variables(whole, part):
+        part = Model(Encoder(config), head.fresh(config), seed=None)
+    places = shape.layer_places(whole.config.num_hidden_layers)
+    for variable, source, index in part_variables(whole, part, places):
         variable.assign(source.numpy()[index])
     return part
 
 
-def part_variables(whole, part):
+def part_variables(whole, part, layers=None):
     """The variables of a part, and where the whole model has their numbers.
 
     Args:
         whole: `Model`.
         part: `Model` whose config `PartShape.config` gave.
+        layers: places of its layers in the whole model; None: the first.
 
     Returns:
         list of (variable of the part, variable of the whole, index of its numbers in NumPy's form).
     """
     pairs = [(whole.encoder.embeddings, part.encoder.embeddings)]
-    pairs += zip(whole.encoder.blocks, part.encoder.blocks, strict=False)  # the first layers
+    places = range(len(part.encoder.blocks)) if layers is None else layers
+    blocks = [whole.encoder.blocks[place] for place in places]
+    pairs += zip(blocks, part.encoder.blocks, strict=True)
     if part.head is not None:
         pairs.append((whole.head, part.head))
     head_axes = {

@@ -7,6 +7,7 @@ from tfdistill.distillation.schedules import parse_schedules
 from tfdistill.recipes.autotinybert import autotinybert
 from tfdistill.recipes.bilstm import bilstm
 from tfdistill.recipes.distilbert import distilbert
+from tfdistill.recipes.dynabert import dynabert
 from tfdistill.recipes.hybrid import hybrid
 from tfdistill.recipes.kd import kd
 from tfdistill.recipes.minilm import minilm, minilm_v1
@@ -31,6 +32,7 @@ _RECIPES = {
         autotinybert,
         bilstm,
         distilbert,
+        dynabert,
         hybrid,
         kd,
         minilm,

@@ -1,5 +1,6 @@
 """results.md: a run's table in Markdown, for a README or an issue."""
 
+from tfdistill.reports.parts import NOTE, files_line, part_rows
 from tfdistill.reports.table import (
     FILE_COLUMNS,
     HEADINGS,
@@ -67,6 +68,11 @@ def results_markdown(metrics):
         names = ["TFLite file", *(f"{column.name}, {column.unit}" for column in FILE_COLUMNS)]
         rows = [[name, *_cells(facts, FILE_COLUMNS)] for name, facts in files.items()]
         parts.append(_table(names, rows))
+    found, rows = part_rows(metrics)
+    if rows:
+        names = ["part", *(", ".join(filter(None, (each.name, each.unit))) for each in found)]
+        parts.append(_table(names, [[name, *cells] for name, cells in rows.items()]))
+        parts.append(f"{NOTE} {files_line(metrics)}")
     judged = [
         "- {} **{}**: {} ({}); {}".format(name, state_of(c), *format_criterion(name, c))
         for name, c in metrics.get("verdict", {}).items()

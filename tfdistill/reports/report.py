@@ -7,6 +7,8 @@ from tfdistill.distillation.losses import LOSSES
 from tfdistill.reports import plots
 from tfdistill.reports.labelled_section import labelled_sections
 from tfdistill.reports.page import figure, note, page, section, table
+from tfdistill.reports.parts import NOTE as PARTS_NOTE
+from tfdistill.reports.parts import files_line, part_rows
 from tfdistill.reports.run_section import run_section
 from tfdistill.reports.table import (
     ABSENT,
@@ -54,6 +56,7 @@ def write_report(path, metrics, curves, examples):
             section("Verdict", _verdict(metrics)),
             section(f"Results on the {metrics['split']} split", _results(metrics)),
             section("Quality, size and latency", _bars(metrics)),
+            section("Parts of the student", _parts(metrics)),
             *labelled_sections(metrics),
             section("Training", *_curves(task, curves)),
             section(task.words.examples, _examples(task.words, examples)),
@@ -157,6 +160,15 @@ def _results(metrics):
     if beside:
         parts.append(f'<div class="beside">{beside}</div>')
     return "".join([*parts, *map(note, lines)])
+
+
+def _parts(metrics):
+    found, rows = part_rows(metrics)
+    if not rows:
+        return ""
+    head = [("part", ""), *((column.name, column.unit) for column in found)]
+    cells = [[name, *own] for name, own in rows.items()]
+    return "".join([table(head, cells), note(PARTS_NOTE), note(files_line(metrics))])
 
 
 def _small_table(heading, rows, of_rows):

@@ -1,6 +1,7 @@
 """The files that the benchmark times: those of a run or a model, its teacher, and references."""
 
 import dataclasses
+import struct
 from functools import partial
 from pathlib import Path
 
@@ -8,9 +9,12 @@ from tfdistill import tasks
 from tfdistill.deployment.lite_model import LiteModel
 from tfdistill.deployment.mediapipe import MEDIAPIPE_FILE
 from tfdistill.deployment.operators import POOLER, VOCABULARY
+from tfdistill.deployment.parts_file import PREFIX, part_of, parts_in
+from tfdistill.models.part_grid import FULL
 from tfdistill.run.directory import RunPaths
 from tfdistill.system import hardware
 from tfdistill.system.errors import UserError
+from tfdistill.system.files import write_atomically
 from tfdistill.system.kept import kept_folder
 from tfdistill.system.paths import require_folder
 from tfdistill.system.sums import file_digest
@@ -57,17 +61,48 @@ def files_of(config, console):
             "tfdistill.export"
         )
     if len(paths) == 1:
-        return {LiteModel(paths[0]).path.stem: paths[0]}
-    found = {}
+        return _files_of_parts(config, paths[0]) or {LiteModel(paths[0]).path.stem: paths[0]}
+    found, of_parts = {}, {}
     for path in paths:
+        if path.name.startswith(PREFIX):
+            of_parts |= _files_of_parts(config, path) if config.part else {}
+            continue
         try:
             LiteModel(path)
         except UserError as error:
             console.warn([f"left out: {error.message}"])
         else:
             found[path.stem] = path
+    if config.part and not of_parts:
+        raise UserError(f"`part`={config.part}: {setting} has no {PREFIX} file: leave it out")
+    found |= of_parts
     if not found:
         raise UserError(f"{setting} has no file that tfdistill.export wrote: export it again")
+    return found
+
+
+def _files_of_parts(config, path):
+    """Files of single parts out of a file of several, kept in `shards_dir`; {} for other files."""
+    content = path.read_bytes()
+    try:
+        known = parts_in(content)
+    except (ValueError, struct.error):  # damaged: LiteRT says so
+        known = []
+    if not known:
+        if config.part:
+            raise UserError(f"`part`={config.part}: {path} has no parts: leave it out")
+        return {}
+    found = {}
+    for part in config.part.split(",") if config.part else [FULL]:
+        if part not in known:
+            raise UserError(f"`part`={part}: {path} has the parts {', '.join(known)}: name some")
+
+        def make(folder, part=part):
+            write_atomically(folder / FILE, part_of(content, part))
+
+        root = Path(config.shards_dir) / FOLDER
+        identity = {"file": file_digest(path), "part": part}
+        found[f"{path.stem}:{part}"] = kept_folder(root, identity, make) / FILE
     return found
 
 

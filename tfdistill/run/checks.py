@@ -10,6 +10,7 @@ from tfdistill.deployment.variants import variants_of
 from tfdistill.distillation.phases import rates_of, trained_by
 from tfdistill.distillation.schedules import parse_schedules
 from tfdistill.models.configs.model_types import get_model_type
+from tfdistill.models.part_grid import PartGrid
 from tfdistill.recipes.next_sentence import PART, learns_pairs, with_next_sentence
 from tfdistill.recipes.recipe_file import is_recipe_file
 from tfdistill.run.baselines import RANDOM, START, TEXT, baselines_of, trains_parts
@@ -277,7 +278,13 @@ def check_losses(config, recipe):
     from tfdistill.distillation.losses import LOSSES  # needs TensorFlow
     from tfdistill.distillation.signals import VOCABULARY_SIGNALS
 
-    if tasks.get(config.task).outputs_are_tokens:
+    tokens = tasks.get(config.task).outputs_are_tokens
+    if tokens and any(isinstance(phase.parts, PartGrid) for phase in recipe.phases):
+        raise UserError(
+            f"`recipe`={config.recipe} trains parts of a student for labels: set `task`, such as "
+            "text_classification, or use `recipe`=autotinybert"
+        )
+    if tokens:
         return
     for term in (term for phase in recipe.phases for term in phase.active_terms):
         if VOCABULARY_SIGNALS & set(LOSSES[term.loss].signals(**term.options)):

@@ -192,14 +192,14 @@ class RunContext:
 
         Args:
             model: a `Model`.
-            parts: `PartRanges` of a super-student; None.
+            parts: `PartRanges` or `PartGrid` of a student whose parts are trained; None.
             splits: the `RunSplits` for its tokenizer.
 
         Returns:
             A function without arguments that returns a dict: `validation_loss`, for a task with
             labels the primary metric, the task's `curve_metrics`, and for parts
             `validation_loss_smallest` and `validation_loss_middle`, of these shapes (see
-            `PartSpace`).
+            `PartSpace`); with labels also the primary metric of both.
         """
         task, score = self.task, self.task.scorer(model)
         keys = {"loss": "validation_loss"}
@@ -215,7 +215,10 @@ class RunContext:
             metrics = task.evaluate(score, *split).metrics
             found = {name: metrics[key] for key, name in keys.items()}
             for name, of_part in of_parts.items():
-                found[f"validation_loss_{name}"] = task.evaluate(of_part, *split).metrics["loss"]
+                own = task.evaluate(of_part, *split).metrics
+                found[f"validation_loss_{name}"] = own["loss"]
+                if task.kind:
+                    found[f"{task.primary.curve_key}_{name}"] = own[task.primary.key]
             return found
 
         return validate

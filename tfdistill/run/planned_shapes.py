@@ -21,6 +21,7 @@ from tfdistill.system.errors import UserError
 GIVEN = "given"  # the start of a student that `student` names
 TOKENS = "tokens"  # the start of a student without layers: the teacher's vectors of single tokens
 WORD_VECTORS = "word_vectors"
+WHOLE_STUDENTS = ("dynabert",)  # recipes whose students have the shape of their teachers
 WORD_STARTS = EMBEDDINGS, WORD_VECTORS, RANDOM  # of students with words of their own
 
 
@@ -251,7 +252,8 @@ def _plan_student(config, teacher_config, tokenizers, pairs):
             f"`student_config` is empty, and `student_type`={config.student_type} takes no shape "
             f"from a teacher of type {teacher_config.model_type}: name one"
         )
-    layers = math.ceil(teacher_config.num_hidden_layers / 2)
+    halves = 1 if config.recipe in WHOLE_STUDENTS else 2
+    layers = math.ceil(teacher_config.num_hidden_layers / halves)
     return dataclasses.replace(
         teacher_config.as_type(config.student_type), num_hidden_layers=layers
     )

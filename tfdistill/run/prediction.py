@@ -25,7 +25,9 @@ def predict(config, console):
     _require_one_source(config)
     if not config.model.endswith(".tflite"):  # LiteRT runs without TensorFlow
         machine.for_looking(config)
-    predictor = LabelPredictor.open(config.model, config.tokenizer or None, config.pooling)
+    predictor = LabelPredictor.open(
+        config.model, config.tokenizer or None, config.pooling, config.part
+    )
     predictor.rules = predictor.rules.changed(
         doc_stride=config.doc_stride, max_answer_length=config.max_answer_length
     )

@@ -5,6 +5,7 @@ from tfdistill.run.baselines import TEXT
 from tfdistill.run.planned_shapes import GIVEN, TOKENS, WORD_VECTORS
 from tfdistill.starts.from_tokens import fill, token_rows, token_vectors
 from tfdistill.starts.layer_search import search_size
+from tfdistill.starts.width.rewiring import rewire
 from tfdistill.starts.word_tables import vectors_of_file, word_table
 
 
@@ -33,6 +34,8 @@ def make_start(context, teacher):
         start = _student_of_words(context, teacher)
     else:
         start = _cut_student(context, teacher)
+    if context.plan.recipe.phases[0].rewired:
+        _rewire(context, start)
     facts, beside = {"validation_loss": context.validator(start)()}, ""
     if not is_random:
         fresh = context.validator(random_student(context))()
@@ -71,6 +74,14 @@ def student_from_text(context):
     student = task.model(context.plan.student_config, seed)
     task.start_from_text(student, splits.train_ids, splits.train, context.tokenizer, seed)
     return student
+
+
+def _rewire(context, start):
+    """Sorts the student's heads and neurons by their importance to the loss on the labels."""
+    task, config = context.task, context.config
+    context.console.say("sorting heads and neurons by importance")
+    batches = task.calibration_batches(context.splits.train, config.seed)
+    rewire(start, batches, task.hard_loss)
 
 
 def _student_from_tokens(context, teacher):

@@ -80,6 +80,15 @@ class Prediction(Settings):
             stored=False,
         ),
     ] = ""
+    part: Annotated[
+        str,
+        Option(
+            "Part of a student of `recipe`=dynabert that answers, such as w50d75; `model` names "
+            "the student, or one of its exported student_parts. Empty: the whole student.",
+            effect=NOTHING,
+            stored=False,
+        ),
+    ] = ""
 
 
 @dataclasses.dataclass(frozen=True)

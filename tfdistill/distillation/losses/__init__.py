@@ -11,6 +11,7 @@ from tfdistill.distillation.losses import (  # noqa: F401
     labels,
     logits,
     next_sentence,
+    part_states,
     relations,
     small_logits,
     spans,

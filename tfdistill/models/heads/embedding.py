@@ -83,6 +83,10 @@ class EmbeddingHead(keras.layers.Layer):
             )
         return cls(config, modules.pooling, modules.normalize, modules.max_length)
 
+    def fresh(self, config):
+        """The head for another encoder, as of `SmallHead`."""
+        return EmbeddingHead(config, self.pooling, self.normalize, self.max_length)
+
     def select(self, inputs):
         """The rows that the head reads, as of `SmallHead`."""
         return None if self.pooling == MEAN else (lambda hidden: hidden[:, :1])

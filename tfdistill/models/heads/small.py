@@ -103,6 +103,16 @@ class SmallHead(keras.layers.Layer):
         """What config.json says about the head: a dict of JSON values."""
         return {}
 
+    def fresh(self, config):
+        """A head of the same kind for another encoder, with fresh weights.
+
+        Args:
+            config: EncoderConfig.
+        """
+        if self.task:
+            return self.of(config, config.to_hugging_face() | self.config_values())
+        return SmallHead(config, self.dense.units, self.dropout_rate)
+
     def arrange(self, labels):
         """Puts the outputs into the order of a task's classes.
 

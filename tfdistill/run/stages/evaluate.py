@@ -4,6 +4,7 @@ from tfdistill.distillation.teachers import Teachers
 from tfdistill.run import measure
 from tfdistill.run.description import corpus_name
 from tfdistill.run.kept_answers import answered_batches
+from tfdistill.run.part_results import measure_parts, parts_of_run
 from tfdistill.run.sources import teacher_weights
 from tfdistill.run.stages.stage import Stage
 from tfdistill.system import clock
@@ -32,10 +33,14 @@ class Evaluate(Stage):
         )
         if len(context.plan.teacher_names) > 1:
             models["teachers"], sums["teachers"] = _evaluate_mean(context)
+        parts = parts_of_run(context)
+        if parts:
+            parts = measure_parts(context, parts, sums["student"], line.note)
         differences = measure.add_errors(context.task, models, sums)
         save_row_sums(context.directory.row_sums, sums)
         corpus = corpus_name(context)
-        context.finish(self.name, started, corpus=corpus, models=models, differences=differences)
+        results = dict(models=models, differences=differences, parts=parts)
+        context.finish(self.name, started, corpus=corpus, **results)
 
 
 def _teacher(context):

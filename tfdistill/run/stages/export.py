@@ -3,6 +3,7 @@
 from tfdistill.deployment.bundle import export_bundle, warnings_of
 from tfdistill.deployment.string_signatures import warnings
 from tfdistill.run.exported_model import bundle_options, export_mediapipe
+from tfdistill.run.part_results import export_run_parts, parts_of_run
 from tfdistill.run.stages.stage import Stage
 from tfdistill.run.teacher_files import teacher_files
 from tfdistill.system import clock
@@ -32,6 +33,8 @@ class Export(Stage):
                 line.note,
                 beside,
             )
+        shapes = parts_of_run(context)
+        parts = export_run_parts(context, shapes, line.note) if shapes else {}
         for name, facts in files.items():
             if "agreement" in facts:
                 context.console.say(
@@ -52,4 +55,5 @@ class Export(Stage):
         notes = [head.note, *warnings(context.tokenizer, head), *warnings_of(context.task, files)]
         context.console.warn(filter(None, notes))
         failure = str(failure) if failure else ""
-        context.finish(self.name, started, files=files, failure=failure, mediapipe=mediapipe)
+        results = dict(files=files, failure=failure, mediapipe=mediapipe, parts=parts)
+        context.finish(self.name, started, **results)

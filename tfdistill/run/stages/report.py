@@ -11,6 +11,7 @@ from tfdistill.run.baselines import baseline_keys
 from tfdistill.run.description import corpus_name, describe_run, describe_sources
 from tfdistill.run.directory import training_names
 from tfdistill.run.metrics import collect, labelled_facts
+from tfdistill.run.part_results import collect_parts
 from tfdistill.run.stages.stage import Stage
 from tfdistill.system import clock, strict_json
 from tfdistill.system.files import write_atomically
@@ -68,12 +69,17 @@ def _metrics(context):
         facts = labelled_facts(task, files, data, run)
         facts["made_from"] = metrics["made_from"] | facts["made_from"]
         metrics |= facts
-    return metrics | {
-        "seconds": directory.facts("seconds"),
-        "peak_memory_bytes": max(directory.facts("peak_memory_bytes").values()),
-        "start": {key: value for key, value in start.items() if key.endswith("_loss")},
-        "run": run,
-    }
+    parts = collect_parts(evaluated.get("parts"), directory.done("export").get("parts"))
+    return (
+        metrics
+        | parts
+        | {
+            "seconds": directory.facts("seconds"),
+            "peak_memory_bytes": max(directory.facts("peak_memory_bytes").values()),
+            "start": {key: value for key, value in start.items() if key.endswith("_loss")},
+            "run": run,
+        }
+    )
 
 
 def _predictors(context):

@@ -5,6 +5,8 @@ import itertools
 
 from tfdistill.distillation.cached_signals import answers_suffice, signals_to_cache
 from tfdistill.distillation.teachers import Teachers
+from tfdistill.models.part_shapes import PartShape
+from tfdistill.models.subnet import extract_subnet
 from tfdistill.run import kept_baseline, plan
 from tfdistill.run.baselines import RANDOM, START, baseline_keys
 from tfdistill.run.checks import split_steps
@@ -94,7 +96,7 @@ def _train(context, key, student, teachers, phases):
             more_follows=stage != stages[-1],
             measures_start=not measured,
         )
-        before += trainer.train(training, student, teachers, of_phase)
+        before += trainer.train(training, student, _teachers(phase, student, teachers), of_phase)
         done, measured = done + share, phase.measured
     context.save(student, context.directory.model(key), config.length)
     if phases[-1].parts is not None:
@@ -102,6 +104,13 @@ def _train(context, key, student, teachers, phases):
     context.finish(key, started, before, stages=stages)
     for stage in stages:
         trainer.delete_checkpoints(stage)
+
+
+def _teachers(phase, student, teachers):
+    """The `Teachers` of a phase; its own is a copy of the student as it is now."""
+    if phase.own_teacher:
+        return Teachers([extract_subnet(student, PartShape.of(student.config))])
+    return teachers
 
 
 def _batches(context, teachers, phases, shares):

@@ -23,7 +23,7 @@ class LayerImportance:
     neurons: np.ndarray
 
 
-def unit_importance(model, text, seed):
+def unit_importance(model, text, seed=0, loss=None):
     """First-order importance of every unit (Michel et al., 2019, equation 2).
 
     A unit's importance is |dL/dg| for a gate g = 1 on its output, summed over the batches. As one
@@ -33,25 +33,26 @@ def unit_importance(model, text, seed):
     weights that write it are summed instead, a column of the query kernel with its bias; for a
     dimension of the stream, the scales and shifts of all norms of the encoder.
 
-    L is the masked-LM loss. For a model without a head, L = sum(r h) / sqrt(tokens) over the last
-    hidden states h of real tokens, with r drawn from N(0, 1): the expected squared derivative then
-    measures how far the hidden states move.
+    L is `loss`, by default the masked-LM loss. For a model without a head, it is sum(r h) /
+    sqrt(tokens) over the last hidden states h of real tokens, with r drawn from N(0, 1): the
+    expected squared derivative then measures how far the hidden states move.
 
     Args:
-        model: `MaskedLanguageModel`.
+        model: `Model`.
         text: `Text`.
         seed: int, of r.
+        loss: function of the model and a batch, a dict of tensors, to a scalar; None: as above.
 
     Returns:
         (float64 (hidden,), importance of the dimensions of the stream; list of a
         `LayerImportance` per layer).
     """
-    loss = _masked_lm_loss if model.head is not None else _hidden_state_loss
+    own = _masked_lm_loss if model.head is not None else _hidden_state_loss
     generator = np.random.default_rng(seed)
     totals = None
     for batch, real in zip(text.batches, text.real, strict=True):
         with tf.GradientTape() as tape:
-            value = loss(model, batch, real, generator)
+            value = loss(model, batch) if loss else own(model, batch, real, generator)
         gates = _gates(model, tape, value)
         sizes = [np.abs(gate) for gate in gates]
         totals = sizes if totals is None else [a + b for a, b in zip(totals, sizes, strict=True)]

@@ -63,6 +63,28 @@ def largest_units(config, stream, layers):
     return _largest_first(stream, config.hidden_size), chosen
 
 
+def sorted_heads(config, layers):
+    """Selects all heads and neurons, the most important first, and leaves the rest in its order.
+
+    Args:
+        config: EncoderConfig.
+        layers: list of `LayerImportance`.
+
+    Returns:
+        list of `LayerUnits`.
+    """
+    dims = np.tile(np.arange(config.head_size), (config.num_attention_heads, 1))
+    return [
+        LayerUnits(
+            _largest_first(layer.heads, config.num_attention_heads),
+            dims,
+            dims,
+            _largest_first(layer.neurons, config.intermediate_size),
+        )
+        for layer in layers
+    ]
+
+
 def largest(scores, count):
     """Indices of the `count` largest scores, in rising order; of equal scores the first."""
     return np.sort(_largest_first(scores, count))
@@ -85,7 +107,7 @@ def copy_units(source, target, stream, layers):
     ours, theirs = target.encoder, source.encoder
     copy_embeddings(theirs.embeddings, ours.embeddings, stream)
     for wide, narrow, units in zip(theirs.blocks, ours.blocks, layers, strict=True):
-        _copy_block(wide, narrow, stream, units)
+        copy_block(wide, narrow, stream, units)
     if source.head is not None:
         copy_head(source.head, target.head, stream)
 
@@ -106,7 +128,14 @@ def copy_head(source, target, stream):
     target.bias.assign(source.bias)
 
 
-def _copy_block(wide, narrow, stream, units):
+def copy_block(wide, narrow, stream, units):
+    """Copies the selected units of a layer, which may be the same: then they get a new order.
+
+    Args:
+        wide, narrow: layers of two models.
+        stream: int (hidden,), the selected dimensions.
+        units: `LayerUnits`.
+    """
     size = wide.config.head_size
     queries, values = (
         (units.heads[:, None] * size + dims).ravel()
