@@ -158,7 +158,7 @@ class Student(Settings):
             "spaced, distilbert, search (tries subsets on held-out text) or a list such as 0,2,4; "
             "embeddings (the teacher's embeddings and head, fresh layers); text (counts of the "
             "corpus, as a teacher that is pre-trained here); or random. For a narrower student add "
-            ":slice, :importance or :pca, such as spaced:pca; :pca is the default. A static "
+            ":slice, :importance, :pca (the default) or :pca_sorted, such as spaced:pca. A static "
             "student has tokens (the teacher's vectors of single tokens) or random; a bilstm "
             "embeddings (principal components of the teacher's; the default), word_vectors (those "
             "of the setting `word_vectors`) or random.",

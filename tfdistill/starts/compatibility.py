@@ -7,8 +7,8 @@ from tfdistill.starts.layer_search import search_layers
 from tfdistill.system.errors import UserError
 
 EMBEDDINGS = "embeddings"
-WIDTHS = ("slice", "importance", "pca")
-CALIBRATED_WIDTHS = ("importance", "pca")
+WIDTHS = ("slice", "importance", "pca", "pca_sorted")
+CALIBRATED_WIDTHS = ("importance", "pca", "pca_sorted")
 
 
 def choose_layers(teacher_config, config, init, validation_loss=None):

@@ -7,7 +7,12 @@ import pytest
 from tfdistill.models.model import MaskedLanguageModel
 from tfdistill.starts.compatibility import WIDTHS, choose_layers
 from tfdistill.starts.from_teacher import DEFAULT_WIDTH, SORTED, initialize_student
+from tfdistill.starts.width.calibration import Text
+from tfdistill.starts.width.importance import unit_importance
 from tfdistill.system.errors import UserError
+
+# The last one is another with its units in another order.
+METHODS = [*WIDTHS[:-1], pytest.param(WIDTHS[-1], marks=pytest.mark.slow)]
 
 
 @pytest.fixture
@@ -33,7 +38,7 @@ def test_a_student_as_wide_as_its_teacher_is_copied(width, tiny_model):
     assert_equal(student, initialize_student(teacher, config, init="0,2"))
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", METHODS)
 @pytest.mark.parametrize(
     "changes",
     [
@@ -49,6 +54,24 @@ def test_every_narrower_shape_can_be_made(changes, width, tiny_model, batches):
     student = initialize_student(teacher, config, init=f"first:{width}", calibration=batches)
     assert student.config == config and student.head is not None
     assert all(np.isfinite(array).all() for array in weights(student).values())
+
+
+def test_sorted_components_are_the_same_model_with_the_most_important_units_first(
+    tiny_model, batches
+):
+    teacher = tiny_model()
+    config = dataclasses.replace(teacher.config, hidden_size=8, intermediate_size=14)
+    unsorted, ordered = (
+        initialize_student(teacher, config, init=f"first:{width}", calibration=batches)
+        for width in ("pca", "pca_sorted")
+    )
+    batch = batches[0]
+    np.testing.assert_allclose(ordered(batch)["logits"], unsorted(batch)["logits"], atol=1e-4)
+    stream, layers = unit_importance(ordered, Text(batches), seed=0)
+    for units in (stream, *(layer.heads for layer in layers), *(layer.neurons for layer in layers)):
+        assert (np.diff(units) <= 1e-4 * units.max()).all()
+    before, _ = unit_importance(unsorted, Text(batches), seed=0)
+    assert (np.diff(before) > 0).any()
 
 
 def test_the_default_width_method(tiny_model, batches):
@@ -71,7 +94,7 @@ def test_a_layer_search_can_have_a_width_method(tiny_model):
     assert_equal(found, initialize_student(teacher, config, init="1:slice"))
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", METHODS)
 def test_a_narrow_distilbert_adds_token_type_0_to_its_positions(width, tiny_model, batches):
     """The DistilBERT student's positions are a BERT student's positions plus token type 0."""
     teacher = tiny_model()
@@ -84,7 +107,7 @@ def test_a_narrow_distilbert_adds_token_type_0_to_its_positions(width, tiny_mode
     np.testing.assert_allclose(second(batches[0])["logits"], first(batches[0])["logits"], atol=2e-3)
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", METHODS)
 def test_a_fresh_head_for_the_student_of_a_teacher_without_head(width, tiny_model, batches):
     teacher = tiny_model(with_head=False)
     config = dataclasses.replace(teacher.config, hidden_size=8)
@@ -111,7 +134,7 @@ def test_students_with_and_without_head(tiny_model):
     np.testing.assert_array_equal(student.decoder_kernel, headless.decoder_kernel)
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", METHODS)
 def test_the_student_is_fitted_in_float32(width, tiny_model, batches):
     teacher = tiny_model()
     config = dataclasses.replace(teacher.config, hidden_size=8)

@@ -1,4 +1,4 @@
-"""Makes a narrow model from a wide one, by one of three methods."""
+"""Makes a narrow model from a wide one, by one of several methods."""
 
 from tfdistill.models.model import MaskedLanguageModel
 from tfdistill.starts.width.calibration import Text
@@ -16,9 +16,9 @@ def narrowed(wide, config, method, calibration, seed):
             and size of heads and the intermediate size may be smaller.
         method: one of `compatibility.WIDTHS`: "slice", the first units; "importance", the units
             that matter most to the loss; "pca", principal components of the hidden states (see
-            `width.pca`).
+            `width.pca`); "pca_sorted", the same model with its most important units first.
         calibration: list of training batches (see `Text`); not used by "slice".
-        seed: int, for "importance" without a head.
+        seed: int, for "importance" and "pca_sorted" without a head.
 
     Returns:
         `MaskedLanguageModel`, with a head if `wide` has one.
@@ -30,6 +30,10 @@ def narrowed(wide, config, method, calibration, seed):
     text = Text(calibration)
     if method == "importance":
         copy_units(wide, narrow, *largest_units(config, *unit_importance(wide, text, seed)))
-    else:
-        narrow_by_components(wide, narrow, text)
-    return narrow
+        return narrow
+    narrow_by_components(wide, narrow, text)
+    if method == "pca":
+        return narrow
+    ordered = MaskedLanguageModel(config, with_head=wide.head is not None, seed=None)
+    copy_units(narrow, ordered, *largest_units(config, *unit_importance(narrow, text, seed)))
+    return ordered
