@@ -79,7 +79,7 @@ class Damages:
         stopped = self.state.folder / "stopped"
         for folder in (stopped, self.place):
             shutil.rmtree(folder, ignore_errors=True)
-        self.run(work.command, work.flags, Blow(stage, 10, 0.05))
+        self.run(work.command, work.flags, Blow(stage, 20, 0.05))
         self.place.rename(stopped)
         for number in range(FLIPS + CUTS):
             shutil.copytree(stopped, self.place)
@@ -111,7 +111,9 @@ class Damages:
             self._damage(file, cut=number >= MORE * FLIPS)
             code, output = self.run(command, flags)
             lines = output.strip().splitlines()
-            good = code == 1 and len(lines) == 1 and str(file) in lines[0]
+            errors = [line for line in lines if line.startswith("error: ")]
+            good = code == 1 and len(errors) == 1 and str(file) in errors[0]
+            good = good and "Traceback" not in output
             fault = f"{pattern}, damage {number}: exit code {code}, {lines[-1:]}"
             self.named += self.state.expect(good, fault)
             file.write_bytes(content)

@@ -146,6 +146,7 @@ class Forks:
     def _child(self, body, blow):
         code = 70
         try:
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs of a shell ignore it
             output = os.open(self._log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             os.dup2(output, 1)
