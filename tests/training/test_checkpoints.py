@@ -207,6 +207,20 @@ def test_a_checkpoint_without_a_checksum_is_restored(tmp_path):
     assert StageState(tmp_path, "student").restore(make_variables(0)) == (20, 20 / 7)
 
 
+@pytest.mark.parametrize("saved", [False, True])
+def test_a_folder_that_vanished_is_not_made_anew(tmp_path, saved):
+    """Also before the first checkpoint of a stage."""
+    (tmp_path / "run").mkdir()
+    state = StageState(tmp_path / "run", "student")
+    if saved:
+        state.save(10, make_variables(10), 0.0)
+    (tmp_path / "run").rename(tmp_path / "away")
+    for write in (state.close, lambda: state.save(20, make_variables(20), 0.0)):
+        with pytest.raises(FileNotFoundError):
+            write()
+    assert [each.name for each in tmp_path.iterdir()] == ["away"]
+
+
 def test_a_checkpoint_of_another_model_is_refused(tmp_path):
     StageState(tmp_path, "student").save(10, make_variables(10), 0.0)
     other = make_variables(0)

@@ -5,7 +5,7 @@ import os
 import time
 from pathlib import Path
 
-from tfdistill.system.files import tensorflow_os_errors
+from tfdistill.system.files import FolderInRun, tensorflow_os_errors
 
 NO_CURVES = ("step", "wall_time")  # of a recorded point
 
@@ -23,7 +23,7 @@ class RunWriter:
 
     def __init__(self, directory, descriptions=None):
         self.directory, self._descriptions = Path(directory), descriptions or {}
-        self._writer = None
+        self._writer, self._folder = None, FolderInRun(self.directory)
 
     def row(self, row):
         """Adds one point to each curve.
@@ -97,7 +97,7 @@ class RunWriter:
         """A new event file that begins with the version of its format."""
         import tensorflow as tf
 
-        self.directory.mkdir(parents=True, exist_ok=True)
+        self._folder.make()
         name = f"events.out.tfevents.{time.time():.6f}.{os.getpid()}"
         writer = tf.io.TFRecordWriter(str(self.directory / name))
         writer.write(version.SerializeToString())

@@ -64,17 +64,27 @@ def free_bytes(path):
     return shutil.disk_usage(path).free
 
 
-def make_once(folder, made):
-    """Makes a folder, unless it was there before: a folder that has vanished is not made anew.
+class FolderInRun:
+    """A folder that is made when something is written into it, but not anew if its run vanished.
 
     Args:
-        folder: its `Path`.
-        made: whether it was there.
+        path: its `Path`.
 
-    Raises:
-        OSError: it cannot be made, or it and its parent have vanished.
+    Attributes:
+        path: the same.
     """
-    folder.mkdir(parents=not made, exist_ok=True)
+
+    def __init__(self, path):
+        self.path, self._has_run = path, path.parent.is_dir()
+
+    def make(self):
+        """Makes the folder if it is missing.
+
+        Raises:
+            OSError: it cannot be made, or the folder that it lay in has vanished.
+        """
+        self.path.mkdir(parents=not self._has_run, exist_ok=True)
+        self._has_run = True
 
 
 @contextlib.contextmanager

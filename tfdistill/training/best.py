@@ -11,7 +11,7 @@ from tfdistill.system.checked_tensors import (
     read_tensors,
     write_tensors,
 )
-from tfdistill.system.files import make_once
+from tfdistill.system.files import FolderInRun
 
 
 class BestWeights:
@@ -38,7 +38,7 @@ class BestWeights:
     def __init__(self, model, directory, key, higher_is_better, patience=0):
         self._model, self._directory, self._key = model, Path(directory), key
         self._sign, self._patience = (1 if higher_is_better else -1), patience
-        self._made = self._directory.is_dir()
+        self._folder = FolderInRun(self._directory)
         self._forget()
 
     @property
@@ -73,8 +73,7 @@ class BestWeights:
         if self._is_better(row):
             weights = enumerate(self._model.weights)
             arrays = {str(number): np.asarray(each.numpy()) for number, each in weights}
-            make_once(self._directory, self._made)
-            self._made = True
+            self._folder.make()
             write_tensors(self._file(self.step), arrays)
 
     def tidy(self):

@@ -10,7 +10,7 @@ import numpy as np
 
 from tfdistill.system.checked_tensors import DamagedFileError, open_tensors, write_tensors
 from tfdistill.system.errors import UserError
-from tfdistill.system.files import make_once, write_atomically
+from tfdistill.system.files import FolderInRun, write_atomically
 from tfdistill.system.sums import check_sums, forget_sums, write_sums
 
 KEPT_CHECKPOINTS = 2
@@ -81,7 +81,7 @@ class StageState:
         self._spikes = self.directory / "spikes.jsonl"
         self.rows, self.unlogged, self.best = [], Unlogged(), None
         self.spikes, self.recent = [], []
-        self.damaged, self._made = [], self.directory.is_dir()
+        self.damaged, self._folder = [], FolderInRun(self.directory)
 
     def save(self, step, variables, seconds):
         """Stores everything that the next step depends on, then deletes older checkpoints.
@@ -100,8 +100,7 @@ class StageState:
         facts["recent"] = json.dumps(self.recent)
         facts["curve"] = _digest_of_lines(map(json.dumps, self.rows))
         facts["spikes"] = _digest_of_lines(map(json.dumps, self.spikes))
-        make_once(self.directory, self._made)
-        self._made = True
+        self._folder.make()
         forget_sums(self.directory)
         self._write_log()
         write_tensors(self.directory / f"step-{step:08d}.safetensors", arrays, facts)
@@ -193,13 +192,14 @@ class StageState:
         return sorted(self.directory.glob("step-*.safetensors"))
 
     def _write_log(self):
-        _write_lines(self.curve, self.rows, parents=not self._made)
+        self._folder.make()
+        _write_lines(self.curve, self.rows)
         if self.spikes or self._spikes.exists():
-            _write_lines(self._spikes, self.spikes, parents=not self._made)
+            _write_lines(self._spikes, self.spikes)
 
 
-def _write_lines(file, rows, parents):
-    write_atomically(file, "".join(json.dumps(row) + "\n" for row in rows), parents)
+def _write_lines(file, rows):
+    write_atomically(file, "".join(json.dumps(row) + "\n" for row in rows), parents=False)
 
 
 def _read_lines(file):
