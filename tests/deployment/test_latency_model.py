@@ -9,6 +9,7 @@ from tfdistill.deployment.fully_connected import FullyConnected
 from tfdistill.deployment.latency_model import LatencyModel
 from tfdistill.deployment.operators import POOLER, VOCABULARY, work_of
 from tfdistill.models.configs.encoder_config import EncoderConfig
+from tfdistill.run.advice_shapes import Size
 from tfdistill.system.errors import UserError
 
 SHAPE = EncoderConfig(
@@ -59,16 +60,26 @@ def test_columns_are_filled_up():
     assert work["padding_16"] == 2 * 16 * 40 * (32 - 20) and work["padding_32"] == 0
 
 
+def test_the_size_of_an_int8_file_is_counted(whole_vocabulary):
+    """Weights, scales and biases exactly; operators by a mean number of bytes."""
+    size = Size(layers=2, width=128, heads=2, inner=512, vocabulary=30522, positions=24)
+    found = (whole_vocabulary / "student_int8.tflite").stat().st_size
+    assert size.int8_bytes((16,), VOCABULARY) == pytest.approx(found, rel=0.002)
+
+
 def test_weights_beyond_a_cache():
     config = EncoderConfig(
-        hidden_size=128, num_hidden_layers=2, num_attention_heads=2, intermediate_size=512
+        hidden_size=128, num_hidden_layers=3, num_attention_heads=2, intermediate_size=1024
     )
-    read = 2 * 12 * 128**2 + 128**2 + 30522 * 128
+    layer, row = 4 * 128**2 + 2 * 128 * 1024, 2 * 128**2 + 2 * 128 * 1024
+    read = 3 * layer + 128**2 + 30522 * 128  # 20 million bytes of float32
+    waited = row + 128**2 + 30522 * 128  # 17 million of them
     work = work_of(config, 32, VOCABULARY, "float32")
-    assert work["beyond_8_mb"] == 4 * read - 8_000_000 > work["beyond_16_mb"] > 0
+    assert work["beyond_16_mb"] == 4 * read - 16_000_000
+    assert work["beyond_4_mb"] == 4 * read - 4_000_000 < 4 * waited == work["beyond_2_mb"]
     assert work["beyond_32_mb"] == 0
     assert work_of(config, 32, VOCABULARY, "int8")["beyond_4_mb"] == read - 4_000_000
-    assert work_of(config, 32, POOLER, "int8")["beyond_4_mb"] == 0
+    assert work_of(config, 32, POOLER, "int8")["beyond_2_mb"] == 0
 
 
 def test_a_time_is_the_sum_over_the_operators(tmp_path):

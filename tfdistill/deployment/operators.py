@@ -9,7 +9,7 @@ import math
 POOLER, VOCABULARY = "pooler", "vocabulary"  # parts of heads that have matrices
 BYTES = {"float32": 4, "int8": 1}  # of a weight, by variant
 COLUMNS = 16, 32  # that a product may compute at once; the last ones of a matrix are padding
-CACHES = 4, 8, 16, 32  # megabytes
+CACHES = 2, 4, 8, 16, 32  # megabytes
 
 
 def work_of(config, length, head, variant="int8"):
@@ -39,7 +39,9 @@ def work_of(config, length, head, variant="int8"):
             "head": heads of the layers that compute all rows.
             "stream": numbers of the hidden states that residuals and norms read.
             "neuron": numbers that the activation reads.
-            "beyond_4_mb" and so on: bytes of weights that do not fit in a cache of this size.
+            "beyond_2_mb" and so on: bytes of the matrices of "row_product" for which a cache of
+                this size has no room, where it holds the file's other weights first. A product of
+                one row waits for its weights; one of many rows has work to do meanwhile.
     """
     work = {"file": 1, "layer": config.num_hidden_layers}
     work |= dict.fromkeys(_PARTS, 0)
@@ -67,9 +69,9 @@ def work_of(config, length, head, variant="int8"):
     if head == VOCABULARY:
         _product(work, 1, width, config.vocab_size)
         work["word"] = config.vocab_size
-    read = BYTES[variant] * weights_read(config, head)
+    read, waited = (BYTES[variant] * numbers for numbers in _weights(config, head, work))
     for megabytes in CACHES:
-        work[f"beyond_{megabytes}_mb"] = max(0, read - 10**6 * megabytes)
+        work[f"beyond_{megabytes}_mb"] = min(waited, max(0, read - 10**6 * megabytes))
     return work
 
 
@@ -80,19 +82,12 @@ _PARTS = (
 )
 
 
-def weights_read(config, head):
-    """Numbers in the matrices that a run reads as a whole: all but the tables of embeddings.
-
-    Args:
-        config, head: as for `work_of`.
-
-    Returns:
-        int.
-    """
+def _weights(config, head, work):
+    """Numbers in the matrices that a run reads as a whole, and in those of products of one row."""
     width, attention = config.hidden_size, config.attention_size
     layers = config.num_hidden_layers * width * (4 * attention + 2 * config.intermediate_size)
     words = config.vocab_size if head == VOCABULARY else 0
-    return layers + (width**2 if head else 0) + width * words
+    return layers + (width**2 if head else 0) + width * words, work["row_product"]
 
 
 def _product(work, rows, inputs, outputs):
