@@ -75,11 +75,13 @@ def test_weights_beyond_a_cache():
     read = 3 * layer + 128**2 + 30522 * 128  # 20 million bytes of float32
     waited = row + 128**2 + 30522 * 128  # 17 million of them
     work = work_of(config, 32, VOCABULARY, "float32")
-    assert work["beyond_16_mb"] == 4 * read - 16_000_000
-    assert work["beyond_4_mb"] == 4 * read - 4_000_000 < 4 * waited == work["beyond_2_mb"]
-    assert work["beyond_32_mb"] == 0
-    assert work_of(config, 32, VOCABULARY, "int8")["beyond_4_mb"] == read - 4_000_000
-    assert work_of(config, 32, POOLER, "int8")["beyond_2_mb"] == 0
+    assert work["row_beyond_16_mb"] == 4 * read - 16_000_000
+    assert work["row_beyond_4_mb"] == 4 * read - 4_000_000 < 4 * waited == work["row_beyond_2_mb"]
+    assert work["beyond_2_mb"] == 4 * (read - waited) - 2_000_000
+    assert work["beyond_4_mb"] == work["row_beyond_32_mb"] == 0
+    integers = work_of(config, 32, VOCABULARY, "int8")
+    assert integers["row_beyond_4_mb"] == read - 4_000_000 and integers["beyond_1_mb"] == 0
+    assert work_of(config, 32, POOLER, "int8")["row_beyond_1_mb"] == 0
 
 
 def test_a_time_is_the_sum_over_the_operators(tmp_path):

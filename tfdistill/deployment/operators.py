@@ -9,7 +9,7 @@ import math
 POOLER, VOCABULARY = "pooler", "vocabulary"  # parts of heads that have matrices
 BYTES = {"float32": 4, "int8": 1}  # of a weight, by variant
 COLUMNS = 16, 32  # that a product may compute at once; the last ones of a matrix are padding
-CACHES = 2, 4, 8, 16, 32  # megabytes
+CACHES = 1, 2, 4, 8, 16, 32  # megabytes
 
 
 def work_of(config, length, head, variant="int8"):
@@ -39,9 +39,11 @@ def work_of(config, length, head, variant="int8"):
             "head": heads of the layers that compute all rows.
             "stream": numbers of the hidden states that residuals and norms read.
             "neuron": numbers that the activation reads.
-            "beyond_2_mb" and so on: bytes of the matrices of "row_product" for which a cache of
-                this size has no room, where it holds the file's other weights first. A product of
-                one row waits for its weights; one of many rows has work to do meanwhile.
+            "row_beyond_1_mb" and so on: bytes of the matrices of "row_product" for which a cache of
+                this size has no room, where it holds the file's other weights first: a product of
+                one row waits for its weights, while one of many has work to do.
+            "beyond_1_mb" and so on: bytes of the matrices of "product" that such a cache cannot
+                hold by themselves.
     """
     work = {"file": 1, "layer": config.num_hidden_layers}
     work |= dict.fromkeys(_PARTS, 0)
@@ -71,7 +73,9 @@ def work_of(config, length, head, variant="int8"):
         work["word"] = config.vocab_size
     read, waited = (BYTES[variant] * numbers for numbers in _weights(config, head, work))
     for megabytes in CACHES:
-        work[f"beyond_{megabytes}_mb"] = min(waited, max(0, read - 10**6 * megabytes))
+        cache = 10**6 * megabytes
+        work[f"row_beyond_{megabytes}_mb"] = min(waited, max(0, read - cache))
+        work[f"beyond_{megabytes}_mb"] = max(0, read - waited - cache)
     return work
 
 
