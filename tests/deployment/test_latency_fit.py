@@ -50,8 +50,8 @@ def test_shapes_are_always_the_same_and_spread(shapes):
     assert [each.unseen for each in shapes] == [False] * 40 + [True] * 20
     configs = [each.config for each in shapes]
     assert len({each.name for each in shapes}) == 60
-    assert configs[1] == LARGEST
-    assert min(each.hidden_size for each in configs) == configs[0].hidden_size == 64
+    assert configs[0] == LARGEST
+    assert min(each.hidden_size for each in configs) == configs[1].hidden_size == 64
     assert {each.num_hidden_layers for each in configs[:40]} == set(range(1, 7))
     assert any(each.hidden_size % 16 for each in configs)
     assert 20 < sum(each.vocab_size == 30522 for each in configs) < 55

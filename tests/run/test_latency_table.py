@@ -82,6 +82,17 @@ def test_other_outputs_are_refused(run_command, tmp_path, capfd, text, flags, wo
     assert len(errors) == 1 and words in errors[0] and not (tmp_path / "no.json").exists()
 
 
+@pytest.mark.parametrize(
+    "largest, words",
+    [("mini9", "neither a file nor a shape"), ("L-2_H-32_A-2", "width of at least 64")],
+)
+def test_wrong_shapes(run_command, tmp_path, capfd, largest, words):
+    flags = [f"--build_latency_table={tmp_path / 'no.json'}", f"--table_largest={largest}"]
+    assert run_command("benchmark", *flags) == 1
+    errors = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1 and words in errors[0]
+
+
 def test_a_stopped_table_is_continued(tmp_path, monkeypatch):
     """Parts that were timed are not timed again, unless something else is asked."""
     timed = []

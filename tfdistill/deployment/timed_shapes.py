@@ -52,7 +52,7 @@ class TimedShape:
 def timed_shapes(largest, fitted, unseen):
     """Draws shapes, always the same ones for the same arguments.
 
-    Those to fit begin with the smallest and the largest shape; the others are a Latin hypercube
+    Those to fit begin with the largest and the smallest shape; the others are a Latin hypercube
     (McKay et al., 1979), which spreads every size evenly. The unseen ones are drawn independently.
 
     Args:
@@ -64,9 +64,10 @@ def timed_shapes(largest, fitted, unseen):
     """
     draws = random.Random(SEED)
     spread = [_strata(fitted - 2, draws) for _ in range(_AXES)]
-    points = [[0.0] * _AXES, [1 - 1e-9] * _AXES, *zip(*spread, strict=True)]
+    points = [[0.0] * _AXES, *zip(*spread, strict=True)]
     others = [[draws.random() for _ in range(_AXES)] for _ in range(unseen)]
-    found = [_shape(largest, point, False) for point in points]
+    found = [TimedShape(largest, VOCABULARY, False)]
+    found += [_shape(largest, point, False) for point in points]
     return found + [_shape(largest, point, True) for point in others]
 
 
@@ -78,7 +79,7 @@ def _strata(count, draws):
 
 
 def _shape(largest, point, unseen):
-    """The shape at a point of the unit cube: at 0 the smallest, towards 1 the largest."""
+    """The shape at a point of the unit cube, which is the smallest at 0."""
     layers, width, neurons, regime, heads, size, words, pooled = point
     width = _between(SMALLEST_WIDTH, largest.hidden_size, width, WIDTH_STEP, LEAST_WIDTH)
     neurons = _between(SMALLEST_NEURONS, largest.intermediate_size, neurons, NEURON_STEP)

@@ -14,8 +14,13 @@ from tfdistill.deployment.latency_fit import error_of, fit_costs, predicted, sha
 from tfdistill.deployment.latency_model import CPU, FORMAT, WALL, sizes_of
 from tfdistill.deployment.lite_model import LiteModel
 from tfdistill.deployment.resized_file import resize
-from tfdistill.deployment.timed_shapes import template_of, timed_shapes
-from tfdistill.models.configs.config_files import read_config
+from tfdistill.deployment.timed_shapes import LEAST_WIDTH, template_of, timed_shapes
+from tfdistill.models.configs.config_files import (
+    config_file,
+    config_of,
+    named_config,
+    read_json,
+)
 from tfdistill.run.benchmarked_files import VARIANTS, template_files
 from tfdistill.system import hardware, strict_json
 from tfdistill.system.errors import UserError
@@ -23,6 +28,7 @@ from tfdistill.system.files import write_atomically
 
 PASSES = 10  # all files are timed so often, as the speed of a machine changes within minutes
 GROUP = 8  # shapes whose files are loaded together, and take turns
+TYPES = "bert", "distilbert"
 PART, FILES = ".part", ".files"  # behind the table's name: times so far, and the timed files
 
 
@@ -57,7 +63,13 @@ def build_table(config, lengths, machine, console):
 
 
 def _shapes(config):
-    largest = read_config(config.table_largest, "bert")
+    path = config_file(config.table_largest)
+    largest = config_of(read_json(path), path) if path else named_config(config.table_largest)
+    if largest.model_type not in TYPES or largest.hidden_size < LEAST_WIDTH:
+        raise UserError(
+            f"`table_largest`={config.table_largest}: a table is made for {' or '.join(TYPES)}, "
+            f"with a width of at least {LEAST_WIDTH}: name another shape"
+        )
     return timed_shapes(largest, config.table_shapes, config.table_unseen)
 
 
