@@ -71,7 +71,8 @@ def work_of(config, length, head, variant="int8"):
     if head == VOCABULARY:
         _product(work, 1, width, config.vocab_size)
         work["word"] = config.vocab_size
-    read, waited = (BYTES[variant] * numbers for numbers in _weights(config, head, work))
+    read = BYTES[variant] * weights_read(config, head)
+    waited = BYTES[variant] * work["row_product"]
     for megabytes in CACHES:
         cache = 10**6 * megabytes
         work[f"row_beyond_{megabytes}_mb"] = min(waited, max(0, read - cache))
@@ -86,12 +87,19 @@ _PARTS = (
 )
 
 
-def _weights(config, head, work):
-    """Numbers in the matrices that a run reads as a whole, and in those of products of one row."""
+def weights_read(config, head):
+    """Numbers in the matrices that a run reads as a whole: all but the tables of embeddings.
+
+    Args:
+        config, head: as for `work_of`.
+
+    Returns:
+        int.
+    """
     width, attention = config.hidden_size, config.attention_size
     layers = config.num_hidden_layers * width * (4 * attention + 2 * config.intermediate_size)
     words = config.vocab_size if head == VOCABULARY else 0
-    return layers + (width**2 if head else 0) + width * words, work["row_product"]
+    return layers + (width**2 if head else 0) + width * words
 
 
 def _product(work, rows, inputs, outputs):

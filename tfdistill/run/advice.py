@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from tfdistill import tasks
 from tfdistill.deployment import operators
+from tfdistill.deployment.memory_model import memory_bytes
 from tfdistill.deployment.signatures import lengths_of
 from tfdistill.models.configs.config_files import CONFIG, config_of, read_json
 from tfdistill.models.configs.encoder_config import EncoderConfig
@@ -196,10 +197,13 @@ def _config_of(size, teacher):
 def _student_choices(chosen, teacher, facts, lengths):
     size = chosen.size
     times = teacher.parameters / size.parameters
+    config = _config_of(size, facts.config)
+    memory = memory_bytes(config, lengths[-1], _head(facts.task), "int8")
     facts_of = [
         f"{chosen.origin}: {size.parameters / 1e6:.1f} million parameters without a head, "
         f"{times:.1f} times fewer than the teacher (the guide has 2 to 4 times)",
         f"int8 file of {chosen.bytes / 1e6:.1f} MB",
+        f"{memory / 1e6:.1f} MB of memory for {lengths[-1]} tokens in LiteRT",
     ]
     if chosen.milliseconds is not None:
         facts_of.append(f"{chosen.milliseconds:.2f} ms for {lengths[-1]} tokens here")
