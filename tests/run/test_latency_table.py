@@ -124,10 +124,16 @@ def test_a_stopped_table_is_continued(tmp_path, monkeypatch):
     assert times(rounds=20).done == 0
 
 
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory):
+    """A folder that keeps the exported files of each depth."""
+    return tmp_path_factory.mktemp("shards")
+
+
 @pytest.mark.slow
-def test_a_table_is_built_here(run_command, tmp_path, capfd):
+def test_a_table_is_built_here(run_command, tmp_path, shards, capfd):
     table = tmp_path / "table.json"
-    flags = [f"--build_latency_table={table}", f"--shards_dir={tmp_path}", *FLAGS, "--tokens=16"]
+    flags = [f"--build_latency_table={table}", f"--shards_dir={shards}", *FLAGS, "--tokens=16"]
     assert run_command("benchmark", *flags, "--rounds=5", "--json") == 0
     found = json.loads(capfd.readouterr().out)
     assert found == json.loads(table.read_text())
@@ -143,16 +149,12 @@ def test_a_table_is_built_here(run_command, tmp_path, capfd):
 
 
 @pytest.mark.slow
-def test_files_for_a_phone(run_command, tmp_path, capfd):
-    phone = tmp_path / "phone"
-    flags = [
-        f"--build_latency_table={tmp_path / 'phone.json'}",
-        f"--phone={phone}",
-        "--tokens=16,32",
-    ]
-    assert run_command("benchmark", *flags, f"--shards_dir={tmp_path}", *FLAGS) == 0
+def test_files_for_a_phone(run_command, tmp_path, shards, capfd):
+    phone, table = tmp_path / "phone", tmp_path / "phone.json"
+    flags = [f"--build_latency_table={table}", f"--phone={phone}", "--tokens=16", *FLAGS]
+    assert run_command("benchmark", *flags, f"--shards_dir={shards}") == 0
     assert "--table_shapes=20" in capfd.readouterr().out
     assert len(list(phone.glob("*.tflite"))) == 2 * len(SHAPES)
     script = (phone / "run.sh").read_text()
-    assert script.count("\ntimed ") == 2 * len(SHAPES) * 2 * 2
+    assert script.count("\ntimed ") == 2 * len(SHAPES) * 2  # threads
     assert not list(tmp_path.glob("*.files"))
