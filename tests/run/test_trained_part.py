@@ -37,6 +37,10 @@ def folder(tmp_path):
     folder.mkdir(parents=True)
     (tmp_path / "run" / "teacher").mkdir()
     (tmp_path / "run" / "flags.txt").write_text("\n".join(flag_lines(RunConfig(**SUPER))))
+    state = tmp_path / "run" / "checkpoints" / "state.json"
+    state.parent.mkdir()
+    prepared = {"machine": {"device": "cpu", "precision": "bfloat16"}}
+    state.write_text(json.dumps({"settings": {}, "done": {"prepare": prepared}}))
     (tmp_path / "best").mkdir()
     (tmp_path / "best" / "model.safetensors").write_bytes(b"one part")
     return folder
@@ -73,6 +77,7 @@ def test_the_recipe_of_the_super_student_goes_on(folder, tmp_path, commands):
         "length": "64",
         "teacher_steps": "30",
         "device": "cpu",
+        "precision": "bfloat16",
         "teacher": str(tmp_path / "run" / "teacher"),
         "student": str(tmp_path / "best"),
         "steps": "40",

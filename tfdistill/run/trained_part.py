@@ -13,7 +13,7 @@ from tfdistill.deployment.lite_model import LiteModel
 from tfdistill.deployment.variants import INT8_FILE, VARIANTS
 from tfdistill.reports.front import BYTES, LATENCY, PARAMETERS
 from tfdistill.run.baselines import trains_parts
-from tfdistill.run.directory import RunPaths, read_state
+from tfdistill.run.directory import RunPaths, read_state, stored_machine
 from tfdistill.run.stored_flags import stored_flags
 from tfdistill.run.stored_metrics import read_metrics
 from tfdistill.settings.flagfile import as_text
@@ -100,6 +100,8 @@ def _flags(config, folder, best, output):
     flags |= {"train_parts": "false", "student": str(best.resolve()), "baseline": "none"}
     flags |= {"teacher": ",".join(teachers), "steps": str(config.steps)}
     flags |= {"output_dir": str(output.resolve()), "device": config.device}
+    if machine := stored_machine(folder.parent):  # what "auto" chose
+        flags["precision"] = machine["precision"]
     usual = type(config)(task=flags["task"])
     return {
         name: text
