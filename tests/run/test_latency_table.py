@@ -84,10 +84,15 @@ def test_other_outputs_are_refused(run_command, tmp_path, capfd, text, flags, wo
 
 @pytest.mark.parametrize(
     "largest, words",
-    [("mini9", "neither a file nor a shape"), ("L-2_H-32_A-2", "width of at least 64")],
+    [
+        ("mini9", "neither a file nor a shape"),
+        ("L-2_H-32_A-2", "width of at least 64"),
+        ("tiny", "--tokens=16,513: --table_largest=tiny has 512 positions"),
+    ],
 )
 def test_wrong_shapes(run_command, tmp_path, capfd, largest, words):
     flags = [f"--build_latency_table={tmp_path / 'no.json'}", f"--table_largest={largest}"]
+    flags += ["--tokens=16,513"]
     assert run_command("benchmark", *flags) == 1
     errors = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1 and words in errors[0]

@@ -48,7 +48,7 @@ def build_table(config, lengths, machine, console):
         UserError: a setting is wrong, or a file cannot be written.
     """
     target = Path(config.build_latency_table)
-    shapes, threads = _shapes(config), sorted({1, hardware.cores()})
+    shapes, threads = _shapes(config, lengths), sorted({1, hardware.cores()})
     files = write_files(shapes, lengths, _beside(target, FILES), config, console)
     times = _Times(target, shapes, lengths, threads, config.rounds, machine)
     line = console.progress("time", times.steps, first=times.done)
@@ -62,13 +62,18 @@ def build_table(config, lengths, machine, console):
     return table
 
 
-def _shapes(config):
+def _shapes(config, lengths):
     path = config_file(config.table_largest)
     largest = config_of(read_json(path), path) if path else named_config(config.table_largest)
     if largest.model_type not in TYPES or largest.hidden_size < LEAST_WIDTH:
         raise UserError(
             f"`table_largest`={config.table_largest}: a table is made for {' or '.join(TYPES)}, "
             f"with a width of at least {LEAST_WIDTH}: name another shape"
+        )
+    if lengths[-1] > largest.max_length:
+        raise UserError(
+            f"`tokens`={config.tokens}: `table_largest`={config.table_largest} has "
+            f"{largest.max_length} positions: give less"
         )
     return timed_shapes(largest, config.table_shapes, config.table_unseen)
 
@@ -121,7 +126,7 @@ def write_for_phone(config, lengths, console):
         UserError: as `build_table`.
     """
     folder = _beside(Path(config.phone), FILES)
-    files = write_files(_shapes(config), lengths, folder, config, console)
+    files = write_files(_shapes(config, lengths), lengths, folder, config, console)
     named = {f"{name}_{variant}": path for (name, variant), path in files.items()}
     script = benchmark_tool.write_for_phone(named, config.phone)
     shutil.rmtree(folder)
@@ -143,7 +148,7 @@ def read_table(config, lengths):
     """
     if not Path(config.read).is_file():
         raise UserError(f"`read`={config.read}: no such file")
-    shapes, times = _shapes(config), {}
+    shapes, times = _shapes(config, lengths), {}
     names = {
         f"{shape.name}_{variant}": (shape.name, variant) for shape in shapes for variant in VARIANTS
     }
