@@ -75,9 +75,9 @@ class Killer:
 
     def _strike_all(self, work):
         """Kills and starts a work again until it is finished; returns whether it is."""
-        for stage in work.stages:
+        for place, stage in enumerate(work.stages):
             for number in range(self._count(work, stage)):
-                blow = self._blow(stage, number)
+                blow = self._blow(stage, number, work.stages[place + 1 :])
                 outcome = self._forks.run(work.command, work.flags, blow)
                 self._note(work, blow, outcome)
                 if outcome.code not in (0, -9):
@@ -96,13 +96,13 @@ class Killer:
     def _ends(self, work):
         return work.command == "train"  # a finished run only shows its results
 
-    def _blow(self, stage, number):
+    def _blow(self, stage, number, later):
         draws, most = self._draws, MOST_STEPS.get(stage, 6)
         step = draws.randint(1, most)
         if number % 3 == 2:
             phase = draws.choice(PHASES)
-            return Blow(stage, 1, None, write=draws.randint(0, 2), phase=phase)
-        return Blow(stage, step, draws.uniform(0, LONGEST_DELAY))
+            return Blow(stage, 1, None, write=draws.randint(0, 2), phase=phase, later=later)
+        return Blow(stage, step, draws.uniform(0, LONGEST_DELAY), later=later)
 
     def _note(self, work, blow, outcome):
         left = [str(path) for path in self._leftovers()]

@@ -60,6 +60,8 @@ class Blow:
         phase: one of `PHASES`, how far this write has come.
         signum: the signal of a blow of the parent.
         act: function that the parent calls in place of a signal; None: the signal.
+        later: names of stages after this one. A stage may end before the blow, or have no such
+            write as it waits for; then the fork is killed after the first step of one of these.
     """
 
     stage: str
@@ -69,6 +71,7 @@ class Blow:
     phase: str = ""
     signum: int = signal.SIGKILL
     act: Callable | None = None
+    later: tuple = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,9 +131,8 @@ class Forks:
         if pid == 0:
             self._child(body, blow)
         struck = where = None
-        watch = _Watch(self._record, blow)
         while not (ended := os.wait4(pid, os.WNOHANG))[0]:
-            if struck is None and blow and watch.is_due():
+            if struck is None and blow and self._is_due(blow):
                 time.sleep(blow.delay or 0.0)
                 where, struck = self._record.get(), time.monotonic()
                 blow.act(pid) if blow.act else os.kill(pid, blow.signum)
@@ -142,6 +144,13 @@ class Forks:
         seconds, usage = time.monotonic() - (struck or started), ended[2]
         cpu = usage.ru_utime + usage.ru_stime
         return Outcome(code, struck is not None, stage, step, path, seconds, cpu)
+
+    def _is_due(self, blow):
+        """Whether the fork has come to the blow, or past it."""
+        steps, _, _, stage, _ = self._record.get()
+        if stage == blow.stage:
+            return blow.delay is not None and steps >= blow.step
+        return stage in blow.later and steps >= 1
 
     def _child(self, body, blow):
         code = 70
@@ -161,27 +170,6 @@ class Forks:
             for stream in (sys.stdout, sys.stderr):
                 stream.flush()
             os._exit(code)
-
-
-class _Watch:
-    """When a fork is to be struck by its parent.
-
-    A stage may end before the blow, or have no such write as the blow waits for. Then the fork is
-    killed after the first step of the next stage, so that it does not run to its end.
-    """
-
-    def __init__(self, record, blow):
-        self._record, self._blow, self._entered = record, blow, False
-
-    def is_due(self):
-        """Whether the fork has come to the blow, or past it."""
-        blow = self._blow
-        steps, _, _, stage, _ = self._record.get()
-        if stage == blow.stage:
-            self._entered = True
-            return blow.delay is not None and steps >= blow.step
-        past = self._entered and stage != BETWEEN and steps >= 1
-        return past and blow.signum == signal.SIGKILL and not blow.act
 
 
 def _main(command, words):
