@@ -241,7 +241,7 @@ def test_it_starts_without_tensorflow():
     "flags, words",
     [
         ("--task=translation", "--task=translation writes text"),
-        ("--task=regression --teacher=/gone", "--teacher=/gone is no folder"),
+        ("--task=regression --teacher=/gone", "--teacher: no such directory: /gone"),
         ("--task=regression --teacher=google/mobilebert-uncased", "is a mobilebert"),
         ("--task=regression --student_config=tiny", "--student_config is what the advice"),
         ("--task=regression --length=600", "--length=600 is over the teacher's 512"),

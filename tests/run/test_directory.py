@@ -189,3 +189,25 @@ def test_the_last_checkpoint_of_an_unfinished_training(tmp_path):
     assert run.last_checkpoint() == ("teacher", 7)
     run.finish("teacher", {})
     assert run.last_checkpoint() is None
+
+
+@pytest.mark.parametrize("name", ["checkpoints", "student", "metrics.json", "a/b/c"])
+@pytest.mark.parametrize("with_run", [True, False])
+def test_links_out_of_the_folder_are_refused(tmp_path, name, with_run):
+    """Of a folder that somebody else made: nothing may be written to where they lead."""
+    path, outside = tmp_path / "run", tmp_path / "outside"
+    outside.mkdir()
+    if with_run and name != "checkpoints":
+        begun(path, SETTINGS)
+    (path / name).parent.mkdir(parents=True, exist_ok=True)
+    (path / name).symlink_to(outside)
+    with pytest.raises(UserError, match="leads out of the folder|is no run of tfdistill"):
+        begun(path, SETTINGS)
+    assert not list(outside.iterdir())
+
+
+def test_links_inside_the_folder_are_allowed(tmp_path):
+    begun(tmp_path / "run", SETTINGS)
+    (tmp_path / "run" / "best").symlink_to("checkpoints")
+    (tmp_path / "name").symlink_to(tmp_path / "run")
+    begun(tmp_path / "name", SETTINGS)

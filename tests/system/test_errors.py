@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from tfdistill.system.errors import NoGpuError, UserError, write_settings
+from tfdistill.system.errors import LONGEST, NoGpuError, UserError, write_settings
 
 MESSAGE = "`length`=200 is over the 128 positions of `teacher`=x: use a smaller one"
 
@@ -32,3 +32,10 @@ def test_an_error_survives_another_process():
 )
 def test_only_names_in_backquotes_are_replaced(message, written):
     assert write_settings(message, "<{}>".format) == written
+
+
+def test_a_long_message_loses_its_middle():
+    error = UserError(f"`length`={'9' * 100_000} is too large: use a smaller one")
+    assert len(str(error)) < LONGEST + 10
+    assert str(error).startswith("length=999") and str(error).endswith("use a smaller one")
+    assert " … " in str(error)

@@ -93,3 +93,14 @@ def test_errors_of_tensorflow_name_file_and_cure(code):
     assert cure_of(error.value) != "fix the path and repeat"
     with pytest.raises(OSError, match="something else"), tensorflow_os_errors():
         raise tf.errors.UnknownError(None, None, "something else")
+
+
+def test_a_write_follows_no_link(tmp_path):
+    """Neither at the file's own place, nor where it is written first."""
+    outside = tmp_path / "outside"
+    outside.write_text("mine")
+    for link in ("file", "file.tmp"):
+        (tmp_path / link).symlink_to(outside)
+    write_atomically(tmp_path / "file", "new")
+    assert outside.read_text() == "mine"
+    assert (tmp_path / "file").read_text() == "new" and not (tmp_path / "file").is_symlink()

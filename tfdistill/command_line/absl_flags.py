@@ -1,7 +1,11 @@
 """`RunConfig` as absl flags: declared, parsed and read."""
 
+import re
+
 from tfdistill.command_line.run_config import RunConfig
-from tfdistill.settings.settings import options_of, types_of
+from tfdistill.settings.settings import TYPES, bounds_of, options_of, types_of
+
+_WRONG = re.compile(r"flag --(?P<name>\w+)=(?P<value>.*?): [^\n]*", re.DOTALL)
 
 
 def declare(flag_values):
@@ -44,3 +48,30 @@ def config_from(flag_values):
     # Some defaults depend on the task, so the others are left to `RunConfig`.
     given = {n: f.value for n, f in found.items() if f.present or f.value != f.default}
     return RunConfig(**given)
+
+
+def explained(error):
+    """Says what is wrong with a command line, and what to do.
+
+    Args:
+        error: an `absl.flags.Error`.
+
+    Returns:
+        str, one line; absl's own for other errors than a wrong value.
+    """
+    found = _WRONG.fullmatch(str(error))
+    options = options_of(RunConfig)
+    if not found or found["name"] not in options:
+        return " ".join(str(error).split())
+    name, value = found["name"], found["value"]
+    option, kind = options[name], types_of(RunConfig)[name]
+    if option.choices:
+        return f"`{name}`={value}: choose one of {', '.join(filter(None, option.choices))}"
+    try:
+        kind(value)
+    except ValueError:
+        wrong = f"is not {TYPES[kind]}"
+    else:
+        wrong = f"is not {TYPES[kind]}" if kind is bool else "is out of range"
+    bounds = bounds_of(option)
+    return f"`{name}`={value} {wrong}: give {TYPES[kind]}{', ' * bool(bounds)}{bounds}"

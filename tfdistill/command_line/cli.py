@@ -1,17 +1,20 @@
 """How every command starts and ends: flags in, one line for an error, an exit code."""
 
 import dataclasses
+import itertools
 import os
 import sys
 
 import tfdistill
 from tfdistill.command_line import flagfile
 from tfdistill.command_line.console import as_flags, finish_line
+from tfdistill.command_line.early_paths import require_there
 from tfdistill.settings.settings import options_of
 from tfdistill.system import quiet, stopping
 from tfdistill.system.errors import UserError
 from tfdistill.system.paths import cure_of
 
+LONGEST_NAME = 60  # characters of a flag
 INTERRUPTED = 130  # the shell's code for a command ended by Ctrl-C
 
 
@@ -58,7 +61,13 @@ class Command:
             left: function that returns what a stopped command leaves; None: nothing.
         """
         _prepare_streams()
-        sys.exit(exit_code_of(lambda: main(self.config(sys.argv[1:])), left))
+
+        def body():
+            config = self.config(sys.argv[1:])
+            require_there(config, self.setting_names())
+            return main(config)
+
+        sys.exit(exit_code_of(body, left))
 
     def config(self, words):
         """Reads a command line; --help and --version print and exit.
@@ -79,17 +88,21 @@ class Command:
         self._answer(words)
         values = flags.FlagValues()
         absl_flags.declare(values)
+        words = flagfile.expand(words)
+        _refuse_long_names(words)
         try:
-            rest = values(["tfdistill", *flagfile.expand(words)])[1:]
+            rest = values(["tfdistill", *words])[1:]
         except flags.Error as error:
-            raise UserError(" ".join(str(error).split())) from None
+            raise UserError(absl_flags.explained(error)) from None
         taken = len(rest) if self.positional else len(self.places)
         if len(rest) > taken:
             cure = "put each text in quotes" if self.places else "flags start with --"
             raise UserError(f"unexpected word {rest[taken]!r}: {cure}")
         for name, word in zip(self.places, rest, strict=False):
+            _refuse_twice(values, name)
             values[name].value = word
         if rest and self.positional:
+            _refuse_twice(values, self.positional)
             values[self.positional].value = self.separator.join(rest)
         if self.reads_run and not values.model:
             from tfdistill.command_line.run_text import adopt_settings
@@ -111,6 +124,19 @@ class Command:
             print(text)
             sys.stdout.flush()
             sys.exit(0)
+
+
+def _refuse_twice(values, name):
+    if values[name].present:
+        raise UserError(f"`{name}` is given as a flag and as a word: leave one of them out")
+
+
+def _refuse_long_names(words):
+    """Refuses what cannot be a flag: absl would compare it with all of them, letter by letter."""
+    for word in itertools.takewhile("--".__ne__, words):
+        name = word.partition("=")[0]
+        if word.startswith("-") and len(name) > LONGEST_NAME:
+            raise UserError(f"unknown flag {name[:LONGEST_NAME]}…: see --helpfull")
 
 
 def _prepare_streams():

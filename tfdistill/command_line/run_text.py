@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tfdistill.command_line.absl_flags import explained
 from tfdistill.command_line.run_config import RunConfig
 from tfdistill.settings.labelled_data import LabelledDataSettings
 from tfdistill.settings.settings import options_of
@@ -10,6 +11,7 @@ from tfdistill.system.errors import UserError
 # Settings that are the run's own unless they or --model are given.
 OF_RUN = (
     *("task", "corpus", "data_dir", "text_column", "length", "shards_dir", "nsp"),
+    "encoding_errors",
     *("tflite_lengths", "tflite_variants", "allow_loss", "mediapipe"),
     *(*options_of(LabelledDataSettings), "doc_stride", "max_answer_length"),
 )
@@ -48,7 +50,7 @@ def adopt_settings(flag_values):
             try:
                 flag_values[name].parse(stored[name])
             except flags.Error as error:
-                raise UserError(f"{run}/flags.txt: {' '.join(str(error).split())}") from None
+                raise UserError(f"{run}/flags.txt: {explained(error)}") from None
 
 
 def adopt_length(flag_values):

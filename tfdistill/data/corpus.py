@@ -23,10 +23,11 @@ from tfdistill.data.documents import (
 )
 from tfdistill.data.hub_sets import PREFIX as HUB
 from tfdistill.data.hub_sets import load_hub_set
-from tfdistill.data.text_files import check_file, read_column, read_lines
+from tfdistill.data.text_files import STRICT, check_file, read_column, read_lines
 from tfdistill.system.errors import UserError
 
 SAMPLE = Path(__file__).parent.parent / "assets" / "sample"
+CURE = ", or set `encoding_errors`"  # of text that is not UTF-8
 TEXT_COLUMN = "text"  # the default of the setting `text_column`
 # Names of WikiText's files, in the order of preference: raw text, without a cut vocabulary, first.
 WIKITEXT_FILES = ("wiki.{}.raw", "{}.raw", "wiki.{}.tokens", "{}.tokens", "{}.txt")
@@ -48,6 +49,7 @@ class Corpus:
         size: bytes of all the text, or None if unknown.
         files: dict of the splits with files of their own to lists of `Path`s; other splits are cut
             from "train". Empty for a data set of the hub.
+        bad_lines: dict of the splits with files of their own to the lines that are not UTF-8.
         left_out: dict of the other `Path`s in the folders to the reason why they are not read.
     """
 
@@ -56,6 +58,7 @@ class Corpus:
     splits: dict[str, Callable[[], Iterator[Iterable[str]]]]
     size: int | None
     files: dict[str, list[Path]] = dataclasses.field(default_factory=dict)
+    bad_lines: dict[str, int] = dataclasses.field(default_factory=dict)
     left_out: dict[Path, str] = dataclasses.field(default_factory=dict)
 
 
@@ -64,7 +67,7 @@ def is_named(spec):
     return spec == "sample" or spec in WIKITEXT_HUB
 
 
-def open_corpus(spec, data_dir="", text_column=TEXT_COLUMN):
+def open_corpus(spec, data_dir="", text_column=TEXT_COLUMN, encoding_errors=STRICT):
     """Finds a corpus.
 
     Args:
@@ -75,6 +78,8 @@ def open_corpus(spec, data_dir="", text_column=TEXT_COLUMN):
         data_dir: folder that may hold WikiText's files.
         text_column: the column with the text, for JSON files and hub data sets. The name does not
             matter for a hub data set with a single column of strings.
+        encoding_errors: one of `text_files.ENCODING_ERRORS`: what is done about files that are not
+            UTF-8.
 
     Returns:
         A `Corpus`.
@@ -84,48 +89,51 @@ def open_corpus(spec, data_dir="", text_column=TEXT_COLUMN):
     """
     if spec == "sample":
         files = {split: [SAMPLE / f"{split}.txt"] for split in SPLITS}
-        return _from_files(spec, files, text_column)
+        return _from_files(spec, files, text_column)  # UTF-8
     if spec in WIKITEXT_HUB:
         if files := _wikitext_files(spec, Path(data_dir)) if data_dir else None:
-            return _from_files(spec, files, text_column)
+            return _from_files(spec, files, text_column, encoding_errors)
         return _from_hub(spec, *WIKITEXT_HUB[spec], spec, TEXT_COLUMN)
     if spec.startswith(HUB):
         name, _, config = spec.removeprefix(HUB).partition(":")
         return _from_hub(_file_name(f"{name}-{config}"), name, config, spec, text_column)
     found = find_files(spec)
-    corpus = _from_files(_path_name(spec), name_splits(found.folders), text_column)
+    corpus = _from_files(_path_name(spec), name_splits(found.folders), text_column, encoding_errors)
     return dataclasses.replace(corpus, left_out=found.left_out)
 
 
-def _from_files(name, files, column):
+def _from_files(name, files, column, errors=STRICT):
     """Makes a corpus of files: a dict from a split to its paths, "train" among them."""
-    size, contents, layouts = 0, [], {}
+    size, contents, layouts, bad_lines = 0, [], {}, {}
     for split, paths in files.items():
         for path in paths:
-            checked = check_file(path)
+            checked = check_file(path, errors, CURE)
+            bad_lines[split] = bad_lines.get(split, 0) + checked.bad_lines
             layout = ROWS if holds_json(path) else marked_layout(checked)
             if layout == ROWS and not checked.head.lstrip().startswith("["):  # a list is one line
-                next(read_column(path, column), None)  # fails early for a wrong column
+                next(read_column(path, column, errors), None)  # fails early for a wrong column
             # The digest of the text does not cover how the text is read.
             reading = [layout, column] if layout == ROWS else [layout] if layout else []
+            reading += [errors] * bool(checked.bad_lines)
             contents.append([split, checked.digest, *reading])
             layouts[path] = layout
             size += checked.size
 
     @functools.cache
     def layout_of(path):
-        return layouts[path] or detect_layout(read_lines(path))
+        return layouts[path] or detect_layout(read_lines(path, errors))
 
     def source(paths):
         for path in paths:
             layout = layout_of(path)
             if layout == ROWS:
-                yield from row_documents(functools.partial(read_column, path, column))
+                yield from row_documents(functools.partial(read_column, path, column, errors))
             else:
-                yield from split_documents(read_lines(path), layout)
+                yield from split_documents(read_lines(path, errors), layout)
 
     sources = {split: functools.partial(source, paths) for split, paths in files.items()}
-    return Corpus(name, _digest(contents), _complete(sources), size, files)
+    facts = {"files": files, "bad_lines": bad_lines}
+    return Corpus(name, _digest(contents), _complete(sources), size, **facts)
 
 
 def _from_hub(name, hub_name, config, spec, column):

@@ -126,7 +126,7 @@ def _find(item):
     """Finds the files of a file, folder or glob: files to read, and files that are left out."""
     matches = [item] if os.path.exists(item) else sorted(glob.glob(item, recursive=True))
     if not matches:
-        raise UserError(f"`corpus`={item}: no such file or folder")
+        raise UserError(f"`corpus`={item}: no such file or folder: correct it, or give sample")
     found, left_out = {}, {}
     for path in map(Path, matches):
         if path.is_dir():

@@ -6,6 +6,7 @@ import zlib
 
 import numpy as np
 
+from tfdistill.system.arrays import open_array
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import write_atomically
 
@@ -37,9 +38,11 @@ class RowStore:
         if not self._data.exists():
             self._make(shape, dtype)
         try:
-            self._array = np.load(self._data, mmap_mode="r")
+            self._array = open_array(self._data)
             marks = self._marks.stat().st_size / np.dtype(np.uint32).itemsize
-        except (ValueError, EOFError, FileNotFoundError) as error:
+        except UserError as error:
+            raise self._damaged(error.message) from None
+        except FileNotFoundError as error:
             raise self._damaged(error) from None
         if self._array.shape != tuple(shape) or self._array.dtype != dtype:
             raise self._damaged(f"it is {self._array.dtype} {self._array.shape}")

@@ -9,6 +9,7 @@ import os
 import numpy as np
 
 from tfdistill.data.documents import SPLITS
+from tfdistill.data.repeats import Repeats
 from tfdistill.data.sentence_splitting import all_sentences
 from tfdistill.system.errors import UserError
 from tfdistill.system.sums import file_digest
@@ -42,9 +43,10 @@ def write_shards(folder, corpus, tokenizer, identity, progress):
         progress(min(done, corpus.size or done), corpus.size, tokens)
 
     statistics, encode = {}, tokenizer.corpus_encoder(corpus.size)
+    repeats = Repeats()
     split_lines = all_sentences if identity.get("sentences") else None
     for split in reversed(SPLITS):  # small splits first, so that errors come early
-        documents = corpus.splits[split]()
+        documents = repeats.watched(split, corpus.splits[split]())
         statistics[split] = _write_split(
             folder, split, documents, encode, tokenizer, dtype, report, split_lines
         )
@@ -62,7 +64,8 @@ def write_shards(folder, corpus, tokenizer, identity, progress):
         **identity,
         "vocab_size": tokenizer.vocab_size,
         "dtype": dtype.name,
-        "splits": {split: statistics[split] for split in SPLITS},
+        "splits": {split: statistics[split] | repeats.facts(split) for split in SPLITS},
+        **({"bad_lines": corpus.bad_lines} if any(corpus.bad_lines.values()) else {}),
         "files": {file.name: file.stat().st_size for file in sorted(folder.iterdir())},
         "sha256": {file.name: file_digest(file) for file in sorted(folder.iterdir())},
     }

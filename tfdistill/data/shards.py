@@ -14,20 +14,22 @@ The folder is written under another name and renamed when it is complete.
 import contextlib
 import dataclasses
 import hashlib
-import json
 import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 
-from tfdistill.data.documents import UNKNOWN
+from tfdistill.data import repeats
+from tfdistill.data.documents import SPLITS, UNKNOWN
 from tfdistill.data.shard_files import MANIFEST, write_shards
+from tfdistill.system import strict_json
 from tfdistill.system.files import locked
 from tfdistill.system.sums import file_digest
 
 FORMAT = 1
 MUCH_UNKNOWN = 0.05  # share of [UNK] in a split's tokens
+_WIDTHS = {"uint16": 2, "int32": 4}  # bytes of an id
 FEW_TOKENS = 500  # of held-out text: about 75 predictions, a standard error of about 5 points
 
 
@@ -79,8 +81,18 @@ class PreparedCorpus:
         again = (
             f"warning: {self.directory} was damaged or of an earlier version, and was made again"
         )
-        lines = [again] if self._was_damaged else []
-        return [*lines, *self._unknown_words(), *self._little_held_out_text()]
+        return [
+            *([again] if self._was_damaged else []),
+            *self._unknown_words(),
+            *self._little_held_out_text(),
+            *repeats.warnings_of(self.statistics),
+            *self._bad_lines(),
+        ]
+
+    def _bad_lines(self):
+        for split, count in self.manifest.get("bad_lines", {}).items():
+            if count:
+                yield (f"{count:,} lines of {split} are not UTF-8: read as `encoding_errors` says")
 
     def _unknown_words(self):
         shares = {split: facts["unk_share"] for split, facts in self.statistics.items()}
@@ -185,18 +197,33 @@ def _place(corpus, tokenizer, shards_dir, sentences):
 def _reuse(directory, identity):
     """Returns the `PreparedCorpus` of a folder, or None if it is incomplete or another."""
     try:
-        manifest = json.loads((directory / MANIFEST).read_text("utf-8"))
+        manifest = strict_json.parse((directory / MANIFEST).read_bytes())
         sizes = {name: (directory / name).stat().st_size for name in manifest["files"]}
-    except (OSError, ValueError, KeyError, TypeError):
+        fit = all(sizes[name] == size for name, size in _sizes(manifest).items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     known = {name: manifest.get(name) for name in identity}
-    if known != identity or sizes != manifest["files"]:
+    if known != identity or sizes != manifest["files"] or not fit:
         return None
     # Folders of earlier versions have no checksums.
     sums = manifest.get("sha256", {})
     if any(file_digest(directory / name) != digest for name, digest in sums.items()):
         return None
     return PreparedCorpus(directory, manifest)
+
+
+def _sizes(manifest):
+    """The sizes of files that follow from the statistics: dict of their names to bytes."""
+    width, found = _WIDTHS[manifest["dtype"]], {}
+    for split in SPLITS:
+        facts = manifest["splits"][split]
+        documents, tokens = facts["documents"], facts["tokens"]
+        if not 0 < documents <= tokens or not 0 <= facts["unk_share"] <= 1 or facts["bytes"] < 0:
+            raise ValueError(f"statistics of {split}")
+        found[f"{split}.ids.bin"] = width * (documents + tokens)
+        found[f"{split}.offsets.bin"] = 8 * documents
+        found[f"{split}.counts.bin"] = 8 * manifest["vocab_size"]
+    return found
 
 
 def _lock_file(directory):

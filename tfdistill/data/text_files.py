@@ -9,7 +9,6 @@ import gzip
 import hashlib
 import html
 import itertools
-import json
 import lzma
 import re
 import zlib
@@ -17,16 +16,20 @@ from typing import NamedTuple
 
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import refuse_lfs_pointer
+from tfdistill.system.strict_json import parse
 
+# What happens to text that is not UTF-8, and how Python's streams call it.
+STRICT, REPLACE, SKIP = ENCODING_ERRORS = "strict", "replace", "skip"
+_HANDLERS = {STRICT: STRICT, REPLACE: REPLACE, SKIP: "surrogateescape"}
 LONGEST_LINE = 20_000  # characters; longer lines are broken at a space
 PACKED = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 HEAD = 1 << 16  # characters at the beginning of a file from which its layout is detected
 ENTITY = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]*|#[0-9]+|#[xX][0-9A-Fa-f]+);")
 
 _EMPTY_LINE = re.compile(r"\n[ \t\r]*\n")
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_ESCAPED = re.compile("[\udc80-\udcff]")  # bytes that are not UTF-8, in a stream with SKIP
 _UTF16 = codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE  # byte order marks
-_READ_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError)
+READ_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError)
 
 
 class CheckedFile(NamedTuple):
@@ -37,19 +40,23 @@ class CheckedFile(NamedTuple):
         size: bytes of the text.
         head: str, the first `HEAD` characters, without a byte order mark.
         empty_lines: whether it has an empty line after another line.
+        bad_lines: lines that are not UTF-8, or hold a NUL byte; 0 where these are errors.
     """
 
     digest: str
     size: int
     head: str
     empty_lines: bool
+    bad_lines: int = 0
 
 
-def check_file(path):
-    """Reads a text file once and checks that it is text.
+def check_file(path, errors=STRICT, cure=""):
+    """Reads a text file and checks that it is text.
 
     Args:
         path: a `Path`; packed files are unpacked.
+        errors: one of `ENCODING_ERRORS`: whether what is not UTF-8 is an error, or counted.
+        cure: what else than converting the file can be done, for the message.
 
     Returns:
         A `CheckedFile`.
@@ -58,36 +65,59 @@ def check_file(path):
         UserError: the file cannot be read, is binary, or is not UTF-8.
     """
     digest = hashlib.sha256()
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    size, head, end, empty_lines = 0, None, "", False
+    strict = errors == STRICT
+    decoder = codecs.getincrementaldecoder("utf-8")(STRICT if strict else REPLACE)
+    size, head, end, empty_lines, lines = 0, None, "", False, 1
     try:
         refuse_lfs_pointer(path)
         with _open(path, "rb") as stream:
             for chunk in itertools.chain(iter(lambda: stream.read(1 << 20), b""), [b""]):
                 if not size and chunk.startswith(_UTF16):
                     raise UserError(f"{path}: UTF-16, as Windows writes it: convert it to UTF-8")
-                if 0 in chunk:
+                if strict and 0 in chunk:
                     place = size + chunk.index(0)
                     raise UserError(
-                        f"{path}: a binary file (NUL at byte {place}): a text file is needed"
+                        f"{path}: a binary file (NUL at byte {place}): a text file is needed{cure}"
                     )
                 waiting = len(decoder.getstate()[0])  # first bytes of a character cut in two
                 try:
                     text = decoder.decode(chunk, final=not chunk)
                 except UnicodeDecodeError as error:
-                    place = size - waiting + error.start
+                    place, line = (
+                        size - waiting + error.start,
+                        chunk[: max(0, error.start - waiting)],
+                    )
+                    line = lines + line.count(b"\n")
                     raise UserError(
-                        f"{path}: not UTF-8 at byte {place}: convert the file to UTF-8"
+                        f"{path}: not UTF-8 at byte {place}, line {line}: convert the file to "
+                        f"UTF-8{cure}"
                     ) from None
                 head = text[:HEAD] if head is None else head
                 empty_lines = empty_lines or _EMPTY_LINE.search(end + text) is not None
                 end = text[-8:]
                 digest.update(chunk)
                 size += len(chunk)
-    except _READ_ERRORS as error:
+                lines += chunk.count(b"\n")
+    except READ_ERRORS as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"{path}: cannot be read: {reason}") from None
-    return CheckedFile(digest.hexdigest(), size, head.removeprefix("\ufeff"), empty_lines)
+    head, bad = head.removeprefix("\ufeff"), 0 if strict else _bad_lines(path)
+    return CheckedFile(digest.hexdigest(), size, head, empty_lines, bad)
+
+
+def _bad_lines(path):
+    """Number of the lines that are not UTF-8 or hold a NUL byte."""
+    with _open(path, "rt", encoding="utf-8-sig", errors=_HANDLERS[SKIP]) as stream:
+        bad, found = 0, False
+        while piece := stream.readline(LONGEST_LINE):
+            found = found or _is_bad(piece)
+            if piece.endswith("\n"):
+                bad, found = bad + found, False
+        return bad + found
+
+
+def _is_bad(text):
+    return not text.isascii() and _ESCAPED.search(text) is not None or "\0" in text
 
 
 def looks_like_text(path):
@@ -98,7 +128,7 @@ def looks_like_text(path):
     """
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head := _first_bytes(path))
-    except (*_READ_ERRORS, UnicodeDecodeError):
+    except (*READ_ERRORS, UnicodeDecodeError):
         return False
     return 0 not in head
 
@@ -111,7 +141,7 @@ def is_one_object(path):
     """
     try:
         first, end, _ = _first_bytes(path).removeprefix(codecs.BOM_UTF8).lstrip().partition(b"\n")
-    except _READ_ERRORS:
+    except READ_ERRORS:
         return False
     return first.startswith(b"{") and bool(end) and not first.rstrip().endswith(b"}")
 
@@ -129,18 +159,22 @@ def read_text(path):
         return stream.read()
 
 
-def read_lines(path):
+def read_lines(path, errors=STRICT):
     """Reads the lines of a UTF-8 text file.
 
     Args:
         path: a `Path`; packed files are unpacked.
+        errors: one of `ENCODING_ERRORS`: what is not UTF-8, and NUL bytes, become U+FFFD with
+            "replace"; with "skip", a line (of a long one, a piece) that has them is left out.
 
     Yields:
         Lines; lines longer than `LONGEST_LINE` characters in pieces.
     """
-    with _open(path, "rt", encoding="utf-8-sig") as stream:
+    with _open(path, "rt", encoding="utf-8-sig", errors=_HANDLERS[errors]) as stream:
         rest = ""
         while piece := stream.readline(LONGEST_LINE):
+            if errors != STRICT and (piece := _cleaned(piece, errors)) is None:
+                continue
             line, rest = rest + piece, ""
             if len(piece) == LONGEST_LINE and not piece.endswith("\n"):
                 head, space, tail = line.rpartition(" ")
@@ -151,7 +185,14 @@ def read_lines(path):
             yield rest
 
 
-def read_column(path, column):
+def _cleaned(text, errors):
+    """Text without bad characters; None for one that is to be skipped."""
+    if errors == SKIP:
+        return None if _is_bad(text) else text
+    return text.replace("\0", "\ufffd")
+
+
+def read_column(path, column, errors=STRICT):
     """Reads the text of each row of a JSON file: one object per line, or one list of objects.
 
     A list is held in memory as a whole; lines are read one by one. In WikiExtractor's JSON output,
@@ -160,6 +201,7 @@ def read_column(path, column):
     Args:
         path: a `Path`; packed files are unpacked.
         column: name of the column that holds the text.
+        errors: as for `read_lines`; a list is one line.
 
     Yields:
         str, one for each row; "" if the text is null.
@@ -167,7 +209,7 @@ def read_column(path, column):
     Raises:
         UserError: the file is not such JSON, or a row has no text in that column.
     """
-    for number, row in _rows(path):
+    for number, row in _rows(path, errors):
         if not isinstance(row, dict):
             raise UserError(f"{path}, row {number}: not a JSON object: rows need a column of text")
         if column not in row:
@@ -183,34 +225,7 @@ def read_column(path, column):
             )
         if "curid=" in str(row.get("url")):  # WikiExtractor's addresses
             text = decode_entities(text)
-        yield text if text.isascii() else _LONE_SURROGATE.sub("\ufffd", text)
-
-
-def parse_json(text):
-    """Reads a JSON value; halves of surrogate pairs, which no text has, become U+FFFD.
-
-    Args:
-        text: str.
-
-    Returns:
-        The value.
-
-    Raises:
-        ValueError: it is not JSON.
-        RecursionError: it is nested too deeply.
-    """
-    value = json.loads(text)
-    return _without_surrogates(value) if "\\ud" in text or "\\uD" in text else value
-
-
-def _without_surrogates(value):
-    if isinstance(value, str):
-        return _LONE_SURROGATE.sub("\ufffd", value)
-    if isinstance(value, list):
-        return [_without_surrogates(each) for each in value]
-    if isinstance(value, dict):
-        return {_without_surrogates(k): _without_surrogates(v) for k, v in value.items()}
-    return value
+        yield text
 
 
 def decode_entities(text):
@@ -223,13 +238,14 @@ def decode_entities(text):
     return ENTITY.sub(lambda match: html.unescape(match[0]), text) if "&" in text else text
 
 
-def _rows(path):
+def _rows(path, errors):
     """Yields (number, JSON value) for the items of a list, or for lines that are not empty."""
-    with _open(path, "rt", encoding="utf-8-sig") as stream:
-        numbered = ((number, line) for number, line in enumerate(stream, 1) if line.strip())
+    with _open(path, "rt", encoding="utf-8-sig", errors=_HANDLERS[errors]) as stream:
+        lines = stream if errors == STRICT else (_cleaned(line, errors) or "" for line in stream)
+        numbered = ((number, line) for number, line in enumerate(lines, 1) if line.strip())
         first = next(numbered, (0, ""))
         if first[1].lstrip().startswith("["):
-            yield from enumerate(_parse(path, "", first[1] + stream.read()), 1)
+            yield from enumerate(_parse(path, "", first[1] + "".join(lines)), 1)
         elif first[1]:
             for number, line in itertools.chain([first], numbered):
                 yield number, _parse(path, f", line {number}", line)
@@ -237,8 +253,8 @@ def _rows(path):
 
 def _parse(path, place, text):
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return parse(text)
+    except ValueError as error:
         reason = getattr(error, "msg", None) or error
         raise UserError(
             f"{path}{place}: not JSON ({reason}): a JSON file needs one object per line, or one "

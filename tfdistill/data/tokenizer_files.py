@@ -1,10 +1,10 @@
 """The files of a tokenizer's folder: their JSON objects, and notes about them."""
 
-import json
 from pathlib import Path
 
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import refuse_lfs_pointer
+from tfdistill.system.strict_json import parse
 from tfdistill.system.sums import check_sums
 
 PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
@@ -53,8 +53,8 @@ class TokenizerFiles:
             return {}
         refuse_lfs_pointer(path)
         try:
-            found = json.loads(path.read_text("utf-8"))
-        except (UnicodeDecodeError, json.JSONDecodeError) as error:
+            found = parse(path.read_text("utf-8"))
+        except ValueError as error:
             raise self.damaged(f"{file}: {error}") from None
         if not isinstance(found, dict):
             raise self.damaged(f"{file} does not hold an object")

@@ -33,6 +33,8 @@ OWN_MODELS = ("tfdistill_bilstm", "tfdistill_static")  # that transformers does 
 BERT_MODELS = frozenset(("bert", "distilbert", "mobilebert", "electra", *OWN_MODELS))
 # Share of words with capitals from which a vocabulary counts as cased.
 CASED_SHARE = 0.05
+# Ids may have gaps, but the largest one decides how large the tables of a model are.
+SPARSEST, SPARE_IDS = 16, 1 << 16
 
 _CASING = ("do_lower_case", "strip_accents", "tokenize_chinese_chars")
 _DEFAULTS = (True, None, True)
@@ -72,6 +74,9 @@ def read_folder(directory, name, by_role=False):
         roles = _frame(files, backend, kind, roles)
     except (KeyError, TypeError, AttributeError, ValueError) as error:  # of another shape
         raise files.damaged(f"{type(error).__name__}: {error}") from None
+    words = backend.get_vocab()
+    if max(words.values()) > SPARSEST * len(words) + SPARE_IDS:
+        raise files.damaged(f"{len(words):,} tokens, and ids up to {max(words.values()):,}")
     # Files of sentence encoders may request truncation and padding.
     backend.no_truncation()
     backend.no_padding()

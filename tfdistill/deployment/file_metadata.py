@@ -16,8 +16,12 @@ import mmap
 import numpy as np
 
 from tfdistill.deployment.flat_model import pack, unpack
+from tfdistill.system import strict_json
+from tfdistill.system.errors import UserError
 
 NAME = "tfdistill"
+_KINDS = {"task": str, "labels": list, "length": int, "pooling": str, "normalize": bool}
+_KINDS |= {"answers": dict}
 
 
 def describe_head(head, length):
@@ -70,6 +74,9 @@ def read_metadata(path):
 
     Returns:
         dict; empty for a file without.
+
+    Raises:
+        UserError: the object is damaged.
     """
     from ai_edge_litert import schema_py_generated as schema
 
@@ -80,5 +87,19 @@ def read_metadata(path):
                 data = model.Buffers(entry.Buffer()).DataAsNumpy()
                 found = data.tobytes()
                 del data  # the file is closed once no array looks at it
-                return json.loads(found)
+                return _checked(path, found)
     return {}
+
+
+def _checked(path, text):
+    try:
+        found = strict_json.parse(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not all(
+        isinstance(found.get(name, kind()), kind) for name, kind in _KINDS.items()
+    ):
+        raise UserError(f"{path}: what it says about its task is damaged: export it again")
+    if not all(isinstance(label, str) for label in found.get("labels", ())):
+        raise UserError(f"{path}: its labels are no texts: export it again")
+    return found

@@ -16,10 +16,10 @@ A table, which the command `benchmark` writes, is JSON:
                 "milliseconds": …, "wall_ms": …, "predicted": …, "apart": …}]}
 """
 
-import json
 from pathlib import Path
 
 from tfdistill.deployment.operators import VOCABULARY, work_of
+from tfdistill.system import strict_json
 from tfdistill.system.errors import UserError
 
 FORMAT = 1
@@ -72,9 +72,11 @@ class LatencyModel:
             UserError: there is no such file, or it is no table.
         """
         try:
-            return cls(json.loads(Path(path).read_bytes()), str(path))
-        except (OSError, ValueError):
-            raise UserError(f"{path}: no latency table can be read there") from None
+            return cls(strict_json.parse(Path(path).read_bytes()), str(path))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            raise UserError(
+                f"`latency_table`={path}: no latency table can be read there: name another file"
+            ) from None
 
     def milliseconds(self, config, *, length, variant, threads, head=VOCABULARY):
         """The latency of a shape.

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tfdistill.deployment import weight_cache
+from tfdistill.deployment.file_check import require_sound
 from tfdistill.deployment.file_metadata import read_metadata
 from tfdistill.deployment.parts_file import parts_in
 from tfdistill.deployment.signatures import EMBEDDING, LOGITS, only, read_signatures
@@ -53,6 +54,7 @@ class LiteModel:
         refuse_lfs_pointer(path)
         if checked:
             check_sums(self.path)
+        self._read(functools.partial(require_sound, path))  # before LiteRT follows its numbers
         self._whole = self._open(model_path=str(path))
         part = self._read(functools.partial(_chosen_part, path=self.path, part=part))
         if part:

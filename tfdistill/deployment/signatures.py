@@ -187,7 +187,8 @@ def _is_known(signature):
     rows = {name: shape for name, shape in signature.inputs.items() if name in ROW_INPUTS}
     return (
         ROW_INPUTS <= rows.keys()
-        and all(len(shape) == 2 for shape in rows.values())
+        and all(len(shape) == 2 and shape[1] > 0 for shape in rows.values())
+        and all(signature.outputs.values())  # no scalars
         and signature.outputs.keys() - {PROBABILITIES} in ({LOGITS}, {EMBEDDING})
     )
 
@@ -270,7 +271,11 @@ def table_rows(content):
     graph, found = model.Subgraphs(0), 0
     for operator in map(graph.Operators, range(graph.OperatorsLength())):
         if codes[operator.OpcodeIndex()] == schema.BuiltinOperator.GATHER:
+            if not operator.InputsLength() or operator.Inputs(0) < 0:
+                continue
             table = graph.Tensors(operator.Inputs(0))
-            if model.Buffers(table.Buffer()).DataLength():  # else it is computed
+            if (
+                table.ShapeLength() and model.Buffers(table.Buffer()).DataLength()
+            ):  # else it is computed
                 found = max(found, table.Shape(0))
     return found

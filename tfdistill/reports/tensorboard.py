@@ -1,5 +1,6 @@
 """TensorBoard's event files of one stage; a resumed run writes them again, without duplicates."""
 
+import html
 import numbers
 import os
 import time
@@ -114,8 +115,13 @@ def markdown_table(head, rows):
     Returns:
         The table.
     """
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '¦') for cell in line)} |" for line in lines)
+    lines = [list(map(_cell, head)), ["---"] * len(head), *(map(_cell, row) for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(text):
+    """Text from outside as one cell, in which nothing is HTML."""
+    return html.escape(" ".join(text.split())).replace("|", "¦")
 
 
 def examples_table(examples, truth):

@@ -16,10 +16,13 @@ from tfdistill.run.advice_settings import Choice
 from tfdistill.run.early_plan import DATA_WITH_LABELS, open_task
 from tfdistill.run.learning_rates import STUDENT, fine_tuning_rate
 from tfdistill.run.verdict import QUALITY, SIZE, SPEED
+from tfdistill.settings.advice import Advice
 from tfdistill.settings.flagfile import as_text, given_flags
+from tfdistill.settings.labelled_data import LabelledDataSettings
+from tfdistill.settings.settings import options_of
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import write_atomically
-from tfdistill.system.paths import require_file
+from tfdistill.system.paths import require_file, require_shards
 
 FIRST_LINE = "# Advised by python -m tfdistill.advise"
 HEADS = {"text": CLASSIFICATION, "tags": TOKENS, "spans": SPANS}  # by `Task.kind`
@@ -62,7 +65,10 @@ def advise_and_show(config, console):
     if config.run:
         from tfdistill.run.finished_advice import advise_on_run
 
+        for name in _beside_run(config):
+            console.warn([f"`{name}` changes nothing with `run`: left out"])
         return advise_on_run(config, console)
+    require_shards(config.shards_dir)
     if config.write:
         _require_own(config.write)
     found = advise(config, console)
@@ -74,6 +80,14 @@ def advise_and_show(config, console):
     else:
         console.say(f"\n{text.rstrip()}")
     return found | {"flagfile": config.write}
+
+
+def _beside_run(config):
+    """Settings that are given beside `run`, which says them all."""
+    usual = type(config)()
+    asked = ("task", "teacher", "length", "text_column", "data_dir", "shards_dir")
+    names = (*asked, *options_of(Advice), *options_of(LabelledDataSettings))
+    return [n for n in names if n != "run" and getattr(config, n) != getattr(usual, n)]
 
 
 def _require_own(file):

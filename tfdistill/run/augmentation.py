@@ -21,6 +21,8 @@ from tfdistill.data.text_tokenizer import HIDDEN
 from tfdistill.run.proposed_words import WordProposer
 from tfdistill.run.proposing_model import proposing_model
 from tfdistill.settings.augmentation import BILSTM
+from tfdistill.system import strict_json
+from tfdistill.system.errors import UserError
 from tfdistill.system.files import write_atomically
 
 TEXTS = 256  # whose words are stored together
@@ -90,15 +92,26 @@ def read_variants(file, examples):
 
     Returns:
         list of examples without labels.
+
+    Raises:
+        UserError: the file is damaged.
     """
-    found = []
-    with open(file, encoding="utf-8") as stream:
-        for line in map(json.loads, stream):
-            variant = examples[line["row"]]
-            for side, text in enumerate(line["texts"]):
-                variant = with_text(variant, side, text)
-            found.append(variant)
-    return found
+    try:
+        lines = [strict_json.parse(line) for line in file.read_bytes().splitlines()]
+        return [_variant(examples, line["row"], line["texts"]) for line in lines]
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise UserError(
+            f"{file} is damaged ({type(error).__name__}): start over with `force`"
+        ) from None
+
+
+def _variant(examples, row, texts):
+    if row < 0 or not all(isinstance(text, str) for text in texts):
+        raise ValueError("no variant")
+    variant = examples[row]
+    for side, text in enumerate(texts):
+        variant = with_text(variant, side, text)
+    return variant
 
 
 def _rules(context, texts, bounds):

@@ -114,7 +114,9 @@ def _read(config, console):
     from tfdistill.reports.benchmark import format_times
 
     if not Path(config.read).is_file():
-        raise UserError(f"`read`={config.read}: no such file")
+        raise UserError(
+            f"`read`={config.read}: no such file: name the output of the benchmark tool"
+        )
     times = read_output(config.read)
     console.say("\n".join(format_times(times)))
     _plot(times, config, console)

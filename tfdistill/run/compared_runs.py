@@ -1,5 +1,6 @@
 """Finished runs, read from their folders for a comparison."""
 
+import contextlib
 from pathlib import Path
 
 from tfdistill.recipes.recipe_file import is_recipe_file
@@ -8,6 +9,9 @@ from tfdistill.settings.settings import options_of
 from tfdistill.system.errors import UserError
 from tfdistill.system.options import NOTHING, SPEED
 from tfdistill.system.paths import require_file
+
+# What a file that was changed by hand leads to.
+_OTHER_FORM = (KeyError, TypeError, AttributeError, IndexError, ValueError, ArithmeticError)
 
 
 def compare_folders(config, console):
@@ -38,19 +42,24 @@ def compare_folders(config, console):
     runs = [read_run(folder, type(config)()) for folder in once.values()]
     options = options_of(config).items()
     without_effect = {name for name, option in options if option.effect in (NOTHING, SPEED)}
-    comparison = compare_runs(runs, without_effect, config.target_loss)
-    write_atomically(page, comparison_page.comparison_page(comparison))
-    console.say(comparison_page.format_comparison(comparison))
+    with other_form(*once.values()):
+        comparison = compare_runs(runs, without_effect, config.target_loss)
+        content = comparison_page.comparison_page(comparison)
+        table = comparison_page.format_comparison(comparison)
+        found = {**comparison_page.comparison_json(comparison), "page": str(page)}
+    write_atomically(page, content)
+    console.say(table)
     console.say(f"page: {page}")
-    return {**comparison_page.comparison_json(comparison), "page": str(page)}
+    return found
 
 
-def read_run(folder, defaults):
+def read_run(folder, defaults, setting="runs"):
     """Reads a finished run as `reports.comparison` takes it.
 
     Args:
         folder: its folder, a str.
         defaults: a `RunConfig`, for settings that an older run lacks.
+        setting: the setting that names it, for messages.
 
     Returns:
         dict, see `reports.comparison`.
@@ -62,16 +71,38 @@ def read_run(folder, defaults):
 
     run = RunPaths(folder)
     if not run.flags.is_file():
-        raise UserError(f"{folder} is no run of tfdistill (no flags.txt): name folders of runs")
+        raise UserError(
+            f"`{setting}`={folder} is no run of tfdistill (no flags.txt): name the folder of one"
+        )
     if not run.metrics.is_file() and "corpus" not in _evaluated(folder):
         raise UserError(
-            f"{folder} is not finished (no metrics.json): give its train command again, or leave "
-            "it out"
+            f"`{setting}`={folder} is not finished (no metrics.json): give its train command "
+            "again, or leave it out"
         )
     try:
-        return _content(run, folder, defaults)
-    except (ValueError, UserError) as error:
+        with other_form(folder):
+            return _content(run, folder, defaults)
+    except UserError as error:
         raise UserError(f"{folder} holds a broken file ({error}): leave it out") from None
+
+
+@contextlib.contextmanager
+def other_form(*folders):
+    """Names the runs whose files may be of another form, where reading them fails in the body.
+
+    Args:
+        *folders: of the runs.
+
+    Raises:
+        UserError: the body failed as on a file whose values are of other types.
+    """
+    try:
+        yield
+    except _OTHER_FORM as error:
+        raise UserError(
+            f"{', '.join(folders)}: metrics.json, flags.txt or checkpoints/state.json has another "
+            f"form than tfdistill writes ({type(error).__name__}: {error}): restore it"
+        ) from error
 
 
 def _content(run, folder, defaults):

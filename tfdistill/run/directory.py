@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tfdistill.system import strict_json
 from tfdistill.system.errors import UserError
-from tfdistill.system.files import locked, write_atomically
+from tfdistill.system.files import link_out, locked, write_atomically
 from tfdistill.training.checkpoints import StageState
 
 # Folders of the models in a run's table, by their keys in metrics.json.
@@ -116,6 +116,11 @@ class RunDirectory(RunPaths):
                 self._state = stored
         elif self._is_foreign():
             raise UserError(f"`output_dir`={path} exists and is no run of tfdistill: name another")
+        if link := link_out(path):
+            raise UserError(
+                f"`output_dir`={path}: {link} leads out of the folder, to {link.resolve()}, where "
+                "the run would write: replace it by what it leads to"
+            )
 
     def begin(self):
         """Takes the folder: makes it when missing, and deletes the old run with `force`.
@@ -252,7 +257,10 @@ def read_state(path):
     if not file.is_file():
         return {"settings": {}, "done": {}}
     cure = f"restore it, or delete {path}: the run begins again then"
-    return strict_json.read_object(file, {"settings": dict, "done": dict}, cure)
+    found = strict_json.read_object(file, {"settings": dict, "done": dict}, cure)
+    if not all(isinstance(facts, dict) for facts in found["done"].values()):
+        raise UserError(f"{file} is damaged: {cure}")
+    return found
 
 
 def stored_machine(path):

@@ -27,6 +27,7 @@ from tfdistill.run.planned_shapes import (
     read_shape,
     require_task,
 )
+from tfdistill.run.setting_texts import check_texts
 from tfdistill.settings.settings import options_of
 from tfdistill.starts.word_tables import vectors_of_file
 from tfdistill.system.errors import UserError
@@ -74,6 +75,7 @@ def check_settings(config):
     check_task(config)
     check_types(config)
     sources.require_sources_outside(config)
+    check_texts(config)
     baselines_of(config.baseline)
     check_schedules(config)
     check_exported_files(config)
@@ -176,8 +178,12 @@ def begin_plan(config, recipe, directory):
     if names and directory.done("teacher"):  # their origin may no longer exist
         names = [str(folder) for folder in directory.teachers(len(names))]
     _require_teacher(config, recipe, names)
-    for name in filter(None, (config.student, *names)):
-        require_model_name(name)
+    for name, setting in {config.student: "student", **dict.fromkeys(names, "teacher")}.items():
+        if name:
+            require_model_name(name, setting)
+    vectors = config.word_vectors
+    if vectors and not directory.done("start") and not Path(vectors).is_file():
+        raise UserError(f"`word_vectors`={vectors}: no such file: correct it, or leave it out")
     task, data = open_task(config, training=True)
     tokenizers, shapes = _tokenizers_and_shapes(config, recipe, names, task, data)
     if shapes and shapes.student_init == WORD_VECTORS and not directory.done("start"):

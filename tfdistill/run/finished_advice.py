@@ -3,7 +3,7 @@
 import shlex
 from typing import Any, NamedTuple
 
-from tfdistill.run.compared_runs import read_run
+from tfdistill.run.compared_runs import other_form, read_run
 from tfdistill.run.directory import RunPaths
 from tfdistill.run.run_problems import NARROWER, problems_of
 from tfdistill.settings.flagfile import as_text
@@ -43,7 +43,8 @@ def advise_on_run(config, console):
         UserError: the folder holds no finished run.
     """
     run = finished(config.run, type(config))
-    problems = problems_of(run)
+    with other_form(config.run):
+        problems = problems_of(run)
     change = _together(problems, run.settings.recipe)
     for each in problems:
         console.say(f"{each.name}: {each.finding}.")
@@ -83,8 +84,9 @@ def finished(folder, config):
     Raises:
         UserError: there is none.
     """
-    run = read_run(folder, config())
-    task, settings = task_of(run["metrics"]), _settings(run["flags"], config)
+    run = read_run(folder, config(), "run")
+    with other_form(folder):
+        task, settings = task_of(run["metrics"]), _settings(run["flags"], config)
     return Finished(RunPaths(folder), run["metrics"], task, settings, run["curves"])
 
 

@@ -14,6 +14,7 @@ from tfdistill.settings.run import Run
 from tfdistill.system import strict_json
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import locked, write_atomically
+from tfdistill.system.paths import require_folder
 
 
 def make_grid(config, console, command):
@@ -37,6 +38,7 @@ def make_grid(config, console, command):
     given = config.output_dir != Run.output_dir  # whose default is that of a single run
     folder = Path(config.output_dir if given else Path("runs") / Path(config.grid).stem).absolute()
     grid = read_grid(config.grid, folder, config, command)
+    require_folder("output_dir", str(folder))
     job = GridJob(grid, folder, console)
     console.say("\n".join(job.describe()))
     if config.dry_run:

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfdistill.data.augmentation.masked_words import masked_batch, whole_words
+from tfdistill.system.arrays import open_array
 from tfdistill.system.kept import kept_folder
 from tfdistill.training.evaluation import scorer
 
@@ -67,7 +68,7 @@ class WordProposer:
             np.save(aside / ARRAY, self.propose(words), allow_pickle=False)
 
         folder = kept_folder(Path(root) / FOLDER, identity, make, waiting)
-        return np.load(folder / ARRAY, allow_pickle=False)
+        return np.array(open_array(folder / ARRAY))
 
     def propose(self, words):
         """Proposes words: the likeliest whole words of letters, without the hidden word itself.

@@ -19,6 +19,7 @@ from tfdistill.run.trials import Trials
 from tfdistill.system import strict_json
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import write_atomically
+from tfdistill.system.paths import require_folder, require_shards
 from tfdistill.system.sums import file_digest
 
 # In the folder of the search.
@@ -75,6 +76,7 @@ def search_and_show(config, console):
     if config.steps:
         require_run(config, folder)
     target = Path(config.search_dir) if config.search_dir else folder.parent / "search"
+    require_folder("search_dir", str(target))
     opened = _open(config, folder, console)
     costs = PartCosts.of(opened.model, lengths, latency)
     goal = goal_of(config, opened.task, costs, space.whole)
@@ -160,8 +162,9 @@ def _open(config, folder, console):
     from tfdistill.run.early_plan import open_task
     from tfdistill.run.sources import tokenizer_of
 
-    machine.for_looking(config)  # before anything imports TensorFlow
+    require_shards(config.shards_dir)
     task, data = open_task(config, training=True)
+    machine.for_looking(config)  # before anything imports TensorFlow
     tokenizer = tokenizer_of(task, str(folder))
     model = task.load(str(folder))
     if model.head is None:

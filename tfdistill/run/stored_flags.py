@@ -21,7 +21,10 @@ def stored_flags(path, options):
     file = RunPaths(path).flags
     if not file.is_file():
         return {}
-    stored, folder = parse_flag_lines(file.read_text().splitlines()), stored_folder(file.parent)
+    stored, folder = (
+        parse_flag_lines(file.read_text("utf-8", "replace").splitlines()),
+        stored_folder(file.parent),
+    )
     return {
         name: as_meant_in(name, text, folder, options[name])
         for name, text in stored.items()

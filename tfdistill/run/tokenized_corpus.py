@@ -29,7 +29,7 @@ def tokenize_corpus(config, console):
     from tfdistill.data.shards import prepare
     from tfdistill.data.tokenizer import load_tokenizer
 
-    corpus = open_corpus(config.corpus, config.data_dir, config.text_column)
+    corpus = open_corpus(config.corpus, config.data_dir, config.text_column, config.encoding_errors)
     if files := format_files(corpus):
         console.say(files)
 

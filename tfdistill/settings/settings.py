@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 import numbers
 import os
 from types import MappingProxyType
@@ -11,7 +12,7 @@ from tfdistill.system.errors import UserError
 from tfdistill.system.options import option_in, type_in
 from tfdistill.system.paths import at_home
 
-_TYPES = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
+TYPES = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,7 +116,7 @@ def _checked(name, option, kind, value):
     if isinstance(value, number) and not isinstance(value, bool):  # NumPy's, for example
         fits, value = True, kind(value)
     if not fits:
-        raise UserError(f"`{name}`={value!r} is a {type(value).__name__}: give {_TYPES[kind]}")
+        raise UserError(f"`{name}`={value!r} is a {type(value).__name__}: give {TYPES[kind]}")
     if isinstance(value, str) and not value.isascii():
         _require_unicode(name, value, option)
     if option.choices and value not in option.choices:
@@ -127,6 +128,8 @@ def _checked(name, option, kind, value):
 
 def _require_in_range(name, value, option):
     bounds = []
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"`{name}`={value} is no finite number: give another")
     if option.minimum is not None and not value >= option.minimum:
         bounds = [f"at least {option.minimum}"]
     if option.maximum is not None and not value <= option.maximum:

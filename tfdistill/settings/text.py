@@ -33,6 +33,15 @@ class Corpus(Settings):
             "text, the one with a usual name."
         ),
     ] = "text"
+    encoding_errors: Annotated[
+        str,
+        Option(
+            "What is done about text of a corpus that is not UTF-8, or holds NUL bytes: strict (an "
+            "error), replace (each such place becomes U+FFFD), skip (the line is left out). The "
+            "lines are counted.",
+            choices=("strict", "replace", "skip"),
+        ),
+    ] = "strict"
     data_dir: Annotated[
         str,
         Option(

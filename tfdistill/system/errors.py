@@ -6,6 +6,7 @@ the plain name, `length=200`; the command line writes the flag in its place.
 
 import re
 
+LONGEST = 1500  # characters of a message
 _SETTING = re.compile(r"`([a-z][a-z0-9_]*)`")
 
 
@@ -21,6 +22,13 @@ def write_settings(message, write=str):
         str.
     """
     return _SETTING.sub(lambda found: write(found[1]), message)
+
+
+def _shortened(message):
+    """The message without its middle, if a value or a name in it is very long."""
+    if len(message) <= LONGEST:
+        return message
+    return f"{message[: LONGEST // 2]} … {message[-LONGEST // 2 :]}"
 
 
 class UserError(Exception):
@@ -39,7 +47,7 @@ class UserError(Exception):
     """
 
     def __init__(self, message=""):
-        super().__init__(message)
+        super().__init__(_shortened(message))
 
     @property
     def message(self):

@@ -45,6 +45,8 @@ def write_atomically(path, data, parents=True):
         path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(path.name + ".tmp")
     try:
+        if aside.is_symlink():  # somebody else's: it would be followed
+            aside.unlink()
         with open(aside, "wb") as file:
             file.write(data.encode() if isinstance(data, str) else data)
             file.flush()
@@ -85,6 +87,26 @@ class FolderInRun:
         """
         self.path.mkdir(parents=not self._has_run, exist_ok=True)
         self._has_run = True
+
+
+def link_out(folder):
+    """Finds a symbolic link in a folder that leads out of it.
+
+    Args:
+        folder: its path; the folder itself may be a link.
+
+    Returns:
+        `Path` of the first such link, or None.
+    """
+    inside = os.path.realpath(folder)
+    for place, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            path = os.path.join(place, name)
+            if os.path.islink(path):
+                real = os.path.realpath(path)
+                if os.path.commonpath((real, inside)) != inside:
+                    return Path(path)
+    return None
 
 
 @contextlib.contextmanager

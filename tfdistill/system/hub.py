@@ -8,20 +8,24 @@ from tfdistill.system.errors import UserError
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 
 
-def require_model_name(name):
+def require_model_name(name, setting=""):
     """Refuses what is neither a folder nor can be the name of a model on the hub.
 
     Args:
         name: str.
+        setting: the setting that names it, for messages; "" for none.
 
     Raises:
         UserError: it is a file, or a path where nothing is.
     """
-    path = Path(name)
+    path, named = Path(name), f"`{setting}`: " if setting else ""
     if path.is_file():
-        raise UserError(f"{path} is a file: give the directory that holds its config.json")
-    if not (path.is_dir() or _HUB_NAME.fullmatch(name)):
-        raise UserError(f"no such directory: {name}: give a Hugging Face directory or a hub name")
+        raise UserError(f"{named}{path} is a file: give the directory that holds its config.json")
+    inside_file = any(each.is_file() for each in path.parents)
+    if not path.is_dir() and (inside_file or not _HUB_NAME.fullmatch(name)):
+        raise UserError(
+            f"{named}no such directory: {name}: give a Hugging Face directory or a hub name"
+        )
 
 
 def downloaded(what, name, patterns):

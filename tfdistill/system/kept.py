@@ -5,6 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
+from tfdistill.system import strict_json
 from tfdistill.system.files import folder_aside, locked
 from tfdistill.system.sums import file_digest
 
@@ -60,7 +61,7 @@ def kept_folder(root, identity, make, waiting=None):
 def _is_whole(path, identity):
     """Whether a folder holds the files of its manifest, made from this identity."""
     try:
-        manifest = json.loads((path / MANIFEST).read_bytes())
+        manifest = strict_json.parse((path / MANIFEST).read_bytes())
         return manifest["identity"] == json.loads(json.dumps(identity)) and all(
             file_digest(path / name) == digest for name, digest in manifest["sha256"].items()
         )

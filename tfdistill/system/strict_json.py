@@ -3,11 +3,13 @@
 import hashlib
 import json
 import math
+import re
 from pathlib import Path
 
 from tfdistill.system.errors import UserError
 
 SEAL = "sha256"  # key of the checksum of an object
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def dumps(value, indent=None, seal=False):
@@ -42,6 +44,36 @@ def sealed(value):
     return value | {SEAL: _checksum(value)}
 
 
+def parse(text):
+    """Reads a JSON value; halves of surrogate pairs, which no text has, become U+FFFD.
+
+    Args:
+        text: str, or bytes in UTF-8.
+
+    Returns:
+        The value.
+
+    Raises:
+        ValueError: it is not JSON, or nested too deeply to be read.
+    """
+    try:
+        value = json.loads(text)
+        marks = (b"\\ud", b"\\uD") if isinstance(text, bytes) else ("\\ud", "\\uD")
+        return _without_surrogates(value) if any(mark in text for mark in marks) else value
+    except RecursionError:
+        raise json.JSONDecodeError("nested too deeply", "", 0) from None
+
+
+def _without_surrogates(value):
+    if isinstance(value, str):
+        return _LONE_SURROGATE.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_without_surrogates(each) for each in value]
+    if isinstance(value, dict):
+        return {_without_surrogates(k): _without_surrogates(v) for k, v in value.items()}
+    return value
+
+
 def read_object(path, kinds, cure):
     """Reads a JSON object that tfdistill wrote, without its checksum.
 
@@ -58,7 +90,7 @@ def read_object(path, kinds, cure):
         OSError: it cannot be read.
     """
     try:
-        found = json.loads(Path(path).read_bytes())
+        found = parse(Path(path).read_bytes())
     except ValueError:
         found = None
     if not isinstance(found, dict) or not all(

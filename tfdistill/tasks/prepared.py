@@ -32,7 +32,7 @@ def open_text(settings):
     """Opens the corpus that the settings name; text on the hub is not downloaded yet.
 
     Args:
-        settings: object with `corpus`, `data_dir` and `text_column`.
+        settings: object with `corpus`, `data_dir`, `text_column` and `encoding_errors`.
 
     Returns:
         The `Corpus`.
@@ -43,7 +43,9 @@ def open_text(settings):
     from tfdistill.data.corpus import open_corpus
     from tfdistill.system.errors import UserError
 
-    corpus = open_corpus(settings.corpus, settings.data_dir, settings.text_column)
+    corpus = open_corpus(
+        settings.corpus, settings.data_dir, settings.text_column, settings.encoding_errors
+    )
     if corpus.size is not None and next(iter(corpus.splits["train"]()), None) is None:
         raise UserError(
             f"corpus {corpus.name}: no text in `corpus`={settings.corpus}: give it more, or name "

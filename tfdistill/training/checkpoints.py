@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tfdistill.system import strict_json
 from tfdistill.system.checked_tensors import DamagedFileError, open_tensors, write_tensors
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import FolderInRun, write_atomically
@@ -48,7 +49,7 @@ class Unlogged:
     @classmethod
     def from_json(cls, text):
         """Makes an `Unlogged` from the text of `to_json`."""
-        content = json.loads(text)
+        content = strict_json.parse(text)
         if "steps" in content:  # old checkpoints have the number of all steps
             calls = max(1, len(content["losses"]))
             content["counts"] = [content.pop("steps") / calls] * len(content["losses"])
@@ -130,6 +131,9 @@ class StageState:
             except DamagedFileError as error:
                 self.damaged.append(error.path)
                 continue
+            except (KeyError, TypeError, ValueError, AttributeError):  # facts of another form
+                self.damaged.append(file)
+                continue
             for damaged in set(self.damaged) & set(found):
                 os.replace(damaged, damaged.with_name(f"{damaged.name}.damaged"))
             return restored
@@ -157,7 +161,7 @@ class StageState:
                 variable.assign(tensors.get_tensor(name))
         if "unlogged" in facts:  # old checkpoints were made at logged points only
             self.unlogged = Unlogged.from_json(facts["unlogged"])
-        self.recent = json.loads(facts.get("recent", "[]"))
+        self.recent = strict_json.parse(facts.get("recent", "[]"))
         return step, seconds
 
     def _restore_best(self):
@@ -186,7 +190,13 @@ class StageState:
             UserError: they are not what was stored.
         """
         check_sums(self.curve)
-        return _read_lines(self.curve)
+        try:
+            rows = _read_lines(self.curve)
+            if all(isinstance(v, int | float) for row in rows for v in row.values()):
+                return rows
+        except ValueError:
+            pass
+        raise UserError(f"{self.curve} is damaged: restore it, or start over with `force`")
 
     def _checkpoints(self):
         return sorted(self.directory.glob("step-*.safetensors"))
@@ -206,7 +216,10 @@ def _read_lines(file):
     """The objects of a file of JSON lines: a list; empty without the file."""
     if not file.exists():
         return []
-    return [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    rows = [strict_json.parse(line) for line in file.read_bytes().splitlines()]
+    if not all(isinstance(row, dict) and type(row.get("step")) is int for row in rows):
+        raise ValueError("no step")
+    return rows
 
 
 def _lines_up_to(step, file, digest):

@@ -19,6 +19,7 @@ class Check:
         only: names of parts of the check; empty: all.
 
     Attributes:
+        minutes: as given.
         faults: lines that say what broke it.
         minutes: as given.
     """

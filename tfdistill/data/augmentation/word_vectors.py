@@ -6,10 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from tfdistill.data.text_files import PACKED
+from tfdistill.data.text_files import PACKED, READ_ERRORS
+from tfdistill.system.arrays import open_array
 from tfdistill.system.errors import UserError
 
 MOST_WORDS = 100_000  # of a file, the first ones: files have the frequent words first
+MOST_NUMBERS = 10_000  # of a vector
+LONGEST_LINE = 1 << 20  # bytes
+LARGEST = 1e15  # whose square is a float32
 AT_ONCE = 256  # words that are looked up
 _HEADER = re.compile(rb"[0-9]+ [0-9]+\s*")
 
@@ -96,12 +100,18 @@ def load_word_vectors(path):
     path = Path(path)
     try:
         if path.suffix == ".npy":
-            return WordVectors(*_from_array(path))
-        with PACKED.get(path.suffix, open)(path, "rb") as stream:
-            return WordVectors(*_from_stream(io.BufferedReader(stream), path))
-    except (OSError, EOFError) as error:
+            words, vectors = _from_array(path)
+        else:
+            with PACKED.get(path.suffix, open)(path, "rb") as stream:
+                words, vectors = _from_stream(io.BufferedReader(stream), path)
+    except READ_ERRORS as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UserError(f"`word_vectors`={path} cannot be read: {reason}") from None
+    with np.errstate(over="ignore"):
+        vectors = np.asarray(vectors, np.float32)
+    if not np.abs(vectors).max(initial=0) < LARGEST:
+        raise UserError(f"`word_vectors`={path} has a number that is NaN or over {LARGEST:.0e}")
+    return WordVectors(words, vectors)
 
 
 def _from_array(path):
@@ -113,16 +123,18 @@ def _from_array(path):
             "line"
         )
     try:
-        vectors = np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError:
-        raise UserError(f"`word_vectors`={path} is no array: give a file of numpy.save") from None
-    words = file.read_text("utf-8").splitlines()
-    if vectors.ndim != 2 or len(vectors) != len(words):
+        vectors = open_array(path)
+        words = file.read_text("utf-8").splitlines()
+    except UserError as error:
+        raise UserError(f"`word_vectors`={error.message}: give a file of numpy.save") from None
+    except UnicodeDecodeError:
+        raise UserError(f"`word_vectors`={path}: {file.name} is not UTF-8: convert it") from None
+    if vectors.ndim != 2 or vectors.dtype.kind not in "fiu" or len(vectors) != len(words):
         raise UserError(
-            f"`word_vectors`={path} has the shape {vectors.shape}, and {file.name} {len(words)} "
-            "words: each word needs a row"
+            f"`word_vectors`={path} has {vectors.dtype} of the shape {vectors.shape}, and "
+            f"{file.name} {len(words)} words: each word needs a row"
         )
-    return words[:MOST_WORDS], np.asarray(vectors[:MOST_WORDS], np.float32)
+    return words[:MOST_WORDS], vectors[:MOST_WORDS]
 
 
 def _from_stream(stream, path):
@@ -134,12 +146,15 @@ def _from_stream(stream, path):
     numbers = rest.partition(b"\n")[0].split()
     if _all_numbers(numbers[1:]) and len(numbers) > 1:
         return _from_lines(stream, path, width)
+    if not 0 < width <= MOST_NUMBERS:
+        raise UserError(f"`word_vectors`={path}: vectors of {width:.6g} numbers: damaged")
     return _from_binary(stream, path, min(count, MOST_WORDS), width)
 
 
 def _from_lines(stream, path, width=None):
     words, rows = [], []
-    for number, line in enumerate(stream, 1 if width is None else 2):
+    lines = iter(lambda: stream.readline(LONGEST_LINE), b"")
+    for number, line in enumerate(lines, 1 if width is None else 2):
         if len(words) == MOST_WORDS:
             break
         parts = line.rstrip().split(b" ")
@@ -152,17 +167,18 @@ def _from_lines(stream, path, width=None):
                 "give word vectors of GloVe or word2vec, or .npy"
             )
         words.append(word.decode("utf-8", "replace"))
-        rows.append(np.array(numbers, np.float32))
+        with np.errstate(over="ignore"):
+            rows.append(np.array(numbers, np.float32))
     if not words:
         raise UserError(f"`word_vectors`={path} is empty: give word vectors")
     return words, np.stack(rows)
 
 
 def _from_binary(stream, path, count, width):
-    words, rows = [], np.empty((count, width), np.float32)
+    words, rows = [], []  # not of the size that the header promises
     for row in range(count):
         word = bytearray()
-        while (letter := stream.read(1)) not in (b" ", b""):
+        while (letter := stream.read(1)) not in (b" ", b"") and len(word) < LONGEST_LINE:
             word += letter
         numbers = stream.read(4 * width)
         if len(numbers) < 4 * width:
@@ -170,8 +186,10 @@ def _from_binary(stream, path, count, width):
                 f"`word_vectors`={path} ends after {row} of {count} words: get the whole file"
             )
         words.append(bytes(word).lstrip(b"\n").decode("utf-8", "replace"))
-        rows[row] = np.frombuffer(numbers, "<f4")
-    return words, rows
+        rows.append(np.frombuffer(numbers, "<f4"))
+    if not words:
+        raise UserError(f"`word_vectors`={path} is empty: give word vectors")
+    return words, np.stack(rows)
 
 
 def _all_numbers(parts):

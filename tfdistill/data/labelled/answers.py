@@ -15,6 +15,7 @@ import numpy as np
 from tfdistill.data.cached_batches import ANSWERED, answer_name
 from tfdistill.data.labelled.aligned_tokens import same_spans, same_words
 from tfdistill.data.labelled.batches import EXAMPLE, LabelledEvaluationBatches
+from tfdistill.system.arrays import open_array
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import write_atomically
 from tfdistill.system.kept import kept_folder, parts_folder
@@ -155,7 +156,7 @@ def kept_answers(folder, identity, compute, waiting=None):
 
     file = kept_folder(folder, identity, make, waiting) / ARRAY
     # Vectors of many texts are large: what no batch reads stays on disk.
-    return np.load(file, mmap_mode="r", allow_pickle=False)
+    return open_array(file)
 
 
 def with_answers(source, teacher_source, *answers):

@@ -1,10 +1,8 @@
 """SQuAD's JSON, versions 1.1 and 2.0."""
 
-import json
-
 from tfdistill.data.labelled.examples import SpanExample
-from tfdistill.data.text_files import parse_json
 from tfdistill.system.errors import UserError
+from tfdistill.system.strict_json import parse
 
 FORM = '{"data": [{"title", "paragraphs": [{"context", "qas": [{"id", "question", "answers"}]}]}]}'
 
@@ -44,16 +42,17 @@ def read_questions(file, text, bad):
 def _read(file, text, bad, make):
     """Calls `make` for each question of a file: the list of its results."""
     try:
-        articles = parse_json(text)["data"]
+        content = parse(text)
+    except ValueError as error:
+        line, reason = getattr(error, "lineno", 1), getattr(error, "msg", error)
+        raise UserError(f"{file}:{line}: not JSON ({reason}): SQuAD's form is {FORM}") from None
+    try:
         return [
             made
-            for number, article in enumerate(articles, 1)
+            for number, article in enumerate(content["data"], 1)
             for paragraph in article["paragraphs"]
             for made in _made(file, paragraph, article.get("title") or str(number), bad, make)
         ]
-    except json.JSONDecodeError as error:
-        line, reason = error.lineno, error.msg
-        raise UserError(f"{file}:{line}: not JSON ({reason}): SQuAD's form is {FORM}") from None
     except (KeyError, TypeError, AttributeError) as error:
         missing = f"no {error}" if isinstance(error, KeyError) else "another form"
         raise UserError(f"{file}: {missing}: SQuAD's form is {FORM}") from None

@@ -7,8 +7,8 @@ import re
 import sys
 from collections.abc import Iterable
 
-from tfdistill.data.text_files import parse_json
 from tfdistill.system.errors import UserError
+from tfdistill.system.strict_json import parse
 
 TAB, QUOTE = "\t", '"'
 SEPARATORS = (TAB, ";", ",")  # the first of them that the first line has
@@ -191,8 +191,8 @@ def _json_lines(file, text, bad):
         if not line.strip():
             continue
         try:
-            value = parse_json(line)
-        except (ValueError, RecursionError) as error:
+            value = parse(line)
+        except ValueError as error:
             if line.strip() in ("{", "["):
                 raise UserError(f"{file}:{number}: JSON over several lines: {JSON_FORM}") from None
             bad.add(file, number, f"not JSON ({getattr(error, 'msg', error)})")
@@ -202,8 +202,8 @@ def _json_lines(file, text, bad):
 
 def _parsed(file, text):
     try:
-        return parse_json(text)
-    except (ValueError, RecursionError) as error:
+        return parse(text)
+    except ValueError as error:
         reason = getattr(error, "msg", error)
         line = getattr(error, "lineno", 1)
         raise UserError(f"{file}:{line}: not JSON ({reason}): {JSON_FORM}") from None

@@ -76,6 +76,11 @@ class BiLstmConfig(EncoderConfig):
         """Fields that must be whole numbers above 0, and may be any."""
         return ("vocab_size", "intermediate_size", "embedding_size")
 
+    @property
+    def fewest_numbers(self):
+        """The word embeddings, and what the gates of both directions read of them."""
+        return (self.vocab_size + 4 * self.hidden_size) * self.embedding_size
+
     def with_dropout(self, rate):
         """The same shape with other dropout."""
         return dataclasses.replace(self, hidden_dropout_prob=rate)

@@ -1,10 +1,10 @@
 """Configs by name and from Hugging Face's config.json."""
 
-import json
 from pathlib import Path
 
 from tfdistill.models.configs.encoder_config import EncoderConfig, require
 from tfdistill.models.configs.model_types import MODEL_TYPES, get_model_type
+from tfdistill.system import strict_json
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import refuse_lfs_pointer
 
@@ -120,7 +120,7 @@ def read_json(path, kind=dict):
     """
     try:
         refuse_lfs_pointer(path)
-        values = json.loads(Path(path).read_text(encoding="utf-8"))
+        values = strict_json.parse(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         if isinstance(error, FileNotFoundError) and Path(path).name == CONFIG:

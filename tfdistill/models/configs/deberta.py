@@ -53,7 +53,8 @@ class DebertaConfig(EncoderConfig):
 
     def __post_init__(self):
         kinds = self.pos_att_type
-        kinds = kinds.split("|") if isinstance(kinds, str) else list(kinds)
+        kinds = kinds.split("|") if isinstance(kinds, str) else kinds
+        require(isinstance(kinds, list | tuple), f"pos_att_type {kinds!r} is no list")
         kinds = sorted(str(each).strip().lower() for each in kinds)
         require(
             tuple(kinds) == _KINDS,
@@ -80,6 +81,10 @@ class DebertaConfig(EncoderConfig):
     def span(self):
         """Half the rows of the table of relative positions."""
         return self.position_buckets if self.position_buckets > 0 else self.longest_distance
+
+    @property
+    def _position_rows(self):
+        return 2 * self.span
 
 
 def encoder_tensors(encoder):

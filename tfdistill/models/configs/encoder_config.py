@@ -1,6 +1,7 @@
 """The config of an encoder: a dataclass with Hugging Face's BERT names."""
 
 import dataclasses
+import math
 
 from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.system.errors import UserError
@@ -17,6 +18,7 @@ HIDDEN_ACTS = (
     "swish",
     "tanh",
 )
+MOST = 1 << 24  # of each size: far above every model, and small enough to compute with
 # Key of config.json with the heads that a model has where its tensors hold padding beside them.
 ATTENTION = "tfdistill_attention"
 
@@ -96,6 +98,9 @@ class EncoderConfig:
             value = getattr(self, name)
             right = name in constants or (_is_integer(value) and value > 0)
             require(right, f"{name} must be a whole number above 0")
+            require(
+                name in constants or value <= MOST, f"{name} is {str(value)[:20]}, over {MOST:,}"
+            )
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
             value = getattr(self, name)
             require(_is_number(value) and 0 <= value < 1, f"{name} must lie in [0, 1)")
@@ -178,6 +183,19 @@ class EncoderConfig:
     def head_size(self):
         """Width of one attention head."""
         return self.attention_head_size or self.stream_size // self.num_attention_heads
+
+    @property
+    def fewest_numbers(self):
+        """A lower bound on the numbers in the tensors of such an encoder: int."""
+        width = getattr(self, "embedding_size", self.hidden_size)
+        layer = self.stream_size * (self.hidden_size + self.intermediate_size)
+        rows = self._position_rows + self.type_vocab_size
+        tables = self.vocab_size * width + rows * min(width, self.hidden_size)
+        return tables + self.num_hidden_layers * layer
+
+    @property
+    def _position_rows(self):
+        return self.max_position_embeddings
 
     def for_tokenizer(self, tokenizer):
         """The same config with the ids that it knows of a tokenizer.
@@ -288,7 +306,8 @@ def _is_integer(value):
 
 
 def _is_number(value):
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and math.isfinite(value)
 
 
 def require(condition, message):

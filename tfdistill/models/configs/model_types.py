@@ -223,6 +223,8 @@ def get_model_type(name, setting="model_type"):
     Raises:
         UserError: there is no such type.
     """
+    if not isinstance(name, str):
+        raise UserError(f"`{setting}`={name!r:.80} is no name of a model type")
     found = MODEL_TYPES.get(name) or next(
         (each for each in MODEL_TYPES.values() if name and each.alias == name), None
     )

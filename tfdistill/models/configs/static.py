@@ -50,12 +50,18 @@ class StaticConfig(EncoderConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        object.__setattr__(self, "uncounted_ids", tuple(self.uncounted_ids))
+        given = self.uncounted_ids
+        require(isinstance(given, list | tuple), "uncounted_ids must be a list of ids")
+        object.__setattr__(self, "uncounted_ids", tuple(given))
         for token in (*self.uncounted_ids, self.sep_token_id):
             require(
                 type(token) is int and 0 <= token < self.vocab_size,
                 "uncounted_ids and sep_token_id must be ids of the vocabulary",
             )
+
+    @property
+    def fewest_numbers(self):
+        return self.vocab_size * self.hidden_size
 
     def for_tokenizer(self, tokenizer):
         ids = tokenizer.role_ids

@@ -60,6 +60,7 @@ def load_model(path_or_hub_name, head=None, next_sentence=False):
         logits = student({"input_ids": [[2, 11, 4, 3]]})["logits"]  # (1, 4, vocabulary)
     """
     files = _Files(path_or_hub_name)
+    files.require_room()
     if head is None:
         with_head = files.has_vocabulary_head()
         pairs = files.pooling_of_pairs() if next_sentence else ""
@@ -91,6 +92,7 @@ def load_with_fresh_head(path_or_hub_name, head, seed):
         UserError: a file is missing, damaged or not supported.
     """
     files = _Files(path_or_hub_name)
+    files.require_room()
     model = Model(Encoder(files.config), head(files.config, files.pooling()), seed=seed)
     encoder, tensors = _named_variables(model)
     pooler = get_model_type(files.config.model_type).heads.pooler
@@ -157,6 +159,15 @@ class _Files:
         self.values = read_json(path)
         self.config = config_of(self.values, path)
         self.tensors = CheckpointTensors(self.directory, self.config.model_type)
+
+    def require_room(self):
+        """Refuses a config of a far larger model than the files hold, before it is made."""
+        needed, there = self.config.fewest_numbers, self.tensors.numbers
+        if needed > there:
+            raise UserError(
+                f"{self.directory}: {CONFIG} describes a model of at least {needed:,} numbers, and "
+                f"the files hold {there:,}: they do not belong together"
+            )
 
     def _canonical(self, name):
         return name.removeprefix(get_model_type(self.config.model_type).tensor_prefix)

@@ -7,6 +7,7 @@ vectors of tokens, of which the mean is taken. A normalisation may follow.
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ FILES = (_MODULES, f"1_Pooling/{CONFIG}", _LENGTH_FILE, _PROMPTS_FILE)
 _SHORTEST = 3  # [CLS], a token, [SEP]
 INNER = "0_*/"  # where older versions put the transformer's files
 # sentence-transformers' keys; newer folders name the pooling itself.
+_INSIDE = re.compile(r"[\w-][\w.-]*/?")  # a folder beside modules.json
 _KEY = "pooling_mode_"
 _POOLINGS = {"mean_tokens": "mean", "cls_token": "cls"}
 
@@ -187,12 +189,15 @@ def _listed(directory):
     if not path.is_file():
         return []
     try:
-        return [
+        found = [
             (each["type"].rpartition(".")[2], os.fspath(each["path"]))
             for each in read_json(path, list)
         ]
     except (AttributeError, KeyError, TypeError):
-        raise UserError(f"{path} is no list of modules with type and path: correct it") from None
+        found = [("", "..")]
+    if any(folder and not _INSIDE.fullmatch(folder) for _, folder in found):
+        raise UserError(f"{path} is no list of modules with type and path: correct it")
+    return found
 
 
 def _poolings(values):

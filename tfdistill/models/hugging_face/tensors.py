@@ -1,5 +1,8 @@
 """Reads the tensors of a Hugging Face checkpoint: model.safetensors, or shards with an index."""
 
+import math
+import re
+
 import ml_dtypes  # noqa: F401  (registers bfloat16 with NumPy, which safetensors needs)
 import numpy as np
 import safetensors
@@ -11,6 +14,7 @@ from tfdistill.system.files import refuse_lfs_pointer
 
 WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = "model.safetensors.index.json"
+_SHARD = re.compile(r"[\w-][\w.-]*\.safetensors")  # in the same folder
 _FLOATS = ("F64", "F32", "F16", "BF16")
 # Old names of the parts of norms.
 _OLD_NORM_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
@@ -50,6 +54,15 @@ class CheckpointTensors:
         """The canonical names."""
         return self._keys.keys()
 
+    @property
+    def numbers(self):
+        """How many numbers the tensors hold: int."""
+        count = 0
+        for path in {path for path, _ in self._keys.values()}:
+            with _opened(path) as file:
+                count += sum(math.prod(file.get_slice(key).get_shape()) for key in file.keys())
+        return count
+
     def _add(self, path, key):
         """Registers a tensor; two tensors with one canonical name must be equal."""
         name = self._canonical(key)
@@ -74,6 +87,12 @@ class CheckpointTensors:
             weight_map = read_json(index).get("weight_map")
             if not isinstance(weight_map, dict) or not weight_map:
                 raise UserError(f"{index} has no weight_map: download the checkpoint again")
+            for name in weight_map.values():
+                if not isinstance(name, str) or not _SHARD.fullmatch(name):
+                    raise UserError(
+                        f"{index} names {name!r:.80}, which is no safetensors file beside it: "
+                        "download the checkpoint again"
+                    )
             return [self.directory / name for name in sorted(set(weight_map.values()))]
         if (self.directory / "pytorch_model.bin").is_file():
             raise UserError(

@@ -8,6 +8,7 @@ from tfdistill.run.checks import split_steps, without_meaning
 from tfdistill.run.context import RunSplits
 from tfdistill.run.data_lines import data_lines, statistics_lines
 from tfdistill.run.stages.stage import Stage
+from tfdistill.run.unused_settings import unused_settings
 from tfdistill.settings.flagfile import flag_lines, parse_flag_lines
 from tfdistill.system import clock
 from tfdistill.system.errors import UserError
@@ -50,6 +51,8 @@ def _announce(context):
     context.console.say(f"computing on {machine.device}: {machine.reason}; {machine.precision}")
     for flag in without_meaning(config):
         context.console.say(f"`{flag}` changes nothing in this `recipe`={config.recipe}: left out")
+    for flag, when in unused_settings(config).items():
+        context.console.say(f"`{flag}` changes nothing here, {when}: left out")
     if not context.task.kind:
         context.console.say(f"corpus {config.corpus}")
 
