@@ -116,3 +116,10 @@ def test_other_files_are_no_tables(tmp_path, text):
     path.write_text(text)
     with pytest.raises(UserError, match="latency table"):
         LatencyModel.read(path)
+
+
+def test_costs_of_another_version_are_refused():
+    fit = TABLE["fits"][0] | {"milliseconds": {"file": 0.5, "dream": 1.0}}
+    model = LatencyModel(TABLE | {"fits": [fit]}, "old.json")
+    with pytest.raises(UserError, match=r"old.json has costs of another version \(dream\): make"):
+        model.milliseconds(SHAPE, length=16, variant="int8", threads=1)

@@ -93,7 +93,7 @@ class LatencyModel:
 
         Raises:
             UserError: the table has no such length, variant or number of threads, or no shapes
-                as large as this one.
+                as large as this one; or it was made by another version.
         """
         costs = self._fits.get((variant, length, threads))
         if costs is None:
@@ -104,6 +104,11 @@ class LatencyModel:
             )
         self._require_covered(config)
         work = work_of(config, length, head, variant)
+        if unknown := costs.keys() - work.keys():
+            raise UserError(
+                f"{self.name} has costs of another version ({', '.join(sorted(unknown))}): make "
+                "another table"
+            )
         return sum(cost * work[name] for name, cost in costs.items())
 
     def _require_covered(self, config):
