@@ -24,7 +24,7 @@ ANY_TEXT = {
 NOT_READ = {
     *(("evaluate", "output_dir"), ("search", "output_dir"), ("benchmark", "output_dir")),
     *(("benchmark", "shards_dir"), ("benchmark", "table_largest")),
-    *(("train", "layer_map"), ("train", "teacher_weights")),
+    *(("train", "layer_map"), ("train", "teacher_weights"), ("predict", "part")),
 }
 
 

@@ -106,7 +106,7 @@ class AnswerParts:
         for file in sorted(self._folder.glob("*.npy")):
             name = NAME.fullmatch(file.name)
             if name and int(name[1]) == self._first and file_digest(file)[:DIGITS] == name[3]:
-                found.append(np.load(file, allow_pickle=False))
+                found.append(np.array(open_array(file)))
                 self._first = int(name[2])
         return np.concatenate(found) if found else np.zeros((0, 1), np.float32), self._first
 
