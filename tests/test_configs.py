@@ -15,8 +15,8 @@ from tfdistill.models.configs.config_files import named_config
 from tfdistill.models.encoder import Encoder
 from tfdistill.models.model import Model, parameters
 from tfdistill.run import plan
-from tfdistill.run.checks import without_meaning
 from tfdistill.run.planned_shapes import WHOLE_STUDENTS
+from tfdistill.run.recipe_checks import without_meaning
 
 TEACHERS = {  # shape, and whether it has the task's head
     "runs/mini/teacher": ("L-6_H-128_A-2", False),

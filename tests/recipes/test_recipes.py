@@ -18,10 +18,10 @@ from tfdistill.models.configs.config_files import named_config
 from tfdistill.models.part_grid import PartGrid
 from tfdistill.recipes.next_sentence import with_next_sentence
 from tfdistill.recipes.recipe_file import fingerprint
-from tfdistill.run.checks import (
+from tfdistill.run.checks import check_schedules
+from tfdistill.run.recipe_checks import (
     check_own_defaults,
     check_recipe,
-    check_schedules,
     check_terms,
     split_steps,
     without_meaning,

@@ -13,10 +13,11 @@ from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.distillation.phases import Phase
 from tfdistill.models.configs.config_files import named_config
 from tfdistill.run import plan, sources
-from tfdistill.run.checks import check_masking, require_even_batches, split_steps
+from tfdistill.run.checks import check_masking, require_even_batches
 from tfdistill.run.early_plan import check_settings, deciding_settings, reads_teacher
 from tfdistill.run.job import MainJob
 from tfdistill.run.planned_shapes import plan_shapes
+from tfdistill.run.recipe_checks import split_steps
 from tfdistill.system.errors import UserError
 
 

@@ -9,11 +9,11 @@ from tfdistill.distillation.cached_signals import signals_to_cache
 from tfdistill.distillation.signals import TOKEN_ROWS, VOCABULARY_SIGNALS, RowSizes
 from tfdistill.reports.units import duration
 from tfdistill.run.baselines import baseline_keys
-from tfdistill.run.checks import split_steps
 from tfdistill.run.directory import STAGES
 from tfdistill.run.fine_tuning import fine_tuning_steps
 from tfdistill.run.plan import student_steps
 from tfdistill.run.predicted_memory import FLOAT, ModelSize, StepSize, predicted_peak
+from tfdistill.run.recipe_checks import split_steps
 from tfdistill.system import hardware
 from tfdistill.tasks.prepared import steps_for
 from tfdistill.training.checkpoints import KEPT_CHECKPOINTS

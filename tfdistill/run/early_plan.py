@@ -12,13 +12,7 @@ from tfdistill.models.heads.answer_rules import DOC_STRIDE, MAX_ANSWER_LENGTH
 from tfdistill.recipes.recipe_file import fingerprint, is_recipe_file
 from tfdistill.run import sources
 from tfdistill.run.baselines import baselines_of, canonical
-from tfdistill.run.checks import (
-    check_exported_files,
-    check_own_defaults,
-    check_schedules,
-    check_task,
-    with_pairs,
-)
+from tfdistill.run.checks import check_exported_files, check_schedules, check_task
 from tfdistill.run.directory import RunDirectory
 from tfdistill.run.planned_shapes import (
     WORD_VECTORS,
@@ -27,6 +21,7 @@ from tfdistill.run.planned_shapes import (
     read_shape,
     require_task,
 )
+from tfdistill.run.recipe_checks import check_own_defaults, with_pairs
 from tfdistill.run.setting_texts import check_texts
 from tfdistill.settings.settings import options_of
 from tfdistill.starts.word_tables import vectors_of_file

@@ -1,7 +1,7 @@
 """The main job: a list of stages, from text to report. Imports no TensorFlow until it runs."""
 
 from tfdistill.run import machine, sources
-from tfdistill.run.checks import check_tokenizers, require_even_batches
+from tfdistill.run.checks import require_even_batches
 from tfdistill.run.directory import STAGES
 from tfdistill.run.early_plan import (
     begin_plan,
@@ -10,6 +10,7 @@ from tfdistill.run.early_plan import (
     reads_teacher,
     require_same_data,
 )
+from tfdistill.run.recipe_checks import check_tokenizers
 from tfdistill.run.stored_metrics import read_metrics
 from tfdistill.system import devices
 from tfdistill.system.errors import UserError

@@ -7,15 +7,9 @@ from tfdistill.distillation.losses import LOSSES
 from tfdistill.distillation.phases import Recipe
 from tfdistill.distillation.progressive import unfold
 from tfdistill.models.configs.encoder_config import EncoderConfig
-from tfdistill.run.checks import (
-    check_baselines,
-    check_losses,
-    check_masking,
-    check_recipe,
-    check_terms,
-    split_steps,
-)
+from tfdistill.run.checks import check_baselines, check_masking
 from tfdistill.run.planned_shapes import plan_shapes
+from tfdistill.run.recipe_checks import check_losses, check_recipe, check_terms, split_steps
 from tfdistill.run.sources import Tokenizers, teacher_names
 from tfdistill.run.teacher_checks import check_cache, check_headless_teacher, check_teachers
 

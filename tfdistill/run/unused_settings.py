@@ -35,7 +35,7 @@ def unused_settings(config):
 
     Returns:
         dict of their names to when they would change something; options of recipes are listed by
-        `checks.without_meaning`.
+        `recipe_checks.without_meaning`.
     """
     usual = type(config)(task=config.task)
     return {

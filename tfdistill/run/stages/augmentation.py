@@ -4,8 +4,8 @@ import numpy as np
 
 from tfdistill.data.labelled.encoded import TAUGHT
 from tfdistill.run.augmentation import make_variants, read_variants, write_variants
-from tfdistill.run.checks import split_steps
 from tfdistill.run.plan import student_steps
+from tfdistill.run.recipe_checks import split_steps
 from tfdistill.run.stages.stage import Stage
 from tfdistill.settings.augmentation import BILSTM
 from tfdistill.system import clock

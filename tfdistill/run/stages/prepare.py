@@ -4,9 +4,9 @@ import dataclasses
 import os
 
 from tfdistill.reports.tensorboard import RunWriter, markdown_table
-from tfdistill.run.checks import split_steps, without_meaning
 from tfdistill.run.context import RunSplits
 from tfdistill.run.data_lines import data_lines, statistics_lines
+from tfdistill.run.recipe_checks import split_steps, without_meaning
 from tfdistill.run.stages.stage import Stage
 from tfdistill.run.unused_settings import unused_settings
 from tfdistill.settings.flagfile import flag_lines, parse_flag_lines

@@ -9,9 +9,9 @@ from tfdistill.models.part_shapes import PartShape
 from tfdistill.models.subnet import extract_subnet
 from tfdistill.run import kept_baseline, plan
 from tfdistill.run.baselines import RANDOM, START, baseline_keys
-from tfdistill.run.checks import split_steps
 from tfdistill.run.directory import training_names
 from tfdistill.run.learning_rates import student_learning_rate
+from tfdistill.run.recipe_checks import split_steps
 from tfdistill.run.sources import teacher_weights
 from tfdistill.run.stages.stage import Stage
 from tfdistill.run.student_start import random_student, student_from_text
