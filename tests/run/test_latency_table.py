@@ -1,14 +1,17 @@
 """The command that builds a latency table: timed here, continued, or read from a phone."""
 
+import dataclasses
 import json
 
 import pytest
 
+from tfdistill.command_line.console import Console
 from tfdistill.deployment import latency_fit
 from tfdistill.deployment.latency_model import LatencyModel
 from tfdistill.deployment.timed_shapes import timed_shapes
 from tfdistill.models.configs.config_files import named_config
 from tfdistill.run import latency_table
+from tfdistill.run.latency_table import MADE_FOR, write_files
 from tfdistill.system.errors import UserError
 
 LARGEST = named_config("L-3_H-128_A-4")
@@ -53,7 +56,12 @@ def test_a_table_is_read_from_a_phone(run_command, tmp_path, capfd, lengths, sig
     table, tokens = tmp_path / "phone.json", ",".join(map(str, lengths))
     flags = [f"--read={tmp_path / 'phone.txt'}", f"--build_latency_table={table}", *FLAGS]
     assert run_command("benchmark", *flags, f"--tokens={tokens}") == 0
-    assert "int8, 32 tokens, 4 threads" in capfd.readouterr().out
+    (row,) = (
+        line
+        for line in capfd.readouterr().out.splitlines()
+        if line.startswith("int8, 32 tokens, 4 threads") and "layer" not in line
+    )
+    assert row.split()[-1] == "–"  # a single pass says nothing of noise
     model = LatencyModel.read(table)
     assert model.kind == "wall"
     for shape in SHAPES[-5:]:
@@ -127,6 +135,37 @@ def test_a_stopped_table_is_continued(tmp_path, monkeypatch):
     assert {len(passes) for passes in found.values()} == {latency_table.PASSES}
     assert len(found) == 2 * len(SHAPES)
     assert times(rounds=20).done == 0
+    (tmp_path / "table.json.part").write_text("[]")
+    with pytest.raises(UserError, match="table.json.part is damaged: delete it"):
+        times()
+
+
+def test_files_of_other_lengths_are_not_timed(tmp_path, monkeypatch):
+    """Names of files say their sizes alone."""
+    template, made = tmp_path / "template", []
+    template.write_bytes(b"")
+    variants = dict.fromkeys(("float32", "int8"), template)
+    monkeypatch.setattr(latency_table, "template_files", lambda *_: variants)
+    monkeypatch.setattr(latency_table, "resize", lambda content, sizes: made.append(sizes) or b"")
+    folder, console = tmp_path / "table.json.files", Console(json=True)
+
+    def write(lengths, shapes):
+        made.clear()
+        write_files(shapes, lengths, folder, None, console)
+        return len(made)
+
+    shapes = SHAPES[:3]
+    assert [write((16,), shapes), write((16,), shapes), write((32,), shapes)] == [6, 0, 6]
+    other = timed_shapes(named_config("L-3_H-128_A-4", "distilbert"), 20, 5)[:3]
+    assert [s.name for s in other] == [s.name for s in shapes] and write((32,), other) == 6
+    assert len(list(folder.iterdir())) == 6 + 1 and (folder / MADE_FOR).is_file()
+
+
+def test_no_shape_is_timed_twice_or_tested_with_what_it_was_fitted_to():
+    small = dataclasses.replace(named_config("L-1_H-64_A-1"), vocab_size=1000)
+    shapes = timed_shapes(small, 200, 50)
+    assert len({shape.name for shape in shapes}) == len(shapes) < 250
+    assert shapes[0].config == small and not shapes[0].unseen and shapes[-1].unseen
 
 
 @pytest.fixture(scope="module")

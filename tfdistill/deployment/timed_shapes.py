@@ -60,7 +60,7 @@ def timed_shapes(largest, fitted, unseen):
         fitted, unseen: numbers of shapes.
 
     Returns:
-        list of `TimedShape`s.
+        list of `TimedShape`s, the largest first; fewer where two draws of a small one are equal.
     """
     draws = random.Random(SEED)
     spread = [_strata(fitted - 2, draws) for _ in range(_AXES)]
@@ -68,7 +68,11 @@ def timed_shapes(largest, fitted, unseen):
     others = [[draws.random() for _ in range(_AXES)] for _ in range(unseen)]
     found = [TimedShape(largest, VOCABULARY, False)]
     found += [_shape(largest, point, False) for point in points]
-    return found + [_shape(largest, point, True) for point in others]
+    found += [_shape(largest, point, True) for point in others]
+    by_name = {}
+    for each in found:
+        by_name.setdefault(each.name, each)
+    return list(by_name.values())
 
 
 def _strata(count, draws):
@@ -124,7 +128,7 @@ def template_of(shape, lengths):
 
     Args:
         shape: a `TimedShape`.
-        lengths: of the files' rows, which none of the sizes may equal.
+        lengths: of the files' rows. Neither they nor the positions may equal one of the sizes.
 
     Returns:
         (`TimedShape`, dict of its sizes to those of `shape`).
@@ -149,6 +153,6 @@ def template_of(shape, lengths):
             neurons: own.intermediate_size,
             words: own.vocab_size,
         }
-        if sizes.keys().isdisjoint(lengths):
+        if sizes.keys().isdisjoint((*lengths, own.max_length)):
             return TimedShape(config, shape.head, False), sizes
     raise UserError(f"`tokens`={','.join(map(str, lengths))}: leave out some lengths")

@@ -7,7 +7,7 @@ def _percent(*keys):
     def write(fit):
         for key in keys:
             fit = fit[key]
-        return f"{100 * fit:.1f}"
+        return "–" if fit is None else f"{100 * fit:.1f}"
 
     return write
 
@@ -24,7 +24,7 @@ COLUMNS = (
 _NOTES = (
     "off: predicted against measured, on shapes that were not fitted, without the sign;",
     "mean: with it, above 0 where predictions are too high; fitted: on the shapes of the fit;",
-    "apart: the middle half of a file's passes, which noise alone moves",
+    "apart: the middle half of a file's passes, which noise alone moves (– of a phone)",
 )
 
 

@@ -1,5 +1,6 @@
 """The latency table: files of many shapes, their times here or on a phone, and the fitted model."""
 
+import dataclasses
 import json
 import shutil
 import statistics
@@ -30,6 +31,7 @@ PASSES = 10  # all files are timed so often, as the speed of a machine changes w
 GROUP = 8  # shapes whose files are loaded together, and take turns
 TYPES = "bert", "distilbert"
 PART, FILES = ".part", ".files"  # behind the table's name: times so far, and the timed files
+MADE_FOR = "made_for.json"  # among these files
 
 
 def build_table(config, lengths, machine, console):
@@ -88,7 +90,8 @@ def write_files(shapes, lengths, folder, config, console):
     Args:
         shapes: list of `TimedShape`s.
         lengths: tuple of the lengths of rows.
-        folder: where to; its files come from an earlier call with the same shapes and lengths.
+        folder: where to; files of an earlier call with the same largest shape and lengths are
+            kept, others are deleted.
         config: a `RunConfig`.
         console: a `Console`.
 
@@ -98,7 +101,11 @@ def write_files(shapes, lengths, folder, config, console):
     Raises:
         UserError: they cannot be written.
     """
+    made_for = json.dumps(_made_for(shapes, lengths))
+    if not (folder / MADE_FOR).is_file() or (folder / MADE_FOR).read_text() != made_for:
+        shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / MADE_FOR, made_for)
     line, found = console.progress("files", len(shapes)), {}
     line.note("converting one file for each depth")
     for number, shape in enumerate(shapes, 1):
@@ -111,6 +118,15 @@ def write_files(shapes, lengths, folder, config, console):
         found |= {(shape.name, variant): path for variant, path in own.items()}
         line(number)
     return found
+
+
+def _made_for(shapes, lengths):
+    """What files hold beside the sizes in their names: dict for JSON."""
+    return {
+        "largest": dataclasses.asdict(shapes[0].config),
+        "lengths": list(lengths),
+        "versions": hardware.versions(),
+    }
 
 
 def write_for_phone(config, lengths, console):
@@ -187,7 +203,7 @@ class _Times:
         ]
         self._identity = {
             "shapes": names,
-            "lengths": list(lengths),
+            "files": _made_for(shapes, lengths),
             "threads": threads,
             "rounds": rounds,
             "machine": machine,
@@ -196,11 +212,11 @@ class _Times:
         self.steps, self.done = len(self._parts), len(self._stored)
 
     def _read(self):
-        try:
-            stored = json.loads(self._file.read_bytes())
-        except (OSError, ValueError):
+        if not self._file.is_file():
             return []
-        same = stored.get("identity") == json.loads(json.dumps(self._identity))
+        kinds, cure = {"identity": dict, "parts": list}, "delete it, and all is timed again"
+        stored = strict_json.read_object(self._file, kinds, cure)
+        same = stored["identity"] == json.loads(json.dumps(self._identity))
         return stored["parts"] if same else []
 
     def measure(self, files) -> Iterator[int]:
@@ -290,7 +306,9 @@ def table_of(shapes, times, kind, machine):
 
 
 def _apart(passes):
-    """How far the passes of a file lie apart: the middle half of them, relative to the median."""
+    """The middle half of the passes of a file, relative to the median; None for a single one."""
+    if len(passes) == 1:
+        return None
     low, middle, high = np.percentile(passes, [25, 50, 75])
     return float((high - low) / middle)
 
@@ -311,5 +329,6 @@ def _fit(known, own, which, files):
 
     fit = {"milliseconds": costs, "error": error(unseen), "error_of_fitted": error(seen)}
     fit["shares"] = shares_of(costs, shapes, *files)
-    fit["apart"] = float(np.median([_apart(passes[:, which]) for passes in own.values()]))
+    apart = [_apart(passes[:, which]) for passes in own.values() if len(passes) > 1]
+    fit["apart"] = float(np.median(apart)) if apart else None
     return fit, guesses
