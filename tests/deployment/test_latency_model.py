@@ -24,14 +24,8 @@ TABLE = {
     "format": 1,
     "kind": "cpu",
     "machine": {},
-    "largest": {
-        "layers": 2,
-        "width": 32,
-        "intermediate": 64,
-        "heads": 2,
-        "head_size": 16,
-        "vocabulary": 100,
-    },
+    "smallest": dict(layers=1, width=16, intermediate=8, heads=1, head_size=8, vocabulary=10),
+    "largest": dict(layers=2, width=32, intermediate=64, heads=2, head_size=16, vocabulary=100),
     "fits": [
         {
             "variant": "int8",
@@ -110,7 +104,20 @@ def test_larger_shapes_than_those_of_the_table_are_refused():
         LatencyModel(TABLE).milliseconds(larger, length=16, variant="int8", threads=1)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 0}'])
+def test_sizes_below_those_of_the_table_are_named():
+    model, smallest = LatencyModel(TABLE), dict(TABLE["smallest"])
+    assert model.below(smallest) == {}
+    assert model.below(smallest | {"width": 15, "heads": 2}) == {"width": 16}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "[]", "{}", '{"format": 0}'),
+        json.dumps({name: value for name, value in TABLE.items() if name != "largest"}),
+        json.dumps(TABLE | {"fits": [TABLE["fits"][0] | {"milliseconds": 3}]}),
+    ],
+)
 def test_other_files_are_no_tables(tmp_path, text):
     path = tmp_path / "table.json"
     path.write_text(text)

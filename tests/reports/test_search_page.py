@@ -63,7 +63,9 @@ def test_the_lines_of_a_search():
         "CPU time of the int8 file for 32 tokens on 2 threads, predicted by t.json, which" in text
     )
     assert "off by 2.1 % in the median and at most 7.0 % on 20 shapes" in text
-    assert text.count("best") == 2 and "90.0" in text
+    assert text.count("best") == 2 and "90.0" in text and "extrapolated" not in text
+    below = FOUND | {"latency": FOUND["latency"] | {"below": {"width": 64, "intermediate": 96}}}
+    assert "timed (width 64, intermediate 96) are extrapolated." in format_front(below, ACCURACY)
     told = format_trained(FOUND | {"trained": TRAINED}, ACCURACY)
     assert "1,000 steps: accuracy 90.0 -> 95.0 % (validation, test 93.0)" in told
     assert "0.45 ms predicted, 0.48 ms measured (-6.2 %)" in told

@@ -28,6 +28,7 @@ TABLE = {
     "format": 1,
     "kind": "cpu",
     "machine": {},
+    "smallest": dict.fromkeys(LARGEST, 1) | {"width": 15},
     "largest": LARGEST,
     "fits": [
         {"variant": "int8", "length": 16, "threads": 1, "milliseconds": milliseconds}
@@ -271,6 +272,10 @@ def test_sizes_of_parts_are_counted():
     "flags, message",
     [
         (["--parameters_m=0.000001"], "no part of the super-student is within the bounds"),
+        (
+            ["--parameters_m=0", "--latency_ms=0", "--size_mb=50"],
+            "--size_mb=50: the whole super-student takes 0% of that, and parts below 85% are not",
+        ),
         (["--super=."], "has no super_student.json: name the student of a run with --recipe"),
         (
             ["--latency_table="],

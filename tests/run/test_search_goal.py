@@ -45,6 +45,7 @@ def test_good_parts_are_ordered_by_cost_and_others_by_what_they_lack():
     equal = [{"accuracy": 0.9, "int8_bytes": size} for size in (30, 20, 40)]
     assert min(equal, key=best.rank)["int8_bytes"] == 20
     assert min(rows, key=best.score)["accuracy"] == 0.99 and best.is_met(rows[3])
+    assert Goal("quality", LOSS, {}).badness(math.inf) == best.badness(math.nan) < math.inf
     loss = Goal("size", LOSS, {}, 6.0, WHOLE)
     assert loss.score({"loss": 5.9, "int8_bytes": 1000}) == 0.25
     assert loss.score({"loss": 6.5, "int8_bytes": 1000}) == 1.5

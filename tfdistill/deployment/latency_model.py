@@ -14,6 +14,8 @@ A table, which the command `benchmark` writes, is JSON:
                "error_of_fitted": {…}, "shares": {"layer": 0.1, …}, "apart": …}],
      "times": [{"shape": …, "unseen": …, "variant": …, "length": …, "threads": …,
                 "milliseconds": …, "wall_ms": …, "predicted": …, "apart": …}]}
+
+"apart" is null for a phone, whose files are timed in one pass.
 """
 
 from pathlib import Path
@@ -24,6 +26,7 @@ from tfdistill.system.errors import UserError
 
 FORMAT = 1
 CPU, WALL = "cpu", "wall"
+SIZES = "layers", "width", "intermediate", "heads", "head_size", "vocabulary"
 
 
 class LatencyModel:
@@ -56,7 +59,9 @@ class LatencyModel:
             raise UserError(f"{name} is no latency table of this version: make another")
         self.table, self.name = table, name
         self.kind = table["kind"]
-        self._fits = {_key(each): each["milliseconds"] for each in table["fits"]}
+        self._fits = {_key(each): dict(each["milliseconds"]) for each in table["fits"]}
+        ends = ({name: int(table[end][name]) for name in SIZES} for end in ("smallest", "largest"))
+        self._smallest, self._largest = ends
 
     @classmethod
     def read(cls, path):
@@ -111,9 +116,20 @@ class LatencyModel:
             )
         return sum(cost * work[name] for name, cost in costs.items())
 
+    def below(self, sizes):
+        """Where a shape is smaller than all that were timed, so that its latency is extrapolated.
+
+        Args:
+            sizes: dict, as `sizes_of` returns.
+
+        Returns:
+            dict of the names of such sizes to the smallest ones that were timed.
+        """
+        return {name: least for name, least in self._smallest.items() if sizes[name] < least}
+
     def _require_covered(self, config):
         for name, size in sizes_of(config).items():
-            if size > (most := self.table["largest"][name]):
+            if size > (most := self._largest[name]):
                 raise UserError(
                     f"{self.name} has shapes of at most {most} {name}, not {size}: make a table "
                     "of larger ones"
@@ -127,16 +143,13 @@ def sizes_of(config):
         config: `EncoderConfig`.
 
     Returns:
-        dict of "layers", "width", "intermediate", "heads", "head_size" and "vocabulary".
+        dict of `SIZES`.
     """
-    return {
-        "layers": config.num_hidden_layers,
-        "width": config.hidden_size,
-        "intermediate": config.intermediate_size,
-        "heads": config.num_attention_heads,
-        "head_size": config.head_size,
-        "vocabulary": config.vocab_size,
-    }
+    sizes = (
+        *(config.num_hidden_layers, config.hidden_size, config.intermediate_size),
+        *(config.num_attention_heads, config.head_size, config.vocab_size),
+    )
+    return dict(zip(SIZES, sizes, strict=True))
 
 
 def _key(fit):

@@ -70,8 +70,13 @@ def latency_text(found):
     threads = f"{facts['threads']} thread{'s' if facts['threads'] > 1 else ''}"
     return (
         f"Latency: {clock} of the {facts['variant']} file for {facts['length']} tokens on "
-        f"{threads}, predicted by {facts['table']}{_error_text(facts)}."
+        f"{threads}, predicted by {facts['table']}{_error_text(facts)}.{_below_text(facts)}"
     )
+
+
+def _below_text(facts):
+    smallest = ", ".join(f"{name} {size:,}" for name, size in facts.get("below", {}).items())
+    return f" Smaller parts than it timed ({smallest}) are extrapolated." if smallest else ""
 
 
 def _error_text(facts):

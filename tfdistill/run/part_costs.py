@@ -10,6 +10,8 @@ from tfdistill.reports.front import BYTES, LATENCY, PARAMETERS
 from tfdistill.run.advice_shapes import Size
 from tfdistill.system.errors import UserError
 
+FLAGS = {BYTES: "size_mb", PARAMETERS: "parameters_m", LATENCY: "latency_ms"}  # of bounds
+
 
 @dataclasses.dataclass(frozen=True)
 class Latency:
@@ -61,14 +63,25 @@ class Latency:
             )
         return None
 
-    def described(self):
-        """dict for JSON; "error" is that of the table on shapes that it was not fitted to."""
+    def described(self, rows, vocabulary):
+        """dict for JSON.
+
+        Args:
+            rows: of the parts that were tried (see `run.trials.Trials`).
+            vocabulary: words in the super-student's vocabulary.
+
+        Returns:
+            dict; "error" is that of the table on shapes that it was not fitted to, and "below" has
+            the smallest sizes in the table of which parts have smaller ones.
+        """
+        least = {name: min(row["shape"][name] for row in rows) for name in rows[0]["shape"]}
         asked = {"length": self.length, "variant": self.variant, "threads": self.threads}
         error = next(
             (fit.get("error") for fit in self.model.table["fits"] if asked.items() <= fit.items()),
             None,
         )
-        return asked | {"kind": self.model.kind, "table": self.model.name, "error": error}
+        found = asked | {"kind": self.model.kind, "table": self.model.name, "error": error}
+        return found | {"below": self.model.below(least | {"vocabulary": vocabulary})}
 
 
 TABLE_COMMAND = (

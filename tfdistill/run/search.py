@@ -81,7 +81,10 @@ def search_and_show(config, console):
     costs = PartCosts.of(opened.model, lengths, latency)
     goal = goal_of(config, opened.task, costs, space.whole)
     rows = _tried(config, console, space, opened, costs, goal, target)
-    found = _found(rows, goal, latency) | {"whole": {"shape": space.whole._asdict()} | goal.whole}
+    found = _found(rows, goal)
+    if latency is not None:
+        found["latency"] = latency.described(rows, opened.model.config.vocab_size)
+    found |= {"whole": {"shape": space.whole._asdict()} | goal.whole}
     found |= {"parts": len(space), "task": opened.task.name, "folder": str(target)}
     _write(found, target, goal.metric)
     for cost, name in PLOTS.items():
@@ -126,8 +129,8 @@ def _tried(config, console, space, opened, costs, goal, target):
     return trials.rows
 
 
-def _found(rows, goal, latency):
-    """The result of a search, but for what is known of the super-student."""
+def _found(rows, goal):
+    """The result of a search, but for what is known of the super-student and the table."""
 
     def front_of(cost):
         key = goal.metric.key
@@ -135,8 +138,8 @@ def _found(rows, goal, latency):
         return [row for *_, row in front(points)]
 
     found = {"best": min(rows, key=goal.rank), "front": front_of(BYTES)}
-    if latency is not None:
-        found |= {"latency_front": front_of(LATENCY), "latency": latency.described()}
+    if LATENCY in rows[0]:
+        found["latency_front"] = front_of(LATENCY)
     return found | {"trials": rows} | goal.described()
 
 

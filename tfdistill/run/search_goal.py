@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from tfdistill.run.part_costs import BYTES, LATENCY, bounds_of, share_of_bounds
+from tfdistill.run.part_costs import BYTES, FLAGS, LATENCY, bounds_of, share_of_bounds
 from tfdistill.system.errors import UserError
 from tfdistill.tasks.metrics import LOSS, Metric
 
@@ -63,8 +63,8 @@ class Goal:
         return self.score(row), row.get(LATENCY, 0.0), row[BYTES]
 
     def badness(self, value):
-        """A value of the metric as a number of which less is better; `WORST` for nan."""
-        if math.isnan(value):  # a correlation of predictions that are all the same
+        """A value of the metric as a number of which less is better; `WORST` for nan and inf."""
+        if not math.isfinite(value):  # such as a correlation of predictions that are all the same
             return WORST
         return -value if self.metric.higher_is_better else value
 
@@ -116,6 +116,16 @@ def goal_of(config, task, costs, whole):
 
     Returns:
         `Goal`.
+
+    Raises:
+        UserError: the whole super-student is so far within the bounds that no part is tried.
     """
-    bounds = bounds_of(config)
-    return Goal(config.objective, metric_of(task), bounds, config.quality, costs(whole))
+    bounds, most = bounds_of(config), costs(whole)
+    share = share_of_bounds(most, bounds)
+    if config.objective == QUALITY and share < FEWEST:
+        given = ", ".join(f"`{FLAGS[name]}`={getattr(config, FLAGS[name]):g}" for name in bounds)
+        raise UserError(
+            f"{given}: the whole super-student takes {share:.0%} of that, and parts below "
+            f"{FEWEST:.0%} are not tried: give less, or leave bounds out"
+        )
+    return Goal(config.objective, metric_of(task), bounds, config.quality, most)
