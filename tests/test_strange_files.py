@@ -69,6 +69,10 @@ def test_code_is_noticed(tmp_path):
     import subprocess
 
     content = pickle.dumps(print)
-    for run in (lambda: pickle.loads(content), lambda: subprocess.run(["true"])):
+    for run in (
+        lambda: pickle.loads(content),
+        lambda: subprocess.run(["true"]),
+        lambda: eval("1 + 1"),
+    ):
         with pytest.raises(Forbidden), watched(tmp_path):
             run()

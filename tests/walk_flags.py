@@ -38,12 +38,12 @@ BASES = {
 
 def write_files(folder):
     """Writes what the commands of `BASES` read."""
-    from scripts.chaos.strange import formats, readers, runs
+    from scripts.chaos.strange import formats, lite, runs
 
     for name, files in {
         "model": formats.FORMATS[0].files() | formats.tokenizer_files(),
         "super": formats.FORMATS[0].files() | formats.tokenizer_files() | formats.part_files(),
-        "lite": readers.tflite(),
+        "lite": lite.tflite(),
         "run": runs.run_folder(),
         "other_run": runs.run_folder(),
         "": {"text.txt": formats.TEXT.encode(), "grid.json": json.dumps(formats.GRID).encode()},

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from scripts.chaos.strange import damage, readers, runs
+from scripts.chaos.strange import damage, kept, lite, readers, runs
 
 WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] the a whale ship sea sank , . ##s ##ed e é".split()
 TEXT = "".join(
@@ -310,18 +310,16 @@ FORMATS = (
     Format("word vectors, npy", _array, readers.vectors, damage.OF_NUMBERS, ("vectors.npy",)),
     Format(
         "shards",
-        lambda: readers.shards(WORDS, TEXT),
-        readers.read_shards,
+        lambda: kept.shards(WORDS, TEXT),
+        kept.read_shards,
         (*damage.OF_JSON, damage.number),
     ),
-    Format("teacher cache", readers.row_store, readers.read_row_store, damage.OF_NUMBERS),
-    Format(
-        "kept answers", readers.answers, readers.read_answers, damage.OF_NUMBERS + damage.OF_JSON
-    ),
+    Format("teacher cache", kept.row_store, kept.read_row_store, damage.OF_NUMBERS),
+    Format("kept answers", kept.answers, kept.read_answers, damage.OF_NUMBERS + damage.OF_JSON),
     Format(
         "checkpoint",
-        readers.checkpoint,
-        readers.read_checkpoint,
+        kept.checkpoint,
+        kept.read_checkpoint,
         damage.OF_TENSORS + damage.OF_JSON,
     ),
     Format("run directory", runs.run_folder, runs.read, damage.OF_JSON + damage.OF_TEXT),
@@ -333,7 +331,7 @@ FORMATS = (
         damage.OF_JSON,
         ("super_student.json",),
     ),
-    Format("TFLite", readers.tflite, readers.read_tflite, damage.OF_NUMBERS),
-    Format("TFLite metadata", readers.tflite, readers.read_tflite, (damage.metadata,)),
+    Format("TFLite", lite.tflite, lite.read_tflite, damage.OF_NUMBERS),
+    Format("TFLite metadata", lite.tflite, lite.read_tflite, (damage.metadata,)),
     Format("phone's output", _one("output.txt", PHONE), readers.phone, damage.OF_TEXT),
 )

@@ -10,8 +10,8 @@ _WRITES = {"os.mkdir": (0, 2), "os.remove": (0, 1), "os.rmdir": (0, 1), "os.rena
 _WRITES |= {"os.link": (1, 3), "os.symlink": (1, 2), "os.truncate": (0, None), "os.chmod": (0, 2)}
 _WRITES |= {"os.chown": (0, 3), "shutil.rmtree": (0, 1)}
 _NEVER = frozenset(
-    "os.system os.exec os.posix_spawn os.fork subprocess.Popen pickle.find_class socket.connect "
-    "socket.getaddrinfo ftplib.connect urllib.Request ctypes.dlopen code.__new__ "
+    "exec os.system os.exec os.posix_spawn os.fork subprocess.Popen pickle.find_class "
+    "socket.connect socket.getaddrinfo ftplib.connect urllib.Request ctypes.dlopen code.__new__ "
     "marshal.loads".split()
 )
 _MODES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
