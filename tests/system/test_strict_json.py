@@ -29,3 +29,17 @@ def test_a_sealed_object_that_changed_is_damaged(tmp_path):
         strict_json.read_object(file, {"a": list}, "make it again")
     file.write_text('{"a": [2]}')  # of an earlier version
     assert strict_json.read_object(file, {"a": list}, "") == {"a": [2]}
+
+
+@pytest.mark.parametrize(
+    "text", [b'"\\ud800"', '"\\uD800"', b'{"\\ud800": 1}', '["\\udfff"]'], ids=ascii
+)
+def test_halves_of_surrogate_pairs_become_a_sign_that_can_be_written(text):
+    assert "\ufffd" in json.dumps(strict_json.parse(text), ensure_ascii=False)
+
+
+def test_bytes_are_utf8():
+    assert strict_json.parse(b'\xef\xbb\xbf"\xc3\xa9"') == "é"
+    for text in (b'"\xed\xa0\x80"', b'"\xff"', '"é"'.encode("utf-16")):
+        with pytest.raises(ValueError):
+            strict_json.parse(text)

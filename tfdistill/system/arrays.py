@@ -39,7 +39,7 @@ def open_array(path):
     count = 1
     for size in shape:
         count *= size  # whole numbers of any size, which NumPy's own product is not
-    if dtype.hasobject or any(size < 0 for size in shape) or count < 1:
+    if dtype.hasobject or any(size < 0 for size in shape) or count * dtype.itemsize < 1:
         raise UserError(f"{path} holds no numbers: its header says {dtype} {shape}")
     if count * dtype.itemsize != end - begin:
         raise UserError(

@@ -48,7 +48,7 @@ def parse(text):
     """Reads a JSON value; halves of surrogate pairs, which no text has, become U+FFFD.
 
     Args:
-        text: str, or bytes in UTF-8.
+        text: str, or bytes in UTF-8, with or without a byte order mark.
 
     Returns:
         The value.
@@ -56,10 +56,11 @@ def parse(text):
     Raises:
         ValueError: it is not JSON, or nested too deeply to be read.
     """
+    if isinstance(text, bytes):
+        text = text.decode("utf-8-sig")  # json.loads would let halves of pairs pass
     try:
         value = json.loads(text)
-        marks = (b"\\ud", b"\\uD") if isinstance(text, bytes) else ("\\ud", "\\uD")
-        return _without_surrogates(value) if any(mark in text for mark in marks) else value
+        return _without_surrogates(value) if "\\ud" in text or "\\uD" in text else value
     except RecursionError:
         raise json.JSONDecodeError("nested too deeply", "", 0) from None
 
