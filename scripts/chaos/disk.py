@@ -1,4 +1,4 @@
-"""Disks that fill up, folders that are read-only or vanish, and files that are damaged.
+"""Disks that fill up, and folders that become read-only or vanish.
 
 Needs the right to mount (root, or `unshare --user --map-root-user --mount`): the disks are tmpfs.
 """
@@ -18,7 +18,6 @@ from works import all_works, make_inputs  # noqa: E402
 STEPS = 32  # sizes of a disk from empty to enough
 WORKS = "distilbert", "kd", "cache"  # that fill a disk
 BLOCK = 4096  # bytes
-KILL = 9
 
 
 class Disks:
@@ -37,12 +36,12 @@ class Disks:
         if self.forks.call(lambda: make_inputs(inputs)).code:
             raise SystemExit(f"the inputs could not be made: see {self.log}")
         self.works = {work.name: work for work in all_works(inputs, self.place)}
-        self.full = self.named = self.damaged = 0
+        self.full, self.done = 0, []
 
-    def run(self, work, blow=None, command=None, flags=None):
-        """Runs a work or a command: (its `Outcome`, its output)."""
+    def run(self, work, blow=None):
+        """Runs a work: (its `Outcome`, its output)."""
         before = self.log.stat().st_size if self.log.exists() else 0
-        outcome = self.forks.run(command or work.command, flags or work.flags, blow)
+        outcome = self.forks.run(work.command, work.flags, blow)
         with open(self.log, "rb") as file:
             file.seek(before)
             return outcome, file.read().decode("utf-8", "replace")
@@ -110,12 +109,12 @@ class Disks:
             )
             subprocess.run(["umount", "--lazy", self.place / "run"], check=False)
             self.expect_error("a disk that became read-only", outcome, output, ["another disk"])
-            outcome, _ = self.run(work)
+            self.run(work)
             self.expect_same("a disk that was read-only")
 
     def make_vanish(self, work):
         """Renames the folder of a run while it trains, and brings it back."""
-        shutil.rmtree(self.place, ignore_errors=True)
+        self.make_undisturbed(work)
         aside = self.state.folder / "aside"
         for stage in ("teacher", "student"):
             blow = Blow(stage, 3, 0.0, act=lambda _: self.place.rename(aside))
@@ -125,7 +124,7 @@ class Disks:
                 self.state.expect(not left, f"vanished in {stage}: made anew: {left[:2]}")
             shutil.rmtree(self.place, ignore_errors=True)
             aside.rename(self.place)
-        outcome, output = self.run(work)
+        self.run(work)
         self.expect_same("a folder that vanished and came back")
 
 
@@ -145,17 +144,18 @@ def _bytes(folder):
 
 
 def check(state):
-    """Fills disks, makes them read-only, takes folders away, and damages files."""
+    """Fills disks, makes them read-only, and takes folders away."""
     disks = Disks(state)
     parts = {
         **{f"full_{name}": lambda name=name: disks.fill(disks.works[name]) for name in WORKS},
         "read_only": lambda: disks.make_read_only(disks.works["distilbert"]),
         "vanish": lambda: disks.make_vanish(disks.works["distilbert"]),
     }
-    for name, part in parts.items():
-        if not state.is_over and (not state.only or name in state.only):
-            part()
-    return f"{disks.full} full disks"
+    for name in state.chosen(parts):
+        if not state.is_over:
+            parts[name]()
+            disks.done.append(name)
+    return f"{disks.full} full disks; {', '.join(disks.done)}"
 
 
 if __name__ == "__main__":

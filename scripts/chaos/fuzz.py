@@ -5,7 +5,7 @@ Half of a format's cases come from Hypothesis, the others from Atheris, which is
 that is reached (`pip install atheris`; without it, they are drawn at random). The formats and their
 damages are in `strange/`.
 
-    python scripts/chaos/fuzz.py [--minutes=N]
+    python scripts/chaos/fuzz.py [--minutes=N] [FORMAT…]
 """
 
 import json
@@ -29,7 +29,10 @@ def check(state):
 
     cases = CASES if state.minutes is None else max(20, int(state.minutes * 60))
     total, guided, names = {"read": 0, "refused": 0}, 0, []
+    chosen = state.chosen(kind.name for kind in FORMATS)
     for number, kind in enumerate(FORMATS):
+        if kind.name not in chosen:
+            continue
         for way in WAYS:
             found = _fuzz(state, number, way, cases)
             if not state.expect(found, f"{kind.name}, {way}: the process died"):

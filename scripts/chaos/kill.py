@@ -90,8 +90,9 @@ class Killer:
 
     def _count(self, work, stage):
         """Blows in a stage of a work; `kill.py WORK=COUNT` sets them."""
-        asked = [word.partition("=")[2] for word in self._state.only if _is_named(work, word)]
-        return int(asked[0]) if asked and asked[0] else BLOWS.get(stage, USUAL)
+        asked = [word.partition("=") for word in self._state.only]
+        asked = [count for name, _, count in asked if name == work.name and count]
+        return int(asked[0]) if asked else BLOWS.get(stage, USUAL)
 
     def _ends(self, work):
         return work.command == "train"  # a finished run only shows its results
@@ -137,23 +138,19 @@ class Killer:
         return next((line for line in reversed(lines) if line.strip()), "no output")[:300]
 
 
-def _is_named(work, word):
-    return word.partition("=")[0] == work.name
-
-
 def check(state):
     """Kills every work, in the time there is."""
     killer = Killer(state)
     folder = killer.make_inputs()
-    for work in all_works(folder, killer.place):
+    works = {work.name: work for work in all_works(folder, killer.place)}
+    for work in map(works.get, state.chosen(works)):
         if state.is_over:
             break
-        if state.only and not any(_is_named(work, word) for word in state.only):
-            continue
         killer.kill(work, keep=folder / "super" if work.name == "autotinybert" else None)
     stages = ", ".join(f"{name} {count}" for name, count in sorted(killer.counts.items()))
     tracebacks = (state.folder / "output.log").read_text("utf-8", "replace").count("Traceback")
-    state.expect(not tracebacks, f"{tracebacks} tracebacks")
+    if tracebacks:
+        state.expect(False, f"{tracebacks} tracebacks")
     return (
         f"{sum(killer.counts.values())} kills after a first step ({stages}), {killer.in_writes} of "
         f"them in a write; {killer.finished} works ended as undisturbed ones"

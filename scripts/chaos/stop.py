@@ -48,11 +48,13 @@ class Stopper:
         self.place.rename(self.undisturbed)
         for stage in work.stages:
             for signum in CODES:
-                blow = Blow(stage, self.draws.randint(1, 2), self.draws.uniform(0, 0.2), 0, "")
-                blow = Blow(stage, blow.step, blow.delay, signum=signum)
+                step, delay = self.draws.randint(1, 2), self.draws.uniform(0, 0.2)
                 place = self.log.stat().st_size
-                outcome = self.forks.run(work.command, work.flags, blow)
-                if outcome.struck and outcome.code != 0:
+                outcome = self.forks.run(
+                    work.command, work.flags, Blow(stage, step, delay, signum=signum)
+                )
+                at_its_end = outcome.code == 0 and stage == work.stages[-1]
+                if outcome.struck and not at_its_end:
                     self._check_stop(f"{work.name}, {stage}", signum, outcome, self._since(place))
         if self._expect_end(work, self.forks.run(work.command, work.flags)):
             self._compare(work, "stops")
@@ -116,8 +118,8 @@ def check(state):
     if stopper.forks.call(lambda: make_inputs(inputs)).code:
         raise SystemExit(f"the inputs could not be made: see {stopper.log}")
     works = {work.name: work for work in all_works(inputs, stopper.place)}
-    for name in WORKS:
-        if not state.is_over and (not state.only or name in state.only):
+    for name in state.chosen(WORKS):
+        if not state.is_over:
             stopper.stop(works[name])
             if name == "distilbert":
                 stopper.pause(works[name])

@@ -16,17 +16,17 @@ class Check:
         name: of the promise.
         minutes: how long the check may take; None: as long as its figure needs.
         folder: `Path` of an empty folder, which is deleted afterwards.
-        only: names of parts of the check; empty: all.
+        only: words that name parts of the check, "NAME" or "NAME=VALUE"; empty: all parts.
 
     Attributes:
-        minutes: as given.
+        minutes, folder, only: as given.
         faults: lines that say what broke it.
-        minutes: as given.
     """
 
     def __init__(self, name, minutes, folder, only=()):
         self.name, self.folder, self.only, self.faults = name, folder, only, []
-        self.minutes, self._started = minutes, time.monotonic()
+        self.minutes, self._started, self._has_parts = minutes, time.monotonic(), False
+        self._held = 0
 
     @property
     def seconds(self):
@@ -38,12 +38,39 @@ class Check:
         """Whether its time is used up."""
         return self.minutes is not None and self.seconds >= 60 * self.minutes
 
+    def chosen(self, names):
+        """Which parts are asked for.
+
+        Args:
+            names: those of all parts.
+
+        Returns:
+            list of the names that `only` has, in the order of `names`; all if it is empty.
+
+        Raises:
+            SystemExit: a word names no part.
+        """
+        names, asked = list(names), [word.partition("=")[0] for word in self.only]
+        for word in asked:
+            if word not in names:
+                raise SystemExit(f"{self.name}: no part {word!r}: choose of {'; '.join(names)}")
+        self._has_parts = True
+        return [name for name in names if name in asked or not asked]
+
+    def judge(self):
+        """Notes as faults that nothing held, or that words were given to a check without parts."""
+        if self.only and not self._has_parts:
+            self.faults.append(f"it has no parts, and {', '.join(self.only)} were asked for")
+        elif not self._held and not self.faults:
+            self.faults.append("nothing was checked")
+
     def say(self, text):
         """Tells what is done, on standard error, with the time."""
         print(f"{self.name} {self.seconds:7.1f} s  {text}", file=sys.stderr, flush=True)
 
     def expect(self, holds, fault):
         """Notes a fault unless something holds; returns whether it does."""
+        self._held += bool(holds)
         if not holds:
             self.faults.append(fault)
             self.say(f"FAULT: {fault}")
@@ -68,6 +95,7 @@ def check_promise(name, check):
         folder.mkdir(parents=True, exist_ok=True)
         state = Check(name, arguments.minutes, folder, arguments.only)
         figures = check(state)
+        state.judge()
     verdict = "BROKEN" if state.faults else "kept"
     faults = "".join(f"; {fault}" for fault in state.faults[:3])
     more = f"; and {len(state.faults) - 3} more" if len(state.faults) > 3 else ""

@@ -39,6 +39,8 @@ class Session:
         self._began = time.monotonic()
         if self.run(self.files) != "read":
             raise SystemExit(f"{self.kind.name}: the valid folder is not read: {self.faults}")
+        self.counts.clear()  # of damaged ones
+        self.done = 0
 
     def run(self, files):
         """Reads one folder and counts what happened."""
