@@ -10,6 +10,7 @@ from tfdistill import recipes
 from tfdistill.distillation.bound_terms import check_phase
 from tfdistill.distillation.cached_signals import answers_suffice
 from tfdistill.distillation.distiller import Distiller, StepOptions
+from tfdistill.distillation.drawn_parts import passes_in_step
 from tfdistill.distillation.phases import Phase, Term
 from tfdistill.models.encoder import Encoder
 from tfdistill.models.heads.classification import ClassificationHead
@@ -31,6 +32,13 @@ GRIDS = {  # smaller than the published ones, which take longer
 def phase_of(name):
     (phase,) = (phase for phase in RECIPE.phases if phase.name == name)
     return dataclasses.replace(phase, parts=GRIDS[name])
+
+
+def test_passes_in_a_step(tiny_model):
+    """Of the published grid four in a step of width, and in one of depth 4 × (1 + 3/4 + 1/2)."""
+    config = tiny_model(num_hidden_layers=4, num_attention_heads=4, hidden_size=16).config
+    passes = [passes_in_step(phase.parts, config) for phase in RECIPE.phases]
+    assert passes == [4.0, 9.0, 9.0] and passes_in_step(None, config) == 1.0
 
 
 @pytest.fixture

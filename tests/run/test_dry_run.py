@@ -1,5 +1,7 @@
 """`train` with `dry_run` says what a run would take, and writes nothing."""
 
+import re
+
 import pytest
 
 from tfdistill.command_line.console import Console
@@ -60,6 +62,28 @@ def test_examples_with_labels(said, tmp_path):
     steps = lines["steps"].replace(",", "").split()
     assert steps[0] == "teacher" and steps[2] == "student" and steps[4] == "no_teacher"
     assert int(steps[3]) == int(steps[5]) == 1.5 * int(steps[1])
+
+
+def test_the_time_is_that_of_all_parts_and_teachers(said, tmp_path, monkeypatch):
+    # 0.65 of it: 1 second for a million operations, so that what is no product is little.
+    monkeypatch.setattr("tfdistill.run.dry_run.product_rate", lambda precision: 1e6 / 0.65)
+
+    def hours(**settings):
+        usual = dict(steps=10_000, batch_size=8, baseline="none", student_init="random")
+        found = re.search(r"(\d+) h (\d+) min to", said(**usual | settings)["time"])
+        return int(found[1]) + int(found[2]) / 60
+
+    drawn = dict(recipe="autotinybert", super_regime="mlm", super_step=2, super_layers=1)
+    whole = hours(**drawn, train_parts=False)
+    assert hours(**drawn) == whole
+    assert hours(**drawn, sandwich=True) == pytest.approx(4 * whole, rel=0.001)
+    encoder = str(_encoder(tmp_path))
+    times = [
+        hours(recipe="kd", teacher_config="", teacher=",".join([encoder] * count))
+        for count in (1, 2, 3)
+    ]
+    assert times[2] - times[1] == pytest.approx(times[1] - times[0], rel=0.001)
+    assert times[1] > 1.2 * times[0]
 
 
 def _encoder(folder):

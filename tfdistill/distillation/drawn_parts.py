@@ -26,6 +26,28 @@ def parts_in_step(ranges):
     return 2 + DRAWN_OF_SANDWICH if ranges.sandwich else 1
 
 
+def passes_in_step(parts, config):
+    """How many passes of the whole student the parts of a step cost.
+
+    Parts run inside the student by masks, so that a narrow one takes as long; of a grid, layers
+    that a part lacks are left out.
+
+    Args:
+        parts: `PartRanges`, `PartGrid` or None.
+        config: EncoderConfig of the whole student.
+
+    Returns:
+        float.
+    """
+    if parts is None:
+        return 1.0
+    if isinstance(parts, PartGrid):
+        space = parts.space(config)
+        layers = sum(number for number, _ in space.depths)
+        return len(space.widths) * layers / config.num_hidden_layers
+    return float(parts_in_step(parts))
+
+
 def draw_part(ranges, config, *, seed, step, index):
     """The shape of one of the parts that a step trains, a function of the arguments alone.
 

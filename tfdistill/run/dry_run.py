@@ -6,6 +6,7 @@ import numpy as np
 
 from tfdistill.distillation.bound_terms import check_phase
 from tfdistill.distillation.cached_signals import signals_to_cache
+from tfdistill.distillation.drawn_parts import passes_in_step
 from tfdistill.distillation.signals import TOKEN_ROWS, VOCABULARY_SIGNALS, RowSizes
 from tfdistill.reports.units import duration
 from tfdistill.run.baselines import baseline_keys
@@ -188,12 +189,20 @@ class DryRun:
             if name == "teacher":
                 model, shape = self._teacher, self._plan.teacher_config
             operations = 6 * self._products(model, shape, name)
+            if name == "student":
+                operations *= self._passes(steps)
             if name == "student" and self._teacher and not self._answered:
-                shape = self._plan.teacher_config
-                operations += 2 * self._products(self._teacher, shape, name)
+                shape, teachers = self._plan.teacher_config, max(1, len(self._plan.teacher_names))
+                operations += 2 * teachers * self._products(self._teacher, shape, name)
             total += steps * tokens * operations / rate
             count += steps
         return total / QUICK + OVERHEAD * count, total / SLOW + 3 * OVERHEAD * count
+
+    def _passes(self, steps):
+        """Passes of the whole student in one of its steps, in the mean over the phases."""
+        phases, shape = self._plan.recipe.phases, self._plan.student_config
+        counts = zip(phases, split_steps(steps, phases), strict=True)
+        return sum(n * passes_in_step(phase.parts, shape) for phase, n in counts) / steps
 
     def _products(self, model, shape, name):
         """Multiply-adds of a forward pass for one token."""
