@@ -98,6 +98,9 @@ def test_a_search_finds_what_its_folder_holds(given, super_student, tmp_path, ru
     assert json.loads((tmp_path / "front.json").read_text()) == found
     page = (tmp_path / "report.html").read_text()
     assert page.count("<svg") == 3 and "CPU time of the int8 file for 16 tokens" in page
+    narrow = any(row["shape"]["width"] < 15 for row in rows)
+    assert found["latency"]["below"] == ({"width": 15} if narrow else {})
+    assert ("(width 15) are extrapolated" in page) == narrow
 
 
 @pytest.mark.slow
