@@ -12,6 +12,7 @@ import pytest
 
 from tfdistill.command_line.run_config import RunConfig
 from tfdistill.run import trained_part
+from tfdistill.run.directory import RunPaths
 from tfdistill.run.trained_part import require_run, train_on
 from tfdistill.settings.flagfile import flag_lines
 from tfdistill.system.errors import UserError
@@ -114,6 +115,29 @@ def test_recipes_that_train_parts_alone_do_not_go_on(folder, tmp_path):
     (folder.parent / "flags.txt").write_text("\n".join(lines))
     with pytest.raises(UserError, match="would train parts of the part"):
         require_run(RunConfig(steps=5), folder)
+
+
+@pytest.mark.parametrize(
+    "kind, chip, words",
+    [
+        ("cpu", "here", ""),
+        ("cpu", "", ""),
+        ("cpu", "M9", "t.json has the times of another processor (M9): time"),
+        ("wall", "", "t.json has the times of another device: time"),
+    ],
+)
+def test_files_are_timed_on_the_processor_of_the_table_alone(
+    kind, chip, words, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(trained_part.hardware, "chip", lambda: "here")
+    run = RunPaths(tmp_path)
+    run.export.mkdir()
+    (run.export / "student_int8.tflite").touch()
+    latency = SimpleNamespace(
+        variant="int8", model=SimpleNamespace(kind=kind, chip=chip, name="t.json")
+    )
+    found = trained_part._why_not_timed(run, latency)
+    assert found.startswith(words) and bool(found) == bool(words)
 
 
 def test_a_stop_is_handed_on(tmp_path, monkeypatch):

@@ -38,6 +38,7 @@ class LatencyModel:
 
     Attributes:
         kind: "cpu" or "wall".
+        chip: name of the processor that was timed; "" if the table does not say.
         table: the dict.
 
     Raises:
@@ -58,7 +59,7 @@ class LatencyModel:
         if not isinstance(table, dict) or table.get("format") != FORMAT:
             raise UserError(f"{name} is no latency table of this version: make another")
         self.table, self.name = table, name
-        self.kind = table["kind"]
+        self.kind, self.chip = table["kind"], table["machine"].get("chip", "")
         self._fits = {_key(each): dict(each["milliseconds"]) for each in table["fits"]}
         ends = ({name: int(table[end][name]) for name in SIZES} for end in ("smallest", "largest"))
         self._smallest, self._largest = ends

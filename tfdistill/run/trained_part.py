@@ -18,6 +18,7 @@ from tfdistill.run.stored_flags import stored_flags
 from tfdistill.run.stored_metrics import read_metrics
 from tfdistill.settings.flagfile import as_text
 from tfdistill.settings.settings import options_of
+from tfdistill.system import hardware
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import write_atomically
 from tfdistill.system.kept import file_digest
@@ -164,10 +165,16 @@ def _why_not_timed(run, latency):
     file = run.export / VARIANTS[latency.variant].file
     if not file.is_file():
         return f"{file} was not written, so that its latency is not measured"
+    name, chip = latency.model.name, latency.model.chip
     if latency.model.kind != CPU:
         return (
-            f"{latency.model.name} has the times of another device: time {file} there, with "
+            f"{name} has the times of another device: time {file} there, with "
             "tfdistill.benchmark and `phone`"
+        )
+    if chip and chip != hardware.chip():
+        return (
+            f"{name} has the times of another processor ({chip}): time {file} there, with "
+            "tfdistill.benchmark"
         )
     return ""
 
