@@ -144,7 +144,7 @@ def test_variants_are_made_once(flags, train, tmp_path, monkeypatch):
         (dict(recipe="kd", alpha=0.0), "recipe=kd learns from none"),
         (dict(augmentation_probability=0.0), "no text has another variant"),
         (dict(augmentation_rows=5), "no text has another variant"),
-        (dict(word_vectors="nowhere.txt"), "word_vectors=nowhere.txt cannot be read"),
+        (dict(word_vectors="nowhere.txt"), "word_vectors=nowhere.txt: no such file"),
         (dict(augmentation="other"), "augmentation=other"),
     ],
 )

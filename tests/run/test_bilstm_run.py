@@ -144,7 +144,7 @@ def test_impossible_settings_are_one_line(changes, message, flags, train, tmp_pa
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "cannot be read"),
+        (None, "no such file"),
         ("some words", "is no word with"),
         ("zyx 0.1 0.2", "has no word of the"),
     ],
