@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 
 import pytest
 
@@ -130,3 +131,20 @@ def test_costs_of_another_version_are_refused():
     model = LatencyModel(TABLE | {"fits": [fit]}, "old.json")
     with pytest.raises(UserError, match=r"old.json has costs of another version \(dream\): make"):
         model.milliseconds(SHAPE, length=16, variant="int8", threads=1)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"fits": [TABLE["fits"][0] | {"milliseconds": {"file": math.nan}}]},
+        {"fits": [TABLE["fits"][0] | {"milliseconds": {"file": "slow"}}]},
+        {"fits": [TABLE["fits"][0] | {"threads": "one"}]},
+        {"largest": dict.fromkeys(TABLE["largest"], math.inf)},
+    ],
+    ids=str,
+)
+def test_tables_with_other_values_than_numbers_are_an_error(changes, tmp_path):
+    file = tmp_path / "latency.json"
+    file.write_text(json.dumps(TABLE | changes))
+    with pytest.raises(UserError, match="latency.json: no latency table"):
+        LatencyModel.read(file)

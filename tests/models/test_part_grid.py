@@ -162,7 +162,8 @@ def test_the_multipliers_stand_beside_the_student(tmp_path):
     assert named_shape(tmp_path, "w50", BASE) == (12, 768, 1536, 6, 64)
     with pytest.raises(UserError, match="part=w40: .* has the parts full, w75, .*: name one"):
         named_shape(tmp_path, "w40", BASE)
-    for wrong in ('{"width": [1]}', '{"widths": ["x"]}', '{"widths": 1}'):
+    numbers = ("[]", "[0.5]", "[1, 2]", "[1, 0]", "[1, NaN]", "[1, 1e999]", "1", '["x"]')
+    for wrong in ('{"width": [1]}', *(f'{{"widths": {each}}}' for each in numbers)):
         (tmp_path / "parts.json").write_text(wrong)
         with pytest.raises(UserError, match="parts.json"):
             PartGrid.read(tmp_path)

@@ -18,6 +18,7 @@ A table, which the command `benchmark` writes, is JSON:
 "apart" is null for a phone, whose files are timed in one pass.
 """
 
+import math
 from pathlib import Path
 
 from tfdistill.deployment.operators import VOCABULARY, work_of
@@ -60,7 +61,7 @@ class LatencyModel:
             raise UserError(f"{name} is no latency table of this version: make another")
         self.table, self.name = table, name
         self.kind, self.chip = table["kind"], table["machine"].get("chip", "")
-        self._fits = {_key(each): dict(each["milliseconds"]) for each in table["fits"]}
+        self._fits = {_key(each): _costs(each) for each in table["fits"]}
         ends = ({name: int(table[end][name]) for name in SIZES} for end in ("smallest", "largest"))
         self._smallest, self._largest = ends
 
@@ -79,7 +80,7 @@ class LatencyModel:
         """
         try:
             return cls(strict_json.parse(Path(path).read_bytes()), str(path))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
             raise UserError(
                 f"`latency_table`={path}: no latency table can be read there: name another file"
             ) from None
@@ -154,7 +155,15 @@ def sizes_of(config):
 
 
 def _key(fit):
-    return fit["variant"], fit["length"], fit["threads"]
+    return str(fit["variant"]), int(fit["length"]), int(fit["threads"])
+
+
+def _costs(fit):
+    """dict of names to milliseconds; raises `ValueError` for one that is no finite number."""
+    costs = {name: float(cost) for name, cost in fit["milliseconds"].items()}
+    if not all(map(math.isfinite, costs.values())):
+        raise ValueError("a cost that is not finite")
+    return costs
 
 
 def _in_words(key):

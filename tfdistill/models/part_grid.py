@@ -72,8 +72,12 @@ class PartGrid:
         """
         values = read_json(Path(folder) / GRID)
         try:
-            return cls(**{name: tuple(map(float, each)) for name, each in values.items()})
-        except (TypeError, ValueError) as error:
+            found = cls(**{name: tuple(map(float, each)) for name, each in values.items()})
+            for each in (found.widths, found.depths):
+                if each[:1] != (1.0,) or not all(0 < multiplier <= 1 for multiplier in each):
+                    raise ValueError("multipliers must begin with 1 and be above 0, at most 1")
+            return found
+        except (TypeError, ValueError, OverflowError) as error:
             raise UserError(f"{Path(folder) / GRID}: {error}") from None
 
 

@@ -155,6 +155,18 @@ PARTS = {
     "step": 2,
     "sandwich": False,
 }
+LATENCIES = {
+    "format": 1,
+    "kind": "cpu",
+    "machine": {},
+    "smallest": dict(layers=1, width=4, intermediate=4, heads=1, head_size=2, vocabulary=9),
+    "largest": dict(layers=2, width=32, intermediate=64, heads=2, head_size=16, vocabulary=100),
+    "fits": [
+        {"variant": "int8", "length": 16, "threads": 1}
+        | {"milliseconds": {"file": 0.5, "layer": 0.25, "product": 1e-6}}
+    ],
+    "times": [],
+}
 VECTORS = "".join(f"{word} {n} 0.5 -1e-3\n" for n, word in enumerate(WORDS))
 PHONE = (
     "INFO: Graph: [/data/local/tmp/student.tflite]\nINFO: Num threads: [1]\n"
@@ -331,6 +343,14 @@ FORMATS = (
         damage.OF_JSON,
         ("super_student.json",),
     ),
+    Format(
+        "parts.json",
+        texts(**{"parts.json": {"widths": [1, 0.5], "depths": [1]}, "config.json": CONFIG}),
+        readers.grid_of_parts,
+        damage.OF_JSON,
+        ("parts.json",),
+    ),
+    Format("latency table", _one("latency.json", LATENCIES), readers.latency_table, damage.OF_JSON),
     Format("TFLite", lite.tflite, lite.read_tflite, damage.OF_NUMBERS),
     Format("TFLite metadata", lite.tflite, lite.read_tflite, (damage.metadata,)),
     Format("phone's output", _one("output.txt", PHONE), readers.phone, damage.OF_TEXT),

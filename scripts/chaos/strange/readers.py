@@ -168,6 +168,27 @@ def parts(folder):
     len(space)
 
 
+def grid_of_parts(folder):
+    """Reads the multipliers of a student's parts and counts them."""
+    from tfdistill.models.configs.config_files import read_config
+    from tfdistill.models.part_grid import PartGrid
+
+    space = PartGrid.read(folder).space(read_config(folder, "bert"))
+    assert space.widths and space.depths
+
+
+def latency_table(folder):
+    """Predicts a latency by a table, which must be a number."""
+    from tfdistill.deployment.latency_model import LatencyModel
+    from tfdistill.models.configs.encoder_config import EncoderConfig
+
+    shape = dict(hidden_size=8, num_attention_heads=2, intermediate_size=12)
+    config = EncoderConfig(vocab_size=20, num_hidden_layers=1, **shape)
+    model = LatencyModel.read(folder / "latency.json")
+    found = model.milliseconds(config, length=16, variant="int8", threads=1)
+    assert np.isfinite(found)
+
+
 def phone(folder):
     """Reads what LiteRT's benchmark printed."""
     from tfdistill.deployment.benchmark_tool import read_output
