@@ -199,6 +199,10 @@ def _of_labels(folder, place):
         "tinybert_task", phases, "text_classification", "texts.csv", recipe="tinybert_task",
         augmentation="tinybert", augmentation_model=folder / "teacher", **narrow, **TO_THE_STUDENT,
     )  # fmt: skip
+    yield work(
+        "dynabert", ("teacher", "student-width", "student-depth"), "text_classification",
+        "texts.csv", recipe="dynabert", student_config=None, baseline="none", **TO_THE_STUDENT,
+    )  # fmt: skip
     textbrewer = {"alpha_hidden": 1, "student_config": "L-2_H-32_A-2"}
     yield work(
         "textbrewer", ("augmentation", *kd), "text_classification", "texts.csv",
