@@ -1,11 +1,15 @@
 """A step on several devices equals the step on one."""
 
+import resource
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+
+from tfdistill.training.step import TrainStep
 
 SCRIPT = Path(__file__).with_name("train_on_devices.py")
 
@@ -64,3 +68,23 @@ def test_two_devices_skip_the_steps_that_overflow(tmp_path):
     before = skipped[1]  # up to there neither has moved
     np.testing.assert_allclose(two["losses"][:before, 0], one["losses"][:before, 0], rtol=1e-3)
     assert two["losses"][-1, 0] < 0.95 * two["losses"][0, 0]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_number_of_a_step_is_not_kept():
+    """TensorFlow keeps 760 bytes for each Python number that it converts, for ever."""
+    step = TrainStep(SimpleNamespace(gradients=None), optimizer=None, jit_compile=False)
+    step.function = lambda batch, number, good: number
+    batch, count = {"input_ids": np.zeros((2, 3), np.int32)}, 40_000
+    for number in range(count // 10):
+        step(batch, number)
+    before = resident_bytes()
+    assert int(step(batch, 7)) == 7
+    for number in range(count):
+        step(batch, 1_000_000 + number)
+    assert resident_bytes() - before < 200 * count
+
+
+def resident_bytes():
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize()

@@ -2,6 +2,7 @@
 
 import contextlib
 
+import numpy as np
 import tensorflow as tf
 
 from tfdistill.models.compiled import compiled_for_cpu
@@ -74,7 +75,7 @@ class TrainStep:
         """
         with self._compiled(batch["input_ids"].shape):
             good = tf.convert_to_tensor(good, tf.float32)
-            return self.function(batch, tf.constant(step, tf.int32), good)
+            return self.function(batch, _tensor(step), good)
 
     def take(self, batches, first, count, good=1.0):
         """Takes several steps in one call of the compiled function.
@@ -91,7 +92,7 @@ class TrainStep:
         """
         with self._compiled():
             good = tf.convert_to_tensor(good, tf.float32)
-            return self._several(batches, tf.constant(first), tf.constant(count), good)
+            return self._several(batches, _tensor(first), _tensor(count), good)
 
     def _compiled(self, shape=()):
         """Context for a call; the first of a shape returns the compiler's memory to the system."""
@@ -171,3 +172,8 @@ class TrainStep:
             return values
         context = tf.distribute.get_replica_context()
         return context.all_reduce(tf.distribute.ReduceOp.SUM, values)
+
+
+def _tensor(number):
+    """An int as a tensor. As an array, because TensorFlow keeps each Python number it converts."""
+    return tf.constant(np.asarray(number, np.int32))
