@@ -15,8 +15,8 @@ from tfdistill.models.configs.config_files import named_config
 from tfdistill.models.encoder import Encoder
 from tfdistill.models.model import Model, parameters
 from tfdistill.run import plan
-from tfdistill.run.planned_shapes import WHOLE_STUDENTS
 from tfdistill.run.recipe_checks import without_meaning
+from tfdistill.run.recipe_parts import keeps_shape
 
 TEACHERS = {  # shape, and whether it has the task's head
     "runs/mini/teacher": ("L-6_H-128_A-2", False),
@@ -62,8 +62,7 @@ def test_each_run_can_be_planned(path):
         parameters(Model(Encoder(shape), seed=None))["without_embeddings"]
         for shape in (made.student_config, made.teacher_config)
     ]
-    whole = config.recipe in WHOLE_STUDENTS
-    assert sizes[0] == sizes[1] if whole else sizes[0] < 0.75 * sizes[1]
+    assert sizes[0] == sizes[1] if keeps_shape(config) else sizes[0] < 0.75 * sizes[1]
     assert without_meaning(config) == []
 
 

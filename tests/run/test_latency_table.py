@@ -12,6 +12,7 @@ from tfdistill.deployment.timed_shapes import timed_shapes
 from tfdistill.models.configs.config_files import named_config
 from tfdistill.run import latency_table
 from tfdistill.run.latency_table import MADE_FOR, write_files
+from tfdistill.run.latency_times import PASSES, TimedPasses
 from tfdistill.system.errors import UserError
 
 LARGEST = named_config("L-3_H-128_A-4")
@@ -106,36 +107,32 @@ def test_wrong_shapes(run_command, tmp_path, capfd, largest, words):
     assert len(errors) == 1 and words in errors[0]
 
 
-def test_a_stopped_table_is_continued(tmp_path, monkeypatch):
+def test_a_stopped_table_is_continued(tmp_path):
     """Parts that were timed are not timed again, unless something else is asked."""
     timed = []
 
-    def part(self, files, group, threads):
+    def time_group(group, threads):
         timed.append((tuple(group), threads))
-        found = [
-            [name, "int8", 32, threads, float(len(timed)), 2.0] for name in group for _ in files
-        ]
-        return found
+        return [[name, "int8", 32, threads, float(len(timed)), 2.0] for name in group]
 
-    monkeypatch.setattr(latency_table._Times, "_part", part)
-    target, machine = tmp_path / "table.json", {"chip": "one"}
+    file, names = tmp_path / "table.json.part", [shape.name for shape in SHAPES]
 
-    def times(rounds=10, threads=(1, 2)):
-        return latency_table._Times(target, SHAPES, (32,), list(threads), rounds, machine)
+    def times(rounds=10):
+        return TimedPasses(file, names, [1, 2], {"rounds": rounds})
 
-    begun = times().measure(["a file"])
+    begun = times().measure(time_group)
     for _ in range(7):
         next(begun)
     begun.close()
     again = times()
-    assert (again.done, again.steps) == (7, latency_table.PASSES * 4 * 2)
-    assert list(again.measure(["a file"])) == list(range(8, again.steps + 1))
+    assert (again.done, again.steps) == (7, PASSES * 4 * 2)
+    assert list(again.measure(time_group)) == list(range(8, again.steps + 1))
     assert len(timed) == again.steps and len(set(timed)) == 4 * 2
     found = again.found()
-    assert {len(passes) for passes in found.values()} == {latency_table.PASSES}
+    assert {len(passes) for passes in found.values()} == {PASSES}
     assert len(found) == 2 * len(SHAPES)
     assert times(rounds=20).done == 0
-    (tmp_path / "table.json.part").write_text("[]")
+    file.write_text("[]")
     with pytest.raises(UserError, match="table.json.part is damaged: delete it"):
         times()
 

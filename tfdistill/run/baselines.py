@@ -1,8 +1,6 @@
 """The baselines of a run: students of the same shape, trained without a teacher."""
 
-import dataclasses
-
-from tfdistill import recipes, tasks
+from tfdistill.run.recipe_parts import trains_parts
 from tfdistill.system.errors import UserError
 
 RANDOM, START, TEXT = "random", "start", "text"  # where a baseline starts
@@ -47,18 +45,6 @@ def baseline_keys(config, task):
         return {}
     keys = {RANDOM: "baseline", START: task.same_start_key, TEXT: "baseline_text"}
     return {keys[word]: word for word in baselines_of(config.baseline)}
-
-
-def trains_parts(config):
-    """Whether the recipe makes a super-student: its last phase trains parts of it.
-
-    Args:
-        config: a `RunConfig`.
-    """
-    settings = dataclasses.asdict(config)
-    losses = tasks.get(config.task).distillation_losses
-    recipe = recipes.get(settings.pop("recipe"), task_losses=losses, **settings)
-    return recipe.phases[-1].parts is not None
 
 
 def canonical(value):

@@ -30,6 +30,10 @@ def benchmark_and_show(config, console):
     for setting, require in paths:
         if value := getattr(config, setting):
             require(setting, value)
+    if config.read and not Path(config.read).is_file():
+        raise UserError(
+            f"`read`={config.read}: no such file: name the output of the benchmark tool"
+        )
     if config.build_latency_table:
         return _build_table(config, console)
     if config.read:
@@ -113,10 +117,6 @@ def _read(config, console):
     from tfdistill.deployment.benchmark_tool import read_output
     from tfdistill.reports.benchmark import format_times
 
-    if not Path(config.read).is_file():
-        raise UserError(
-            f"`read`={config.read}: no such file: name the output of the benchmark tool"
-        )
     times = read_output(config.read)
     console.say("\n".join(format_times(times)))
     _plot(times, config, console)

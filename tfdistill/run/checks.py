@@ -7,7 +7,8 @@ from tfdistill.data.augmentation.word_tags import load_tagger
 from tfdistill.deployment.signatures import lengths_of
 from tfdistill.deployment.variants import variants_of
 from tfdistill.distillation.schedules import parse_schedules
-from tfdistill.run.baselines import RANDOM, START, TEXT, baselines_of, trains_parts
+from tfdistill.run.baselines import RANDOM, START, TEXT, baselines_of
+from tfdistill.run.recipe_parts import trains_parts
 from tfdistill.settings.augmentation import BILSTM
 from tfdistill.settings.settings import options_of
 from tfdistill.system.errors import UserError

@@ -3,17 +3,13 @@
 import dataclasses
 import json
 import shutil
-import statistics
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from tfdistill.deployment import benchmark_tool
-from tfdistill.deployment.latency import random_row, times_in_turn
 from tfdistill.deployment.latency_fit import error_of, fit_costs, predicted, shares_of
 from tfdistill.deployment.latency_model import CPU, FORMAT, WALL, sizes_of
-from tfdistill.deployment.lite_model import LiteModel
 from tfdistill.deployment.resized_file import resize
 from tfdistill.deployment.timed_shapes import LEAST_WIDTH, template_of, timed_shapes
 from tfdistill.models.configs.config_files import (
@@ -23,12 +19,11 @@ from tfdistill.models.configs.config_files import (
     read_json,
 )
 from tfdistill.run.benchmarked_files import VARIANTS, template_files
+from tfdistill.run.latency_times import TimedPasses, timer_of
 from tfdistill.system import hardware, strict_json
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import write_atomically
 
-PASSES = 10  # all files are timed so often, as the speed of a machine changes within minutes
-GROUP = 8  # shapes whose files are loaded together, and take turns
 TYPES = "bert", "distilbert"
 PART, FILES = ".part", ".files"  # behind the table's name: times so far, and the timed files
 MADE_FOR = "made_for.json"  # among these files
@@ -52,10 +47,12 @@ def build_table(config, lengths, machine, console):
     target = Path(config.build_latency_table)
     shapes, threads = _shapes(config, lengths), sorted({1, hardware.cores()})
     files = write_files(shapes, lengths, _beside(target, FILES), config, console)
-    times = _Times(target, shapes, lengths, threads, config.rounds, machine)
+    made_for = {"files": _made_for(shapes, lengths), "rounds": config.rounds, "machine": machine}
+    names = [shape.name for shape in shapes]
+    times = TimedPasses(_beside(target, PART), names, threads, made_for)
     line = console.progress("time", times.steps, first=times.done)
     line.note("loading")
-    for done in times.measure(files):
+    for done in times.measure(timer_of(files, lengths, config.rounds)):
         line(done)
     table = table_of(shapes, times.found(), CPU, machine)
     write_atomically(target, strict_json.dumps(table) + "\n")
@@ -162,8 +159,6 @@ def read_table(config, lengths):
     Raises:
         UserError: the file holds times of other files, or of too few.
     """
-    if not Path(config.read).is_file():
-        raise UserError(f"`read`={config.read}: no such file")
     shapes, times = _shapes(config, lengths), {}
     names = {
         f"{shape.name}_{variant}": (shape.name, variant) for shape in shapes for variant in VARIANTS
@@ -181,76 +176,6 @@ def read_table(config, lengths):
     table = table_of(shapes, times, WALL, {"litert": benchmark_tool.TOOL})
     write_atomically(Path(config.build_latency_table), strict_json.dumps(table) + "\n")
     return table
-
-
-class _Times:
-    """Times of all files, pass after pass; each part of a pass is stored.
-
-    Attributes:
-        steps, done: parts in all passes, and those that are done.
-    """
-
-    def __init__(self, target, shapes, lengths, threads, rounds, machine):
-        self._file, self._rounds = _beside(target, PART), -(-rounds // PASSES)
-        self._lengths, names = lengths, [shape.name for shape in shapes]
-        count = -(-len(shapes) // GROUP)
-        groups = [names[number::count] for number in range(count)]
-        self._parts = [
-            (number, place, group, count)
-            for number in range(PASSES)
-            for place, group in enumerate(groups)
-            for count in threads
-        ]
-        self._identity = {
-            "shapes": names,
-            "files": _made_for(shapes, lengths),
-            "threads": threads,
-            "rounds": rounds,
-            "machine": machine,
-        }
-        self._stored = self._read()
-        self.steps, self.done = len(self._parts), len(self._stored)
-
-    def _read(self):
-        if not self._file.is_file():
-            return []
-        kinds, cure = {"identity": dict, "parts": list}, "delete it, and all is timed again"
-        stored = strict_json.read_object(self._file, kinds, cure)
-        same = stored["identity"] == json.loads(json.dumps(self._identity))
-        return stored["parts"] if same else []
-
-    def measure(self, files) -> Iterator[int]:
-        """Times what is missing; yields the number of parts that are done."""
-        for _, _, group, threads in self._parts[self.done :]:
-            self._stored.append(self._part(files, group, threads))
-            content = {"identity": self._identity, "parts": self._stored}
-            write_atomically(self._file, strict_json.dumps(content))
-            yield len(self._stored)
-
-    def _part(self, files, group, threads):
-        """Times of a group, a list of [name, variant, length, threads, thread ms, clock ms]."""
-        keys = [key for key in files if key[0] in group]
-        models = {key: LiteModel(files[key], threads) for key in keys}
-        found = []
-        for length in self._lengths:
-            rows = {key: random_row(model, length) for key, model in models.items()}
-            runs = {key: _run(models[key], rows[key], length) for key in keys}
-            for (name, variant), times in times_in_turn(runs, self._rounds, twice=True).items():
-                # Other programs can only add to the CPU time: they take the caches.
-                took = 1000 * min(times.thread), 1000 * statistics.median(times.wall)
-                found.append([name, variant, length, threads, *took])
-        return found
-
-    def found(self):
-        """dict of (name, variant, length, threads) to the list of (thread ms, ms by the clock)."""
-        found = {}
-        for name, variant, length, threads, thread, wall in sum(self._stored, []):
-            found.setdefault((name, variant, length, threads), []).append((thread, wall))
-        return found
-
-
-def _run(model, row, length):
-    return lambda number: model.run(row, length)
 
 
 def table_of(shapes, times, kind, machine):

@@ -14,6 +14,7 @@ from tfdistill.models.configs.model_types import (
     types_for_text,
 )
 from tfdistill.run.baselines import RANDOM, TEXT
+from tfdistill.run.recipe_parts import keeps_shape
 from tfdistill.run.sources import teacher_names
 from tfdistill.starts.compatibility import EMBEDDINGS, check_vocabularies, choose_layers
 from tfdistill.system.errors import UserError
@@ -21,7 +22,6 @@ from tfdistill.system.errors import UserError
 GIVEN = "given"  # the start of a student that `student` names
 TOKENS = "tokens"  # the start of a student without layers: the teacher's vectors of single tokens
 WORD_VECTORS = "word_vectors"
-WHOLE_STUDENTS = ("dynabert",)  # recipes whose students have the shape of their teachers
 WORD_STARTS = EMBEDDINGS, WORD_VECTORS, RANDOM  # of students with words of their own
 
 
@@ -252,7 +252,7 @@ def _plan_student(config, teacher_config, tokenizers, pairs):
             f"`student_config` is empty, and `student_type`={config.student_type} takes no shape "
             f"from a teacher of type {teacher_config.model_type}: name one"
         )
-    halves = 1 if config.recipe in WHOLE_STUDENTS else 2
+    halves = 1 if keeps_shape(config) else 2
     layers = math.ceil(teacher_config.num_hidden_layers / halves)
     return dataclasses.replace(
         teacher_config.as_type(config.student_type), num_hidden_layers=layers

@@ -67,14 +67,15 @@ def _skeleton(config, next_sentence):
 
 
 def check_losses(config, recipe):
-    """Refuses losses of token scores for models that have none.
+    """Refuses losses, and parts of students, that the models of a task do not have.
 
     Args:
         config: a `RunConfig`.
         recipe: the `Recipe`.
 
     Raises:
-        UserError: a loss reads scores of all tokens, and the task's head gives none.
+        UserError: a loss reads scores of all tokens, and the task's head gives none; or a phase
+            trains a grid of parts, which only tasks with labels have.
     """
     from tfdistill.distillation.losses import LOSSES  # needs TensorFlow
     from tfdistill.distillation.signals import VOCABULARY_SIGNALS

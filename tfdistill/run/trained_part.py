@@ -12,8 +12,8 @@ from tfdistill.deployment.latency_model import CPU
 from tfdistill.deployment.lite_model import LiteModel
 from tfdistill.deployment.variants import INT8_FILE, VARIANTS
 from tfdistill.reports.front import BYTES, LATENCY, PARAMETERS
-from tfdistill.run.baselines import trains_parts
 from tfdistill.run.directory import RunPaths, read_state, stored_machine
+from tfdistill.run.recipe_parts import trains_parts
 from tfdistill.run.stored_flags import stored_flags
 from tfdistill.run.stored_metrics import read_metrics
 from tfdistill.settings.flagfile import as_text
@@ -21,7 +21,7 @@ from tfdistill.settings.settings import options_of
 from tfdistill.system import hardware
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import write_atomically
-from tfdistill.system.kept import file_digest
+from tfdistill.system.sums import file_digest
 
 TRAINED, MADE_FROM = "trained", "trained.json"  # in the folder of the search
 ROUNDS = 100  # timed runs of the file
