@@ -97,6 +97,7 @@ def test_modules_lie_in_the_folder(folder, path):
             "no list|not supp",
         ),
         ("bert", {"layer_norm_eps": 1e999}, "layer_norm_eps must be a number above 0"),
+        ("bert", {"layer_norm_eps": 10**400}, "layer_norm_eps must be a number above 0"),
     ],
 )
 def test_values_of_other_kinds(tmp_path, model_type, values, error):

@@ -1,7 +1,7 @@
 """The config of an encoder: a dataclass with Hugging Face's BERT names."""
 
 import dataclasses
-import math
+import sys
 
 from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.system.errors import UserError
@@ -307,7 +307,7 @@ def _is_integer(value):
 
 def _is_number(value):
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and math.isfinite(value)
+    return number and abs(value) <= sys.float_info.max  # also for whole numbers of any size
 
 
 def require(condition, message):
