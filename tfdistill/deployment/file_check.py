@@ -100,13 +100,12 @@ class _Reader:
         subgraphs, buffers = model.get(8, ()), model.get(12, ())
         if model.get(4) != 3 or not subgraphs or not buffers:
             raise _Damaged("another version, or nothing in it")
-        loops = set()
+        loops = {}  # of each subgraph: those that its loops name
         for graph in {id(each): each for each in subgraphs}.values():
             named = self._check_graph(graph, buffers, len(model.get(6, ())))
             _require("subgraphs", named, len(subgraphs))
-            loops |= {id(subgraphs[number]) for number in named}
-            graph["has loops"] = bool(named)
-        if any(graph["has loops"] for graph in subgraphs if id(graph) in loops):
+            loops[id(graph)] = [id(subgraphs[number]) for number in named]
+        if any(loops[inner] for named in loops.values() for inner in named):
             raise _Damaged("loops within loops")
         for entry in model.get(16, ()):
             _require("metadata", [entry.get(6, 0)], len(buffers))
