@@ -33,7 +33,7 @@ def pack(model):
     Returns:
         bytes.
     """
-    _share_buffers(model)
+    share_buffers(model)
     builder = _sharing_builder()
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
@@ -62,8 +62,12 @@ def leave_subgraph(model, index):
     return model.subgraphs[0]
 
 
-def _share_buffers(model):
-    """Makes tensors name the first of several equal buffers, and empties those left unnamed."""
+def share_buffers(model):
+    """Makes tensors name the first of several equal buffers, and empties those left unnamed.
+
+    Args:
+        model: a `ModelT`, which is changed.
+    """
     first, kept = {}, []
     for number, buffer in enumerate(model.buffers):
         filled = buffer.data is not None and len(buffer.data)

@@ -11,7 +11,7 @@ rows, "w50d75_tokens_32".
 
 import copy
 
-from tfdistill.deployment.flat_model import pack, unpack
+from tfdistill.deployment.flat_model import pack, share_buffers, unpack
 from tfdistill.deployment.signatures import signature_key, split_key
 from tfdistill.system.errors import UserError
 
@@ -71,7 +71,7 @@ def part_of(content, part):
 
 def _packed(model):
     """The bytes of a model, without the buffers that nothing names once equal ones are shared."""
-    model = unpack(pack(model))
+    share_buffers(model)
     tensors = [tensor for graph in model.subgraphs for tensor in graph.tensors]
     named = [*tensors, *(model.metadata or ())]
     used = sorted({0, *(each.buffer for each in named)})

@@ -248,14 +248,14 @@ class PartRanges:
         file = Path(folder) / RANGES
         values = read_json(file)
         for field in dataclasses.fields(cls):
-            value = values.pop(field.name, None)
+            value = values.get(field.name)
             least = 0 if field.name in ("width", "intermediate") else 1
             if type(value) is not field.type or (field.type is int and value < least):
                 what = "true or false" if field.type is bool else f"a whole number from {least}"
                 raise UserError(f"{file}: {field.name} must be {what}, not {value!r}: {CURE}")
-        if values:
-            raise UserError(f"{file}: {', '.join(values)} is unknown: {CURE}")
-        return cls(**read_json(file))
+        if unknown := values.keys() - {field.name for field in dataclasses.fields(cls)}:
+            raise UserError(f"{file}: {', '.join(sorted(unknown))} is unknown: {CURE}")
+        return cls(**values)
 
     def space(self, config):
         """The shapes of the parts of a student.
