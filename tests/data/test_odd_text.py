@@ -41,9 +41,7 @@ def many(text, count=60):
 
 @pytest.mark.parametrize("text", ["", "\n\n", " \t\r\n", "\ufeff", "\u200b\u00ad\n"])
 def test_text_without_a_token(prepared, text):
-    with pytest.raises(
-        UserError, match="no text for its train split: add text to `corpus`|no text"
-    ):
+    with pytest.raises(UserError, match="no text for its train split|no text in it"):
         prepared(text, "the ship", "the ship")
 
 

@@ -13,8 +13,6 @@ from tfdistill.models.encoder import Encoder
 from tfdistill.models.heads.classification import ClassificationHead
 from tfdistill.models.heads.embedding import EmbeddingHead
 from tfdistill.models.heads.small import SmallHead
-from tfdistill.models.heads.spans import SpanHead
-from tfdistill.models.heads.tokens import TokenHead
 from tfdistill.models.model import Model
 from tfdistill.models.part_grid import DEPTHS, PartGrid, named_shape
 from tfdistill.models.part_shapes import PartShape, SpreadShape
@@ -134,14 +132,10 @@ def test_parts_compute_what_their_own_models_compute(labelled, tiny_batch):
 @pytest.mark.parametrize(
     "head",
     [
-        lambda config: ClassificationHead(config, LABELS, pooling="mean", dropout=0.3),
-        lambda config: ClassificationHead(config, ()),
-        lambda config: TokenHead(config, LABELS),
-        SpanHead,
         lambda config: EmbeddingHead(config, "cls", normalize=False),
         lambda config: SmallHead(config, outputs=2, dropout=0.2),
     ],
-    ids=["mean", "score", "tags", "spans", "vectors", "small"],
+    ids=["vectors", "small"],
 )
 def test_parts_have_heads_of_the_same_kind(head, labelled, tiny_model, tiny_batch):
     whole = labelled(head(tiny_model(**SHAPE).config))
@@ -149,7 +143,6 @@ def test_parts_have_heads_of_the_same_kind(head, labelled, tiny_model, tiny_batc
     shape = GRID.space(whole.config).shapes()["w50d50"]
     own = extract_subnet(whole, shape)
     assert type(own.head) is type(whole.head)
-    assert own.head.config_values() == whole.head.config_values() if own.head.weights else True
     found = run_subnet(whole, shape, batch)["logits"]
     np.testing.assert_allclose(own(batch)["logits"], found, atol=1e-5)
 
