@@ -132,8 +132,7 @@ def _from_files(name, files, column, errors=STRICT):
                 yield from split_documents(read_lines(path, errors), layout)
 
     sources = {split: functools.partial(source, paths) for split, paths in files.items()}
-    facts = {"files": files, "bad_lines": bad_lines}
-    return Corpus(name, _digest(contents), _complete(sources), size, **facts)
+    return Corpus(name, _digest(contents), _complete(sources), size, files, bad_lines)
 
 
 def _from_hub(name, hub_name, config, spec, column):

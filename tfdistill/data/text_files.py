@@ -83,11 +83,8 @@ def check_file(path, errors=STRICT, cure=""):
                 try:
                     text = decoder.decode(chunk, final=not chunk)
                 except UnicodeDecodeError as error:
-                    place, line = (
-                        size - waiting + error.start,
-                        chunk[: max(0, error.start - waiting)],
-                    )
-                    line = lines + line.count(b"\n")
+                    place = size - waiting + error.start
+                    line = lines + chunk.count(b"\n", 0, max(0, error.start - waiting))
                     raise UserError(
                         f"{path}: not UTF-8 at byte {place}, line {line}: convert the file to "
                         f"UTF-8{cure}"

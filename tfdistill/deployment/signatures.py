@@ -274,8 +274,7 @@ def table_rows(content):
             if not operator.InputsLength() or operator.Inputs(0) < 0:
                 continue
             table = graph.Tensors(operator.Inputs(0))
-            if (
-                table.ShapeLength() and model.Buffers(table.Buffer()).DataLength()
-            ):  # else it is computed
+            stored = model.Buffers(table.Buffer()).DataLength()  # else it is computed
+            if stored and table.ShapeLength():
                 found = max(found, table.Shape(0))
     return found

@@ -145,10 +145,10 @@ def train_parts(parts, config, teach, train, zeros, *, seed, step):
 
         def of_width(width):
             taught = teach(grid_part(space, width, 0))
-            depths = range(len(space.depths))
+            depths = len(space.depths)
             return _sum(lambda depth: train(grid_part(space, width, depth), taught), depths, zeros)
 
-        gradients, losses = _sum(of_width, range(len(space.widths)), zeros)
+        gradients, losses = _sum(of_width, len(space.widths), zeros)
     else:
         count = parts_in_step(parts)
 
@@ -156,12 +156,12 @@ def train_parts(parts, config, teach, train, zeros, *, seed, step):
             shape = draw_part(parts, config, seed=seed, step=step, index=index)
             return train(shape, teach(shape))
 
-        gradients, losses = _sum(of_part, range(count), zeros)
+        gradients, losses = _sum(of_part, count, zeros)
     return gradients, {name: loss / count for name, loss in losses.items()}
 
 
-def _sum(function, places, zeros):
-    return sum_in_loop(function, len(places), zeros) if len(places) > 1 else function(0)
+def _sum(function, count, zeros):
+    return sum_in_loop(function, count, zeros) if count > 1 else function(0)
 
 
 def check_parts(phase, student):

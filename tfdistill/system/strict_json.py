@@ -1,4 +1,4 @@
-"""JSON without NaN and infinite numbers, which the standard does not have."""
+"""JSON of and for other programs: what is written every reader takes, what is read is checked."""
 
 import hashlib
 import json
@@ -46,6 +46,8 @@ def sealed(value):
 
 def parse(text):
     """Reads a JSON value; halves of surrogate pairs, which no text has, become U+FFFD.
+
+    NaN and Infinity are read, since Python's programs write them.
 
     Args:
         text: str, or bytes in UTF-8, with or without a byte order mark.

@@ -24,8 +24,8 @@ def require_good_state(variables, stage):
         if not _is_finite(variable):
             kind = "weight" if name.startswith(MODEL) else "state of the optimizer"
             raise UserError(
-                f"{stage}: the {kind} {name.removeprefix(MODEL)} is {_of(variable)}; nothing of it "
-                "was stored. If the model was read from a folder, take another; else lower "
+                f"{stage}: the {kind} {name.removeprefix(MODEL)} is {_worst(variable)}; nothing of "
+                "it was stored. If the model was read from a folder, take another; else lower "
                 "`learning_rate` (or `teacher_learning_rate`)"
             )
 
@@ -61,9 +61,8 @@ def _cause(step, batch, number):
     """(value, term, place, cure) as words."""
     distiller = step.distiller
     losses, gradients = _computed(step, batch, number)
-    term = next((name for name, loss in losses.items() if not _is_finite(loss)), None)
-    names = [name for name in losses if name != "loss" and not _is_finite(losses[name])]
-    term = names[0] if names else term
+    bad = [name for name, loss in losses.items() if not _is_finite(loss)]
+    term = next((name for name in bad if name != "loss"), "loss" if bad else None)
     lower = (
         "Try a lower `learning_rate` (or `teacher_learning_rate`), a larger `warmup_prop` or a "
         "smaller `max_grad_norm`"
@@ -75,18 +74,18 @@ def _cause(step, batch, number):
         cure = "Correct the training data"
         if given[0].startswith(CACHED):
             cure = "Delete the stored answers of the teacher: they are made again"
-        return _of(batch[given[0]]), term or "the loss", f"the batch's {given[0]}", cure
+        return _worst(batch[given[0]]), term or "the loss", f"the batch's {given[0]}", cure
     if place := _bad_teacher(distiller, batch):
         return "not finite", term or "the loss", place, "Take another `teacher`"
     if term:
         place = _bad_layer(distiller.student, batch) or "the loss itself"
-        return _of(losses[term]), term, place, lower
+        return _worst(losses[term]), term, place, lower
     pairs = zip(distiller.trained_variables, gradients, strict=True)
     # The gradient comes from the loss: the last variable is the first that it reaches.
     wrong = [(variable.path, gradient) for variable, gradient in pairs if not _is_finite(gradient)]
     if wrong:
         name, gradient = wrong[-1]
-        return _of(gradient), "the gradient", f"that of {name}", lower
+        return _worst(gradient), "the gradient", f"that of {name}", lower
     return "not finite", "a loss or gradient of the compiled step", "an unknown place", lower
 
 
@@ -154,7 +153,7 @@ def _is_finite(tensor):
         return bool(np.isfinite(array.sum()) or np.isfinite(array.astype(np.float32)).all())
 
 
-def _of(tensor):
+def _worst(tensor):
     """The worst number of a tensor, as a word."""
     array = np.asarray(tensor).astype(np.float32)
     return "nan" if np.isnan(array).any() else "infinite"

@@ -1,4 +1,4 @@
-"""Calls of the compiled step, one step or several at a time, and the clock of a loop."""
+"""Calls of the compiled step, one step or several at a time, and their pace."""
 
 from tfdistill.system import clock
 from tfdistill.training.step import GOOD
@@ -58,7 +58,7 @@ class InTheGraph:
         return sums, count * self._tokens
 
 
-class Clock:
+class Pace:
     """Measures tokens per second since the last logged point, without the calls that compile."""
 
     def __init__(self):

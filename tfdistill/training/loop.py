@@ -12,7 +12,7 @@ from tfdistill.system import clock
 from tfdistill.system.errors import UserError
 from tfdistill.system.stopping import Stopped, postponed
 from tfdistill.training.bad_steps import bad_step_error, require_good_state
-from tfdistill.training.calls import Clock, InTheGraph, OneByOne
+from tfdistill.training.calls import InTheGraph, OneByOne, Pace
 from tfdistill.training.checkpoints import Unlogged
 from tfdistill.training.spikes import spikes_among
 from tfdistill.training.step import GOOD
@@ -122,7 +122,7 @@ class TrainingLoop:
             batches = self._batches(first)
             if first == 0 and self._intervals.validates_start:
                 self._measure_start(stop)
-            done, pace = first, Clock()
+            done, pace = first, Pace()
             best = self._state.best
             while done < self._steps and not (best and best.ended):
                 due = self._next_event(done)
@@ -269,7 +269,11 @@ class TrainingLoop:
 
 
 class _BadStep(Exception):
-    """A step was not good; `number` is its number, from 0, and of the steps before it."""
+    """A step was not good.
+
+    Args:
+        number: of the step, from 0, which is also the number of steps before it.
+    """
 
     def __init__(self, number):
         super().__init__(number)

@@ -47,8 +47,8 @@ class LossScale:
             going: bool scalar; if it is false, nothing changes.
 
         Returns:
-            A bool scalar: whether the step may be skipped, or its overflow is none of the scale's.
-            After the latter nothing changes.
+            A bool scalar: whether an overflow in this step is due to the factor, so that the step
+            is skipped. If it is false, an overflow changes nothing.
         """
         scale, steps = self._scale.value + 0.0, self._good_steps.value + 0.0
         good_steps, skips = tf.maximum(steps, 0.0) + 1.0, tf.minimum(steps, 0.0) - 1.0

@@ -22,8 +22,8 @@ _LENGTH_FILE, _PROMPTS_FILE = "sentence_bert_config.json", "config_sentence_tran
 FILES = (_MODULES, f"1_Pooling/{CONFIG}", _LENGTH_FILE, _PROMPTS_FILE)
 _SHORTEST = 3  # [CLS], a token, [SEP]
 INNER = "0_*/"  # where older versions put the transformer's files
-# sentence-transformers' keys; newer folders name the pooling itself.
 _INSIDE = re.compile(r"[\w-][\w.-]*/?")  # a folder beside modules.json
+# sentence-transformers' keys; newer folders name the pooling itself.
 _KEY = "pooling_mode_"
 _POOLINGS = {"mean_tokens": "mean", "cls_token": "cls"}
 
@@ -189,15 +189,19 @@ def _listed(directory):
     if not path.is_file():
         return []
     try:
-        found = [
-            (each["type"].rpartition(".")[2], os.fspath(each["path"]))
+        return [
+            (each["type"].rpartition(".")[2], _inside(each["path"]))
             for each in read_json(path, list)
         ]
-    except (AttributeError, KeyError, TypeError):
-        found = [("", "..")]
-    if any(folder and not _INSIDE.fullmatch(folder) for _, folder in found):
-        raise UserError(f"{path} is no list of modules with type and path: correct it")
-    return found
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise UserError(f"{path} is no list of modules with type and path: correct it") from None
+
+
+def _inside(folder):
+    """The folder, if it is "" or lies beside modules.json; else raises an error of Python's."""
+    if folder and not _INSIDE.fullmatch(folder):
+        raise ValueError(folder)
+    return os.fspath(folder)
 
 
 def _poolings(values):
