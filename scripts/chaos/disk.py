@@ -10,41 +10,19 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "parts"))
-from forked import Blow, Forks  # noqa: E402
+from forked import Blow  # noqa: E402
 from promise import check_promise  # noqa: E402
-from same import differences  # noqa: E402
-from works import all_works, make_inputs  # noqa: E402
+from workplace import Workplace  # noqa: E402
 
 STEPS = 32  # sizes of a disk from empty to enough
 WORKS = "distilbert", "kd", "cache"  # that fill a disk
 BLOCK = 4096  # bytes
 
 
-class Disks:
-    """Runs on small disks.
+class Disks(Workplace):
+    """Runs works on small disks. Args: see `Workplace`."""
 
-    Args:
-        state: the `Check`.
-    """
-
-    def __init__(self, state):
-        self.state, self.log = state, state.folder / "output.log"
-        self.forks = Forks(self.log)
-        self.place, self.undisturbed = state.folder / "work", state.folder / "undisturbed"
-        inputs = state.folder / "inputs"
-        inputs.mkdir(exist_ok=True)
-        if self.forks.call(lambda: make_inputs(inputs)).code:
-            raise SystemExit(f"the inputs could not be made: see {self.log}")
-        self.works = {work.name: work for work in all_works(inputs, self.place)}
-        self.full, self.done = 0, []
-
-    def run(self, work, blow=None):
-        """Runs a work: (its `Outcome`, its output)."""
-        before = self.log.stat().st_size if self.log.exists() else 0
-        outcome = self.forks.run(work.command, work.flags, blow)
-        with open(self.log, "rb") as file:
-            file.seek(before)
-            return outcome, file.read().decode("utf-8", "replace")
+    full = 0  # disks so far
 
     def expect_error(self, what, outcome, output, words):
         """Expects one line of error that has some words, and no traceback."""
@@ -53,19 +31,6 @@ class Disks:
         good = good and all(word in errors[0] for word in words)
         told = errors[0] if errors else output.strip().splitlines()[-1:]
         return self.state.expect(good, f"{what}: exit code {outcome.code}, {told}")
-
-    def make_undisturbed(self, work):
-        """Runs a work without any disturbance, and puts it aside."""
-        for folder in (self.place, self.undisturbed):
-            shutil.rmtree(folder, ignore_errors=True)
-        outcome, output = self.run(work)
-        self.state.expect(outcome.code == 0, f"{work.name}: {output[-200:]}")
-        self.place.rename(self.undisturbed)
-
-    def expect_same(self, what):
-        """Expects the work to have ended like the undisturbed one."""
-        found = differences(self.undisturbed, self.place)
-        self.state.expect(not found, f"{what}: {'; '.join(found[:3])} ({len(found)} files)")
 
     @contextlib.contextmanager
     def disk(self, size):
@@ -151,11 +116,12 @@ def check(state):
         "read_only": lambda: disks.make_read_only(disks.works["distilbert"]),
         "vanish": lambda: disks.make_vanish(disks.works["distilbert"]),
     }
+    done = []
     for name in state.chosen(parts):
         if not state.is_over:
             parts[name]()
-            disks.done.append(name)
-    return f"{disks.full} full disks; {', '.join(disks.done)}"
+            done.append(name)
+    return f"{disks.full} full disks; {', '.join(done)}"
 
 
 if __name__ == "__main__":

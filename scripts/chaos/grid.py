@@ -7,7 +7,6 @@ takes longer than they do. In the end every folder equals that of an undisturbed
 import json
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,13 +16,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "parts"))
 import tiny  # noqa: E402
-from forked import Blow, Forks  # noqa: E402
+from forked import Blow  # noqa: E402
 from promise import check_promise  # noqa: E402
-from same import differences  # noqa: E402
-from works import make_inputs  # noqa: E402
+from workplace import Workplace  # noqa: E402
 
 SEED, KILLS = 30, 12
-STAGES = "teacher", "student", "evaluate"
+MOST_STEPS = {"teacher": 5, "student": 5, "evaluate": 1}  # before a kill, of each stage
+STAGES = list(MOST_STEPS)
 AXES = {"recipe": {name: {"recipe": name} for name in ("distilbert", "mlm")}, "seed": [0, 1]}
 TEACHER = {"axes": ["seed"], "last_stage": "teacher", "gives": {"teacher": "teacher"}}
 
@@ -68,13 +67,8 @@ class ForkedRun:
 
 def check(state):
     """Kills a grid in its runs, and compares."""
-    forks, draws = Forks(state.folder / "output.log"), random.Random(SEED)
-    inputs, place = state.folder / "inputs", state.folder / "work"
-    note, undisturbed = state.folder / "run.pid", state.folder / "undisturbed"
-    inputs.mkdir(exist_ok=True)
-    if forks.call(lambda: make_inputs(inputs)).code:
-        raise SystemExit(f"the inputs could not be made: see {state.folder}/output.log")
-    words = [_write_grid(inputs, place), f"--output_dir={place}/run", "--retry"]
+    work, draws, note = Workplace(state), random.Random(SEED), state.folder / "run.pid"
+    words = [_write_grid(work.inputs, work.place), f"--output_dir={work.place}/run", "--retry"]
 
     def make():
         from tfdistill import experiment
@@ -87,29 +81,28 @@ def check(state):
         sys.argv = ["experiment", *map(str, words)]
         experiment.main()
 
-    for folder in (place, undisturbed):
-        shutil.rmtree(folder, ignore_errors=True)
-    if not state.expect(forks.call(make).code == 0, "the undisturbed grid failed"):
+    work.clear()
+    if not state.expect(work.forks.call(make).code == 0, "the undisturbed grid failed"):
         return "none"
-    place.rename(undisturbed)
+    work.place.rename(work.undisturbed)
     struck = {"both": 0, "grid": 0, "run": 0}  # a run alone last: its grid then goes on
     for number in range(KILLS):
         if state.is_over:
             break
         whom = "run" if number == KILLS - 1 else list(struck)[number % 2]
-        act = _killer(whom, note)
-        blow = Blow(STAGES[number * len(STAGES) // KILLS], draws.randint(1, 5), 0.05, act=act)
-        outcome = forks.call(make, blow)
+        stage = STAGES[number * len(STAGES) // KILLS]
+        step = draws.randint(1, MOST_STEPS[stage])
+        blow = Blow(stage, step, 0.05, act=_killer(whom, note))
+        outcome = work.forks.call(make, blow)
         struck[whom] += outcome.struck
         state.say(f"{whom} killed in {outcome.stage}, step {outcome.step}: {outcome.code}")
-        if outcome.code == 0:
-            break
-    state.expect(forks.call(make).code == 0, "the grid did not go on")
-    found = differences(undisturbed / "run", place / "run")
-    found = [line for line in found if not line.startswith(("logs/", "failures/"))]
-    state.expect(not found, f"{'; '.join(found[:3])} ({len(found)} files)")
-    return f"kills in its runs: {struck['both']} of grid and run, {struck['grid']} of the grid " + (
-        f"alone, {struck['run']} of the run alone; {'' if found else 'all '}equal to undisturbed"
+        state.expect(outcome.struck, f"kill {number}, of {whom} in {stage}, did not fall")
+    state.expect(work.forks.call(make).code == 0, "the grid did not go on")
+    notes = "run/logs/", "run/failures/"
+    equal = work.expect_same("the grid", ignored=lambda line: line.startswith(notes))
+    return (
+        f"{struck['both']} kills of grid and run, {struck['grid']} of the grid alone, "
+        f"{struck['run']} of a run alone; {'all' if equal else 'not all'} files equal"
     )
 
 

@@ -13,10 +13,9 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "parts"))
-from forked import PHASES, Blow, Forks  # noqa: E402
+from forked import PHASES, Blow  # noqa: E402
 from promise import check_promise  # noqa: E402
-from same import differences  # noqa: E402
-from works import all_works, make_inputs  # noqa: E402
+from workplace import Workplace  # noqa: E402
 
 SEED = 27
 BLOWS = {"prepare": 12, "search": 10, "augmentation": 6, "cache": 12}  # in a stage of each work
@@ -25,30 +24,15 @@ MOST_STEPS = {"prepare": 5, "answers": 3, "augmentation": 2, "export": 6, "repor
 LONGEST_DELAY = 0.25  # seconds from a step to the blow
 
 
-class Killer:
-    """Kills works.
-
-    Args:
-        state: the `Check`.
-    """
+class Killer(Workplace):
+    """Kills works. Args: see `Workplace`."""
 
     def __init__(self, state):
-        self._state, self._draws = state, random.Random(SEED)
-        self._log = state.folder / "output.log"
-        self._forks = Forks(self._log)
+        super().__init__(state)
+        self._draws = random.Random(SEED)
         self._blows = open(state.folder / "kills.jsonl", "a", encoding="utf-8")
-        self.place = state.folder / "work"
         self.counts, self.in_writes, self.finished = collections.Counter(), 0, 0
-        self.early = self.missed = 0
-
-    def make_inputs(self):
-        """Writes the data of all works."""
-        folder = self._state.folder / "inputs"
-        folder.mkdir(exist_ok=True)
-        outcome = self._forks.call(lambda: make_inputs(folder))
-        if outcome.code:
-            raise SystemExit(f"the inputs could not be made: see {self._log}")
-        return folder
+        self.outside = 0  # blows before a first step, or after the end
 
     def kill(self, work, keep=None):
         """Runs a work undisturbed, then with kills, and compares.
@@ -57,40 +41,34 @@ class Killer:
             work: a `Work`.
             keep: `Path` to copy the student of the undisturbed run to; None: nowhere.
         """
-        state, undisturbed = self._state, self._state.folder / "undisturbed"
-        for folder in (self.place, undisturbed):
-            shutil.rmtree(folder, ignore_errors=True)
-        outcome = self._forks.run(work.command, work.flags)
-        if not state.expect(outcome.code == 0, f"{work.name}: {self._last_line()}"):
+        if not self.make_undisturbed(work):
             return
         if keep:
-            shutil.copytree(self.place / "run" / "student", keep, dirs_exist_ok=True)
-        self.place.rename(undisturbed)
-        if not self._strike_all(work):
-            return
-        found = differences(undisturbed, self.place)
-        state.expect(not found, f"{work.name}: {'; '.join(found[:3])} ({len(found)} files)")
-        self.finished += not found
-        state.say(f"{work.name}: {sum(self.counts.values())} kills, {self.in_writes} in writes")
+            shutil.copytree(self.undisturbed / "run" / "student", keep, dirs_exist_ok=True)
+        if self._strike_all(work):
+            self.finished += self.expect_same(work.name)
+        kills = f"{sum(self.counts.values())} kills, {self.in_writes} in writes"
+        self.state.say(f"{work.name}: {kills}; {self.finished} works equal")
 
     def _strike_all(self, work):
         """Kills and starts a work again until it is finished; returns whether it is."""
         for place, stage in enumerate(work.stages):
             for number in range(self._count(work, stage)):
                 blow = self._blow(stage, number, work.stages[place + 1 :])
-                outcome = self._forks.run(work.command, work.flags, blow)
+                outcome, output = self.run(work, blow)
                 self._note(work, blow, outcome)
-                if outcome.code not in (0, -9):
-                    fault = f"{work.name}, killed in {stage}: {self._last_line()}"
-                    return self._state.expect(False, fault)
+                last = output.strip().splitlines()[-1:]
+                fault = f"{work.name}, killed in {stage}: exit code {outcome.code}, {last}"
+                sound = outcome.code in (0, -9) and "Traceback" not in output
+                if not self.state.expect(sound, fault):
+                    return False
                 if outcome.code == 0 and self._ends(work):
                     return True
-        outcome = self._forks.run(work.command, work.flags)
-        return self._state.expect(outcome.code == 0, f"{work.name}: {self._last_line()}")
+        return self.expect_end(work)
 
     def _count(self, work, stage):
         """Blows in a stage of a work; `kill.py WORK=COUNT` sets them."""
-        asked = [word.partition("=") for word in self._state.only]
+        asked = [word.partition("=") for word in self.state.only]
         asked = [count for name, _, count in asked if name == work.name and count]
         return int(asked[0]) if asked else BLOWS.get(stage, USUAL)
 
@@ -120,10 +98,8 @@ class Killer:
         }
         self._blows.write(json.dumps(facts) + "\n")
         self._blows.flush()
-        if outcome.code != -9:
-            self.missed += 1
-        elif outcome.step < 1:
-            self.early += 1
+        if outcome.code != -9 or outcome.step < 1:
+            self.outside += 1
         else:
             self.counts[outcome.stage.partition("-")[0]] += 1
             self.in_writes += bool(left) or bool(blow.phase)
@@ -133,27 +109,21 @@ class Killer:
         ends = (".tmp", ".tfdistill-new", ".partial")
         return [path for path in self.place.rglob("*") if path.name.endswith(ends)]
 
-    def _last_line(self):
-        lines = self._log.read_text("utf-8", "replace").splitlines()
-        return next((line for line in reversed(lines) if line.strip()), "no output")[:300]
-
 
 def check(state):
     """Kills every work, in the time there is."""
     killer = Killer(state)
-    folder = killer.make_inputs()
-    works = {work.name: work for work in all_works(folder, killer.place)}
-    for work in map(works.get, state.chosen(works)):
+    chosen = state.chosen(killer.works)
+    for name in chosen:
         if state.is_over:
             break
-        killer.kill(work, keep=folder / "super" if work.name == "autotinybert" else None)
+        keep = killer.inputs / "super" if name == "autotinybert" else None
+        killer.kill(killer.works[name], keep)
     stages = ", ".join(f"{name} {count}" for name, count in sorted(killer.counts.items()))
-    tracebacks = (state.folder / "output.log").read_text("utf-8", "replace").count("Traceback")
-    if tracebacks:
-        state.expect(False, f"{tracebacks} tracebacks")
     return (
         f"{sum(killer.counts.values())} kills after a first step ({stages}), {killer.in_writes} of "
-        f"them in a write; {killer.finished} works ended as undisturbed ones"
+        f"them in a write; {killer.outside} more came before a first step or too late; "
+        f"{killer.finished} of {len(chosen)} works ended as undisturbed ones"
     )
 
 

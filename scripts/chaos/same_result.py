@@ -6,7 +6,8 @@ with two. All weights and moments must be equal to the bit.
 
     TFDISTILL_OTHER_PYTHON=.venv-tf2.18/bin/python bash scripts/chaos/run.sh same_result
 
-also compares with another TensorFlow; differences there are told, and are no fault.
+also compares with another version of TensorFlow. Differences between versions are printed, but do
+not break the promise.
 """
 
 import json

@@ -108,7 +108,7 @@ def test_wrong_shapes(run_command, tmp_path, capfd, largest, words):
 
 
 def test_a_stopped_table_is_continued(tmp_path):
-    """Parts that were timed are not timed again, unless something else is asked."""
+    """A table that was stopped times only what it lacks; another setting times all parts again."""
     timed = []
 
     def time_group(group, threads):
