@@ -43,6 +43,7 @@ class Damages(Workplace):
         super().__init__(state)
         self.draws, self.whole = random.Random(SEED), None
         self.made_good = self.named = 0
+        self.to_make_good = self.to_name = 0
 
     def make_whole(self, name):
         """Makes the folder of an undisturbed work, unless the last one was of the same."""
@@ -54,7 +55,7 @@ class Damages(Workplace):
         """Damages files of a stopped work, which must end as if nothing had been."""
         if not self.make_whole(name):
             return
-        work, stopped, before = self.works[name], self.state.folder / "stopped", self.made_good
+        work, stopped = self.works[name], self.state.folder / "stopped"
         for folder in (stopped, self.place):
             shutil.rmtree(folder, ignore_errors=True)
         self.run(work, Blow(stage, 20, 0.05))
@@ -65,6 +66,7 @@ class Damages(Workplace):
             if not self.state.expect(file, f"{name}: no {pattern}"):
                 return
             self._damage(file, cut=number >= FLIPS)
+            self.to_make_good += 1
             outcome, output = self.run(work)
             what = f"{pattern}, damage {number}"
             last = output.strip().splitlines()[-1:]
@@ -73,13 +75,13 @@ class Damages(Workplace):
             good &= self.state.expect(told in output, f"{what}: not told")
             self.made_good += good
             shutil.rmtree(self.place)
-        self.state.say(f"{pattern}: {self.made_good - before} of {FLIPS + CUTS} made good")
+        self.state.say(f"{pattern}: {self.made_good} of {self.to_make_good} made good")
 
     def name(self, pattern, command):
         """Damages a file of a finished run; a command must refuse it and name it."""
         if not self.make_whole("distilbert"):
             return
-        work, run, before = self.works["distilbert"], self.place / "run", self.named
+        work, run = self.works["distilbert"], self.place / "run"
         shutil.rmtree(self.place, ignore_errors=True)
         shutil.copytree(self.undisturbed, self.place)
         file = self.place / pattern
@@ -88,6 +90,7 @@ class Damages(Workplace):
         content = file.read_bytes()
         for number in range(MORE * (FLIPS + CUTS)):
             self._damage(file, cut=number >= MORE * FLIPS)
+            self.to_name += 1
             outcome, output = self.call(lambda: self.forks.run(command, flags))
             lines = output.strip().splitlines()
             errors = [line for line in lines if line.startswith("error: ")]
@@ -98,7 +101,7 @@ class Damages(Workplace):
             file.write_bytes(content)
         outcome, output = self.call(lambda: self.forks.run(command, flags))
         self.state.expect(outcome.code == 0, f"{pattern} restored: {output[-200:]}")
-        self.state.say(f"{pattern}: {self.named - before} of {MORE * (FLIPS + CUTS)} named")
+        self.state.say(f"{pattern}: {self.named} of {self.to_name} named")
 
     def _damage(self, file, cut):
         content = bytearray(file.read_bytes())
@@ -112,13 +115,17 @@ class Damages(Workplace):
 def check(state):
     """Damages every kind of file, in the time there is."""
     damages = Damages(state)
-    for pattern, command in NAMED:
+    parts = {case[0]: lambda case=case: damages.name(*case) for case in NAMED}
+    parts |= {case[2]: lambda case=case: damages.make_good(*case) for case in MADE_GOOD}
+    done = []
+    for pattern in state.chosen(parts):
         if not state.is_over:
-            damages.name(pattern, command)
-    for case in MADE_GOOD:
-        if not state.is_over:
-            damages.make_good(*case)
-    return f"{damages.named} damages named, {damages.made_good} made good"
+            parts[pattern]()
+            done.append(pattern)
+    return (
+        f"{damages.named} of {damages.to_name} damages named, {damages.made_good} of "
+        f"{damages.to_make_good} made good, of {', '.join(done)}"
+    )
 
 
 if __name__ == "__main__":
