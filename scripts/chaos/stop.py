@@ -5,6 +5,7 @@ on from. In the end its folder equals that of an undisturbed run (see `kill.py`)
 neither results nor tokens/s.
 """
 
+import collections
 import dataclasses
 import functools
 import json
@@ -36,19 +37,22 @@ class Stopper(Workplace):
         self.draws = random.Random(SEED)
         self.told, self.seconds = [], []  # of each stop
         self.finished = self.pauses = 0
+        self.stages = collections.Counter()  # that stops fell in
 
     def stop(self, work):
         """Runs a work undisturbed, then with a stop of each kind in each stage, and compares."""
         if not self.make_undisturbed(work):
             return
-        for stage in work.stages:
+        for place, stage in enumerate(work.stages):
             for signum in CODES:
-                step, delay = self.draws.randint(1, 2), self.draws.uniform(0, 0.2)
-                act = functools.partial(self._signal, signum)
-                outcome, output = self.run(work, Blow(stage, step, delay, act=act))
+                act, delay = functools.partial(self._signal, signum), self.draws.uniform(0, 0.2)
+                blow = Blow(stage, 1, delay, act=act, later=work.stages[place + 1 :])
+                outcome, output = self.run(work, blow)
                 at_its_end = outcome.code == 0 and stage == work.stages[-1]
                 if outcome.struck and not at_its_end:
-                    self._check_stop(f"{work.name}, {stage}", signum, outcome, output)
+                    self._check_stop(work, signum, outcome, output)
+                elif stage not in work.stages[-2:]:
+                    self.state.expect(False, f"{work.name} was not stopped in {stage}")
         self._finish(work, "stops")
 
     def pause(self, work):
@@ -82,7 +86,8 @@ class Stopper(Workplace):
                 lines = file.read().splitlines()
         self._last_told = seconds
 
-    def _check_stop(self, what, signum, outcome, output):
+    def _check_stop(self, work, signum, outcome, output):
+        what = f"{work.name}, {signal.Signals(signum).name} in {outcome.stage}"
         self.seconds.append(outcome.seconds)
         lines = output.strip().splitlines() or [""]
         self.told.append(self._last_told)
@@ -93,6 +98,8 @@ class Stopper(Workplace):
         self.state.expect(lines[-1].startswith("stopped"), f"{what}: it ended with {lines[-1]!r}")
         slow = f"{what}: it took {outcome.seconds:.1f} s"
         self.state.expect(outcome.seconds < MOST_SECONDS, slow)
+        self.stages[outcome.stage.partition("-")[0]] += 1
+        self.state.say(f"{what}: told after {self._last_told:.2f} s, {outcome.seconds:.2f} s")
 
     def _finish(self, work, what):
         if self.expect_end(work):
@@ -115,10 +122,11 @@ def check(state):
             if name == "distilbert":
                 stopper.pause(stopper.works[name])
     told, ended = (max(each, default=0.0) for each in (stopper.told, stopper.seconds))
+    stages = ", ".join(f"{name} {count}" for name, count in sorted(stopper.stages.items()))
     return (
-        f"{len(stopper.seconds)} stops, told after at most {told:.1f} s and ended after at most "
-        f"{ended:.1f} s; {stopper.pauses} pauses; {stopper.finished} times all files equalled "
-        "undisturbed ones"
+        f"{len(stopper.seconds)} stops ({stages}), told after at most {told:.1f} s and ended after "
+        f"at most {ended:.1f} s; {stopper.pauses} pauses; {stopper.finished} times all files "
+        "equalled undisturbed ones"
     )
 
 
