@@ -8,7 +8,6 @@ Seconds, tokens/s and latencies apart, its folders must then be equal to the fir
 import collections
 import json
 import random
-import shutil
 import sys
 from pathlib import Path
 
@@ -34,17 +33,14 @@ class Killer(Workplace):
         self.counts, self.in_writes, self.finished = collections.Counter(), 0, 0
         self.outside = 0  # blows before a first step, or after the end
 
-    def kill(self, work, keep=None):
+    def kill(self, work):
         """Runs a work undisturbed, then with kills, and compares.
 
         Args:
             work: a `Work`.
-            keep: `Path` to copy the student of the undisturbed run to; None: nowhere.
         """
         if not self.make_undisturbed(work):
             return
-        if keep:
-            shutil.copytree(self.undisturbed / "run" / "student", keep, dirs_exist_ok=True)
         if self._strike_all(work):
             self.finished += self.expect_same(work.name)
         kills = f"{sum(self.counts.values())} kills, {self.in_writes} in writes"
@@ -117,8 +113,7 @@ def check(state):
     for name in chosen:
         if state.is_over:
             break
-        keep = killer.inputs / "super" if name == "autotinybert" else None
-        killer.kill(killer.works[name], keep)
+        killer.kill(killer.works[name])
     stages = ", ".join(f"{name} {count}" for name, count in sorted(killer.counts.items()))
     return (
         f"{sum(killer.counts.values())} kills after a first step ({stages}), {killer.in_writes} of "

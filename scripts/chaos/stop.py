@@ -25,7 +25,7 @@ from workplace import Workplace  # noqa: E402
 SEED = 28
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 MOST_TO_TELL, MOST_SECONDS = 3.0, 5.0  # from the signal: to the line that says so, to the end
-WORKS = "distilbert", "kd", "textbrewer", "cache", "parts", "prepare"
+WORKS = "distilbert", "kd", "cache", "prepare", "autotinybert", "parts", "textbrewer"
 PAUSE = 6.0  # seconds
 
 
@@ -116,17 +116,19 @@ def _pause(pid):
 def check(state):
     """Stops and pauses works, in the time there is."""
     stopper = Stopper(state)
+    done = []
     for name in state.chosen(WORKS):
         if not state.is_over:
+            done.append(name)
             stopper.stop(stopper.works[name])
             if name == "distilbert":
                 stopper.pause(stopper.works[name])
     told, ended = (max(each, default=0.0) for each in (stopper.told, stopper.seconds))
     stages = ", ".join(f"{name} {count}" for name, count in sorted(stopper.stages.items()))
     return (
-        f"{len(stopper.seconds)} stops ({stages}), told after at most {told:.1f} s and ended after "
-        f"at most {ended:.1f} s; {stopper.pauses} pauses; {stopper.finished} times all files "
-        "equalled undisturbed ones"
+        f"{len(stopper.seconds)} stops of {', '.join(done)} ({stages}), told after at most "
+        f"{told:.1f} s and ended after at most {ended:.1f} s; {stopper.pauses} pauses; "
+        f"{stopper.finished} times all files equalled undisturbed ones"
     )
 
 
