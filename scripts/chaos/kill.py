@@ -8,6 +8,7 @@ Seconds, tokens/s and latencies apart, its folders must then be equal to the fir
 import collections
 import json
 import random
+import shutil
 import sys
 from pathlib import Path
 
@@ -17,10 +18,12 @@ from promise import check_promise  # noqa: E402
 from workplace import Workplace  # noqa: E402
 
 SEED = 27
-BLOWS = {"prepare": 12, "search": 10, "augmentation": 6, "cache": 12}  # in a stage of each work
-USUAL = 4
-MOST_STEPS = {"prepare": 5, "answers": 3, "augmentation": 2, "export": 6, "report": 3}
+USUAL = 4  # blows in a stage of each work
+BLOWS = {"prepare": 12, "search": 10, "augmentation": 6, "cache": 12, "tokens": 12}
+BLOWS |= {"no_teacher": 7, "evaluate": 5, "export": 5, "report": 5}
+MOST_STEPS = {"prepare": 5, "answers": 3, "augmentation": 2, "evaluate": 1, "report": 2}
 LONGEST_DELAY = 0.25  # seconds from a step to the blow
+BRIEF, BRIEF_DELAY = ("evaluate", "report"), 0.05  # stages that end sooner
 
 
 class Killer(Workplace):
@@ -28,7 +31,7 @@ class Killer(Workplace):
 
     def __init__(self, state):
         super().__init__(state)
-        self._draws = random.Random(SEED)
+        self._draws, self._copy = random.Random(SEED), state.folder / "copy"
         self._blows = open(state.folder / "kills.jsonl", "a", encoding="utf-8")
         self.counts, self.in_writes, self.finished = collections.Counter(), 0, 0
         self.outside = 0  # blows before a first step, or after the end
@@ -50,6 +53,7 @@ class Killer(Workplace):
         """Kills and starts a work again until it is finished; returns whether it is."""
         for place, stage in enumerate(work.stages):
             for number in range(self._count(work, stage)):
+                self._keep_copy()
                 blow = self._blow(stage, number, work.stages[place + 1 :])
                 outcome, output = self.run(work, blow)
                 self._note(work, blow, outcome)
@@ -58,9 +62,19 @@ class Killer(Workplace):
                 sound = outcome.code in (0, -9) and "Traceback" not in output
                 if not self.state.expect(sound, fault):
                     return False
-                if outcome.code == 0 and self._ends(work):
-                    return True
+                if outcome.code == 0 and work.command == "train":
+                    self._restore_copy()  # a finished run would only show its results
         return self.expect_end(work)
+
+    def _keep_copy(self):
+        shutil.rmtree(self._copy, ignore_errors=True)
+        if self.place.exists():
+            shutil.copytree(self.place, self._copy, symlinks=True)
+
+    def _restore_copy(self):
+        shutil.rmtree(self.place)
+        if self._copy.exists():
+            self._copy.rename(self.place)
 
     def _count(self, work, stage):
         """Blows in a stage of a work; `kill.py WORK=COUNT` sets them."""
@@ -68,16 +82,14 @@ class Killer(Workplace):
         asked = [count for name, _, count in asked if name == work.name and count]
         return int(asked[0]) if asked else BLOWS.get(stage, USUAL)
 
-    def _ends(self, work):
-        return work.command == "train"  # a finished run only shows its results
-
     def _blow(self, stage, number, later):
         draws, most = self._draws, MOST_STEPS.get(stage, 6)
         step = draws.randint(1, most)
         if number % 3 == 2:
             phase = draws.choice(PHASES)
             return Blow(stage, 1, None, write=draws.randint(0, 2), phase=phase, later=later)
-        return Blow(stage, step, draws.uniform(0, LONGEST_DELAY), later=later)
+        longest = BRIEF_DELAY if stage in BRIEF else LONGEST_DELAY
+        return Blow(stage, step, draws.uniform(0, longest), later=later)
 
     def _note(self, work, blow, outcome):
         left = [str(path) for path in self._leftovers()]
