@@ -19,5 +19,4 @@ def test_memory_is_what_a_process_takes(whole_vocabulary, name, variant):
         hidden_size=128, num_hidden_layers=2, num_attention_heads=2, intermediate_size=512
     )
     found = load_cost(whole_vocabulary / name)["own_bytes"]
-    # What a process takes differs by some per cent from one to the next.
-    assert memory_bytes(config, 16, VOCABULARY, variant) == pytest.approx(found, rel=0.1)
+    assert memory_bytes(config, 16, VOCABULARY, variant) == pytest.approx(found, rel=0.05)

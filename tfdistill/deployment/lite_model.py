@@ -31,7 +31,8 @@ class LiteModel:
         threads: CPU threads to run on.
         weights: folder in which LiteRT's packed weights are kept (see `weight_cache`), so that a
             file of several lengths loads faster and takes less memory; None: they are not kept.
-        checked: whether the file is compared with its checksum, if its folder has one.
+        checked: whether the file is compared with its checksum, if its folder has one, and its
+            structure is checked (see `file_check`); False for a file that was checked before.
         part: the part of the model, in a file of several (see `parts_file`); "": the whole one.
 
     Attributes:
@@ -54,7 +55,7 @@ class LiteModel:
         refuse_lfs_pointer(path)
         if checked:
             check_sums(self.path)
-        self._read(functools.partial(require_sound, path))  # before LiteRT follows its numbers
+            self._read(functools.partial(require_sound, path))  # before LiteRT follows its numbers
         self._whole = self._open(model_path=str(path))
         part = self._read(functools.partial(_chosen_part, path=self.path, part=part))
         if part:
