@@ -1,7 +1,8 @@
 """Kills runs with SIGKILL in every stage, and compares what they end with to undisturbed runs.
 
 Each work of `parts/works.py` runs once undisturbed. Then it runs again and is killed several times
-in each of its stages, after the first step of the stage: at random moments, and inside of writes.
+in each of its stages, after the first step of the stage: at random moments, inside of writes, and,
+in stages of less than a second, at once after a step.
 Seconds, tokens/s and latencies apart, its folders must then be equal to the first ones.
 """
 
@@ -13,7 +14,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "parts"))
-from forked import PHASES, Blow  # noqa: E402
+from forked import PHASES, STEP, Blow  # noqa: E402
 from promise import check_promise  # noqa: E402
 from workplace import Workplace  # noqa: E402
 
@@ -21,9 +22,9 @@ SEED = 27
 USUAL = 4  # blows in a stage of each work
 BLOWS = {"prepare": 12, "search": 10, "augmentation": 6, "cache": 12, "tokens": 12}
 BLOWS |= {"no_teacher": 7, "evaluate": 5, "export": 5, "report": 5}
-MOST_STEPS = {"prepare": 5, "answers": 3, "augmentation": 2, "evaluate": 1, "report": 2}
+MOST_STEPS = dict(prepare=5, answers=2, augmentation=1, tokens=1, evaluate=1, report=2)
 LONGEST_DELAY = 0.25  # seconds from a step to the blow
-BRIEF, BRIEF_DELAY = ("evaluate", "report"), 0.05  # stages that end sooner
+BRIEF = ("answers", "augmentation", "tokens", "evaluate", "report")  # stages that end sooner
 
 
 class Killer(Workplace):
@@ -52,9 +53,11 @@ class Killer(Workplace):
     def _strike_all(self, work):
         """Kills and starts a work again until it is finished; returns whether it is."""
         for place, stage in enumerate(work.stages):
-            for number in range(self._count(work, stage)):
+            count = self._count(work, stage)
+            for number in range(count):
                 self._keep_copy()
-                blow = self._blow(stage, number, work.stages[place + 1 :])
+                in_write = number == count - 1 if stage in BRIEF else number % 3 == 2
+                blow = self._blow(stage, in_write, work.stages[place + 1 :])
                 outcome, output = self.run(work, blow)
                 self._note(work, blow, outcome)
                 last = output.strip().splitlines()[-1:]
@@ -82,14 +85,15 @@ class Killer(Workplace):
         asked = [count for name, _, count in asked if name == work.name and count]
         return int(asked[0]) if asked else BLOWS.get(stage, USUAL)
 
-    def _blow(self, stage, number, later):
+    def _blow(self, stage, in_write, later):
         draws, most = self._draws, MOST_STEPS.get(stage, 6)
         step = draws.randint(1, most)
-        if number % 3 == 2:
+        if in_write:
             phase = draws.choice(PHASES)
             return Blow(stage, 1, None, write=draws.randint(0, 2), phase=phase, later=later)
-        longest = BRIEF_DELAY if stage in BRIEF else LONGEST_DELAY
-        return Blow(stage, step, draws.uniform(0, longest), later=later)
+        if stage in BRIEF:
+            return Blow(stage, step, None, phase=STEP, later=later)
+        return Blow(stage, step, draws.uniform(0, LONGEST_DELAY), later=later)
 
     def _note(self, work, blow, outcome):
         left = [str(path) for path in self._leftovers()]
@@ -110,7 +114,8 @@ class Killer(Workplace):
             self.outside += 1
         else:
             self.counts[outcome.stage.partition("-")[0]] += 1
-            self.in_writes += bool(left) or bool(blow.phase)
+            aimed = blow.phase in PHASES and outcome.stage == blow.stage
+            self.in_writes += bool(left) or aimed
 
     def _leftovers(self):
         """Files and folders of writes that a kill interrupted."""

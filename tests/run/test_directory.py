@@ -29,6 +29,35 @@ def test_finished_stages_are_remembered(tmp_path):
     assert again.done("export") is None
 
 
+def test_a_finished_stage_keeps_its_curve_alone(tmp_path):
+    """Also where a kill came between its end and the deletion of its weights."""
+    run = begun(tmp_path / "run", SETTINGS)
+    weights = [
+        "teacher/best-00000010",
+        "student-width/step-00000010",
+        "student-width/best-00000010",
+    ]
+    left = [run.checkpoints / f"{name}.safetensors" for name in weights]
+    of_seed = run.teacher_of_seed(3)
+    for folder in (*(file.parent for file in left), of_seed):
+        folder.mkdir(parents=True, exist_ok=True)
+    for file in left:
+        file.write_bytes(b"weights")
+        file.with_name("curve.jsonl").write_text("{}\n")
+    run.finish("teacher", {"seconds": 1.0})
+    assert [file.exists() for file in left] == [False, True, True] and not of_seed.exists()
+    assert (left[0].parent / "SHA256SUMS").is_file()
+    assert not (left[1].parent / "SHA256SUMS").exists()
+
+    state = json.loads(run.state.read_text())
+    state["done"]["student"] = {"seconds": 1.0}
+    del state["sha256"]
+    run.state.write_text(json.dumps(state))
+    begun(tmp_path / "run", SETTINGS).tidy()
+    assert not any(file.exists() for file in left)
+    assert (left[1].parent / "SHA256SUMS").is_file()
+
+
 def test_settings_survive_json(tmp_path):
     """Tuples come back as lists, which are no other settings."""
     begun(tmp_path / "run", SETTINGS | {"force_of": (1, 2)})

@@ -5,6 +5,7 @@ import types
 import pytest
 
 from tfdistill.run import fine_tuning
+from tfdistill.run.directory import RunPaths
 from tfdistill.system.errors import UserError
 from tfdistill.tasks.text_classification import ACCURACY
 
@@ -19,11 +20,12 @@ def test_the_best_seed_counts_and_the_seconds_of_all(monkeypatch, tmp_path):
         console=types.SimpleNamespace(say=lambda text: None),
         task=types.SimpleNamespace(primary=ACCURACY, load=lambda folder: folder.name),
         directory=types.SimpleNamespace(
-            checkpoints=tmp_path, done=stored.get, finish=stored.__setitem__
+            teacher_of_seed=RunPaths(tmp_path).teacher_of_seed,
+            done=stored.get,
+            finish=stored.__setitem__,
         ),
         save=lambda *of: None,
         tokenizers=types.SimpleNamespace(teacher=None),
-        trainer=types.SimpleNamespace(delete_checkpoints=lambda name: None),
     )
     model, before = fine_tuning.fine_tuned_teacher(context)
     assert model == "teacher_of_seed_8" and before == 44.0

@@ -256,7 +256,7 @@ def test_no_room(run, tmp_path):
         teacher_cache=tmp_path / "cache",
         patch=lambda patch: patch.setattr("shutil.disk_usage", lambda folder: usage),
     )
-    assert "GB, and 0.0 GB are free" in str(error)
+    assert "MB, and 0.0 MB are free: free the disk" in str(error)
 
 
 def test_a_refusal_comes_before_any_work(run, tmp_path):

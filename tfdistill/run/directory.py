@@ -22,6 +22,7 @@ MODELS = {
     "no_teacher": "checkpoints/no_teacher_model",
 }
 
+OF_SEED = "teacher_of_seed_"  # begins the names of folders among the checkpoints
 
 # What a run does, in this order; `stop_after` takes one of these names.
 STAGES = (
@@ -73,6 +74,10 @@ class RunPaths:
         """Folders of a run's teachers: a list. Only the first is of use outside the run."""
         others = [self.checkpoints / f"teacher_{number}" for number in range(2, count + 1)]
         return [self.teacher, *others]
+
+    def teacher_of_seed(self, seed):
+        """The folder of a teacher of one seed, until the best of several is chosen."""
+        return self.checkpoints / f"{OF_SEED}{seed}"
 
     def tensorboard(self, name):
         """The folder of the TensorBoard events of a stretch of training or of a text panel."""
@@ -184,7 +189,7 @@ class RunDirectory(RunPaths):
         return self._state["done"].get(stage)
 
     def finish(self, stage, facts):
-        """Marks a stage as done.
+        """Marks a stage as done, and deletes what only its repetition would need.
 
         Args:
             stage: its name.
@@ -193,16 +198,26 @@ class RunDirectory(RunPaths):
         self.require_there()
         self._state["done"][stage] = facts
         self._save()
+        self.tidy()
+
+    def _is_trained(self, name):
+        """Whether a stretch of training is finished; that of a phase begins with its model's."""
+        done = self._state["done"]
+        return name in done or name.partition("-")[0] in done
+
+    def tidy(self):
+        """Deletes checkpoints of finished trainings, and the teachers that one was chosen from."""
+        for folder in self.checkpoints.glob("*"):  # the folder may not be there yet
+            if folder.is_dir() and self._is_trained(folder.name):
+                self.training_state(folder.name).tidy()
+        if self.done("teacher"):
+            for folder in self.checkpoints.glob(f"{OF_SEED}*"):
+                shutil.rmtree(folder)
 
     def last_checkpoint(self):
         """The newest checkpoint of a training that is not finished: (its name, step), or None."""
-        done = self._state["done"]
-        found = [
-            file
-            for file in self.checkpoints.glob("*/step-*.safetensors")
-            # A model of several phases has its checkpoints under the phases' names.
-            if file.parent.name not in done and file.parent.name.partition("-")[0] not in done
-        ]
+        files = self.checkpoints.glob("*/step-*.safetensors")
+        found = [file for file in files if not self._is_trained(file.parent.name)]
         if not found:
             return None
         last = max(found, key=lambda file: file.stat().st_mtime_ns)

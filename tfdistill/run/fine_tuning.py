@@ -1,7 +1,6 @@
 """The teacher of a task with labels: fine-tuned here if it has no head for it, and measured."""
 
 import dataclasses
-import shutil
 
 from tfdistill.run.kept_answers import answered_batches
 from tfdistill.run.learning_rates import teacher_learning_rate
@@ -12,7 +11,6 @@ from tfdistill.system.errors import UserError
 from tfdistill.tasks.task_data import TEACHER
 
 NAME = "teacher"  # of the stage
-OF_SEED = "teacher_of_seed_"  # begins the name of a folder among the checkpoints
 
 
 def require_above_floor(context):
@@ -70,7 +68,7 @@ def fine_tuned_teacher(context):
     values, before, folders = {}, 0.0, {}
     for number in range(1, config.teacher_seeds + 1):
         name, seed = f"{NAME}-{number}", config.seed + number - 1
-        folders[number] = context.directory.checkpoints / f"{OF_SEED}{seed}"
+        folders[number] = context.directory.teacher_of_seed(seed)
         done, began = context.directory.done(name), clock.now()
         if done:
             before += done.get("trained", 0.0)
@@ -82,22 +80,11 @@ def fine_tuned_teacher(context):
             done["trained"] = earlier + clock.now() - began
             context.save(model, folders[number], config.length, context.tokenizers.teacher)
             context.directory.finish(name, done)
-            context.trainer.delete_checkpoints(name)
         values[number] = done["value"]
         console.say(f"{name} (seed {seed}): validation {_shown(metric, values[number])}")
     best = max(values, key=lambda number: _signed(metric, values[number]))
     console.say(f"the teacher is {NAME}-{best}, the best of {len(values)} on the validation split")
     return context.task.load(folders[best]), before
-
-
-def delete_teachers_of_seeds(directory):
-    """Deletes the teachers that `fine_tuned_teacher` chose from, once the chosen one is saved.
-
-    Args:
-        directory: the `RunDirectory`.
-    """
-    for folder in directory.checkpoints.glob(f"{OF_SEED}*"):
-        shutil.rmtree(folder)
 
 
 def fine_tuning_steps(context):

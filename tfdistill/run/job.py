@@ -94,6 +94,7 @@ class MainJob:
 
         context = self._context(choice)
         try:
+            self.directory.tidy()
             for stage in stages.ALL:
                 if not stage.is_done(context):
                     stage.run(context)

@@ -60,7 +60,6 @@ def _take(context, key, folder):
     for file in folder.iterdir():
         if file.name != MANIFEST:
             shutil.copy2(file, state.curve if file.name == CURVE else model)
-    state.delete_checkpoints()
     context.trainer.show(key, context.task.without_teacher().phases[0])
     context.finish(key, started, stages=[key])
 

@@ -199,8 +199,9 @@ class TeacherCache:
         free = shutil.disk_usage(self._folder).free
         if size > free:
             raise UserError(
-                f"`teacher_cache`={self._folder.parent}: the cache needs {size / 1e9:.1f} GB, and "
-                f"{free / 1e9:.1f} GB are free: name a folder on another disk to continue the run"
+                f"`teacher_cache`={self._folder.parent}: the cache needs {size / 1e6:,.1f} MB, and "
+                f"{free / 1e6:,.1f} MB are free: free the disk, or name a folder on another one, "
+                "to continue the run"
             )
 
 

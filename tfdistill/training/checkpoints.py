@@ -12,7 +12,7 @@ from tfdistill.system import strict_json
 from tfdistill.system.checked_tensors import DamagedFileError, open_tensors, write_tensors
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import FolderInRun, write_atomically
-from tfdistill.system.sums import check_sums, forget_sums, write_sums
+from tfdistill.system.sums import SUMS, check_sums, forget_sums, write_sums
 
 KEPT_CHECKPOINTS = 2
 
@@ -178,10 +178,18 @@ class StageState:
 
     def delete_checkpoints(self):
         """Deletes the checkpoints; call it when the result of the stage is stored."""
-        for checkpoint in [*self._checkpoints(), *self.directory.glob("best-*.safetensors")]:
-            checkpoint.unlink()
+        for weights in self._weights():
+            weights.unlink()
         if self.curve.exists():
             write_sums(self.directory)
+
+    def tidy(self):
+        """Ends a `delete_checkpoints` that a kill interrupted, or kept from its beginning."""
+        if self._weights() or (self.curve.exists() and not (self.directory / SUMS).exists()):
+            self.delete_checkpoints()
+
+    def _weights(self):
+        return [*self._checkpoints(), *self.directory.glob("best-*.safetensors")]
 
     def load_rows(self):
         """Logged points of a finished stage: list of dicts with `step`.

@@ -22,6 +22,7 @@ LOOK = 0.0005  # seconds between two looks at a fork
 BETWEEN = "between"  # the stage of a fork that is in none
 LATE = "matplotlib.pyplot safetensors.numpy scipy.stats sklearn.metrics tensorboard".split()
 PHASES = ("half", "full", "synced", "renamed")  # of an atomic write
+STEP = "step"  # the phase of a blow at once after a step
 _HEAD = struct.Struct("qqq64s200s")  # steps, writes, whether a write is open, stage, path
 
 
@@ -54,10 +55,9 @@ class Blow:
     Args:
         stage: name of the stage.
         step: steps in it, of this fork, before the blow.
-        delay: seconds from there to the blow, by the parent; None: the fork kills itself inside of
-            a write.
+        delay: seconds from there to the blow, by the parent; None: the fork kills itself.
         write: which of the following atomic writes, from 0.
-        phase: one of `PHASES`, how far this write has come.
+        phase: one of `PHASES`, how far this write has come; `STEP`: at the step, in no write.
         signum: the signal of a blow of the parent.
         act: function that the parent calls in place of a signal; None: the signal.
         later: names of stages after this one. A stage may end before the blow, or have no such
@@ -182,7 +182,7 @@ class _Hooks:
 
     def __init__(self, record, blow):
         self._record, self._blow = record, blow
-        self._stage, self._steps, self._first = BETWEEN, 0, 0
+        self._stage, self._steps = BETWEEN, 0
         self._writes = self._seen = 0
 
     def install(self):
@@ -193,8 +193,8 @@ class _Hooks:
 
         prepare, hooks = devices.prepare, self
         devices.prepare = lambda *a, **k: dataclasses.replace(prepare(*a, **k), jit_compile=False)
-        self._wrap(ProgressLine, "__init__", after=lambda line, *a: hooks._enter(a[1], a[3:]))
-        self._wrap(ProgressLine, "__call__", after=lambda line, done, *a: hooks._step(done))
+        self._wrap(ProgressLine, "__init__", after=lambda line, *a: hooks._enter(a[1]))
+        self._wrap(ProgressLine, "__call__", before=lambda line, done, *a: hooks._step(line, done))
         self._wrap(ProgressLine, "note", after=lambda line, text: hooks._note(line))
         for stage in stages.ALL:
             self._wrap(type(stage), "run", before=lambda stage, *a: hooks._enter(stage.name))
@@ -241,25 +241,34 @@ class _Hooks:
 
         bundle.measure_latency = frozen
 
-    def _enter(self, stage, first=()):
-        self._steps, self._first = 0, first[0] if first else 0
+    def _enter(self, stage):
+        self._steps = 0
         self._stage = stage
         self._show()
 
-    def _step(self, done):
-        if done > self._first:
-            self._steps += 1
-            self._show()
+    def _step(self, line, done):
+        if line._name != self._stage:  # another one was shown in between
+            self._enter(line._name)
+        if done > line._done:
+            self._count()
 
     def _note(self, line):
         if line._steps is None:  # notes are all that such a stage tells
-            self._steps += 1
-            self._show()
+            self._count()
 
     def _renamed(self):
         if self._stage == "report":  # it has no progress but its files
-            self._steps += 1
-            self._show()
+            self._count()
+
+    def _count(self):
+        """Counts a step; the fork kills itself if the blow is at it."""
+        self._steps += 1
+        self._show()
+        if self._blow and self._blow.phase == STEP and self._is_at_blow():
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def _is_at_blow(self):
+        return self._stage == self._blow.stage and self._steps >= self._blow.step
 
     def _show(self, path=""):
         self._record.set(self._steps, self._writes, bool(path), self._stage, path)
@@ -269,8 +278,7 @@ class _Hooks:
         blow = self._blow
         self._writes += phases[-1] == "full" or phases[0] == "synced"
         self._show(path)
-        waits = blow and blow.delay is None and blow.phase in phases
-        if waits and self._stage == blow.stage and self._steps >= blow.step:
+        if blow and blow.delay is None and blow.phase in phases and self._is_at_blow():
             self._seen += 1
             if self._seen > blow.write:
                 if blow.phase == "half":

@@ -26,7 +26,7 @@ MASKED_LM = {  # recipe: (student, further flags, stretches of training)
         ("student-mlm", "student-relations", "student-head"),
     ),
 }
-EXAMPLES = 320  # with labels
+EXAMPLES, MANY = 320, 1600  # with labels; many for works whose augmentation is struck
 MOBILEBERT = {
     "mobilebert_akt": ("student",),
     "mobilebert_jkt": ("student-transfer", "student-distil"),
@@ -73,11 +73,14 @@ def make_inputs(folder):
     words = [token for token in tokens if token.isalpha() and len(token) > 2][:10]
     draws = np.random.default_rng(1)
     rows = []
-    for number in range(EXAMPLES):
+    for number in range(MANY):
         sea = number % 2
         text = [*draws.choice(words[3:], size=draws.integers(3, 9)), *words[: 3 * sea]]
         rows.append((" ".join(draws.permutation(text)), sea))
-    _write(folder / "texts.csv", "text,label", [f"{t},{('land', 'sea')[s]}" for t, s in rows])
+    many = [f"{text},{('land', 'sea')[sea]}" for text, sea in rows]
+    rows = rows[:EXAMPLES]
+    _write(folder / "many.csv", "text,label", many)
+    _write(folder / "texts.csv", "text,label", many[:EXAMPLES])
     _write(folder / "numbers.csv", "text,label", [f"{t},{s + len(t) / 99:.3f}" for t, s in rows])
     _write(folder / "sentences.txt", "one sentence", [text for text, _ in rows])
     tagged = [
@@ -194,10 +197,12 @@ def _of_labels(folder, place):
     yield work("tags", (*kd, *END), "token_classification", "tags.conll", recipe="kd")
     yield work("questions", kd, "question_answering", "questions.json", **ends)
     narrow = {"student_config": "L-1_H-16_A-2", "student_init": "random"}
-    phases = ("teacher", "student-intermediate", "student-prediction")
+    phases = ("augmentation", "teacher", "student-intermediate", "student-prediction")
+    augmented = {"augmentation": "tinybert", "augmentation_model": folder / "teacher"}
+    augmented |= {"n_epoch": 0.2, "teacher_epochs": 0.4} | TO_THE_STUDENT
     yield work(
-        "tinybert_task", phases, "text_classification", "texts.csv", recipe="tinybert_task",
-        augmentation="tinybert", augmentation_model=folder / "teacher", **narrow, **TO_THE_STUDENT,
+        "tinybert_task", phases, "text_classification", "many.csv", recipe="tinybert_task",
+        augmentation_variants=1, **narrow, **augmented,
     )  # fmt: skip
     yield work(
         "dynabert", ("teacher", "student-width", "student-depth"), "text_classification",
@@ -205,9 +210,8 @@ def _of_labels(folder, place):
     )  # fmt: skip
     textbrewer = {"alpha_hidden": 1, "student_config": "L-2_H-32_A-2"}
     yield work(
-        "textbrewer", ("augmentation", *kd), "text_classification", "texts.csv",
-        recipe="textbrewer", augmentation="tinybert", augmentation_model=folder / "teacher",
-        augmentation_variants=1, **textbrewer, **TO_THE_STUDENT,
+        "textbrewer", ("augmentation", *kd), "text_classification", "many.csv",
+        recipe="textbrewer", augmentation_variants=1, **textbrewer, **augmented,
     )  # fmt: skip
     words = {"student_type": "bilstm", "student_config": "H-8_F-12", "embedding_size": 10}
     words |= {"augmentation": "bilstm", "augmentation_tag_probability": 0}

@@ -102,8 +102,6 @@ def _train(context, key, student, teachers, phases):
     if phases[-1].parts is not None:
         phases[-1].parts.write(context.directory.model(key))
     context.finish(key, started, before, stages=stages)
-    for stage in stages:
-        trainer.delete_checkpoints(stage)
 
 
 def _teachers(phase, student, teachers):

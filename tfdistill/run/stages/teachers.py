@@ -1,7 +1,6 @@
 """Teachers: loaded, adapted to LayerDrop, or pre-trained from the run's text."""
 
 from tfdistill.run.fine_tuning import (
-    delete_teachers_of_seeds,
     fine_tuned_teacher,
     fine_tuning_steps,
     require_above_floor,
@@ -44,8 +43,6 @@ class Teachers(Stage):
         if context.task.kind and not context.task.lacks_labels(context.splits.validation_source):
             require_above_floor(context)
         context.finish(self.name, started, before, steps=_steps(context))
-        context.trainer.delete_checkpoints(self.name)
-        delete_teachers_of_seeds(context.directory)
 
 
 def _steps(context):
