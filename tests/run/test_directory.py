@@ -196,6 +196,34 @@ def test_a_folder_that_vanished_is_not_made_anew(tmp_path):
     run.finish("teacher", {"seconds": 1})
 
 
+def test_a_finished_model_that_vanished_is_named(tmp_path):
+    """Each was left out in silence before, or looked for on the hub by its path."""
+    run = begun(tmp_path, SETTINGS)
+    for stage in ("teacher", "start", "student", "no_teacher"):
+        run.finish(stage, {"seconds": 1})
+    folders = [*run.teachers(2), run.start, run.student, run.model("no_teacher")]
+    for folder in folders:
+        folder.mkdir()
+    run.require_models(teachers=2)
+    for folder in folders:
+        folder.rmdir()
+        with pytest.raises(UserError, match=f"^{folder} has vanished, .*: bring it back"):
+            run.require_models(teachers=2)
+        folder.mkdir()
+    run.teachers(2)[1].rmdir()
+    run.require_models(teachers=1)
+
+
+def test_a_run_without_its_results_is_not_finished(tmp_path):
+    run = begun(tmp_path, SETTINGS)
+    run.metrics.write_text("{}")
+    assert not run.is_finished
+    run.finish("report", {"seconds": 1})
+    assert run.is_finished
+    run.metrics.unlink()
+    assert not run.is_finished
+
+
 def test_a_folder_that_another_process_works_on_is_refused(tmp_path):
     directory = begun(tmp_path, SETTINGS)
     directory.begin()

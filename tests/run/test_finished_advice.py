@@ -196,6 +196,12 @@ def test_a_folder_of_a_run(run, run_command, tmp_path, capfd):
         "student too large",
     ]
     assert Path(found["folder"]) == tmp_path
+    (tmp_path / "metrics.json").unlink()
+    state["done"]["evaluate"] = dict(corpus="x", models=metrics["models"], differences={})
+    state["settings"] |= dict(task="token_classification", task_data="")
+    (tmp_path / "checkpoints" / "state.json").write_text(json.dumps(state))
+    assert run_command("advise", f"--run={tmp_path}") == 1
+    assert "is not finished (no metrics.json)" in capfd.readouterr().err
 
 
 def test_a_super_student_needs_no_student_without_a_teacher(run):

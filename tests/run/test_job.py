@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from safetensors.numpy import load_file
 import tfdistill
 from tfdistill.models.hugging_face.checkpoint import load_model
 from tfdistill.run import stages
-from tfdistill.run.directory import STAGES, RunPaths
+from tfdistill.run.directory import STAGES, RunDirectory, RunPaths
 from tfdistill.system.errors import UserError
 from tfdistill.train import COMMAND
 from tfdistill.training.paired_bootstrap import load_row_sums, paired_errors
@@ -218,6 +219,36 @@ def test_a_finished_run_needs_no_model(run, tmp_path, train, tiny_flags, capfd):
         shutil.copy(run / name, path / name)
     train(tiny_flags(output_dir=path, baseline="random,start,text"))
     assert "is finished" in capfd.readouterr().out
+
+
+def test_lost_results_are_made_again(run, tmp_path, train, tiny_flags, capfd):
+    """From the models and files that the run still has; one that is lost, too, is named."""
+    path = tmp_path / "run"
+    shutil.copytree(run, path)
+    (path / "metrics.json").unlink()
+    (path / "report.html").unlink()
+    flags = tiny_flags(output_dir=path, baseline="random,start,text")
+    train(flags)
+    assert "writing the report" in capfd.readouterr().out and (path / "report.html").is_file()
+    found, before = metrics_of(path), metrics_of(run)
+    assert found["models"] == before["models"] and found["verdict"] == before["verdict"]
+    (path / "metrics.json").unlink()
+    shutil.rmtree(path / "student")
+    with pytest.raises(UserError, match=f"{path / 'student'} has vanished"):
+        train(flags)
+
+
+def test_a_lost_export_is_made_again(tmp_path):
+    directory = RunDirectory(tmp_path, {})
+    directory.begin()
+    context = SimpleNamespace(directory=directory)
+    (export,) = (stage for stage in stages.ALL if stage.name == "export")
+    directory.export.mkdir()
+    assert not export.is_done(context)
+    directory.finish("export", {"seconds": 1})
+    assert export.is_done(context)
+    directory.export.rmdir()
+    assert not export.is_done(context)
 
 
 def test_a_finished_run_refuses_data_that_changed(

@@ -36,5 +36,22 @@ def test_a_changed_file_is_named(folder):
         check_sums(folder / ".hidden", one)
     forget_sums(folder)
     check_sums(one)
-    (folder / SUMS).write_bytes(b"\xff\x00")  # damaged themselves: nothing is compared
-    check_sums(one)
+
+
+@pytest.mark.parametrize("damage", [lambda c: b"", lambda c: c[:90], lambda c: b"\xff" + c[1:]])
+def test_damaged_checksums_are_named(folder, damage):
+    """Nothing would be compared with them."""
+    sums = folder / SUMS
+    sums.write_bytes(damage(sums.read_bytes()))
+    with pytest.raises(UserError, match=f"{sums} is damaged, no list of checksums: restore it, or"):
+        check_sums(folder / "one.txt")
+
+
+def test_checksums_of_binary_mode(folder):
+    """As `sha256sum --binary` writes them."""
+    sums = folder / SUMS
+    sums.write_text(sums.read_text().replace("  ", " *"))
+    check_sums(folder / "one.txt")
+    (folder / "one.txt").write_text("two")
+    with pytest.raises(UserError, match="one.txt is damaged"):
+        check_sums(folder / "one.txt")

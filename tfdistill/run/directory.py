@@ -214,6 +214,30 @@ class RunDirectory(RunPaths):
             for folder in self.checkpoints.glob(f"{OF_SEED}*"):
                 shutil.rmtree(folder)
 
+    @property
+    def is_finished(self):
+        """Whether every stage is done, and its results are there."""
+        return self.done("report") is not None and self.metrics.is_file()
+
+    def require_models(self, teachers):
+        """Refuses to go on without a model that a finished stage has left.
+
+        Args:
+            teachers: how many the run has.
+
+        Raises:
+            UserError: the folder of one was deleted or renamed.
+        """
+        folders = {key: [self.model(key)] for key in MODELS}
+        folders |= {"teacher": self.teachers(teachers), "start": [self.start]}
+        for stage in self._state["done"]:
+            for folder in folders.get(stage, ()):
+                if not folder.is_dir():
+                    raise UserError(
+                        f"{folder} has vanished, a model that this run has finished: bring it back "
+                        "and repeat the command, or start over with `force`"
+                    )
+
     def last_checkpoint(self):
         """The newest checkpoint of a training that is not finished: (its name, step), or None."""
         files = self.checkpoints.glob("*/step-*.safetensors")

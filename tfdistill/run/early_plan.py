@@ -163,13 +163,15 @@ def begin_plan(config, recipe, directory):
         An `EarlyPlan`.
 
     Raises:
-        UserError: a folder cannot be written, the shapes do not fit, or there is no data.
+        UserError: a folder cannot be written, a model of the run has vanished, the shapes do not
+            fit, or there is no data.
     """
     require_folder("output_dir", config.output_dir)
     require_shards(config.shards_dir)
     if config.teacher_cache:
         require_folder("teacher_cache", config.teacher_cache)
     names = sources.teacher_names(config)
+    directory.require_models(len(names) or 1)
     if names and directory.done("teacher"):  # their origin may no longer exist
         names = [str(folder) for folder in directory.teachers(len(names))]
     _require_teacher(config, recipe, names)

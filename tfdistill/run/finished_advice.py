@@ -8,6 +8,7 @@ from tfdistill.run.directory import RunPaths
 from tfdistill.run.run_problems import NARROWER, problems_of
 from tfdistill.settings.flagfile import as_text
 from tfdistill.settings.settings import types_of
+from tfdistill.system.errors import UserError
 from tfdistill.tasks import task_of
 
 
@@ -85,6 +86,10 @@ def finished(folder, config):
         UserError: there is none.
     """
     run = read_run(folder, config(), "run")
+    if not RunPaths(folder).metrics.is_file():
+        raise UserError(
+            f"`run`={folder} is not finished (no metrics.json): give its train command again"
+        )
     with other_form(folder):
         task, settings = task_of(run["metrics"]), _settings(run["flags"], config)
     return Finished(RunPaths(folder), run["metrics"], task, settings, run["curves"])

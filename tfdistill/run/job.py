@@ -42,7 +42,7 @@ class MainJob:
     @property
     def is_finished(self):
         """Whether every stage is done."""
-        return self.directory.done("report") is not None
+        return self.directory.is_finished
 
     def run(self, stop_after=None):
         """Runs the stages that are not done.
@@ -151,7 +151,8 @@ class MainJob:
 
         metrics = read_metrics(self.directory.metrics)
         self.console.say(format_table(metrics))
-        self.console.say(f"report: {self.directory.report}")
+        if self.directory.report.is_file():
+            self.console.say(f"report: {self.directory.report}")
         failure = self.directory.done("export")["failure"]
         return metrics, ParityError(failure) if failure else None
 

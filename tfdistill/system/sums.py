@@ -1,12 +1,14 @@
 """Checksums of the files of a folder, in the format of `sha256sum --check`."""
 
 import hashlib
+import re
 from pathlib import Path
 
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import write_atomically
 
 SUMS = "SHA256SUMS"
+_LINE = re.compile("([0-9a-f]{64}) [ *](.+)")
 
 
 def write_sums(folder):
@@ -31,7 +33,7 @@ def check_sums(*paths):
         *paths: `Path`s.
 
     Raises:
-        UserError: the content of one is not what was written.
+        UserError: the content of one is not what was written, or the checksums are damaged.
     """
     for path in map(Path, paths):
         stored = _stored(path.parent).get(path.name)
@@ -62,10 +64,19 @@ def file_digest(path):
 
 
 def _stored(folder):
-    """The checksums of a folder: dict of names to str; lines of another form are left out."""
-    try:
-        lines = (folder / SUMS).read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
+    """The checksums of a folder: dict of names to str, empty without any.
+
+    Raises:
+        UserError: they are damaged themselves.
+    """
+    file = folder / SUMS
+    if not file.is_file():
         return {}
-    pairs = [line.split("  ", 1) for line in lines]
-    return {pair[1]: pair[0] for pair in pairs if len(pair) == 2}
+    lines = file.read_text("utf-8", "replace").splitlines()
+    found = [_LINE.fullmatch(line) for line in lines]
+    if not (found and all(found)):
+        raise UserError(
+            f"{file} is damaged, no list of checksums: restore it, or delete it if the files "
+            "beside it are sound"
+        )
+    return {line[2]: line[1] for line in found}

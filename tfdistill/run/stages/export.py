@@ -14,6 +14,10 @@ class Export(Stage):
 
     name = "export"
 
+    def is_done(self, context):
+        """Whether the files are written, and still there."""
+        return super().is_done(context) and context.directory.export.is_dir()
+
     def run(self, context):
         """Exports, checks and times; a file that loses too much is left out.
 

@@ -22,6 +22,10 @@ class Report(Stage):
 
     name = "report"
 
+    def is_done(self, context):
+        """Whether the files are written, and metrics.json is still there."""
+        return context.directory.is_finished
+
     def run(self, context):
         """Collects the facts of all stages and writes the files."""
         started, directory = clock.now(), context.directory
