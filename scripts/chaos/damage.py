@@ -18,12 +18,13 @@ from workplace import Workplace  # noqa: E402
 SEED = 29
 FLIPS, CUTS = 3, 1  # of each file, for damage that is made good
 MORE = 10  # times as many where a command only has to refuse it
-# Work, stage of the kill, files of the stopped run, and what the output must say of damage to them.
+# Work, stage of the kill, files of the stopped run, what the output must say of flipped bits there,
+# and whether a truncated one is made good, too; otherwise an error must name it.
 MADE_GOOD = (
-    ("distilbert", "student", "run/checkpoints/student/step-*.safetensors", "is damaged"),
-    ("distilbert", "student", "shards/*/*.bin", "damaged or of an earlier version"),
-    ("kd", "student", "shards/answers/*/logits.npy", ""),
-    ("cache", "student", "cache/*/mask-*/*.npy", "rows are damaged, made again"),
+    ("distilbert", "student", "run/checkpoints/student/step-*.safetensors", "is damaged", True),
+    ("distilbert", "student", "shards/*/*.bin", "damaged or of an earlier version", True),
+    ("kd", "student", "shards/answers/*/logits.npy", "", True),
+    ("cache", "student", "cache/*/mask-*/*.npy", "rows are damaged, made again", False),
 )
 # Files of a finished run, and the command that has to name them.
 NAMED = (
@@ -51,7 +52,7 @@ class Damages(Workplace):
             self.whole = name if self.make_undisturbed(self.works[name]) else None
         return self.whole
 
-    def make_good(self, name, stage, pattern, told):
+    def make_good(self, name, stage, pattern, told, also_cut):
         """Damages files of a stopped work, which must end as if nothing had been."""
         if not self.make_whole(name):
             return
@@ -66,14 +67,12 @@ class Damages(Workplace):
             if not self.state.expect(file, f"{name}: no {pattern}"):
                 return
             self._damage(file, cut=number >= FLIPS)
-            self.to_make_good += 1
             outcome, output = self.run(work)
             what = f"{pattern}, damage {number}"
-            last = output.strip().splitlines()[-1:]
-            good = self.state.expect(outcome.code == 0, f"{what}: {last}")
-            good &= self.expect_same(what, ignored=lambda line: ".damaged" in line)
-            good &= self.state.expect(told in output, f"{what}: not told")
-            self.made_good += good
+            if number >= FLIPS and not also_cut:
+                self._expect_named(what, file, outcome, output)
+            else:
+                self._expect_made_good(what, told, outcome, output)
             shutil.rmtree(self.place)
         self.state.say(f"{pattern}: {self.made_good} of {self.to_make_good} made good")
 
@@ -90,25 +89,35 @@ class Damages(Workplace):
         content = file.read_bytes()
         for number in range(MORE * (FLIPS + CUTS)):
             self._damage(file, cut=number >= MORE * FLIPS)
-            self.to_name += 1
             outcome, output = self.call(lambda: self.forks.run(command, flags))
-            lines = output.strip().splitlines()
-            errors = [line for line in lines if line.startswith("error: ")]
-            good = outcome.code == 1 and len(errors) == 1 and str(file) in errors[0]
-            good = good and "Traceback" not in output
-            fault = f"{pattern}, damage {number}: exit code {outcome.code}, {lines[-1:]}"
-            self.named += self.state.expect(good, fault)
+            self._expect_named(f"{pattern}, damage {number}", file, outcome, output)
             file.write_bytes(content)
         outcome, output = self.call(lambda: self.forks.run(command, flags))
         self.state.expect(outcome.code == 0, f"{pattern} restored: {output[-200:]}")
         self.state.say(f"{pattern}: {self.named} of {self.to_name} named")
+
+    def _expect_made_good(self, what, told, outcome, output):
+        self.to_make_good += 1
+        last = output.strip().splitlines()[-1:]
+        good = self.state.expect(outcome.code == 0, f"{what}: {last}")
+        good &= self.expect_same(what, ignored=lambda line: ".damaged" in line)
+        self.made_good += good & self.state.expect(told in output, f"{what}: not told")
+
+    def _expect_named(self, what, file, outcome, output):
+        self.to_name += 1
+        lines = output.strip().splitlines()
+        errors = [line for line in lines if line.startswith("error: ")]
+        good = outcome.code == 1 and len(errors) == 1 and str(file) in errors[0]
+        good = good and "Traceback" not in output
+        self.named += self.state.expect(good, f"{what}: exit code {outcome.code}, {lines[-1:]}")
 
     def _damage(self, file, cut):
         content = bytearray(file.read_bytes())
         if cut:
             content = content[: self.draws.randrange(len(content))]
         else:
-            content[self.draws.randrange(len(content))] ^= 1 << self.draws.randrange(8)
+            filled = [place for place, byte in enumerate(content) if byte]  # others may be holes
+            content[self.draws.choice(filled)] ^= 1 << self.draws.randrange(8)
         file.write_bytes(content)
 
 
