@@ -14,17 +14,17 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "parts"))
-from forked import PHASES, STEP, Blow  # noqa: E402
+from forked import NEW, PHASES, STEP, Blow  # noqa: E402
 from promise import check_promise  # noqa: E402
 from workplace import Workplace  # noqa: E402
 
 SEED = 27
 USUAL = 4  # blows in a stage of each work
 BLOWS = {"prepare": 12, "search": 10, "augmentation": 6, "cache": 12, "tokens": 12}
-BLOWS |= {"no_teacher": 7, "evaluate": 5, "export": 5, "report": 5}
+BLOWS |= {"no_teacher": 7, "baseline_start": 7, "evaluate": 5, "export": 5, "report": 5}
 MOST_STEPS = dict(prepare=5, answers=2, augmentation=1, tokens=1, evaluate=1, report=2)
 LONGEST_DELAY = 0.25  # seconds from a step to the blow
-BRIEF = ("answers", "augmentation", "tokens", "evaluate", "report")  # stages that end sooner
+BRIEF = "prepare answers augmentation tokens evaluate report".split()  # stages that end sooner
 
 
 class Killer(Workplace):
@@ -65,8 +65,8 @@ class Killer(Workplace):
                 sound = outcome.code in (0, -9) and "Traceback" not in output
                 if not self.state.expect(sound, fault):
                     return False
-                if outcome.code == 0 and work.command == "train":
-                    self._restore_copy()  # a finished run would only show its results
+                if outcome.code == 0:
+                    self._restore_copy()  # a finished work would only show its results
         return self.expect_end(work)
 
     def _keep_copy(self):
@@ -119,8 +119,7 @@ class Killer(Workplace):
 
     def _leftovers(self):
         """Files and folders of writes that a kill interrupted."""
-        ends = (".tmp", ".tfdistill-new", ".partial")
-        return [path for path in self.place.rglob("*") if path.name.endswith(ends)]
+        return [path for path in self.place.rglob("*") if path.name.endswith(NEW)]
 
 
 def check(state):

@@ -254,19 +254,28 @@ def again(found, choice, stored):
 
 @contextlib.contextmanager
 def numerics(choice):
-    """Sets the precision of models that are made inside.
+    """Sets the precision of models that are made inside, and keeps the order of sums.
+
+    To save memory, TensorFlow's graph optimizer (Grappler) turns sums of three or more large
+    gradients into additions in the order of their arrival, which differs from run to run. It does
+    so without XLA only; there it is off inside, which costs no time on CPUs.
 
     Args:
         choice: a `Choice`.
     """
     import keras
+    import tensorflow as tf
 
-    before = keras.config.dtype_policy()
+    before, name = keras.config.dtype_policy(), "disable_meta_optimizer"
+    left_out = tf.config.optimizer.get_experimental_options().get(name, False)
     keras.config.set_dtype_policy(KERAS_POLICIES[choice.precision])
+    if choice.device == "cpu" and not choice.jit_compile:
+        tf.config.optimizer.set_experimental_options({name: True})
     try:
         yield
     finally:
         keras.config.set_dtype_policy(before)
+        tf.config.optimizer.set_experimental_options({name: left_out})
 
 
 def strategy(choice):

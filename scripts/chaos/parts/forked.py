@@ -22,6 +22,7 @@ LOOK = 0.0005  # seconds between two looks at a fork
 BETWEEN = "between"  # the stage of a fork that is in none
 LATE = "matplotlib.pyplot safetensors.numpy scipy.stats sklearn.metrics tensorboard".split()
 PHASES = ("half", "full", "synced", "renamed")  # of an atomic write
+NEW = (".tmp", ".tfdistill-new", ".partial")  # ends of names until a write is whole
 STEP = "step"  # the phase of a blow at once after a step
 _HEAD = struct.Struct("qqq64s200s")  # steps, writes, whether a write is open, stage, path
 
@@ -203,7 +204,8 @@ class _Hooks:
         fsync, replace = os.fsync, os.replace
 
         def watched_fsync(file):
-            self._in_write(f"fd {file}", ("half", "full"), file)
+            path = os.readlink(f"/proc/self/fd/{file}")
+            self._in_write(path, ("half", "full"), file)
             fsync(file)
 
         def watched_replace(source, target):
@@ -281,7 +283,7 @@ class _Hooks:
         if blow and blow.delay is None and blow.phase in phases and self._is_at_blow():
             self._seen += 1
             if self._seen > blow.write:
-                if blow.phase == "half":
+                if blow.phase == "half" and path.endswith(NEW):  # others are not written whole
                     os.ftruncate(file, os.fstat(file).st_size // 2)
                 os.kill(os.getpid(), signal.SIGKILL)
                 time.sleep(60)

@@ -164,7 +164,7 @@ def _of_text(folder, place):
         "baseline": "start",
     }
     yield work(
-        "distilbert", ("teacher", "search", "student", "no_teacher", *END), recipe="distilbert",
+        "distilbert", ("teacher", "search", "student", "baseline_start", *END), recipe="distilbert",
         **whole,
     )  # fmt: skip
     for name, (student, flags, stages) in MASKED_LM.items():
