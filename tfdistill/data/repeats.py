@@ -13,6 +13,7 @@ from tfdistill.data.documents import SPLITS
 TRAIN = "train"
 LONG = 50  # characters: shorter lines, such as headings, are often equal by chance
 MOST_LINES = 200_000  # of a held-out split that are looked for; bounds the memory
+FLATTERED = "models are measured too well on them"
 MUCH = 0.01  # share of the long lines from which it is a warning
 
 
@@ -94,15 +95,28 @@ def warnings_of(statistics):
     for split, facts in statistics.items():
         if count := facts.get("repeated"):
             yield f"{count:,} of {facts['documents']:,} {split} documents occur more than once"
+        for overlap in overlaps({split: facts}):
+            yield f"warning: {overlap}; take them out of one of the two"
+
+
+def overlaps(statistics):
+    """Says which held-out text is also training text.
+
+    Args:
+        statistics: as for `warnings_of`.
+
+    Yields:
+        Sentences without an end.
+    """
+    for split, facts in statistics.items():
         if count := facts.get("documents_in_train"):
             yield (
-                f"warning: {count:,} of {facts['documents']:,} {split} documents are also in "
-                "train: models are measured too well on them; take them out of one of the two"
+                f"{count:,} of {facts['documents']:,} {split} documents are also in train: "
+                f"{FLATTERED}"
             )
         count, lines = facts.get("lines_in_train", 0), facts.get("long_lines", 1)
         if count > MUCH * lines:
             yield (
-                f"warning: {count / lines:.1%} of the lines of {split} with {LONG} characters or "
-                "more are also in train: models are measured too well on them; take them out of "
-                "one of the two"
+                f"{count / lines:.1%} of the lines of {split} with {LONG} characters or more are "
+                f"also in train: {FLATTERED}"
             )

@@ -7,6 +7,7 @@ from tfdistill.reports import plots
 from tfdistill.reports.clear_differences import CLEAR_NOTE, clear_differences
 from tfdistill.reports.comparison import mean_and_deviation
 from tfdistill.reports.measures import file_measures, measures, progress_measures
+from tfdistill.reports.overlap import overlap_notes_of_runs
 from tfdistill.reports.page import figure, note, page, section, table
 from tfdistill.reports.table import (
     ABSENT,
@@ -91,7 +92,9 @@ def _metrics(comparison):
 def _notes(comparison):
     words = dict(split=_metrics(comparison)["split"], metrics=comparison.task.words.metrics)
     beside = any(row.model.startswith("baseline") for row in comparison.rows)
-    notes = [*(text.format(**words) for text in NOTES), *[BESIDE_NOTE] * beside]
+    runs = [run for group in comparison.groups for run in group.runs]
+    notes = [*overlap_notes_of_runs(runs), *(text.format(**words) for text in NOTES)]
+    notes += [BESIDE_NOTE] * beside
     notes += [DIFFERENCES_NOTE] * bool(comparison.differences)
     notes += [FILES_NOTE] * bool(_with_one_of(comparison.rows, ["int8", "latency"]))
     return [*notes, PROGRESS_NOTE, target_note(comparison)]

@@ -7,6 +7,7 @@ import dataclasses
 import textwrap
 from collections.abc import Callable
 
+from tfdistill.reports.overlap import overlap_notes
 from tfdistill.tasks import task_of
 from tfdistill.tasks.metrics import MINUS
 from tfdistill.training.paired_bootstrap import RESAMPLES
@@ -175,7 +176,7 @@ def file_rows(metrics):
 
 
 def notes(metrics):
-    """Sentences that explain the columns.
+    """Sentences about held-out data that are also training data, and that explain the columns.
 
     Args:
         metrics: as for `model_rows`.
@@ -190,7 +191,8 @@ def notes(metrics):
         (TEACHERS_NOTE, "teachers" in models),
         (BASELINE_NOTE, any(key.startswith(BASELINES) for key in models)),
     )
-    return [words.metrics, PARAMETERS_NOTE, *(note for note, there in chosen if there)]
+    explained = [words.metrics, PARAMETERS_NOTE, *(note for note, there in chosen if there)]
+    return [*overlap_notes(metrics), *explained]
 
 
 def format_criterion(name, criterion):

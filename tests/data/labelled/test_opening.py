@@ -96,7 +96,14 @@ def test_files_of_all_splits(write):
     )
     assert [len(part) for part in data.splits.values()] == [60, 1, 2]
     assert data.facts["duplicates"] == {"validation": 0, "test": 1}
-    assert "1 of 2 test examples are also in train" in data.notes
+    assert data.notes[-1].startswith("1 of 2 test examples are also in train: models are measured")
+    repeated = write("r.csv", CSV + "text 4 of many,no\n" * 3)
+    assert (
+        "3 of 63 train examples repeat others"
+        in open_labelled(
+            "text", train_data=repeated, validation_data=repeated, test_data=repeated
+        ).notes
+    )
     alone = open_labelled("text", test_data=write("t.csv", CSV))
     assert list(alone.splits) == ["test"] and alone.labels == ("no", "yes")
 

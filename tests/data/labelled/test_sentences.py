@@ -57,7 +57,7 @@ def test_given_pairs(write):
     assert data.splits["test"] is data.splits["validation"] and len(data.splits["train"]) == 300
     assert [each.label for each in data.splits["test"]] == [4.5, 1.0]
     assert any("the validation pairs are the test split, too" in note for note in data.notes)
-    assert "1 of 4 test texts are also in train" in data.notes
+    assert "1 of 4 test texts are also in train: models are measured too well on them" in data.notes
     data = open_all(sentences, test=pairs)
     assert len(data.splits["validation"]) == 15 and len(data.splits["train"]) == 270
     without = write("without.csv", "text1,text2\na ship,a cat\na dog,a boat\n")

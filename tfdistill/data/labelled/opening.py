@@ -13,8 +13,8 @@ from tfdistill.data.labelled.files import read_checked, read_file
 from tfdistill.data.labelled.glue import glue_files, glue_set, read_glue
 from tfdistill.data.labelled.hub import hub_tables
 from tfdistill.data.labelled.rows import table_examples
-from tfdistill.data.labelled.splits import count_duplicates, cut_splits
-from tfdistill.data.labelled.statistics import describe, facts_of
+from tfdistill.data.labelled.splits import count_duplicates, count_repeated, cut_splits
+from tfdistill.data.labelled.statistics import describe, facts_of, repeats
 from tfdistill.data.labelled.tag_schemes import BIO, IOB1, OTHER, in_bio
 from tfdistill.system.errors import UserError
 
@@ -88,13 +88,10 @@ def _complete(kind, found, bad):
     splits = {split: splits[split] for split in SPLITS if split in splits}
     facts = {"name": name, "kind": kind} | facts_of(splits, labels)
     notes += [*more, *bad.notes(), *describe(facts, cut)]
+    facts["repeated"] = count_repeated(splits)
     if "train" in splits:
         facts["duplicates"] = count_duplicates(splits)
-        notes += [
-            f"{count:,} of {facts['examples'][split]:,} {split} examples are also in train"
-            for split, count in facts["duplicates"].items()
-            if count
-        ]
+    notes += repeats(facts)
     facts |= {"bad_rows": bad.total, "cut_from_train": cut}
     return LabelledData(name, splits, labels, tuple(notes), facts)
 

@@ -9,7 +9,7 @@ from tfdistill.data.labelled.examples import LabelledData, Reading, TextExample
 from tfdistill.data.labelled.opening import data_name, open_labelled, read_named
 from tfdistill.data.labelled.sentence_files import has_scores, read_sentences
 from tfdistill.data.labelled.splits import MOST, SHARE
-from tfdistill.data.labelled.statistics import describe, facts_of
+from tfdistill.data.labelled.statistics import describe, facts_of, repeats
 from tfdistill.data.labelled.text_pairs import FEWEST_PAIRS, pairs_of_corpus
 from tfdistill.data.sentence_splitting import sentences_of
 from tfdistill.system.errors import UserError
@@ -133,12 +133,12 @@ def _described(name, splits, notes, cut):
     facts = {"name": name, "kind": "sentences"} | facts_of(splits, ())
     facts |= {"cut_from_train": cut}
     notes = [*notes, *describe(facts, cut)]
-    train = {each.text for each in splits["train"]}
+    train, facts["duplicates"] = {each.text for each in splits["train"]}, {}
     for split in ("validation", "test"):
         pairs = splits[split]
         if all(each.label is None for each in pairs):
             notes.append(f"{split}: {len(pairs):,} pairs, whose scores are the teacher's cosines")
         known = sum(text in train for each in pairs for text in (each.text, each.pair))
-        if known:
-            notes.append(f"{known:,} of {2 * len(pairs):,} {split} texts are also in train")
+        facts["duplicates"][split] = known
+    notes += repeats(facts)
     return LabelledData(name, splits, (), tuple(dict.fromkeys(notes)), facts)

@@ -144,6 +144,18 @@ def count_duplicates(splits):
     }
 
 
+def count_repeated(splits):
+    """Counts the examples of each split that are there before.
+
+    Args:
+        splits: dict of splits to lists of examples.
+
+    Returns:
+        dict of the splits to numbers; labels are not compared.
+    """
+    return {split: len(part) - len(set(map(_content, part))) for split, part in splits.items()}
+
+
 def _content(example):
     if isinstance(example, SpanExample):
         return example.question, example.context

@@ -3,6 +3,7 @@
 import collections
 
 from tfdistill.data.labelled.examples import SpanExample, TaggedExample
+from tfdistill.data.repeats import FLATTERED
 
 MOST_NAMED = 8  # classes in a line
 OUTSIDE = "O"
@@ -68,6 +69,39 @@ def describe(facts, cut):
         yield f"labels: {facts['low']:g} to {facts['high']:g}, {facts['mean']:.2f} in the mean"
     if facts.get("unanswerable"):
         yield f"questions without an answer: {100 * facts['unanswerable']:.1f} %"
+
+
+def repeats(facts):
+    """Says which examples are there twice: in a split, and in a held-out one and in train.
+
+    Args:
+        facts: what `facts_of` returned, with `repeated` and `duplicates`, dicts of splits to
+            numbers.
+
+    Yields:
+        Lines.
+    """
+    for split, count in facts.get("repeated", {}).items():
+        if count:
+            yield f"{count:,} of {facts['examples'][split]:,} {split} examples repeat others"
+    yield from overlaps(facts)
+
+
+def overlaps(facts):
+    """Says which held-out examples are also in train.
+
+    Args:
+        facts: as for `repeats`.
+
+    Yields:
+        Sentences without an end.
+    """
+    pairs = facts.get("kind") == "sentences"  # of which each text counts
+    for split, count in facts.get("duplicates", {}).items():
+        if count:
+            total = (1 + pairs) * facts["examples"][split]
+            what = "texts" if pairs else "examples"
+            yield f"{count:,} of {total:,} {split} {what} are also in train: {FLATTERED}"
 
 
 def _listed(name, values, write):
