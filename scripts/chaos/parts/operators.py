@@ -1,6 +1,7 @@
 """Which operators give other bits under another TensorFlow, or with other numbers of threads.
 
-    python scripts/chaos/parts/operators.py > one.json          # in each of two environments
+    python scripts/chaos/parts/operators.py > one.json          # in each of two environments, or
+    TF_NUM_INTRAOP_THREADS=1 python scripts/chaos/parts/operators.py > other.json
     python scripts/chaos/parts/operators.py --compare one.json other.json
 
 Prints the SHA-256 of what each operator of a training step makes of the same numbers, without XLA
@@ -16,15 +17,18 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def operators():
-    """dict of names to functions of (a (512, 384), b (384, 256), rows of 64 scores)."""
+    """dict of names to functions of (a (4096, 384), b (384, 256), c (512, 512))."""
     import tensorflow as tf
 
     return {
         "MatMul": lambda a, b, c: tf.matmul(a, b),
         "MatMul, transposed": lambda a, b, c: tf.matmul(a, a, transpose_a=True),
+        "MatMul, of a vector": lambda a, b, c: tf.matmul(a, b[:, :1]),
+        "MatMul, transposed, of a vector": lambda a, b, c: tf.matmul(a, a[:, :1], transpose_a=True),
         "BatchMatMulV2": lambda a, b, c: tf.matmul(
-            tf.reshape(a, (8, 64, 384)), tf.reshape(a, (8, 64, 384)), transpose_b=True
+            tf.reshape(a, (64, 64, 384)), tf.reshape(a, (64, 64, 384)), transpose_b=True
         ),
+        "BiasAddGrad": lambda a, b, c: tf.raw_ops.BiasAddGrad(out_backprop=a),
         "Softmax": lambda a, b, c: tf.nn.softmax(c),
         "LogSoftmax": lambda a, b, c: tf.nn.log_softmax(c),
         "Sum": lambda a, b, c: tf.reduce_sum(a, axis=0),
@@ -37,7 +41,7 @@ def operators():
         "Rsqrt": lambda a, b, c: tf.math.rsqrt(tf.abs(a) + 1.0),
         "Pow": lambda a, b, c: tf.pow(tf.abs(a), 0.3),
         "UnsortedSegmentSum": lambda a, b, c: tf.math.unsorted_segment_sum(
-            a, tf.range(512) % 7, num_segments=7
+            a, tf.range(4096) % 7, num_segments=7
         ),
         "StatelessRandomUniformInt": lambda a, b, c: tf.random.stateless_uniform(
             (64, 64), (1, 2), 0, 1 << 16, tf.int32
@@ -51,9 +55,8 @@ def digests():
     import tensorflow as tf
 
     generator = np.random.default_rng(1)
-    inputs = [
-        generator.normal(size=s).astype(np.float32) for s in ((512, 384), (384, 256), (64, 64))
-    ]
+    shapes = (4096, 384), (384, 256), (512, 512)
+    inputs = [generator.normal(size=shape).astype(np.float32) for shape in shapes]
     found = {"versions": f"tensorflow {tf.__version__}, numpy {np.__version__}"}
     for name, function in operators().items():
         for compiled in (False, True):
