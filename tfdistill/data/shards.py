@@ -92,7 +92,8 @@ class PreparedCorpus:
     def _bad_lines(self):
         for split, count in self.manifest.get("bad_lines", {}).items():
             if count:
-                yield (f"{count:,} lines of {split} are not UTF-8: read as `encoding_errors` says")
+                what = "are not UTF-8, or have NUL bytes"
+                yield f"{count:,} lines of {split} {what}: read as `encoding_errors` says"
 
     def _unknown_words(self):
         shares = {split: facts["unk_share"] for split, facts in self.statistics.items()}
