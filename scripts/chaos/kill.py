@@ -24,9 +24,8 @@ BLOWS = {"prepare": 12, "search": 10, "augmentation": 6, "cache": 12, "tokens": 
 BLOWS |= {"no_teacher": 7, "baseline_start": 7, "evaluate": 5, "export": 5, "report": 5}
 MOST_STEPS = dict(prepare=5, answers=2, augmentation=1, tokens=1, evaluate=1, report=2)
 LONGEST_DELAY = 0.25  # seconds from a step to the blow
-BRIEF = (
-    "prepare cache answers augmentation tokens evaluate report".split()
-)  # stages that end sooner
+# Stages that end sooner, or that store nothing before.
+BRIEF = "prepare cache answers augmentation tokens evaluate report".split()
 
 
 class Killer(Workplace):
