@@ -18,8 +18,8 @@ from tfdistill.system import strict_json
 
 COMMAND = Command(
     __doc__,
-    ("task", "teacher", Advice, "length", LabelledDataSettings, "text_column", "data_dir")
-    + ("shards_dir", "json"),
+    ("task", "teacher", Advice, "length", LabelledDataSettings, "text_column", "encoding_errors")
+    + ("data_dir", "shards_dir", "json"),
     help={
         "task": "Task to advise on: text_classification, regression, token_classification, "
         "question_answering or masked_lm.",

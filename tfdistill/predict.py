@@ -21,7 +21,7 @@ COMMAND = Command(
     __doc__,
     (
         *(Prediction, "model", "text", "top_k", "tokenizer", "device", "json"),
-        *("text_column", "text_pair_column", "skip_bad_rows", "doc_stride"),
+        *("text_column", "text_pair_column", "skip_bad_rows", "encoding_errors", "doc_stride"),
         *("max_answer_length", "pooling", "part"),
     ),
     help={name: HELP[name] for name in ("tokenizer", "device")}

@@ -109,7 +109,8 @@ def test_strict_names_byte_and_line(tmp_path):
     with pytest.raises(UserError) as caught:
         open_corpus(str(file))
     assert str(caught.value) == (
-        f"{file}: a binary file (NUL at byte 35): a text file is needed, or set encoding_errors"
+        f"{file}: a binary file (NUL at byte 35, line 3): a text file is needed, or set "
+        "encoding_errors"
     )
     file.write_bytes(BROKEN.replace(b"\x00", b""))
     with pytest.raises(

@@ -61,13 +61,13 @@ def test_empty_lines_are_noticed(tmp_path, text, there):
 @pytest.mark.parametrize(
     "content, message",
     [
-        (b"abc\0def", "binary file (NUL at byte 3)"),
+        (b"abc\0def", "binary file (NUL at byte 3, line 1)"),
         (b"na\xefve", "not UTF-8 at byte 2"),
         (b"half \xe6\x9d", "not UTF-8 at byte 5"),
         (b"x" * ((1 << 20) - 1) + b"\xe6\x9dA", f"not UTF-8 at byte {(1 << 20) - 1}"),
         ("two bytes a character".encode("utf-16"), "UTF-16, as Windows writes it: convert it"),
         (b"\xfe\xff" + "so viele".encode("utf-16-be"), "UTF-16, as Windows writes it"),
-        ("so viele".encode("utf-16-be"), "binary file (NUL at byte 0)"),
+        ("so viele".encode("utf-16-be"), "binary file (NUL at byte 0, line 1)"),
     ],
 )
 def test_files_that_are_no_text(tmp_path, content, message):

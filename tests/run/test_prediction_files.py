@@ -22,11 +22,12 @@ class Told(list):
         self.extend(line.replace("`", "") for line in lines)
 
 
-def read(file, content=None, task=TAGS, text_column="text"):
+def read(file, content=None, task=TAGS, text_column="text", encoding_errors="strict"):
     if content is not None:
         file.write_text(content)
     flags = dict(input=str(file), text_column=text_column, text_pair_column="")
-    return rows_of_file(types.SimpleNamespace(**flags, skip_bad_rows=False), task, Told())
+    flags |= dict(skip_bad_rows=False, encoding_errors=encoding_errors)
+    return rows_of_file(types.SimpleNamespace(**flags), task, Told())
 
 
 def in_csv(rows, texts, found):
@@ -134,3 +135,12 @@ def test_columns_that_are_there_stay():
     assert (first["probability"], second["prediction"]) == ("7", "mine")
     for row in (first, second):
         assert (row["prediction_2"], row["probability_2"]) == ("good", "0.5")
+
+
+@pytest.mark.parametrize(("errors", "texts"), [("replace", ["a", "caf\ufffd"]), ("skip", ["a"])])
+def test_files_to_predict_for_that_are_not_utf8(tmp_path, errors, texts):
+    file = tmp_path / "in.csv"
+    file.write_bytes(b"text,id\na,1\ncaf\xe9,2\n")
+    assert read(file, task="text_classification", encoding_errors=errors)[1] == texts
+    with pytest.raises(UserError, match="not UTF-8 at byte 15, line 3: .* encoding_errors"):
+        read(file, task="text_classification")

@@ -24,6 +24,7 @@ BILSTM = CLASSES | {"student_type": "bilstm", "recipe": "bilstm"}
         ({"label_column": "x", "patience": 9}, {"label_column", "patience"}),
         (CLASSES | {"label_column": "x", "patience": 9, "masked_lm_prob": 0.3}, {"masked_lm_prob"}),
         (CLASSES | {"doc_stride": 16}, {"doc_stride"}),
+        (CLASSES | {"encoding_errors": "skip"}, set()),
         ({"task": "question_answering", "train_data": "x", "doc_stride": 16}, set()),
         ({"teacher": "x", "teacher_steps": 9}, {"teacher_steps"}),
         ({"teacher": "x", "teacher_weights": "1"}, {"teacher_weights"}),

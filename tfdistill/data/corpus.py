@@ -27,7 +27,6 @@ from tfdistill.data.text_files import STRICT, check_file, read_column, read_line
 from tfdistill.system.errors import UserError
 
 SAMPLE = Path(__file__).parent.parent / "assets" / "sample"
-CURE = ", or set `encoding_errors`"  # of text that is not UTF-8
 TEXT_COLUMN = "text"  # the default of the setting `text_column`
 # Names of WikiText's files, in the order of preference: raw text, without a cut vocabulary, first.
 WIKITEXT_FILES = ("wiki.{}.raw", "{}.raw", "wiki.{}.tokens", "{}.tokens", "{}.txt")
@@ -107,7 +106,7 @@ def _from_files(name, files, column, errors=STRICT):
     size, contents, layouts, bad_lines = 0, [], {}, {}
     for split, paths in files.items():
         for path in paths:
-            checked = check_file(path, errors, CURE)
+            checked = check_file(path, errors)
             bad_lines[split] = bad_lines.get(split, 0) + checked.bad_lines
             layout = ROWS if holds_json(path) else marked_layout(checked)
             if layout == ROWS and not checked.head.lstrip().startswith("["):  # a list is one line

@@ -23,6 +23,7 @@ import numpy as np
 from tfdistill.data import repeats
 from tfdistill.data.documents import SPLITS, UNKNOWN
 from tfdistill.data.shard_files import MANIFEST, write_shards
+from tfdistill.data.text_files import NOT_TEXT
 from tfdistill.system import strict_json
 from tfdistill.system.files import locked
 from tfdistill.system.sums import file_digest
@@ -92,8 +93,7 @@ class PreparedCorpus:
     def _bad_lines(self):
         for split, count in self.manifest.get("bad_lines", {}).items():
             if count:
-                what = "are not UTF-8, or have NUL bytes"
-                yield f"{count:,} lines of {split} {what}: read as `encoding_errors` says"
+                yield f"{count:,} lines of {split} {NOT_TEXT}: read as `encoding_errors` says"
 
     def _unknown_words(self):
         shares = {split: facts["unk_share"] for split, facts in self.statistics.items()}

@@ -21,13 +21,18 @@ from tfdistill.system.strict_json import parse
 # What happens to text that is not UTF-8, and how Python's streams call it.
 STRICT, REPLACE, SKIP = ENCODING_ERRORS = "strict", "replace", "skip"
 _HANDLERS = {STRICT: STRICT, REPLACE: REPLACE, SKIP: "surrogateescape"}
+REPLACEMENT, MARK = "\ufffd", "\ufdd0"  # MARK, no character by Unicode's law: see `read_text`
+NOT_TEXT = "are not UTF-8, or have NUL bytes"  # said of lines and rows
+CURE = "or set `encoding_errors`"
 LONGEST_LINE = 20_000  # characters; longer lines are broken at a space
 PACKED = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 HEAD = 1 << 16  # characters at the beginning of a file from which its layout is detected
 ENTITY = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]*|#[0-9]+|#[xX][0-9A-Fa-f]+);")
 
 _EMPTY_LINE = re.compile(r"\n[ \t\r]*\n")
-_ESCAPED = re.compile("[\udc80-\udcff]")  # bytes that are not UTF-8, in a stream with SKIP
+# In a stream with SKIP, bytes that are not UTF-8; and the same or NUL bytes.
+_ESCAPED = re.compile("[\udc80-\udcff]")
+_BAD = re.compile("[\udc80-\udcff\\0]")
 _UTF16 = codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE  # byte order marks
 READ_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError)
 
@@ -50,13 +55,12 @@ class CheckedFile(NamedTuple):
     bad_lines: int = 0
 
 
-def check_file(path, errors=STRICT, cure=""):
+def check_file(path, errors=STRICT):
     """Reads a text file and checks that it is text.
 
     Args:
         path: a `Path`; packed files are unpacked.
         errors: one of `ENCODING_ERRORS`: whether what is not UTF-8 is an error, or counted.
-        cure: what else than converting the file can be done, for the message.
 
     Returns:
         A `CheckedFile`.
@@ -75,9 +79,11 @@ def check_file(path, errors=STRICT, cure=""):
                 if not size and chunk.startswith(_UTF16):
                     raise UserError(f"{path}: UTF-16, as Windows writes it: convert it to UTF-8")
                 if strict and 0 in chunk:
-                    place = size + chunk.index(0)
+                    place = chunk.index(0)
+                    line = lines + chunk.count(b"\n", 0, place)
                     raise UserError(
-                        f"{path}: a binary file (NUL at byte {place}): a text file is needed{cure}"
+                        f"{path}: a binary file (NUL at byte {size + place}, line {line}): a text "
+                        f"file is needed, {CURE}"
                     )
                 waiting = len(decoder.getstate()[0])  # first bytes of a character cut in two
                 try:
@@ -87,7 +93,7 @@ def check_file(path, errors=STRICT, cure=""):
                     line = lines + chunk.count(b"\n", 0, max(0, error.start - waiting))
                     raise UserError(
                         f"{path}: not UTF-8 at byte {place}, line {line}: convert the file to "
-                        f"UTF-8{cure}"
+                        f"UTF-8, {CURE}"
                     ) from None
                 head = text[:HEAD] if head is None else head
                 empty_lines = empty_lines or _EMPTY_LINE.search(end + text) is not None
@@ -143,17 +149,20 @@ def is_one_object(path):
     return first.startswith(b"{") and bool(end) and not first.rstrip().endswith(b"}")
 
 
-def read_text(path):
+def read_text(path, errors=STRICT):
     """Reads a whole UTF-8 text file, with the line ends that it has.
 
     Args:
         path: a `Path` that `check_file` accepts; packed files are unpacked.
+        errors: one of `ENCODING_ERRORS`: bytes that are not UTF-8, and NUL bytes, become U+FFFD
+            with "replace", and `MARK` with "skip": readers leave out the rows that have it.
 
     Returns:
         str, without a byte order mark.
     """
-    with _open(path, "rt", encoding="utf-8-sig", newline="") as stream:
-        return stream.read()
+    with _open(path, "rt", encoding="utf-8-sig", errors=_HANDLERS[errors], newline="") as stream:
+        text = stream.read()
+    return _BAD.sub(MARK, text) if errors == SKIP else text.replace("\0", REPLACEMENT)
 
 
 def read_lines(path, errors=STRICT):
@@ -186,7 +195,7 @@ def _cleaned(text, errors):
     """Text without bad characters; None for one that is to be skipped."""
     if errors == SKIP:
         return None if _is_bad(text) else text
-    return text.replace("\0", "\ufffd")
+    return text.replace("\0", REPLACEMENT)
 
 
 def read_column(path, column, errors=STRICT):

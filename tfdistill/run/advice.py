@@ -85,7 +85,7 @@ def advise_and_show(config, console):
 def _beside_run(config):
     """Settings that are given beside `run`, which says them all."""
     usual = type(config)()
-    asked = ("task", "teacher", "length", "text_column", "data_dir", "shards_dir")
+    asked = "task", "teacher", "length", "text_column", "encoding_errors", "data_dir", "shards_dir"
     names = (*asked, *options_of(Advice), *options_of(LabelledDataSettings))
     return [n for n in names if n != "run" and getattr(config, n) != getattr(usual, n)]
 

@@ -33,12 +33,9 @@ def rows_of_file(config, task, console):
     Raises:
         UserError: the file or a row cannot be read.
     """
-    reading = Reading(
-        text=config.text_column,
-        pair=config.text_pair_column,
-        skip_bad_rows=config.skip_bad_rows,
-    )
-    content, bad = read_checked(config.input, "input"), BadRows(reading.skip_bad_rows)
+    reading = Reading(text=config.text_column, pair=config.text_pair_column)
+    bad = BadRows(config.skip_bad_rows, config.encoding_errors)
+    content = read_checked(config.input, "input", bad)
     if task == TAGS and _is_conll(content, config.input, reading):
         _refuse_running_text(content, config.input, reading)
         sentences, notes, name = read_words(config.input, content, reading, bad)

@@ -74,7 +74,5 @@ def _rules(config):
     cached = bool(config.teacher_cache)
     yield ("cached_mask_epochs",), cached, "only with `teacher_cache`"
     yield ("n_epoch",), not config.steps, "only where `steps` is 0"
-    labelled = bool(config.train_data or config.test_data or config.task_data)
-    yield ("encoding_errors",), not labelled, "only for a `corpus`"
     named = config.corpus in WIKITEXT_HUB or config.task_data.startswith("glue/")
     yield ("data_dir",), named, "only for wikitext and GLUE"

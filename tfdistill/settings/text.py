@@ -36,9 +36,9 @@ class Corpus(Settings):
     encoding_errors: Annotated[
         str,
         Option(
-            "What is done about text of a corpus that is not UTF-8, or holds NUL bytes: strict (an "
-            "error), replace (each such place becomes U+FFFD), skip (the line is left out). The "
-            "lines are counted.",
+            "What is done about text in files that is not UTF-8, or holds NUL bytes: strict (an "
+            "error), replace (each such place becomes U+FFFD), skip (the line of a corpus, or the "
+            "row, sentence or question of examples with labels, is left out). They are counted.",
             choices=("strict", "replace", "skip"),
         ),
     ] = "strict"

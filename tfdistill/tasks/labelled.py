@@ -104,6 +104,7 @@ class LabelledTask(TaskWithHead):
             settings.tag_column,
             settings.data_format,
             settings.skip_bad_rows,
+            settings.encoding_errors,
         )
 
     def labels_of(self, data):

@@ -181,7 +181,8 @@ def test_rows_without_text_or_label():
 
 
 def test_nan_is_no_class():
-    table = read_json("a.jsonl", '{"text": "a", "label": "x"}\n{"text": "b", "label": NaN}\n', None)
+    rows = '{"text": "a", "label": "x"}\n{"text": "b", "label": NaN}\n'
+    table = read_json("a.jsonl", rows, BadRows())
     with pytest.raises(UserError, match="a.jsonl:2: no label"):
         table_examples(table, "text", Reading(), BadRows())
 

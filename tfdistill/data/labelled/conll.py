@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from tfdistill.data.labelled.examples import TaggedExample
 from tfdistill.data.labelled.tables import TAB, is_position
+from tfdistill.data.text_files import MARK, REPLACEMENT
 from tfdistill.system.errors import UserError
 
 DOCUMENT = "-DOCSTART-"
@@ -173,6 +174,7 @@ def _columns(file, rows, reading, form, label):
     """Chooses the `_Columns`; `form`: the number of columns, and whether the first has numbers."""
     width, numbered = form
     place, head = next(((i, fields) for i, (_, fields) in enumerate(rows) if fields), (0, []))
+    head = [name.replace(MARK, REPLACEMENT) for name in head]
     text = "" if reading.text == "text" and "text" not in head else reading.text
     if _has_header(head, (text, reading.tag), width, label):
         word = _named(file, text, "text_column", head, HEADER_WORDS)
@@ -258,7 +260,7 @@ def _position(file, column, setting, width, usual):
 
 
 def _sentences(file, rows, columns, width, bad):
-    """The sentences of rows; one with a bad row is left out: list of `TaggedExample`."""
+    """The sentences of rows; one with a row to leave out is not there: list of `TaggedExample`."""
     examples, words, tags, start, good = [], [], [], 0, True
     for number, fields in [*rows, (0, [])]:
         if not fields:
@@ -267,6 +269,7 @@ def _sentences(file, rows, columns, width, bad):
                 examples.append(TaggedExample(tuple(words), own, f"{file}:{start}"))
             words, tags, good = [], [], True
             continue
+        good = good and not bad.leaves_out(file, fields)
         problem = _problem(fields, columns, width)
         if problem and good:
             bad.add(file, number, problem)

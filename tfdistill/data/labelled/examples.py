@@ -6,6 +6,7 @@ import hashlib
 import json
 
 from tfdistill.data.documents import SPLITS
+from tfdistill.data.text_files import STRICT
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -109,6 +110,7 @@ class Reading:
         tag: column of the tags; "": the obvious one.
         format: "csv", "tsv", "jsonl", "conll" or "squad"; "": by the content of each file.
         skip_bad_rows: whether rows that cannot be read are counted instead of being an error.
+        encoding_errors: as for `BadRows`.
     """
 
     text: str = ""
@@ -117,3 +119,4 @@ class Reading:
     tag: str = ""
     format: str = ""
     skip_bad_rows: bool = False
+    encoding_errors: str = STRICT

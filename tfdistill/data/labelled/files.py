@@ -8,7 +8,7 @@ from tfdistill.data.labelled.conll import read_conll
 from tfdistill.data.labelled.rows import table_examples
 from tfdistill.data.labelled.squad import read_squad
 from tfdistill.data.labelled.tables import SEPARATORS, TAB, read_json, read_separated
-from tfdistill.data.text_files import check_file, read_text
+from tfdistill.data.text_files import NOT_TEXT, REPLACE, check_file, read_text
 from tfdistill.system.errors import UserError
 
 CSV, TSV, JSONL, CONLL, SQUAD = FORMATS = ("csv", "tsv", "jsonl", "conll", "squad")
@@ -24,12 +24,13 @@ _ROWS = re.compile(r'\s*(\[\s*)?\{\s*"')
 _ARTICLES = re.compile(r'\s*\{[^\[{]*"data"\s*:\s*\[')
 
 
-def read_checked(path, setting):
+def read_checked(path, setting, bad):
     """Reads a text file.
 
     Args:
         path: the file.
         setting: the setting that names it, for messages.
+        bad: `BadRows`, which says what is done about text that is not UTF-8.
 
     Returns:
         str, its content.
@@ -42,9 +43,12 @@ def read_checked(path, setting):
         raise UserError(f"`{setting}`={path}: a folder: name one file")
     if not path.is_file():
         raise UserError(f"`{setting}`={path}: no such file")
-    if not check_file(path).head.strip():
+    checked = check_file(path, bad.encoding_errors)
+    if not checked.head.strip():
         raise UserError(f"`{setting}`={path}: the file is empty")
-    text = read_text(path)
+    if bad.encoding_errors == REPLACE:
+        bad.add_not_text(str(path), checked.bad_lines)
+    text = read_text(path, bad.encoding_errors)
     return text if "\n" in text else text.replace("\r", "\n")
 
 
@@ -113,7 +117,7 @@ def read_file(path, setting, kind, reading, bad, label=None):
     Raises:
         UserError: the file or a row cannot be read.
     """
-    text, path = read_checked(path, setting), Path(path)
+    text, path = read_checked(path, setting, bad), Path(path)
     file, found = str(path), find_format(text, path, kind, reading.format)
     column = ""
     if found == CONLL:
@@ -125,6 +129,8 @@ def read_file(path, setting, kind, reading, bad, label=None):
         examples, notes, column = table_examples(table, kind, reading, bad, label)
     if not examples:
         left_out = f", and {bad.counts[file]:,} bad rows" if bad.counts.get(file) else ""
+        if bad.not_text.get(file):
+            left_out += f", and {bad.not_text[file]:,} {bad.unit} that {NOT_TEXT}"
         raise UserError(f"`{setting}`={path}: no examples in it{left_out}")
     return examples, notes, column
 
@@ -141,7 +147,7 @@ def read_table(path, setting, kind, reading, bad):
     Raises:
         UserError: the file cannot be read, or has another format.
     """
-    text, path = read_checked(path, setting), Path(path)
+    text, path = read_checked(path, setting, bad), Path(path)
     return _table(str(path), text, find_format(text, path, kind, reading.format), reading, bad)
 
 

@@ -56,7 +56,7 @@ def open_labelled(
         data.labels  # ("negative", "positive")
     """
     reading = reading or Reading()
-    bad = BadRows(reading.skip_bad_rows)
+    bad = BadRows(reading.skip_bad_rows, reading.encoding_errors)
     files = {"train": train_data, "validation": validation_data, "test": test_data}
     files = {split: named for split, named in files.items() if named}
     if task_data:
@@ -92,7 +92,7 @@ def _complete(kind, found, bad):
     if "train" in splits:
         facts["duplicates"] = count_duplicates(splits)
     notes += repeats(facts)
-    facts |= {"bad_rows": bad.total, "cut_from_train": cut}
+    facts |= bad.facts() | {"cut_from_train": cut}
     return LabelledData(name, splits, labels, tuple(notes), facts)
 
 
@@ -113,7 +113,7 @@ def _known(kind, task_data, data_dir, bad):
     if not found:
         return task_data, authors.read_authors(), (), ()
     splits = {
-        split: read_glue(found, str(path), read_checked(path, "data_dir"), bad)
+        split: read_glue(found, str(path), read_checked(path, "data_dir", bad), bad)
         for split, path in glue_files(task_data, data_dir).items()
     }
     notes = ("the development file of GLUE is the test split",)

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from tfdistill.data.hub_sets import PREFIX
+from tfdistill.data.labelled.bad_rows import BadRows
 from tfdistill.data.labelled.columns import choose_columns
 from tfdistill.data.labelled.files import read_checked, read_table
 from tfdistill.data.labelled.hub import hub_tables
@@ -32,8 +33,9 @@ def read_sentences(named, reading, bad):
         UserError: there is no such file or column, or a row cannot be read.
     """
     if not _is_table(named, reading):
-        lines = (line.strip() for line in read_checked(named, SETTING).split("\n"))
-        return [line for line in lines if line], [f"{named}: a sentence a line"]
+        lines = (line.strip() for line in read_checked(named, SETTING, bad).split("\n"))
+        found = [line for line in lines if line and not bad.leaves_out(named, line)]
+        return found, [f"{named}: a sentence a line"]
     table = _table(named, reading, bad)
     (text, pair), notes = choose_columns(table, "texts to label", reading)
     found = []
@@ -61,7 +63,7 @@ def has_scores(named, reading):
     """
     if not _is_table(named, reading):
         return False
-    table = _table(named, reading, _Ignored())
+    table = _table(named, reading, _uncounted(reading))
     try:
         (_, number, pair), _ = choose_columns(table, "numbers", reading)
         _, row = next(iter(table.rows))
@@ -71,18 +73,18 @@ def has_scores(named, reading):
     return pair is not None
 
 
-class _Ignored:
-    """`BadRows` of a look at a file."""
-
-    def add(self, file, place, problem):
-        """Leaves the row to the reading that counts."""
+def _uncounted(reading):
+    """`BadRows` of a look at a file; what it finds is left to the reading that counts."""
+    return BadRows(True, reading.encoding_errors)
 
 
 def _is_table(named, reading):
     if named.startswith(PREFIX) or reading.format:
         return True
     suffixes = {suffix.lower() for suffix in Path(named).suffixes}
-    return bool(suffixes & _TABLES) or bool(_ROWS.match(read_checked(named, SETTING)[:4096]))
+    if suffixes & _TABLES:
+        return True
+    return bool(_ROWS.match(read_checked(named, SETTING, _uncounted(reading))[:4096]))
 
 
 def _table(named, reading, bad):

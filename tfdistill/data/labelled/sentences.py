@@ -38,7 +38,7 @@ def open_sentences(files, reading=None, corpus=None, length=None):
     """
     reading = reading or Reading()
     files = {split: named for split, named in files.items() if named}
-    train, bad = files.get("train", ""), BadRows(reading.skip_bad_rows)
+    train, bad = files.get("train", ""), BadRows(reading.skip_bad_rows, reading.encoding_errors)
     if train and has_scores(train, reading):
         named = {f"{split}_data": each for split, each in files.items()}
         return as_sentences(open_labelled("numbers", **named, reading=reading))
@@ -56,7 +56,8 @@ def open_sentences(files, reading=None, corpus=None, length=None):
         examples, cut = _cut_pairs(examples, missing, train)
         splits |= cut
     splits = {split: ({"train": examples} | splits)[split] for split in SPLITS}
-    return _described(name, splits, [*notes, *more, *bad.notes()], missing if train else [])
+    notes = [*notes, *more, *bad.notes()]
+    return _described(name, splits, notes, missing if train else [], bad.facts())
 
 
 def as_sentences(data):
@@ -71,7 +72,8 @@ def as_sentences(data):
     texts = [text for each in data.splits["train"] for text in (each.text, each.pair) if text]
     train = [TextExample(text, origin=data.name) for text in dict.fromkeys(texts)]
     notes = [note for note in data.notes if not note.startswith("examples: ")]
-    return _described(data.name, data.splits | {"train": train}, notes, [])
+    counts = {name: data.facts[name] for name in BadRows().facts()}
+    return _described(data.name, data.splits | {"train": train}, notes, [], counts)
 
 
 def _sentences_of(corpus):
@@ -129,9 +131,9 @@ def _cut_pairs(examples, missing, train):
     return [examples[place] for place in kept], found
 
 
-def _described(name, splits, notes, cut):
+def _described(name, splits, notes, cut, counts):
     facts = {"name": name, "kind": "sentences"} | facts_of(splits, ())
-    facts |= {"cut_from_train": cut}
+    facts |= counts | {"cut_from_train": cut}
     notes = [*notes, *describe(facts, cut)]
     train, facts["duplicates"] = {each.text for each in splits["train"]}, {}
     for split in ("validation", "test"):

@@ -61,6 +61,8 @@ def _read(file, text, bad, make):
 def _made(file, paragraph, title, bad, make):
     context = paragraph["context"]
     for row in paragraph["qas"]:
+        if bad.leaves_out(file, [title, context, row]):
+            continue
         name = str(row.get("id", row["question"]))
         try:
             yield make((name, row["question"], context), row, title, f"{file}:{name}")

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterable
 
+from tfdistill.data.text_files import MARK, REPLACEMENT
 from tfdistill.system.errors import UserError
 from tfdistill.system.strict_json import parse
 
@@ -73,7 +74,8 @@ def read_separated(file, text, bad, *, named=(), names=(), quoted=None, separato
     if not names and named and all(is_position(c) and c not in first[1] for c in named):
         names = tuple(map(str, range(1, len(first[1]) + 1)))
     # A column without a name, such as an index, is called by its position.
-    columns = tuple(names or (name.strip() or str(i) for i, name in enumerate(first[1], 1)))
+    head = (name.strip().replace(MARK, REPLACEMENT) for name in first[1])
+    columns = tuple(names or (name or str(i) for i, name in enumerate(head, 1)))
     if len(set(columns)) < len(columns):
         twice = next(column for column in columns if columns.count(column) > 1)
         raise UserError(f"{file}:1: two columns are called {twice!r}: give each a name of its own")
@@ -102,6 +104,8 @@ def read_json(file, text, bad):
 
 def _named_rows(file, rows, columns, bad):
     for place, values in rows:
+        if bad.leaves_out(file, values):
+            continue
         if len(values) != len(columns):
             bad.add(file, place, f"{len(values)} columns, not {len(columns)} as in the first line")
         else:
@@ -176,7 +180,8 @@ def _json_rows(file, text, bad):
     """Yields (place, object)."""
     if text.lstrip().startswith("["):
         values = enumerate(_parsed(file, text), 1)
-        numbered = ((f"row {number}", value) for number, value in values)
+        kept = ((number, value) for number, value in values if not bad.leaves_out(file, value))
+        numbered = ((f"row {number}", value) for number, value in kept)
     else:
         numbered = _json_lines(file, text, bad)
     for place, value in numbered:
@@ -188,7 +193,7 @@ def _json_rows(file, text, bad):
 
 def _json_lines(file, text, bad):
     for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
+        if not line.strip() or bad.leaves_out(file, line):
             continue
         try:
             value = parse(line)
