@@ -29,6 +29,16 @@ def said(tmp_path, capsys):
     return run
 
 
+MASKED_LM = "autotinybert distilbert hybrid minilm minilm_v1 mlm pkd textbrewer tinybert".split()
+
+
+@pytest.mark.parametrize("recipe", MASKED_LM)
+def test_each_recipe_of_text(said, recipe):
+    shapes = {"teacher_config": "L-3_H-16_A-2", "student_config": "L-2_H-16_A-2"}
+    lines = said(recipe=recipe, steps=4, teacher_steps=4, **shapes)
+    assert f"recipe {recipe}" in lines["task"] and "GB of the" in lines["memory"]
+
+
 def test_a_corpus_that_is_not_prepared(said):
     """Its rows are estimated from its size: the bundled text has 615,739 tokens for training."""
     lines = said(

@@ -7,6 +7,7 @@ import numpy as np
 from tfdistill.distillation.bound_terms import check_phase
 from tfdistill.distillation.cached_signals import signals_to_cache
 from tfdistill.distillation.drawn_parts import passes_in_step
+from tfdistill.distillation.phases import ATTENTION_HEADS
 from tfdistill.distillation.signals import TOKEN_ROWS, VOCABULARY_SIGNALS, RowSizes
 from tfdistill.reports.units import duration
 from tfdistill.run.baselines import baseline_keys
@@ -119,6 +120,7 @@ class DryRun:
             total += len(names & {"queries", "keys", "values"}) * layers * shape.hidden_size
             for term in terms:
                 heads = term.options.get("relation_heads") or 0
+                heads = shape.num_attention_heads if heads == ATTENTION_HEADS else heads
                 total += RELATION_ARRAYS * heads * length * len(term.options.get("relations", ()))
             found.append(total)
         return max(found)
