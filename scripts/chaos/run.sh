@@ -3,7 +3,7 @@
 #
 #   bash scripts/chaos/run.sh                        every promise
 #   bash scripts/chaos/run.sh one_run                only these
-#   bash scripts/chaos/run.sh --minutes=10 one_run   at most about this long each; default: as long as its figure needs
+#   bash scripts/chaos/run.sh --minutes=10 one_run   about this long each (soak: six at least); default: as its figure needs
 #
 # A promise is a script of scripts/chaos/ that takes --minutes, prints its verdict last and ends with 0 (kept) or 1.
 # What they do in the meantime goes to standard error. The exit code is 1 if one was broken.

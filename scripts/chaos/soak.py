@@ -20,12 +20,15 @@ import tiny  # noqa: E402
 from promise import check_promise  # noqa: E402
 
 STEPS, INTERVAL = 200_000, 500  # between checkpoints, and between validations
+LEAST = 6  # minutes; the slope of a shorter run says nothing
 WARM_UP, STRETCHES = 0.2, 20
 FLAT = 1.0  # MB in 10,000 steps, below which the 95 % interval of the slope must end
 
 
 def check(state):
     """Trains, and judges the readings."""
+    if state.minutes is not None:
+        state.minutes = max(state.minutes, LEAST)
     tiny.write_text(state.folder)
     run = state.folder / "run"
     every = {"checkpoint_interval": INTERVAL, "validation_interval": INTERVAL, "log_interval": 20}
