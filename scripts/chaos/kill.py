@@ -2,7 +2,8 @@
 
 Each work of `parts/works.py` runs once undisturbed. Then it runs again and is killed several times
 in each of its stages, after the first step of the stage: at random moments, inside of writes, and,
-in stages of less than a second, at once after a step.
+in some stages (`BRIEF`), at once after a step.
+
 Seconds, tokens/s and latencies apart, its folders must then be equal to the first ones.
 """
 
@@ -24,7 +25,7 @@ BLOWS = {"prepare": 12, "search": 10, "augmentation": 6, "cache": 12, "tokens": 
 BLOWS |= {"no_teacher": 7, "baseline_start": 7, "evaluate": 5, "export": 5, "report": 5}
 MOST_STEPS = dict(prepare=5, answers=2, augmentation=1, tokens=1, evaluate=1, report=2)
 LONGEST_DELAY = 0.25  # seconds from a step to the blow
-# Stages that end sooner, or that store nothing before.
+# Stages that may end before such a blow.
 BRIEF = "prepare cache answers augmentation tokens evaluate report".split()
 
 

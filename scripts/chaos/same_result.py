@@ -2,8 +2,8 @@
 
 Small models of several recipes are trained for some steps, with dropout and LayerDrop, with XLA
 and without (`parts/trained_bits.py`): in two processes with one thread inside operators, and in two
-with two. With the same number of threads, all weights and moments must be equal to the bit; which
-ones are equal with one thread and with two is told.
+with two. With the same number of threads, all weights and moments must be equal to the bit. The
+script also prints which trainings are equal between one thread and two.
 
     TFDISTILL_OTHER_PYTHON=.venv-tf2.18/bin/python bash scripts/chaos/run.sh same_result
 

@@ -45,12 +45,8 @@ def test_every_setting_with_a_path_is_declared_as_one():
     speaking = {
         name for name, option in texts.items() if any(word in option.help.lower() for word in words)
     }
-    others = {
-        "text_column",
-        "encoding_errors",
-        "tflite_lengths",
-        "tflite_variants",
-    }  # what files have inside
+    # What files have inside.
+    others = {"text_column", "encoding_errors", "tflite_lengths", "tflite_variants"}
     assert speaking - others <= {name for name, option in texts.items() if option.path}
 
 

@@ -41,8 +41,7 @@ class RowStore:
             self._array = open_array(self._data)
             marks = self._marks.stat().st_size / np.dtype(np.uint32).itemsize
         except UserError as error:
-            why = error.message.removeprefix(f"{self._data} ").removeprefix("is damaged: ")
-            raise self._damaged(why) from None
+            raise UserError(f"`{self._setting}`: {error.message}: delete its folder") from None
         except FileNotFoundError as error:
             raise self._damaged(error) from None
         if self._array.shape != tuple(shape) or self._array.dtype != dtype:

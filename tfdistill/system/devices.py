@@ -257,8 +257,8 @@ def numerics(choice):
     """Sets the precision of models that are made inside, and keeps the order of sums.
 
     To save memory, TensorFlow's graph optimizer (Grappler) turns sums of three or more large
-    gradients into additions in the order of their arrival, which differs from run to run. It does
-    so without XLA only; there it is off inside, which costs no time on CPUs.
+    gradients into additions in the order of their arrival, which differs from run to run. XLA does
+    not. Inside, the optimizer is off on CPUs without XLA; on GPUs it is left on.
 
     Args:
         choice: a `Choice`.

@@ -26,6 +26,7 @@ WAYS = (
     ("tinybert", {}, 0.0, 16, 16, False),
     ("pkd", {}, 0.0, 16, 16, False),
     ("distilbert", {}, 0.0, 64, 256, False),  # sums that are divided among threads
+    ("distilbert", {}, 0.0, 64, 256, True),
 )
 
 

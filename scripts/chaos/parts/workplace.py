@@ -61,7 +61,7 @@ class Workplace:
     def make_undisturbed(self, work):
         """Runs a work from its beginning, and puts it aside; returns whether it came to its end.
 
-        The student of the work `autotinybert` is kept: the work `parts` searches it.
+        Of `autotinybert`, a copy of its student is kept, which the work `parts` needs as its input.
         """
         self.clear()
         if ended := self.expect_end(work):
@@ -82,7 +82,7 @@ class Workplace:
 
         Args:
             what: names the case in a fault.
-            ignored: function of a line of `differences` that tells whether it is none.
+            ignored: function of a line of `differences`; a line it returns true for does not count.
         """
         found = [line for line in differences(self.undisturbed, self.place) if not ignored(line)]
         return self.state.expect(not found, f"{what}: {'; '.join(found[:3])} ({len(found)} files)")

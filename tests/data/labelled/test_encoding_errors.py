@@ -104,8 +104,15 @@ def test_names_of_columns_are_read_whatever_they_hold(write):
         open_labelled("text", train_data=path, reading=reading)
 
 
-def test_nothing_is_left(write):
-    path = write("a.csv", "text,label\n" + f"caf{LATIN},yes\n" * 3)
+@pytest.mark.parametrize(
+    "name, text",
+    [
+        ("a.csv", "text,label\n" + f"caf{LATIN},yes\n" * 3),
+        ("a.jsonl", f'{{"text": "caf{LATIN}", "label": "yes"}}\n' * 3),
+    ],
+)
+def test_nothing_is_left(write, name, text):
+    path = write(name, text)
     with pytest.raises(UserError, match=f"no examples in it, and 3 rows that {TOLD}$"):
         read("skip", train_data=path)
 

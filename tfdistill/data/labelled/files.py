@@ -119,13 +119,12 @@ def read_file(path, setting, kind, reading, bad, label=None):
     """
     text, path = read_checked(path, setting, bad), Path(path)
     file, found = str(path), find_format(text, path, kind, reading.format)
-    column = ""
+    examples, notes, column = [], (), ""
     if found == CONLL:
         examples, notes, column = read_conll(file, text, reading, bad, label)
     elif found == SQUAD:
-        examples, notes = read_squad(file, text, bad), ()
-    else:
-        table = _table(file, text, found, reading, bad)
+        examples = read_squad(file, text, bad)
+    elif (table := _table(file, text, found, reading, bad)).columns:
         examples, notes, column = table_examples(table, kind, reading, bad, label)
     if not examples:
         left_out = f", and {bad.counts[file]:,} bad rows" if bad.counts.get(file) else ""

@@ -145,7 +145,7 @@ def count_duplicates(splits):
 
 
 def count_repeated(splits):
-    """Counts the examples of each split that are there before.
+    """Counts the examples of each split that repeat an earlier one of it.
 
     Args:
         splits: dict of splits to lists of examples.
