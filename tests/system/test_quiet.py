@@ -73,3 +73,24 @@ def test_no_standard_error(tmp_path):
     )
     words = ["sh", "-c", 'exec "$0" -c "$1" 2>&-', sys.executable, code]
     assert subprocess.run(words, stdout=subprocess.PIPE, text=True).stdout == "1\n"
+
+
+def test_traces_for_several_shapes_are_no_warning():
+    """TensorFlow warns of a function that has five or more shapes, as a step with buckets has."""
+    program = """
+import logging, tensorflow as tf
+from tfdistill.system.quiet import hide_retracing
+def trace():
+    function = tf.function(lambda x: x + 1)
+    for length in range(1, 9):
+        function(tf.zeros(length))
+trace()
+tf.get_logger().error("marked")
+hide_retracing()
+trace()
+tf.get_logger().warning("another")
+"""
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    before, after = found.stderr.split("marked")
+    assert "tf.function retracing" in before
+    assert "tf.function retracing" not in after and "another" in after

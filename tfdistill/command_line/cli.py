@@ -61,6 +61,7 @@ class Command:
             left: function that returns what a stopped command leaves; None: nothing.
         """
         _prepare_streams()
+        quiet.hide_retracing()
 
         def body():
             config = self.config(sys.argv[1:])

@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import logging
 import os
 import re
 import sys
@@ -55,6 +56,15 @@ def quiet_native_output(harmless=None):
 def quiet_end():
     """Drops what native libraries write to standard error when they end, after Python's own end."""
     atexit.register(_drop_standard_error)
+
+
+def hide_retracing():
+    """Hides TensorFlow's warning of functions traced often: ours are traced once for each shape."""
+    logging.getLogger("tensorflow").addFilter(_is_no_retracing)
+
+
+def _is_no_retracing(record):
+    return "tf.function retracing" not in str(record.msg)
 
 
 def _drop_standard_error():
