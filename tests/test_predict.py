@@ -148,6 +148,20 @@ def test_the_evaluation_has_the_length_of_the_model(folder, run_command, capfd, 
     assert tfdistill.evaluate_model(model, **settings)["models"]["model"]["loss"] == own
 
 
+@pytest.mark.parametrize("model", ["classes", "classes/student.tflite"])
+def test_the_evaluation_tells_how_it_read_the_data(folder, run_command, capfd, tmp_path, model):
+    """Of a file as of a folder: the columns, and the rows that are left out."""
+    data = tmp_path / "test.csv"
+    data.write_text("review,label\nthe whale,good\na ship\nthe sea,bad\n")
+    words = [f"--model={folder / model}", "--task=text_classification", f"--test_data={data}"]
+    assert run_command("evaluate", *words, "--skip_bad_rows") == 0
+    out = capfd.readouterr().out
+    assert "test.csv: text from 'review', label from 'label'" in out
+    assert "test 2;" in out and "test.csv: 1 " in out
+    assert run_command("evaluate", *words, "--skip_bad_rows", "--json") == 0
+    assert json.loads(capfd.readouterr().out)["models"]["model"]["accuracy"] == 0.5
+
+
 def test_files_of_texts(folder, run_command, capfd, tmp_path):
     rows = [{"id": str(i), "sentence": f'the "whale", {i}\nsank'} for i in range(40)]
     with open(tmp_path / "in.csv", "w", newline="") as file:

@@ -7,6 +7,7 @@ import numpy as np
 
 from tfdistill.models.heads.answer_rules import AnswerRules
 from tfdistill.models.heads.label_names import known_names, with_names_of
+from tfdistill.run.data_lines import data_lines
 from tfdistill.run.early_plan import open_task
 from tfdistill.run.held_out import open_held_out
 from tfdistill.system.errors import UserError
@@ -28,6 +29,8 @@ def evaluate_file(config, console):
     """
     path = Path(config.model)
     task, data = open_task(config)
+    if lines := data_lines(task, data):
+        console.say(lines)
     from tfdistill.deployment.lite_model import LiteModel
     from tfdistill.deployment.predictor import tokenizer_beside
     from tfdistill.run.measure import FLOOR, add_errors
