@@ -100,7 +100,7 @@ def test_help_shows_flags_and_loads_nothing_heavy(command):
     shown = flags_in(help_of(command, "--help"))
     if len(own) <= MOST_FLAGS:
         assert shown.keys() == set(own)
-    assert {"output_dir", "recipe", "corpus"} <= shown.keys() or command != "train"
+    assert {"task", "output_dir", "recipe", "corpus"} <= shown.keys() or command != "train"
     assert 0 < len(shown) <= MOST_FLAGS and shown.keys() <= set(own)
     for name, (facts, text) in shown.items():
         default = flagfile_text(getattr(RunConfig, name))

@@ -22,7 +22,6 @@ class Optimizer(Settings):
             "Batches whose gradients make one step, weighted by their tokens.",
             unit="batches",
             minimum=1,
-            first=True,
         ),
     ] = 1
     learning_rate: Annotated[

@@ -22,5 +22,6 @@ class TaskChoice(Settings):
             "answer's place in a text. sentence_embedding: a vector for a text, "
             "learned from a teacher.",
             effect=STEP,
+            first=True,
         ),
     ] = "masked_lm"
