@@ -1,7 +1,8 @@
-"""The teacher that a run fine-tunes with several seeds."""
+"""The teacher of a run: fine-tuned with several seeds, and refused if it does not know the task."""
 
 import types
 
+import numpy as np
 import pytest
 
 from tfdistill.run import fine_tuning
@@ -33,14 +34,26 @@ def test_the_best_seed_counts_and_the_seconds_of_all(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("values", "told"), [((0.9, 0.5, 0.8), "teacher=b does not"), ((0.9, 0.6, 0.8), "")]
+    ("values", "classes", "told"),
+    [
+        ((0.9, 0.5, 0.8), [0, 1], r"teacher=b does not .* the floor \(commonest class\) has .* 50"),
+        (
+            (0.9, 0.6, 0.8),
+            [1, 1, 1],
+            "teacher=a does not .* predicts the same for all 3 questions:",
+        ),
+        ((0.9, 0.6, 0.8), [0, 1], ""),
+        ((1.0, 1.0, 1.0), [1, 1, 1], ""),
+        ((0.9, 0.6, 0.8), [1], ""),
+    ],
 )
-def test_each_of_several_teachers_must_be_above_the_floor(monkeypatch, values, told):
+def test_each_of_several_teachers_must_know_the_task(monkeypatch, values, classes, told):
     def answered_batches(context, source, first=0):
         return values[first], None
 
     def metrics(value, *_):
-        return types.SimpleNamespace(metrics={ACCURACY.key: value})
+        metrics = {ACCURACY.key: value}
+        return types.SimpleNamespace(metrics=metrics, predictions=np.array(classes))
 
     monkeypatch.setattr(fine_tuning, "answered_batches", answered_batches)
     said = []
@@ -51,7 +64,7 @@ def test_each_of_several_teachers_must_be_above_the_floor(monkeypatch, values, t
             primary=ACCURACY,
             evaluate=metrics,
             floor=lambda *_: metrics(0.5),
-            words=types.SimpleNamespace(floor="commonest class"),
+            words=types.SimpleNamespace(floor="commonest class", predictions="questions"),
         ),
         plan=types.SimpleNamespace(fine_tunes_teacher=False, teacher_names=tuple("abc")),
         teacher_splits=types.SimpleNamespace(train=None, validation=None, validation_source=None),
@@ -61,4 +74,5 @@ def test_each_of_several_teachers_must_be_above_the_floor(monkeypatch, values, t
             fine_tuning.require_above_floor(context)
     else:
         fine_tuning.require_above_floor(context)
-        assert said[1] == "teacher b, as it is: validation accuracy 60.0 %" and len(said) == 3
+        shown = f"{100 * values[1]:.1f} %"
+        assert said[1] == f"teacher b, as it is: validation accuracy {shown}" and len(said) == 3

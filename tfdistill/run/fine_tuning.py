@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import numpy as np
+
 from tfdistill.run.kept_answers import answered_batches
 from tfdistill.run.learning_rates import teacher_learning_rate
 from tfdistill.run.sources import teacher_names
@@ -20,7 +22,8 @@ def require_above_floor(context):
         context: the `RunContext`.
 
     Raises:
-        UserError: one of them is not better than a model that does not read the text.
+        UserError: one of them is not better than a model that does not read the text, or predicts
+            the same for all examples and is wrong in some, such as "no answer" to all questions.
     """
     task, splits, metric = context.task, context.teacher_splits, context.task.primary
     source, tuned = splits.validation_source, context.plan.fine_tunes_teacher
@@ -29,17 +32,25 @@ def require_above_floor(context):
     names = teacher_names(context.config)
     for number, name in enumerate(names):
         batches = answered_batches(context, source, first=number)
-        value = task.evaluate(*batches, source).metrics[metric.key]
+        found = task.evaluate(*batches, source)
+        value = found.metrics[metric.key]
         which = f"teacher {name}" if len(names) > 1 else "teacher"
         context.console.say(f"{which}, {how}: validation {_shown(metric, value)}")
         if not _signed(metric, value) > _signed(metric, level):
-            raise _at_floor(context, name, (value, level))
+            why = f"the floor ({task.words.floor}) has {_shown(metric, level)}"
+            raise _ignorant(context, name, value, why)
+        if value < 1.0 and _is_constant(found.predictions):
+            why = f"the same for all {len(found.predictions):,} {task.words.predictions}"
+            raise _ignorant(context, name, value, f"it predicts {why}")
 
 
-def _at_floor(context, name, found):
-    """The `UserError` about a teacher; `found`: its primary metric and that of the floor."""
-    metric = context.task.primary
-    value, level = (_shown(metric, each) for each in found)
+def _is_constant(predictions):
+    return len(predictions) > 1 and bool(np.all(predictions == predictions[0]))
+
+
+def _ignorant(context, name, value, why):
+    """The `UserError` about a teacher; `value`: its primary metric."""
+    shown = _shown(context.task.primary, value)
     if context.plan.fine_tunes_teacher:
         rate = teacher_learning_rate(context.config, context.plan)
         cure = f"take another `teacher_learning_rate` than {rate:g}, or more `teacher_epochs`"
@@ -48,8 +59,8 @@ def _at_floor(context, name, found):
         if len(context.plan.teacher_names) > 1:
             cure = "fine-tune it first, or leave it out"
     return UserError(
-        f"`teacher`={name} does not know the task: {value} on the validation split, and the floor "
-        f"({context.task.words.floor}) has {level}: {cure}"
+        f"`teacher`={name} does not know the task: {shown} on the validation split, and {why}: "
+        f"{cure}"
     )
 
 
