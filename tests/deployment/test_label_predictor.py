@@ -178,7 +178,7 @@ def test_entities_are_parts_of_the_text(folders):
     # Words as they are: their tag is that of their first piece, whatever is inside.
     words = ["The", "ship's", "a", "sea", "-storm"]
     (of_words, again) = fixed.predict([words, "The ship"])
-    assert of_words["tags"] == ["O", "B-SHIP", "O", "I-SEA", "O"]
+    assert of_words["tags"] == ["O", "B-SHIP", "O", "B-SEA", "O"]
     entities = [(each["type"], each["text"]) for each in of_words["entities"]]
     assert entities == [("SHIP", "ship's"), ("SEA", "sea")]
     for each in of_words["entities"]:

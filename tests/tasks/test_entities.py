@@ -77,6 +77,7 @@ def test_orphans():
 def test_edges():
     assert find_entities([]) == [] and repair([]) == []
     assert find_entities(["B", "I", "O"]) == [("_", 0, 1)] and repair(["I", "I"]) == ["B", "I"]
+    assert repair(["NOUN", "O", "I-A"]) == ["NOUN", "O", "B-A"]
     assert find_entities(["NOUN", "IN", "NOUN", "NOUN"]) == [
         ("NOUN", 0, 0),
         ("IN", 1, 1),

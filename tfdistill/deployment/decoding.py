@@ -79,7 +79,7 @@ def of_sentence(sentence, places, encoded, row, outputs):
         outputs: (logits, float (tokens, tags), and tuple of the tags' names).
 
     Returns:
-        dict of `entities`; of words also `tags`.
+        dict of `entities`; of words also `tags`, in which "B-" begins each entity.
     """
     logits, labels = outputs
     tags = [OUTSIDE if OUTSIDE in labels else labels[0]] * len(places)
@@ -92,7 +92,7 @@ def of_sentence(sentence, places, encoded, row, outputs):
     is_text = isinstance(sentence, str)
     text = sentence if is_text else " ".join(sentence)
     result = {"entities": _entities(text, places, tags, sure)}
-    return _marked(result if is_text else result | {"tags": tags}, encoded.cut[row])
+    return _marked(result if is_text else result | {"tags": repair(tags)}, encoded.cut[row])
 
 
 def of_questions(contexts, encoded, logits, rules):
@@ -137,7 +137,7 @@ def _marked(result, cut):
 def _entities(text, places, tags, sure):
     """The entities of one text as dicts; a tag that continues nothing begins an entity."""
     found = []
-    for kind, first, last in find_entities(repair(tags)):
+    for kind, first, last in find_entities(tags):
         start, end = places[first][0], places[last][1]
         share = float(sure[first : last + 1].mean())
         named = {"type": kind, "text": text[start:end], "start": start, "end": end}

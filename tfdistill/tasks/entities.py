@@ -52,21 +52,22 @@ def find_entities(tags, strict=False):
 
 
 def repair(tags):
-    """Writes tags so that every entity begins with "B-", by the lenient rule.
+    """Writes an "I-" that continues nothing as "B-", by the lenient rule.
 
     Args:
         tags: sequence of str.
 
     Returns:
-        list of str.
+        list of str. Tags of no scheme, such as parts of speech, stay.
 
     Example:
         repair(["O", "I-LOC", "I-LOC"])  # ["O", "B-LOC", "I-LOC"]
     """
-    fixed = [OUTSIDE] * len(tags)
-    for kind, first, last in find_entities(tags):
-        suffix = "" if kind == NO_TYPE else f"-{kind}"
-        fixed[first : last + 1] = [f"B{suffix}"] + [f"I{suffix}"] * (last - first)
+    fixed = list(tags)
+    for _, first, _ in find_entities(tags):
+        prefix, dash, kind = fixed[first].partition("-")
+        if prefix == INSIDE:
+            fixed[first] = BEGIN + dash + kind
     return fixed
 
 
