@@ -26,7 +26,8 @@ def labelled_sections(metrics):
     models = metrics["models"]
     student = models.get("student", {})
     parts = [
-        section("Scores of each class", *_classes(models)),
+        section("Scores of each class", *_scores(models, "per_class", "examples")),
+        section("Scores of each type of entity", *_scores(models, "per_type", "entities")),
         section("Confused classes", _confusion(models)),
         section("Calibration", _calibration(models)),
         section("Where student and teacher disagree", _texts(student.get("disagreements", []))),
@@ -36,18 +37,14 @@ def labelled_sections(metrics):
     return [part for part in parts if part]
 
 
-def _classes(models):
-    found = {
-        key: models[key].get("per_class") or models[key].get("per_type")
-        for key in SHOWN
-        if key in models
-    }
+def _scores(models, facts, counted):
+    found = {key: models[key].get(facts) for key in SHOWN if key in models}
     found = {key: scores for key, scores in found.items() if scores}
     if not found:
         return []
     first = next(iter(found.values()))
     names = sorted(first, key=lambda name: -first[name]["support"])
-    head = [("", ""), ("examples", ""), *(("F1", NAMES.get(key, key)) for key in found)]
+    head = [("", ""), (counted, ""), *(("F1", NAMES.get(key, key)) for key in found)]
     of_student = found.get("student", {})
     head += [(what, "student") for what in ("precision", "recall") if of_student]
     rows = []
