@@ -67,6 +67,17 @@ def test_some_pairs_of_a_split(task, source):
     assert task.chosen_rows(source, 1000).tolist() == list(range(60))
 
 
+def test_some_texts_of_a_split(task):
+    """Texts to learn from have a row each; a full int8 file takes its ranges from them."""
+    from tfdistill import load_tokenizer
+
+    texts = [TextExample(f"text {number}") for number in range(9)]
+    source = task.encode(texts, load_tokenizer(), 24)
+    assert task.chosen_rows(source, 5).tolist() == [0, 2, 4, 6, 8]
+    batches = task.fixed_batches(task.evaluation_batches(source), 24, 1000)
+    assert sum(len(batch["input_ids"]) for batch in batches) == 9
+
+
 def test_scores_must_differ(task):
     same = [TextExample("a", "b", 1.0)] * 3
     with pytest.raises(UserError, match="all scores are 1"):

@@ -100,7 +100,9 @@ class SentenceEmbedding(Regression):
         return source.with_arrays(per_row={self.labels: found.repeat(2)})
 
     def chosen_rows(self, source, limit):
-        """The rows of some pairs, at most `limit`, spread over the split."""
+        """At most `limit` rows, spread over the split; of pairs, both rows of each."""
+        if len(source) == len(source.examples):  # texts to learn from
+            return super().chosen_rows(source, limit)
         pairs = super().chosen_rows(source.examples, max(1, limit // 2))
         return np.stack([2 * pairs, 2 * pairs + 1], axis=1).ravel()
 
