@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
+from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.deployment.compared_texts import calibration_texts
 from tfdistill.deployment.flat_model import unpack
 from tfdistill.deployment.fully_connected import FullyConnected
@@ -45,7 +46,10 @@ def test_float16(bert, folder, batches):
     flat = unpack((folder / "half.tflite").read_bytes())
     kinds = {graph.tensors[index].type for graph in flat.subgraphs for index in held(flat, graph)}
     assert schema.TensorType.FLOAT16 in kinds
-    assert LiteModel(folder / "half.tflite").lengths == (8, LENGTH)
+    lite = LiteModel(folder / "half.tflite")
+    assert lite.lengths == (8, LENGTH)
+    with pytest.raises(UserError, match="half.tflite has 120: their vocabularies differ"):
+        lite.require_tokenizer(load_tokenizer())
 
 
 def test_full_int8(bert, folder, batches):

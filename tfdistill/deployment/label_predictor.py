@@ -76,7 +76,8 @@ class LabelPredictor:
             A `LabelPredictor`.
 
         Raises:
-            UserError: there is no such model, it has no head for labels, or no tokenizer was found.
+            UserError: there is no such model, it has no head for labels, no tokenizer was found, or
+                its vocabulary is another.
         """
         name, tokenizer = at_home(str(path_or_hub_name)), at_home(str(tokenizer or ""))
         if not name.endswith(".tflite"):
@@ -100,6 +101,7 @@ class LabelPredictor:
 
         words = model.metadata["task"] == TAGS
         tokenizer = load_text_tokenizer(tokenizer or tokenizer_beside(path), words)
+        model.require_tokenizer(tokenizer)
         return cls(run, tokenizer, model.metadata, model.lengths)
 
     @classmethod

@@ -11,7 +11,7 @@ from tfdistill.deployment import weight_cache
 from tfdistill.deployment.file_check import require_sound
 from tfdistill.deployment.file_metadata import read_metadata
 from tfdistill.deployment.parts_file import parts_in
-from tfdistill.deployment.signatures import EMBEDDING, LOGITS, only, read_signatures
+from tfdistill.deployment.signatures import EMBEDDING, LOGITS, only, read_signatures, table_rows
 from tfdistill.models.part_grid import FULL
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import refuse_lfs_pointer
@@ -78,6 +78,18 @@ class LiteModel:
     @functools.cached_property
     def metadata(self):
         return read_metadata(self.path)
+
+    def require_tokenizer(self, tokenizer):
+        """Refuses the tokenizer of a model with a vocabulary of another length.
+
+        Args:
+            tokenizer: a `TextTokenizer`.
+
+        Raises:
+            UserError: the file's table of words does not fit.
+        """
+        if rows := self._read(table_rows):
+            tokenizer.require_table(rows, self.path)
 
     def logits(self, inputs, length=None):
         """Predicts for one text: the output `output_name` of `run`; arguments as there."""

@@ -258,6 +258,8 @@ def _loops(graph, schema):
 def table_rows(content):
     """The rows of the table of word embeddings: the largest of which a file gathers rows.
 
+    A table in float16 is converted before.
+
     Args:
         content: as for `read_signatures`.
 
@@ -268,12 +270,15 @@ def table_rows(content):
 
     model = schema.Model.GetRootAsModel(content, 0)
     codes = [model.OperatorCodes(i).BuiltinCode() for i in range(model.OperatorCodesLength())]
-    graph, found = model.Subgraphs(0), 0
+    graph, found, converted = model.Subgraphs(0), 0, {}
     for operator in map(graph.Operators, range(graph.OperatorsLength())):
-        if codes[operator.OpcodeIndex()] == schema.BuiltinOperator.GATHER:
-            if not operator.InputsLength() or operator.Inputs(0) < 0:
-                continue
-            table = graph.Tensors(operator.Inputs(0))
+        if not operator.InputsLength() or operator.Inputs(0) < 0:
+            continue
+        code = codes[operator.OpcodeIndex()]
+        if code == schema.BuiltinOperator.DEQUANTIZE:
+            converted[operator.Outputs(0)] = operator.Inputs(0)
+        if code == schema.BuiltinOperator.GATHER:
+            table = graph.Tensors(converted.get(operator.Inputs(0), operator.Inputs(0)))
             stored = model.Buffers(table.Buffer()).DataLength()  # else it is computed
             if stored and table.ShapeLength():
                 found = max(found, table.Shape(0))

@@ -11,7 +11,7 @@ from pathlib import Path
 from tfdistill.data.tokenizer_files import SETTINGS, VOCABULARY
 from tfdistill.data.wordpiece import is_plain
 from tfdistill.deployment.lite_model import LiteModel
-from tfdistill.deployment.signatures import changes_for_one, read_signatures, table_rows
+from tfdistill.deployment.signatures import changes_for_one, read_signatures
 from tfdistill.deployment.web_runtime import SOURCE
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import folder_aside
@@ -48,7 +48,7 @@ def write_page(path, tokenizer, directory, title, runtime):
         raise UserError(f"`web`={directory} holds other files than a page: name a new folder")
     model, content = LiteModel(path), Path(path).read_bytes()
     task = require_task(model)
-    tokenizer.require_table(table_rows(content), path)
+    model.require_tokenizer(tokenizer)
     with tempfile.TemporaryDirectory() as saved:
         tokenizer.save(saved)
         settings = tokenizer_settings(Path(saved), marks=task == MASKED_LM)

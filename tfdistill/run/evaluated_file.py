@@ -50,6 +50,7 @@ def evaluate_file(config, console):
         task = task.bound(names)
     task = task.of_model(AnswerRules.of(facts.get("answers")))
     tokenizer = tokenizer_of(task, config.tokenizer or tokenizer_beside(path))
+    lite.require_tokenizer(tokenizer)
     of_file = dataclasses.replace(config, length=lite.length)
     train, batches = open_held_out(task, of_file, tokenizer, data, console)
     fixed = task.fixed_batches(batches, lite.length, len(batches.source))
