@@ -5,8 +5,9 @@
 
 Models with fresh weights are written as TFLite files that predict one [MASK], and trained on masked
 LM (32 rows, 15 % of the tokens), each with the whole last layer and without. Files run in turn, on
-one thread, and steps in turn, too. Prints medians of the processor time, the ratios, and the
-largest difference between the files' logits. --rounds=0 or --steps=0 leaves a part out.
+one thread, and steps in turn, too. Prints the processor, medians of its time and of the clock's,
+the ratios of the former, and the largest difference between the files' logits. --rounds=0 or
+--steps=0 leaves a part out.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from tfdistill.deployment.latency import times_in_turn
-from tfdistill.system import devices
+from tfdistill.system import devices, hardware
 
 ROWS, MASKED_SHARE = 32, 0.15
 FILES = {"int8": "dynamic_int8", "float32": None}
@@ -88,8 +89,12 @@ def compare_steps(models, length, steps):
 
 
 def _words(times):
-    whole, rows = (times[way].milliseconds()["cpu_ms"] for way in ("whole", "rows"))
-    return f"{whole:.2f} ms, {rows:.2f} ms with the rows that are read: {whole / rows:.2f} times"
+    both = [times[way].milliseconds() for way in ("whole", "rows")]
+    (whole, rows), clock = ([each[key] for each in both] for key in ("cpu_ms", "median_ms"))
+    return (
+        f"{whole:.2f} ms, {rows:.2f} ms with the rows that are read: {whole / rows:.2f} times "
+        f"(by the clock {clock[0]:.2f} ms, {clock[1]:.2f} ms)"
+    )
 
 
 def main():
@@ -102,6 +107,7 @@ def main():
     parser.add_argument("--steps", type=int, default=20)
     options = parser.parse_args()
     devices.prepare("cpu", "float32")
+    print(hardware.chip(), *hardware.instruction_sets())
     for shape in options.shapes:
         print(shape)
         ways = {"whole": True, "rows": False}

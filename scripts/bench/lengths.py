@@ -2,9 +2,10 @@
 
     taskset -c 0 python scripts/bench/lengths.py ONE.tflite SEVERAL.tflite --tokens=30
 
-The files run in turn on one thread. For each, the script prints its size, the length that the text
-takes, the median CPU time, how many times faster it is than the first file, and the largest
-difference between its logits and those of the first.
+The files run in turn on one thread. The script prints the processor, and for each file its size,
+the length that the text takes, the median times by the clock and of the processor, how many times
+as long the latter is for the first file, and the largest difference of its logits from those of the
+first.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import numpy as np
 
 from tfdistill.deployment.latency import random_row, times_in_turn
 from tfdistill.deployment.lite_model import LiteModel
+from tfdistill.system import hardware
 
 
 def main():
@@ -28,13 +30,15 @@ def main():
     found = [model.logits(row) for model in models]
     runs = {number: lambda _, model=model: model.logits(row) for number, model in enumerate(models)}
     times = times_in_turn(runs, flags.runs)
-    middle = [times[number].milliseconds()["cpu_ms"] for number in runs]
+    middle = [times[number].milliseconds() for number in runs]
+    print(hardware.chip(), *hardware.instruction_sets())
     for model, logits, milliseconds in zip(models, found, middle, strict=True):
         size, length = os.path.getsize(model.path) / 1e6, model.length_for(row["attention_mask"])
         end = min(len(found[0]), len(logits))  # of labels of tokens, one may have more padding
         apart = np.abs(logits[:end] - found[0][:end]).max()
-        print(f"{size:8.2f} MB {length:5} tokens {milliseconds:8.2f} ms", end="")
-        print(f" {middle[0] / milliseconds:6.2f} x   {apart:.1e}   {model.path}")
+        print(f"{size:8.2f} MB {length:5} tokens {milliseconds['median_ms']:8.2f} ms", end="")
+        cpu, first = milliseconds["cpu_ms"], middle[0]["cpu_ms"]
+        print(f" {cpu:8.2f} ms CPU {first / cpu:6.2f} x   {apart:.1e}   {model.path}")
 
 
 if __name__ == "__main__":

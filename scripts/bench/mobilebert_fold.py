@@ -6,9 +6,9 @@
 A masked LM with fresh weights, whose norms have scales of 1 and shifts of 0 with normal noise, is
 written in three ways: with norms and the whole last layer, with the converter's own treatment of
 the norms' scales; with norms and the rows that are read; and without norms, in rows of --length and
-of the shortest usual length that holds --tokens. The files run in turn, on one thread. Prints
-medians of the processor time, and the distance of the files' logits from the model's, relative to
-their size (root mean squares).
+of the shortest usual length that holds --tokens. The files run in turn, on one thread. Prints the
+processor, medians of its time and of the clock's, and the distance of the files' logits from the
+model's, relative to their size (root mean squares).
 """
 
 import argparse
@@ -23,18 +23,18 @@ import numpy as np
 from last_layer import FILES
 
 from tfdistill.deployment.latency import times_in_turn
-from tfdistill.system import devices
+from tfdistill.system import devices, hardware
 
 WAYS = "whole", "norms", "folded", "short"
 TEXTS = 20  # on which the distances are measured
 
 
-def make_model(shape, noise):
+def make_model(shape, noise, model_type="mobilebert"):
     """A masked LM with uneven norms."""
     from tfdistill.models.configs.config_files import named_config
     from tfdistill.models.model import MaskedLanguageModel
 
-    model = MaskedLanguageModel(named_config(shape, "mobilebert"), seed=1)
+    model = MaskedLanguageModel(named_config(shape, model_type), seed=1)
     generator = np.random.default_rng(3)
     for variable in model.encoder.variables:
         if variable.path.endswith(("/gamma", "/beta")):
@@ -113,6 +113,7 @@ def main():
     parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=WAYS)
     options = parser.parse_args()
     devices.prepare("cpu", "float32")
+    print(hardware.chip(), *hardware.instruction_sets())
     from tfdistill.deployment.signatures import usual_lengths
 
     short = next(each for each in usual_lengths(options.length) if each >= options.tokens)
@@ -125,10 +126,11 @@ def main():
             rows = {way: brief if way == "short" else full for way in lite}
             runs = {way: lambda _, f=lite[way], row=rows[way]: f.logits(row) for way in lite}
             times = times_in_turn(runs, options.rounds) if options.rounds else {}
-            taken = {way: found.milliseconds()["cpu_ms"] for way, found in times.items()}
+            taken = {way: found.milliseconds() for way, found in times.items()}
             for way, middle in taken.items():
-                before = taken[options.ways[0]]
-                print(f"{kind} {way}: {middle:.2f} ms, {before / middle:.3f} times")
+                ratio = taken[options.ways[0]]["cpu_ms"] / middle["cpu_ms"]
+                clock = f"by the clock {middle['median_ms']:.2f} ms"
+                print(f"{kind} {way}: {middle['cpu_ms']:.2f} ms, {ratio:.3f} times ({clock})")
             for way in lite.keys() - {"short"}:
                 found = distance(model, lite[way], list(texts(options.length)))
                 print(f"{kind} {way}: {found:.2e} from the model")

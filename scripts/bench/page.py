@@ -5,10 +5,10 @@
 
 The folder holds student.tflite, student_int8.tflite and the tokenizer. Both run on one thread, in
 turn: the page in headless Chromium, and Python. Needs what `scripts/test.sh --web` installs.
-Printed are the bytes of a first visit, as files and with gzip; for each length the median CPU time
-of an answer, and how many times slower the page is; and for the int8 file the mean difference of
-its logits from float32 and the share of texts with the same likeliest token, of the page and of
-Python, over masked sentences of the bundled text.
+Printed are the processor; the bytes of a first visit, as files and with gzip; for each length the
+median CPU time of an answer, and how many times slower the page is; and for the int8 file the mean
+difference of its logits from float32 and the share of texts with the same likeliest token, of the
+page and of Python, over masked sentences of the bundled text.
 """
 
 import argparse
@@ -27,6 +27,7 @@ from tfdistill.deployment.lite_model import LiteModel
 from tfdistill.deployment.variants import FLOAT32_FILE, INT8_FILE
 from tfdistill.deployment.web_page import write_page
 from tfdistill.deployment.web_runtime import runtime_files
+from tfdistill.system import hardware
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = ROOT / "tfdistill" / "assets" / "sample"
@@ -157,6 +158,7 @@ def main():
     )
     parser.add_argument("model", help="folder of exported files, or a shape")
     folder, chromium = Path(parser.parse_args().model), load_chromium()
+    print(hardware.chip(), *hardware.instruction_sets())
     with tempfile.TemporaryDirectory() as temporary:
         if not folder.is_dir():
             shape, folder = str(folder), Path(temporary)
