@@ -158,6 +158,7 @@ def test_the_evaluation_tells_how_it_read_the_data(folder, run_command, capfd, t
     out = capfd.readouterr().out
     assert "test.csv: text from 'review', label from 'label'" in out
     assert "test 2;" in out and "test.csv: 1 " in out
+    assert "test: 2 examples of 7.0 tokens in the mean; 0.0 % are cut at 24 tokens" in out
     assert run_command("evaluate", *words, "--skip_bad_rows", "--json") == 0
     assert json.loads(capfd.readouterr().out)["models"]["model"]["accuracy"] == 0.5
 
@@ -175,6 +176,9 @@ def test_files_of_texts(folder, run_command, capfd, tmp_path):
         flags = [f"--input={tmp_path / given}", f"--output={tmp_path / wanted}"]
         out = printed(run_command, capfd, f"--model={folder / 'classes'}", *flags)
         assert "40 predictions" in out
+    assert run_command("predict", f"--model={folder / 'classes'}", *flags, "--json") == 0
+    told = json.loads(capfd.readouterr().out)
+    assert told == {"output": str(tmp_path / "out.csv"), "predictions": 40}
     results = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     with open(tmp_path / "out.csv", newline="") as file:
         table = list(csv.DictReader(file))

@@ -8,9 +8,8 @@ Without --model it measures every model of the run in --output_dir, on the run's
 length unless others are given, and repeats the verdict with the sizes and latencies that the run
 measured. With --model it measures that model, and --teacher for comparison. The tokenizer is the
 model's own unless --tokenizer is given. For a task with labels the model may be a .tflite file.
-"unigram" always predicts the training split's token
-frequencies. With --json: {"task", "corpus", "split", "models", "differences"}, and for a run
-"verdict", "conclusion" and "teacher_answers".
+"unigram" always predicts the training split's token frequencies. With --json: {"task", "corpus",
+"split", "models", "differences"}, and for a run "verdict", "conclusion" and "teacher_answers".
 """
 
 from tfdistill.command_line.cli import Command

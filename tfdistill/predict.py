@@ -9,7 +9,8 @@ The model says its own task: a class or a number for a text or a pair, entities 
 answer to a question, or a vector for a text and the cosine of two. Input files are CSV, TSV or JSON
 lines, CoNLL for words to be tagged, and SQuAD's JSON for questions; the output has their columns,
 the prediction, and for classes and answers its probability. For a TFLite file, the tokenizer is
-searched in its folder and in ../student. With --json: text and prediction as one JSON object.
+searched in its folder and in ../student. With --json: text and prediction as one JSON object, or
+with --output the file and the number of its predictions.
 """
 
 from tfdistill.command_line.cli import Command

@@ -7,7 +7,7 @@ import numpy as np
 
 from tfdistill.models.heads.answer_rules import AnswerRules
 from tfdistill.models.heads.label_names import known_names, with_names_of
-from tfdistill.run.data_lines import data_lines
+from tfdistill.run.data_lines import data_lines, statistics_lines
 from tfdistill.run.early_plan import open_task
 from tfdistill.run.held_out import open_held_out
 from tfdistill.system.errors import UserError
@@ -53,6 +53,7 @@ def evaluate_file(config, console):
     lite.require_tokenizer(tokenizer)
     of_file = dataclasses.replace(config, length=lite.length)
     train, batches = open_held_out(task, of_file, tokenizer, data, console)
+    console.say(statistics_lines(task, {"test": batches.source.facts}))
     fixed = task.fixed_batches(batches, lite.length, len(batches.source))
     line = console.progress("evaluate", len(fixed))
     measured = task.evaluate(_score(task, lite, line), fixed, fixed.source)

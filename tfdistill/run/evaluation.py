@@ -74,6 +74,7 @@ def open_evaluation(config, sources, tokenizer, console):
     Raises:
         UserError: there is no such text or model, or they do not fit each other.
     """
+    from tfdistill.run.data_lines import statistics_lines
     from tfdistill.run.early_plan import open_task
 
     task, data = open_task(config)
@@ -99,6 +100,8 @@ def open_evaluation(config, sources, tokenizer, console):
             config, of_teacher if key == "teacher" else tokenizer, _name(key, sources), model
         )
     train, batches = open_held_out(task, config, tokenizer, data, console)
+    if task.kind:
+        console.say(statistics_lines(task, {"test": batches.source.facts}))
     teacher_batches = batches
     if of_teacher is not tokenizer:
         _, teacher_batches = open_held_out(task, config, of_teacher, data, console)

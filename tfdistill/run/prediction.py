@@ -7,6 +7,7 @@ from tfdistill.reports.predictions import format_labels
 from tfdistill.run import machine
 from tfdistill.run.prediction_input import rows_of_file
 from tfdistill.run.prediction_output import ENDINGS, JSONL, ending_of, require_words, written
+from tfdistill.system import strict_json
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import write_atomically
 
@@ -43,6 +44,8 @@ def predict(config, console):
         content = written(rows, texts, found, ending_of(config.output), console)
         write_atomically(config.output, content.encode("utf-8"))
         console.say(f"{config.output}: {len(found):,} predictions")
+        if config.json:
+            print(strict_json.dumps({"output": config.output, "predictions": len(found)}))
     elif config.json or config.input:
         print(written(rows, texts, found, JSONL, console), end="")
     else:
