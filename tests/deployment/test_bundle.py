@@ -6,7 +6,10 @@ import pytest
 
 from tfdistill.deployment import bundle, parity
 from tfdistill.deployment.bundle import BundleOptions, export_bundle, warnings_of
+from tfdistill.deployment.file_metadata import read_metadata
 from tfdistill.deployment.parity import ParityError
+from tfdistill.deployment.predictor import Predictor
+from tfdistill.system.errors import UserError
 from tfdistill.tasks.masked_lm import MaskedLM
 
 TASK = MaskedLM()
@@ -29,6 +32,19 @@ def test_every_file_and_its_facts(exports, bert, tokenizer, batches, tmp_path, c
         assert fact["bytes"] == (tmp_path / "export" / name).stat().st_size
         assert fact["positions"] == 15 and fact["latency_ms"] > 0
     assert facts["student_int8.tflite"]["bytes"] < facts["student.tflite"]["bytes"]
+
+
+def test_the_files_know_their_vocabulary(bert, vocabulary, tokenizer, batches, tmp_path):
+    """Another order of the same tokens is refused, which the size of the table cannot show."""
+    export = tmp_path / "export"
+    export_bundle(TASK, bert, export, BundleOptions(16), tokenizer, batches)
+    swapped = [*vocabulary[:-2], vocabulary[-1], vocabulary[-2]]
+    (tmp_path / "vocab.txt").write_text("\n".join(swapped) + "\n")
+    for name in ("student.tflite", "student_int8.tflite"):
+        assert read_metadata(export / name) == {"vocabulary": tokenizer.vocabulary_hash}
+        Predictor.open(str(export / name), TASK)
+        with pytest.raises(UserError, match=f"or their order, are not those that .*{name}"):
+            Predictor.open(str(export / name), TASK, tokenizer=str(tmp_path))
 
 
 @pytest.mark.parametrize("allow_loss", [False, pytest.param(True, marks=pytest.mark.slow)])
@@ -54,7 +70,7 @@ def test_an_int8_file_that_loses_too_much(
 def copy_files(monkeypatch, folder):
     """Takes the files of a folder in place of converting a model."""
 
-    def copy(model, files, length, calibration):
+    def copy(model, files, length, calibration, vocabulary):
         for path in files:
             shutil.copy(folder / path.name, path)
 

@@ -69,6 +69,12 @@ class TextTokenizer:
         content = f"{self.text_pipeline().to_str()} {self.pad_id}"
         return hashlib.sha256(content.encode()).hexdigest()
 
+    @functools.cached_property
+    def vocabulary_hash(self):
+        """SHA-256 of the tokens in the order of their ids: a str."""
+        tokens = [self.id_to_token(i) for i in range(self.vocab_size)]
+        return hashlib.sha256(json.dumps(tokens).encode()).hexdigest()
+
     def require_table(self, rows, model):
         """Refuses a model whose vocabulary table has the wrong length for this tokenizer.
 

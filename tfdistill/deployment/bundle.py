@@ -71,7 +71,7 @@ def export_bundle(
     length = lengths[-1]
     batches = task.fixed_batches(batches, length, PREDICTIONS)
     with folder_aside(directory) as aside:
-        files = _write_files(task, model, aside, options, doing)
+        files = _write_files(task, model, aside, options, tokenizer, doing)
         doing("predicting held-out texts")
         reference = model_predictions(task, model, batches, PREDICTIONS, lengths)
         facts, failures = {}, []
@@ -105,7 +105,7 @@ def export_bundle(
     return facts, ParityError("; ".join(failures)) if failures else None
 
 
-def _write_files(task, model, folder, options, doing):
+def _write_files(task, model, folder, options, tokenizer, doing):
     """Writes the TFLite files of a bundle: dict of their paths to their `quantize`."""
     variants = [VARIANTS[name] for name in options.variants]
     files = {folder / each.file: each.quantize for each in variants}
@@ -114,7 +114,7 @@ def _write_files(task, model, folder, options, doing):
     if FULL_INT8 in files.values():
         pad_id = model.config.pad_token_id
         texts = calibration_texts(task, options.calibration, lengths[-1], pad_id)
-    export_tflite_files(model, files, lengths, texts)
+    export_tflite_files(model, files, lengths, texts, tokenizer.vocabulary_hash)
     return files
 
 

@@ -1,11 +1,12 @@
 """What a TFLite file says about its model: a JSON object in the file's metadata.
 
-    task      Hugging Face's name of the task, with underscores
-    labels    the names of the classes or tags, in the order of the logits
-    length    most tokens in a row
-    pooling   what a classifier or sentence encoder reads: cls, mean or pooler; "" for other heads
-    normalize of a sentence encoder: whether its vectors have length 1
-    answers   of question answering: may_abstain, doc_stride, max_answer_length (see `AnswerRules`)
+    task       Hugging Face's name of the task, with underscores; not for masked LM
+    labels     the names of the classes or tags, in the order of the logits
+    length     most tokens in a row
+    pooling    what a classifier or sentence encoder reads: cls, mean or pooler; "" for other heads
+    normalize  of a sentence encoder: whether its vectors have length 1
+    answers    of question answering: may_abstain, doc_stride, max_answer_length (see `AnswerRules`)
+    vocabulary SHA-256 of the tokens in the order of their ids, where the tokenizer was known
 
 TensorFlow is not needed.
 """
@@ -21,7 +22,7 @@ from tfdistill.system.errors import UserError
 
 NAME = "tfdistill"
 _KINDS = {"task": str, "labels": list, "length": int, "pooling": str, "normalize": bool}
-_KINDS |= {"answers": dict}
+_KINDS |= {"answers": dict, "vocabulary": str}
 
 
 def describe_head(head, length):

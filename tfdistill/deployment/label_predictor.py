@@ -89,7 +89,7 @@ class LabelPredictor:
     @classmethod
     def _open_tflite(cls, path, tokenizer, part):
         model = LiteModel(path, weights=weight_cache.usual_folder(), part=part)
-        if not model.metadata:
+        if "task" not in model.metadata:
             raise UserError(
                 f"{path} does not say what its task is: use a file of a task with labels that "
                 "tfdistill wrote"

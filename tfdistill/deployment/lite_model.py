@@ -80,16 +80,22 @@ class LiteModel:
         return read_metadata(self.path)
 
     def require_tokenizer(self, tokenizer):
-        """Refuses the tokenizer of a model with a vocabulary of another length.
+        """Refuses the tokenizer of a model with another vocabulary.
 
         Args:
             tokenizer: a `TextTokenizer`.
 
         Raises:
-            UserError: the file's table of words does not fit.
+            UserError: the file's table of words has another length, or the file was exported with
+                other words.
         """
         if rows := self._read(table_rows):
             tokenizer.require_table(rows, self.path)
+        if self.metadata.get("vocabulary") not in (None, tokenizer.vocabulary_hash):
+            raise UserError(
+                f"`tokenizer`: its tokens, or their order, are not those that {self.path} was "
+                "exported with: use the tokenizer that the model was trained with"
+            )
 
     def logits(self, inputs, length=None):
         """Predicts for one text: the output `output_name` of `run`; arguments as there."""

@@ -14,7 +14,9 @@ from tfdistill.models.subnet import extract_subnet
 from tfdistill.system.files import write_atomically
 
 
-def export_parts(task, model, shapes, directory, options, batches, doing=lambda text: None):
+def export_parts(
+    task, model, shapes, directory, options, tokenizer, batches, doing=lambda text: None
+):
     """Writes a TFLite file of each variant with a signature for each part of a student.
 
     Files in integers alone are left out, as they have one length.
@@ -25,6 +27,7 @@ def export_parts(task, model, shapes, directory, options, batches, doing=lambda 
         shapes: dict of names of parts to `PartShape`s.
         directory: existing folder.
         options: `BundleOptions`.
+        tokenizer: the model's `Tokenizer`.
         batches: what `Task.evaluation_batches` returned, to compare each file with its part.
         doing: called with a description of each part of the work, before it begins.
 
@@ -48,9 +51,9 @@ def export_parts(task, model, shapes, directory, options, batches, doing=lambda 
             own = extract_subnet(model, shape)
             task.mark(own.head)
             files = {name: Path(folder) / f"{part}_{name}.tflite" for name in kinds}
-            export_tflite_files(
-                own, {files[name]: kind.quantize for name, kind in kinds.items()}, lengths
-            )
+            quantize = {files[name]: kind.quantize for name, kind in kinds.items()}
+            words = tokenizer.vocabulary_hash
+            export_tflite_files(own, quantize, lengths, vocabulary=words)
             reference = model_predictions(task, own, batches, PREDICTIONS, lengths)
             found["parts"][part] = {}
             for name, path in files.items():

@@ -62,7 +62,7 @@ def export_tflite(model, path, quantize=None, length=128, calibration=None):
     export_tflite_files(model, {path: quantize}, length, calibration)
 
 
-def export_tflite_files(model, files, length, calibration=None):
+def export_tflite_files(model, files, length, calibration=None, vocabulary=""):
     """Writes several TFLite files of one model, which is traced once (see `export_tflite`).
 
     A "full_int8" file needs a trace of its own.
@@ -71,6 +71,7 @@ def export_tflite_files(model, files, length, calibration=None):
         model: a `Model` with a head.
         files: dict of paths to their `quantize`.
         length, calibration: as for `export_tflite`.
+        vocabulary: the `vocabulary_hash` of the tokenizer, which the files keep; "": none.
 
     Raises:
         UserError, ValueError, OSError: as `export_tflite`.
@@ -82,15 +83,19 @@ def export_tflite_files(model, files, length, calibration=None):
     lengths = as_lengths(length)
     if FULL_INT8 in files.values() and calibration is None:
         raise UserError("full int8 files need real texts: set `calibration`")
+    facts = {"vocabulary": vocabulary} if vocabulary else {}
+    if model.head.task:
+        facts |= describe_head(model.head, lengths[-1])
     exported = get_model_type(model.config.model_type).parts().exported
     model = exported(model) if exported else model
     for integers in (False, True):
         own = {path: kind for path, kind in files.items() if (kind == FULL_INT8) == integers}
         if own:
-            _write_files(model, own, lengths[-1:] if integers else lengths, calibration)
+            own_lengths = lengths[-1:] if integers else lengths
+            _write_files(model, own, own_lengths, calibration, facts)
 
 
-def _write_files(model, files, lengths, calibration):
+def _write_files(model, files, lengths, calibration, facts):
     """Traces a model and writes its files; those in integers alone, or the others."""
     integers = FULL_INT8 in files.values()
     with tempfile.TemporaryDirectory() as directory:
@@ -102,8 +107,8 @@ def _write_files(model, files, lengths, calibration):
                 content = scale_table_by_rows(content, table)
             elif len(lengths) > 1:
                 content = pack(unpack(content))
-            if model.head.task:
-                content = add_metadata(content, describe_head(model.head, lengths[-1]))
+            if facts:
+                content = add_metadata(content, facts)
             require_weights(content, model, quantize, lengths[-1])
             write_atomically(path, content)
 

@@ -73,7 +73,8 @@ def export_run_parts(context, shapes, doing):
     """
     options = bundle_options(context.config, context.task, None)
     directory, model = context.directory.export, context.models.saved(STUDENT)
-    return export_parts(context.task, model, shapes, directory, options, context.splits.test, doing)
+    given = options, context.tokenizer, context.splits.test, doing
+    return export_parts(context.task, model, shapes, directory, *given)
 
 
 def collect_parts(measured, exported):
