@@ -72,6 +72,16 @@ def test_examples_with_labels(said, tmp_path):
     steps = lines["steps"].replace(",", "").split()
     assert steps[0] == "teacher" and steps[2] == "student" and steps[4] == "no_teacher"
     assert int(steps[3]) == int(steps[5]) == 1.5 * int(steps[1])
+    # What the data are, as a run tells it.
+    assert lines[f"{tmp_path / 'data.csv'}:"] == "text from 'text', label from 'label'"
+    assert lines["examples:"].startswith("train 80, validation 10 (cut from train), test 10 (cut")
+    assert lines["train:"] == "80 examples of 5.0 tokens in the mean; 0.0 % are cut at 16 tokens"
+
+
+def test_a_setting_without_a_use(said):
+    lines = said(steps=4, teacher_steps=4, recipe="mlm", temperature=3.0, teacher_epochs=1)
+    assert lines["--temperature"] == "changes nothing in this --recipe=mlm: left out"
+    assert lines["--teacher_epochs"].startswith("changes nothing here, only for a --task with")
 
 
 def test_the_time_is_that_of_all_parts_and_teachers(said, tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ from tfdistill.run.early_plan import (
 )
 from tfdistill.run.recipe_checks import check_tokenizers
 from tfdistill.run.stored_metrics import read_metrics
+from tfdistill.run.unused_settings import unused_lines
 from tfdistill.system import devices
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import free_bytes
@@ -74,19 +75,24 @@ class MainJob:
         return None, None
 
     def dry_run(self):
-        """Says what the run would do, and what it would take; trains and writes nothing."""
+        """Says what the run would read, do and take; trains and writes nothing."""
         if self.is_finished:
             self.console.say(f"{self.directory.path} is finished; `force` would start it over")
             return
         choice = machine.for_plan(self.config)
+        from tfdistill.run.data_lines import data_lines, statistics_lines
         from tfdistill.run.dry_run import DryRun, product_rate
         from tfdistill.run.plan import prepared_data
 
         context = self._context(choice, loads=False)
-        found = prepared_data(context)
+        task, found = context.task, prepared_data(context)
+        told = [*unused_lines(self.config), data_lines(task, context.data)]
+        if found:
+            told.append(statistics_lines(task, found.statistics))
+            self.console.warn(found.warnings)
         rate = product_rate(choice.precision)
-        lines = DryRun(context, found).lines(rate, free_bytes(self.directory.path))
-        self.console.say("\n".join(lines))
+        told += DryRun(context, found).lines(rate, free_bytes(self.directory.path))
+        self.console.say("\n".join(filter(None, told)))
 
     def _run_stages(self, stop_after):
         choice = machine.for_training(self.config, self.console)  # before TensorFlow is imported

@@ -4,6 +4,7 @@ from tfdistill import tasks
 from tfdistill.data.corpus import WIKITEXT_HUB
 from tfdistill.models.configs.config_files import config_file
 from tfdistill.run.planned_shapes import WORD_VECTORS
+from tfdistill.run.recipe_checks import without_meaning
 from tfdistill.run.sources import has_own_words
 from tfdistill.settings.augmentation import BILSTM, TINYBERT
 from tfdistill.settings.labelled_data import LabelledDataSettings
@@ -25,6 +26,23 @@ _OF_LABELS = (
 _LABELS = "only for a `task` with labels"
 _OWN_WORDS = "only for a student with words of its own, such as `student_type`=bilstm"
 _FRESH_TEACHER = "only without `teacher`, for one that is pre-trained here"
+
+
+def unused_lines(config):
+    """Writes which settings are given and change nothing, those of recipes first.
+
+    Args:
+        config: a `RunConfig`.
+
+    Returns:
+        list of lines.
+    """
+    of_recipes = [
+        f"`{name}` changes nothing in this `recipe`={config.recipe}: left out"
+        for name in without_meaning(config)
+    ]
+    others = unused_settings(config).items()
+    return [*of_recipes, *(f"`{n}` changes nothing here, {when}: left out" for n, when in others)]
 
 
 def unused_settings(config):

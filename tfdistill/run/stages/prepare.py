@@ -6,9 +6,9 @@ import os
 from tfdistill.reports.tensorboard import RunWriter, markdown_table
 from tfdistill.run.context import RunSplits
 from tfdistill.run.data_lines import data_lines, statistics_lines
-from tfdistill.run.recipe_checks import split_steps, without_meaning
+from tfdistill.run.recipe_checks import split_steps
 from tfdistill.run.stages.stage import Stage
-from tfdistill.run.unused_settings import unused_settings
+from tfdistill.run.unused_settings import unused_lines
 from tfdistill.settings.flagfile import flag_lines, parse_flag_lines
 from tfdistill.system import clock
 from tfdistill.system.errors import UserError
@@ -49,10 +49,8 @@ class Prepare(Stage):
 def _announce(context):
     config, machine = context.config, context.machine
     context.console.say(f"computing on {machine.device}: {machine.reason}; {machine.precision}")
-    for flag in without_meaning(config):
-        context.console.say(f"`{flag}` changes nothing in this `recipe`={config.recipe}: left out")
-    for flag, when in unused_settings(config).items():
-        context.console.say(f"`{flag}` changes nothing here, {when}: left out")
+    for line in unused_lines(config):
+        context.console.say(line)
     if not context.task.kind:
         context.console.say(f"corpus {config.corpus}")
 
