@@ -188,6 +188,21 @@ def test_models_that_are_recommended_are_known():
     assert f"{ratio[BERT] / small:.1f} times" in advice_models.NOTES["distilbert-base-uncased"]
 
 
+@pytest.mark.parametrize(
+    "teacher, task, students",
+    [
+        ("bert-large-uncased", "regression", "bert-base distilbert-base bert-tiny"),
+        (BERT, "regression", "distilbert-base bert-tiny"),
+        ("distilbert-base-uncased", "regression", "bert-tiny"),
+        ("roberta-base", "question_answering", "distilroberta-base mobilebert distilbert-base"),
+    ],
+)
+def test_recommended_students_are_smaller_than_the_teacher(teacher, task, students):
+    found = [each["name"] for each in advice(teacher=teacher, task=task)[0]["students"]]
+    plain = [name.rpartition("/")[2].removesuffix("-uncased") for name in found]
+    assert plain == students.split()
+
+
 # -- the flagfile
 
 

@@ -119,6 +119,8 @@ def advise(config, console):
         found = _timed(found, facts, config, console)
     chosen = advice_shapes.choose(found, config.budget_mb, config.budget_ms)
     given = given_flags(config)
+    models = advice_models.recommended(facts.task.name)
+    models["students"] = advice_shapes.smaller(models["students"], teacher)
     choices = [
         *_student_choices(chosen, teacher, facts, lengths),
         *_training_choices(chosen.size, teacher, facts, given),
@@ -126,7 +128,7 @@ def advise(config, console):
     return {
         "task": facts.task.name,
         "rows": facts.rows,
-        **advice_models.recommended(facts.task.name),
+        **models,
         "teacher": {"name": facts.name, "parameters": teacher.parameters},
         "student": chosen.described(),
         "shapes": [each.described() for each in found],
@@ -286,7 +288,7 @@ def _lines(found):
     lines = [f"task: {found['task']}{rows}"]
     kinds = {"teachers": "", "students": ", instead of a shape: `student`=NAME with `recipe`=kd"}
     for key, use in kinds.items():
-        lines.append(f"recommended {key}{use}:")
+        lines += [f"recommended {key}{use}:"] if found[key] else []
         for each in found[key]:
             note = f" ({each['note']})" if each["note"] else ""
             lines.append(f"  {each['role']}: {each['name']}{note}")

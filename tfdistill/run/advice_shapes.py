@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from tfdistill.deployment.operators import VOCABULARY
 from tfdistill.models.configs.model_types import get_model_type
+from tfdistill.run.advice_models import config_of_known
 from tfdistill.run.verdict import SPEED
 from tfdistill.system.errors import UserError
 
@@ -180,6 +181,24 @@ def size_of_teacher(config, name):
             "`student_config` yourself"
         )
     return Size.of(config)
+
+
+def smaller(models, teacher):
+    """Leaves out published models that have as many parameters as the teacher, or more.
+
+    Args:
+        models: list of dicts with `name`, a key of `advice_models.KNOWN`.
+        teacher: its `Size`.
+
+    Returns:
+        list of the others, and of those whose parameters are not counted.
+    """
+
+    def fits(name):
+        config = config_of_known(name)
+        return not is_counted(config) or Size.of(config).parameters < teacher.parameters
+
+    return [each for each in models if fits(each["name"])]
 
 
 def candidates(config, lengths, head=""):
