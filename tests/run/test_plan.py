@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from huggingface_hub import constants
 
 from tfdistill import recipes, tasks
 from tfdistill.command_line.console import Console
@@ -498,4 +499,13 @@ def test_whole_words_are_looked_for_in_masked_lm_alone():
 def test_a_missing_model_is_found_before_the_machine_is_tried(setting, tmp_path):
     missing = {setting: str(tmp_path / "nowhere")}
     with pytest.raises(UserError, match="no such directory: .*nowhere"):
+        MainJob(RunConfig(output_dir=str(tmp_path / "run"), **missing), Console())
+
+
+@pytest.mark.parametrize("setting", ["teacher", "student"])
+def test_a_name_that_is_not_on_the_hub_is_found_then_too(setting, tmp_path, monkeypatch):
+    """A relative path looks like one."""
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    missing = {setting: "teachers/no-such-folder"}
+    with pytest.raises(UserError, match=f"^{setting} teachers/no-such-folder: no such folder, "):
         MainJob(RunConfig(output_dir=str(tmp_path / "run"), **missing), Console())

@@ -26,7 +26,7 @@ from tfdistill.run.setting_texts import check_texts
 from tfdistill.settings.settings import options_of
 from tfdistill.starts.word_tables import vectors_of_file
 from tfdistill.system.errors import UserError
-from tfdistill.system.hub import require_model_name
+from tfdistill.system.hub import require_model_name, require_on_hub
 from tfdistill.system.options import RESULT, STEP
 from tfdistill.system.paths import require_folder, require_shards
 
@@ -163,8 +163,8 @@ def begin_plan(config, recipe, directory):
         An `EarlyPlan`.
 
     Raises:
-        UserError: a folder cannot be written, a model of the run has vanished, the shapes do not
-            fit, or there is no data.
+        UserError: a folder cannot be written, a model of the run has vanished or is not on the
+            hub, the shapes do not fit, or there is no data.
     """
     require_folder("output_dir", config.output_dir)
     require_shards(config.shards_dir)
@@ -175,13 +175,16 @@ def begin_plan(config, recipe, directory):
     if names and directory.done("teacher"):  # their origin may no longer exist
         names = [str(folder) for folder in directory.teachers(len(names))]
     _require_teacher(config, recipe, names)
-    for name, setting in {config.student: "student", **dict.fromkeys(names, "teacher")}.items():
-        if name:
-            require_model_name(name, setting)
+    models = {config.student: "student", **dict.fromkeys(names, "teacher")}
+    models.pop("", None)
+    for name, setting in models.items():
+        require_model_name(name, setting)
     vectors = config.word_vectors
     if vectors and not directory.done("start") and not Path(vectors).is_file():
         raise UserError(f"`word_vectors`={vectors}: no such file: correct it, or leave it out")
     task, data = open_task(config, training=True)
+    for name, setting in models.items():
+        require_on_hub(name, setting)
     tokenizers, shapes = _tokenizers_and_shapes(config, recipe, names, task, data)
     if shapes and shapes.student_init == WORD_VECTORS and not directory.done("start"):
         vectors_of_file(config.word_vectors, tokenizers.student)  # else found after the teacher

@@ -28,6 +28,20 @@ def require_model_name(name, setting=""):
         )
 
 
+def require_on_hub(name, setting):
+    """Refuses a model that is neither a folder nor on the hub, before anything slow begins.
+
+    Args:
+        name: str; of a name on the hub, config.json is downloaded.
+        setting: the setting that names it, for messages.
+
+    Raises:
+        UserError: it could not be downloaded.
+    """
+    if not Path(name).is_dir():
+        downloaded(f"`{setting}`", name, ["config.json"])
+
+
 def downloaded(what, name, patterns):
     """Downloads files of a repository, unless they are in the hub's cache.
 
