@@ -1,15 +1,16 @@
-"""Measures models on held-out text: the test split of --corpus, with the masks of the main job.
+"""Measures models on held-out data: the test split of a corpus, or examples with labels.
 
     python -m tfdistill.evaluate --output_dir=runs/mini
     python -m tfdistill.evaluate --model=DIR --teacher=DIR --corpus=wikitext-2 --data_dir=DIR
     python -m tfdistill.evaluate --model=DIR --task=text_classification --test_data=FILE
 
-Without --model it measures every model of the run in --output_dir, on the run's own text and row
+Without --model it measures every model of the run in --output_dir, on the run's own data and row
 length unless others are given, and repeats the verdict with the sizes and latencies that the run
 measured. With --model it measures that model, and --teacher for comparison. The tokenizer is the
-model's own unless --tokenizer is given. For a task with labels the model may be a .tflite file.
-"unigram" always predicts the training split's token frequencies. With --json: {"task", "corpus",
-"split", "models", "differences"}, and for a run "verdict", "conclusion" and "teacher_answers".
+model's own unless --tokenizer is given. For a task with labels the model may be a .tflite file. On
+a corpus the masks are those of the main job, and "unigram" always predicts the training split's
+token frequencies. With --json: {"task", "corpus", "split", "models", "differences"}, and for a run
+"verdict", "conclusion" and "teacher_answers".
 """
 
 from tfdistill.command_line.cli import Command
