@@ -77,6 +77,7 @@ def test_the_page_holds_the_numbers(path, metrics, curves, examples):
     assert shown.count("✗ failed") == 2 and shown.count("✓ passed") == 1
     assert "Verdict: failed." in shown and "Verdict: passed: quality; failed: speed" in shown
     assert "Gain from the teacher's outputs: +1.8 ± 0.4" in shown
+    assert "against the teacher's 31.3%" in shown
     for unit in ("nats", "million", "MB", "ms"):
         assert unit in shown
 
@@ -189,7 +190,7 @@ def test_the_origin_of_the_teacher(path, metrics, curves, examples):
     assert "was trained here" in path.read_text()
     metrics["made_from"] = {"recipe": "distilbert", "teacher": "some/teacher"}
     write_report(path, metrics, curves, examples)
-    assert "was loaded and trained on" in path.read_text()
+    assert "was loaded and trained further" in path.read_text()
     del curves["teacher"]
     write_report(path, metrics, curves, examples)
     assert "was loaded, and a student" in path.read_text()

@@ -13,6 +13,7 @@ from tfdistill.deployment.label_predictor import LabelPredictor
 from tfdistill.models.heads.reading import read_head
 from tfdistill.models.hugging_face.checkpoint import load_model, save_model
 from tfdistill.run import kept_answers, teacher_files
+from tfdistill.system import clock
 from tfdistill.system.errors import UserError
 from tfdistill.tasks.answers import exact_match
 
@@ -46,6 +47,17 @@ def run(flags, train, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run") / "texts"
     stages = train(flags(output_dir=folder))
     return folder, json.loads((folder / "metrics.json").read_text()), stages
+
+
+def test_the_time_of_a_stage_leaves_out_an_earlier_pause(flags, train, tmp_path, monkeypatch):
+    """After one, the clock is behind the system's, in all stages alike."""
+    now = clock.now
+    monkeypatch.setattr(clock, "now", lambda: now() - 1000)
+    train(flags(output_dir=tmp_path / "run", n_epoch=1), stop_after="start")
+    done = json.loads((tmp_path / "run" / "checkpoints" / "state.json").read_text())["done"]
+    seconds = {name: facts["seconds"] for name, facts in done.items() if "seconds" in facts}
+    assert seconds.keys() >= {"prepare", "teacher", "answers", "start"}
+    assert all(0 <= each < 900 for each in seconds.values())
 
 
 def test_metrics(run):

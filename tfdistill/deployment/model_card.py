@@ -157,7 +157,7 @@ def _files(task, export):
     lines += ["", f"Latency: {words.one_input}, in the longest row, median, LiteRT, 1 thread."]
     unit = f" ({task.loss_unit})" * bool(task.loss_unit)
     lines.append(f"Loss{unit} and {metric.name} are those of the file itself, for the")
-    lines.append(f"{words.predictions} of held-out text that the last column counts.")
+    lines.append(f"{words.predictions} that the last column counts. All of them are held out.")
     lines += [f"`{name}`: {facts['lost']}." for name, facts in export.items() if "lost" in facts]
     return "\n".join(lines)
 
@@ -215,7 +215,7 @@ def _outputs(words, lite):
 def _quality(task, metrics):
     if metrics is None:
         return "Not measured."
-    where = f"the {metrics['split']} split of `{metrics['corpus']}`"
+    where = f"the {metrics['split']} split" + f" of `{metrics['corpus']}`" * (not task.kind)
     lines = [f"Float32 models on the whole of {where}. `student.tflite` holds the student;"]
     lines += ["each file's own numbers are in the table of files.", ""]
     measures = [metric for metric in task.metrics if metric.in_summaries]

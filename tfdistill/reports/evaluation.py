@@ -20,7 +20,8 @@ def format_evaluation(task, result, sources):
     lines = [f"{key:<16}{source}" for key, source in sources.items()]
     if "verdict" in result:
         return "\n".join([*lines, "", table.format_table(result)])
-    lines.append(f"corpus          {result['corpus']}, {result['split']} split\n")
+    data = "data" if task.kind else "corpus"
+    lines.append(f"{data:<16}{result['corpus']}, {result['split']} split\n")
     lines += table.format_models(result["models"], table.columns(task))
     if differences := table.difference_rows(result):
         lines += ["", *table.format_models(differences, table.difference_columns(task))]

@@ -91,7 +91,7 @@ def _what_was_trained(metrics, curves):
     made_from = metrics.get("made_from", {})
     made = "was trained here"
     if made_from.get("teacher"):
-        made = "was loaded" + " and trained on" * bool(curves.get("teacher"))
+        made = "was loaded" + " and trained further" * bool(curves.get("teacher"))
     learned = "learned from it" + " and from others" * ("teachers" in models)
     if not made_from.get("reads_teacher", True):
         learned = "that was cut from it learned on its own"
@@ -104,7 +104,7 @@ def _how_good(metrics):
     score = task.words.score.format(_primary(task, models["student"]))
     sentence = f"On held-out text (the {metrics['split']} split) {score}"
     if task.primary.key in models.get("teacher", {}):
-        sentence += f", the teacher's for {_primary(task, models['teacher'])}"
+        sentence += f", against the teacher's {_primary(task, models['teacher'])}"
     if task.floor_key in models:
         floor = _primary(task, models[task.floor_key], error=False)
         sentence += f"; {task.words.floor_score.format(floor)}"

@@ -1,12 +1,11 @@
 """Answers: what the teachers of a task with labels say of the examples, computed once."""
 
-import time
-
 from tfdistill.data.labelled.answers import with_answers
 from tfdistill.distillation.cached_signals import answers_suffice
 from tfdistill.run.context import RunSplits
 from tfdistill.run.kept_answers import answers_of
 from tfdistill.run.stages.stage import Stage
+from tfdistill.system import clock
 
 
 class Answers(Stage):
@@ -24,7 +23,7 @@ class Answers(Stage):
 
     def run(self, context):
         """Reads the answers, or computes them where there are none."""
-        started = time.perf_counter()
+        started = clock.now()
         if splits := _unlabelled(context):
             _label(context, splits)
         if _learns(context):
