@@ -88,6 +88,23 @@ def test_a_teacher_at_the_floor(run):
     assert not problem.change and "name another `teacher`" in problem.why
 
 
+def test_a_teacher_that_was_still_getting_better(run):
+    """Half of its gain came in the last fifth: it is no teacher for further students, either."""
+    slow = run(seconds={"teacher": 2000.0})
+    slow.curves["teacher"] = [
+        {"step": step, "validation_f1": f1} for step, f1 in ((0, 0.1), (40, 0.2), (50, 0.3))
+    ]
+    problem, second = problems_of(slow)
+    assert problem.name == "teacher trained briefly" and problem.finding.startswith("50% of what")
+    assert problem.change == {"teacher_epochs": 6.0}
+    assert second.name == "slow" and not second.change
+    slow.curves["teacher"][1]["validation_f1"] = 0.295
+    assert only(slow).change == {"teacher": str(slow.paths.teacher)}
+    worse = [row | {"validation_f1": 0.1 - row["step"] / 1000} for row in slow.curves["teacher"]]
+    slow.curves["teacher"] = worse
+    assert only(slow).name == "slow"
+
+
 def test_a_student_without_a_teacher_is_as_good(run):
     differences = {"student-no_teacher": difference(0.015)}
     problem = only(run(differences=differences))

@@ -17,6 +17,7 @@ CUT_SHARE = 0.01
 HARDLY_FELL = 0.5  # of the distillation loss at the beginning
 NARROWER = "spaced:pca"  # start of a narrower student
 LATE = 0.8  # share of the steps after which the best point is late
+RISING = 0.05  # share of a teacher's gain that comes late while it still gets better
 
 
 class Problem(NamedTuple):
@@ -41,8 +42,8 @@ def problems_of(run):
     Args:
         run: a `finished_advice.Finished`.
     """
-    checks = (_teacher, _gain, _distillation_loss, _quality, _cut, _int8, _size_or_speed, _slow)
-    return list(filter(None, (check(run) for check in checks)))
+    checks = (_teacher, _short_teacher, _gain, _distillation_loss, _quality, _cut, _int8)
+    return list(filter(None, (check(run) for check in (*checks, _size_or_speed, _slow))))
 
 
 def _difference(run, pair):
@@ -79,6 +80,33 @@ def _teacher(run):
     }
     why = "the best of several seeds is kept; a small set makes some of them fail"
     return Problem("teacher at the floor", finding, change, why)
+
+
+def _short_teacher(run):
+    """A teacher that was still getting better when its training ended."""
+    scores = _scores(run, "teacher")
+    if not run.task.kind or not _trains_teacher(run) or _at_the_floor(run) or not scores:
+        return None
+    steps, first = max(scores), scores[min(scores)]
+    whole = max(scores.values()) - first
+    early = [score - first for step, score in scores.items() if step <= LATE * steps]
+    late = whole - max(early, default=0)
+    if late <= RISING * whole:
+        return None
+    finding = (
+        f"{late / whole:.0%} of what its training gained on the validation split, in "
+        f"{run.task.primary.name}, came in the last {1 - LATE:.0%} of its steps"
+    )
+    change = {"teacher_epochs": 2 * run.settings.teacher_epochs}
+    return Problem("teacher trained briefly", finding, change, "it was still getting better")
+
+
+def _scores(run, name):
+    """dict of steps to the primary metric on the validation split, where more is better."""
+    metric = run.task.primary
+    key, sign = f"validation_{metric.key}", 1 if metric.higher_is_better else -1
+    rows = run.curves.get(name, ())
+    return {row["step"]: sign * row[key] for row in rows if row.get(key) is not None}
 
 
 def _gain(run):
@@ -277,7 +305,7 @@ def _slow(run):
     parts = ", ".join(f"{name} {duration(seconds[name])}" for name in stages)
     finding = f"{duration(total)} in all: {parts}"
     change, reasons = {}, []
-    if _trains_teacher(run) and not _at_the_floor(run):
+    if _trains_teacher(run) and not _at_the_floor(run) and not _short_teacher(run):
         change["teacher"] = str(run.paths.teacher)
         reasons.append("the teacher of this run is taken as it is")
     if not run.task.kind and not run.settings.teacher_cache:
