@@ -84,7 +84,7 @@ def export_tflite_files(model, files, length, calibration=None, vocabulary=""):
     if FULL_INT8 in files.values() and calibration is None:
         raise UserError("full int8 files need real texts: set `calibration`")
     facts = {"vocabulary": vocabulary} if vocabulary else {}
-    if model.head.task:
+    if model.head is not None and model.head.task:
         facts |= describe_head(model.head, lengths[-1])
     exported = get_model_type(model.config.model_type).parts().exported
     model = exported(model) if exported else model
