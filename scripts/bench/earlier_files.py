@@ -5,9 +5,9 @@
 
 The weights are random. The earlier commit, whose code git provides, writes files of one length,
 128; today's code writes files of one length, and of 16, 32, 64 and 128. Texts have one [MASK]. The
-files run in turn, on one thread. Prints the processor, and for each file its size, its distance
-from the model's logits (root mean square, relative), the median times of a text by the clock and of
-the processor, and how many times as long the processor takes for the earlier file.
+files run in turn, on one thread. Prints the name of the processor. For each file it prints the
+size, the distance from the model's logits (root mean square, relative), the median wall time and
+CPU time of a text, and the earlier file's CPU time divided by this one's.
 """
 
 import argparse

@@ -5,8 +5,8 @@
 
 Models with fresh weights are written as TFLite files that predict one [MASK], and trained on masked
 LM (32 rows, 15 % of the tokens), each with the whole last layer and without. Files run in turn, on
-one thread, and steps in turn, too. Prints the processor, medians of its time and of the clock's,
-the ratios of the former, and the largest difference between the files' logits. --rounds=0 or
+one thread, and steps in turn, too. Prints the name of the processor, median CPU and wall times, the
+ratios of the CPU times, and the largest difference between the files' logits. --rounds=0 or
 --steps=0 leaves a part out.
 """
 

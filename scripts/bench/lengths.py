@@ -2,10 +2,10 @@
 
     taskset -c 0 python scripts/bench/lengths.py ONE.tflite SEVERAL.tflite --tokens=30
 
-The files run in turn on one thread. The script prints the processor, and for each file its size,
-the length that the text takes, the median times by the clock and of the processor, how many times
-as long the latter is for the first file, and the largest difference of its logits from those of the
-first.
+The files run in turn on one thread. The script prints the name of the processor. For each file it
+prints the size, the length of the row that the text takes, the median wall time and CPU time, the
+first file's CPU time divided by this one's, and the largest difference from the first file's
+logits.
 """
 
 import argparse

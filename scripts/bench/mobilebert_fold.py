@@ -7,7 +7,7 @@ A masked LM with fresh weights, whose norms have scales of 1 and shifts of 0 wit
 written in three ways: with norms and the whole last layer, with the converter's own treatment of
 the norms' scales; with norms and the rows that are read; and without norms, in rows of --length and
 of the shortest usual length that holds --tokens. The files run in turn, on one thread. Prints the
-processor, medians of its time and of the clock's, and the distance of the files' logits from the
+name of the processor, median CPU and wall times, and the distance of the files' logits from the
 model's, relative to their size (root mean squares).
 """
 

@@ -5,10 +5,10 @@
 
 The folder holds student.tflite, student_int8.tflite and the tokenizer. Both run on one thread, in
 turn: the page in headless Chromium, and Python. Needs what `scripts/test.sh --web` installs.
-Printed are the processor; the bytes of a first visit, as files and with gzip; for each length the
-median CPU time of an answer, and how many times slower the page is; and for the int8 file the mean
-difference of its logits from float32 and the share of texts with the same likeliest token, of the
-page and of Python, over masked sentences of the bundled text.
+Printed are the name of the processor; the bytes of a first visit, as files and with gzip; for each
+length the median CPU time of an answer, and how many times slower the page is; and for the int8
+file the mean difference of its logits from float32 and the share of texts with the same likeliest
+token, of the page and of Python, over masked sentences of the bundled text.
 """
 
 import argparse

@@ -3,8 +3,8 @@
     python scripts/bench/weight_cache.py SEVERAL.tflite
 
 Each way runs in a process of its own: lengths opened one by one, without kept weights; the first
-process, which keeps them; and a later one, which finds them. Prints the processor, its time for
-loading and the clock's, and the resident memory above that before, in MB: when all lengths are
+process, which keeps them; and a later one, which finds them. Prints the name of the processor, the
+CPU and wall time of loading, and the resident memory above that before, in MB: when all lengths are
 loaded, when each has run, and the part of the latter that is no page of a file.
 """
 

@@ -20,7 +20,7 @@ import tiny  # noqa: E402
 from promise import check_promise  # noqa: E402
 
 STEPS, INTERVAL = 200_000, 500  # between checkpoints, and between validations
-LEAST = 6  # minutes; the slope of a shorter run says nothing
+LEAST = 6  # minutes; a shorter run has too few readings to judge the slope
 WARM_UP, STRETCHES = 0.2, 20
 FLAT = 1.0  # MB in 10,000 steps, below which the 95 % interval of the slope must end
 

@@ -52,8 +52,8 @@ def export_parts(
             task.mark(own.head)
             files = {name: Path(folder) / f"{part}_{name}.tflite" for name in kinds}
             quantize = {files[name]: kind.quantize for name, kind in kinds.items()}
-            words = tokenizer.vocabulary_hash
-            export_tflite_files(own, quantize, lengths, vocabulary=words)
+            vocabulary = tokenizer.vocabulary_hash
+            export_tflite_files(own, quantize, lengths, vocabulary=vocabulary)
             reference = model_predictions(task, own, batches, PREDICTIONS, lengths)
             found["parts"][part] = {}
             for name, path in files.items():

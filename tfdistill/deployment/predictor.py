@@ -64,8 +64,6 @@ class Predictor:
                 f"task than {task.name}"
             )
         tokenizer = load_tokenizer(tokenizer or tokenizer_beside(path))
-        if task.outputs_are_tokens:
-            tokenizer.require_table(model.outputs, path)
         model.require_tokenizer(tokenizer)
         return cls(model.logits, tokenizer, task, model.length, padded=True)
 

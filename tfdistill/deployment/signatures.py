@@ -258,7 +258,7 @@ def _loops(graph, schema):
 def table_rows(content):
     """The rows of the table of word embeddings: the largest of which a file gathers rows.
 
-    A table in float16 is converted before.
+    A float16 table is the input of a DEQUANTIZE operator, whose output is gathered from.
 
     Args:
         content: as for `read_signatures`.

@@ -61,7 +61,7 @@ class Workplace:
     def make_undisturbed(self, work):
         """Runs a work from its beginning, and puts it aside; returns whether it came to its end.
 
-        Of `autotinybert`, a copy of its student is kept, which the work `parts` needs as its input.
+        After the work `autotinybert` its student is copied: the work `parts` reads that copy.
         """
         self.clear()
         if ended := self.expect_end(work):
