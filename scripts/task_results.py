@@ -45,6 +45,11 @@ SETS = {
         (CLASSES, "--length=64", *RATES, "--n_epoch=3"),
         _files("{runs}/sst2_10000.tsv", "{data}/glue/SST-2/dev.tsv"),
     ),
+    "sst2_all": (
+        "SST-2, all 67,349 phrases",
+        (CLASSES, "--length=64", *RATES, "--teacher_epochs=2", "--n_epoch=2"),
+        _files("{data}/glue/SST-2/train.tsv", "{data}/glue/SST-2/dev.tsv"),
+    ),
     "mrpc": ("MRPC", (CLASSES, "--task_data=glue/mrpc", *GLUE), ()),
     "stsb": ("STS-B", (SCORES, "--task_data=glue/stsb", *GLUE), ()),
     "banking77": (
