@@ -65,12 +65,15 @@ def test_metrics(run):
     assert metrics["task"] == "text_classification"
     assert metrics["primary"] == {"name": "accuracy", "higher_is_better": True}
     models = metrics["models"]
-    assert list(models) >= ["floor", "teacher", "student_start", "student", "no_teacher"]
+    assert set(models) == {"floor", "teacher", "student_start", "student", "no_teacher"}
     assert models["teacher"]["accuracy"] > 0.9 > models["floor"]["accuracy"]
     assert models["student"]["accuracy"] > 0.9
     low, high = models["student"]["accuracy_interval"]
     assert 0 < low <= models["student"]["accuracy"] <= high <= 1
     assert metrics["files"]["student.tflite"]["accuracy"] == models["student"]["accuracy"]
+    assert set(metrics["files"]) == {"student.tflite", "student_int8.tflite"}
+    for file in metrics["files"].values():
+        assert set(file) == {"bytes", "latency_ms", "accuracy"}
     assert metrics["made_from"].keys() >= {"command", "flags", "seed", "versions"}
     rates = {"teacher": 3e-3, "student": 3e-3, "no_teacher": 3e-3}
     assert metrics["made_from"]["learning_rates"] == rates
