@@ -11,6 +11,7 @@ from tfdistill.models.configs.model_types import get_model_type, types_for_text
 from tfdistill.models.heads.answer_rules import DOC_STRIDE, MAX_ANSWER_LENGTH
 from tfdistill.recipes.recipe_file import fingerprint, is_recipe_file
 from tfdistill.run import sources
+from tfdistill.run.augmentation_checks import check_augmentation, source_of_words
 from tfdistill.run.baselines import baselines_of, canonical
 from tfdistill.run.checks import check_exported_files, check_schedules, check_task
 from tfdistill.run.directory import RunDirectory
@@ -176,6 +177,9 @@ def begin_plan(config, recipe, directory):
         names = [str(folder) for folder in directory.teachers(len(names))]
     _require_teacher(config, recipe, names)
     models = {config.student: "student", **dict.fromkeys(names, "teacher")}
+    augments = config.augmentation and not directory.done("augmentation")
+    if augments:
+        models.setdefault(*source_of_words(config, names))
     models.pop("", None)
     for name, setting in models.items():
         require_model_name(name, setting)
@@ -183,6 +187,8 @@ def begin_plan(config, recipe, directory):
     if vectors and not directory.done("start") and not Path(vectors).is_file():
         raise UserError(f"`word_vectors`={vectors}: no such file: correct it, or leave it out")
     task, data = open_task(config, training=True)
+    if augments:
+        check_augmentation(config, names, len(data.splits["train"]))
     for name, setting in models.items():
         require_on_hub(name, setting)
     tokenizers, shapes = _tokenizers_and_shapes(config, recipe, names, task, data)

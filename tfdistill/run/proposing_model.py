@@ -7,6 +7,7 @@ from tfdistill import tasks
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.models.hugging_face.checkpoint import resolve_directory, save_model
 from tfdistill.recipes.head import head_phases
+from tfdistill.run.augmentation_checks import source_of_words
 from tfdistill.run.proposed_words import digest_of_weights
 from tfdistill.run.sources import holds_tokenizer
 from tfdistill.run.trainer import StageTrainer, TrainingStage
@@ -31,7 +32,7 @@ def proposing_model(context):
         UserError: the model or its tokenizer cannot be read, or the vocabularies differ.
     """
     task, config = tasks.get("masked_lm"), context.config
-    name = config.augmentation_model or context.plan.teacher_names[0]
+    name, _ = source_of_words(config, context.plan.teacher_names)
     folder = resolve_directory(name)
     tokenizer = load_tokenizer(str(folder) if holds_tokenizer(folder) else config.tokenizer)
     model = task.load(folder)
