@@ -28,6 +28,8 @@ from tfdistill.run.recipe_checks import (
 )
 from tfdistill.system.errors import UserError
 
+CLASSES = tasks.get("text_classification").distillation_losses
+
 
 def terms_of(recipe):
     (phase,) = recipe.phases
@@ -83,6 +85,19 @@ def test_static_students_learn_vectors_or_predictions():
     assert {vectors.name, predictions.name} == {"static"}
 
 
+@pytest.mark.parametrize(
+    ("name", "losses", "message"),
+    [
+        ("sentence", CLASSES, "recipe=sentence learns vectors of texts"),
+        ("sentence", {"labels": "mlm"}, "set task=sentence_embedding"),
+        ("kd", {}, "recipe=kd learns from labels, and the task has none"),
+    ],
+)
+def test_recipes_that_the_task_cannot_have(name, losses, message):
+    with pytest.raises(UserError, match=message):
+        recipes.get(name, task_losses=losses)
+
+
 def test_options_reach_their_terms():
     terms = terms_of(
         recipes.get(
@@ -136,9 +151,6 @@ def test_kd_has_the_losses_of_the_task():
         found = terms(kd_loss=choice, task_losses=scores)
         assert found == {"squared_error": (0.5, {}), "logits_mse": (0.5, {})}
     assert "task_losses" not in recipes.OPTIONS and "task_losses" not in recipes.options_of("kd")
-
-
-CLASSES = tasks.get("text_classification").distillation_losses
 
 
 def test_adjustments_reach_the_kl_of_classes():

@@ -91,12 +91,7 @@ def get(name, schedules="", then="distilbert", **options):
     if "then" in parameters:
         options["then"] = _following(then, schedules, options)
         schedules = ""
-    needs_labels = "task_losses" in parameters and VECTORS not in parameters
-    if needs_labels and not options.get("task_losses", True):
-        raise UserError(
-            f"`recipe`={name} learns from labels, and the task has none: use `recipe`=sentence, or "
-            "another `task`"
-        )
+    _require_fitting_task(name, parameters, options.get("task_losses"))
     scheduled = parse_schedules(schedules)
     _require_numbers(name, scheduled, parameters)
     options = {key: value for key, value in options.items() if key in parameters and value != ""}
@@ -126,6 +121,23 @@ def options_of(name, then="distilbert"):
         return set()
     known = set(inspect.signature(recipe).parameters) - FROM_THE_TASK
     return known | options_of(then) if "then" in known else known
+
+
+def _require_fitting_task(name, parameters, task_losses):
+    """Refuses a recipe of labels for a task without, and one of vectors for a task with others."""
+    takes_labels, takes_vectors = "task_losses" in parameters, VECTORS in parameters
+    if task_losses is None or takes_labels == takes_vectors:
+        return
+    if takes_labels and not task_losses:
+        raise UserError(
+            f"`recipe`={name} learns from labels, and the task has none: use `recipe`=sentence, or "
+            "another `task`"
+        )
+    if takes_vectors and task_losses:
+        raise UserError(
+            f"`recipe`={name} learns vectors of texts, which models of this task do not give: set "
+            "`task`=sentence_embedding, or use another `recipe`, such as kd"
+        )
 
 
 def _following(then, schedules, options):
