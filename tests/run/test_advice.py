@@ -232,6 +232,27 @@ def test_flags_that_are_given_are_kept():
     assert any(flag.startswith("# Name the examples") for flag in found["flags"])
 
 
+def test_shapes_are_those_that_a_given_recipe_can_train(tmp_path):
+    """Attention is compared head by head: the published shapes with fewer heads are left out."""
+    values = {"model_type": "bert", "vocab_size": 30_522, "hidden_size": 384}
+    values |= {"num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536}
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    usual = dict(task="text_classification", teacher=str(tmp_path), budget_mb=15.0)
+    found, _ = advice(**usual, recipe="tinybert_task")
+    shapes = {each["shape"] for each in found["shapes"]}
+    assert shapes == {"L-3_H-384_A-12", "L-4_H-312_A-12_I-1200", "L-2_H-384_A-12"}
+    assert found["student"]["shape"] == "L-4_H-312_A-12_I-1200"
+    # Its temperature is fixed.
+    assert not any(flag.startswith("--temperature") for flag in found["flags"])
+    for recipe, message in {
+        "dynabert": "recipe=dynabert fits none of the shapes",
+        "tinybert": "reads scores of all tokens",
+        "other": "recipe=other is unknown",
+    }.items():
+        with pytest.raises(UserError, match=message):
+            advice(**usual, recipe=recipe)
+
+
 def test_files_of_random_weights_are_timed_once(encoder, tmp_path, run_command, capfd):
     flags = ["--task=text_classification", f"--teacher={encoder}", "--length=24", "--budget_ms=99"]
     for told in (True, False):

@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import NamedTuple
 
-from tfdistill import tasks
+from tfdistill import recipes, tasks
 from tfdistill.deployment import operators
 from tfdistill.deployment.memory_model import memory_bytes
 from tfdistill.deployment.signatures import lengths_of
@@ -12,6 +12,7 @@ from tfdistill.models.configs.config_files import CONFIG, config_of, read_json
 from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.models.configs.task_heads import CLASSIFICATION, SPANS, TOKENS
 from tfdistill.run import advice_models, advice_settings, advice_shapes
+from tfdistill.run.advice_recipe import trainable_shapes
 from tfdistill.run.advice_settings import Choice
 from tfdistill.run.early_plan import DATA_WITH_LABELS, open_task
 from tfdistill.run.learning_rates import STUDENT, fine_tuning_rate
@@ -115,10 +116,14 @@ def advise(config, console):
     teacher = advice_shapes.size_of_teacher(facts.config, facts.name)
     lengths = lengths_of(config.tflite_lengths, config.length)
     found = advice_shapes.candidates(facts.config, lengths, _head(facts.task))
+    given = given_flags(config)
+    if "recipe" in given:
+        shapes = {each.size.name: _config_of(each.size, facts.config) for each in found}
+        names = trainable_shapes(shapes, facts.task, facts.config, config)
+        found = [each for each in found if each.size.name in names]
     if config.budget_ms:
         found = _timed(found, facts, config, console)
     chosen = advice_shapes.choose(found, config.budget_mb, config.budget_ms)
-    given = given_flags(config)
     models = advice_models.recommended(facts.task.name)
     models["students"] = advice_shapes.smaller(models["students"], teacher)
     choices = [
@@ -252,7 +257,8 @@ def _training_choices(size, teacher, facts, given):
     recipe = given.get("recipe", found[0].value)
     if recipe != found[0].value:
         found = [Choice("recipe", recipe, "given")]
-    found.append(advice_settings.temperature_choice(name, recipe, facts.classes))
+    if "temperature" in recipes.options_of(recipe):
+        found.append(advice_settings.temperature_choice(name, facts.classes))
     if facts.task.kind and size.layers < teacher.layers:
         found.append(advice_settings.layers_remark(name, size, teacher))
     if facts.task.kind:

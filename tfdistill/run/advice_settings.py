@@ -113,12 +113,11 @@ def recipe_choices(task, rows, size, teacher):
     return found
 
 
-def temperature_choice(task, recipe, classes):
+def temperature_choice(task, classes):
     """The temperature.
 
     Args:
         task: name of the task.
-        recipe: name of the recipe.
         classes: number of classes; 0 if unknown.
 
     Returns:
