@@ -152,6 +152,20 @@ def test_settings_that_do_not_change_a_step_are_not_checked_again(check):
         assert check(config, ON_METAL) == ""
 
 
+@pytest.mark.parametrize("setting", ["teacher", "student"])
+def test_another_model_of_the_same_shape_is_not_checked_again(setting, check, tmp_path):
+    """As a fine-tuned teacher, whose folder is another, and which names its classes."""
+    check.results += [("", True), ("the CPU is faster", True)]
+    folders = {}
+    for name, width, labels in (("one", 64, {}), ("same", 64, {"0": "no"}), ("wide", 128, {})):
+        folders[name] = tmp_path / name
+        folders[name].mkdir()
+        values = {"model_type": "bert", "hidden_size": width, "num_attention_heads": 2}
+        (folders[name] / "config.json").write_text(json.dumps(values | {"id2label": labels}))
+    found = [check(RunConfig(**{setting: str(folder)}), ON_METAL) for folder in folders.values()]
+    assert found == ["", "", "the CPU is faster"]
+
+
 def test_bfloat16_is_checked_apart_from_metal(check):
     check.results += [("float32 is faster", True), ("", True)]
     bfloat16 = Choice("cpu", "bfloat16", False, False, 1, "a candidate")

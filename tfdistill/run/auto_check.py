@@ -10,9 +10,12 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from tfdistill import tasks
+from tfdistill.models.configs.config_files import CONFIG, config_of, read_json
 from tfdistill.recipes.recipe_file import fingerprint
+from tfdistill.run.sources import teacher_names
 from tfdistill.settings.flagfile import flag_lines
 from tfdistill.settings.settings import options_of
 from tfdistill.system import hardware, strict_json
@@ -41,10 +44,8 @@ def problem(config, console, candidate, machine=None, check=None):
         return "it is compared for masked_lm and tasks with labels only"
     config = dataclasses.replace(config, device=candidate.device, precision=candidate.precision)
     name = "Metal" if candidate.on_metal else candidate.precision
-    options = options_of(config).items()
-    decisive = [each for each, option in options if option.effect in (STEP, SPEED)]
     facts = (machine or machine_facts()) | {
-        "flags": {each: getattr(config, each) for each in decisive},
+        "flags": _decisive(config),
         "recipe": fingerprint(config.recipe),
     }
     if labelled:
@@ -62,6 +63,25 @@ def problem(config, console, candidate, machine=None, check=None):
     if finished:  # a crash may have a passing cause
         write_atomically(file, json.dumps({"problem": found, **facts}, indent=1) + "\n")
     return found
+
+
+def _decisive(config):
+    """The settings that decide how fast and precise a step is, with shapes in place of folders."""
+    options = options_of(config).items()
+    values = {
+        name: getattr(config, name) for name, option in options if option.effect in (STEP, SPEED)
+    }
+    loaded = teacher_names(config), [config.student] if config.student else []
+    return values | {
+        "teacher": list(map(_shape, loaded[0])),
+        "student": list(map(_shape, loaded[1])),
+    }
+
+
+def _shape(name):
+    """The sizes of the model in a folder, a dict; else the name itself."""
+    file = Path(name) / CONFIG
+    return dataclasses.asdict(config_of(read_json(file), file)) if file.is_file() else name
 
 
 def machine_facts():
