@@ -6,8 +6,7 @@ import pytest
 
 from tfdistill.models.configs.config_files import named_config
 from tfdistill.models.part_shapes import PartRanges, PartShape
-from tfdistill.run.evolution import Evolution, Rules, front, keeps_fast_rule
-from tfdistill.system.errors import UserError
+from tfdistill.run.evolution import Evolution, NothingAllowed, Rules, front, keeps_fast_rule
 
 CONFIG = named_config("L-6_H-256_A-4")
 SPACE = PartRanges(whole_heads=False).space(CONFIG)
@@ -104,7 +103,7 @@ def test_few_allowed_shapes_are_all_found():
 
 
 def test_bounds_that_nothing_meets_are_refused():
-    with pytest.raises(UserError, match="no part of the super-student is within the bounds"):
+    with pytest.raises(NothingAllowed):
         evolved(allowed=lambda shape: False)
 
 

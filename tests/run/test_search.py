@@ -124,6 +124,7 @@ def test_the_cheapest_part_that_is_good_enough(
     assert any_loss["best"][cost] < better["best"][cost]
     assert run_command("search", *given, *bound, *asked, "--quality=0.01") == 1
     assert "reaches --quality=0.01; the best has" in capfd.readouterr().err
+    assert not (tmp_path / "best").exists()  # those of the searches before
 
 
 @pytest.mark.slow
@@ -274,11 +275,16 @@ def test_sizes_of_parts_are_counted():
 @pytest.mark.parametrize(
     "flags, message",
     [
-        (["--parameters_m=0.000001"], "no part of the super-student is within the bounds"),
+        (
+            ["--parameters_m=0.0000001"],
+            "--parameters_m=1e-07, --latency_ms=0.05: no part of the super-student is within the "
+            "bounds; the next larger one takes 0.0",
+        ),
         (
             ["--parameters_m=0", "--latency_ms=0", "--size_mb=50"],
             "--size_mb=50: the whole super-student takes 0% of that, and parts below 85% are not",
         ),
+        (["--super=gone"], "--super=gone is no folder: name that of a super-student"),
         (["--super=."], "has no super_student.json: name the student of a run with --recipe"),
         (
             ["--latency_table="],
@@ -289,6 +295,10 @@ def test_sizes_of_parts_are_counted():
         (
             ["--latency_length=8"],
             "--latency_length=8 is no length of the part's file, which has 16",
+        ),
+        (
+            ["--latency_table=", "--latency_ms=0", "--latency_length=16"],
+            "--latency_length=16 is for a --latency_table: name one, or leave it out",
         ),
         (["--latency_threads=2"], "int8 files of 16 tokens on 2 threads"),
         (["--quality=3"], "--quality=3 is for --objective=latency or size"),

@@ -4,8 +4,10 @@ import math
 
 import pytest
 
+from tfdistill.command_line.run_config import RunConfig
 from tfdistill.models.part_shapes import PartShape
-from tfdistill.run.search_goal import Goal, metric_of
+from tfdistill.run.part_costs import bounds_of
+from tfdistill.run.search_goal import Goal, goal_of, metric_of
 from tfdistill.run.trials import Trials
 from tfdistill.system.errors import UserError
 from tfdistill.tasks import get
@@ -49,6 +51,14 @@ def test_good_parts_are_ordered_by_cost_and_others_by_what_they_lack():
     loss = Goal("size", LOSS, {}, 6.0, WHOLE)
     assert loss.score({"loss": 5.9, "int8_bytes": 1000}) == 0.25
     assert loss.score({"loss": 6.5, "int8_bytes": 1000}) == 1.5
+
+
+def test_bounds_that_no_part_can_meet_are_refused():
+    asked = RunConfig(objective="size", quality=90.0)
+    with pytest.raises(UserError, match="quality=90: accuracy is at most 1 there: write 90 % as"):
+        goal_of(asked, get("text_classification"), lambda shape: WHOLE, None)
+    assert goal_of(asked, get("masked_lm"), lambda shape: WHOLE, None).asked == 90.0  # nats
+    assert bounds_of(RunConfig(size_mb=1e-7, parameters_m=0.0)) == {"int8_bytes": 1}
 
 
 def test_stored_values_are_used_for_the_same_model_alone(tmp_path):

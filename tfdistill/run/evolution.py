@@ -9,10 +9,13 @@ import random
 from collections.abc import Callable
 
 from tfdistill.models.part_shapes import PartSpace
-from tfdistill.system.errors import UserError
 
 TRIES = 20_000  # draws of a shape before all shapes of the space are looked through
 CROSSED, FRESH = 0.5, 0.5
+
+
+class NothingAllowed(Exception):
+    """No shape of the space is allowed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +81,7 @@ class Evolution:
         """Tries all generations.
 
         Raises:
-            UserError: no shape is within the bounds.
+            NothingAllowed: no shape is within the bounds.
         """
         first = self._rules.population
         for number in range(first * (1 + self._rules.generations)):
@@ -105,7 +108,7 @@ class Evolution:
             self._filtered = list(filter(self._allowed, self._space.shapes()))
         left = [each for each in self._filtered if each not in self.scores and rule(each)]
         if not self._filtered:
-            raise UserError("no part of the super-student is within the bounds: change them")
+            raise NothingAllowed
         return self._draws.choice(left) if left else None
 
     def _drawn(self):

@@ -61,6 +61,12 @@ class Latency:
                 f"{asked or '`objective`=latency'} needs a table of latencies: make one with "
                 f"{command} and name it with `latency_table`"
             )
+        usual = type(config)()
+        for name in ("latency_length", "latency_variant", "latency_threads"):
+            if (value := getattr(config, name)) != getattr(usual, name):
+                raise UserError(
+                    f"`{name}`={value} is for a `latency_table`: name one, or leave it out"
+                )
         return None
 
     def described(self, rows, vocabulary):
@@ -71,8 +77,9 @@ class Latency:
             vocabulary: words in the super-student's vocabulary.
 
         Returns:
-            dict; "error" is that of the table on shapes that it was not fitted to, and "below" has
-            the smallest sizes in the table of which parts have smaller ones.
+            dict; "error" is that of the table on shapes that it was not fitted to, "below" has the
+            smallest sizes in the table of which parts have smaller ones, and "chip" is the
+            processor that was timed ("" if the table does not say).
         """
         least = {name: min(row["shape"][name] for row in rows) for name in rows[0]["shape"]}
         asked = {"length": self.length, "variant": self.variant, "threads": self.threads}
@@ -81,6 +88,7 @@ class Latency:
             None,
         )
         found = asked | {"kind": self.model.kind, "table": self.model.name, "error": error}
+        found |= {"chip": self.model.chip}
         return found | {"below": self.model.below(least | {"vocabulary": vocabulary})}
 
 
@@ -160,11 +168,11 @@ def bounds_of(config):
         dict of names of costs to the largest number; only those that are bounded.
     """
     bounds = {
-        BYTES: round(1e6 * config.size_mb),
-        PARAMETERS: round(1e6 * config.parameters_m),
+        BYTES: max(1, round(1e6 * config.size_mb)),
+        PARAMETERS: max(1, round(1e6 * config.parameters_m)),
         LATENCY: config.latency_ms,
     }
-    return {name: most for name, most in bounds.items() if most}
+    return {name: most for name, most in bounds.items() if getattr(config, FLAGS[name])}
 
 
 def share_of_bounds(costs, bounds):

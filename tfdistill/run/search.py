@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,10 @@ from tfdistill.deployment.signatures import lengths_of
 from tfdistill.models.configs.config_files import CONFIG, config_of, read_json
 from tfdistill.models.part_shapes import RANGES, PartRanges, PartShape
 from tfdistill.run import machine
-from tfdistill.run.evolution import Evolution, Rules, front
+from tfdistill.run.evolution import Evolution, NothingAllowed, Rules, front
 from tfdistill.run.held_out import require_fit, student_of
 from tfdistill.run.part_costs import BYTES, LATENCY, Latency, PartCosts
-from tfdistill.run.search_goal import check_goal, goal_of, metric_of
+from tfdistill.run.search_goal import check_goal, goal_of, metric_of, require_some
 from tfdistill.run.trained_part import measured, require_run, train_on
 from tfdistill.run.trials import Trials
 from tfdistill.system import strict_json
@@ -88,10 +89,12 @@ def search_and_show(config, console):
     found |= {"parts": len(space), "task": opened.task.name, "folder": str(target)}
     _write(found, target, goal.metric)
     for cost, name in PLOTS.items():
+        (target / name).unlink(missing_ok=True)  # an earlier search may have had a table
         if cost in rows[0]:
             write_atomically(target / name, front_plot(found, cost, goal.metric))
     console.say(format_front(found, goal.metric))
     if not goal.is_met(found["best"]):
+        shutil.rmtree(target / BEST, ignore_errors=True)  # an earlier search's
         raise UserError(
             f"no part that was tried reaches `quality`={config.quality:g}; the best has "
             f"{goal.metric.text(found['best'])} {goal.metric.unit}: ask for less, or train the "
@@ -124,7 +127,10 @@ def _tried(config, console, space, opened, costs, goal, target):
     def allowed(shape):
         return goal.allows(costs(shape))
 
-    Evolution(space, allowed, trials.score, rules, config.seed).run()
+    try:
+        Evolution(space, allowed, trials.score, rules, config.seed).run()
+    except NothingAllowed:
+        require_some(config, goal, costs, space)
     line(count)
     return trials.rows
 
@@ -152,6 +158,8 @@ def _write(found, target, metric):
 
 def _read(folder):
     """(`PartRanges`, EncoderConfig) of a super-student's folder."""
+    if not folder.is_dir():
+        raise UserError(f"`super`={folder} is no folder: name that of a super-student")
     if not (folder / RANGES).is_file():
         raise UserError(
             f"{folder} has no {RANGES}: name the student of a run with `recipe`=autotinybert with "

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 
+from tfdistill.reports.front import COSTS
 from tfdistill.run.part_costs import BYTES, FLAGS, LATENCY, bounds_of, share_of_bounds
 from tfdistill.system.errors import UserError
 from tfdistill.tasks.metrics import LOSS, Metric
@@ -10,7 +11,7 @@ from tfdistill.tasks.metrics import LOSS, Metric
 FEWEST = 0.85  # of a bound: where quality is looked for, smaller parts are not tried
 WORST = 1e9
 QUALITY, LATENCY_GOAL, SIZE_GOAL = GOALS = ("quality", "latency", "size")
-COSTS = {LATENCY_GOAL: LATENCY, SIZE_GOAL: BYTES}
+CHEAP = {LATENCY_GOAL: LATENCY, SIZE_GOAL: BYTES}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Goal:
         if self.objective == QUALITY:
             return self.badness(row[self.metric.key])
         lacks = self.badness(row[self.metric.key]) - self.badness(self.asked)
-        cost = COSTS[self.objective]
+        cost = CHEAP[self.objective]
         return row[cost] / self.whole[cost] if lacks <= 0 else 1.0 + lacks
 
     def rank(self, row):
@@ -118,14 +119,43 @@ def goal_of(config, task, costs, whole):
         `Goal`.
 
     Raises:
-        UserError: the whole super-student is so far within the bounds that no part is tried.
+        UserError: the whole super-student is so far within the bounds that no part is tried, or
+            the quality is over what there can be.
     """
-    bounds, most = bounds_of(config), costs(whole)
+    bounds, most, metric = bounds_of(config), costs(whole), metric_of(task)
+    if metric.higher_is_better and config.quality > 1:
+        raise UserError(
+            f"`quality`={config.quality:g}: {metric.name} is at most 1 there: write 90 % as 0.9"
+        )
     share = share_of_bounds(most, bounds)
     if config.objective == QUALITY and share < FEWEST:
-        given = ", ".join(f"`{FLAGS[name]}`={getattr(config, FLAGS[name]):g}" for name in bounds)
         raise UserError(
-            f"{given}: the whole super-student takes {share:.0%} of that, and parts below "
-            f"{FEWEST:.0%} are not tried: give less, or leave bounds out"
+            f"{_given(config, bounds)}: the whole super-student takes {share:.0%} of that, and "
+            f"parts below {FEWEST:.0%} are not tried: give less, or leave bounds out"
         )
-    return Goal(config.objective, metric_of(task), bounds, config.quality, most)
+    return Goal(config.objective, metric, bounds, config.quality, most)
+
+
+def require_some(config, goal, costs, space):
+    """Ends a search that found no part within the bounds.
+
+    Args:
+        config: a `RunConfig`.
+        goal: the `Goal`.
+        costs: the `PartCosts`.
+        space: `PartSpace` of the super-student.
+
+    Raises:
+        UserError: always; it says what the next larger part takes.
+    """
+    shares = ((share_of_bounds(each, goal.bounds), each) for each in map(costs, space.shapes()))
+    _, nearest = min((each for each in shares if each[0] > 1.0), key=lambda each: each[0])
+    takes = (f"{nearest[name] / COSTS[name][2]:.4g} {COSTS[name][1]}" for name in goal.bounds)
+    raise UserError(
+        f"{_given(config, goal.bounds)}: no part of the super-student is within the bounds; the "
+        f"next larger one takes {', '.join(takes)}: give more"
+    )
+
+
+def _given(config, bounds):
+    return ", ".join(f"`{FLAGS[name]}`={getattr(config, FLAGS[name]):g}" for name in bounds)
