@@ -38,6 +38,7 @@ FOUND = {
         "threads": 2,
         "kind": "cpu",
         "table": "t.json",
+        "chip": "Chip 7",
         "error": {"shapes": 20, "median": 0.021, "worst": 0.07},
     },
 }
@@ -60,7 +61,7 @@ def test_the_lines_of_a_search():
     text = format_front(FOUND, ACCURACY)
     assert "3 of 5,000 parts were tried; latency at most 0.5 ms, int8 file at most 2.20 MB" in text
     assert (
-        "CPU time of the int8 file for 32 tokens on 2 threads, predicted by t.json, which" in text
+        "int8 file for 32 tokens on 2 threads, predicted by t.json (Chip 7), which is off" in text
     )
     assert "off by 2.1 % in the median and at most 7.0 % on 20 shapes" in text
     assert text.count("best") == 2 and "90.0" in text and "extrapolated" not in text
@@ -74,6 +75,9 @@ def test_the_lines_of_a_search():
 def test_the_page_says_how_the_bounds_were_met():
     html = search_page(FOUND, ACCURACY)
     assert html.count("<svg") == 3 and "Trained on" not in html
+    assert "The best has 3 layers of width 64 with 96 neurons and 4 heads of 16: " in html
+    one = search_page(FOUND | {"best": ROWS[2]}, ACCURACY)
+    assert "The best has 1 layer of width 32" in one
     assert cells(html, "latency (ms)") == ["0.5", "0.45", "–", "yes"]
     assert cells(html, "int8 file (MB)") == ["2.20", "2.00", "–", "yes"]
     assert cells(html, "params (million)") == ["–", "4.00", "–", "–"]
@@ -82,6 +86,12 @@ def test_the_page_says_how_the_bounds_were_met():
     assert cells(html, "int8 file (MB)") == ["2.20", "2.00", "2.30", "no"]
     assert cells(html, "trained on") == ["95.0", "93.0"]
     assert 'href="trained/report.html"' in html and "0.48 ms measured (-6.2 %)" in html
+    fastest = FOUND | {"objective": "latency", "quality": 0.92}
+    html = search_page(fastest, ACCURACY)
+    assert cells(html, "accuracy (%)") == ["92.0", "90.0", "–", "no"]
+    assert "int8 file at most 2.20 MB, accuracy at least 92.0 %)" in html
+    html = search_page(fastest | {"trained": TRAINED}, ACCURACY)
+    assert cells(html, "accuracy (%)") == ["92.0", "90.0", "95.0", "yes"]
     phone = TRAINED | {"not_timed": "time it there", "costs": {}}
     assert "time it there" in search_page(FOUND | {"trained": phone}, ACCURACY)
 

@@ -52,12 +52,20 @@ def row_columns(rows, metric):
     return [*shape_columns(), *cost_columns(rows), value]
 
 
-def bounds_text(found):
-    """Writes the bounds of a search: "latency at most 0.7 ms, int8 file at most 3.00 MB"."""
+def bounds_text(found, metric):
+    """Writes the bounds of a search: "latency at most 0.7 ms, int8 file at most 3.00 MB".
+
+    Args:
+        found, metric: as for `format_front`.
+    """
     parts = [
         f"{COSTS[name][0]} at most {cost_text(name, most)} {COSTS[name][1]}"
         for name, most in found["bounds"].items()
     ]
+    if "quality" in found:
+        end = "at least" if metric.higher_is_better else "at most"
+        asked = metric.text({metric.key: found["quality"]})
+        parts.append(f"{metric.name} {end} {asked} {metric.unit}".rstrip())
     return ", ".join(parts) or "no bounds"
 
 
@@ -70,8 +78,13 @@ def latency_text(found):
     threads = f"{facts['threads']} thread{'s' if facts['threads'] > 1 else ''}"
     return (
         f"Latency: {clock} of the {facts['variant']} file for {facts['length']} tokens on "
-        f"{threads}, predicted by {facts['table']}{_error_text(facts)}.{_below_text(facts)}"
+        f"{threads}, predicted by {facts['table']}{_chip_text(facts)}{_error_text(facts)}."
+        f"{_below_text(facts)}"
     )
+
+
+def _chip_text(facts):
+    return f" ({facts['chip']})" if facts.get("chip") else ""
 
 
 def _below_text(facts):
@@ -106,7 +119,7 @@ def format_front(found, metric):
         str.
     """
     tried = f"{len(found['trials']):,} of {found['parts']:,} parts were tried"
-    lines = [f"{tried}; {bounds_text(found)}. Those that no other beats in both:"]
+    lines = [f"{tried}; {bounds_text(found, metric)}. Those that no other beats in both:"]
     for cost, key in FRONTS.items():
         if key in found:
             rows = {f"{number}": row for number, row in enumerate(found[key], 1)}

@@ -34,7 +34,7 @@ def search_page(found, metric):
     """
     body = [
         _header(found, metric),
-        _bounds(found),
+        _bounds(found, metric),
         _trained(found, metric),
         section("Fronts", *_fronts(found, metric)),
         section("Shapes", *_shapes(found)),
@@ -51,9 +51,11 @@ def _header(found, metric):
         if key in best
     ]
     lead = (
-        f"Of {found['parts']:,} parts, {len(found['trials']):,} were tried ({bounds_text(found)}). "
-        f"The best has {shape['layers']} layers of width {shape['width']} with "
-        f"{shape['intermediate']} neurons and {shape['heads']} heads of {shape['head_size']}: "
+        f"Of {found['parts']:,} parts, {len(found['trials']):,} were tried "
+        f"({bounds_text(found, metric)}). "
+        f"The best has {_count(shape['layers'], 'layer')} of width {shape['width']} with "
+        f"{_count(shape['intermediate'], 'neuron')} and {_count(shape['heads'], 'head')} of "
+        f"{shape['head_size']}: "
         f"{', '.join(costs)}; {metric.name} {metric.text(best)} {metric.unit}".rstrip()
     )
     title = "The best part of a super-student"
@@ -63,7 +65,11 @@ def _header(found, metric):
     )
 
 
-def _bounds(found):
+def _count(number, name):
+    return f"{number:,} {name}{'s' * (number > 1)}"
+
+
+def _bounds(found, metric):
     """How each bound was met: by the prediction and, after training, by the file itself."""
     best, trained = found["best"], found.get("trained", {}).get("costs", {})
     rows = []
@@ -76,9 +82,25 @@ def _bounds(found):
         last = trained.get(key) or best[key]
         met = "–" if most is None else ("yes" if last <= most else "no")
         rows.append([f"{name} ({unit})", *cells, met])
+    if "quality" in found:
+        rows.append(_quality(found, metric))
     head = [("", ""), ("bound", ""), ("predicted", ""), ("measured", ""), ("met", "")]
     small = "Measured: the file of the part that was trained on. " if trained else ""
     return section("Bounds", table(head, rows), note(small + latency_text(found)))
+
+
+def _quality(found, metric):
+    """The quality that was asked for: predicted is that with inherited weights."""
+    key = metric.key
+    values = [
+        found["best"][key],
+        found["trained"]["validation"][key] if "trained" in found else None,
+    ]
+    asked, last = found["quality"], values[0] if values[1] is None else values[1]
+    met = last >= asked if metric.higher_is_better else last <= asked
+    cells = ["–" if each is None else metric.text({key: each}) for each in (asked, *values)]
+    name = f"{metric.name} ({metric.unit})" if metric.unit else metric.name
+    return [name, *cells, "yes" if met else "no"]
 
 
 def _trained(found, metric):
