@@ -87,11 +87,15 @@ def test_the_recipe_of_the_super_student_goes_on(folder, tmp_path, commands):
 
 
 def test_another_part_starts_over(folder, tmp_path, commands):
-    best, left = tmp_path / "best", tmp_path / "trained" / "checkpoint"
+    """And the user is told so."""
+    best, left, said = tmp_path / "best", tmp_path / "trained" / "checkpoint", []
 
     def goes_on(steps):
-        train_on(RunConfig(steps=steps), folder, tmp_path, best, CONSOLE)
+        there, console = left.exists(), SimpleNamespace(say=said.append)
+        train_on(RunConfig(steps=steps), folder, tmp_path, best, console)
         found = left.exists()
+        assert any("starting it over" in text for text in said) == (there and not found)
+        said.clear()
         left.touch()
         return found
 

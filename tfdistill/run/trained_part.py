@@ -81,6 +81,8 @@ def train_on(config, folder, target, best, console):
     manifest = target / MADE_FROM
     stored = json.dumps(made_from, indent=1) + "\n"
     if not (manifest.is_file() and manifest.read_text() == stored):
+        if run.path.exists():
+            console.say(f"{run.path} is of another part, or of other settings: starting it over")
         # Deleted before the manifest says otherwise: a search that is killed here comes back here.
         shutil.rmtree(run.path, ignore_errors=True)
     write_atomically(manifest, stored)
