@@ -70,6 +70,12 @@ def test_for_a_phone_and_back(run_command, run_folder, tmp_path, capfd):
         (["--read={0}/gone.txt"], ["--read"]),
         (["--read={0}/export/other.tflite"], ["--read", "Inference timings"]),
         (["--model={0}/export/student_int8.tflite", "--tokens=99"], ["--tokens=99"]),
+        (["--table_shapes=30"], ["--table_shapes=30 is only for --build_latency_table"]),
+        (
+            ["--build_latency_table={0}/t.json", "--plot={0}/t.svg"],
+            ["/t.svg is not for --build_latency_table: leave it out"],
+        ),
+        (["--read={0}/config.json", "--phone={0}/phone"], ["--phone=", "--read=", "give one"]),
     ],
 )
 def test_wrong_flags(run_command, run_folder, capfd, flags, words):

@@ -75,6 +75,16 @@ def test_a_table_is_read_from_a_phone(run_command, tmp_path, capfd, lengths, sig
         model.milliseconds(SHAPES[0].config, length=64, variant="int8", threads=1)
 
 
+def test_calls_that_failed_on_the_phone_are_named(run_command, tmp_path, capfd):
+    (tmp_path / "phone.txt").write_text(_printed((32,), "tokens_32", SHAPES[:-1]))
+    flags = [f"--read={tmp_path / 'phone.txt'}", *FLAGS, "--tokens=32"]
+    assert run_command("benchmark", *flags, f"--build_latency_table={tmp_path / 'ok.json'}") == 0
+    said = f"4 of 100 calls have no times, the first {SHAPES[-1].name}_float32, 32 tokens, 1 thread"
+    assert said in capfd.readouterr().err
+    fits = json.loads((tmp_path / "ok.json").read_text())["fits"]
+    assert [fit["error"]["shapes"] for fit in fits] == [4] * 4
+
+
 @pytest.mark.parametrize(
     "text, flags, words",
     [
@@ -94,7 +104,7 @@ def test_other_outputs_are_refused(run_command, tmp_path, capfd, text, flags, wo
 @pytest.mark.parametrize(
     "largest, words",
     [
-        ("mini9", "neither a file nor a shape"),
+        ("mini9", "--table_largest: 'mini9' is neither a file nor a shape"),
         ("L-2_H-32_A-2", "width of at least 64"),
         ("tiny", "--tokens=16,513: --table_largest=tiny has 512 positions"),
     ],

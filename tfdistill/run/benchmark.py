@@ -26,6 +26,7 @@ def benchmark_and_show(config, console):
     Raises:
         UserError: a setting is wrong, or there are no files.
     """
+    _check_flags(config)
     paths = ("plot", require_file), ("phone", require_folder), ("build_latency_table", require_file)
     for setting, require in paths:
         if value := getattr(config, setting):
@@ -45,6 +46,22 @@ def benchmark_and_show(config, console):
     if tokens[0] > (longest := max(LiteModel(path).length for path in files.values())):
         raise UserError(f"`tokens`={config.tokens}: the files take {longest} at most: give less")
     return _time_here(files | compared_files(config, console), tokens, config, console)
+
+
+def _check_flags(config):
+    """Refuses settings that would change nothing."""
+    usual, table = type(config)(), bool(config.build_latency_table)
+    only_files = ("model", "part", "references", "plot")
+    only_table = ("table_shapes", "table_unseen", "table_largest")
+    for name in only_files if table else only_table:
+        if (value := getattr(config, name)) != getattr(usual, name):
+            which = "not for" if table else "only for"
+            raise UserError(f"`{name}`={value} is {which} `build_latency_table`: leave it out")
+    if config.phone and config.read:
+        raise UserError(
+            f"`phone`={config.phone} writes what is to run there, and `read`={config.read} reads "
+            "what it printed: give one of them"
+        )
 
 
 def _time_here(files, tokens, config, console):
@@ -77,7 +94,7 @@ def _build_table(config, console):
             latency_table.write_for_phone(config, lengths, console), config, console
         )
     if config.read:
-        table = latency_table.read_table(config, lengths)
+        table = latency_table.read_table(config, lengths, console)
     else:
         table = latency_table.build_table(config, lengths, _machine(), console)
     console.say("\n".join(format_table(table)))

@@ -63,7 +63,10 @@ def build_table(config, lengths, machine, console):
 
 def _shapes(config, lengths):
     path = config_file(config.table_largest)
-    largest = config_of(read_json(path), path) if path else named_config(config.table_largest)
+    try:
+        largest = config_of(read_json(path), path) if path else named_config(config.table_largest)
+    except UserError as error:
+        raise UserError(f"`table_largest`: {error.message}") from None
     if largest.model_type not in TYPES or largest.hidden_size < LEAST_WIDTH:
         raise UserError(
             f"`table_largest`={config.table_largest}: a table is made for {' or '.join(TYPES)}, "
@@ -146,12 +149,13 @@ def write_for_phone(config, lengths, console):
     return script
 
 
-def read_table(config, lengths):
+def read_table(config, lengths, console):
     """Writes the latency model of a phone from what the benchmark tool printed there.
 
     Args:
         config: a `RunConfig`.
         lengths: tuple of the lengths of rows, ascending.
+        console: a `Console`, which names what has no times.
 
     Returns:
         dict, the table.
@@ -173,9 +177,24 @@ def read_table(config, lengths):
             )
         took = call.get("median_ms", call["mean_ms"])
         times.setdefault((*names[file], length, call["threads"]), []).append((None, took))
+    console.warn(_missing(config, names.values(), lengths, times))
     table = table_of(shapes, times, WALL, {"litert": benchmark_tool.TOOL})
     write_atomically(Path(config.build_latency_table), strict_json.dumps(table) + "\n")
     return table
+
+
+def _missing(config, files, lengths, times):
+    """A line about the calls of the tool that printed no times: list."""
+    threads = benchmark_tool.THREADS
+    calls = [(*file, length, n) for file in files for length in lengths for n in threads]
+    missing = [call for call in calls if call not in times]
+    if not missing:
+        return []
+    name, variant, length, count = missing[0]
+    return [
+        f"`read`={config.read}: {len(missing)} of {len(calls)} calls have no times, the first "
+        f"{name}_{variant}, {length} tokens, {count} thread{'s' if count > 1 else ''}: left out"
+    ]
 
 
 def table_of(shapes, times, kind, machine):
