@@ -26,7 +26,10 @@ COMMAND = Command(
         *("task", Search, "steps", Corpus, LabelledDataSettings, "length", "tflite_lengths"),
         *("doc_stride", "max_answer_length", "seed", "output_dir", "device", "json"),
     ),
-    help=HELP
+    help={
+        name: text.replace("Without `model` and this", "Without this")
+        for name, text in HELP.items()
+    }
     | {
         "output_dir": "Run whose student is the super-student if `super` is empty.",
         "seed": "Seed of the shapes that are tried.",
@@ -38,7 +41,7 @@ COMMAND = Command(
 
 def main():
     """Runs the command."""
-    COMMAND.run(_search)
+    COMMAND.run(_search, lambda: "the same command goes on")
 
 
 def _search(config):

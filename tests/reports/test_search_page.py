@@ -31,6 +31,8 @@ FOUND = {
     "trials": ROWS,
     "whole": row(WHOLE, 0.0, 2.0, 6_000_000),
     "parts": 5000,
+    "corpus": "texts.csv",
+    "length": 24,
     "bounds": {"latency_ms": 0.5, "int8_bytes": 2_200_000},
     "latency": {
         "length": 32,
@@ -64,6 +66,7 @@ def test_the_lines_of_a_search():
         "int8 file for 32 tokens on 2 threads, predicted by t.json (Chip 7), which is off" in text
     )
     assert "off by 2.1 % in the median and at most 7.0 % on 20 shapes" in text
+    assert "Accuracy: on the validation split of texts.csv, rows of 24 tokens, with the" in text
     assert text.count("best") == 2 and "90.0" in text and "extrapolated" not in text
     below = FOUND | {"latency": FOUND["latency"] | {"below": {"width": 64, "intermediate": 96}}}
     assert "timed (width 64, intermediate 96) are extrapolated." in format_front(below, ACCURACY)

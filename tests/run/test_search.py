@@ -75,7 +75,9 @@ def given(super_student, tiny_text, table):
 
 
 @pytest.mark.slow
-def test_a_search_finds_what_its_folder_holds(given, super_student, tmp_path, run_command, capfd):
+def test_a_search_finds_what_its_folder_holds(
+    given, super_student, tiny_text, tmp_path, run_command, capfd
+):
     assert run_command("search", *given, f"--search_dir={tmp_path}", "--json") == 0
     found = json.loads(capfd.readouterr().out)
     rows = found["trials"]
@@ -97,6 +99,7 @@ def test_a_search_finds_what_its_folder_holds(given, super_student, tmp_path, ru
         assert "<svg" in (tmp_path / name).read_text()
     assert json.loads((tmp_path / "front.json").read_text()) == found
     page = (tmp_path / "report.html").read_text()
+    assert f"on the validation split of {tiny_text / 'text.txt'}, rows of 16 tokens" in page
     assert page.count("<svg") == 3 and "CPU time of the int8 file for 16 tokens" in page
     narrow = any(row["shape"]["width"] < 15 for row in rows)
     assert found["latency"]["below"] == ({"width": 15} if narrow else {})
@@ -171,7 +174,8 @@ def test_a_stopped_search_goes_on(given, tmp_path, run_command, capfd):
     assert run_command("search", *given, f"--search_dir={stopped}", patch=stop_after(5)) == 130
     assert run_command("search", *given, f"--search_dir={stopped}", patch=stop_after(99)) == 0
     assert len(measured) == len(set(measured)) == 12
-    assert "12/12" in capfd.readouterr().out
+    said = capfd.readouterr()
+    assert "12/12" in said.out and "stopped; the same command goes on" in said.err
     assert (whole / "front.svg").read_bytes() == (stopped / "front.svg").read_bytes()
     ours, theirs = (json.loads((each / "front.json").read_text()) for each in (whole, stopped))
     assert ours.pop("folder") != theirs.pop("folder") and ours == theirs

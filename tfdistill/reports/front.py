@@ -102,10 +102,13 @@ def _error_text(facts):
     )
 
 
-def value_text(metric):
-    """What the values of a search are, a sentence."""
+def value_text(found, metric):
+    """What the values of a search are, a sentence; arguments as for `format_front`."""
     what = f"{metric.name[:1].upper()}{metric.name[1:]}"
-    return f"{what}: on the validation split, with the weights of the super-student."
+    return (
+        f"{what}: on the validation split of {found['corpus']}, rows of {found['length']} tokens, "
+        "with the weights of the super-student."
+    )
 
 
 def format_front(found, metric):
@@ -126,7 +129,7 @@ def format_front(found, metric):
             rows["best"] = found["best"]
             columns = row_columns(found["trials"], metric)
             lines += ["", f"{metric.name} and {COSTS[cost][0]}", *format_models(rows, columns)]
-    return "\n".join([*lines, "", value_text(metric), *filter(None, [latency_text(found)])])
+    return "\n".join([*lines, "", value_text(found, metric), *filter(None, [latency_text(found)])])
 
 
 def format_trained(found, metric):

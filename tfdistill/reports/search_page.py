@@ -123,7 +123,7 @@ def _trained(found, metric):
 def _fronts(found, metric):
     for cost in (LATENCY, BYTES):
         if FRONTS[cost] in found:
-            caption = f"{value_text(metric)} Dots: parts that were tried."
+            caption = f"{value_text(found, metric)} Dots: parts that were tried."
             yield figure(front_plot(found, cost, metric), caption)
             rows = found[FRONTS[cost]]
             columns = row_columns(rows, metric)

@@ -34,6 +34,7 @@ class Searched:
 
     Args:
         task: the `Task`, bound to its classes.
+        corpus: name of the text, or of the examples.
         model: its `Model`.
         tokenizer: its `Tokenizer`.
         value_of: function of a `PartShape` to its metric on the validation split; all shapes share
@@ -43,6 +44,7 @@ class Searched:
     """
 
     task: Any
+    corpus: str
     model: Any
     tokenizer: Any
     value_of: Callable
@@ -60,8 +62,9 @@ def search_and_show(config, console):
     Returns:
         dict, the content of front.json: "best", a row (see `Trials`); "front" and, with a latency
         table, "latency_front", lists of rows; "trials", all of them; "whole", the costs of the
-        super-student; "parts", their number; what the goal and the latency are; "folder"; and
-        "trained", if the best part was trained on (see `trained_part`).
+        super-student; "parts", their number; "corpus" and "length" of the rows; what the goal and
+        the latency are; "folder"; and "trained", if the best part was trained on (see
+        `trained_part`).
 
     Raises:
         UserError: there is no super-student, no data, no table, or no part as is asked for.
@@ -87,6 +90,7 @@ def search_and_show(config, console):
         found["latency"] = latency.described(rows, opened.model.config.vocab_size)
     found |= {"whole": {"shape": space.whole._asdict()} | goal.whole}
     found |= {"parts": len(space), "task": opened.task.name, "folder": str(target)}
+    found |= {"corpus": opened.corpus, "length": config.length}
     _write(found, target, goal.metric)
     for cost, name in PLOTS.items():
         (target / name).unlink(missing_ok=True)  # an earlier search may have had a table
@@ -199,6 +203,7 @@ def _open(config, folder, console):
     value_of = _scorer(task, model, evaluate)
     return Searched(
         task,
+        data.name if task.kind else config.corpus,
         model,
         tokenizer,
         value_of,

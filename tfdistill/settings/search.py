@@ -23,6 +23,7 @@ class Search(Settings):
             "Folder of the super-student, trained with `recipe`=autotinybert; empty: the student "
             "of the run in `output_dir`.",
             path=PATH,
+            first=True,
         ),
     ] = ""
     search_dir: Annotated[
@@ -35,7 +36,12 @@ class Search(Settings):
     ] = ""
     size_mb: Annotated[
         float,
-        _option("Most megabytes of a part's int8 file; 0: no bound.", unit="MB", minimum=0.0),
+        _option(
+            "Most megabytes of a part's int8 file; 0: no bound.",
+            unit="MB",
+            minimum=0.0,
+            first=True,
+        ),
     ] = 0.0
     parameters_m: Annotated[
         float,
@@ -70,6 +76,7 @@ class Search(Settings):
             "Tokens in the row whose latency is bounded; 0: as many as `length`.",
             unit="tokens",
             minimum=0,
+            first=True,
         ),
     ] = 0
     latency_variant: Annotated[
@@ -95,6 +102,7 @@ class Search(Settings):
             "or size: the task's primary metric as in metrics.json (0.9 is 90 %), or of masked LM "
             "the largest loss, in nats; 0: none.",
             minimum=0.0,
+            first=True,
         ),
     ] = 0.0
     population: Annotated[
