@@ -4,10 +4,11 @@
 
 It takes the student of the run in --output_dir, or any model with --model, and writes export/ in
 --output_dir anew: student.tflite, student_int8.tflite, saved_model/, the tokenizer and
-model_card.md. The TFLite files take rows of several lengths (--tflite_lengths). --tflite_variants
-adds others; classifiers and sentence encoders also get student_mediapipe.tflite. The held-out text
-is the test split of --corpus in rows of --length tokens, or the run's own. With --json:
-{"directory", "files": {name: bytes, latency and parity}, "mediapipe": {bytes, texts, other_ids}}.
+model_card.md; with --part, those of a part in parts/. The TFLite files take rows of several lengths
+(--tflite_lengths). --tflite_variants adds others; classifiers and sentence encoders also get
+student_mediapipe.tflite. The held-out text is the test split of --corpus in rows of --length
+tokens, or the run's own. With --json: {"directory", "files": {name: bytes, latency and parity},
+"mediapipe": {bytes, texts, other_ids}}.
 
 --web writes a page that runs the student in the browser, from the files of the run if there are any
 (examples/web/README.md); with --json, "web": {"directory", "files": {name: bytes}}.
@@ -25,13 +26,16 @@ COMMAND = Command(
     __doc__,
     (
         *(Corpus, LabelledDataSettings, "task", "model", "length", "tflite_lengths", "mediapipe"),
-        *("tflite_variants", "allow_loss", "web", "web_runtime", "doc_stride"),
+        *("part", "tflite_variants", "allow_loss", "web", "web_runtime", "doc_stride"),
         *("max_answer_length", "pooling", "output_dir", "force", "device", "json"),
     ),
     help=HELP
     | {
         "model": "Hugging Face directory or hub name; empty: the student of the run in "
         "`output_dir`.",
+        "part": "Part of a student of `recipe`=dynabert, such as w50d75, to export in place of the "
+        "whole one: parts/ in `output_dir` gets a folder of its name, with export/, and student/ "
+        "with the part as a Hugging Face directory.",
         "output_dir": "Folder whose export/ is written; without `model`, the run of the student.",
         "force": "Let the files of `model` replace those of the run in `output_dir`.",
     },

@@ -126,6 +126,32 @@ def test_a_part_is_opened_by_name(finished, words, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_part_is_exported_as_a_model_of_its_own(finished, words, run_command, capfd):
+    command = ["export", f"--output_dir={finished}", "--allow_loss"]
+    assert run_command(*command, "--part=w25d50") == 0
+    folder, texts = finished / "parts" / "w25d50", [" ".join(words[:5]), " ".join(words[4:8])]
+    found = [
+        [each["probability"] for each in LabelPredictor.open(str(path), part=part).predict(texts)]
+        for path, part in (
+            (finished / "student", "w25d50"),
+            (folder / "student", ""),
+            (folder / "export" / "student.tflite", ""),
+        )
+    ]
+    np.testing.assert_allclose(found[1], found[0], atol=1e-5)
+    np.testing.assert_allclose(found[2], found[0], atol=1e-4)
+    own = json.loads((folder / "student" / "config.json").read_text())
+    assert (own["num_hidden_layers"], own["intermediate_size"]) == (2, 16)
+    assert not (folder / "student" / "parts.json").exists()
+    for wrong, message in (
+        (["--part=w10"], "has the parts full, w75"),
+        (["--part=w50", f"--web={finished / 'page'}"], "--part=w50 with --web: export the part"),
+    ):
+        assert run_command(*command, *wrong) == 1
+        assert message in capfd.readouterr().err
+
+
+@pytest.mark.slow
 def test_the_benchmark_times_parts(finished, tmp_path, run_command, capfd):
     command = ["benchmark", f"--shards_dir={tmp_path}", "--rounds=5", "--tokens=8", "--json"]
     assert run_command(*command, f"--output_dir={finished}", "--part=w50,w25d50") == 0

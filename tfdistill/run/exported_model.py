@@ -2,6 +2,7 @@
 
 from tfdistill.deployment.signatures import lengths_of
 from tfdistill.deployment.variants import variants_of
+from tfdistill.models.part_grid import named_shape
 from tfdistill.run import machine
 from tfdistill.run.checks import check_exported_files, check_pooling
 from tfdistill.run.directory import RunPaths
@@ -9,6 +10,8 @@ from tfdistill.run.held_out import open_held_out, require_fit, student_of
 from tfdistill.run.stored_metrics import read_metrics
 from tfdistill.system.errors import UserError
 from tfdistill.system.paths import require_folder, require_shards
+
+PARTS = "parts"  # in `output_dir`; in it a folder like that of a run for each exported part
 
 
 def export_model(config, console):
@@ -35,23 +38,29 @@ def export_model(config, console):
     from tfdistill.deployment.bundle import export_bundle, warnings_of
     from tfdistill.deployment.model_card import write_model_card
     from tfdistill.deployment.string_signatures import warnings
-    from tfdistill.models.hugging_face.checkpoint import resolve_directory
+    from tfdistill.models.hugging_face.checkpoint import resolve_directory, save_model
+    from tfdistill.models.subnet import extract_subnet
     from tfdistill.reports.evaluation import format_exported_files
     from tfdistill.run.data_lines import data_lines
     from tfdistill.run.sources import tokenizer_of
 
-    run, source = RunPaths(config.output_dir), resolve_directory(source)
+    run, source = _target(config), resolve_directory(source)
     model = task.load(source)
     if model.head is None:
         raise UserError(
             f"`model`={source} has no head for `task`={task.name}: train it with one first, "
             "or export an encoder of sentences with `task`=sentence_embedding"
         )
+    if config.part:
+        model = extract_subnet(model, named_shape(source, config.part, model.config))
     task = task.of_model(model.head.answer_rules)
     task.mark(model.head)
     tokenizer = tokenizer_of(task, config.tokenizer or str(source))
     require_fit(config, tokenizer, f"`model`={source}", model)
     train, batches = open_held_out(task, config, tokenizer, data, console)
+    if config.part:
+        save_model(model, run.student)
+        tokenizer.save(run.student, model.config.model_type, model.config.max_length)
     options = bundle_options(config, task, train)
     line = console.progress("export", None)
     files, failure = export_bundle(task, model, run.export, options, tokenizer, batches, line.note)
@@ -121,12 +130,18 @@ def export_mediapipe(head, tokenizer, directory, source, console):
     return facts
 
 
+def _target(config):
+    """`RunPaths` of the folder that is written: `output_dir`, or one in it for a part."""
+    run = RunPaths(config.output_dir)
+    return RunPaths(run.path / PARTS / config.part) if config.part else run
+
+
 def _source(config):
     """Returns the directory or hub name of the model to export."""
     require_folder("output_dir", config.output_dir)
     require_shards(config.shards_dir)
     run = RunPaths(config.output_dir)
-    if config.model and run.state.exists() and not config.force:
+    if config.model and not config.part and run.state.exists() and not config.force:
         raise UserError(
             f"`output_dir`={run.path} is a run, and the files of `model` would replace those of "
             "its student: name another `output_dir`, or set `force`"

@@ -32,6 +32,11 @@ def export(config, console):
     """
     if not config.web:
         return export_model(config, console)
+    if config.part:
+        raise UserError(
+            f"`part`={config.part} with `web`: export the part first, without `web`, and then name "
+            "its .tflite file with `model`"
+        )
     require_folder("web", config.web)
     facts, failure, file = {}, None, _file_of(config)
     from tfdistill.deployment.web_runtime import runtime_files
