@@ -3,12 +3,11 @@
     python -m tfdistill.export --output_dir=runs/mini
 
 It takes the student of the run in --output_dir, or any model with --model, and writes export/ in
---output_dir anew: student.tflite, student_int8.tflite, saved_model/, the tokenizer and
-model_card.md; with --part, those of a part in parts/. The TFLite files take rows of several lengths
-(--tflite_lengths). --tflite_variants adds others; classifiers and sentence encoders also get
-student_mediapipe.tflite. The held-out text is the test split of --corpus in rows of --length
-tokens, or the run's own. With --json: {"directory", "files": {name: bytes, latency and parity},
-"mediapipe": {bytes, texts, other_ids}}.
+--output_dir anew: TFLite files, saved_model/, tokenizer and model_card.md; with --part, those of a
+part in parts/. The TFLite files take rows of several lengths (--tflite_lengths). --tflite_variants
+adds others; classifiers and sentence encoders get one for MediaPipe. The held-out text is the run's
+own, or the test split of --corpus in rows of --length tokens. With --json: {"directory", "files":
+{name: bytes, latency and parity}, "mediapipe": {bytes, texts, other_ids}}.
 
 --web writes a page that runs the student in the browser, from the files of the run if there are any
 (examples/web/README.md); with --json, "web": {"directory", "files": {name: bytes}}.
@@ -33,9 +32,8 @@ COMMAND = Command(
     | {
         "model": "Hugging Face directory or hub name; empty: the student of the run in "
         "`output_dir`.",
-        "part": "Part of a student of `recipe`=dynabert, such as w50d75, to export in place of the "
-        "whole one: parts/ in `output_dir` gets a folder of its name, with export/, and student/ "
-        "with the part as a Hugging Face directory.",
+        "part": "Part of a student of `recipe`=dynabert, such as w50d75, to export alone: parts/ in "
+        "`output_dir` gets a folder of its name with export/ and student/, a Hugging Face one.",
         "output_dir": "Folder whose export/ is written; without `model`, the run of the student.",
         "force": "Let the files of `model` replace those of the run in `output_dir`.",
     },

@@ -66,7 +66,8 @@ def commands(tmp_path, monkeypatch):
 
 
 def test_the_recipe_of_the_super_student_goes_on(folder, tmp_path, commands):
-    train_on(RunConfig(steps=40, device="cpu"), folder, tmp_path, tmp_path / "best", CONSOLE)
+    asked = RunConfig(steps=40, device="cpu", length=96, tflite_lengths="24,96")
+    train_on(asked, folder, tmp_path, tmp_path / "best", CONSOLE)
     (flags,) = commands
     assert flags == {
         "task": "masked_lm",
@@ -75,7 +76,8 @@ def test_the_recipe_of_the_super_student_goes_on(folder, tmp_path, commands):
         "train_parts": "false",
         "alpha_hidden": "0.5",
         "learning_rate": "0.002",
-        "length": "64",
+        "length": "96",
+        "tflite_lengths": "24,96",
         "teacher_steps": "30",
         "device": "cpu",
         "precision": "bfloat16",

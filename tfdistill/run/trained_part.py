@@ -95,7 +95,10 @@ def train_on(config, folder, target, best, console):
 
 
 def _flags(config, folder, best, output):
-    """The flags of the training, as text: those of the super-student's run, but for the student."""
+    """The flags of the training, as text: those of the super-student's run, but for the student.
+
+    Lengths are those of the search, so that the file has the one whose latency was bounded.
+    """
     paths, flags = RunPaths(folder.parent), stored_flags(folder.parent, options_of(config))
     count = len(flags.get("teacher", "").split(","))
     teachers = [str(path.resolve()) for path in paths.teachers(count) if path.is_dir()]
@@ -103,6 +106,7 @@ def _flags(config, folder, best, output):
     flags |= {"train_parts": "false", "student": str(best.resolve()), "baseline": "none"}
     flags |= {"teacher": ",".join(teachers), "steps": str(config.steps)}
     flags |= {"output_dir": str(output.resolve()), "device": config.device}
+    flags |= {name: as_text(getattr(config, name)) for name in ("length", "tflite_lengths")}
     if machine := stored_machine(folder.parent):  # what "auto" chose
         flags["precision"] = machine["precision"]
     usual = type(config)(task=flags["task"])
