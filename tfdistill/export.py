@@ -32,8 +32,8 @@ COMMAND = Command(
     | {
         "model": "Hugging Face directory or hub name; empty: the student of the run in "
         "`output_dir`.",
-        "part": "Part of a student of `recipe`=dynabert, such as w50d75, to export alone: parts/ in "
-        "`output_dir` gets a folder of its name with export/ and student/, a Hugging Face one.",
+        "part": "Part of a student of `recipe`=dynabert, such as w50d75, to export alone: parts/ "
+        "in `output_dir` gets a folder of its name: export/, and a Hugging Face one, student/.",
         "output_dir": "Folder whose export/ is written; without `model`, the run of the student.",
         "force": "Let the files of `model` replace those of the run in `output_dir`.",
     },

@@ -146,7 +146,8 @@ def named_shape(folder, part, config):
     """
     if not (Path(folder) / GRID).is_file():
         raise UserError(
-            f"`part`={part}: {folder} has no {GRID}: only students of `recipe`=dynabert have parts"
+            f"`part`={part}: {folder} has no {GRID}: leave it out; only students of "
+            "`recipe`=dynabert have parts"
         )
     shapes = PartGrid.read(folder).space(config).shapes()
     if part not in shapes:

@@ -1,7 +1,10 @@
 """The export command: the files of a run's student, or of another model, outside a run."""
 
+from pathlib import Path
+
 from tfdistill.deployment.signatures import lengths_of
 from tfdistill.deployment.variants import variants_of
+from tfdistill.models.configs.config_files import CONFIG, config_of, read_json
 from tfdistill.models.part_grid import named_shape
 from tfdistill.run import machine
 from tfdistill.run.checks import check_exported_files, check_pooling
@@ -146,4 +149,7 @@ def _source(config):
             f"`output_dir`={run.path} is a run, and the files of `model` would replace those of "
             "its student: name another `output_dir`, or set `force`"
         )
-    return config.model or student_of(config)
+    source = config.model or student_of(config)
+    if config.part and (file := Path(source) / CONFIG).is_file():  # before TensorFlow is loaded
+        named_shape(source, config.part, config_of(read_json(file), file))
+    return source
