@@ -66,7 +66,11 @@ def labelled_facts(task, files, data, run):
     """
     key = task.primary.key
     measured = {
-        name: {"bytes": facts["bytes"], "latency_ms": facts["latency_ms"], key: facts[f"{key}_lite"]}
+        name: {
+            "bytes": facts["bytes"],
+            "latency_ms": facts["latency_ms"],
+            key: facts[f"{key}_lite"],
+        }
         for name, facts in files.items()
         if name not in FILES["teacher"].values()  # timed alone: see the teacher's entry in models
     }
