@@ -148,7 +148,7 @@ def test_parts_have_heads_of_the_same_kind(head, labelled, tiny_model, tiny_batc
 
 
 def test_the_multipliers_stand_beside_the_student(tmp_path):
-    with pytest.raises(UserError, match="part=w50: .* has no parts.json: leave it out; only students"):
+    with pytest.raises(UserError, match="part=w50: .* has no parts.json: leave it out"):
         named_shape(tmp_path, "w50", BASE)
     GRID.write(tmp_path)
     assert PartGrid.read(tmp_path) == GRID
