@@ -1,6 +1,6 @@
 // From a text to an answer: what each task makes of the model's logits.
 
-import { PageError } from "./student.js";
+import { PageError } from "./fetched.js";
 import { splitWords } from "./wordpiece.js";
 
 const OUTSIDE = "O";

@@ -1,32 +1,11 @@
-// The page: it loads the student, asks it while the reader types, and shows its answers.
+// The page: a panel for each model of models.json. Where there are several, each has a tab, and is loaded when its tab
+// is opened first.
 
-import { classify, fillMasks, tagWords } from "./answers.js";
-import { PageError, Student } from "./student.js";
+import { fetchSettings } from "./fetched.js";
+import { Panel, taskName } from "./panel.js";
+import { makeTabs } from "./tabs.js";
 
-const PAUSE = 150; // milliseconds without a key until the student is asked
 const WORKER_STARTS = 4000; // milliseconds at most
-const MASKED = {
-  name: "Masked words",
-  text: "The whale [MASK] the ship.",
-  ask: (student, text) => fillMasks(student, text),
-  show: ({ masks }) => masks.flatMap((words, number) => [
-    ...(masks.length > 1 ? [element("h2", `[MASK] ${number + 1}`)] : []), bars(words)]),
-};
-const CLASSES = {
-  name: "Classes of texts",
-  pair: true,
-  ask: classify,
-  show: ({ classes, value }) => [classes ? bars(classes) : element("output", value.toFixed(3))],
-};
-const TAGS = { name: "Words and their tags", ask: tagWords, show: showTags };
-const MODES = {
-  masked_lm: MASKED,
-  text_classification: CLASSES,
-  regression: { ...CLASSES, name: "A number for a text" },
-  token_classification: TAGS,
-};
-
-const part = (id) => document.getElementById(id);
 
 /** A service worker keeps the files for later visits; it must be there before they are fetched. */
 async function startWorker() {
@@ -46,109 +25,49 @@ async function startWorker() {
 }
 
 async function start() {
-  say("Loading…");
-  await startWorker();
-  const answer = await fetch("page.json").catch(() => null);
-  if (!answer?.ok) throw new PageError("page.json is missing: write the page with tfdistill.export.");
-  const page = await answer.json();
-  const mode = MODES[page.task];
-  const megabytes = (page.model.bytes / 1e6).toFixed(1);
-  document.title = page.title;
-  part("title").textContent = page.title;
-  part("facts").textContent = `${mode.name} · ${page.model.file}, ${megabytes} MB · runs on this device`;
-  part("mask").hidden = mode !== MASKED;
-  part("pair").hidden = !mode.pair;
-  part("text").value ||= mode.text ?? "";
-  say(`Loading ${megabytes} MB of model…`);
-  const student = await Student.open(page);
-  await student.run(student.tokenizer.frame([])); // the first run of a file is slow
-  part("offline").hidden = !navigator.serviceWorker?.controller;
-  listen(student, mode);
-  return student;
-}
+  const worker = startWorker();
+  const models = await fetchSettings("models.json");
+  const panels = models.map((model) => new Panel(model));
+  const roots = panels.map(({ root }) => root);
+  const first = Math.max(0, models.findIndex((model) => mark(model) === location.hash));
 
-function listen(student, mode) {
-  let timer;
-  let running = Promise.resolve();
-  const ask = () => {
-    const [text, second] = [part("text").value, part("second").value];
-    running = running.then(() => answer(student, mode, text.trim() && text, second.trim() && second));
-  };
-  const later = () => {
-    clearTimeout(timer);
-    timer = setTimeout(ask, PAUSE);
-  };
-  part("text").addEventListener("input", later);
-  part("second").addEventListener("input", later);
-  part("mask").addEventListener("click", () => {
-    const field = part("text");
-    field.setRangeText("[MASK]", field.selectionStart, field.selectionEnd, "end");
-    field.focus();
-    later();
+  function open(number) {
+    document.title = panels[number].title;
+    return panels[number].open(worker);
+  }
+
+  document.querySelector("main").replaceChildren(...roots);
+  if (models.length === 1) return open(0);
+  for (const panel of panels) panel.part("offline").textContent = "This tab works offline now.";
+  return new Promise((done) => {
+    const tabs = makeTabs(roots, labels(models), (number) => {
+      history.replaceState(null, "", mark(models[number])); // for links, and when the page is loaded again
+      const opened = open(number);
+      opened.catch(() => {}); // the panel shows why
+      done(opened);
+    });
+    document.querySelector("main").prepend(tabs.list);
+    tabs.open(first);
   });
-  ask();
 }
 
-async function answer(student, mode, text, second) {
-  let shown = [];
-  try {
-    if (text) {
-      const found = await mode.ask(student, text, second);
-      shown = mode.show(found, text);
-      const length = student.lengthFor({ length: found.tokens });
-      say(`${found.milliseconds.toFixed(1)} ms · ${found.tokens} tokens in a row of ${length}`);
-    } else {
-      say("Type a text.");
-    }
-  } catch (error) {
-    fail(error);
-  }
-  part("answer").replaceChildren(...shown);
+/** Names of tabs: tasks, and titles where several models have one task. */
+function labels(models) {
+  return models.map(({ title, task }) => (
+    models.filter((other) => other.task === task).length > 1 ? title : taskName(task)));
 }
 
-function showTags({ entities }, text) {
-  const line = element("p");
-  line.className = "tagged";
-  let end = 0;
-  for (const entity of entities) {
-    const mark = element("mark", entity.text);
-    mark.append(element("small", `${entity.type} ${percent(entity.share)}`));
-    line.append(text.slice(end, entity.start), mark);
-    end = entity.end;
-  }
-  line.append(text.slice(end));
-  return [line];
-}
-
-function bars(rows) {
-  const list = element("ol");
-  for (const { name, share } of rows) {
-    const item = element("li");
-    item.style.setProperty("--share", share);
-    item.append(element("span", name), element("data", percent(share)));
-    list.append(item);
-  }
-  return list;
-}
-
-function percent(share) {
-  return share < 0.0005 ? "< 0.1 %" : `${(100 * share).toFixed(1)} %`;
-}
-
-function element(name, text = "") {
-  const made = document.createElement(name);
-  made.textContent = text;
-  return made;
-}
-
-function say(text, wrong = false) {
-  part("state").textContent = text;
-  part("state").classList.toggle("wrong", wrong);
+/** The end of a model's address. */
+function mark({ folder }) {
+  return `#${encodeURIComponent(folder.split("/").at(-1))}`;
 }
 
 function fail(error) {
-  say(error instanceof PageError ? error.message : `The model does not run in this browser (${error.message}).`, true);
+  const line = document.querySelector("main > .state");
+  if (!line) return; // a panel shows why
+  line.textContent = error.message;
+  line.classList.add("wrong");
 }
 
-export const opened = start(); // the `Student`
+export const opened = start(); // the `Student` that is shown first
 opened.catch(fail);

@@ -1,28 +1,25 @@
 // A student of tfdistill in the browser: its TFLite file, run by LiteRT, and its tokenizer.
 
 import { loadAndCompile, loadLiteRt, Tensor } from "@litertjs/core";
+import { fetchWhole, PageError } from "./fetched.js";
 import { WordPiece } from "./wordpiece.js";
 
-/** What a reader of the page can do something about; its message is one line. */
-export class PageError extends Error {}
-
-const AGAIN = "write it again with tfdistill.export";
 const ROW_INPUTS = { input_ids: "ids", attention_mask: "mask", token_type_ids: "types" };
 
 export class Student {
   /**
-   * Loads what `page.json` names.
+   * Loads the files of a model.
    *
-   * @param {object} page the content of `page.json`
+   * @param {object} page the content of its `page.json`
+   * @param {string} folder where they are, such as "models/mini"
    * @returns {Promise<Student>}
    */
-  static async open(page) {
+  static async open(page, folder) {
+    const fetched = ({ file, integrity }, what) => fetchWhole(`${folder}/${file}`, integrity, what);
     const [content, vocabulary, runtime] = await Promise.all([
-      fetchWhole(page.model, "the file of the model"),
-      fetchWhole(page.vocabulary, "the vocabulary of this model"),
-      loadLiteRt("./runtime/wasm/").catch(() => {
-        throw new PageError("the runtime cannot be loaded: this browser is too old, or a file is missing");
-      }),
+      fetched(page.model, "the file of the model"),
+      fetched(page.vocabulary, "the vocabulary of this model"),
+      loadRuntime(),
     ]);
     const words = new TextDecoder().decode(vocabulary).replace(/\n$/, "").split("\n");
     return new Student(page, content, new WordPiece(words, page.tokenizer), runtime);
@@ -86,25 +83,12 @@ export class Student {
   }
 }
 
-/**
- * The bytes of a file, which must be those that the page was written with.
- *
- * A copy that the service worker kept may be damaged; it is removed, and the server asked once more. The service worker
- * may still be writing a damaged file when it is removed here: then the next visit removes it.
- */
-async function fetchWhole({ file, integrity }, what) {
-  for (let tries = 0; tries < 2; tries++) {
-    try {
-      return new Uint8Array(await (await fetch(file, { integrity })).arrayBuffer());
-    } catch {
-      await forget(file);
-    }
-  }
-  throw new PageError(`${file} is missing, damaged or not ${what}: load the page again, or ${AGAIN}`);
-}
+let runtime; // of all students
 
-/** Removes a file that the service worker kept, so that it is fetched again. */
-async function forget(file) {
-  const names = globalThis.caches ? await caches.keys() : [];
-  for (const name of names) await (await caches.open(name)).delete(file);
+function loadRuntime() {
+  runtime ??= loadLiteRt("./runtime/wasm/").catch(() => {
+    runtime = null;
+    throw new PageError("the runtime cannot be loaded: this browser is too old, or a file is missing");
+  });
+  return runtime;
 }

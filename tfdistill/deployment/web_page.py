@@ -1,38 +1,33 @@
-"""A page with a student that runs in the browser: a folder of static files for any web server."""
+"""A page with students that run in the browser: a folder of static files for any web server."""
 
-import base64
 import hashlib
 import json
-import re
+import os
 import shutil
-import tempfile
 from pathlib import Path
 
-from tfdistill.data.tokenizer_files import SETTINGS, VOCABULARY
-from tfdistill.data.wordpiece import is_plain
-from tfdistill.deployment.lite_model import LiteModel
-from tfdistill.deployment.signatures import changes_for_one, read_signatures
+from tfdistill.deployment.web_model import PAGE, TASKS, as_name, write_web_model
 from tfdistill.deployment.web_runtime import SOURCE
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import folder_aside
 from tfdistill.system.sums import file_digest
 
-MASKED_LM = "masked_lm"
-TASKS = MASKED_LM, "text_classification", "regression", "token_classification"
-PAGE, RUNTIME, LICENSE = "page.json", "runtime", "LICENSE"
+MODELS, MODEL_LIST = "models", "models.json"
+RUNTIME, LICENSE = "runtime", "LICENSE"
 WORKER, LIST = "service_worker.js", "files.js"  # the browser itself keeps these two
 SHOWN = ".html", ".css", ".js", ".svg"  # kinds of files of the source that belong to the page
 LARGE = 100_000  # bytes of a file that the service worker keeps only when it is used
 
 
 def write_page(path, tokenizer, directory, title, runtime):
-    """Writes a page for a TFLite file.
+    """Writes a page for a TFLite file, or adds the file to a page.
 
     Args:
         path: the file, written by `export_tflite`.
         tokenizer: its `TextTokenizer`; for masked LM a `Tokenizer`.
-        directory: folder to write; a page that is there is replaced.
-        title: str, the page's heading.
+        directory: folder to write. The models of a page that is there stay, each with a tab. One
+            with the same title, folder and task is replaced.
+        title: str, the model's heading, and the name of its folder.
         runtime: dict of names to `Path`s, of `runtime_files`.
 
     Returns:
@@ -40,105 +35,59 @@ def write_page(path, tokenizer, directory, title, runtime):
 
     Raises:
         UserError: the page cannot answer for the file's task, or read texts as the tokenizer does;
-            the tokenizer is another model's; or the folder holds other files.
+            the tokenizer is another model's; the folder holds other files, or another model of this
+            title.
         OSError: a write failed.
     """
     directory = Path(directory)
-    if directory.is_dir() and any(directory.iterdir()) and not (directory / PAGE).is_file():
+    if directory.is_dir() and any(directory.iterdir()) and not (directory / MODEL_LIST).is_file():
         raise UserError(f"`web`={directory} holds other files than a page: name a new folder")
-    model, content = LiteModel(path), Path(path).read_bytes()
-    task = require_task(model)
-    model.require_tokenizer(tokenizer)
-    with tempfile.TemporaryDirectory() as saved:
-        tokenizer.save(saved)
-        settings = tokenizer_settings(Path(saved), marks=task == MASKED_LM)
-        words = Path(saved, VOCABULARY).read_bytes()
+    name = as_name(title).strip("._") or "model"
+    place = os.path.relpath(Path(path).resolve().parent, directory.resolve())
+    facts = {"title": title, "origin": hashlib.sha256(os.fsencode(place)).hexdigest()}
+    pages = _pages(directory)
     with folder_aside(directory) as aside:
         _copy_source(aside, runtime)
-        named = aside / re.sub(r"[^\w.-]", "_", Path(path).name)  # no mark of addresses
-        shutil.copy(path, named)
-        (aside / VOCABULARY).write_bytes(words)
-        page = {"title": title, "task": task, "labels": list(model.metadata.get("labels", ()))}
-        page |= {"lengths": _lengths(content), "tokenizer": settings}
-        page["model"] = _named(named)
-        page["vocabulary"] = _named(aside / VOCABULARY)
-        (aside / PAGE).write_text(json.dumps(page, ensure_ascii=False) + "\n", "utf-8")
+        for other in pages.keys() - {name}:
+            shutil.copytree(directory / MODELS / other, aside / MODELS / other)
+        write_web_model(path, tokenizer, aside / MODELS / name, facts)
+        own = _pages(aside)
+        _require_same(directory / MODELS / name, pages.get(name), own[name])
+        (aside / MODEL_LIST).write_text(_model_list(own), "utf-8")
         (aside / LIST).write_text(_file_list(aside), "utf-8")
         return {str(each.relative_to(aside)): each.stat().st_size for each in _files(aside)}
 
 
-def require_task(model):
-    """Finds the task of a file.
-
-    Args:
-        model: a `LiteModel`.
-
-    Returns:
-        One of `TASKS`.
-
-    Raises:
-        UserError: the page has no answers for it.
-    """
-    task = model.metadata.get("task") or (
-        MASKED_LM if "masked_positions" in model.input_names else "an unknown task"
-    )
-    if task not in TASKS:
-        raise UserError(
-            f"`web`: the page has no answers for {model.path}, a file of {task}, but for "
-            f"{', '.join(TASKS)}: leave `web` out"
-        )
-    return task
-
-
-def tokenizer_settings(folder, marks):
-    """What the page's tokenizer must know.
-
-    Args:
-        folder: `Path` of a tokenizer that tfdistill wrote.
-        marks: whether [MASK] and the other tokens with a role are found in texts; else they are
-            words.
-
-    Returns:
-        dict of JSON values, as in `wordpiece.js`.
-
-    Raises:
-        UserError: the tokenizer is not BERT's WordPiece, or finds added tokens in another way.
-    """
-    if not (folder / VOCABULARY).is_file():
-        raise UserError(
-            "`web`: the page's tokenizer is BERT's WordPiece, and this one splits texts in another "
-            "way: leave `web` out"
-        )
-    settings = json.loads((folder / SETTINGS).read_text("utf-8"))
-    tokens = settings["added_tokens_decoder"].items()
-    added = {token["content"]: (int(i), token) for i, token in tokens}
-    roles = {role: settings[f"{role}_token"] for role in ("pad", "unk", "cls", "sep", "mask")}
-    framing = set(roles.values()) - {roles["unk"]}
-    found = {word: each for word, each in added.items() if marks or word not in framing}
-    for word, (_, token) in found.items():
-        if not is_plain(token):
-            raise UserError(
-                f"`web`: the added token {word!r} is found by a rule that the page lacks "
-                f"(single_word, lstrip, rstrip or normalized in {SETTINGS}): leave `web` out"
-            )
-    lower, accents = settings["do_lower_case"], settings["strip_accents"]
-    return {
-        "lower_case": lower,
-        "strip_accents": lower if accents is None else accents,
-        "split_ideographs": settings["tokenize_chinese_chars"],
-        "added": {word: i for word, (i, _) in found.items()},
-        **{role: added[token][0] for role, token in roles.items()},
-    }
-
-
-def _lengths(content):
-    """For each length its signature, and what leaves this one alone in the file's bytes."""
-    signatures = read_signatures(content)
+def _pages(directory):
+    """The models of a page: dict of their folders' names to the content of their page.json."""
     found = {}
-    for length, signature in signatures.items():
-        changes = changes_for_one(content, signature.index) if len(signatures) > 1 else {}
-        found[length] = {"signature": signature.name, "changes": sorted(changes.items())}
+    for file in sorted(directory.glob(f"{MODELS}/*/{PAGE}")):
+        try:
+            page = json.loads(file.read_bytes())
+            sound = page["task"] in TASKS and {"title", "origin"} <= page.keys()
+        except (ValueError, TypeError, KeyError):
+            sound = False
+        if not sound:
+            raise UserError(f"`web`: {file} is damaged: delete its folder, then repeat")
+        found[file.parent.name] = page
     return found
+
+
+def _require_same(folder, old, new):
+    """Refuses to replace another model of the same name."""
+    if old and any(old[key] != new[key] for key in ("title", "origin", "task")):
+        raise UserError(
+            f"`web`: {folder} holds another model of this name ({old['task']}): rename the folder "
+            "of this one's file, or delete that folder to replace it"
+        )
+
+
+def _model_list(pages):
+    """The content of models.json: the order of the tabs, by task."""
+    order = sorted(pages, key=lambda name: (TASKS.index(pages[name]["task"]), name))
+    rows = [{key: pages[name][key] for key in ("title", "task")} for name in order]
+    rows = [{"folder": f"{MODELS}/{n}"} | row for n, row in zip(order, rows, strict=True)]
+    return json.dumps(rows) + "\n"
 
 
 def _copy_source(directory, runtime):
@@ -149,12 +98,6 @@ def _copy_source(directory, runtime):
     for name, path in runtime.items():
         shutil.copy(path, directory / RUNTIME / name)
     shutil.copy(SOURCE / LICENSE, directory / RUNTIME / LICENSE)  # LiteRT's own, too
-
-
-def _named(path):
-    """A file as the page fetches it: its name, bytes, and hash in the form of browsers."""
-    digest = base64.b64encode(bytes.fromhex(file_digest(path))).decode()
-    return {"file": path.name, "bytes": path.stat().st_size, "integrity": f"sha256-{digest}"}
 
 
 def _files(directory):

@@ -17,7 +17,7 @@ def export(config, console):
 
     The page is for `model`, if that is a .tflite file; else for the int8 file in export/ of
     `output_dir`, or the float32 file where there is none. The model is exported only if there is no
-    such file.
+    such file. A page that is there keeps its other models.
 
     Args:
         config: a `RunConfig`.
@@ -39,6 +39,7 @@ def export(config, console):
         )
     require_folder("web", config.web)
     facts, failure, file = {}, None, _file_of(config)
+    from tfdistill.deployment.web_model import PAGE
     from tfdistill.deployment.web_runtime import runtime_files
 
     with runtime_files(config.web_runtime) as runtime:
@@ -47,7 +48,11 @@ def export(config, console):
             file = _in_run(config)
         files = _write(config, file, runtime)
     size = sum(files.values()) / 1e6
-    console.say(f"{config.web}: a page of {size:.1f} MB with {file.name}; any web server shows it")
+    tabs = sum(Path(name).name == PAGE for name in files)
+    others = f" in one of {tabs} tabs" if tabs > 1 else ""
+    console.say(
+        f"{config.web}: a page of {size:.1f} MB with {file.name}{others}; any web server shows it"
+    )
     return facts | {"web": {"directory": str(config.web), "files": files}}, failure
 
 

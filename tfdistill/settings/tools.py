@@ -102,7 +102,7 @@ class WebPage(Settings):
         Option(
             "Folder to write: a page that runs the student in the browser, for any web server. It "
             "takes the int8 file that is in export/ of `output_dir`, or the .tflite file `model`; "
-            "a model without files is exported first.",
+            "a model without files is exported first. A page that is there gets one more tab.",
             path=PATH,
             effect=NOTHING,
             stored=False,

@@ -2,13 +2,16 @@
 //
 //   {"open": URL}         a new page at phone size; waits until it has loaded
 //   {"run": CODE}         the value of an async function's body in the page
+//   {"press": KEY}        a key, such as "ArrowRight"
+//   {"offline": true}     from now on, the page has no connection
+//   {"tree": true}        what screen readers get: a list of [role, name, whether it is selected]
 //   {"seconds": true}     CPU time of the page's main thread
 //   {"screenshot": FILE, "scheme": "light" or "dark"}
 
 import readline from "node:readline";
 import puppeteer from "puppeteer-core";
 
-const PHONE = { width: 375, height: 667, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
+const PHONE = { width: 360, height: 640, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
 const browser = await puppeteer.launch({ executablePath: process.argv[2], args: ["--no-sandbox"], protocolTimeout: 0 });
 let page;
 let session;
@@ -23,6 +26,9 @@ const commands = {
     await page.goto(url, { waitUntil: "load" });
   },
   run: (code) => page.evaluate(`(async () => { ${code} })()`),
+  press: (key) => page.keyboard.press(key),
+  offline: () => page.setOfflineMode(true),
+  tree: async () => flat(await page.accessibility.snapshot({ interestingOnly: false })),
   async seconds() {
     const { metrics } = await session.send("Performance.getMetrics");
     return metrics.find(({ name }) => name === "ThreadTime").value;
@@ -32,6 +38,10 @@ const commands = {
     await page.screenshot({ path });
   },
 };
+
+function flat({ role, name, selected = false, children = [] }) {
+  return [[role, name, selected], ...children.flatMap(flat)];
+}
 
 for await (const line of readline.createInterface({ input: process.stdin })) {
   const command = JSON.parse(line);

@@ -14,10 +14,11 @@ SCRIPT = Path(__file__).with_name("browse.mjs")
 NAMES = "chromium", "chromium-browser", "google-chrome"
 # Also while a page of a busy machine compiles.
 SHOWN = """
-    const line = document.getElementById("state");
-    for (let i = 0; i < 2000 && /^(Loading.*)?$/.test(line.textContent); i++)
+    const lines = () => [...document.querySelectorAll(".state")];
+    const text = () => lines().find((each) => each.checkVisibility()).textContent;
+    for (let i = 0; i < 2000 && /^(Loading.*)?$/.test(text()); i++)
       await new Promise((done) => setTimeout(done, 50));
-    return line.textContent;
+    return text();
 """
 
 
@@ -38,6 +39,18 @@ class Browser:
     def run(self, code):
         """The value that the body of an async function returns in the page."""
         return self._ask(run=code)
+
+    def press(self, key):
+        """Presses and releases a key, such as "ArrowRight"."""
+        self._ask(press=key)
+
+    def go_offline(self):
+        """Takes the page's connection away."""
+        self._ask(offline=True)
+
+    def tree(self):
+        """What screen readers get: list of [role, name, whether it is selected]."""
+        return self._ask(tree=True)
 
     def seconds(self):
         """CPU time of the page's main thread."""

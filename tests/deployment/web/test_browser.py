@@ -1,6 +1,7 @@
 """The page in Chromium at phone size: its answers are Python's, and each fault is one line."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -10,30 +11,18 @@ from tfdistill import tasks
 from tfdistill.deployment.label_predictor import LabelPredictor
 from tfdistill.deployment.lite_model import LiteModel
 from tfdistill.deployment.predictor import Predictor
-from tfdistill.deployment.tflite import DYNAMIC_INT8, export_tflite_files
 from tfdistill.deployment.web_page import write_page
-from tfdistill.deployment.web_runtime import runtime_files
-from tfdistill.models.encoder import Encoder
-from tfdistill.models.heads.classification import ClassificationHead
-from tfdistill.models.heads.tokens import TokenHead
-from tfdistill.models.model import Model
 
 pytestmark = pytest.mark.web
 
-LENGTHS = 8, 16, 24
-FILES = {"student.tflite": None, "student_int8.tflite": DYNAMIC_INT8}
-CLASSES, TAGS = ("bad", "good", "ödd"), ("O", "B-SHIP", "I-SHIP", "B-SEA", "I-SEA", "NOUN")
-HEADS = {
-    "classes": lambda config: ClassificationHead(config, CLASSES),
-    "number": lambda config: ClassificationHead(config, ()),
-    "tags": lambda config: TokenHead(config, TAGS),
-}
+LENGTH = 24
 MASKED = [
     "the whale [MASK] the ship.",
     "[MASK]",
     "a [MASK] sank [MASK] in the storm and the old [MASK] saw the boat.",
 ]
 SENTENCES = ["The whale, sank the Ship!", "a\u200b storm \u00e9 and men", "night"]
+TABS = "return document.querySelectorAll('[role=tab]').length"
 ASK = """
     const student = await (await import("./page.js")).opened;
     const answers = await import("./answers.js");
@@ -41,35 +30,14 @@ ASK = """
 
 
 @pytest.fixture(scope="module")
-def models(bert, add_noise, tokenizer, tmp_path_factory):
-    """dict of names to folders of a model's files."""
-    config, made = bert.config, {"masked": bert}
-    for name, head in HEADS.items():
-        model = made[name] = Model(Encoder(config), head(config), seed=None)
-        add_noise(model, 0.3, np.random.default_rng(1))
-    folders = {}
-    for name, model in made.items():
-        folder = folders[name] = tmp_path_factory.mktemp(name)
-        export_tflite_files(model, {folder / file: FILES[file] for file in FILES}, LENGTHS)
-        tokenizer.save(folder, "bert", LENGTHS[-1])
-    return folders
-
-
-@pytest.fixture(scope="module")
-def runtime():
-    with runtime_files() as files:
-        yield files
-
-
-@pytest.fixture(scope="module")
-def pages(models, tokenizer, runtime, tmp_path_factory):
+def pages(models, tokenizer, npm_runtime, tmp_path_factory):
     """dict of names, such as "masked" and "masked_int8", to pages."""
     found, parent = {}, tmp_path_factory.mktemp("pages")
     for name, folder in models.items():
-        for file in FILES:
-            key = name + file.removeprefix("student").removesuffix(".tflite")
+        for file in sorted(folder.glob("*.tflite")):
+            key = name + file.stem.removeprefix("student")
             found[key] = parent / key
-            write_page(folder / file, tokenizer, found[key], key, runtime)
+            write_page(file, tokenizer, found[key], name, npm_runtime)
     return found
 
 
@@ -89,7 +57,7 @@ def rows(count):
     """Random rows of tokens, of all lengths, with places of masks."""
     generator = np.random.default_rng(4)
     for _ in range(count):
-        tokens = int(generator.integers(3, LENGTHS[-1] + 1))
+        tokens = int(generator.integers(3, LENGTH + 1))
         ids = [2, *generator.integers(5, 120, tokens - 2).tolist(), 3]
         yield {"ids": ids, "types": [0] * tokens}, int(generator.integers(1, tokens - 1))
 
@@ -102,7 +70,7 @@ def page_logits(browser, count=40):
             {ASK}
             const found = [];
             for (const [row, place] of {json.dumps(given)})
-              for (const length of [undefined, {LENGTHS[-1]}]) {{
+              for (const length of [undefined, {LENGTH}]) {{
                 const {{ logits }} = await student.run(row, {{masked_positions: place}}, length);
                 found.push([...logits]);
               }}
@@ -115,10 +83,10 @@ def page_logits(browser, count=40):
 def lite_logits(path, count=40):
     model, found = LiteModel(path), []
     for row, place in rows(count):
-        ids = np.zeros(LENGTHS[-1], np.int32)
+        ids = np.zeros(LENGTH, np.int32)
         ids[: len(row["ids"])] = row["ids"]
         inputs = {"input_ids": ids, "attention_mask": (ids > 0).astype(np.int32)}
-        for length in (None, LENGTHS[-1]):
+        for length in (None, LENGTH):
             found.append(model.logits(inputs | {"masked_positions": [place]}, length)[0])
     return np.array(found)
 
@@ -196,12 +164,12 @@ def test_entities_are_read_as_in_python(open_page, tags):
 def test_a_reader_types(open_page):
     browser, _ = open_page("masked")
     shown = """
-        const field = document.getElementById("text");
+        const field = document.querySelector(".text");
         field.value = TEXT;
         field.dispatchEvent(new Event("input"));
         await new Promise((done) => setTimeout(done, 700));
-        return [document.getElementById("state").innerText,
-                document.querySelectorAll("#answer li").length];
+        return [document.querySelector(".state").innerText,
+                document.querySelectorAll(".answer li").length];
     """
     for text, (line, items) in {
         "the [MASK] and a [MASK]": ("7 tokens in a row of 8", 10),
@@ -211,20 +179,20 @@ def test_a_reader_types(open_page):
     }.items():
         state, count = browser.run(shown.replace("TEXT", json.dumps(text)))
         assert state.endswith(line) and count == items
-    browser.run("document.getElementById('mask').click()")
-    assert browser.run("return document.getElementById('text').value") == " [MASK]"
+    browser.run("document.querySelector('.mask').click()")
+    assert browser.run("return document.querySelector('.text').value") == " [MASK]"
 
 
 def test_it_fits_a_phone_by_day_and_night(open_page, tmp_path):
     browser, _ = open_page("tags")
     wide = """
-        const field = document.getElementById("text");
+        const field = document.querySelector(".text");
         field.value = "the whale sank the ship ".repeat(3) + "w".repeat(90);
         field.dispatchEvent(new Event("input"));
         await new Promise((done) => setTimeout(done, 700));
         return document.documentElement.scrollWidth;
     """
-    assert browser.run(wide) <= 375
+    assert browser.run(wide) <= 360
     color = "return getComputedStyle(document.body).backgroundColor"
     colors = set()
     for scheme in ("light", "dark"):
@@ -246,20 +214,21 @@ def test_memory_does_not_grow(open_page):
     assert before == after
 
 
-def test_offline_and_new_versions(browser, serve, models, pages, tokenizer, runtime, tmp_path):
+def test_offline_and_new_versions(browser, serve, models, pages, tokenizer, npm_runtime, tmp_path):
     page = shutil.copytree(pages["masked"], tmp_path / "page")
     with serve(page) as address:
         browser.open(address)
         assert " ms · " in browser.state()
-        assert browser.run("return document.getElementById('offline').hidden") is False
+        assert browser.run("return document.querySelector('.offline').hidden") is False
     browser.open(address)  # the server has gone
     assert " ms · " in browser.state()
     assert browser.run("return document.title") == "masked"
-    write_page(models["masked"] / "student.tflite", tokenizer, page, "newer", runtime)
+    assert browser.run(TABS) == 0
+    write_page(models["tags"] / "student.tflite", tokenizer, page, "tags", npm_runtime)
     port = int(address.rstrip("/").rpartition(":")[2])
     with serve(page, port):
         browser.open(address)
-        wait = "for (let i = 0; i < 200 && document.title !== 'newer'; i++)"
+        wait = f"for (let i = 0; i < 200 && !(await (async () => {{ {TABS} }})()); i++)"
         for _ in range(3):  # the page loads itself anew meanwhile
             try:
                 browser.run(f"{wait} await new Promise((done) => setTimeout(done, 50))")
@@ -269,30 +238,31 @@ def test_offline_and_new_versions(browser, serve, models, pages, tokenizer, runt
         assert " ms · " in browser.state()
     browser.open(address)
     assert " ms · " in browser.state()
-    assert browser.run("return document.title") == "newer"
+    assert browser.run(TABS) == 2
     assert browser.run("return (await caches.keys()).length") == 1
 
 
-def damage(page, name):
-    content = bytearray((page / name).read_bytes())
+def damage(file):
+    content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
-    (page / name).write_bytes(content)
+    file.write_bytes(content)
 
 
-def truncate(page, name):
-    (page / name).write_bytes((page / name).read_bytes()[:-100])
-
-
-MODEL = "student.tflite is missing, damaged or not the file of the model"
-WORDS = "vocab.txt is missing, damaged or not the vocabulary of this model"
+FOLDER = "models/masked"
+MODEL = f"{FOLDER}/student.tflite is missing, damaged or not the file of the model"
+WORDS = f"{FOLDER}/vocab.txt is missing, damaged or not the vocabulary of this model"
+SETTINGS = f"{FOLDER}/page.json is missing or damaged"
+STUDENT, VOCABULARY, PAGE = (f"{FOLDER}/{n}" for n in ("student.tflite", "vocab.txt", "page.json"))
 FAULTS = {
-    "corrupted": (lambda page: damage(page, "student.tflite"), MODEL),
-    "cut off": (lambda page: truncate(page, "student.tflite"), MODEL),
-    "foreign": (lambda page: (page / "student.tflite").write_text("<html>"), MODEL),
-    "vocabulary": (lambda page: (page / "vocab.txt").write_text("[PAD]\n[UNK]\nwhale\n"), WORDS),
-    "gone": (lambda page: (page / "vocab.txt").unlink(), WORDS),
+    "corrupted": (lambda page: damage(page / STUDENT), MODEL),
+    "cut off": (lambda page: os.truncate(page / STUDENT, 9000), MODEL),
+    "foreign": (lambda page: (page / STUDENT).write_text("<html>"), MODEL),
+    "vocabulary": (lambda page: (page / VOCABULARY).write_text("[PAD]\n[UNK]\nwhale\n"), WORDS),
+    "gone": (lambda page: (page / VOCABULARY).unlink(), WORDS),
     "runtime": (lambda page: shutil.rmtree(page / "runtime" / "wasm"), "the runtime cannot be"),
-    "settings": (lambda page: (page / "page.json").unlink(), "page.json is missing"),
+    "no settings": (lambda page: (page / PAGE).unlink(), SETTINGS),
+    "settings": (lambda page: os.truncate(page / PAGE, 90), SETTINGS),
+    "no list": (lambda page: (page / "models.json").unlink(), "models.json is missing or damaged"),
 }
 
 
@@ -305,16 +275,16 @@ def test_a_fault_is_one_line(browser, serve, pages, fault, tmp_path):
         browser.open(address)
         state = browser.state()
     assert words in state and "\n" not in state
-    assert browser.run("return document.getElementById('state').className") == "wrong"
+    assert browser.run("return document.querySelector('.state').className") == "state wrong"
 
 
 def test_a_damaged_copy_is_fetched_again(browser, serve, pages, tmp_path):
     page = shutil.copytree(pages["masked"], tmp_path / "page")
-    whole = (page / "student.tflite").read_bytes()
-    damage(page, "student.tflite")
+    whole = (page / STUDENT).read_bytes()
+    damage(page / STUDENT)
     with serve(page) as address:
         browser.open(address)
         assert "missing, damaged" in browser.state()
-        (page / "student.tflite").write_bytes(whole)
+        (page / STUDENT).write_bytes(whole)
         browser.open(address)
         assert " ms · " in browser.state()

@@ -12,32 +12,12 @@ import pytest
 
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.deployment import web_runtime
-from tfdistill.deployment.web_page import require_task, write_page
-from tfdistill.deployment.web_runtime import FILES, LOCK, SOURCE, runtime_files
+from tfdistill.deployment.web_model import require_task
+from tfdistill.deployment.web_page import write_page
+from tfdistill.deployment.web_runtime import LOCK, SOURCE, runtime_files
 from tfdistill.system.errors import UserError
 
 LENGTH = 16
-
-
-@pytest.fixture
-def packages(tmp_path):
-    """A folder with files in the place of npm's packages, of the versions that are needed."""
-    folder = tmp_path / "packages"
-    for place, package in json.loads((SOURCE / LOCK).read_text())["packages"].items():
-        (folder / place).mkdir(parents=True, exist_ok=True)
-        (folder / place / "package.json").write_text(
-            json.dumps({"version": package.get("version")})
-        )
-    for name, place in FILES.items():
-        (folder / "node_modules" / place).parent.mkdir(parents=True, exist_ok=True)
-        (folder / "node_modules" / place).write_text(name)
-    return folder
-
-
-@pytest.fixture
-def runtime(packages):
-    with runtime_files(str(packages)) as files:
-        yield files
 
 
 def integrity(path):
@@ -48,8 +28,10 @@ def test_a_name_with_marks_of_addresses(exports, tokenizer, runtime, tmp_path):
     file = tmp_path / "a#1 50%?.tflite"
     shutil.copy(exports["bert"][1] / "student_int8.tflite", file)
     written = write_page(file, tokenizer, tmp_path / "page", '<b>"&', runtime)
-    page = json.loads((tmp_path / "page" / "page.json").read_text())
-    assert page["model"]["file"] == "a_1_50__.tflite" in written and page["title"] == '<b>"&'
+    folder = "models/b"
+    page = json.loads((tmp_path / "page" / folder / "page.json").read_text())
+    assert page["model"]["file"] == "a_1_50__.tflite" and f"{folder}/a_1_50__.tflite" in written
+    assert page["title"] == '<b>"&'
 
 
 def test_a_page(exports, tokenizer, runtime, tmp_path):
@@ -58,29 +40,32 @@ def test_a_page(exports, tokenizer, runtime, tmp_path):
     written = write_page(file, tokenizer, output, "Whales", runtime)
     names = {str(path.relative_to(output)) for path in output.rglob("*") if path.is_file()}
     assert written == {name: (output / name).stat().st_size for name in names}
-    page = json.loads((output / "page.json").read_text())
+    own = "models/Whales"
+    page = json.loads((output / own / "page.json").read_text())
     for key, name in {"model": "student_int8.tflite", "vocabulary": "vocab.txt"}.items():
         assert page[key] == {
             "file": name,
-            "bytes": written[name],
-            "integrity": integrity(output / name),
+            "bytes": written[f"{own}/{name}"],
+            "integrity": integrity(output / own / name),
         }
+    models = json.loads((output / "models.json").read_text())
+    assert models == [{"folder": own, "title": "Whales", "task": "masked_lm"}]
     assert (page["title"], page["task"], page["labels"]) == ("Whales", "masked_lm", [])
     assert page["lengths"] == {"16": {"signature": "serving_default", "changes": []}}
     assert page["tokenizer"]["added"]["[MASK]"] == page["tokenizer"]["mask"] == 4
     version, files, shell = map(read_constants(output).get, ("VERSION", "FILES", "SHELL"))
-    own = {"service_worker.js", "files.js", "runtime/LICENSE"}
-    assert set(files) == names - own and set(shell) < set(files)
-    assert {"page.json", "index.html", "runtime/core.js"} <= set(shell)
-    assert not {"vocab.txt", "student_int8.tflite"} & set(shell)
+    browsers = {"service_worker.js", "files.js", "runtime/LICENSE"}
+    assert set(files) == names - browsers and set(shell) < set(files)
+    assert {f"{own}/page.json", "models.json", "index.html", "runtime/core.js"} <= set(shell)
+    assert not {f"{own}/vocab.txt", f"{own}/student_int8.tflite"} & set(shell)
     # All that the files of the source name is there.
     for source in output.glob("*.js"):
         for name in re.findall(r'from "\./([\w.]+)"', source.read_text()):
             assert name in files
-    # Another title is another version; the page that is there is replaced.
+    # The same model again gives the same page, and takes out what does not belong to it.
     (output / "old.txt").write_text("")
-    write_page(file, tokenizer, output, "Ships", runtime)
-    assert read_constants(output)["VERSION"] != version and not (output / "old.txt").exists()
+    assert write_page(file, tokenizer, output, "Whales", runtime) == written
+    assert read_constants(output)["VERSION"] == version and not (output / "old.txt").exists()
 
 
 def read_constants(folder):
@@ -94,14 +79,14 @@ def test_another_vocabulary_is_refused(exports, vocabulary, kind, file, runtime,
     _, folder = exports[kind]
     (tmp_path / "vocab.txt").write_text("\n".join([*vocabulary, "one_more"]) + "\n")
     with pytest.raises(UserError, match=rf"121 tokens, but .*{file} has 120.*vocabularies differ"):
-        write_page(folder / file, load_tokenizer(str(tmp_path)), tmp_path / "page", "", runtime)
+        write_page(folder / file, load_tokenizer(str(tmp_path)), tmp_path / "page", "a", runtime)
     assert not (tmp_path / "page").exists()
 
 
 def test_a_folder_with_other_files_is_kept(exports, tokenizer, runtime, tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(UserError, match="other files than a page: name a new folder"):
-        write_page(exports["bert"][1] / "student.tflite", tokenizer, tmp_path, "", runtime)
+        write_page(exports["bert"][1] / "student.tflite", tokenizer, tmp_path, "a", runtime)
     assert (tmp_path / "mine.txt").read_text() == "mine"
 
 
@@ -152,10 +137,11 @@ def test_the_export_command(exports, packages, run_command, tmp_path, capsys):
     assert run_command("export", f"--output_dir={run}", *flags) == 0
     found = json.loads(capsys.readouterr().out)
     assert found == {"web": {"directory": str(page), "files": found["web"]["files"]}}
-    assert found["web"]["files"]["student_int8.tflite"]
-    assert json.loads((page / "page.json").read_text())["title"]
+    (model,) = json.loads((page / "models.json").read_text())
+    assert found["web"]["files"][f"{model['folder']}/student_int8.tflite"] and model["title"]
+    own = page / model["folder"]
     assert run_command("export", f"--model={folder / 'student.tflite'}", *flags) == 0
-    assert (page / "student.tflite").is_file() and not (page / "student_int8.tflite").exists()
+    assert (own / "student.tflite").is_file() and not (own / "student_int8.tflite").exists()
     capsys.readouterr()
     assert run_command("export", f"--model={tmp_path / 'gone.tflite'}", *flags) == 1
     assert "gone.tflite: no such file" in capsys.readouterr().err
@@ -163,7 +149,7 @@ def test_the_export_command(exports, packages, run_command, tmp_path, capsys):
     (run / "vocab.txt").write_bytes((folder / "vocab.txt").read_bytes())
     assert run_command("export", f"--model={run / 'damaged.tflite'}", *flags) == 1
     assert "damaged.tflite is no readable TFLite file" in capsys.readouterr().err
-    assert (page / "student.tflite").is_file()
+    assert (own / "student.tflite").is_file()
 
 
 def test_the_source_of_the_page_is_part_of_the_package():

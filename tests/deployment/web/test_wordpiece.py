@@ -14,7 +14,7 @@ import tokenizers
 
 from tfdistill.data.text_tokenizer import load_text_tokenizer
 from tfdistill.data.tokenizer import load_tokenizer
-from tfdistill.deployment.web_page import tokenizer_settings
+from tfdistill.deployment.web_model import tokenizer_settings
 from tfdistill.system.errors import UserError
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
