@@ -29,7 +29,7 @@ async function start() {
   const models = await fetchSettings("models.json");
   const panels = models.map((model) => new Panel(model));
   const roots = panels.map(({ root }) => root);
-  const first = Math.max(0, models.findIndex((model) => mark(model) === location.hash));
+  const named = () => Math.max(0, models.findIndex((model) => mark(model) === location.hash));
 
   function open(number) {
     document.title = panels[number].title;
@@ -47,7 +47,8 @@ async function start() {
       done(opened);
     });
     document.querySelector("main").prepend(tabs.list);
-    tabs.open(first);
+    addEventListener("hashchange", () => tabs.open(named()));
+    tabs.open(named());
   });
 }
 

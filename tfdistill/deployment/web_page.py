@@ -45,8 +45,8 @@ def write_page(path, tokenizer, directory, title, runtime):
     name = as_name(title).strip("._") or "model"
     place = os.path.relpath(Path(path).resolve().parent, directory.resolve())
     facts = {"title": title, "origin": hashlib.sha256(os.fsencode(place)).hexdigest()}
-    pages = _pages(directory)
     with folder_aside(directory) as aside:
+        pages = _pages(directory)
         _copy_source(aside, runtime)
         for other in pages.keys() - {name}:
             shutil.copytree(directory / MODELS / other, aside / MODELS / other)

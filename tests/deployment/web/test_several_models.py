@@ -101,6 +101,14 @@ def test_the_same_model_again_replaces_it(run, export, exports, tmp_path):
     assert names == {"page.json", "vocab.txt", "student_int8.tflite"}
 
 
+def test_a_page_whose_writing_was_cut_off_keeps_its_models(run, export, tmp_path):
+    page = tmp_path / "page"
+    assert export(run("whales", "masked_lm"))[0] == 0
+    page.rename(tmp_path / ".page.tfdistill-old")  # as a kill between two renames leaves it
+    assert export(run("reviews", "text_classification"))[0] == 0
+    assert [title for _, title, _ in tabs(page)] == ["whales", "reviews"]
+
+
 @pytest.mark.parametrize(
     "place, task", [("other/whales", "masked_lm"), ("whales", "text_classification")]
 )

@@ -148,6 +148,8 @@ def test_a_tab_has_an_address(browser, serve, page):
         assert browser.state() == "Type a text." and browser.run(OPEN)[0] == 1
         choose(browser, 2)
         assert browser.run("return location.hash") == "#tags"
+        browser.run("location.hash = 'classes'; await new Promise((done) => setTimeout(done, 200))")
+        assert browser.state() == "Type a text." and browser.run(OPEN)[0] == 1
         browser.open(f"{address}#gone")
         browser.state()
         assert browser.run(OPEN)[0] == 0
@@ -218,7 +220,7 @@ def test_tabs_of_one_task_have_titles_and_fit_a_phone(
         assert shown[0] == LABELS[0] and shown[-1] == LABELS[-1]
         assert sorted(shown[1:-1]) == sorted(["classes", *titles])
         for number in range(len(shown)):
-            choose(browser, number)
+            assert "missing" not in choose(browser, number)
             assert browser.run("return document.documentElement.scrollWidth") <= 360
         heights = "return [...document.querySelectorAll('[role=tab]')].map((t) => t.offsetHeight)"
         assert min(browser.run(heights)) >= 44
