@@ -20,6 +20,8 @@ from tfdistill.system.errors import UserError
 SUPER = {
     "recipe": "autotinybert",
     "super_regime": "kd",
+    "sandwich": True,
+    "super_width": 32,
     "alpha_hidden": 0.5,
     "learning_rate": 2e-3,
     "student_config": "L-4_H-64_A-4",
@@ -78,7 +80,6 @@ def test_the_recipe_of_the_super_student_goes_on(folder, tmp_path, commands):
         "learning_rate": "0.002",
         "length": "96",
         "tflite_lengths": "24,96",
-        "teacher_steps": "30",
         "device": "cpu",
         "precision": "bfloat16",
         "teacher": str(tmp_path / "run" / "teacher"),

@@ -28,7 +28,8 @@ ROUNDS = 100  # timed runs of the file
 # Settings of the super-student's run that its part has otherwise, or does not have.
 OWN = (
     *("student_config", "student_init", "student_type", "layerdrop_adapt_steps", "stop_after"),
-    *("teacher", "baseline", "n_epoch", "device"),
+    *("teacher", "teacher_config", "teacher_steps", "baseline", "n_epoch", "device"),
+    *("sandwich", "super_layers", "super_width", "super_intermediate", "super_step"),
 )
 
 
