@@ -237,6 +237,7 @@ def test_the_best_part_for_a_task_is_trained_on_and_timed(
     phone.write_text(json.dumps(TABLE | {"kind": "wall"}))
     assert run_command("search", *flags[:-1], f"--latency_table={phone}") == 0
     out = capfd.readouterr().out
+    assert f"trained on: {tmp_path / 'trained' / 'student'}; its files: " in out
     assert "is finished" in out and "time " in out and "there, with tfdistill.benchmark" in out
     assert file.stat().st_mtime_ns == before
 

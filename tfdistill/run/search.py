@@ -110,6 +110,7 @@ def search_and_show(config, console):
         found["trained"] = measured(run, opened, latency, goal.metric)
         _write(found, target, goal.metric)
         console.say(format_trained(found, goal.metric))
+        console.say(f"trained on: {run.student}; its files: {run.export}")
     console.say(f"the best part: {target / BEST}; report: {target / PAGE}")
     return found
 
