@@ -181,7 +181,7 @@ def _open(config, folder, console):
     require_shards(config.shards_dir)
     task, data = open_task(config, training=True)
     machine.for_looking(config)  # before anything imports TensorFlow
-    tokenizer = tokenizer_of(task, str(folder))
+    tokenizer = tokenizer_of(task, config.tokenizer or str(folder))
     model = task.load(str(folder))
     if model.head is None:
         raise UserError(
