@@ -90,7 +90,11 @@ def test_calls_that_failed_on_the_phone_are_named(run_command, tmp_path, capfd):
     [
         (_printed((16,), "tokens_16"), [], "16 tokens, is no file of this table"),
         (_printed((32,), "tokens_32"), ["--table_largest=tiny"], "is no file of this table"),
-        (_printed((32,), "tokens_32", SHAPES[:9]), [], "times of 9 shapes only"),
+        (
+            _printed((32,), "tokens_32", SHAPES[:9]),
+            [],
+            "times of 9 shapes to fit and of 0 unseen ones only",
+        ),
     ],
 )
 def test_other_outputs_are_refused(run_command, tmp_path, capfd, text, flags, words):

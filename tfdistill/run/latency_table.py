@@ -263,7 +263,10 @@ def _fit(known, own, which, files):
     seen = [name for name in own if not known[name].unseen]
     unseen = [name for name in own if known[name].unseen]
     if len(seen) < 20 or not unseen:
-        raise UserError(f"there are times of {len(seen)} shapes only: time 20, and others to test")
+        raise UserError(
+            f"there are times of {len(seen)} shapes to fit and of {len(unseen)} unseen ones only: "
+            "a table needs 20 and 1; run the script again and add what it prints"
+        )
     shapes = [known[name] for name in own]
     costs = fit_costs([known[name] for name in seen], [middle[name] for name in seen], *files)
     guesses = dict(zip(own, predicted(costs, shapes, *files), strict=True))
