@@ -5,11 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tokenizers
 from safetensors.numpy import load_file
+from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 
-from tfdistill.data.augmentation.masked_words import hidden_words, whole_words
+from tfdistill.data.augmentation.masked_words import hidden_words, words_of
 from tfdistill.data.augmentation.places import places_in
+from tfdistill.data.tokenizer import load_mask_tokenizer
 from tfdistill.models.configs.encoder_config import EncoderConfig
+from tfdistill.models.configs.roberta import RobertaConfig
 from tfdistill.models.hugging_face.checkpoint import save_model
 from tfdistill.models.model import MaskedLanguageModel
 from tfdistill.run import augmentation, proposed_words
@@ -44,13 +48,16 @@ def likeliest(model, tokenizer, word, count):
     """By one row without padding, and a sorted list."""
     t, tokens = tokenizer, list(word.tokens)
     masked = [*tokens[: word.place], t.mask_id, *tokens[word.place + 1 :]]
-    row = [t.cls_id, *masked, t.sep_id, *tokens, t.sep_id]
+    between = [t.sep_id] * (2 if model.config.model_type == "roberta" else 1)
+    row = [t.cls_id, *masked, *between, *tokens, t.sep_id]
     inputs = {"input_ids": [row], "attention_mask": [[1] * len(row)]}
     if model.config.type_vocab_size > 1:
         first = len(masked) + 2
         inputs["token_type_ids"] = [[0] * first + [1] * (len(row) - first)]
     logits = model(inputs)["logits"].numpy()[0, word.place + 1]
-    allowed = [i for i in np.flatnonzero(whole_words(t)) if i != tokens[word.place]]
+    words, proposed = words_of(t)
+    own = words[tokens[word.place]].lower()
+    allowed = [i for i in np.flatnonzero(proposed) if words[i].lower() != own]
     return sorted(allowed, key=lambda i: -logits[i])[:count]
 
 
@@ -69,6 +76,54 @@ def test_the_likeliest_words_are_proposed(model_type, masked_lm, tiny_tokenizer)
     assert found.shape == (len(words), 5) and len(words) > 10
     for word, ids in list(zip(words, found, strict=True))[::4]:
         assert ids.tolist() == likeliest(model, tiny_tokenizer, word, 5)
+
+
+def test_a_roberta_proposes_words(tmp_path, tiny_text, train, flags):
+    """Its words have a blank before them, and none of them is the hidden word in other capitals."""
+    folder = tmp_path / "roberta"
+    folder.mkdir()
+    tokenizer = write_bytes(folder, (tiny_text / "text.txt").read_text("utf-8"))
+    shape = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
+    shape |= dict(vocab_size=tokenizer.vocab_size + 3, initializer_range=0.4)
+    model = MaskedLanguageModel(RobertaConfig(max_position_embeddings=66, **shape), seed=5)
+    save_model(model, folder)
+    text = "Then she said, the Rabbit was very much like the other one."
+    (words,) = hidden_words([text], [places_in(text)], tokenizer)
+    words = [word for word in words if word is not None]
+    proposer = WordProposer(model, tokenizer, 5)
+    found = proposer.propose(words)
+    assert len(words) > 2
+    for word, ids in zip(words, found, strict=True):
+        assert ids.tolist() == likeliest(model, tokenizer, word, 5)
+    changes = dict(augmentation_model=folder, output_dir=tmp_path / "run")
+    train(flags(**changes), stop_after="augmentation")
+    variants = [text for each in variants_of(tmp_path / "run") for text in each["texts"]]
+    assert variants and not any("Ġ" in text or "  " in text for text in variants)
+
+
+def test_a_roberta_without_a_head_proposes_nothing(tmp_path, train, flags):
+    (tmp_path / "config.json").write_text('{"model_type": "roberta"}')
+    changes = dict(augmentation_model=tmp_path, output_dir=tmp_path / "run")
+    with pytest.raises(UserError, match="a roberta, has no masked-LM head to propose words"):
+        train(flags(**changes), stop_after="augmentation")
+
+
+def write_bytes(folder, text):
+    """The tokenizer of a RoBERTa, trained on a text."""
+    roles = dict(cls="<s>", pad="<pad>", sep="</s>", unk="<unk>", mask="<mask>")
+    made = tokenizers.Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=700, special_tokens=list(roles.values()), show_progress=False
+    )
+    made.train_from_iterator(text.splitlines(), trainer)
+    made.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    made.save(str(folder / "tokenizer.json"))
+    settings = {f"{role}_token": token for role, token in roles.items()}
+    settings["tokenizer_class"] = "RobertaTokenizer"
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    return load_mask_tokenizer(str(folder))
 
 
 @pytest.fixture(scope="module")

@@ -131,6 +131,11 @@ class Tokenizer(TextTokenizer):
         return self.id_to_token(i) if self.roles == BERT else self.decode([i])
 
     @functools.cached_property
+    def added_to_pairs(self):
+        """Number of special tokens of a pair of texts: 3 of BERT, 4 of RoBERTa."""
+        return self.text_pipeline().num_special_tokens_to_add(is_pair=True)
+
+    @functools.cached_property
     def known(self):
         """Which ids have a token: bool (vocab,)."""
         return np.array([bool(self.id_to_token(i)) for i in range(self.vocab_size)])

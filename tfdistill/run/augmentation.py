@@ -168,7 +168,7 @@ def _candidates(context, texts):
             if word is None:
                 candidates = near.get(text[place.start : place.end].lower(), ())
             else:
-                candidates = tuple(map(proposer.tokenizer.id_to_token, next(proposed)))
+                candidates = tuple(proposer.words[i] for i in next(proposed))
             source = "without" if not candidates else "vectors" if word is None else "model"
             used[source] += 1
             found[text].append(place._replace(candidates=candidates))

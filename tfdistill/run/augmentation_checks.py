@@ -7,6 +7,8 @@ from tfdistill.models.configs.model_types import get_model_type, types_for_text
 from tfdistill.settings.augmentation import TINYBERT
 from tfdistill.system.errors import UserError
 
+HEAD = "ForMaskedLM"  # of Hugging Face's names of classes
+
 
 def source_of_words(config, teachers):
     """The model that proposes words: (its folder or hub name, the setting that names it).
@@ -45,10 +47,17 @@ def check_augmentation(config, teachers, rows):
     file = Path(name) / CONFIG
     if not name or not file.is_file():
         return
-    model_type = config_of(read_json(file), file).model_type
-    if not get_model_type(model_type).learns_text:
-        raise UserError(
-            f"`{setting}`={name} is of the type {model_type}: words are proposed by masked LMs "
-            f"with BERT's WordPiece: name one of {', '.join(types_for_text())} by "
-            "`augmentation_model`"
-        )
+    values = read_json(file)
+    model_type = config_of(values, file).model_type
+    with_head = any(each.endswith(HEAD) for each in values.get("architectures") or ())
+    if not with_head and not get_model_type(model_type).learns_text:
+        raise no_words_from(name, setting, model_type)
+
+
+def no_words_from(name, setting, model_type):
+    """The error for a model that proposes no words, as `source_of_words` names it: `UserError`."""
+    return UserError(
+        f"`{setting}`={name}, a {model_type}, has no masked-LM head to propose words, and only "
+        f"{', '.join(types_for_text())} get one here: name a model with a head by "
+        "`augmentation_model`"
+    )

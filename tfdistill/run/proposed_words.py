@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tfdistill.data.augmentation.masked_words import masked_batch, whole_words
+from tfdistill.data.augmentation.masked_words import masked_batch, words_of
 from tfdistill.system.arrays import open_array
 from tfdistill.system.kept import kept_folder
 from tfdistill.training.evaluation import scorer
 
 FOLDER, ARRAY = "augmentation", "words.npy"  # in `shards_dir`
-VERSION = 1  # of the arrays
+VERSION = 2  # of the arrays
 ROWS = 64  # that the model reads at once
 LONGEST = 512  # tokens of a row
 
@@ -28,14 +28,23 @@ class WordProposer:
 
     Attributes:
         tokenizer: the `Tokenizer`.
+        words: list of str, the word of each id that may be proposed.
     """
 
     def __init__(self, model, tokenizer, count):
-        allowed = np.zeros(model.config.vocab_size, bool)
-        allowed[: tokenizer.vocab_size] = whole_words(tokenizer)
-        self.tokenizer, self._count = tokenizer, max(0, min(count, int(allowed.sum()) - 1))
+        size, (words, proposed) = model.config.vocab_size, words_of(tokenizer)
+        allowed = np.zeros(size, bool)
+        allowed[: tokenizer.vocab_size] = proposed
+        self.tokenizer, self.words = tokenizer, words
         self._excluded = np.where(allowed, 0, -np.inf).astype(np.float32)
-        self._longest = min(LONGEST, model.config.max_position_embeddings)
+        # Tokens of the same word have one number, whatever their capitals and blanks.
+        numbers = {}
+        alike = [numbers.setdefault(word.lower() or i, i) for i, word in enumerate(words)]
+        self._alike = np.arange(size, dtype=np.int32)
+        self._alike[: len(words)] = alike
+        _, of_word = np.unique(self._alike[allowed], return_counts=True)
+        self._count = max(0, min(count, int(allowed.sum() - of_word.max(initial=0))))
+        self._longest = min(LONGEST, model.config.max_length)
         self._has_types = model.config.type_vocab_size > 1
         self._score = scorer(model, self._best)
         self._digest = digest_of_weights(model)
@@ -92,8 +101,8 @@ class WordProposer:
 
     def _best(self, logits, batch):
         logits = logits[:, 0] + self._excluded
-        own = tf.one_hot(batch["own"][:, 0], len(self._excluded), on_value=-np.inf, off_value=0.0)
-        return {"words": tf.math.top_k(logits + own, self._count).indices}
+        own = tf.gather(self._alike, batch["own"]) == self._alike
+        return {"words": tf.math.top_k(tf.where(own, -np.inf, logits), self._count).indices}
 
 
 def digest_of_weights(model):

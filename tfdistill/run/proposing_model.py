@@ -4,10 +4,11 @@ import dataclasses
 from pathlib import Path
 
 from tfdistill import tasks
-from tfdistill.data.tokenizer import load_tokenizer
+from tfdistill.data.tokenizer import load_mask_tokenizer, load_tokenizer
+from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.models.hugging_face.checkpoint import resolve_directory, save_model
 from tfdistill.recipes.head import head_phases
-from tfdistill.run.augmentation_checks import source_of_words
+from tfdistill.run.augmentation_checks import no_words_from, source_of_words
 from tfdistill.run.proposed_words import digest_of_weights
 from tfdistill.run.sources import holds_tokenizer
 from tfdistill.run.trainer import StageTrainer, TrainingStage
@@ -29,15 +30,20 @@ def proposing_model(context):
         (`MaskedLanguageModel` in float32, its `Tokenizer`).
 
     Raises:
-        UserError: the model or its tokenizer cannot be read, or the vocabularies differ.
+        UserError: the model or its tokenizer cannot be read, the vocabularies differ, or it has no
+            masked-LM head and cannot get one here.
     """
     task, config = tasks.get("masked_lm"), context.config
-    name, _ = source_of_words(config, context.plan.teacher_names)
+    name, setting = source_of_words(config, context.plan.teacher_names)
     folder = resolve_directory(name)
-    tokenizer = load_tokenizer(str(folder) if holds_tokenizer(folder) else config.tokenizer)
     model = task.load(folder)
+    trained_here = get_model_type(model.config.model_type).learns_text
+    load = load_tokenizer if trained_here else load_mask_tokenizer
+    tokenizer = load(str(folder) if holds_tokenizer(folder) else config.tokenizer)
     tokenizer.require_table(model.config.vocab_size, name)
     if model.head is None:
+        if not trained_here:
+            raise no_words_from(name, setting, model.config.model_type)
         model = task.load(_kept_with_head(context, task, folder, model, tokenizer))
     return model, tokenizer
 

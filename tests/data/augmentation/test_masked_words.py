@@ -1,9 +1,16 @@
 """Rows for a masked LM that proposes words."""
 
-import numpy as np
+import functools
+import json
 
-from tfdistill.data.augmentation.masked_words import hidden_words, masked_batch, whole_words
+import numpy as np
+import pytest
+import tokenizers
+from tokenizers import decoders, models, pre_tokenizers, processors, trainers
+
+from tfdistill.data.augmentation.masked_words import hidden_words, masked_batch, words_of
 from tfdistill.data.augmentation.places import places_in
+from tfdistill.data.tokenizer import load_mask_tokenizer
 
 
 def test_words_of_one_token_are_hidden(tiny_tokenizer):
@@ -48,6 +55,53 @@ def test_a_long_text_is_cut_around_its_word(tiny_tokenizer):
 
 
 def test_whole_words(tiny_tokenizer):
-    found = {tiny_tokenizer.id_to_token(i) for i in np.flatnonzero(whole_words(tiny_tokenizer))}
+    words, proposed = words_of(tiny_tokenizer)
+    found = {words[i] for i in np.flatnonzero(proposed)}
     assert {"rabbit", "the", "a"} <= found
-    assert not any(not token.isalpha() for token in found)
+    assert not any(not word.isalpha() for word in found)
+
+
+@pytest.mark.parametrize("kind", ["bytes", "unigram"])
+def test_words_of_other_vocabularies_have_a_blank_before_them(kind, tmp_path, tiny_text):
+    """The first word of a text has none in RoBERTa's: it is hidden, and its token not proposed."""
+    tokenizer = written(kind, tmp_path, (tiny_text / "text.txt").read_text("utf-8"))
+    words, proposed = words_of(tokenizer)
+    found = [tokenizer.id_to_token(i) for i in np.flatnonzero(proposed)]
+    assert len(found) > 20 and all(token[0] in "Ġ▁" for token in found)
+    assert "Alice" in {words[i] for i in np.flatnonzero(proposed)}
+    text = "Alice said, Alice! zzqAlice"
+    (hidden,) = hidden_words([text], [places_in(text)], tokenizer)
+    assert [word and words[word.tokens[word.place]] for word in hidden] == [
+        *("Alice", "said", "Alice", None)
+    ]
+    batch = masked_batch(hidden[:1], tokenizer, longest=64)
+    (row,) = batch["input_ids"]
+    between = {"bytes": 2, "unigram": 1}[kind]
+    tokens = list(hidden[0].tokens)
+    ids = [tokenizer.cls_id, tokenizer.mask_id, *tokens[1:], *[tokenizer.sep_id] * between]
+    assert row[: batch["attention_mask"].sum()].tolist() == [*ids, *tokens, tokenizer.sep_id]
+
+
+def written(kind, folder, text):
+    """A tokenizer of RoBERTa's or of DeBERTa's kind, trained on a text."""
+    if kind == "bytes":
+        roles = dict(cls="<s>", pad="<pad>", sep="</s>", unk="<unk>", mask="<mask>")
+        made = tokenizers.Tokenizer(models.BPE())
+        made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        trainer, name = trainers.BpeTrainer, "RobertaTokenizer"
+    else:
+        roles = dict(cls="[CLS]", pad="[PAD]", sep="[SEP]", unk="[UNK]", mask="[MASK]")
+        made = tokenizers.Tokenizer(models.Unigram())
+        made.pre_tokenizer = pre_tokenizers.Metaspace()
+        made.decoder = decoders.Metaspace()
+        trainer = functools.partial(trainers.UnigramTrainer, unk_token="[UNK]")
+        name = "DebertaV2Tokenizer"
+    options = dict(vocab_size=600, special_tokens=list(roles.values()), show_progress=False)
+    made.train_from_iterator([*text.splitlines(), *["Alice"] * 500], trainer(**options))
+    if kind == "bytes":
+        made.decoder = decoders.ByteLevel()
+        made.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    made.save(str(folder / "tokenizer.json"))
+    settings = {f"{role}_token": token for role, token in roles.items()}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings | {"tokenizer_class": name}))
+    return load_mask_tokenizer(str(folder))

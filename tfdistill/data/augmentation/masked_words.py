@@ -1,4 +1,7 @@
-"""Rows for a masked LM that proposes words: a text with one hidden word, and the text as it is."""
+"""Rows for a masked LM that proposes words: a text with one hidden word, and the text as it is.
+
+The masked LM may have WordPieces, or bytes or pieces that begin with a blank (RoBERTa, XLM-R).
+"""
 
 import re
 from typing import NamedTuple
@@ -6,6 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 SECOND = 1  # token type of the second text
+WORD_PIECE = "WordPiece"  # whose tokens are whole words but for a sign
+BLANKS = "Ġ", "▁"  # how a token that has the blank before a word begins
+_LETTERS = re.compile(r"[^\W\d_]+")
 
 
 class HiddenWord(NamedTuple):
@@ -33,8 +39,11 @@ def hidden_words(texts, places, tokenizer):
     """
     encodings = tokenizer.text_pipeline().encode_batch(list(texts), add_special_tokens=False)
     found = []
-    for encoding, of_text in zip(encodings, places, strict=True):
-        spans = {span: index for index, span in enumerate(encoding.offsets)}
+    for text, encoding, of_text in zip(texts, encodings, places, strict=True):
+        spans = {
+            (end - len(text[begin:end].lstrip()), end): index
+            for index, (begin, end) in enumerate(encoding.offsets)
+        }
         indices = [spans.get((place.start, place.end)) for place in of_text]
         known = [i is not None and encoding.ids[i] != tokenizer.unk_id for i in indices]
         found.append(
@@ -53,7 +62,7 @@ def masked_batch(words, tokenizer, longest, multiple=16):
 
     Args:
         words: list of `HiddenWord`s.
-        tokenizer: the `Tokenizer`.
+        tokenizer: the `Tokenizer`, which says how many separators two texts have between them.
         longest: most tokens of a row.
         multiple: the length of the rows is a multiple of it, or `longest`.
 
@@ -61,9 +70,10 @@ def masked_batch(words, tokenizer, longest, multiple=16):
         dict of `input_ids`, `attention_mask`, `token_type_ids`, int32 (words, length), and of
         `masked_positions` and `own`, the id of the word, int32 (words, 1).
     """
-    room = (longest - 3) // 2
+    between = [tokenizer.sep_id] * (tokenizer.added_to_pairs - 2)
+    room = (longest - tokenizer.added_to_pairs) // 2
     rows = [_cut(word, room) for word in words]
-    lengths = [2 * len(tokens) + 3 for tokens, _ in rows]
+    lengths = [2 * len(tokens) + tokenizer.added_to_pairs for tokens, _ in rows]
     length = min(-(-max(lengths) // multiple) * multiple, longest)
     ids = np.full((len(rows), length), tokenizer.pad_id, np.int32)
     types, mask = np.zeros_like(ids), np.zeros_like(ids)
@@ -71,22 +81,33 @@ def masked_batch(words, tokenizer, longest, multiple=16):
     own = np.array([[tokens[place]] for tokens, place in rows], np.int32)
     for row, ((tokens, place), size) in enumerate(zip(rows, lengths, strict=True)):
         masked = [*tokens[:place], tokenizer.mask_id, *tokens[place + 1 :]]
-        ids[row, :size] = [
-            *(tokenizer.cls_id, *masked, tokenizer.sep_id),
-            *(*tokens, tokenizer.sep_id),
-        ]
-        types[row, len(tokens) + 2 : size] = SECOND
+        ids[row, :size] = [tokenizer.cls_id, *masked, *between, *tokens, tokenizer.sep_id]
+        types[row, len(tokens) + 1 + len(between) : size] = SECOND
         mask[row, :size] = 1
     inputs = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
     return inputs | {"masked_positions": positions, "own": own}
 
 
-def whole_words(tokenizer):
-    """Which ids are words of letters, no pieces and no special tokens: bool (vocabulary,)."""
+def words_of(tokenizer):
+    """The words of letters among the tokens of a vocabulary.
+
+    Args:
+        tokenizer: the `Tokenizer` of the masked LM.
+
+    Returns:
+        (list of str, the word of each id, "" for others; bool (vocabulary,), whether it may be
+        proposed: whether the token is a whole word, with the blank before it where the vocabulary
+        has such tokens).
+    """
     tokens = [tokenizer.id_to_token(i) or "" for i in range(tokenizer.vocab_size)]
-    found = np.array([re.fullmatch(r"[^\W\d_]+", token) is not None for token in tokens])
-    found[list(tokenizer.special_ids)] = False
-    return found
+    words, whole = tokens, np.ones(len(tokens), bool)
+    if tokenizer.state["model"]["type"] != WORD_PIECE:
+        words = [tokenizer.decode([i]).strip() for i in range(len(tokens))]
+        whole = np.array([token.startswith(BLANKS) for token in tokens])
+    words = [word if _LETTERS.fullmatch(word) else "" for word in words]
+    proposed = whole & [bool(word) for word in words]
+    proposed[list(tokenizer.special_ids)] = False
+    return words, proposed
 
 
 def _cut(word, room):
