@@ -1,5 +1,7 @@
 """The page in Chromium at phone size: its answers are Python's, and each fault is one line."""
 
+import dataclasses
+import functools
 import json
 import os
 import shutil
@@ -11,7 +13,14 @@ from tfdistill import tasks
 from tfdistill.deployment.label_predictor import LabelPredictor
 from tfdistill.deployment.lite_model import LiteModel
 from tfdistill.deployment.predictor import Predictor
+from tfdistill.deployment.tflite import export_tflite
 from tfdistill.deployment.web_page import write_page
+from tfdistill.models.configs.bilstm import BiLstmConfig
+from tfdistill.models.configs.config_files import named_config
+from tfdistill.models.encoder import Encoder
+from tfdistill.models.heads.classification import ClassificationHead
+from tfdistill.models.heads.final_states import FinalStatesHead
+from tfdistill.models.model import Model
 
 pytestmark = pytest.mark.web
 
@@ -118,9 +127,9 @@ def test_masked_words(models, open_page, text):
     np.testing.assert_allclose(shares, [[s for _, s in mask] for mask in expected], atol=1e-4)
 
 
-def test_classes_of_texts_and_pairs(models, open_page):
-    predictor = LabelPredictor.open(models["classes"] / "student.tflite")
-    browser, _ = open_page("classes")
+def assert_same_classes(browser, path):
+    """The page's classes of texts and pairs are those of a file in Python."""
+    predictor = LabelPredictor.open(path)
     for text, second in [(SENTENCES[0], None), (SENTENCES[1], "[MASK] the sea"), ("a", "b")]:
         (expected,) = predictor.predict([text], [second])
         asked = json.dumps([text, second or ""])
@@ -128,6 +137,40 @@ def test_classes_of_texts_and_pairs(models, open_page):
         shares = {each["name"]: each["share"] for each in found["classes"]}
         assert shares == pytest.approx(expected["probabilities"], abs=1e-4)
         assert found["classes"][0]["name"] == expected["label"]
+
+
+def test_classes_of_texts_and_pairs(models, open_page):
+    browser, _ = open_page("classes")
+    assert_same_classes(browser, models["classes"] / "student.tflite")
+
+
+@pytest.mark.parametrize("kind", ["lstm", "static"])
+def test_students_without_attention(kind, browser, serve, tokenizer, npm_runtime, tmp_path):
+    """An LSTM, whose steps are a loop, and a table of vectors; both compare the texts of a pair."""
+    rows = tokenizer.vocab_size
+    if kind == "lstm":
+        shape = BiLstmConfig(
+            vocab_size=rows,
+            hidden_size=16,
+            intermediate_size=12,
+            embedding_size=8,
+            compares_pairs=True,
+        )
+        head = FinalStatesHead
+    else:
+        shape = named_config("H-16", "static", vocab_size=rows).for_tokenizer(tokenizer)
+        head = functools.partial(ClassificationHead, pooling="compare", dropout=0.0)
+    shape = dataclasses.replace(shape, initializer_range=0.4)
+    path = tmp_path / "student.tflite"
+    export_tflite(
+        Model(Encoder(shape), head(shape, ("bad", "good", "ödd")), seed=1), path, length=(8, LENGTH)
+    )
+    tokenizer.save(tmp_path, "bert", LENGTH)
+    write_page(path, tokenizer, tmp_path / "pages" / kind, kind, npm_runtime)
+    with serve(tmp_path / "pages") as address:
+        browser.open(f"{address}{kind}/")
+        browser.state()
+        assert_same_classes(browser, path)
 
 
 def test_numbers(models, open_page):
