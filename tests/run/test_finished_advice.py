@@ -138,6 +138,16 @@ def test_vectors_have_no_loss_of_predictions(run):
     assert all(problem.name != "high distillation loss" for problem in problems_of(taught))
 
 
+def test_a_sentence_encoder_is_no_better_than_its_start(run):
+    """Nothing can be trained without its teacher."""
+    metric = {"spearman": {"value": 0.015, "standard_error": 0.01}}
+    made_from = {"task": "sentence_embedding"}
+    taught = run(differences={"student-student_start": metric}, made_from=made_from)
+    problem = only(taught._replace(task=tasks.get("sentence_embedding")))
+    assert problem.name == "the start is as good" and problem.change == {"n_epoch": 12.0}
+    assert "the student minus its start" in problem.finding
+
+
 def test_a_poor_student(run):
     poor = {"quality": criterion(0.7, passed=False)}
     problem = only(run(verdict=poor))

@@ -122,6 +122,8 @@ def _gain(run):
         return Problem("gain not measured", finding, {"baseline": "start"}, why)
     if outcome(difference, run.task.primary) == "better":
         return None
+    if not run.task.learns_labels:
+        return _untrained(run, difference)
     finding = (
         f"{run.task.primary.difference_sentence(difference)}: the student minus the same start "
         "without a teacher, which is not above zero by two standard errors"
@@ -130,6 +132,19 @@ def _gain(run):
     if not change:
         why = "take more text that the teacher answers, or the cheaper student without a teacher"
     return Problem("no teacher is as good", finding, change, why)
+
+
+def _untrained(run, difference):
+    """The problem of a student that learns from its teacher alone, and is no better for it."""
+    finding = (
+        f"{run.task.primary.difference_sentence(difference)}: the student minus its start, which "
+        "is not above zero by two standard errors"
+    )
+    change, why = {}, "take more sentences, or another `learning_rate`"
+    if not run.settings.steps:
+        change["n_epoch"] = 2 * run.settings.n_epoch
+        why = "the student trains longer; or take more sentences, or another `learning_rate`"
+    return Problem("the start is as good", finding, change, why)
 
 
 def _with_layers(run):
