@@ -161,6 +161,10 @@ def test_a_poor_student(run):
         row | {"validation_f1": 0.5, "validation_loss": 1 - row["step"] / 200} for row in CURVE
     ]
     assert "step 100 of 100" in only(run(verdict=poor, curve=equal)).why  # the lowest loss
+    for recipe, law in {"bilstm": "bilstm", "tinybert_task": "tinybert"}.items():
+        assert only(run(verdict=poor, settings={"recipe": recipe})).change["augmentation"] == law
+        varied = {"recipe": recipe, "augmentation": law}
+        assert "augmentation" not in only(run(verdict=poor, settings=varied)).change
     large = {"size": criterion(0.8, passed=False)}
     first, second = problems_of(run(verdict=poor | large))
     assert first.name == "poor student" and not second.change

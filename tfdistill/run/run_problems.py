@@ -11,7 +11,10 @@ from tfdistill.recipes.kd import KL, MSE
 from tfdistill.reports.units import duration
 from tfdistill.run import advice_shapes
 from tfdistill.run.verdict import QUALITY, SIZE, SPEED, outcome, same_start
+from tfdistill.settings.augmentation import BILSTM, TINYBERT
 
+# Recipes that are published with variants of the texts, and their law.
+AUGMENTATIONS = {"bilstm": BILSTM, "tinybert_task": TINYBERT, "dynabert": TINYBERT}
 SLOW_SECONDS = 600  # shorter runs are not called slow
 CUT_SHARE = 0.01
 HARDLY_FELL = 0.5  # of the distillation loss at the beginning
@@ -216,6 +219,12 @@ def _quality(run):
     deeper = shapes and min(shapes["teacher"].layers, math.ceil(1.5 * shapes["student"].layers))
     if shapes and deeper > shapes["student"].layers and not run.settings.student:
         change["student_config"] = shapes["student"]._replace(layers=deeper).name
+    law = AUGMENTATIONS.get(run.settings.recipe)
+    if law and run.task.has_variants and not run.settings.augmentation:
+        change["augmentation"] = law
+        return Problem(
+            "poor student", finding, change, "its published recipe has variants of texts"
+        )
     if best is None:
         return Problem("poor student", finding, change, "a larger student")
     where = f"the best point of training is step {best:,} of {last:,}"
