@@ -232,12 +232,13 @@ def test_a_student_learns_from_variants(task, recipe, flags, train, tmp_path):
 
 @pytest.mark.slow
 def test_a_model_without_a_head_gets_one(flags, tiny_text, train, tmp_path):
-    """Once; its encoder is that of the model."""
+    """Once, also for other seeds; its encoder is that of the model."""
     usual = dict(teacher="encoder", head_steps=12, corpus=tiny_text / "text.txt")
     shards, heads = tmp_path / "shards", []
     for seed in (0, 1):
         folder = tmp_path / str(seed)
         changes = dict(output_dir=folder, shards_dir=shards, augmentation_variants=seed + 1)
+        changes["seed"] = seed
         stages = train(flags(**usual, **changes), stop_after="augmentation")
         heads.append("augmentation_head" in stages)
     assert heads == [True, False]

@@ -17,6 +17,7 @@ from tfdistill.tasks.task_data import TEACHER
 
 FOLDER = "masked_lm_heads"  # in `shards_dir`
 STAGE = "augmentation_head"
+SEED = 0  # of all runs, so that those with other seeds share the head and its words
 LEARNING_RATE = 1e-3  # the peak: the head is fresh, and everything else stays
 
 
@@ -51,7 +52,8 @@ def proposing_model(context):
 def _kept_with_head(context, task, folder, encoder, tokenizer):
     """The folder of the model with a head that was trained on `corpus`."""
     console, positions = context.console, encoder.config.max_position_embeddings
-    config = dataclasses.replace(context.config, length=min(context.config.length, positions))
+    length = min(context.config.length, positions)
+    config = dataclasses.replace(context.config, length=length, seed=SEED)
     corpus = task.open_data(config)
     prepared = task.prepare(corpus, tokenizer, config, console.preparation)
     identity = {
@@ -75,7 +77,7 @@ def _kept_with_head(context, task, folder, encoder, tokenizer):
 
 
 _SETTINGS = (
-    *("seed", "head_steps", "length", "batch_size", "gradient_accumulation_steps"),
+    *("head_steps", "length", "batch_size", "gradient_accumulation_steps"),
     *("masked_lm_prob", "whole_word_masking", "warmup_prop", "weight_decay", "max_grad_norm"),
     *("adam_beta1", "adam_beta2", "adam_epsilon"),
 )
