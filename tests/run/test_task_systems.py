@@ -16,7 +16,7 @@ FILE = Path(__file__).parents[2] / "configs" / "experiments" / "task_systems.jso
 # Shapes of models for a teacher of 2 layers, width 32 and 2 heads.
 SHAPES = {
     "L-3_H-384_A-12": "L-1_H-32_A-2",
-    "L-4_H-312_A-12": "L-1_H-24_A-2",
+    "L-4_H-312_A-12_I-1200": "L-1_H-24_A-2",
     "L-6_H-96_B-384_A-12_F-2_OPT": "L-1_H-16_B-32_A-2_F-2_OPT",
     "H-256": "H-16",
     "H-150_F-200": "H-6_F-8",
