@@ -14,7 +14,8 @@ from tfdistill.models.hugging_face.checkpoint import load_model, save_model
 
 pytestmark = pytest.mark.parity
 
-TOLERANCE = 1e-4  # Absolute, on hidden states, probabilities and logits in float32.
+TOLERANCE = 1e-5  # Absolute, on hidden states, probabilities and logits in float32.
+REAL = 1e-4  # of a trained encoder, whose hidden states reach larger values
 TAPS = {"embeddings", "hidden_states", "attention_probs"}
 
 TEXTS = (
@@ -125,24 +126,24 @@ def run_torch(torch, model, inputs, **options):
         return model(**{k: torch.tensor(v).long() for k, v in inputs.items()}, **options)
 
 
-def assert_same_insides(torch, torch_model, model, inputs):
+def assert_same_insides(torch, torch_model, model, inputs, tolerance=TOLERANCE):
     theirs = run_torch(
         torch, torch_model, inputs, output_hidden_states=True, output_attentions=True
     )
     ours = model(inputs, taps=TAPS)
-    np.testing.assert_allclose(ours["embeddings"], theirs.hidden_states[0], rtol=0, atol=TOLERANCE)
+    np.testing.assert_allclose(ours["embeddings"], theirs.hidden_states[0], rtol=0, atol=tolerance)
     for a, b in zip(ours["hidden_states"], theirs.hidden_states, strict=True):
-        np.testing.assert_allclose(a, b, rtol=0, atol=TOLERANCE)
+        np.testing.assert_allclose(a, b, rtol=0, atol=tolerance)
     for a, b in zip(ours["attention_probs"], theirs.attentions, strict=True):
-        np.testing.assert_allclose(a, b, rtol=0, atol=TOLERANCE)
+        np.testing.assert_allclose(a, b, rtol=0, atol=tolerance)
     if model.head is not None:
-        np.testing.assert_allclose(ours["logits"], theirs.logits, rtol=0, atol=TOLERANCE)
+        np.testing.assert_allclose(ours["logits"], theirs.logits, rtol=0, atol=tolerance)
         positions = np.array([[0, 3]] * len(inputs["input_ids"]), "int32")
         few = model({**inputs, "masked_positions": positions})["logits"]
-        np.testing.assert_allclose(few, theirs.logits[:, [0, 3]], rtol=0, atol=TOLERANCE)
+        np.testing.assert_allclose(few, theirs.logits[:, [0, 3]], rtol=0, atol=tolerance)
 
 
-def assert_loads_in_torch(torch, transformers, model, inputs, directory):
+def assert_loads_in_torch(torch, transformers, model, inputs, directory, tolerance=TOLERANCE):
     """What save_model writes, PyTorch loads whole, and computes the same logits from."""
     save_model(model, directory)
     loaded, report = transformers.AutoModelForMaskedLM.from_pretrained(
@@ -150,7 +151,7 @@ def assert_loads_in_torch(torch, transformers, model, inputs, directory):
     )
     assert not any(report.values()), report
     logits = run_torch(torch, loaded.eval(), inputs).logits
-    np.testing.assert_allclose(model(inputs)["logits"], logits, rtol=0, atol=TOLERANCE)
+    np.testing.assert_allclose(model(inputs)["logits"], logits, rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize(("kind", "values"), CASES)
@@ -259,7 +260,7 @@ def test_the_real_encoder_agrees(torch, transformers, minilm, minilm_inputs):
     torch_model = transformers.AutoModel.from_pretrained(minilm, attn_implementation="eager").eval()
     model = load_model(minilm)
     assert model.head is None
-    assert_same_insides(torch, torch_model, model, minilm_inputs)
+    assert_same_insides(torch, torch_model, model, minilm_inputs, REAL)
 
 
 def test_the_real_encoder_with_a_head_agrees(torch, transformers, minilm, minilm_inputs, tmp_path):
@@ -270,8 +271,8 @@ def test_the_real_encoder_with_a_head_agrees(torch, transformers, minilm, minilm
     ).eval()
     torch_model.save_pretrained(tmp_path / "theirs")
     model = load_model(tmp_path / "theirs")
-    assert_same_insides(torch, torch_model, model, minilm_inputs)
-    assert_loads_in_torch(torch, transformers, model, minilm_inputs, tmp_path / "ours")
+    assert_same_insides(torch, torch_model, model, minilm_inputs, REAL)
+    assert_loads_in_torch(torch, transformers, model, minilm_inputs, tmp_path / "ours", REAL)
 
 
 def test_a_saved_directory_brings_its_tokenizer(transformers, minilm, tmp_path):
