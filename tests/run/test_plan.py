@@ -481,7 +481,7 @@ def test_a_batch_must_split_over_the_gpus():
         require_even_batches(filled, 2)
 
 
-@pytest.mark.parametrize("name", recipes.names())
+@pytest.mark.parametrize("name", sorted({*recipes.names()} - {"sentence"}))
 def test_losses_of_recipes_for_masked_lm(name):
     """A run asks for the same losses as the recipe alone, whose defaults are those of masked LM."""
     config = RunConfig(recipe=name, then="pkd")
