@@ -86,6 +86,8 @@ def test_bert_survives_a_round_trip():
         ({"hidden_dropout_prob": 1.0}, "hidden_dropout_prob"),
         ({"type_vocab_size": 0}, "type_vocab_size"),
         ({"pad_token_id": 30522}, "pad_token_id"),
+        ({"architectures": [5]}, "architectures=.5. is no list of names"),
+        ({"architectures": "BertModel"}, "architectures='BertModel' is no list of names"),
     ],
 )
 def test_unsupported_values_are_refused_by_name(values, named):

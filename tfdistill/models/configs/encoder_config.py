@@ -242,6 +242,9 @@ class EncoderConfig:
                 value out of range.
         """
         kind = get_model_type(values.get("model_type", "bert"))
+        classes = values.get("architectures") or []
+        named = isinstance(classes, list) and all(isinstance(each, str) for each in classes)
+        require(named, f"architectures={classes!r} is no list of names of classes")
         for key, value in kind.hugging_face.required.items():
             given = values.get(key)
             require(
