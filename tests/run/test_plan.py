@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -15,7 +16,13 @@ from tfdistill.distillation.phases import Phase
 from tfdistill.models.configs.config_files import named_config
 from tfdistill.run import plan, sources
 from tfdistill.run.checks import check_masking, require_even_batches
-from tfdistill.run.early_plan import check_settings, deciding_settings, reads_teacher
+from tfdistill.run.early_plan import (
+    begin_plan,
+    check_settings,
+    deciding_settings,
+    open_directory,
+    reads_teacher,
+)
 from tfdistill.run.job import MainJob
 from tfdistill.run.planned_shapes import plan_shapes
 from tfdistill.run.recipe_checks import split_steps
@@ -509,3 +516,29 @@ def test_a_name_that_is_not_on_the_hub_is_found_then_too(setting, tmp_path, monk
     missing = {setting: "teachers/no-such-folder"}
     with pytest.raises(UserError, match=f"^{setting} teachers/no-such-folder: no such folder, "):
         MainJob(RunConfig(output_dir=str(tmp_path / "run"), **missing), Console())
+
+
+@pytest.mark.parametrize("setting", ["teacher", "student"])
+def test_a_folder_without_a_model_is_found_then_too(setting, tmp_path):
+    """Such as that of a run, which holds its models in folders."""
+    given = {setting: str(tmp_path)}
+    with pytest.raises(UserError, match="config.json: No such file .*name the folder of a model"):
+        MainJob(RunConfig(output_dir=str(tmp_path / "run"), **given), Console())
+
+
+def test_a_teacher_whose_files_lie_in_a_folder_of_its_own(tmp_path, tiny_text):
+    """As in older folders of sentence-transformers, whose config.json beside it says nothing."""
+    inner, config = tmp_path / "0_Transformer", named_config("L-4_H-48_A-2")
+    shutil.copytree(tiny_text / "vocabulary", inner)
+    vocabulary = load_tokenizer(str(inner)).vocab_size
+    config = dataclasses.replace(config, vocab_size=vocabulary)
+    (inner / "config.json").write_text(json.dumps(config.to_hugging_face()))
+    (tmp_path / "config.json").write_text('{"__version__": "0.2.0"}')
+    modules = [{"path": "0_Transformer", "type": "sentence_transformers.models.Transformer"}]
+    (tmp_path / "modules.json").write_text(json.dumps(modules))
+    for setting in ("teacher", "student"):
+        asked = RunConfig(**{setting: str(tmp_path)}, output_dir=str(tmp_path / "run"))
+        early = begin_plan(asked, check_settings(asked), open_directory(asked))
+        found = early.shapes.teacher if setting == "teacher" else early.shapes.student
+        assert (found.num_hidden_layers, found.hidden_size) == (4, 48)
+        assert early.tokenizers.student.vocab_size == vocabulary

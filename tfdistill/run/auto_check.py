@@ -15,7 +15,7 @@ from pathlib import Path
 from tfdistill import tasks
 from tfdistill.models.configs.config_files import CONFIG, config_of, read_json
 from tfdistill.recipes.recipe_file import fingerprint
-from tfdistill.run.sources import teacher_names
+from tfdistill.run.sources import model_source, teacher_names
 from tfdistill.settings.flagfile import flag_lines
 from tfdistill.settings.settings import options_of
 from tfdistill.system import hardware, strict_json
@@ -71,10 +71,10 @@ def _decisive(config):
     values = {
         name: getattr(config, name) for name, option in options if option.effect in (STEP, SPEED)
     }
-    loaded = teacher_names(config), [config.student] if config.student else []
+    student = [model_source(config.student)] if config.student else []
     return values | {
-        "teacher": list(map(_shape, loaded[0])),
-        "student": list(map(_shape, loaded[1])),
+        "teacher": list(map(_shape, teacher_names(config))),
+        "student": list(map(_shape, student)),
     }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from tfdistill import recipes, tasks
 from tfdistill.distillation.phases import Recipe, require_loss
-from tfdistill.models.configs.config_files import config_of, read_json
+from tfdistill.models.configs.config_files import CONFIG, config_of, read_json
 from tfdistill.models.configs.model_types import get_model_type, types_for_text
 from tfdistill.models.heads.answer_rules import DOC_STRIDE, MAX_ANSWER_LENGTH
 from tfdistill.recipes.recipe_file import fingerprint, is_recipe_file
@@ -263,16 +263,17 @@ def _require_teacher(config, recipe, names):
 
 def _tokenizers_and_shapes(config, recipe, names, task, data):
     """(`Tokenizers`, `Shapes`) of a run whose models are made here or lie in folders."""
-    loaded = [config.student] * bool(config.student) + names[:1]
-    files = {name: Path(name) / "config.json" for name in loaded}
-    if not all(file.is_file() for file in files.values()):
+    student = sources.model_source(config.student)
+    loaded = [student] * bool(student) + names[:1]
+    files = {name: Path(name) / CONFIG for name in loaded if Path(name).is_dir()}
+    configs = {name: config_of(read_json(file), file) for name, file in files.items()}
+    if not all(name in configs for name in loaded):
         if config.student_config:
             read_shape("student", config)
         return None, None
-    configs = {name: config_of(read_json(file), file) for name, file in files.items()}
     teacher = configs[names[0]] if names else None
     tokenizers = sources.load_tokenizers(config, task, names, data)
-    given = configs.get(config.student)
+    given = configs.get(student)
     reads = reads_teacher(config, recipe)
     return tokenizers, plan_shapes(config, reads, teacher, tokenizers, given, task.has_pairs)
 

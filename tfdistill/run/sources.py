@@ -10,6 +10,7 @@ from tfdistill.data.cut_tokenizer import cut_tokenizer
 from tfdistill.data.text_tokenizer import TextTokenizer, load_text_tokenizer
 from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.models.configs.model_types import get_model_type
+from tfdistill.models.hugging_face.sentence_encoders import transformer_folder
 from tfdistill.run.baselines import TEXT
 from tfdistill.settings.settings import options_of
 from tfdistill.system.errors import UserError
@@ -108,7 +109,7 @@ def tokenizer_source(config, names):
     """
     if config.tokenizer:
         return config.tokenizer
-    named = [config.student] * bool(config.student) + names[:1]
+    named = [model_source(config.student)] * bool(config.student) + names[:1]
     return next((name for name in named if _may_hold_tokenizer(name)), "")
 
 
@@ -206,11 +207,20 @@ def teacher_names(config):
         config: a `RunConfig`.
     """
     if os.path.isdir(config.teacher):  # its name may hold a comma
-        return [config.teacher]
+        return [model_source(config.teacher)]
     names = [name.strip() for name in config.teacher.split(",")]
     if config.teacher and not all(names):
         raise UserError(f"`teacher`={config.teacher}: a name is missing before or behind a comma")
-    return names if config.teacher else []
+    return list(map(model_source, names)) if config.teacher else []
+
+
+def model_source(name):
+    """The folder that holds a model's config.json; a hub name as it is.
+
+    Args:
+        name: folder or hub name; folders of sentence-transformers may hold the model in another.
+    """
+    return str(transformer_folder(Path(name))) if os.path.isdir(name) else name
 
 
 def teacher_weights(config):
