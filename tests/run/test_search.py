@@ -282,8 +282,8 @@ def test_sizes_of_parts_are_counted():
     [
         (
             ["--parameters_m=0.0000001"],
-            "--parameters_m=1e-07, --latency_ms=0.05: no part of the super-student is within the "
-            "bounds; the next larger one takes 0.0",
+            "--parameters_m=1e-07, --latency_ms=0.05: no part of the super-student takes 85% to "
+            "100% of that; the next larger one takes 0.0",
         ),
         (
             ["--parameters_m=0", "--latency_ms=0", "--size_mb=50"],
@@ -318,3 +318,13 @@ def test_impossible_searches_are_refused(
     monkeypatch.chdir(tmp_path)
     assert run_command("search", *given, f"--search_dir={tmp_path / 'new'}", *flags) == 1
     assert message in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["best", "trained"])
+def test_folders_that_no_search_made_are_kept(name, given, tmp_path, run_command, capfd):
+    """Such as runs of these names, where the folder of all runs is given."""
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "mine.txt").write_text("mine")
+    assert run_command("search", *given, f"--search_dir={tmp_path}") == 1
+    assert f"holds {name}/, but no search.json of a search" in capfd.readouterr().err
+    assert [path.name for path in tmp_path.rglob("*.*")] == ["mine.txt"]

@@ -55,7 +55,7 @@ def test_good_parts_are_ordered_by_cost_and_others_by_what_they_lack():
 
 def test_bounds_that_no_part_can_meet_are_refused():
     asked = RunConfig(objective="size", quality=90.0)
-    with pytest.raises(UserError, match="quality=90: accuracy is at most 1 there: write 90 % as"):
+    with pytest.raises(UserError, match="quality=90: accuracy is at most 1: write 90 % as"):
         goal_of(asked, get("text_classification"), lambda shape: WHOLE, None)
     assert goal_of(asked, get("masked_lm"), lambda shape: WHOLE, None).asked == 90.0  # nats
     assert bounds_of(RunConfig(size_mb=1e-7, parameters_m=0.0)) == {"int8_bytes": 1}

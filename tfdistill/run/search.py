@@ -15,7 +15,7 @@ from tfdistill.run.evolution import Evolution, NothingAllowed, Rules, front
 from tfdistill.run.held_out import require_fit, student_of
 from tfdistill.run.part_costs import BYTES, LATENCY, Latency, PartCosts
 from tfdistill.run.search_goal import check_goal, goal_of, metric_of, require_some
-from tfdistill.run.trained_part import measured, require_run, train_on
+from tfdistill.run.trained_part import TRAINED, measured, require_run, train_on
 from tfdistill.run.trials import Trials
 from tfdistill.system import strict_json
 from tfdistill.system.errors import UserError
@@ -81,6 +81,7 @@ def search_and_show(config, console):
         require_run(config, folder)
     target = Path(config.search_dir) if config.search_dir else folder.parent / "search"
     require_folder("search_dir", str(target))
+    _require_own(target)
     opened = _open(config, folder, console)
     costs = PartCosts.of(opened.model, lengths, latency)
     goal = goal_of(config, opened.task, costs, space.whole)
@@ -159,6 +160,16 @@ def _write(found, target, metric):
 
     write_atomically(target / RESULT, strict_json.dumps(found) + "\n")
     write_atomically(target / PAGE, search_page(found, metric))
+
+
+def _require_own(target):
+    """Refuses to replace folders of the user's that a search would write."""
+    others = [name for name in (BEST, TRAINED) if (target / name).exists()]
+    if others and not (target / STATE).is_file():
+        raise UserError(
+            f"`search_dir`={target} holds {others[0]}/, but no {STATE} of a search, which would "
+            "replace it: name another folder"
+        )
 
 
 def _read(folder):

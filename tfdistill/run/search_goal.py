@@ -125,7 +125,7 @@ def goal_of(config, task, costs, whole):
     bounds, most, metric = bounds_of(config), costs(whole), metric_of(task)
     if metric.higher_is_better and config.quality > 1:
         raise UserError(
-            f"`quality`={config.quality:g}: {metric.name} is at most 1 there: write 90 % as 0.9"
+            f"`quality`={config.quality:g}: {metric.name} is at most 1: write 90 % as 0.9"
         )
     share = share_of_bounds(most, bounds)
     if config.objective == QUALITY and share < FEWEST:
@@ -151,8 +151,9 @@ def require_some(config, goal, costs, space):
     shares = ((share_of_bounds(each, goal.bounds), each) for each in map(costs, space.shapes()))
     _, nearest = min((each for each in shares if each[0] > 1.0), key=lambda each: each[0])
     takes = (f"{nearest[name] / COSTS[name][2]:.4g} {COSTS[name][1]}" for name in goal.bounds)
+    least = f"{FEWEST:.0%} to 100%" if goal.objective == QUALITY else "100% or less"
     raise UserError(
-        f"{_given(config, goal.bounds)}: no part of the super-student is within the bounds; the "
+        f"{_given(config, goal.bounds)}: no part of the super-student takes {least} of that; the "
         f"next larger one takes {', '.join(takes)}: give more"
     )
 
