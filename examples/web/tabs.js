@@ -34,7 +34,7 @@ export function makeTabs(panels, labels, onOpen) {
 
   function onKey(event, number) {
     const next = { ArrowRight: number + 1, ArrowLeft: number - 1, Home: 0, End: tabs.length - 1 }[event.key];
-    if (next === undefined) return;
+    if (next === undefined || event.altKey || event.ctrlKey || event.metaKey) return; // the browser's own keys
     event.preventDefault();
     const found = (next + tabs.length) % tabs.length;
     open(found);

@@ -40,13 +40,14 @@ def write_page(path, tokenizer, directory, title, runtime):
         OSError: a write failed.
     """
     directory = Path(directory)
-    if directory.is_dir() and any(directory.iterdir()) and not (directory / MODEL_LIST).is_file():
-        raise UserError(f"`web`={directory} holds other files than a page: name a new folder")
+    require_page(directory)
     name = as_name(title).strip("._") or "model"
     place = os.path.relpath(Path(path).resolve().parent, directory.resolve())
     facts = {"title": title, "origin": hashlib.sha256(os.fsencode(place)).hexdigest()}
     with folder_aside(directory) as aside:
         pages = _pages(directory)
+        # macOS takes names that differ in capitals for one.
+        name = next((each for each in pages if each.casefold() == name.casefold()), name)
         _copy_source(aside, runtime)
         for other in pages.keys() - {name}:
             shutil.copytree(directory / MODELS / other, aside / MODELS / other)
@@ -58,18 +59,35 @@ def write_page(path, tokenizer, directory, title, runtime):
         return {str(each.relative_to(aside)): each.stat().st_size for each in _files(aside)}
 
 
+def require_page(directory):
+    """Refuses a folder that holds files, but no page that can take another model.
+
+    Args:
+        directory: `Path`.
+
+    Raises:
+        UserError: it holds other files, or a page of an earlier version.
+    """
+    if directory.is_dir() and any(directory.iterdir()) and not (directory / MODEL_LIST).is_file():
+        raise UserError(
+            f"`web`={directory} holds files, but no page of this version (no {MODEL_LIST}): name a "
+            "new folder"
+        )
+
+
 def _pages(directory):
     """The models of a page: dict of their folders' names to the content of their page.json."""
     found = {}
-    for file in sorted(directory.glob(f"{MODELS}/*/{PAGE}")):
+    for folder in sorted(path for path in directory.glob(f"{MODELS}/*") if path.is_dir()):
+        file = folder / PAGE
         try:
             page = json.loads(file.read_bytes())
             sound = page["task"] in TASKS and {"title", "origin"} <= page.keys()
-        except (ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, KeyError):
             sound = False
         if not sound:
-            raise UserError(f"`web`: {file} is damaged: delete its folder, then repeat")
-        found[file.parent.name] = page
+            raise UserError(f"`web`: {file} is missing or damaged: delete its folder, then repeat")
+        found[folder.name] = page
     return found
 
 

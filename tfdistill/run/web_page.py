@@ -40,8 +40,10 @@ def export(config, console):
     require_folder("web", config.web)
     facts, failure, file = {}, None, _file_of(config)
     from tfdistill.deployment.web_model import PAGE
+    from tfdistill.deployment.web_page import require_page
     from tfdistill.deployment.web_runtime import runtime_files
 
+    require_page(Path(config.web))
     with runtime_files(config.web_runtime) as runtime:
         if not file:
             facts, failure = export_model(config, console)

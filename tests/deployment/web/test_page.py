@@ -83,11 +83,16 @@ def test_another_vocabulary_is_refused(exports, vocabulary, kind, file, runtime,
     assert not (tmp_path / "page").exists()
 
 
-def test_a_folder_with_other_files_is_kept(exports, tokenizer, runtime, tmp_path):
-    (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(UserError, match="other files than a page: name a new folder"):
-        write_page(exports["bert"][1] / "student.tflite", tokenizer, tmp_path, "a", runtime)
-    assert (tmp_path / "mine.txt").read_text() == "mine"
+@pytest.mark.parametrize("name", ["mine.txt", "page.json"])  # the second: of a page without tabs
+def test_a_folder_with_other_files_is_kept(exports, name, run_command, tmp_path, capsys):
+    """It is refused before LiteRT.js is looked for."""
+    (tmp_path / name).write_text("mine")
+    file = exports["bert"][1] / "student.tflite"
+    flags = f"--model={file}", f"--web={tmp_path}", f"--web_runtime={tmp_path}"
+    assert run_command("export", *flags) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"--web={tmp_path} holds files, but no page of this version (no models.json)" in line
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 @pytest.mark.parametrize("task", ["question_answering", None])

@@ -138,6 +138,9 @@ def test_keys_and_what_screen_readers_get(browser, serve, page):
         assert browser.run(OPEN) == [2, 2]
         browser.press("ArrowRight")
         assert browser.run(OPEN) == [0, 0]
+        back = "new KeyboardEvent('keydown', { key: 'ArrowLeft', altKey: true, cancelable: true })"
+        assert browser.run(f"return document.activeElement.dispatchEvent({back})")  # as it would be
+        assert browser.run(OPEN) == [0, 0]
         browser.press("Tab")  # into the panel
         assert browser.run("return document.activeElement.className") == "text"
 
