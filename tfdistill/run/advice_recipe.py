@@ -3,6 +3,7 @@
 import dataclasses
 
 from tfdistill import recipes
+from tfdistill.system.devices import import_quietly
 from tfdistill.system.errors import UserError
 
 
@@ -23,7 +24,7 @@ def trainable_shapes(shapes, task, teacher, config):
     """
     options = dataclasses.asdict(config)
     recipe = recipes.get(config.recipe, task_losses=task.distillation_losses, **options)
-    # Imported late: they import TensorFlow.
+    import_quietly("tfdistill.distillation.bound_terms")  # TensorFlow comes with it
     from tfdistill.distillation.bound_terms import check_phase
     from tfdistill.distillation.progressive import unfold
     from tfdistill.run.recipe_checks import check_losses
