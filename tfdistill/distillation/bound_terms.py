@@ -95,8 +95,8 @@ class BoundTerm:
             raise UserError(
                 f"`student_config`: the loss {self._term.loss!r} compares head by head: the "
                 f"teacher has {heads[1]} attention heads, the student {heads[0]}; use {heads[1]}, "
-                "or `recipe`=minilm, which works with any number, as a super-student with "
-                "`super_terms`=logits does"
+                "or `recipe`=minilm, or for a super-student `super_terms`=logits, which work with "
+                "any number"
             )
         self.loss.check(student, teacher, **self.options)
 
