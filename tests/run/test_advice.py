@@ -232,6 +232,19 @@ def test_flags_that_are_given_are_kept():
     assert any(flag.startswith("# Name the examples") for flag in found["flags"])
 
 
+def test_a_teacher_whose_files_lie_in_a_folder_of_its_own(tmp_path):
+    """As in older folders of sentence-transformers, whose config.json beside it says nothing."""
+    (tmp_path / "0_Transformer").mkdir()
+    values = {"model_type": "bert", "hidden_size": 96, "num_attention_heads": 4}
+    (tmp_path / "0_Transformer" / "config.json").write_text(json.dumps(values))
+    (tmp_path / "config.json").write_text('{"__version__": "0.2.0"}')
+    modules = [{"path": "0_Transformer", "type": "sentence_transformers.models.Transformer"}]
+    (tmp_path / "modules.json").write_text(json.dumps(modules))
+    found, _ = advice(task="text_classification", teacher=str(tmp_path), rows=5_000)
+    shapes = {each["shape"] for each in found["shapes"]}
+    assert {"L-6_H-96_A-4_I-3072", "L-3_H-96_A-4_I-3072"} <= shapes
+
+
 def test_shapes_are_those_that_a_given_recipe_can_train(tmp_path):
     """Attention is compared head by head: the published shapes with fewer heads are left out."""
     values = {"model_type": "bert", "vocab_size": 30_522, "hidden_size": 384}

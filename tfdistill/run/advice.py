@@ -16,6 +16,7 @@ from tfdistill.run.advice_recipe import trainable_shapes
 from tfdistill.run.advice_settings import Choice
 from tfdistill.run.early_plan import DATA_WITH_LABELS, open_task
 from tfdistill.run.learning_rates import STUDENT, fine_tuning_rate
+from tfdistill.run.sources import model_source
 from tfdistill.run.verdict import QUALITY, SIZE, SPEED
 from tfdistill.settings.advice import Advice
 from tfdistill.settings.flagfile import as_text, given_flags
@@ -172,7 +173,7 @@ def _facts(config):
 
 def _teacher(name):
     """(`EncoderConfig`, content of config.json) of a folder or of a known name."""
-    file = Path(name) / CONFIG
+    file = Path(model_source(name)) / CONFIG
     if file.is_file():
         values = read_json(file)
         return config_of(values, file), values
