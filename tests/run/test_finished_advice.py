@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -182,6 +183,9 @@ def test_cut_examples(run):
     assert (problem.change, problem.finding[:3]) == ({"length": 128}, "20%")
     assert not only(run(data={"splits": splits}, settings={"length": 512})).change
     assert problems_of(run(data={"splits": splits, "kind": "spans"})) == []
+    alone = run(data={"splits": splits}, settings={"length": 64})
+    shutil.rmtree(alone.paths.teacher)  # as in a run of labels alone
+    assert [each.change for each in problems_of(alone)] == [{"length": 128}]
 
 
 def test_an_int8_file_that_loses(run):

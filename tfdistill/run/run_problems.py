@@ -258,12 +258,14 @@ def _cut(run):
     share = max((split.get("cut_share", 0) for split in splits), default=0)
     if share <= CUT_SHARE:
         return None
-    file = run.paths.teacher / CONFIG
+    learned = run.paths.teacher.is_dir()
+    file = (run.paths.teacher if learned else run.paths.student) / CONFIG
     most = config_of(read_json(file), file).max_length
     length = min(2 * run.settings.length, most)
     finding = f"{share:.0%} of the examples of a split are cut at {run.settings.length} tokens"
     if length <= run.settings.length:
-        why = "the teacher has no more positions: split the texts, or take their important part"
+        model = "teacher" if learned else "student"
+        why = f"the {model} has no more positions: split the texts, or take their important part"
         return Problem("cut examples", finding, {}, why)
     return Problem("cut examples", finding, {"length": length}, "longer rows cut fewer")
 
