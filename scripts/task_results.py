@@ -51,7 +51,7 @@ SETS = {
         _files("{data}/glue/SST-2/train.tsv", "{data}/glue/SST-2/dev.tsv"),
     ),
     "mrpc": ("MRPC", (CLASSES, "--task_data=glue/mrpc", *GLUE), ()),
-    "stsb": ("STS-B", (SCORES, "--task_data=glue/stsb", *GLUE), ()),
+    "stsb": ("STS-B", (SCORES, "--task_data=glue/stsb", *GLUE, "--teacher_epochs=8"), ()),
     "banking77": (
         "banking77",
         (CLASSES, *SHORT, "--teacher_epochs=4", "--n_epoch=5"),
