@@ -271,7 +271,7 @@ def test_offline_and_new_versions(browser, serve, models, pages, tokenizer, npm_
     port = int(address.rstrip("/").rpartition(":")[2])
     with serve(page, port):
         browser.open(address)
-        wait = f"for (let i = 0; i < 200 && !(await (async () => {{ {TABS} }})()); i++)"
+        wait = f"for (let i = 0; i < 1200 && !(await (async () => {{ {TABS} }})()); i++)"
         for _ in range(3):  # the page loads itself anew meanwhile
             try:
                 browser.run(f"{wait} await new Promise((done) => setTimeout(done, 50))")
