@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import gc
 import importlib
+import json
 import os
 import re
 import shutil
@@ -153,6 +154,38 @@ def tiny_tokenizer(tiny_text):
     from tfdistill.data.tokenizer import load_tokenizer
 
     return load_tokenizer(str(tiny_text / "vocabulary"))
+
+
+@pytest.fixture(scope="session")
+def write_bytes():
+    """A function that trains a tokenizer of bytes, writes it, and returns its vocabulary's size.
+
+    Its arguments: a folder, a text, the special tokens by role (RoBERTa's if not given), and the
+    most tokens. Several special tokens are placed as in RoBERTa, two of them between two texts.
+    """
+    import tokenizers
+    from tokenizers import decoders, models, pre_tokenizers, processors, trainers
+
+    roberta = dict(cls="<s>", pad="<pad>", sep="</s>", unk="<unk>", mask="<mask>")
+
+    def write(folder, text, names=roberta, size=500):
+        made, special = tokenizers.Tokenizer(models.BPE()), list(dict.fromkeys(names.values()))
+        made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        made.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(vocab_size=size, special_tokens=special, show_progress=False)
+        made.train_from_iterator(text.splitlines(), trainer)
+        made.post_processor = processors.ByteLevel(trim_offsets=False)
+        if len(special) > 1:
+            ids = ((token, made.token_to_id(token)) for token in ("</s>", "<s>"))
+            made.post_processor = processors.RobertaProcessing(*ids)
+        made.save(str(folder / "tokenizer.json"))
+        settings = {f"{role}_token": name for role, name in names.items()}
+        kind = "RobertaTokenizer" if len(special) > 1 else "PreTrainedTokenizerFast"
+        settings["tokenizer_class"] = kind
+        (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+        return made.get_vocab_size()
+
+    return write
 
 
 @pytest.fixture(scope="session")

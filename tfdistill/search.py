@@ -14,7 +14,7 @@ parts; a stopped search goes on. With --json: the content of front.json.
 
 from tfdistill.command_line.cli import Command
 from tfdistill.command_line.console import Console
-from tfdistill.command_line.run_text import HELP
+from tfdistill.command_line.run_text import help_without
 from tfdistill.settings.labelled_data import LabelledDataSettings
 from tfdistill.settings.search import Search
 from tfdistill.settings.text import Corpus
@@ -26,10 +26,7 @@ COMMAND = Command(
         *("task", Search, "steps", Corpus, LabelledDataSettings, "length", "tflite_lengths"),
         *("doc_stride", "max_answer_length", "seed", "output_dir", "device", "json"),
     ),
-    help={
-        name: text.replace("Without `model` and this", "Without this")
-        for name, text in HELP.items()
-    }
+    help=help_without("this")
     | {
         "output_dir": "Run whose student is the super-student if `super` is empty.",
         "seed": "Seed of the shapes that are tried.",

@@ -5,9 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tokenizers
 from safetensors.numpy import load_file
-from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 
 from tfdistill.data.augmentation.masked_words import hidden_words, words_of
 from tfdistill.data.augmentation.places import places_in
@@ -78,11 +76,12 @@ def test_the_likeliest_words_are_proposed(model_type, masked_lm, tiny_tokenizer)
         assert ids.tolist() == likeliest(model, tiny_tokenizer, word, 5)
 
 
-def test_a_roberta_proposes_words(tmp_path, tiny_text, train, flags):
+def test_a_roberta_proposes_words(tmp_path, tiny_text, write_bytes, train, flags):
     """Its words have a blank before them, and none of them is the hidden word in other capitals."""
     folder = tmp_path / "roberta"
     folder.mkdir()
-    tokenizer = write_bytes(folder, (tiny_text / "text.txt").read_text("utf-8"))
+    write_bytes(folder, (tiny_text / "text.txt").read_text("utf-8"), size=700)
+    tokenizer = load_mask_tokenizer(str(folder))
     shape = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
     shape |= dict(vocab_size=tokenizer.vocab_size + 3, initializer_range=0.4)
     model = MaskedLanguageModel(RobertaConfig(max_position_embeddings=66, **shape), seed=5)
@@ -106,24 +105,6 @@ def test_a_roberta_without_a_head_proposes_nothing(tmp_path, train, flags):
     changes = dict(augmentation_model=tmp_path, output_dir=tmp_path / "run")
     with pytest.raises(UserError, match="a roberta, has no masked-LM head to propose words"):
         train(flags(**changes), stop_after="augmentation")
-
-
-def write_bytes(folder, text):
-    """The tokenizer of a RoBERTa, trained on a text."""
-    roles = dict(cls="<s>", pad="<pad>", sep="</s>", unk="<unk>", mask="<mask>")
-    made = tokenizers.Tokenizer(models.BPE())
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    made.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=700, special_tokens=list(roles.values()), show_progress=False
-    )
-    made.train_from_iterator(text.splitlines(), trainer)
-    made.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
-    made.save(str(folder / "tokenizer.json"))
-    settings = {f"{role}_token": token for role, token in roles.items()}
-    settings["tokenizer_class"] = "RobertaTokenizer"
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
-    return load_mask_tokenizer(str(folder))
 
 
 @pytest.fixture(scope="module")

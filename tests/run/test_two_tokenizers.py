@@ -10,7 +10,7 @@ import json
 
 import pytest
 import tokenizers
-from tokenizers import models, pre_tokenizers, processors, trainers
+from tokenizers import models, pre_tokenizers, trainers
 
 from tfdistill.models.configs.deberta import DebertaConfig
 from tfdistill.models.configs.electra import ElectraConfig
@@ -30,7 +30,6 @@ NAMES = {
     "bytes": dict(cls="<s>", pad="<pad>", sep="</s>", unk="<unk>", mask="<mask>"),
     "gpt": dict.fromkeys(("cls", "pad", "sep", "unk"), "<|end|>"),  # one token for all
 }
-AGNOSTIC = "PreTrainedTokenizerFast"
 SHAPES = {
     "bytes": RobertaConfig,
     "electra": functools.partial(ElectraConfig, embedding_size=24),
@@ -41,25 +40,6 @@ METRICS = {
     "token_classification": "f1",
     "question_answering": "f1",
 }
-
-
-def write_bytes(folder, text, names):
-    """A tokenizer of bytes trained on a text; RoBERTa's has two separators between two texts."""
-    made = tokenizers.Tokenizer(models.BPE())
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    special = list(dict.fromkeys(names.values()))
-    made.train_from_iterator(
-        text.splitlines(),
-        trainers.BpeTrainer(vocab_size=500, special_tokens=special, show_progress=False),
-    )
-    made.post_processor = processors.ByteLevel(trim_offsets=False)
-    if len(special) > 1:
-        made.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
-    made.save(str(folder / "tokenizer.json"))
-    settings = {f"{role}_token": name for role, name in names.items()}
-    settings["tokenizer_class"] = "RobertaTokenizer" if len(special) > 1 else AGNOSTIC
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
-    return made.get_vocab_size()
 
 
 def write_unigram(folder, text):
@@ -78,7 +58,7 @@ def write_unigram(folder, text):
 
 
 @pytest.fixture(scope="module")
-def encoders(tiny_text, tmp_path_factory):
+def encoders(tiny_text, write_bytes, tmp_path_factory):
     """Directories of random encoders: "pieces" of 1 layer with BERT's tokens, the others of 2."""
     from tfdistill.data.tokenizer import load_tokenizer
     from tfdistill.models.encoder import Encoder

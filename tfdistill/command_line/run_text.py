@@ -15,17 +15,30 @@ OF_RUN = (
     *("tflite_lengths", "tflite_variants", "allow_loss", "mediapipe"),
     *(*options_of(LabelledDataSettings), "doc_stride", "max_answer_length"),
 )
-# Help of the commands that measure models.
-HELP = {
-    "device": "Device: auto (CUDA, then Metal if the run used it, then the CPU), cpu or gpu.",
-    "tokenizer": "WordPiece tokenizer: a directory or hub name; empty: the model's own.",
-    "pooling": "What a sentence encoder reads: mean (of all tokens) or cls (the first token); "
-    "empty: what a folder of sentence-transformers says, else the mean.",
-    **{
-        name: f"{options_of(RunConfig)[name].help} Without `model` and this: the run's own."
-        for name in OF_RUN
-    },
-}
+
+
+def help_without(settings):
+    """Help of a command that measures models.
+
+    Args:
+        settings: those without which it takes the setting of the run, such as "`model` and this".
+
+    Returns:
+        dict of names of settings to texts.
+    """
+    return {
+        "device": "Device: auto (CUDA, then Metal if the run used it, then the CPU), cpu or gpu.",
+        "tokenizer": "WordPiece tokenizer: a directory or hub name; empty: the model's own.",
+        "pooling": "What a sentence encoder reads: mean (of all tokens) or cls (the first token); "
+        "empty: what a folder of sentence-transformers says, else the mean.",
+        **{
+            name: f"{options_of(RunConfig)[name].help} Without {settings}: the run's own."
+            for name in OF_RUN
+        },
+    }
+
+
+HELP = help_without("`model` and this")
 
 
 def adopt_settings(flag_values):

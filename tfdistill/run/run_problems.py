@@ -1,7 +1,6 @@
 """Usual problems of a run: how each is found in metrics.json, and the settings that change it."""
 
 import math
-from typing import NamedTuple
 
 from tfdistill.deployment.kept_quality import ALLOWED, is_lost
 from tfdistill.deployment.variants import INT8_FILE
@@ -10,6 +9,15 @@ from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.recipes.kd import KL, MSE
 from tfdistill.reports.units import duration
 from tfdistill.run import advice_shapes
+from tfdistill.run.teacher_problems import (
+    LATE,
+    Problem,
+    at_the_floor,
+    difference_of,
+    floor_teacher,
+    trained_briefly,
+    trains_teacher,
+)
 from tfdistill.run.verdict import QUALITY, SIZE, SPEED, outcome, same_start
 from tfdistill.settings.augmentation import BILSTM, TINYBERT
 
@@ -19,24 +27,6 @@ SLOW_SECONDS = 600  # shorter runs are not called slow
 CUT_SHARE = 0.01
 HARDLY_FELL = 0.5  # of the distillation loss at the beginning
 NARROWER = "spaced:pca"  # start of a narrower student
-LATE = 0.8  # share of the steps after which the best point is late
-RISING = 0.05  # share of a teacher's gain that comes late while it still gets better
-
-
-class Problem(NamedTuple):
-    """Something that went wrong in a run.
-
-    Args:
-        name: what it is called.
-        finding: what the run shows, a sentence without a period.
-        change: dict of settings to values.
-        why: what the change does, likewise.
-    """
-
-    name: str
-    finding: str
-    change: dict
-    why: str
 
 
 def problems_of(run):
@@ -45,80 +35,17 @@ def problems_of(run):
     Args:
         run: a `finished_advice.Finished`.
     """
-    checks = (_teacher, _short_teacher, _gain, _distillation_loss, _quality, _cut, _int8)
+    checks = (floor_teacher, trained_briefly, _gain, _distillation_loss, _quality, _cut, _int8)
     return list(filter(None, (check(run) for check in (*checks, _size_or_speed, _slow))))
-
-
-def _difference(run, pair):
-    return run.metrics["differences"].get(pair, {}).get(run.task.primary.key)
-
-
-def _at_the_floor(run):
-    difference = _difference(run, f"teacher-{run.task.floor_key}")
-    return difference is not None and outcome(difference, run.task.primary) != "better"
-
-
-def _trains_teacher(run):
-    return "teacher" in run.metrics["run"]["learning_rates"]
-
-
-def _teacher(run):
-    if not _at_the_floor(run):
-        return None
-    metric = run.task.primary
-    difference = _difference(run, f"teacher-{run.task.floor_key}")
-    finding = (
-        f"{metric.difference_sentence(difference)}: the teacher minus the {run.task.words.floor}, "
-        "which does not read the text"
-    )
-    if not run.task.kind:
-        change = {"teacher_steps": 2 * run.settings.teacher_steps}
-        return Problem("teacher at the floor", finding, change, "it needs more steps, or more text")
-    if not _trains_teacher(run):
-        why = "name another `teacher`: this one came with its head, and is not trained further"
-        return Problem("teacher at the floor", finding, {}, why)
-    change = {
-        "teacher_epochs": 2 * run.settings.teacher_epochs,
-        "teacher_seeds": max(3, run.settings.teacher_seeds),
-    }
-    why = "the best of several seeds is kept; a small set makes some of them fail"
-    return Problem("teacher at the floor", finding, change, why)
-
-
-def _short_teacher(run):
-    """A teacher that was still getting better when its training ended."""
-    scores = _scores(run, "teacher")
-    if not run.task.kind or not _trains_teacher(run) or _at_the_floor(run) or not scores:
-        return None
-    steps, first = max(scores), scores[min(scores)]
-    whole = max(scores.values()) - first
-    early = [score - first for step, score in scores.items() if step <= LATE * steps]
-    late = whole - max(early, default=0)
-    if late <= RISING * whole:
-        return None
-    finding = (
-        f"{late / whole:.0%} of what its training gained on the validation split, in "
-        f"{run.task.primary.name}, came in the last {1 - LATE:.0%} of its steps"
-    )
-    change = {"teacher_epochs": 2 * run.settings.teacher_epochs}
-    return Problem("teacher trained briefly", finding, change, "it was still getting better")
-
-
-def _scores(run, name):
-    """dict of steps to the primary metric on the validation split, where more is better."""
-    metric = run.task.primary
-    key, sign = f"validation_{metric.key}", 1 if metric.higher_is_better else -1
-    rows = run.curves.get(name, ())
-    return {row["step"]: sign * row[key] for row in rows if row.get(key) is not None}
 
 
 def _gain(run):
     made_from = run.metrics["made_from"]
     is_super = made_from.get("trains_parts")  # of which only parts are used
-    if not made_from.get("reads_teacher", True) or is_super or _at_the_floor(run):
+    if not made_from.get("reads_teacher", True) or is_super or at_the_floor(run):
         return None
     key = same_start(run.metrics["differences"], made_from)
-    difference = _difference(run, f"student-{key}")
+    difference = difference_of(run, f"student-{key}")
     if difference is None:
         finding = "the same start was not trained without a teacher"
         why = "without it nobody knows what the teacher adds"
@@ -211,7 +138,7 @@ def _distillation_loss(run):
 def _quality(run):
     criterion = run.metrics["verdict"].get("quality")
     low = criterion and criterion["value"] is not None and criterion["value"] < QUALITY
-    if not low or _at_the_floor(run):
+    if not low or at_the_floor(run):
         return None
     finding = f"{criterion['value']:.0%} where {QUALITY:.0%} is wanted: {criterion['definition']}"
     best, last = _best_step(run)
@@ -331,7 +258,7 @@ def _slow(run):
     parts = ", ".join(f"{name} {duration(seconds[name])}" for name in stages)
     finding = f"{duration(total)} in all: {parts}"
     change, reasons = {}, []
-    if _trains_teacher(run) and not _at_the_floor(run) and not _short_teacher(run):
+    if trains_teacher(run) and not at_the_floor(run) and not trained_briefly(run):
         change["teacher"] = str(run.paths.teacher)
         reasons.append("the teacher of this run is taken as it is")
     if not run.task.kind and not run.settings.teacher_cache:

@@ -14,7 +14,7 @@ from tfdistill.run import machine
 from tfdistill.run.evolution import Evolution, NothingAllowed, Rules, front
 from tfdistill.run.held_out import require_fit, student_of
 from tfdistill.run.part_costs import BYTES, LATENCY, Latency, PartCosts
-from tfdistill.run.search_goal import check_goal, goal_of, metric_of, require_some
+from tfdistill.run.search_goal import check_goal, goal_of, metric_of, nothing_within
 from tfdistill.run.trained_part import TRAINED, measured, require_run, train_on
 from tfdistill.run.trials import Trials
 from tfdistill.system import strict_json
@@ -136,7 +136,7 @@ def _tried(config, console, space, opened, costs, goal, target):
     try:
         Evolution(space, allowed, trials.score, rules, config.seed).run()
     except NothingAllowed:
-        require_some(config, goal, costs, space)
+        raise nothing_within(config, goal, costs, space) from None
     line(count)
     return trials.rows
 

@@ -136,8 +136,8 @@ def goal_of(config, task, costs, whole):
     return Goal(config.objective, metric, bounds, config.quality, most)
 
 
-def require_some(config, goal, costs, space):
-    """Ends a search that found no part within the bounds.
+def nothing_within(config, goal, costs, space):
+    """The error of a search that found no part within the bounds.
 
     Args:
         config: a `RunConfig`.
@@ -145,14 +145,14 @@ def require_some(config, goal, costs, space):
         costs: the `PartCosts`.
         space: `PartSpace` of the super-student.
 
-    Raises:
-        UserError: always; it says what the next larger part takes.
+    Returns:
+        `UserError`, which says what the next larger part takes.
     """
     shares = ((share_of_bounds(each, goal.bounds), each) for each in map(costs, space.shapes()))
     _, nearest = min((each for each in shares if each[0] > 1.0), key=lambda each: each[0])
     takes = (f"{nearest[name] / COSTS[name][2]:.4g} {COSTS[name][1]}" for name in goal.bounds)
     least = f"{FEWEST:.0%} to 100%" if goal.objective == QUALITY else "100% or less"
-    raise UserError(
+    return UserError(
         f"{_given(config, goal.bounds)}: no part of the super-student takes {least} of that; the "
         f"next larger one takes {', '.join(takes)}: give more"
     )

@@ -1,12 +1,11 @@
 """Rows for a masked LM that proposes words."""
 
-import functools
 import json
 
 import numpy as np
 import pytest
 import tokenizers
-from tokenizers import decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from tfdistill.data.augmentation.masked_words import hidden_words, masked_batch, words_of
 from tfdistill.data.augmentation.places import places_in
@@ -62,9 +61,16 @@ def test_whole_words(tiny_tokenizer):
 
 
 @pytest.mark.parametrize("kind", ["bytes", "unigram"])
-def test_words_of_other_vocabularies_have_a_blank_before_them(kind, tmp_path, tiny_text):
+def test_words_of_other_vocabularies_have_a_blank_before_them(
+    kind, write_bytes, tmp_path, tiny_text
+):
     """The first word of a text has none in RoBERTa's: it is hidden, and its token not proposed."""
-    tokenizer = written(kind, tmp_path, (tiny_text / "text.txt").read_text("utf-8"))
+    text = (tiny_text / "text.txt").read_text("utf-8") + "\nAlice" * 500
+    if kind == "bytes":
+        write_bytes(tmp_path, text, size=600)
+    else:
+        write_unigram(tmp_path, text)
+    tokenizer = load_mask_tokenizer(str(tmp_path))
     words, proposed = words_of(tokenizer)
     found = [tokenizer.id_to_token(i) for i in np.flatnonzero(proposed)]
     assert len(found) > 20 and all(token[0] in "Ġ▁" for token in found)
@@ -82,26 +88,15 @@ def test_words_of_other_vocabularies_have_a_blank_before_them(kind, tmp_path, ti
     assert row[: batch["attention_mask"].sum()].tolist() == [*ids, *tokens, tokenizer.sep_id]
 
 
-def written(kind, folder, text):
-    """A tokenizer of RoBERTa's or of DeBERTa's kind, trained on a text."""
-    if kind == "bytes":
-        roles = dict(cls="<s>", pad="<pad>", sep="</s>", unk="<unk>", mask="<mask>")
-        made = tokenizers.Tokenizer(models.BPE())
-        made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-        trainer, name = trainers.BpeTrainer, "RobertaTokenizer"
-    else:
-        roles = dict(cls="[CLS]", pad="[PAD]", sep="[SEP]", unk="[UNK]", mask="[MASK]")
-        made = tokenizers.Tokenizer(models.Unigram())
-        made.pre_tokenizer = pre_tokenizers.Metaspace()
-        made.decoder = decoders.Metaspace()
-        trainer = functools.partial(trainers.UnigramTrainer, unk_token="[UNK]")
-        name = "DebertaV2Tokenizer"
+def write_unigram(folder, text):
+    """A tokenizer of DeBERTa's kind, trained on a text, of 600 tokens."""
+    roles = dict(cls="[CLS]", pad="[PAD]", sep="[SEP]", unk="[UNK]", mask="[MASK]")
+    made = tokenizers.Tokenizer(models.Unigram())
+    made.pre_tokenizer, made.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
     options = dict(vocab_size=600, special_tokens=list(roles.values()), show_progress=False)
-    made.train_from_iterator([*text.splitlines(), *["Alice"] * 500], trainer(**options))
-    if kind == "bytes":
-        made.decoder = decoders.ByteLevel()
-        made.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    trainer = trainers.UnigramTrainer(unk_token=roles["unk"], **options)
+    made.train_from_iterator(text.splitlines(), trainer)
     made.save(str(folder / "tokenizer.json"))
     settings = {f"{role}_token": token for role, token in roles.items()}
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings | {"tokenizer_class": name}))
-    return load_mask_tokenizer(str(folder))
+    settings["tokenizer_class"] = "DebertaV2Tokenizer"
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
