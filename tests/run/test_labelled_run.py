@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from tfdistill.command_line.run_config import RunConfig
 from tfdistill.data.labelled.opening import open_labelled
 from tfdistill.deployment.label_predictor import LabelPredictor
 from tfdistill.models.heads.reading import read_head
 from tfdistill.models.hugging_face.checkpoint import load_model, save_model
+from tfdistill.reports.comparison import compare_runs
 from tfdistill.run import kept_answers, teacher_files
+from tfdistill.run.compared_runs import read_run
 from tfdistill.system import clock
 from tfdistill.system.errors import UserError
 from tfdistill.tasks.answers import exact_match
@@ -83,6 +86,27 @@ def test_metrics(run):
     assert "for MediaPipe's TextClassifier:" in card.replace("\n", " ")
     assert metrics["data"]["splits"].keys() == {"train", "validation", "test"}
     assert metrics["verdict"] and metrics["seconds"].keys() >= {"teacher", "answers", "student"}
+
+
+def test_what_the_kept_weights_had_on_the_validation_split(
+    flags, words, write_data, train, tmp_path
+):
+    """Where validation and test split are the same, so are their numbers."""
+    same = write_data["text_classification"](tmp_path / "same.csv", words)
+    splits = dict.fromkeys(("train_data", "validation_data", "test_data"), same)
+    folder = tmp_path / "run"
+    train(flags(**splits, output_dir=folder, n_epoch=1), stop_after="evaluate")
+    run = read_run(folder, RunConfig(), "run")
+    models = run["metrics"]["models"]
+    for key in ("teacher", "student", "no_teacher"):
+        point = models[key]["validation"]
+        assert point["step"] in [row["step"] for row in run["curves"][key]]
+        assert point["accuracy"] == models[key]["accuracy"]
+        assert point["loss"] == pytest.approx(models[key]["loss"], abs=1e-5)
+    assert not {"validation"} & {*models["floor"], *models["student_start"]}
+    rows = {row.model: row.values["kept"] for row in compare_runs([run]).rows}
+    shown = [100 * models["student"]["accuracy"]]
+    assert rows["student"] == pytest.approx(shown) and rows["floor"] == [None]
 
 
 def test_a_second_student_needs_no_pass_of_the_teacher(run, flags, train, tmp_path):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tfdistill.system.errors import UserError
-from tfdistill.training.best import BestWeights
+from tfdistill.tasks.metrics import Metric
+from tfdistill.training.best import BestWeights, best_point
 
 
 class Weight:
@@ -105,3 +106,20 @@ def test_damaged_weights_are_found(tmp_path):
         best.load()
     with pytest.raises(UserError, match="best-00000002.safetensors is damaged"):
         make(tmp_path)[0].restore(rows)
+
+
+@pytest.mark.parametrize("higher_is_better", [True, False])
+def test_the_best_point_of_a_curve_is_the_one_that_is_kept(tmp_path, higher_is_better):
+    metric = Metric("f1", "F1", higher_is_better=higher_is_better)
+    values = [float("nan"), 0.5, 0.7, 0.7, 0.5, 0.6]
+    losses = [0.1, 0.9, 0.8, 0.7, 0.6, 0.2]
+    rows = [{"step": 0, "validation_f1": 1.0 if higher_is_better else 0.0}, {"step": 1}]
+    rows += [
+        {"step": step, "validation_f1": value, "validation_loss": loss}
+        for step, (value, loss) in enumerate(zip(values, losses, strict=True), start=2)
+    ]
+    best, _ = make(tmp_path, higher_is_better=higher_is_better)
+    for row in rows:
+        best.see(row)
+    assert best.step == best_point(rows, metric)["step"] == (5 if higher_is_better else 6)
+    assert best_point(rows[:3], metric) is None

@@ -33,6 +33,10 @@ PROGRESS_NOTE = (
     "at start, after 10 %, at end: validation loss before the first step of training, at the first "
     "point of the validation curve after a tenth of the steps, and at its last point."
 )
+KEPT_NOTE = (
+    "kept: on the validation split, at the step whose weights the model has: the number by which "
+    "settings are chosen."
+)
 FILES_NOTE = (
     "int8 file, latency: of the TFLite file, one text on one thread; of a task with labels, at the "
     "length of each text (the shortest rows of the file that hold it)."
@@ -60,11 +64,12 @@ def _columns(shown):
 
 def _tables(comparison):
     """Of the results, the training and the files: list of (rows, columns), without empty ones."""
-    trained = _with_one_of(comparison.rows, [each.key for each in progress_measures()])
+    progress = progress_measures(comparison.task)
+    trained = _with_one_of(comparison.rows, [each.key for each in progress])
     shipped = _with_one_of(comparison.rows, ["int8", "latency"])
     tables = [
         (comparison.rows, measures(comparison.task)),
-        (trained, progress_measures()),
+        (trained, progress),
         (shipped, file_measures()),
     ]
     return [(rows, _columns(shown)) for rows, shown in tables if rows]
@@ -97,7 +102,8 @@ def _notes(comparison):
     notes += [BESIDE_NOTE] * beside
     notes += [DIFFERENCES_NOTE] * bool(comparison.differences)
     notes += [FILES_NOTE] * bool(_with_one_of(comparison.rows, ["int8", "latency"]))
-    return [*notes, PROGRESS_NOTE, target_note(comparison)]
+    kept = [KEPT_NOTE] if comparison.task.kind else []
+    return [*notes, *kept, PROGRESS_NOTE, target_note(comparison)]
 
 
 def target_note(comparison):
@@ -304,8 +310,8 @@ def _curves(comparison):
 def _runs(comparison):
     students = [row for row in comparison.rows if row.model == "student"]
     primary = comparison.task.primary.key
-    shown = [*measures(comparison.task), *progress_measures()]
-    shown = [measure for measure in shown if measure.key in ("loss", primary, "steps")]
+    shown = [*measures(comparison.task), *progress_measures(comparison.task)]
+    shown = [measure for measure in shown if measure.key in ("loss", primary, "kept", "steps")]
     flags = list(dict.fromkeys(name for group in comparison.groups for name in group.flags))
     head = [(name, "") for name in ["run", *flags, "seed"]]
     head += [(measure.name, measure.unit) for measure in shown]

@@ -48,10 +48,24 @@ def measures(task):
     ]
 
 
-def progress_measures():
-    """Columns of the table of validation losses in training: a list of `Measure`s."""
-    nats = "nats of validation loss"
+def progress_measures(task):
+    """Columns of the table of the validation split in training: a list of `Measure`s.
+
+    Args:
+        task: the runs' `Task`.
+    """
+    nats, primary = "nats of validation loss", task.primary
+    phrase = f"{primary.difference_phrase or primary.name} on the validation split"
+    kept = Measure(
+        "kept",
+        "kept",
+        f"{primary.name} {primary.unit}".strip(),
+        f".{primary.digits}f",
+        phrase,
+        primary.higher_is_better,
+    )
     return [
+        *([kept] if task.kind else []),
         Measure("start", "at start", "nats", ".3f", f"{nats} before training"),
         Measure("early", "after 10 %", "nats", ".3f", f"{nats} after 10 % of the steps"),
         Measure("end", "at end", "nats", ".3f", f"{nats} at the end"),
@@ -74,7 +88,7 @@ def all_measures(task):
     Args:
         task: the runs' `Task`.
     """
-    return [*measures(task), *progress_measures(), *file_measures()]
+    return [*measures(task), *progress_measures(task), *file_measures()]
 
 
 def numbers(run, model, target):
@@ -100,6 +114,7 @@ def numbers(run, model, target):
         primary.key: _scaled(own.get(primary.key), primary.scale),
         "agreement": _scaled(own.get("agreement"), 100),
         "start": run["start_loss"] if model in ("student", task.same_start_key) else None,
+        "kept": _scaled(own.get("validation", {}).get(primary.key), primary.scale),
         "early": early_loss(curve),
         "end": end_of(curve),
         "minutes": _scaled(_seconds(run, model), 1 / 60),

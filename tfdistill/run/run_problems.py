@@ -20,6 +20,7 @@ from tfdistill.run.teacher_problems import (
 )
 from tfdistill.run.verdict import QUALITY, SIZE, SPEED, outcome, same_start
 from tfdistill.settings.augmentation import BILSTM, TINYBERT
+from tfdistill.training.best import best_point
 
 # Recipes that are published with variants of the texts, and their law.
 AUGMENTATIONS = {"bilstm": BILSTM, "tinybert_task": TINYBERT, "dynabert": TINYBERT}
@@ -141,7 +142,7 @@ def _quality(run):
     if not low or at_the_floor(run):
         return None
     finding = f"{criterion['value']:.0%} where {QUALITY:.0%} is wanted: {criterion['definition']}"
-    best, last = _best_step(run)
+    best = best_point(run.curves["student"], run.task.primary)
     shapes, change = _shapes(run), _with_layers(run)[0]
     deeper = shapes and min(shapes["teacher"].layers, math.ceil(1.5 * shapes["student"].layers))
     if shapes and deeper > shapes["student"].layers and not run.settings.student:
@@ -154,6 +155,7 @@ def _quality(run):
         )
     if best is None:
         return Problem("poor student", finding, change, "a larger student")
+    best, last = best["step"], run.curves["student"][-1]["step"]
     where = f"the best point of training is step {best:,} of {last:,}"
     if best > LATE * last and not run.settings.steps:
         change["n_epoch"] = 2 * run.settings.n_epoch
@@ -161,19 +163,6 @@ def _quality(run):
     else:
         why = f"{where}, so longer training does not help: a larger student, or more examples"
     return Problem("poor student", finding, change, why)
-
-
-def _best_step(run):
-    """(step of the best validation point, last step); (None, None) without a curve."""
-    metric = run.task.primary
-    key = f"validation_{metric.key}"
-    points = [row for row in run.curves["student"] if row["step"] and row.get(key) is not None]
-    if not points:
-        return None, None
-    sign = 1 if metric.higher_is_better else -1
-    # As `training.best`: never step 0; of equal values, that with the lowest loss.
-    best = max(points, key=lambda row: (sign * row[key], -row.get("validation_loss", math.inf)))
-    return best["step"], run.curves["student"][-1]["step"]
 
 
 def _cut(run):

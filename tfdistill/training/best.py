@@ -14,6 +14,26 @@ from tfdistill.system.checked_tensors import (
 from tfdistill.system.files import FolderInRun
 
 
+def best_point(rows, metric):
+    """The point of a finished validation curve whose weights `BestWeights` keeps.
+
+    Args:
+        rows: list of dicts with `step`, and at some steps `validation_loss` and the metric.
+        metric: the `Metric` by which points are compared.
+
+    Returns:
+        The row; None where no row has the metric.
+    """
+    points = [row for row in rows if row["step"] and metric.curve_key in row]
+    points = [row for row in points if not math.isnan(row[metric.curve_key])]
+    sign = 1 if metric.higher_is_better else -1
+
+    def worth(row):
+        return sign * row[metric.curve_key], -row.get("validation_loss", math.inf)
+
+    return max(points, key=worth, default=None)
+
+
 class BestWeights:
     """Keeps the weights of the point with the best value of a metric.
 

@@ -3,12 +3,16 @@
 from tfdistill.distillation.teachers import Teachers
 from tfdistill.run import measure
 from tfdistill.run.description import corpus_name
+from tfdistill.run.directory import training_names
 from tfdistill.run.kept_answers import answered_batches
 from tfdistill.run.part_results import measure_parts, parts_of_run
 from tfdistill.run.sources import teacher_weights
 from tfdistill.run.stages.stage import Stage
 from tfdistill.system import clock
+from tfdistill.training.best import best_point
 from tfdistill.training.paired_bootstrap import save_row_sums
+
+VALIDATION = "validation_"  # names of what is measured on the validation split, in a curve's rows
 
 
 class Evaluate(Stage):
@@ -33,6 +37,9 @@ class Evaluate(Stage):
         )
         if len(context.plan.teacher_names) > 1:
             models["teachers"], sums["teachers"] = _evaluate_mean(context)
+        if context.task.kind:
+            for key, point in _validation_points(context).items():
+                models[key]["validation"] = point
         parts = parts_of_run(context)
         if parts:
             parts = measure_parts(context, parts, sums["student"], line.note)
@@ -41,6 +48,37 @@ class Evaluate(Stage):
         corpus = corpus_name(context)
         results = dict(models=models, differences=differences, parts=parts)
         context.finish(self.name, started, corpus=corpus, **results)
+
+
+def _validation_points(context):
+    """The point of the validation curve that each trained model comes from.
+
+    Returns:
+        dict of the models' keys to dicts of `step`, `loss` and the metrics of the curve.
+    """
+    phases = context.plan.recipe.phases
+    stages = {key: key for key in context.directory.models()}
+    stages["student"] = training_names("student", phases)[-1]
+    found = {}
+    for key, stage in stages.items():
+        rows = context.trainer.rows(stage)
+        if key == "student" and phases[-1].parts is not None:  # its last step counts
+            point = next((row for row in rows[::-1] if "validation_loss" in row), None)
+        else:
+            point = best_point(rows, context.task.primary)
+        if point:
+            found[key] = _measured(point)
+    return found
+
+
+def _measured(point):
+    """The step and what was measured there."""
+    values = {
+        name.removeprefix(VALIDATION): value
+        for name, value in point.items()
+        if name.startswith(VALIDATION)
+    }
+    return {"step": point["step"], **values}
 
 
 def _teacher(context):
