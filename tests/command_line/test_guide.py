@@ -127,6 +127,36 @@ def test_a_run_keeps_its_examples(monkeypatch, tmp_path):
     assert len(Path(trained[-1].train_data).read_text("utf-8").splitlines()) == 2 * len(ROWS)
 
 
+@pytest.mark.parametrize(
+    ("changes", "named", "when"),
+    [
+        (TEACHER | {"use_distillation": False}, {"teacher_model_name"}, "use_distillation=True"),
+        (
+            {"distillation_alpha": 0.9, "temperature": 4.0, "distill_logits": False}
+            | {"distill_hidden_states": True, "teacher_layers_to_distill": [1, 3]},
+            {"distillation_alpha", "temperature", "distill_logits"}
+            | {"distill_hidden_states", "teacher_layers_to_distill"},
+            "use_distillation=True",
+        ),
+        (
+            TEACHER
+            | {"distill_logits": False, "distill_hidden_states": True, "distillation_alpha": 0.9},
+            {"distillation_alpha"},
+            "distill_logits=True",
+        ),
+        (TEACHER | {"temperature": 4.0, "batch_size": 8}, set(), ""),
+    ],
+)
+def test_settings_that_change_nothing_are_told(changes, named, when, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("tfdistill.command_line.guide.train_model", lambda run: None)
+    config = FineTuneConfig(**TEXTS, **changes, output_dir=tmp_path / "run")
+    FineTunePipeline(config).train(ROWS)
+    lines = capsys.readouterr().out.splitlines()
+    assert {line.partition(" ")[0] for line in lines} == named and len(lines) == len(named)
+    reason = f" changes nothing here, only with {when}: left out"
+    assert all(line.endswith(reason) for line in lines)
+
+
 def test_kinds_of_data(written):
     import datasets
     import tensorflow as tf

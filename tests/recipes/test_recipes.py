@@ -369,6 +369,7 @@ def test_options_of_other_recipes_are_reported():
         (dict(recipe="autotinybert", super_regime="kd", alpha=0.9, head_share=0.1), ["alpha"]),
         (dict(recipe="kd", kd_loss="mse", temperature=4.0, alpha=0.9), ["temperature"]),
         (dict(recipe="kd", temperature_spread=2.0), ["temperature_spread"]),
+        (dict(recipe="kd", alpha=0.0, temperature=4.0), ["temperature"]),
         (dict(recipe="pkd", layer_map="skip"), []),  # its own default
         (dict(recipe="hybrid", then="pkd", schedules="beta=linear:0:9"), []),
     ],

@@ -2,16 +2,14 @@
 
 import contextlib
 import dataclasses
-import json
 import numbers
-from collections.abc import Mapping
 from pathlib import Path
 
 from tfdistill import tasks
 from tfdistill.command_line.api import train_model
+from tfdistill.command_line.console import Console
+from tfdistill.command_line.examples import json_lines, require_same
 from tfdistill.command_line.run_config import RunConfig
-from tfdistill.data.labelled.hub import table_of
-from tfdistill.run.directory import read_state
 from tfdistill.settings.settings import defaults_of
 from tfdistill.system.errors import UserError, write_settings
 from tfdistill.system.files import write_atomically
@@ -30,6 +28,14 @@ _NAMES = {
     "train_data": "train_dataset",
     "test_data": "eval_dataset",
 }
+# Settings that change nothing where another one is False.
+_NEEDS = {
+    "use_distillation": (
+        *("teacher_model_name", "distillation_alpha", "temperature", "distill_logits"),
+        *("distill_hidden_states", "teacher_layers_to_distill"),
+    ),
+    "distill_logits": ("distillation_alpha",),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +46,9 @@ class FineTuneConfig:
         model_name: the student before its training, a Hugging Face directory or hub name.
         task_type: "text_classification" (a text or a pair), "regression", "token_classification"
             or "question_answering".
-        use_distillation: whether the student learns from a teacher, too.
+        use_distillation: whether the student learns from a teacher, too. Without it, settings of
+            teacher and distillation change nothing: `FineTunePipeline.train` names those that are
+            given.
         teacher_model_name: the teacher, a directory or hub name. One without a head for the task is
             fine-tuned first.
         distillation_alpha: share of the comparison with the teacher's predictions in the loss; the
@@ -215,6 +223,8 @@ class FineTunePipeline:
             UserError: the data, the models or the folder make the run impossible.
             ParityError: the run is complete, but its int8 file loses too much quality.
         """
+        for line in _unused_lines(self.config):
+            Console(flags=False).say(line)
         started = self.config.run_config(**self._settings)
         folder = Path(f"{started.output_dir}_examples")
         given = {"train": train_dataset}
@@ -223,9 +233,9 @@ class FineTunePipeline:
         for split, dataset in given.items():
             name = "train_dataset" if split == "train" else "eval_dataset"
             files[f"{split}_data"] = path = folder / f"{split}.jsonl"
-            content[path] = _json_lines(dataset, name)
+            content[path] = json_lines(dataset, name)
             if not started.force:
-                _require_same(started.output_dir, path, content[path], name)
+                require_same(started.output_dir, path, content[path], name)
         for path, lines in content.items():
             write_atomically(path, lines)
         with _names_of_the_guide():
@@ -257,6 +267,16 @@ def _check_distillation(config):
         )
 
 
+def _unused_lines(config):
+    """Writes which settings are given and change nothing, as a run does for its own."""
+    off = next((name for name in _NEEDS if not getattr(config, name)), None)
+    return [
+        f"`{name}` changes nothing here, only with {off}=True: left out"
+        for name in _NEEDS.get(off, ())
+        if getattr(config, name) != getattr(FineTuneConfig, name)
+    ]
+
+
 def _layers(given):
     """A tuple of int; None for none."""
     if given is None:
@@ -279,54 +299,3 @@ def _names_of_the_guide():
     except UserError as error:
         error.args = (write_settings(error.message, lambda name: f"`{_NAMES.get(name, name)}`"),)
         raise
-
-
-def _require_same(output_dir, path, content, name):
-    """Refuses other examples than those of the run that the folder holds."""
-    begun = path.is_file() and read_state(output_dir)["done"]
-    if begun and path.read_text("utf-8") != content:
-        raise UserError(
-            f"output_dir={output_dir} holds a run with another {name}: name another output_dir, or "
-            "give force=True to FineTunePipeline"
-        )
-
-
-def _json_lines(dataset, name):
-    """The examples of a data set, one JSON object per line."""
-    lines = []
-    for number, row in enumerate(_rows(dataset, name), 1):
-        if not isinstance(row, Mapping):
-            raise UserError(f"{name}: example {number} is a {type(row).__name__}: give dicts")
-        try:
-            lines.append(json.dumps({str(key): _plain(value) for key, value in row.items()}))
-        except (TypeError, UnicodeDecodeError) as error:
-            raise UserError(f"{name}: example {number} cannot be written: {error}") from None
-    if not lines:
-        raise UserError(f"{name} is empty")
-    return "\n".join(lines) + "\n"
-
-
-def _rows(dataset, name):
-    """Iterates over the examples of a data set."""
-    if hasattr(dataset, "as_numpy_iterator"):
-        return dataset.as_numpy_iterator()
-    if getattr(dataset, "features", None) and hasattr(dataset, "iter"):
-        return (row for _, row in table_of(name, dataset).rows)
-    if isinstance(dataset, (str, bytes, Mapping)) or not hasattr(dataset, "__iter__"):
-        cure = "give a list of dicts, a datasets.Dataset or a tf.data.Dataset"
-        raise UserError(f"{name} is a {type(dataset).__name__}: {cure}")
-    return iter(dataset)
-
-
-def _plain(value):
-    """A value of NumPy or TensorFlow as one of Python."""
-    if isinstance(value, bytes):
-        return value.decode()
-    if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
-    for method in ("to_list", "tolist"):  # of ragged values, and of arrays
-        if hasattr(value, method):
-            return _plain(getattr(value, method)())
-    return value

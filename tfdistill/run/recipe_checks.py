@@ -189,9 +189,17 @@ def _is_idle(config, name, usual):
     settings["task_losses"] = tasks.get(config.task).distillation_losses
     settings["name"] = settings.pop("recipe")
     try:
-        return recipes.get(**settings | {name: value}) == recipes.get(**settings)
+        return _counted(**settings | {name: value}) == _counted(**settings)
     except UserError:  # such as a schedule that only the given `then` has a number for
         return False
+
+
+def _counted(**settings):
+    """The phases of a recipe without terms of weight 0."""
+    return [
+        dataclasses.replace(phase, terms=phase.active_terms)
+        for phase in recipes.get(**settings).phases
+    ]
 
 
 def split_steps(steps, phases):
