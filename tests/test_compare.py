@@ -120,6 +120,27 @@ def test_json(make_run, compare, tmp_path, capfd):
     assert "alpha_ce=1.0" in captured.err
 
 
+def test_settings_without_an_effect_name_no_run(make_run, compare, capfd):
+    """A vocabulary, words' vectors and options of other recipes; the temperature counts in one."""
+    idle = {"vocabulary_size": 500, "beta": 9.0, "n_epoch": 2.0}
+    runs = [
+        make_run("a", 4.0, recipe="mlm", steps=20),
+        make_run("b", 4.2, recipe="mlm", steps=20, seed=1, temperature=9.0, **idle),
+        make_run("c", 3.9, recipe="distilbert", steps=20, temperature=3.0, word_vectors="x.txt"),
+        make_run("d", 3.8, recipe="distilbert", steps=20, alpha_ce=0.0, temperature=4.0),
+    ]
+    assert not compare("--json", *runs)
+    groups = json.loads(capfd.readouterr().out)["groups"]
+    assert {each["name"]: len(each["runs"]) for each in groups} == {
+        "recipe=mlm": 2,
+        "recipe=distilbert alpha_ce=5.0": 1,
+        "recipe=distilbert alpha_ce=0.0": 1,
+    }
+    assert not compare("--json", runs[0], make_run("e", recipe="mlm", steps=20, layer_map="last"))
+    (group,) = json.loads(capfd.readouterr().out)["groups"]
+    assert group["name"] == "a and 1 more" and group["flags"] == {}
+
+
 def test_steps_of_phases_are_counted_in_order(make_run, compare, capfd):
     run = make_run("hybrid", stages=("student-mlm", "student-distil"))
     assert not compare("--json", "--target_loss=3.85", run)

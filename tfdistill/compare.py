@@ -2,10 +2,10 @@
 
     python -m tfdistill.compare runs/mlm runs/distilbert-0 runs/distilbert-1
 
-Runs whose settings differ only in the seed form one row: mean ± standard deviation. All runs must
-have the same task and the same data. Differences have the paired standard error of the held-out
-data. The page is written to --page. With --json: {"corpus", "split", "target_loss", "groups",
-"rows", "differences", "page"}.
+Runs that differ only in the seed, or in settings that change nothing in them, form one row: mean ±
+standard deviation. All runs must have the same task and the same data. Differences have the paired
+standard error of the held-out data. The page is written to --page. With --json: {"corpus",
+"split", "target_loss", "groups", "rows", "differences", "page"}.
 """
 
 from tfdistill.command_line.cli import Command

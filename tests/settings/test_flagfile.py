@@ -2,7 +2,7 @@
 
 from tfdistill.command_line.cli import Command
 from tfdistill.command_line.run_config import RunConfig
-from tfdistill.settings.flagfile import flag_lines, given_flags, parse_flag_lines
+from tfdistill.settings.flagfile import flag_lines, from_texts, given_flags, parse_flag_lines
 
 
 def test_the_lines_repeat_the_settings():
@@ -27,3 +27,9 @@ def test_given_flags():
 
 def test_comments_are_skipped():
     assert parse_flag_lines(["# --seed=1", "", "--length=9", "--force"]) == {"length": "9"}
+
+
+def test_texts_become_settings_again():
+    config = RunConfig(length=64, remat=True, learning_rate=1e-3, corpus="a b,c", alpha_ce=0.5)
+    texts = parse_flag_lines(flag_lines(config)) | {"of_another_release": "1"}
+    assert from_texts(texts, RunConfig) == config

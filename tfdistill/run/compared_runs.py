@@ -3,8 +3,7 @@
 import contextlib
 from pathlib import Path
 
-from tfdistill.recipes.recipe_file import is_recipe_file
-from tfdistill.settings.flagfile import as_text, flag_lines, parse_flag_lines
+from tfdistill.settings.flagfile import as_text, flag_lines, from_texts, parse_flag_lines
 from tfdistill.settings.settings import options_of
 from tfdistill.system.errors import UserError
 from tfdistill.system.options import NOTHING, SPEED
@@ -43,7 +42,8 @@ def compare_folders(config, console):
     options = options_of(config).items()
     without_effect = {name for name, option in options if option.effect in (NOTHING, SPEED)}
     with other_form(*once.values()):
-        comparison = compare_runs(runs, without_effect, config.target_loss)
+        counted = _counted(runs, type(config))
+        comparison = compare_runs(counted, without_effect, config.target_loss)
         content = comparison_page.comparison_page(comparison)
         table = comparison_page.format_comparison(comparison)
         found = {**comparison_page.comparison_json(comparison), "page": str(page)}
@@ -84,6 +84,27 @@ def read_run(folder, defaults, setting="runs"):
             return _content(run, folder, defaults)
     except UserError as error:
         raise UserError(f"{folder} holds a broken file ({error}): leave it out") from None
+
+
+def _counted(runs, config):
+    """The runs without the settings that change nothing in them, which name no run."""
+    from tfdistill.run.unused_settings import without_use  # reads tokenizers
+
+    settings = [_known_settings(run["flags"], config) for run in runs]
+    known, counted = [each for each in settings if each], []
+    for run, own in zip(runs, settings, strict=True):
+        unused = without_use(own, known) if own else ()
+        flags = {name: text for name, text in run["flags"].items() if name not in unused}
+        counted.append(run | {"flags": flags})
+    return counted
+
+
+def _known_settings(texts, config):
+    """A `RunConfig`; None of a run with values that there are no longer."""
+    try:
+        return from_texts(texts, config)
+    except (UserError, ValueError):
+        return None
 
 
 @contextlib.contextmanager
@@ -152,10 +173,7 @@ def _settings(run, used, defaults):
     stored = parse_flag_lines(run.flags.read_text().splitlines())
     # `used` says more than the flag if that names a file.
     known = parse_flag_lines(flag_lines(defaults)) | stored
-    known |= {name: as_text(value) for name, value in used.items()}
-    if known["recipe"] != "hybrid" and not is_recipe_file(known["recipe"]):
-        del known["then"]  # of the bundled recipes only hybrid has another recipe follow
-    return known
+    return known | {name: as_text(value) for name, value in used.items()}
 
 
 def _curves(run, stages, start_loss):

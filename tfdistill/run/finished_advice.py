@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 from tfdistill.run.compared_runs import other_form, read_run
 from tfdistill.run.directory import RunPaths
 from tfdistill.run.run_problems import NARROWER, problems_of
-from tfdistill.settings.flagfile import as_text
-from tfdistill.settings.settings import types_of
+from tfdistill.settings.flagfile import as_text, from_texts
 from tfdistill.system.errors import UserError
 from tfdistill.tasks import task_of
 
@@ -91,13 +90,5 @@ def finished(folder, config):
             f"`run`={folder} is not finished (no metrics.json): give its train command again"
         )
     with other_form(folder):
-        task, settings = task_of(run["metrics"]), _settings(run["flags"], config)
+        task, settings = task_of(run["metrics"]), from_texts(run["flags"], config)
     return Finished(RunPaths(folder), run["metrics"], task, settings, run["curves"])
-
-
-def _settings(flags, config):
-    """A `RunConfig` of settings as text; unknown names are left out."""
-    read = {str: str, int: int, float: float, bool: "true".__eq__}
-    kinds = types_of(config)
-    known = {name: value for name, value in flags.items() if name in kinds}
-    return config(**{name: read[kinds[name]](value) for name, value in known.items()})

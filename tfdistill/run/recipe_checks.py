@@ -183,15 +183,29 @@ def _is_idle(config, name, usual):
     """Whether a bundled recipe is the same without an option that it takes."""
     value = getattr(usual, name)
     # An empty setting stands for the recipe's own default, which a user may also write down.
-    if value == "" or is_recipe_file(config.recipe):
-        return False
+    return value != "" and not changes_recipe(config, name, value)
+
+
+def changes_recipe(config, name, value):
+    """Whether another value of an option makes another recipe of a bundled one.
+
+    Args:
+        config: a `RunConfig`.
+        name: of the option.
+        value: the other value.
+
+    Returns:
+        bool; True also where that is not known, as of a user's file.
+    """
+    if is_recipe_file(config.recipe):
+        return True
     settings = dataclasses.asdict(config)
     settings["task_losses"] = tasks.get(config.task).distillation_losses
     settings["name"] = settings.pop("recipe")
     try:
-        return _counted(**settings | {name: value}) == _counted(**settings)
+        return _counted(**settings | {name: value}) != _counted(**settings)
     except UserError:  # such as a schedule that only the given `then` has a number for
-        return False
+        return True
 
 
 def _counted(**settings):

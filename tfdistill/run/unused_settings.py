@@ -1,10 +1,10 @@
-"""Settings that are given, but that other settings leave without a use."""
+"""Settings that other settings leave without a use."""
 
 from tfdistill import tasks
 from tfdistill.data.corpus import WIKITEXT_HUB
 from tfdistill.models.configs.config_files import config_file
 from tfdistill.run.planned_shapes import WORD_VECTORS
-from tfdistill.run.recipe_checks import without_meaning
+from tfdistill.run.recipe_checks import changes_recipe, without_meaning
 from tfdistill.run.sources import has_own_words
 from tfdistill.settings.augmentation import BILSTM, TINYBERT
 from tfdistill.settings.labelled_data import LabelledDataSettings
@@ -63,6 +63,25 @@ def unused_settings(config):
         for name in names
         if getattr(config, name) != getattr(usual, name)
     }
+
+
+def without_use(config, others):
+    """Lists the settings that change nothing in a run, whether they are given or not.
+
+    Args:
+        config: a `RunConfig`.
+        others: list of those of the runs beside it: an option of a bundled recipe changes nothing
+            if with their values the recipe would be the same.
+
+    Returns:
+        set of names.
+    """
+    found = {name for names, used, _ in _rules(config) if not used for name in names}
+    for name in (name for name, option in options_of(config).items() if option.recipes):
+        values = {getattr(other, name) for other in others} - {getattr(config, name)}
+        if not any(changes_recipe(config, name, value) for value in values):
+            found.add(name)
+    return found
 
 
 def _rules(config):

@@ -1,6 +1,8 @@
 """Settings as the lines of a flagfile, and back."""
 
-from tfdistill.settings.settings import options_of
+from tfdistill.settings.settings import options_of, types_of
+
+_READ = {str: str, int: int, float: float, bool: "true".__eq__}
 
 
 def flag_lines(config):
@@ -35,6 +37,25 @@ def parse_flag_lines(lines):
     """
     found = (line.removeprefix("--").partition("=") for line in lines if line.startswith("--"))
     return {name: value for name, equals, value in found if equals}
+
+
+def from_texts(texts, config):
+    """Reads settings that are text.
+
+    Args:
+        texts: dict of names to values as `as_text` writes them; unknown names are left out.
+        config: the class `RunConfig`.
+
+    Returns:
+        A `RunConfig`.
+
+    Raises:
+        UserError: a value is out of range.
+        ValueError: a value is no number.
+    """
+    kinds = types_of(config)
+    known = {name: text for name, text in texts.items() if name in kinds}
+    return config(**{name: _READ[kinds[name]](text) for name, text in known.items()})
 
 
 def as_text(value):
