@@ -10,6 +10,7 @@ from tfdistill.run.directory import STAGES, read_state
 from tfdistill.run.grid_claims import claim_results
 from tfdistill.run.grid_job import DONE, LAST_STAGE, GridJob
 from tfdistill.run.grid_reader import read_grid
+from tfdistill.run.grid_sources import missing_sources
 from tfdistill.settings.run import Run
 from tfdistill.system import strict_json
 from tfdistill.system.errors import UserError
@@ -28,7 +29,7 @@ def make_grid(config, console, command):
 
     Returns:
         (dict of the results for JSON, None if the runs are only listed; a `UserError` if runs
-        failed, or None).
+        failed, or would miss what they read, or None).
 
     Raises:
         UserError: the file is wrong, or the results cannot be written.
@@ -42,7 +43,7 @@ def make_grid(config, console, command):
     job = GridJob(grid, folder, console)
     console.say("\n".join(job.describe()))
     if config.dry_run:
-        return None, None
+        return None, _missing_sources(grid, job, command, console)
     failures = job.make(config.retry)
     lock = folder / "locks" / "results.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
@@ -52,6 +53,21 @@ def make_grid(config, console, command):
     if not failures:
         return result, None
     return result, UserError(f"{len(failures)} runs failed: `retry` makes them again")
+
+
+def _missing_sources(grid, job, command, console):
+    """Tells what the runs that are not made would miss: a `UserError`; None if nothing."""
+    waiting = [run for run in grid.ordered() if job.state(run) != DONE]
+    found = missing_sources(waiting, command)
+    for name, messages in found.items():
+        for message in messages:
+            console.say(f"{name}: {message}")
+    if not found:
+        return None
+    return UserError(
+        f"{len(found)} of {len(waiting)} runs to make would miss what they read, as said above: "
+        "correct the paths"
+    )
 
 
 def write_results(grid, job, folder, config):

@@ -30,7 +30,7 @@ def require_sources_outside(config):
         return
     sources = {name: option for name, option in options_of(config).items() if option.source}
     for name, option in sources.items():
-        for path in _paths_in(getattr(config, name), option):
+        for path in paths_in(getattr(config, name), option):
             found = [path] if os.path.exists(path) else glob.glob(path, recursive=True)
             if any(Path(each).resolve().is_relative_to(run) for each in found):
                 raise UserError(
@@ -39,8 +39,16 @@ def require_sources_outside(config):
                 )
 
 
-def _paths_in(value, option):
-    """Splits the value of a setting into its paths; a folder may have a comma in its name."""
+def paths_in(value, option):
+    """Splits the value of a setting into its paths; a folder may have a comma in its name.
+
+    Args:
+        value: str.
+        option: the `Option` of the setting.
+
+    Returns:
+        list of str.
+    """
     if not option.separator or os.path.exists(value):
         return [value]
     return [path.strip() for path in value.split(option.separator)]

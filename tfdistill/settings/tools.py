@@ -167,7 +167,7 @@ class Experiment(Settings):
         bool,
         Option(
             "Only say what would be done: of `train` the plan with its steps, memory, disk and "
-            "time; of `experiment` the runs and the time left.",
+            "time; of `experiment` the runs, the time left, and files that are missing.",
             effect=NOTHING,
             stored=False,
         ),
