@@ -169,6 +169,7 @@ def test_a_poor_student(run):
     large = {"size": criterion(0.8, passed=False)}
     first, second = problems_of(run(verdict=poor | large))
     assert first.name == "poor student" and not second.change
+    assert problems_of(run(verdict=poor | large, made_from={"trains_parts": True})) == []
 
 
 def test_a_student_that_is_too_large(run):

@@ -152,8 +152,15 @@ def test_masked_lm_alone_from_a_cut_teacher():
 
 def test_a_super_student_is_judged_by_its_parts():
     made_from = MADE_FROM | {"recipe": "autotinybert", "trains_parts": True}
-    found = verdict(models(), differences(), made_from)
-    assert "only parts are used" in found["quality"]["reason"]
+    found = verdict(models(student=0.2), differences(), made_from)
+    assert {name: each["state"] for name, each in found.items()} == dict.fromkeys(
+        ("quality", "speed", "size"), "not shown"
+    )
+    assert not any(each["passed"] for each in found.values())
+    assert found["size"]["value"] == 0.6  # of the whole, for those who look
+    text = conclusion(found)["text"]
+    assert text.startswith("not shown: quality, speed, size, because the student is a super-")
+    assert text.count("only parts are used") == 1
     assert teacher_answers(differences(), made_from) == {}
 
 

@@ -42,8 +42,7 @@ def problems_of(run):
 
 def _gain(run):
     made_from = run.metrics["made_from"]
-    is_super = made_from.get("trains_parts")  # of which only parts are used
-    if not made_from.get("reads_teacher", True) or is_super or at_the_floor(run):
+    if not made_from.get("reads_teacher", True) or _is_super(run) or at_the_floor(run):
         return None
     key = same_start(run.metrics["differences"], made_from)
     difference = difference_of(run, f"student-{key}")
@@ -63,6 +62,11 @@ def _gain(run):
     if not change:
         why = "take more text that the teacher answers, or the cheaper student without a teacher"
     return Problem("no teacher is as good", finding, change, why)
+
+
+def _is_super(run):
+    """Whether only parts of the student are used, so that nothing is said of the whole."""
+    return run.metrics["made_from"].get("trains_parts", False)
 
 
 def _untrained(run, difference):
@@ -139,7 +143,7 @@ def _distillation_loss(run):
 def _quality(run):
     criterion = run.metrics["verdict"].get("quality")
     low = criterion and criterion["value"] is not None and criterion["value"] < QUALITY
-    if not low or at_the_floor(run):
+    if not low or _is_super(run) or at_the_floor(run):
         return None
     finding = f"{criterion['value']:.0%} where {QUALITY:.0%} is wanted: {criterion['definition']}"
     best = best_point(run.curves["student"], run.task.primary)
@@ -207,7 +211,7 @@ def _int8(run):
 def _size_or_speed(run):
     states = {name: run.metrics["verdict"].get(name) for name in ("size", "speed")}
     failed = {name: each for name, each in states.items() if each and not each["passed"]}
-    if not failed:
+    if not failed or _is_super(run):
         return None
     wanted = {"size": f"at most {SIZE}", "speed": f"at least {SPEED}"}
     finding = "; ".join(

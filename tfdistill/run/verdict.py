@@ -11,6 +11,10 @@ QUALITY, SPEED, SIZE = 0.9, 1.5, 0.6
 ERRORS = 2  # standard errors that a difference must exceed
 PASSED, FAILED, NOT_SHOWN = "passed", "failed", "not shown"
 TOO_SHORT = "the held-out split is too short for a standard error: add text or examples"
+PARTS = (
+    "the student is a super-student, of which only parts are used: tfdistill.search or the "
+    "report's table of parts measures them"
+)
 
 
 def verdict(models, differences, made_from):
@@ -21,6 +25,7 @@ def verdict(models, differences, made_from):
             "int8" to `bytes` and `latency_ms`, where there is such a file.
         differences: `differences` of metrics.json.
         made_from: dict with `recipe`; `reads_teacher`, whether one of its losses does;
+            `trains_parts`, whether only parts of the student are used;
             `student_init`; and `task`, its name.
 
     Returns:
@@ -32,11 +37,14 @@ def verdict(models, differences, made_from):
     teacher, task = models.get("teacher", {}), task_of({"made_from": made_from})
     if task.primary.key not in teacher or "float32" not in teacher.get("files", {}):
         return {}
-    return {
+    criteria = {
         "quality": _quality(task, models, differences, made_from),
         "speed": _speed(task, models),
         "size": _size(models),
     }
+    if made_from.get("trains_parts"):
+        return {name: each | _not_shown(PARTS) for name, each in criteria.items()}
+    return criteria
 
 
 def _quality(task, models, differences, made_from):
@@ -54,16 +62,18 @@ def _quality(task, models, differences, made_from):
         {f"student's {metric.name} / teacher's": student / teacher} if teacher else {},
     )
     if reason:
-        criterion |= {"passed": False, "state": NOT_SHOWN, "reason": reason}
+        criterion |= _not_shown(reason)
     return criterion
+
+
+def _not_shown(reason):
+    return {"passed": False, "state": NOT_SHOWN, "reason": reason}
 
 
 def _why_not_shown(task, differences, made_from):
     """Why the student's quality says nothing about its distillation; "" if it does."""
     if not made_from.get("reads_teacher", True):
         return f"no loss of recipe={made_from.get('recipe')} reads the teacher's outputs"
-    if made_from.get("trains_parts"):
-        return "it is a super-student, of which only parts are used"
     metric, beside = task.primary, same_start(differences, made_from)
     gain = differences.get(f"teacher-{task.floor_key}", {}).get(metric.key)
     if _lacks_error(gain):
@@ -167,10 +177,12 @@ def conclusion(criteria):
         return {}
     states = {name: criterion["state"] for name, criterion in criteria.items()}
     state = next((s for s in (NOT_SHOWN, FAILED) if s in states.values()), PASSED)
+    reasons = {}
+    for name, criterion in criteria.items():
+        if "reason" in criterion:
+            reasons.setdefault(criterion["reason"], []).append(name)
     parts = [
-        f"{NOT_SHOWN}: {name}, because {criterion['reason']}"
-        for name, criterion in criteria.items()
-        if "reason" in criterion
+        f"{NOT_SHOWN}: {', '.join(names)}, because {reason}" for reason, names in reasons.items()
     ]
     for each in (FAILED, PASSED):
         names = [name for name, own in states.items() if own == each]
