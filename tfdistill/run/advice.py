@@ -2,21 +2,17 @@
 
 import dataclasses
 from pathlib import Path
-from typing import NamedTuple
 
-from tfdistill import recipes, tasks
+from tfdistill import recipes
 from tfdistill.deployment import operators
 from tfdistill.deployment.memory_model import memory_bytes
 from tfdistill.deployment.signatures import lengths_of
-from tfdistill.models.configs.config_files import CONFIG, config_of, read_json
-from tfdistill.models.configs.encoder_config import EncoderConfig
-from tfdistill.models.configs.task_heads import CLASSIFICATION, SPANS, TOKENS
 from tfdistill.run import advice_models, advice_settings, advice_shapes
+from tfdistill.run.advice_facts import facts_of
 from tfdistill.run.advice_recipe import trainable_shapes
 from tfdistill.run.advice_settings import Choice
-from tfdistill.run.early_plan import DATA_WITH_LABELS, open_task
+from tfdistill.run.early_plan import DATA_WITH_LABELS
 from tfdistill.run.learning_rates import STUDENT, fine_tuning_rate
-from tfdistill.run.sources import model_source
 from tfdistill.run.verdict import QUALITY, SIZE, SPEED
 from tfdistill.settings.advice import Advice
 from tfdistill.settings.flagfile import as_text, given_flags
@@ -27,28 +23,7 @@ from tfdistill.system.files import write_atomically
 from tfdistill.system.paths import require_file, require_shards
 
 FIRST_LINE = "# Advised by python -m tfdistill.advise"
-HEADS = {"text": CLASSIFICATION, "tags": TOKENS, "spans": SPANS}  # by `Task.kind`
-NOT_GIVEN = "student", "student_config", "student_init", "student_type"  # what is chosen
 ROUNDS = 30  # timed runs of each file
-
-
-class Facts(NamedTuple):
-    """What the advice depends on.
-
-    Args:
-        task: the `Task`.
-        name: folder or name of the teacher.
-        config: its `EncoderConfig`.
-        tuned: whether it has the task's head.
-        rows, classes: numbers; 0 where they are not known.
-    """
-
-    task: tasks.Task
-    name: str
-    config: EncoderConfig
-    tuned: bool
-    rows: int
-    classes: int
 
 
 def advise_and_show(config, console):
@@ -113,7 +88,7 @@ def advise(config, console):
     Raises:
         UserError: as `advise_and_show`.
     """
-    facts = _facts(config)
+    facts = facts_of(config)
     teacher = advice_shapes.size_of_teacher(facts.config, facts.name)
     lengths = lengths_of(config.tflite_lengths, config.length)
     found = advice_shapes.candidates(facts.config, lengths, _head(facts.task))
@@ -141,50 +116,6 @@ def advise(config, console):
         "choices": [choice._asdict() for choice in choices],
         "flags": _flags(choices, facts, given, config),
     }
-
-
-def _facts(config):
-    advice_models.require_task(config.task)
-    for name in NOT_GIVEN:
-        if getattr(config, name) != getattr(type(config), name):
-            raise UserError(f"`{name}` is what the advice chooses: leave it out")
-    task = tasks.get(config.task)
-    if task.name not in (advice_settings.MASKED, advice_settings.TEXTS, advice_settings.NUMBERS):
-        if task.name not in advice_settings.TEMPERATURES:
-            raise UserError(f"`task`={task.name}: there is no advice on this task yet")
-    rows, classes = config.rows, 0
-    if task.kind and any(getattr(config, name) for name in DATA_WITH_LABELS):
-        task, data = open_task(config)
-        rows, classes = rows or len(data.splits.get("train", ())), len(task.labels_names)
-    first = advice_models.recommended(task.name)["teachers"][0]["name"]
-    name = config.teacher.split(",")[0].strip() or first
-    encoder, values = _teacher(name)
-    wanted = HEADS.get(task.kind, "ForMaskedLM")
-    tuned = any(each.endswith(wanted) for each in values.get("architectures") or ())
-    if tuned and task.kind == "text":
-        classes = classes or len(values.get("id2label") or ())
-    if config.length > encoder.max_length:
-        raise UserError(
-            f"`length`={config.length} is over the teacher's {encoder.max_length} "
-            "positions: use a smaller one"
-        )
-    return Facts(task, name, encoder, tuned, rows, classes)
-
-
-def _teacher(name):
-    """(`EncoderConfig`, content of config.json) of a folder or of a known name."""
-    file = Path(model_source(name)) / CONFIG
-    if file.is_file():
-        values = read_json(file)
-        return config_of(values, file), values
-    config = advice_models.config_of_known(name)
-    if config is None:
-        known = [each for each in advice_models.KNOWN if advice_models.config_of_known(each)]
-        raise UserError(
-            f"`teacher`={name} is no folder with a {CONFIG}, and no model whose shape is known "
-            f"here: name a folder, or one of {', '.join(known)}"
-        )
-    return config, {}
 
 
 def _head(task):
