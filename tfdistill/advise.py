@@ -22,7 +22,7 @@ COMMAND = Command(
     + ("data_dir", "shards_dir", "json"),
     help={
         "task": "Task to advise on: text_classification, regression, token_classification, "
-        "question_answering or masked_lm.",
+        "question_answering, sentence_embedding or masked_lm.",
         "teacher": "Hugging Face directory of the teacher, or one of the names that are "
         "recommended; empty: the recommended one.",
         "shards_dir": "Folder that keeps the files made for `budget_ms`.",

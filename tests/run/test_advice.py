@@ -294,7 +294,6 @@ def test_it_starts_without_tensorflow():
         ("--task=regression --teacher=google/mobilebert-uncased", "is a mobilebert"),
         ("--task=regression --student_config=tiny", "--student_config is what the advice"),
         ("--task=regression --length=600", "--length=600 is over the teacher's 512"),
-        ("--task=sentence_embedding", "--task=sentence_embedding"),
         ("--run=/gone", "/gone is no run"),
     ],
 )

@@ -7,7 +7,7 @@ from tfdistill import recipes
 from tfdistill.deployment import operators
 from tfdistill.deployment.memory_model import memory_bytes
 from tfdistill.deployment.signatures import lengths_of
-from tfdistill.run import advice_models, advice_settings, advice_shapes
+from tfdistill.run import advice_models, advice_sentences, advice_settings, advice_shapes
 from tfdistill.run.advice_facts import facts_of
 from tfdistill.run.advice_recipe import trainable_shapes
 from tfdistill.run.advice_settings import Choice
@@ -119,6 +119,8 @@ def advise(config, console):
 
 
 def _head(task):
+    if not task.learns_labels:
+        return ""  # that of a sentence encoder has no weights
     if not task.kind:
         return operators.VOCABULARY
     return operators.POOLER if task.kind == "text" else ""
@@ -152,21 +154,16 @@ def _student_choices(chosen, teacher, facts, lengths):
     times = teacher.parameters / size.parameters
     config = _config_of(size, facts.config)
     memory = memory_bytes(config, lengths[-1], _head(facts.task), "int8")
-    facts_of = [
+    told = [
         f"{chosen.origin}: {size.parameters / 1e6:.1f} million parameters without a head, "
         f"{times:.1f} times fewer than the teacher (the guide has 2 to 4 times)",
         f"int8 file of {chosen.bytes / 1e6:.1f} MB",
         f"{memory / 1e6:.1f} MB of memory for {lengths[-1]} tokens in LiteRT",
     ]
     if chosen.milliseconds is not None:
-        facts_of.append(f"{chosen.milliseconds:.2f} ms for {lengths[-1]} tokens here")
-    found = [Choice("student_config", size.name, ", ".join(facts_of))]
-    if size.width < teacher.width:
-        reason = "a narrower student starts from the principal components of the teacher's states"
-        found.append(Choice("student_init", "spaced:pca", reason))
-    else:
-        reason = "it starts from the teacher's layers, which matters most (docs/RESULTS.md)"
-        found.append(Choice("student_init", "every_other", reason))
+        told.append(f"{chosen.milliseconds:.2f} ms for {lengths[-1]} tokens here")
+    found = [Choice("student_config", size.name, ", ".join(told))]
+    found.append(_start_choice(size.width < teacher.width, facts.task))
     if facts.config.model_type != "bert":
         reason = "only a student of the teacher's type starts from its layers"
         found.insert(0, Choice("student_type", facts.config.model_type, reason))
@@ -183,7 +180,19 @@ def _student_choices(chosen, teacher, facts, lengths):
     return [*found, Choice("", None, reason)]
 
 
+def _start_choice(narrower, task):
+    if not task.learns_labels:
+        return advice_sentences.start_choice(narrower)
+    if narrower:
+        reason = "a narrower student starts from the principal components of the teacher's states"
+        return Choice("student_init", "spaced:pca", reason)
+    reason = "it starts from the teacher's layers, which matters most (docs/RESULTS.md)"
+    return Choice("student_init", "every_other", reason)
+
+
 def _training_choices(size, teacher, facts, given):
+    if not facts.task.learns_labels:
+        return advice_sentences.training_choices(facts.task, size.width, facts.rows, given)
     name = facts.task.name
     found = advice_settings.recipe_choices(name, facts.rows, size, teacher)
     recipe = given.get("recipe", found[0].value)
@@ -216,7 +225,8 @@ def _flags(choices, facts, given, config):
     values |= {"output_dir": f"runs/{facts.task.name}"} | given
     lines = [f"--{name}={as_text(value)}" for name, value in values.items()]
     if facts.task.kind and not any(getattr(config, name) for name in DATA_WITH_LABELS):
-        lines.insert(1, "# Name the examples here or on the command line, by train_data.")
+        what = "examples" if facts.task.learns_labels else "sentences"
+        lines.insert(1, f"# Name the {what} here or on the command line, by train_data.")
     return lines
 
 

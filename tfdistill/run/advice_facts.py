@@ -53,9 +53,10 @@ def facts_of(config):
         if getattr(config, name) != getattr(type(config), name):
             raise UserError(f"`{name}` is what the advice chooses: leave it out")
     task = tasks.get(config.task)
-    if task.name not in (advice_settings.MASKED, advice_settings.TEXTS, advice_settings.NUMBERS):
-        if task.name not in advice_settings.TEMPERATURES:
-            raise UserError(f"`task`={task.name}: there is no advice on this task yet")
+    settings = advice_settings
+    known = settings.MASKED, settings.TEXTS, settings.NUMBERS, *settings.TEMPERATURES
+    if task.name not in (*known, advice_models.VECTORS):
+        raise UserError(f"`task`={task.name}: there is no advice on this task yet")
     rows, classes = config.rows, 0
     if task.kind and any(getattr(config, name) for name in DATA_WITH_LABELS):
         task, data = open_task(config)
@@ -65,7 +66,9 @@ def facts_of(config):
     encoder, values = _teacher(name)
     wanted = HEADS.get(task.kind, "ForMaskedLM")
     tuned = any(each.endswith(wanted) for each in values.get("architectures") or ())
-    if tuned and task.kind == "text":
+    if not task.learns_labels:  # its teacher is used as it is
+        tuned = True
+    elif tuned and task.kind == "text":
         classes = classes or len(values.get("id2label") or ())
     if config.length > encoder.max_length:
         raise UserError(

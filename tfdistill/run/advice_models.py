@@ -1,7 +1,8 @@
 """Models that are recommended for a task, with their sizes. Hugging Face's names.
 
 The lists are those of a guide to distillation, without what this package cannot read. `NOTES` say
-what is different here: names that the guide gives another role or size than they have.
+what is different here: names that the guide gives another role or size than they have. The guide
+has no sentence encoders: their list is this project's.
 """
 
 from collections.abc import Mapping
@@ -44,6 +45,8 @@ KNOWN = {
     "distilroberta-base": Named("roberta", 6, 768, 12, _BYTES),
     "prajjwal1/bert-tiny": Named("bert", 2, 128, 2, _UNCASED),
     "google/mobilebert-uncased": Named("mobilebert", 24, 512, 4, _UNCASED, _THIN),
+    "sentence-transformers/all-MiniLM-L6-v2": Named("bert", 6, 384, 12, _UNCASED),
+    "sentence-transformers/all-MiniLM-L12-v2": Named("bert", 12, 384, 12, _UNCASED),
 }
 _TEXTS = {
     "default": "bert-large-uncased",
@@ -69,8 +72,14 @@ _STUDENTS_OF_ANSWERS = {
     "tiny": "google/mobilebert-uncased",
     "with BERT's vocabulary": "distilbert-base-uncased",
 }
-ANSWERS = "question_answering"
+_VECTORS = {
+    "default": "sentence-transformers/all-MiniLM-L6-v2",
+    "deeper": "sentence-transformers/all-MiniLM-L12-v2",
+}
+ANSWERS, VECTORS = "question_answering", "sentence_embedding"
 NOTES = {
+    "sentence-transformers/all-MiniLM-L6-v2": "the teacher of docs/RESULTS.md",
+    "sentence-transformers/all-MiniLM-L12-v2": "not tried here",
     "google/electra-large-discriminator": "as large as bert-large-uncased: efficient in its "
     "pre-training, not to run",
     "deepset/deberta-v3-large-squad2": "fine-tuned on SQuAD 2 already",
@@ -110,11 +119,9 @@ def recommended(task):
     Returns:
         dict of "teachers" and "students" to lists of dicts: `role`, `name`, `model_type`, `note`.
     """
-    answers = task == ANSWERS
-    lists = {
-        "teachers": _ANSWERS if answers else _TEXTS,
-        "students": _STUDENTS_OF_ANSWERS if answers else _STUDENTS_OF_TEXTS,
-    }
+    of_task = {ANSWERS: (_ANSWERS, _STUDENTS_OF_ANSWERS), VECTORS: (_VECTORS, {})}
+    teachers, students = of_task.get(task, (_TEXTS, _STUDENTS_OF_TEXTS))
+    lists = {"teachers": teachers, "students": students}
     return {key: [*filter(None, map(_described, found.items()))] for key, found in lists.items()}
 
 

@@ -38,7 +38,8 @@ class Advice(Settings):
     rows: Annotated[
         int,
         Option(
-            "Examples with labels to train on; 0: those of the data that are named, if any.",
+            "Examples with labels, or sentences, to train on; 0: those of the data that are named, "
+            "if any.",
             unit="examples",
             minimum=0,
             effect=NOTHING,
