@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 from tfdistill.deployment.operators import POOLER, VOCABULARY
-from tfdistill.models.configs.encoder_config import padded_heads
+from tfdistill.models.configs.stored_heads import padded_heads
 from tfdistill.system.errors import UserError
 
 SEED = 0

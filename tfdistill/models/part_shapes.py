@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tfdistill.models.configs.config_files import read_json
-from tfdistill.models.configs.encoder_config import padded_heads
 from tfdistill.models.configs.model_types import get_model_type
+from tfdistill.models.configs.stored_heads import padded_heads
 from tfdistill.system.errors import UserError
 
 RANGES = "super_student.json"  # in the folder of a super-student

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from tfdistill.models.configs.encoder_config import padded_heads
+from tfdistill.models.configs.stored_heads import padded_heads
 from tfdistill.models.hugging_face.checkpoint import load_model, save_model
 from tfdistill.system.errors import UserError
 

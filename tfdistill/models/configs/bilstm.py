@@ -7,7 +7,7 @@ have the names and layouts of `torch.nn.LSTM`.
 import dataclasses
 import re
 
-from tfdistill.models.configs.encoder_config import EncoderConfig, require
+from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.models.configs.model_types import (
     HuggingFaceFormat,
     ModelType,
@@ -15,6 +15,7 @@ from tfdistill.models.configs.model_types import (
     StartRules,
 )
 from tfdistill.models.configs.task_heads import CLASSIFICATION, TOKENS, TaskHeads
+from tfdistill.models.configs.values import require
 from tfdistill.models.hugging_face.tensor_names import dense_tensors
 
 # The paper, section 4.2: 150 units each way, or 300, and 200 or more in the layer before the

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from tfdistill.models.configs.encoder_config import EncoderConfig, require
+from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.models.configs.model_types import MODEL_TYPES, get_model_type
+from tfdistill.models.configs.values import require
 from tfdistill.system import strict_json
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import refuse_lfs_pointer

@@ -6,9 +6,10 @@ It is the model type "deberta-v2" of Hugging Face with the settings of version 3
 import dataclasses
 
 from tfdistill.models.configs import bert
-from tfdistill.models.configs.encoder_config import EncoderConfig, require
+from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.models.configs.model_types import HuggingFaceFormat, ModelType, Parts, StartRules
 from tfdistill.models.configs.task_heads import CLASSIFICATION, TOKENS, TaskHeads
+from tfdistill.models.configs.values import require
 from tfdistill.models.hugging_face.tensor_names import layer_tensors, norm_tensors
 
 LAYER_PARTS = (

@@ -1,10 +1,10 @@
 """The config of an encoder: a dataclass with Hugging Face's BERT names."""
 
 import dataclasses
-import sys
 
 from tfdistill.models.configs.model_types import get_model_type
-from tfdistill.system.errors import UserError
+from tfdistill.models.configs.stored_heads import ATTENTION, padded_heads, stored_attention
+from tfdistill.models.configs.values import is_integer, is_number, require
 
 # Hugging Face's `hidden_act` values that models.activations implements.
 HIDDEN_ACTS = (
@@ -19,8 +19,6 @@ HIDDEN_ACTS = (
     "tanh",
 )
 MOST = 1 << 24  # of each size: far above every model, and small enough to compute with
-# Key of config.json with the heads that a model has where its tensors hold padding beside them.
-ATTENTION = "tfdistill_attention"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,17 +94,17 @@ class EncoderConfig:
         constants = self._format.constants
         for name in (*self.sizes, "type_vocab_size"):
             value = getattr(self, name)
-            right = name in constants or (_is_integer(value) and value > 0)
+            right = name in constants or (is_integer(value) and value > 0)
             require(right, f"{name} must be a whole number above 0")
             require(
                 name in constants or value <= MOST, f"{name} is {str(value)[:20]}, over {MOST:,}"
             )
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
             value = getattr(self, name)
-            require(_is_number(value) and 0 <= value < 1, f"{name} must lie in [0, 1)")
+            require(is_number(value) and 0 <= value < 1, f"{name} must lie in [0, 1)")
         for name in ("layer_norm_eps", "initializer_range"):
             value = getattr(self, name)
-            require(_is_number(value) and value > 0, f"{name} must be a number above 0")
+            require(is_number(value) and value > 0, f"{name} must be a number above 0")
         for name, value in constants.items():
             require(
                 getattr(self, name) == value, f"{name} of a {self.model_type} is always {value}"
@@ -117,7 +115,7 @@ class EncoderConfig:
         )
         self._require_heads()
         require(
-            _is_integer(self.pad_token_id) and 0 <= self.pad_token_id < self.vocab_size,
+            is_integer(self.pad_token_id) and 0 <= self.pad_token_id < self.vocab_size,
             "pad_token_id must be an id of the vocabulary",
         )
 
@@ -131,7 +129,7 @@ class EncoderConfig:
             return
         free = "num_attention_heads" in get_model_type(self.model_type).starts.narrower
         require(free, f"attention_head_size of a {self.model_type} is always the default")
-        whole = _is_integer(size) and size > 0
+        whole = is_integer(size) and size > 0
         require(whole, "attention_head_size must be a whole number above 0")
         require(
             padded_heads(width, heads, size),
@@ -142,7 +140,7 @@ class EncoderConfig:
     @property
     def _divided_size(self):
         """The stream's width, divided among the heads; None if there is a rest."""
-        integers = _is_integer(self.stream_size) and _is_integer(self.num_attention_heads)
+        integers = is_integer(self.stream_size) and is_integer(self.num_attention_heads)
         if not integers or self.num_attention_heads < 1:
             return None
         size, rest = divmod(self.stream_size, self.num_attention_heads)
@@ -256,7 +254,7 @@ class EncoderConfig:
             for key in kind.hugging_face.keys_of(field.name):
                 if values.get(key) is not None and field.name != "attention_head_size":
                     fields[field.name] = values[key]
-        fields |= _stored_attention(values)
+        fields |= stored_attention(values)
         return kind.config(**{**fields, "model_type": kind.name})
 
     def to_hugging_face(self):
@@ -276,44 +274,3 @@ class EncoderConfig:
             fields[ATTENTION] = {"heads": self.num_attention_heads, "head_size": self.head_size}
         architecture = f"{self._format.class_prefix}ForMaskedLM"
         return {"architectures": [architecture], **fields, **self._format.written}
-
-
-def _stored_attention(values):
-    """The heads without their padding, from the content of config.json: a dict of fields."""
-    stored = values.get(ATTENTION)
-    if stored is None:
-        return {}
-    right = isinstance(stored, dict) and set(stored) == {"heads", "head_size"}
-    require(right, f'{ATTENTION} must be like {{"heads": 4, "head_size": 20}}')
-    return {"num_attention_heads": stored["heads"], "attention_head_size": stored["head_size"]}
-
-
-def padded_heads(width, heads, size):
-    """The fewest equal heads of a width that hold a number of heads of a size.
-
-    Args:
-        width: int, the hidden size.
-        heads: int, the number of attention heads that must have a place.
-        size: int, the width of each.
-
-    Returns:
-        int, a divisor of `width` that is at least `heads`, with heads of at least `size`; None if
-        there is none.
-    """
-    fitting = (n for n in range(heads, width // size + 1) if width % n == 0)
-    return next(fitting, None)
-
-
-def _is_integer(value):
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value):
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and abs(value) <= sys.float_info.max  # also for whole numbers of any size
-
-
-def require(condition, message):
-    """Raises `UserError` with a message unless a condition holds."""
-    if not condition:
-        raise UserError(message)

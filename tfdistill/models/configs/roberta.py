@@ -3,9 +3,10 @@
 import dataclasses
 
 from tfdistill.models.configs import bert
-from tfdistill.models.configs.encoder_config import EncoderConfig, require
+from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.models.configs.model_types import HuggingFaceFormat, ModelType, Parts
 from tfdistill.models.configs.task_heads import TaskHeads
+from tfdistill.models.configs.values import require
 from tfdistill.models.hugging_face.tensor_names import dense_tensors, norm_tensors
 
 # Hugging Face's values of missing keys; those of the dataclass are the published models'.

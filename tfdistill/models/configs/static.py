@@ -7,7 +7,7 @@ names of tensors the files have: the package model2vec reads the folder of a sen
 import dataclasses
 import re
 
-from tfdistill.models.configs.encoder_config import EncoderConfig, require
+from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.models.configs.model_types import (
     HuggingFaceFormat,
     ModelType,
@@ -15,6 +15,7 @@ from tfdistill.models.configs.model_types import (
     StartRules,
 )
 from tfdistill.models.configs.task_heads import CLASSIFICATION, TaskHeads
+from tfdistill.models.configs.values import require
 
 NAME = "tfdistill_static"
 SHAPE = "H-256"  # the usual width, as of Model2Vec

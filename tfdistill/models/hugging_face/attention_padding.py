@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from tfdistill.models.configs.encoder_config import ATTENTION, padded_heads
+from tfdistill.models.configs.stored_heads import ATTENTION, padded_heads
 from tfdistill.system.errors import UserError
 
 
