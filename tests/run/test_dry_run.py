@@ -86,7 +86,7 @@ def test_a_setting_without_a_use(said):
 
 def test_the_time_is_that_of_all_parts_and_teachers(said, tmp_path, monkeypatch):
     # 0.65 of it: 1 second for a million operations, so that what is no product is little.
-    monkeypatch.setattr("tfdistill.run.dry_run.product_rate", lambda precision: 1e6 / 0.65)
+    monkeypatch.setattr("tfdistill.run.product_rate.product_rate", lambda precision: 1e6 / 0.65)
 
     def hours(**settings):
         usual = dict(steps=10_000, batch_size=8, baseline="none", student_init="random")

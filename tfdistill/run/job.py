@@ -81,8 +81,9 @@ class MainJob:
             return
         choice = machine.for_plan(self.config)
         from tfdistill.run.data_lines import data_lines, statistics_lines
-        from tfdistill.run.dry_run import DryRun, product_rate
+        from tfdistill.run.dry_run import DryRun
         from tfdistill.run.plan import prepared_data
+        from tfdistill.run.product_rate import product_rate
 
         context = self._context(choice, loads=False)
         task, found = context.task, prepared_data(context)
