@@ -38,7 +38,7 @@ BASES = {
 
 def write_files(folder):
     """Writes what the commands of `BASES` read."""
-    from scripts.chaos.strange import formats, lite, runs
+    from scripts.chaos.strange import contents, formats, lite, runs
 
     for name, files in {
         "model": formats.FORMATS[0].files() | formats.tokenizer_files(),
@@ -46,7 +46,7 @@ def write_files(folder):
         "lite": lite.tflite(),
         "run": runs.run_folder(),
         "other_run": runs.run_folder(),
-        "": {"text.txt": formats.TEXT.encode(), "grid.json": json.dumps(formats.GRID).encode()},
+        "": {"text.txt": contents.TEXT.encode(), "grid.json": json.dumps(contents.GRID).encode()},
     }.items():
         for file, content in files.items():
             (folder / name / file).parent.mkdir(parents=True, exist_ok=True)
