@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from tfdistill.system.errors import UserError
-from tfdistill.system.sums import SUMS, check_sums, forget_sums, write_sums
+from tfdistill.system.sums import SUMS, check_sums, forget_sums, renew_sums, write_sums
 
 
 @pytest.fixture
@@ -45,6 +45,22 @@ def test_damaged_checksums_are_named(folder, damage):
     sums.write_bytes(damage(sums.read_bytes()))
     with pytest.raises(UserError, match=f"{sums} is damaged, no list of checksums: restore it, or"):
         check_sums(folder / "one.txt")
+
+
+def test_a_file_that_the_checksums_lack_is_named(folder):
+    """As those that are cut off at the end of a line, which `sha256sum` does not notice."""
+    one, sums = folder / "one.txt", folder / SUMS
+    lines = sums.read_text().splitlines(keepends=True)
+    assert [line.split("  ")[1] for line in lines] == ["below/two words.txt\n", "one.txt\n"]
+    sums.write_text(lines[0])
+    with pytest.raises(UserError, match=f"{one} is not listed in {sums}, .*or delete it if"):
+        check_sums(one)
+    renew_sums(one)
+    assert sums.read_text() == "".join(lines)
+    check_sums(one)
+    forget_sums(folder)
+    renew_sums(one)
+    assert not sums.exists()
 
 
 def test_checksums_of_binary_mode(folder):

@@ -8,6 +8,7 @@ from tfdistill.deployment.mediapipe_file import mediapipe_file
 from tfdistill.deployment.mediapipe_tokens import share_of_other_ids
 from tfdistill.deployment.variants import FLOAT32_FILE, INT8_FILE
 from tfdistill.system.files import write_atomically
+from tfdistill.system.sums import renew_sums
 
 MEDIAPIPE_FILE = "student_mediapipe.tflite"
 CLASSIFIER = "text_classification"
@@ -40,6 +41,7 @@ def write_mediapipe(head, tokenizer, directory, examples):
         source = directory / FLOAT32_FILE
     content = mediapipe_file(source.read_bytes(), vocabulary, head.labels)
     write_atomically(directory / MEDIAPIPE_FILE, content)
+    renew_sums(directory / MEDIAPIPE_FILE)
     texts = [text for each in examples for text in (each.text, each.pair) if text is not None]
     length = read_metadata(source)["length"]
     share, count = share_of_other_ids(tokenizer, vocabulary, texts, length)

@@ -12,6 +12,7 @@ from tfdistill.deployment.tflite import export_tflite_files
 from tfdistill.deployment.variants import FULL_INT8, VARIANTS
 from tfdistill.models.subnet import extract_subnet
 from tfdistill.system.files import write_atomically
+from tfdistill.system.sums import renew_sums
 
 
 def export_parts(
@@ -71,6 +72,7 @@ def export_parts(
             doing(f"writing {file}")
             content = merge_parts({part: paths[part, name].read_bytes() for part in shapes})
             write_atomically(Path(directory) / file, content)
+            renew_sums(Path(directory) / file)
             apart = sum(paths[part, name].stat().st_size for part in shapes)
             found["files"][file] = {"bytes": len(content), "bytes_apart": apart}
     return found

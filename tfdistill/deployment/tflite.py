@@ -22,6 +22,7 @@ from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import write_atomically
 from tfdistill.system.quiet import quiet_native_output
+from tfdistill.system.sums import renew_sums
 
 
 def export_tflite(model, path, quantize=None, length=128, calibration=None):
@@ -111,6 +112,7 @@ def _write_files(model, files, lengths, calibration, facts):
                 content = add_metadata(content, facts)
             require_weights(content, model, quantize, lengths[-1])
             write_atomically(path, content)
+            renew_sums(path)
 
 
 def convert(saved_model, quantize, lengths, calibration=None):

@@ -22,25 +22,47 @@ def write_sums(folder):
     """
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     names = [path.relative_to(folder).as_posix() for path in files]
-    lines = [f"{file_digest(folder / n)}  {n}\n" for n in names if n != SUMS and n[0] != "."]
-    write_atomically(folder / SUMS, "".join(lines))
+    _write(folder, {n: file_digest(folder / n) for n in names if n != SUMS and n[0] != "."})
+
+
+def renew_sums(*paths):
+    """Lists files that were written beside checksums; those of the other files stay.
+
+    Args:
+        *paths: `Path`s; one in a folder without checksums is left out.
+
+    Raises:
+        UserError: the checksums are damaged.
+        OSError: a file cannot be read, or the checksums cannot be written.
+    """
+    for path in map(Path, paths):
+        if stored := _stored(path.parent):
+            _write(path.parent, stored | {path.name: file_digest(path)})
 
 
 def check_sums(*paths):
-    """Compares files with the checksums beside them; a file that has none is not compared.
+    """Compares files with the checksums beside them; without such checksums, none is compared.
 
     Args:
-        *paths: `Path`s.
+        *paths: `Path`s; those of no file are left out, and names that begin with a dot.
 
     Raises:
-        UserError: the content of one is not what was written, or the checksums are damaged.
+        UserError: the content of one is not what was written, or the checksums are damaged or lack
+            it, as those that were cut off at the end of a line.
     """
     for path in map(Path, paths):
-        stored = _stored(path.parent).get(path.name)
-        if stored and path.is_file() and stored != file_digest(path):
+        stored, sums = _stored(path.parent), path.parent / SUMS
+        if not stored or not path.is_file() or path.name[0] == ".":
+            continue
+        if path.name not in stored:
+            raise UserError(
+                f"{path} is not listed in {sums}, so that it cannot be checked: restore the list, "
+                "which may have been cut off, or delete it if the files beside it are sound"
+            )
+        if stored[path.name] != file_digest(path):
             raise UserError(
                 f"{path} is damaged, not what was written: restore or make it again; if the change "
-                f"is yours, delete {path.parent / SUMS}"
+                f"is yours, delete {sums}"
             )
 
 
@@ -61,6 +83,12 @@ def file_digest(path):
     """
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write(folder, sums):
+    """Writes checksums: dict of names to str."""
+    lines = [f"{digest}  {name}\n" for name, digest in sorted(sums.items())]
+    write_atomically(folder / SUMS, "".join(lines))
 
 
 def _stored(folder):
