@@ -36,6 +36,13 @@ async function start() {
     return panels[number].open(worker);
   }
 
+  let asked = false;
+
+  function keepOthers() {
+    if (!asked) keepModels(panels);
+    asked = true;
+  }
+
   document.querySelector("main").replaceChildren(...roots);
   if (models.length === 1) return open(0);
   for (const panel of panels) panel.part("offline").textContent = "This tab works offline now.";
@@ -43,13 +50,24 @@ async function start() {
     const tabs = makeTabs(roots, labels(models), (number) => {
       history.replaceState(null, "", mark(models[number])); // for links, and when the page is loaded again
       const opened = open(number);
-      opened.catch(() => {}); // the panel shows why
+      opened.then(keepOthers, () => {}); // else the panel shows why
       done(opened);
     });
     document.querySelector("main").prepend(tabs.list);
     addEventListener("hashchange", () => tabs.open(named()));
     tabs.open(named());
   });
+}
+
+/** When the page is idle, the service worker fetches the models of all tabs, unless the reader saves data. */
+function keepModels(panels) {
+  const worker = navigator.serviceWorker?.controller;
+  if (!worker || navigator.connection?.saveData) return;
+  navigator.serviceWorker.addEventListener("message", () => {
+    for (const panel of panels) panel.part("offline").textContent = "All tabs work offline now.";
+  });
+  const whenIdle = globalThis.requestIdleCallback ?? setTimeout;
+  whenIdle(() => worker.postMessage("keep all models"));
 }
 
 /** Names of tabs: tasks, and titles where several models have one task. */

@@ -89,10 +89,20 @@ def chromium():
 
 
 @contextlib.contextmanager
-def served(folder, port=0):
-    """Serves a folder as `python -m http.server` does; yields its address."""
+def served(folder, port=0, asked=None):
+    """Serves a folder as `python -m http.server` does; yields its address.
+
+    Args:
+        folder: its path.
+        port: 0 for a free one.
+        asked: list that gets the paths that are asked for; None: nothing does.
+    """
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_request(self, code="-", size="-"):
+            if asked is not None:
+                asked.append(self.path)
+
         def log_message(self, *args):
             pass
 
