@@ -7,7 +7,7 @@ It takes the student of the run in --output_dir, or any model with --model, and 
 part in parts/. The TFLite files take rows of several lengths (--tflite_lengths). --tflite_variants
 adds others; classifiers and sentence encoders get one for MediaPipe. The held-out text is the run's
 own, or the test split of --corpus in rows of --length tokens. With --json: {"directory", "files":
-{name: bytes, latency and parity}, "mediapipe": {bytes, texts, other_ids}}.
+{name: bytes, latency and parity}, "mediapipe": {bytes, latency, metric, texts, other_ids}}.
 
 --web writes a page that runs the student in the browser, from the files of the run if there are any
 (examples/web/README.md); with --json, "web": {"directory", "files": {name: bytes}}.

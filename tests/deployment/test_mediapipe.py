@@ -132,9 +132,10 @@ def test_models_that_mediapipe_cannot_read(exported, tokenizer, vocabulary, tmp_
         folder.mkdir()
         (folder / "vocab.txt").write_text("\n".join(tokens) + "\n")
         (folder / "tokenizer_config.json").write_text(settings)
-        found = type("Source", (), {"examples": examples})
+        model = type("Model", (), {"head": exported[0]})
+        batches = type("Batches", (), {"source": type("Source", (), {"examples": examples})})
         own = load_tokenizer(str(folder))
-        assert export_mediapipe(exported[0], own, folder, found, Console()) is None
+        assert export_mediapipe(None, model, own, folder, batches, Console()) is None
         assert not (folder / MEDIAPIPE_FILE).exists()
         return capsys.readouterr().err
 
@@ -145,8 +146,8 @@ def test_models_that_mediapipe_cannot_read(exported, tokenizer, vocabulary, tmp_
     assert "with the id 0, and [PAD] is 119" in lines(vocabulary[:0:-1] + ["[PAD]"], one)
     named = type("Head", (), {"task": exported[0].task, "labels": ("good", "not\ngood")})
     assert r"'not\ngood' has several" in write_mediapipe(named, tokenizer, tmp_path, one)[1]
-    masked = type("Head", (), {"task": ""})
-    assert export_mediapipe(masked, tokenizer, tmp_path, None, Console()) is None
+    masked = type("Model", (), {"head": type("Head", (), {"task": ""})})
+    assert export_mediapipe(None, masked, tokenizer, tmp_path, None, Console()) is None
     assert capsys.readouterr() == ("", "")
 
 

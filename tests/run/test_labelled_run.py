@@ -18,6 +18,7 @@ from tfdistill.run import kept_answers, teacher_files
 from tfdistill.run.compared_runs import read_run
 from tfdistill.system import clock
 from tfdistill.system.errors import UserError
+from tfdistill.system.sums import check_sums
 from tfdistill.tasks.answers import exact_match
 
 
@@ -74,15 +75,18 @@ def test_metrics(run):
     low, high = models["student"]["accuracy_interval"]
     assert 0 < low <= models["student"]["accuracy"] <= high <= 1
     assert metrics["files"]["student.tflite"]["accuracy"] == models["student"]["accuracy"]
-    assert set(metrics["files"]) == {"student.tflite", "student_int8.tflite"}
-    for file in metrics["files"].values():
+    names = "student.tflite", "student_int8.tflite", "student_mediapipe.tflite"
+    assert set(metrics["files"]) == set(names)
+    assert metrics["files"][names[2]]["accuracy"] == metrics["files"][names[1]]["accuracy"]
+    for name, file in metrics["files"].items():
         assert set(file) == {"bytes", "latency_ms", "accuracy"}
+        assert file["bytes"] == (run[0] / "export" / name).stat().st_size
     assert metrics["made_from"].keys() >= {"command", "flags", "seed", "versions"}
     rates = {"teacher": 3e-3, "student": 3e-3, "no_teacher": 3e-3}
     assert metrics["made_from"]["learning_rates"] == rates
     card = (run[0] / "export" / "model_card.md").read_text("utf-8")
     assert "Peak learning rate: teacher 0.003, student 0.003." in card
-    assert (run[0] / "export" / "student_mediapipe.tflite").is_file()
+    check_sums(*(run[0] / "export" / name for name in names))
     assert "for MediaPipe's TextClassifier:" in card.replace("\n", " ")
     assert metrics["data"]["splits"].keys() == {"train", "validation", "test"}
     assert metrics["verdict"] and metrics["seconds"].keys() >= {"teacher", "answers", "student"}

@@ -177,7 +177,7 @@ def _compare_metrics(task, logits, lite, batches):
     if not rows:
         raise UserError("`test_data` has no examples to compare files on: add some")
     task = task.against(logits, batches)
-    of_keras, of_lite = (_evaluate_logits(task, each, batches) for each in (logits, of_file))
+    of_keras, of_lite = (evaluate_logits(task, each, batches) for each in (logits, of_file))
     metric = task.primary
     return ParityResult(
         *largest.tolist(),
@@ -192,8 +192,14 @@ def _compare_metrics(task, logits, lite, batches):
     )
 
 
-def _evaluate_logits(task, logits, batches):
-    """Measures logits that were computed before: an `Evaluation`."""
+def evaluate_logits(task, logits, batches):
+    """Measures logits that were computed before: an `Evaluation`.
+
+    Args:
+        task: the `Task`.
+        logits: list of float32 arrays, for each batch.
+        batches: of `Task.fixed_batches`.
+    """
     import tensorflow as tf
 
     remaining = iter(logits)

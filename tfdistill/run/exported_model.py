@@ -69,9 +69,8 @@ def export_model(config, console):
     files, failure = export_bundle(task, model, run.export, options, tokenizer, batches, line.note)
     facts = {"directory": str(run.export), "files": files}
     if config.mediapipe:
-        facts["mediapipe"] = export_mediapipe(
-            model.head, tokenizer, run.export, batches.source, console
-        )
+        written = model, tokenizer, run.export, batches, console
+        facts["mediapipe"] = export_mediapipe(task, *written)
     measured = run.metrics.is_file() and not config.model
     metrics = read_metrics(run.metrics) if measured else None
     write_model_card(task, run.model_card, model.config, files, metrics)
@@ -107,29 +106,37 @@ def bundle_options(config, task, train):
     return BundleOptions(lengths, config.allow_loss, variants, calibration)
 
 
-def export_mediapipe(head, tokenizer, directory, source, console):
-    """Writes the file for MediaPipe, and prints its facts or why there is none.
+def export_mediapipe(task, model, tokenizer, directory, batches, console):
+    """Writes the file for MediaPipe, measures it, and prints its facts or why there is none.
 
     Args:
-        head, tokenizer, directory: as for `write_mediapipe`.
-        source: the held-out `EncodedExamples`; not read for tasks without a file.
+        task: the model's `Task`.
+        model: the `Model` whose files lie in the folder.
+        tokenizer, directory: as for `write_mediapipe`.
+        batches: what `Task.evaluation_batches` returned; not read for tasks without a file.
         console: a `Console`.
 
     Returns:
-        The facts of `write_mediapipe`, or None.
+        The facts of `write_mediapipe` and of `measure_mediapipe`, or None.
     """
     from tfdistill.deployment.mediapipe import CLASSES, MEDIAPIPE_FILE, write_mediapipe
 
-    if head.task not in CLASSES:
+    if model.head.task not in CLASSES:
         return None
-    facts, reason = write_mediapipe(head, tokenizer, directory, source.examples)
+    facts, reason = write_mediapipe(model.head, tokenizer, directory, batches.source.examples)
     if facts is None:
         console.warn([f"{MEDIAPIPE_FILE} was not written: {reason}"])
         return None
+    from tfdistill.deployment.mediapipe_check import measure_mediapipe
+
+    facts |= measure_mediapipe(task, model, directory / MEDIAPIPE_FILE, batches)
     console.say(
         f"{MEDIAPIPE_FILE}: MediaPipe's tokenizer gives other ids to {facts['other_ids']:.1%} of "
         f"{facts['texts']:,} held-out texts"
     )
+    metric = task.primary
+    value = metric.text({metric.key: facts[f"{metric.key}_lite"]})
+    console.say(f"{MEDIAPIPE_FILE}: {metric.name} {value} {metric.unit}".rstrip())
     return facts
 
 

@@ -50,10 +50,11 @@ class Export(Stage):
         mediapipe = None
         if context.config.mediapipe:
             mediapipe = export_mediapipe(
-                head,
+                context.task,
+                context.models.saved("student"),
                 context.tokenizer,
                 context.directory.export,
-                context.splits.test.source,
+                context.splits.test,
                 context.console,
             )
         notes = [head.note, *warnings(context.tokenizer, head), *warnings_of(context.task, files)]

@@ -1,6 +1,7 @@
 """Report: metrics.json, the page, the table in Markdown and the model card."""
 
 from tfdistill.deployment.label_predictor import LabelPredictor
+from tfdistill.deployment.mediapipe import MEDIAPIPE_FILE
 from tfdistill.deployment.model_card import write_model_card
 from tfdistill.deployment.predictor import Predictor
 from tfdistill.reports.markdown import results_markdown
@@ -69,7 +70,10 @@ def _metrics(context):
         data = {**context.data.facts, "splits": prepared["statistics"]}
         if augmented := directory.done("augmentation"):
             data["augmentation"] = augmented["facts"]
-        files = directory.done("export")["files"]
+        files = dict(directory.done("export")["files"])
+        mediapipe = directory.done("export").get("mediapipe") or {}
+        if "latency_ms" in mediapipe:  # not in exports of an earlier version
+            files[MEDIAPIPE_FILE] = mediapipe
         facts = labelled_facts(task, files, data, run)
         facts["made_from"] = metrics["made_from"] | facts["made_from"]
         metrics |= facts
