@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -161,6 +162,25 @@ def test_the_evaluation_tells_how_it_read_the_data(folder, run_command, capfd, t
     assert "test: 2 examples of 7.0 tokens in the mean; 0.0 % are cut at 24 tokens" in out
     assert run_command("evaluate", *words, "--skip_bad_rows", "--json") == 0
     assert json.loads(capfd.readouterr().out)["models"]["model"]["accuracy"] == 0.5
+
+
+def test_a_file_tells_the_evaluation_its_task(folder, run_command, capfd, tmp_path):
+    data = tmp_path / "test.csv"
+    data.write_text("text,label\nthe whale,good\nthe sea,bad\nthe ship,good\n")
+    file = folder / "classes" / "student.tflite"
+    words = [f"--model={file}", f"--test_data={data}"]
+    assert run_command("evaluate", *words, "--json") == 0
+    found = json.loads(capfd.readouterr().out)
+    assert found["task"] == "text_classification"
+    assert found["models"]["model"]["accuracy"] == pytest.approx(2 / 3)
+    for task in ("regression", "masked_lm"):
+        assert run_command("evaluate", *words, f"--task={task}") == 1
+        line = f"error: --task={task}: {file} is a file of text_classification: leave --task out\n"
+        assert capfd.readouterr().err == line
+    os.truncate(shutil.copy(file, tmp_path), 5000)
+    assert run_command("evaluate", f"--model={tmp_path / file.name}", words[1]) == 1
+    error = capfd.readouterr().err
+    assert "student.tflite is no readable TFLite file" in error and error.count("\n") == 1
 
 
 def test_files_of_texts(folder, run_command, capfd, tmp_path):

@@ -31,8 +31,8 @@ class Command:
         places: settings that take one such word each, in this order, in place of `positional`.
         reads_run: the text and row length of the run in --output_dir are the defaults, unless
             --model is given.
-        length_of_model: whether the row length of --model is the default, where a task with labels
-            has one.
+        reads_model: whether the task of --model is the default where that is a .tflite file, and
+            its row length, where a task with labels has one.
     """
 
     doc: str
@@ -42,7 +42,7 @@ class Command:
     separator: str = " "
     places: tuple = ()
     reads_run: bool = False
-    length_of_model: bool = False
+    reads_model: bool = False
 
     def setting_names(self):
         """Returns the names of all settings of the command: a list."""
@@ -109,9 +109,10 @@ class Command:
             from tfdistill.command_line.run_text import adopt_settings
 
             adopt_settings(values)
-        if self.length_of_model and values.model:
-            from tfdistill.command_line.run_text import adopt_length
+        if self.reads_model and values.model:
+            from tfdistill.command_line.run_text import adopt_length, adopt_task
 
+            adopt_task(values)
             adopt_length(values)
         return absl_flags.config_from(values)
 

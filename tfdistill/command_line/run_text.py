@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from tfdistill.command_line.absl_flags import explained
+from tfdistill.command_line.early_paths import LITE
 from tfdistill.command_line.run_config import RunConfig
 from tfdistill.settings.labelled_data import LabelledDataSettings
 from tfdistill.settings.settings import options_of
@@ -64,6 +65,24 @@ def adopt_settings(flag_values):
                 flag_values[name].parse(stored[name])
             except flags.Error as error:
                 raise UserError(f"{run}/flags.txt: {explained(error)}") from None
+
+
+def adopt_task(flag_values):
+    """Reads `task` from the .tflite file in --model, unless it is given.
+
+    Args:
+        flag_values: parsed `absl.flags.FlagValues`.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    path = Path(flag_values.model).expanduser()
+    if flag_values["task"].present or path.suffix != LITE or not path.is_file():
+        return
+    from tfdistill.deployment.lite_model import LiteModel
+
+    if task := LiteModel(path).metadata.get("task"):  # files of masked LM name none
+        flag_values["task"].parse(task)
 
 
 def adopt_length(flag_values):

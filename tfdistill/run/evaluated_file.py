@@ -27,28 +27,21 @@ def evaluate_file(config, console):
     Raises:
         UserError: there is no such file or no such data, or they do not fit each other.
     """
-    path = Path(config.model)
-    task, data = open_task(config)
-    if lines := data_lines(task, data):
-        console.say(lines)
     from tfdistill.deployment.lite_model import LiteModel
     from tfdistill.deployment.predictor import tokenizer_beside
     from tfdistill.run.measure import FLOOR, add_errors
     from tfdistill.run.sources import tokenizer_of
 
-    if not task.kind:
-        raise UserError(
-            f"`model`={path}: files of `task`={task.name} cannot be measured alone; for one of "
-            "another task, set `task`"
-        )
+    path = Path(config.model)
     lite = LiteModel(path)
-    facts = lite.metadata or {}
-    if facts.get("task") != task.name:
-        raise UserError(f"`model`={path} is no file of `task`={task.name}: name its own")
+    _require_task(config, lite)
+    task, data = open_task(config)
+    if lines := data_lines(task, data):
+        console.say(lines)
     if "train" not in data.splits:
-        names = with_names_of(task.labels_names, tuple(facts["labels"]), f"`model`={path}")
-        task = task.bound(names)
-    task = task.of_model(AnswerRules.of(facts.get("answers")))
+        labels = tuple(lite.metadata["labels"])
+        task = task.bound(with_names_of(task.labels_names, labels, f"`model`={path}"))
+    task = task.of_model(AnswerRules.of(lite.metadata.get("answers")))
     tokenizer = tokenizer_of(task, config.tokenizer or tokenizer_beside(path))
     lite.require_tokenizer(tokenizer)
     of_file = dataclasses.replace(config, length=lite.length)
@@ -69,6 +62,18 @@ def evaluate_file(config, console):
         "models": models,
         "differences": differences,
     }
+
+
+def _require_task(config, lite):
+    """Refuses a file of another task than the settings name, and one that names none."""
+    own = lite.metadata.get("task")
+    if not own:
+        raise UserError(
+            f"`model`={lite.path} names no task, as files of masked_lm do not: it cannot be "
+            "measured alone; name the folder that it was made from"
+        )
+    if own != config.task:
+        raise UserError(f"`task`={config.task}: {lite.path} is a file of {own}: leave `task` out")
 
 
 def _score(task, lite, line):
