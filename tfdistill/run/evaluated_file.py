@@ -10,6 +10,7 @@ from tfdistill.models.heads.label_names import known_names, with_names_of
 from tfdistill.run.data_lines import data_lines, statistics_lines
 from tfdistill.run.early_plan import open_task
 from tfdistill.run.held_out import open_held_out
+from tfdistill.run.model_classes import keeps_classes
 from tfdistill.system.errors import UserError
 
 
@@ -38,9 +39,7 @@ def evaluate_file(config, console):
     task, data = open_task(config)
     if lines := data_lines(task, data):
         console.say(lines)
-    if "train" not in data.splits:
-        labels = tuple(lite.metadata["labels"])
-        task = task.bound(with_names_of(task.labels_names, labels, f"`model`={path}"))
+    task = _with_classes(task, data, lite)
     task = task.of_model(AnswerRules.of(lite.metadata.get("answers")))
     tokenizer = tokenizer_of(task, config.tokenizer or tokenizer_beside(path))
     lite.require_tokenizer(tokenizer)
@@ -76,6 +75,13 @@ def _require_task(config, lite):
         raise UserError(f"`task`={config.task}: {lite.path} is a file of {own}: leave `task` out")
 
 
+def _with_classes(task, data, lite):
+    """The task with the classes of a file, of which the data may lack some."""
+    known = task.labels_names
+    names = with_names_of(known, tuple(lite.metadata.get("labels", ())), f"`model`={lite.path}")
+    return task if keeps_classes(known, names, data) else task.bound(names)
+
+
 def _score(task, lite, line):
     """The function that runs a file on the rows of a batch and measures its logits."""
     import tensorflow as tf
@@ -99,12 +105,5 @@ def _score(task, lite, line):
 
 def _order(task, lite):
     """Indices that put the file's outputs into the order of the task's classes."""
-    labels = list(known_names(lite.metadata["labels"], task.labels_names))
-    if not labels:
-        return slice(None)
-    if set(labels) != set(task.labels_names):
-        raise UserError(
-            f"{lite.path} has the classes {', '.join(labels)}, and the data "
-            f"{', '.join(task.labels_names)}: they must be the same"
-        )
-    return [labels.index(name) for name in task.labels_names]
+    labels = known_names(lite.metadata.get("labels", ()), task.labels_names)
+    return [labels.index(name) for name in task.labels_names] or slice(None)

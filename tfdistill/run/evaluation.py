@@ -6,6 +6,7 @@ from tfdistill import tasks
 from tfdistill.run import machine
 from tfdistill.run.checks import check_pooling
 from tfdistill.run.held_out import student_of
+from tfdistill.run.model_classes import with_classes_of
 from tfdistill.system.errors import UserError
 from tfdistill.system.paths import at_home, require_shards
 from tfdistill.tasks import Task
@@ -83,10 +84,9 @@ def open_evaluation(config, sources, tokenizer, console):
     from tfdistill.run.held_out import open_held_out, require_fit
 
     measured = "model" if "model" in sources else "student"
-    if task.kind and "train" not in data.splits:  # the classes of the test split may be too few
-        named = sources[measured]
-        named = named if hasattr(named, "config") else at_home(str(named))
-        task = task.bound_to(named, task.labels_of(data))
+    named = sources[measured]
+    named = named if hasattr(named, "config") else at_home(str(named))
+    task = with_classes_of(task, data, named)
     directories, models = _load(task, sources)
     if models[measured].head is None:
         name = _name(measured, sources)

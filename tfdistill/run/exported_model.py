@@ -10,6 +10,7 @@ from tfdistill.run import machine
 from tfdistill.run.checks import check_exported_files, check_pooling
 from tfdistill.run.directory import RunPaths
 from tfdistill.run.held_out import open_held_out, require_fit, student_of
+from tfdistill.run.model_classes import with_classes_of
 from tfdistill.run.stored_metrics import read_metrics
 from tfdistill.system.errors import UserError
 from tfdistill.system.paths import require_folder, require_shards
@@ -48,6 +49,7 @@ def export_model(config, console):
     from tfdistill.run.sources import tokenizer_of
 
     run, source = _target(config), resolve_directory(source)
+    task = with_classes_of(task, data, source)
     model = task.load(source)
     if model.head is None:
         raise UserError(

@@ -10,6 +10,7 @@ from tfdistill.run.early_plan import (
     reads_teacher,
     require_same_data,
 )
+from tfdistill.run.model_classes import lacking_lines, with_classes_of_heads
 from tfdistill.run.recipe_checks import check_tokenizers
 from tfdistill.run.stored_metrics import read_metrics
 from tfdistill.run.unused_settings import unused_lines
@@ -120,12 +121,15 @@ class MainJob:
         names, task = early.teacher_names, early.task
         if names:
             task = task.taught_by(names[0], config.length)
+        given = [sources.model_source(config.student)] * bool(config.student)
+        task = with_classes_of_heads(task, early.data, [*names, *given])
+        self.console.warn(lacking_lines(task, early.data))
         teachers = [task.describe(name) for name in names]
         tokenizers = early.tokenizers or sources.load_tokenizers(config, task, names, early.data)
         if not task.kind or sources.is_cut_from_teacher(config):
             sources.require_same_vocabulary(config, task, names, tokenizers.student)
         check_tokenizers(task, early.recipe, tokenizers)
-        shapes = early.shapes or self._shapes(teachers, tokenizers)
+        shapes = early.shapes or self._shapes(task, teachers, tokenizers)
         made = plan.make_plan(config, early.recipe, teachers, tokenizers.student, shapes)
         models = LoadedModels(self.directory, names, lambda: training_scope(choice), task)
         if loads and names and not self.directory.done("student"):
@@ -142,15 +146,15 @@ class MainJob:
             task,
         )
 
-    def _shapes(self, teachers, tokenizers):
+    def _shapes(self, task, teachers, tokenizers):
         """The `Shapes` of a run with models that were fetched from the hub."""
         from tfdistill.run.planned_shapes import plan_shapes
 
         config, early = self.config, self._early
         reads = reads_teacher(config, early.recipe)
         loaded = teachers[0].config if teachers else None
-        given = early.task.describe(config.student).config if config.student else None
-        return plan_shapes(config, reads, loaded, tokenizers, given, early.task.has_pairs)
+        given = task.describe(config.student).config if config.student else None
+        return plan_shapes(config, reads, loaded, tokenizers, given, task.has_pairs)
 
     def _results(self):
         from tfdistill.deployment.parity import ParityError

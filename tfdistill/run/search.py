@@ -13,6 +13,7 @@ from tfdistill.models.part_shapes import RANGES, PartRanges, PartShape
 from tfdistill.run import machine
 from tfdistill.run.evolution import Evolution, NothingAllowed, Rules, front
 from tfdistill.run.held_out import require_fit, student_of
+from tfdistill.run.model_classes import with_classes_of
 from tfdistill.run.part_costs import BYTES, LATENCY, Latency, PartCosts
 from tfdistill.run.search_goal import check_goal, goal_of, metric_of, nothing_within
 from tfdistill.run.trained_part import TRAINED, measured, require_run, train_on
@@ -192,6 +193,7 @@ def _open(config, folder, console):
     require_shards(config.shards_dir)
     task, data = open_task(config, training=True)
     machine.for_looking(config)  # before anything imports TensorFlow
+    task = with_classes_of(task, data, str(folder))
     tokenizer = tokenizer_of(task, config.tokenizer or str(folder))
     model = task.load(str(folder))
     if model.head is None:

@@ -91,6 +91,23 @@ class TaskWithHead(Task):
 
         return load_with_fresh_head(directory, self.fresh_head, seed)
 
+    def head_of(self, model):
+        """The head of this task that a model has, with its own classes.
+
+        Args:
+            model: a `Model`; or a Hugging Face directory or hub name.
+
+        Returns:
+            A head; None without one.
+        """
+        from tfdistill.models.hugging_face.checkpoint import describe_head
+
+        if hasattr(model, "config"):
+            return model.head
+        free = copy.copy(self)
+        free.labels_names = ()  # the head's own classes are read, whatever those of the data are
+        return describe_head(model, free.read_head)
+
     def bound_to(self, model, known=()):
         """The task with the classes of a model.
 
@@ -106,12 +123,8 @@ class TaskWithHead(Task):
             UserError: the model has no head of this task, or lacks a class of the data.
         """
         from tfdistill.models.heads.label_names import with_names_of
-        from tfdistill.models.hugging_face.checkpoint import describe_head
 
-        in_memory, free = hasattr(model, "config"), copy.copy(self)
-        free.labels_names = ()  # the head's own classes are read, whatever those of the data are
-        head = model.head if in_memory else describe_head(model, free.read_head)
-        name = "the model" if in_memory else model
+        head, name = self.head_of(model), "the model" if hasattr(model, "config") else model
         self._require_head(head, name)
         return self.bound(with_names_of(known, head.labels, name), getattr(head, "pooling", ""))
 
@@ -158,7 +171,10 @@ class TaskWithHead(Task):
 
     def _require_head(self, head, name):
         if head is None or not isinstance(head, self._head_class(head.config)):
-            raise UserError(f"{name} has no head for the task {self.name}: use another model")
+            raise UserError(
+                f"{name} has no head for the task {self.name}: train it with one first, or use "
+                "another model"
+            )
 
     def _head_class(self, config):
         from tfdistill.models.heads.classification import text_head_of

@@ -1,0 +1,91 @@
+"""Data may lack classes of a model: they are the model's, in exports, evaluations and trainings."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tfdistill.data.tokenizer import load_tokenizer
+from tfdistill.deployment.file_metadata import read_metadata
+from tfdistill.models.configs.config_files import named_config
+from tfdistill.models.encoder import Encoder
+from tfdistill.models.heads.classification import ClassificationHead
+from tfdistill.models.heads.tokens import TokenHead
+from tfdistill.models.hugging_face.checkpoint import save_model
+from tfdistill.models.model import Model
+
+HEADS = {
+    "token_classification": lambda config: TokenHead(config, ("O", "B-LAND", "B-SEA", "I-LAND")),
+    "text_classification": lambda config: ClassificationHead(config, ("sky", "land", "sea")),
+}
+ENDINGS = {"token_classification": ".conll", "text_classification": ".csv"}
+LENGTH = 24
+
+
+@pytest.fixture(scope="module")
+def given(tiny_text, words, write_data, tmp_path_factory):
+    """A function of a task to a model with more classes than the data, and the data."""
+    tokenizer = load_tokenizer(str(tiny_text / "vocabulary"))
+    config = named_config("L-1_H-16_A-2", vocab_size=tokenizer.vocab_size)
+    folder = tmp_path_factory.mktemp("given")
+
+    def make(task):
+        save_model(Model(Encoder(config), HEADS[task](config), seed=1), folder / task)
+        tokenizer.save(folder / task, "bert", LENGTH)
+        return folder / task, write_data[task](folder / f"{task}{ENDINGS[task]}", words)
+
+    return make
+
+
+@pytest.mark.parametrize("task", HEADS)
+def test_export_and_evaluation(task, given, run_command, capfd, tmp_path):
+    model, data = given(task)
+    classes = list(json.loads((model / "config.json").read_text())["label2id"])
+    files, export = [f"--train_data={data}", f"--task={task}", "--json"], tmp_path / "export"
+    flags = [f"--length={LENGTH}", f"--tflite_lengths={LENGTH}", f"--output_dir={tmp_path}"]
+    assert run_command("export", f"--model={model}", *files, *flags) == 0, capfd.readouterr().err
+    exported = json.loads(capfd.readouterr().out)["files"]["student.tflite"]
+    assert (export / "labels.txt").read_text().split() == classes
+    assert read_metadata(export / "student.tflite")["labels"] == classes
+    for path in (model, export / "student.tflite"):
+        assert run_command("evaluate", f"--model={path}", *files) == 0
+        found = json.loads(capfd.readouterr().out)["models"]
+        assert found["model"]["loss"] == pytest.approx(exported["loss_keras"], rel=1e-4)
+        assert np.isfinite(found["floor"]["loss"])
+
+
+def test_a_class_that_the_model_lacks_is_refused(given, run_command, capfd, tmp_path):
+    model, data = given("text_classification")
+    rows = data.read_text().replace(",sea\n", ",night\n")
+    (tmp_path / "data.csv").write_text(rows)
+    flags = ["--task=text_classification", f"--train_data={tmp_path / 'data.csv'}"]
+    flags += [f"--length={LENGTH}", f"--output_dir={tmp_path / 'run'}"]
+    for command in ("export", "evaluate"):
+        assert run_command(command, f"--model={model}", *flags) == 1
+        assert "it lacks night and has sea, sky beside them" in capfd.readouterr().err
+
+
+def test_a_student_has_the_classes_of_its_teacher(
+    encoder, words, write_data, task_flags, train, capfd, tmp_path
+):
+    """The teacher learned a tag that the student's examples do not have."""
+    task, data = "token_classification", tmp_path / "data.conll"
+    write_data[task](data, words)
+    more = data.read_text() + f"{words[4]}\tB-LAND\n{words[5]}\tO\n\n" * 40
+    (tmp_path / "more.conll").write_text(more)
+    usual = dict(task=task, student_config="L-1_H-32_A-2", shards_dir=tmp_path / "shards")
+    usual |= dict(length=LENGTH, tflite_lengths=LENGTH, n_epoch=2, baseline="none")
+    first = dict(train_data=tmp_path / "more.conll", output_dir=tmp_path / "first")
+    train(task_flags(**usual, **first, teacher=encoder), stop_after="teacher")
+    folder, told = tmp_path / "run", capfd.readouterr()
+    assert "the data have no example of" not in told.err
+    second = dict(train_data=data, output_dir=folder)
+    train(task_flags(**usual, **second, teacher=tmp_path / "first" / "teacher"))
+    assert "the data have no example of B-LAND: classes of a given" in capfd.readouterr().err
+    classes = ["B-LAND", "B-SEA", "O"]
+    assert (folder / "export" / "labels.txt").read_text().split() == classes
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["models"]["student"]["f1"] > metrics["models"]["floor"]["f1"]
+    assert metrics["files"]["student.tflite"]["f1"] == pytest.approx(
+        metrics["models"]["student"]["f1"]
+    )
