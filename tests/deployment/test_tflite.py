@@ -62,6 +62,22 @@ def test_the_last_layer_is_computed_for_one_row(exported, name):
     assert list(dict.fromkeys(rows)) == [LENGTH, 1]  # in the order of the two layers
 
 
+@pytest.mark.parametrize("name", ["student.tflite", "student_int8.tflite"])
+def test_the_vocabulary_product_writes_the_output(exported, name):
+    """An operator behind it would copy the logits."""
+    from ai_edge_litert.schema_py_generated import BuiltinOperator
+
+    model, folder = exported
+    flat = unpack((folder / name).read_bytes())
+    (graph,) = flat.subgraphs
+    (last,) = [each for each in graph.operators if each.outputs[0] == graph.outputs[0]]
+    code = flat.operatorCodes[last.opcodeIndex].builtinCode
+    assert code == BuiltinOperator.FULLY_CONNECTED
+    table = graph.tensors[last.inputs[1]].shape
+    assert tuple(table) == tuple(model.decoder_kernel.shape)
+    assert tuple(graph.tensors[last.outputs[0]].shape) == (1, 1, model.config.vocab_size)
+
+
 def test_int8_file_stores_the_tied_table_once(exported):
     from ai_edge_litert import schema_py_generated as schema
 

@@ -6,7 +6,7 @@ from tfdistill.system.errors import UserError
 from tfdistill.system.files import folder_aside, tensorflow_os_errors
 from tfdistill.system.quiet import quiet_native_output
 
-GRAPH = 3  # one higher with each change of exported graphs: kept files are then made again
+GRAPH = 4  # one higher with each change of exported graphs: kept files are then made again
 
 
 def export_saved_model(model, directory, length, tokenizer=None):

@@ -31,11 +31,11 @@ def project(rows, kernel):
     """Computes rows kernel^T in the type of the rows.
 
     Args:
-        rows: (rows, width).
+        rows: (…, width).
         kernel: (vocab, width).
 
     Returns:
-        float32 (rows, vocab).
+        float32 (…, vocab).
     """
     product = tf.matmul(rows, ops.cast(kernel, rows.dtype), transpose_b=True)
     return ops.cast(product, "float32")
@@ -143,7 +143,13 @@ class MaskedLanguageModelHead(keras.layers.Layer):
         return self.project(self.transform(hidden), embeddings)
 
     def export_logits(self, hidden, inputs, embeddings):
-        """The same for exported models: rows of rank 2 all the way, one product in the file."""
+        """The same for exported models: one product in the file, and nothing behind it.
+
+        A reshape of the logits would copy them. Other rows than a single one are of rank 2 all the
+        way.
+        """
+        if hidden.shape[:2] == (1, 1):
+            return self._project_rows(self.transform(hidden), embeddings)
         rows = self.transform(tf.reshape(hidden, (-1, self.config.hidden_size)))
         logits = self.project(rows, embeddings)  # (batch * masked, vocab)
         shape = tf.concat([tf.shape(hidden)[:2], [self.config.vocab_size]], axis=0)
@@ -215,7 +221,7 @@ class MobileBertHead(MaskedLanguageModelHead):
     def _project_rows(self, rows, embeddings):
         # Two products: the word embeddings stay one table, which a file need not hold twice.
         split = self.config.embedding_size
-        logits = project(rows[:, :split], embeddings.word_embeddings)
+        logits = project(rows[..., :split], embeddings.word_embeddings)
         if self.extra_kernel.shape[1]:
-            logits = logits + project(rows[:, split:], self.extra_kernel)
+            logits = logits + project(rows[..., split:], self.extra_kernel)
         return logits + self.bias
