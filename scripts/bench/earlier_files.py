@@ -1,13 +1,15 @@
 """Compares TFLite files with those that an earlier commit writes from the same weights.
 
     taskset -c 0 python scripts/bench/earlier_files.py --shapes L-4_H-128_A-2 [--model_type bert]
-        [--commit 7ec0743] [--tokens 128 30] [--rounds 100] [--kinds int8 float32]
+        [--commit 7ec0743] [--tokens 128 30] [--rounds 100] [--kinds int8 float32] [--warm]
 
 The weights are random. The earlier commit, whose code git provides, writes files of one length,
 128; today's code writes files of one length, and of 16, 32, 64 and 128. Texts have one [MASK]. The
-files run in turn, on one thread. Prints the name of the processor. For each file it prints the
-size, the distance from the model's logits (root mean square, relative), the median wall time and
-CPU time of a text, and the earlier file's CPU time divided by this one's.
+files run in turn, on one thread, so that each call finds fewer of its weights in the processor's
+caches than in a program with one model; with --warm, another call of the same file goes before.
+Prints the name of the processor. For each file it prints the size, the distance from the model's
+logits (root mean square, relative), the median wall time and CPU time of a text, and the earlier
+file's CPU time divided by this one's.
 """
 
 import argparse
@@ -72,11 +74,11 @@ def print_errors(model, files):
         print(f"    {way}: {lite.path.stat().st_size / 1e6:.2f} MB, {apart:.3e} from the model")
 
 
-def print_times(files, tokens, rounds):
+def print_times(files, tokens, rounds, warm):
     """Prints the times of each file for a text."""
     row = next(texts(LENGTH, tokens))
     runs = {way: lambda _, lite=lite: lite.logits(row) for way, lite in files.items()}
-    times = {way: found.milliseconds() for way, found in times_in_turn(runs, rounds).items()}
+    times = {way: found.milliseconds() for way, found in times_in_turn(runs, rounds, warm).items()}
     for way, found in times.items():
         clock, cpu = found["median_ms"], found["cpu_ms"]
         ratio = times[WAYS[0]]["cpu_ms"] / cpu
@@ -91,6 +93,7 @@ def main():
     parser.add_argument("--commit", default="7ec0743")
     parser.add_argument("--tokens", nargs="+", type=int, default=[LENGTH, 30])
     parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--warm", action="store_true")
     parser.add_argument("--kinds", nargs="+", default=list(FILES), choices=list(FILES))
     options = parser.parse_args()
     devices.prepare("cpu", "float32")
@@ -105,7 +108,7 @@ def main():
                 print(f"  {kind}")
                 print_errors(model, lite)
                 for tokens in options.tokens:
-                    print_times(lite, tokens, options.rounds)
+                    print_times(lite, tokens, options.rounds, options.warm)
 
 
 if __name__ == "__main__":
