@@ -42,7 +42,7 @@ TAGS = ("--task=token_classification", "--teacher_learning_rate=3e-4", "--learni
 SETS = {
     "sst2": (
         "SST-2, 10,000 phrases",
-        (CLASSES, "--length=64", *RATES, "--n_epoch=3"),
+        (CLASSES, "--length=64", *RATES, "--n_epoch=6"),
         _files("{runs}/sst2_10000.tsv", "{data}/glue/SST-2/dev.tsv"),
     ),
     "sst2_all": (

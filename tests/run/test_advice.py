@@ -127,7 +127,7 @@ def test_a_budget_of_time():
     "task, rows, recipe, epochs, seeds",
     [
         ("text_classification", 3_000, "kd", 4, 3),
-        ("text_classification", 8_000, "pkd", 3, None),
+        ("text_classification", 8_000, "pkd", 6, None),
         ("text_classification", 12_000, "kd", 5, None),
         ("text_classification", 0, "kd", None, None),
         ("token_classification", 7_000, "kd", 6, None),
