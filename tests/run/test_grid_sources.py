@@ -50,6 +50,14 @@ def test_a_grid_that_misses_nothing(dry_run):
     assert dry_run(axes=axes, shared={"teacher": teacher}, flags=flags) == (0, [], "")
 
 
+def test_a_folder_counts_where_it_is_read(dry_run, tmp_path):
+    texts = {"file": {"corpus": "{data_dir}/text.txt"}, "wikitext": {"corpus": "wikitext-2"}}
+    flags = {"data_dir": "{data_dir}/gone"}
+    code, lines, _ = dry_run(axes={"text": texts}, flags=flags)
+    assert code == 1
+    assert lines == [f"wikitext: --data_dir={tmp_path / 'gone'}: no such folder"]
+
+
 def test_examples_and_models_that_are_not_there(dry_run, tmp_path):
     rows = "".join(f"a whale {n},{n % 2}\n" for n in range(40))
     (tmp_path / "good.csv").write_text("text,label\n" + rows)

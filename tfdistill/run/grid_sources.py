@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from tfdistill import tasks
-from tfdistill.data.corpus import is_named
+from tfdistill.data.corpus import WIKITEXT_HUB, is_named
 from tfdistill.data.corpus_files import find_files
 from tfdistill.data.hub_sets import PREFIX
 from tfdistill.recipes.recipe_file import is_recipe_file, split_name
@@ -89,9 +89,6 @@ def _model_checks(config, paths):
 
 def _data_checks(config, paths, opened):
     """Yields the same for text and examples; `opened`: dict of data to what is wrong with them."""
-    if config.data_dir and not Path(config.data_dir).is_dir():
-        yield partial(_refuse, "data_dir", config.data_dir, "folder")
-        return
     named = [name for name in DATA_WITH_LABELS if getattr(config, name)]
     files = [(name, path) for name in _FILES for path in paths(name) if not _is_on_hub(path)]
     absent = [(name, path) for name, path in files if not Path(path).is_file()]
@@ -100,7 +97,7 @@ def _data_checks(config, paths, opened):
     if here.issuperset(named):
         yield partial(_require_examples, config, opened)
     if config.augmentation or not (config.train_data or config.task_data):
-        yield from (partial(_require_text, path) for path in paths("corpus"))
+        yield from (partial(_require_text, path, config.data_dir) for path in paths("corpus"))
 
 
 def _refuse(name, path, kind):
@@ -111,8 +108,10 @@ def _is_on_hub(name):
     return name.startswith(PREFIX)
 
 
-def _require_text(spec):
-    """Like `find_files`; text that has a name is there, or on the hub."""
+def _require_text(spec, data_dir):
+    """Like `find_files`; text that has a name is in a folder, in the package, or on the hub."""
+    if spec in WIKITEXT_HUB and data_dir and not Path(data_dir).is_dir():
+        _refuse("data_dir", data_dir, "folder")
     if not (is_named(spec) or _is_on_hub(spec)):
         find_files(spec)
 
