@@ -13,6 +13,7 @@ from tfdistill.models.heads.classification import ClassificationHead
 from tfdistill.models.heads.tokens import TokenHead
 from tfdistill.models.hugging_face.checkpoint import save_model
 from tfdistill.models.model import Model
+from tfdistill.system.errors import UserError
 
 HEADS = {
     "token_classification": lambda config: TokenHead(config, ("O", "B-LAND", "B-SEA", "I-LAND")),
@@ -63,6 +64,25 @@ def test_a_class_that_the_model_lacks_is_refused(given, run_command, capfd, tmp_
     for command in ("export", "evaluate"):
         assert run_command(command, f"--model={model}", *flags) == 1
         assert "it lacks night and has sea, sky beside them" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("order", [("three", "four"), ("four", "three"), ("two", "three")])
+def test_given_models_have_the_same_classes(order, tiny_text, words, write_data, train, tmp_path):
+    """The data have two of them, so that no model is at odds with the data."""
+    data = write_data["text_classification"](tmp_path / "data.csv", words)
+    tokenizer = load_tokenizer(str(tiny_text / "vocabulary"))
+    config = named_config("L-1_H-16_A-2", vocab_size=tokenizer.vocab_size)
+    classes = sorted({line.rpartition(",")[2] for line in data.read_text().splitlines()[1:]})
+    for name, count in {"two": 0, "three": 1, "four": 2}.items():
+        head = ClassificationHead(config, (*classes, "night", "sky")[: len(classes) + count])
+        save_model(Model(Encoder(config), head, seed=1), tmp_path / name)
+        tokenizer.save(tmp_path / name, "bert", LENGTH)
+    teacher, student = (tmp_path / name for name in order)
+    words = [f"--teacher={teacher}", f"--student={student}", f"--train_data={data}"]
+    words += ["--task=text_classification", f"--length={LENGTH}", f"--output_dir={tmp_path / 'r'}"]
+    named = "night" if "two" in order else "sky"
+    with pytest.raises(UserError, match=f"differ in {named}, and a run has the classes of one"):
+        train(words)
 
 
 def test_a_student_has_the_classes_of_its_teacher(

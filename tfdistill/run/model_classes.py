@@ -1,5 +1,8 @@
 """Which classes a task has: those of its data, or those of a model, of which the data lack some."""
 
+from tfdistill.models.heads.label_names import known_names
+from tfdistill.system.errors import UserError
+
 MOST_NAMED = 5  # classes in a line
 
 
@@ -50,14 +53,28 @@ def with_classes_of_heads(task, data, models):
         A `Task`.
 
     Raises:
-        UserError: a head lacks a class of the data.
+        UserError: a head lacks a class of the data, or two heads have other classes.
     """
-    for model in models if task.labels_of(data) else ():
+    known = task.labels_of(data)
+    for model in models if known else ():
         if task.head_of(model) is not None:
             found = with_classes_of(task, data, model)
             if found is not task:
+                _require_same_classes(task, found.labels_names, model, models)
                 return found
     return task
+
+
+def _require_same_classes(task, names, model, models):
+    """Refuses another model than that of the names whose head has other classes."""
+    for other in models:
+        head = task.head_of(other)
+        differ = set(names) ^ set(known_names(head.labels, names)) if head is not None else ()
+        if differ:
+            raise UserError(
+                f"{model} and {other} differ in {_shown(sorted(differ))}, and a run has the "
+                "classes of one model: name models of the same classes, or their encoders"
+            )
 
 
 def lacking_lines(task, data):
@@ -73,6 +90,10 @@ def lacking_lines(task, data):
     missing = [name for name in task.labels_names if name not in known]
     if not missing:
         return []
-    more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
-    shown = ", ".join(missing[:MOST_NAMED]) + more
+    shown = _shown(missing)
     return [f"the data have no example of {shown}: classes of a given model, which the student has"]
+
+
+def _shown(names):
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
