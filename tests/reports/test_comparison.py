@@ -359,6 +359,13 @@ def test_runs_of_one_task_are_compared(run):
     assert compare_runs(mrpc).task.primary.key == "f1"
     with pytest.raises(UserError, match="have different tasks"):
         compare_runs([run("a"), mrpc[0]])
+    both = []
+    for each, classes in zip(mrpc, (["land", "sea"], ["land", "sea", "sky"]), strict=True):
+        floor = {"floor": {"loss": 0.7, "per_class": dict.fromkeys(classes, {})}}
+        models = each["metrics"]["models"] | floor
+        both.append(each | {"metrics": each["metrics"] | {"models": models}})
+    with pytest.raises(UserError, match=r"a and b have different classes \(.* has sky\)"):
+        compare_runs(both)
     pairs = []
     for seed in (0, 1):
         found = run("pairs", seed=seed, nsp="true")

@@ -138,6 +138,13 @@ def _require_same_text(run, other):
         if run["metrics"][key] != other["metrics"][key]
     ]
     floors = [each["metrics"]["models"].get(task.floor_key, {}) for each in pair]
+    classes = [set(measured.get("per_class", ())) for measured in floors]
+    if not differ and classes[0] != classes[1]:  # those of a given model, for example
+        raise UserError(
+            f"{run['folder']} and {other['folder']} have different classes (only one of them has "
+            f"{', '.join(sorted(classes[0] ^ classes[1]))}): their losses cannot be compared; "
+            "leave one of them out"
+        )
     losses = [measured.get("loss", 0.0) for measured in floors]
     counts = [measured.get("predictions") for measured in floors]
     if not differ and (counts[0] != counts[1] or not math.isclose(*losses, rel_tol=1e-6)):
