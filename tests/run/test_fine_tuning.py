@@ -31,6 +31,9 @@ def test_the_best_seed_counts_and_the_seconds_of_all(monkeypatch, tmp_path):
     model, before = fine_tuning.fine_tuned_teacher(context)
     assert model == "teacher_of_seed_8" and before == 44.0
     assert stored["teacher-3"]["trained"] == pytest.approx(2.0, abs=0.5)
+    assert fine_tuning.fine_tuned_name(context) == "teacher-2"
+    stored.clear()  # as where the teacher was fine-tuned once, or elsewhere
+    assert fine_tuning.fine_tuned_name(context) == "teacher"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Runs of tasks with labels: from a file of examples to measured files."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -209,11 +210,17 @@ def test_a_student_from_a_directory(run, flags, encoder, train, tmp_path):
 def test_a_teacher_of_several_seeds(flags, train, tmp_path, capfd):
     """The one that is saved is the best on the validation split; the others are deleted."""
     changes = dict(teacher_seeds=2, layerwise_decay=0.9, output_dir=tmp_path / "run")
+    changes |= dict(n_epoch=1, baseline="none")
     train(flags(**changes), stop_after="teacher")
     out = capfd.readouterr().out
     assert "teacher-1 (seed 0): validation accuracy" in out and "the best of 2" in out
     assert (tmp_path / "run" / "teacher" / "model.safetensors").is_file()
     assert not list((tmp_path / "run" / "checkpoints").glob("teacher_of_seed_*"))
+    train(flags(**changes), stop_after="evaluate")
+    run = read_run(tmp_path / "run", RunConfig(), "run")
+    told = float(re.search(r"teacher, fine-tuned here: validation accuracy ([0-9.]+) %", out)[1])
+    point = run["metrics"]["models"]["teacher"]["validation"]
+    assert round(100 * point["accuracy"], 1) == told and point["step"] > 0
 
 
 @pytest.fixture(scope="module")

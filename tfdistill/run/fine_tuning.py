@@ -98,6 +98,19 @@ def fine_tuned_teacher(context):
     return context.task.load(folders[best]), before
 
 
+def fine_tuned_name(context):
+    """The stretch of training whose weights the teacher has: of several seeds, that of the best.
+
+    Args:
+        context: the `RunContext`.
+    """
+    names = [f"{NAME}-{number}" for number in range(1, context.config.teacher_seeds + 1)]
+    done = {name: context.directory.done(name) for name in names}
+    values = {name: each["value"] for name, each in done.items() if each}
+    metric = context.task.primary
+    return max(values, key=lambda name: _signed(metric, values[name]), default=NAME)
+
+
 def fine_tuning_steps(context):
     """Optimizer steps in which the teacher is fine-tuned.
 

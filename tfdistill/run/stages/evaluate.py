@@ -4,6 +4,7 @@ from tfdistill.distillation.teachers import Teachers
 from tfdistill.run import measure
 from tfdistill.run.description import corpus_name
 from tfdistill.run.directory import training_names
+from tfdistill.run.fine_tuning import fine_tuned_name
 from tfdistill.run.kept_answers import answered_batches
 from tfdistill.run.part_results import measure_parts, parts_of_run
 from tfdistill.run.sources import teacher_weights
@@ -59,6 +60,7 @@ def _validation_points(context):
     phases = context.plan.recipe.phases
     stages = {key: key for key in context.directory.models()}
     stages["student"] = training_names("student", phases)[-1]
+    stages["teacher"] = fine_tuned_name(context)
     found = {}
     for key, stage in stages.items():
         rows = context.trainer.rows(stage)
