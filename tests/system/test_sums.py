@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from tfdistill.system.errors import UserError
-from tfdistill.system.sums import SUMS, check_sums, forget_sums, renew_sums, write_sums
+from tfdistill.system.sums import SUMS, check_sums, file_digest, forget_sums, renew_sums, write_sums
 
 
 @pytest.fixture
@@ -61,6 +61,16 @@ def test_a_file_that_the_checksums_lack_is_named(folder):
     forget_sums(folder)
     renew_sums(one)
     assert not sums.exists()
+
+
+def test_checksums_of_names_with_a_dot(folder):
+    """As `sha256sum ./*.txt` writes them."""
+    line = f"{file_digest(folder / 'one.txt')}  ./one.txt\n"
+    (folder / SUMS).write_text(line)
+    check_sums(folder / "one.txt")
+    (folder / "one.txt").write_text("two")
+    with pytest.raises(UserError, match=r"one\.txt is damaged, not what was written"):
+        check_sums(folder / "one.txt")
 
 
 def test_checksums_of_binary_mode(folder):

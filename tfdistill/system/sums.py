@@ -107,4 +107,4 @@ def _stored(folder):
             f"{file} is damaged, no list of checksums: restore it, or delete it if the files "
             "beside it are sound"
         )
-    return {line[2]: line[1] for line in found}
+    return {line[2].removeprefix("./"): line[1] for line in found}
