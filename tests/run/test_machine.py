@@ -166,13 +166,15 @@ def test_another_model_of_the_same_shape_is_not_checked_again(setting, check, tm
     assert found == ["", "", "the CPU is faster"]
 
 
-def test_bfloat16_is_checked_apart_from_metal(check):
+def test_bfloat16_is_checked_apart_from_metal(check, capsys):
     check.results += [("float32 is faster", True), ("", True)]
     bfloat16 = Choice("cpu", "bfloat16", False, False, 1, "a candidate")
-    for candidate, expected in ((bfloat16, "float32 is faster"), (ON_METAL, "")):
+    trials = (bfloat16, "float32 is faster", "precision=float32"), (ON_METAL, "", "device=cpu")
+    for candidate, expected, without in trials:
         assert check(RunConfig(), candidate) == expected
         line = f"--device={candidate.device}", f"--precision={candidate.precision}"
         assert set(line) < set(check.commands[-1])
+        assert f"size; --{without} starts without it\n" in capsys.readouterr().out
 
 
 def test_a_crashed_check_is_not_stored(check):

@@ -44,6 +44,7 @@ def problem(config, console, candidate, machine=None, check=None):
         return "it is compared for masked_lm and tasks with labels only"
     config = dataclasses.replace(config, device=candidate.device, precision=candidate.precision)
     name = "Metal" if candidate.on_metal else candidate.precision
+    without = "`device`=cpu" if candidate.on_metal else "`precision`=float32"
     facts = (machine or machine_facts()) | {
         "flags": _decisive(config),
         "recipe": fingerprint(config.recipe),
@@ -56,7 +57,7 @@ def problem(config, console, candidate, machine=None, check=None):
         return strict_json.read_object(file, {}, "delete it").get("problem")
     console.say(
         f"comparing {name} with float32 on the CPU: some minutes, once for this machine and model "
-        "size"
+        f"size; {without} starts without it"
     )
     command = [sys.executable, "-m", "tfdistill.command_line.auto_check", *flag_lines(config)]
     found, finished = (check or run_check)(command)
