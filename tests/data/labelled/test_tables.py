@@ -154,6 +154,15 @@ def test_columns_that_are_not_obvious(columns, setting):
         choose_columns(Table("a.csv", columns, ()), "text", Reading())
 
 
+def test_a_table_with_too_few_columns():
+    message = "a.csv: no column is left for the label: the file has only 'message': add one, or"
+    with pytest.raises(UserError, match=message):
+        choose_columns(Table("a.csv", ("message",), ()), "text", Reading())
+    message = "for the answers: the file has only 'question', 'context'"
+    with pytest.raises(UserError, match=message):
+        choose_columns(Table("a.csv", ("question", "context"), ()), "spans", Reading())
+
+
 def test_named_columns():
     table = Table("a.csv", ("text", "label", "other"), ())
     assert choose_columns(table, "text", Reading(label="other"))[0] == ("text", "other", None)

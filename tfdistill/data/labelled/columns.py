@@ -161,6 +161,11 @@ def _guess(table, role, chosen, roles):
         return fits[0]
     if not role.required and not fits:
         return None
+    if not free:
+        raise UserError(
+            f"{table.file}: no column is left for the {role.name}: the file has only "
+            f"{_listed(table)}: add one, or name another file"
+        )
     reason = _both(fits) if fits else "none has a usual name"
     raise UserError(
         f"{table.file}: which column is the {role.name}? Of {_listed(table)}, {reason}: "
