@@ -2,7 +2,6 @@
 
 import json
 
-CUT = "the text was cut: it has more tokens than the model takes"
 SMALL = 0.001  # an untrained head gives each of 30,000 words less
 
 
@@ -25,22 +24,30 @@ def format_predictions(predictions):
     return "\n".join(lines)
 
 
-def format_labels(prediction, top_k):
+def format_labels(prediction, top_k, length):
     """Writes the prediction for one text.
 
     Args:
         prediction: dict, of `LabelPredictor.predict`.
         top_k: most classes to show.
+        length: most tokens that the model takes.
 
     Returns:
         Lines of text.
     """
+    lines = _label_lines(prediction, top_k)
+    if prediction.get("cut"):
+        lines.append(f"the text was cut at {length} tokens, as many as the model takes")
+    return "\n".join(lines)
+
+
+def _label_lines(prediction, top_k):
     if "value" in prediction:
-        return f"{prediction['value']:.4g}"
-    if "embedding" in prediction or "cosine" in prediction:
-        vector = prediction.get("embedding")
-        found = [json.dumps(vector) if vector else f"{prediction['cosine']:.4f}"]
-        return "\n".join(found + [CUT] * prediction.get("cut", False))
+        return [f"{prediction['value']:.4g}"]
+    if "embedding" in prediction:
+        return [json.dumps(prediction["embedding"])]
+    if "cosine" in prediction:
+        return [f"{prediction['cosine']:.4f}"]
     if "probabilities" in prediction:
         shares = sorted(prediction["probabilities"].items(), key=lambda each: -each[1])[:top_k]
     elif "entities" in prediction:
@@ -51,10 +58,7 @@ def format_labels(prediction, top_k):
     else:
         shares = [(prediction["answer"], prediction["probability"])] * bool(prediction["answer"])
     nothing = "no entities" if "entities" in prediction else "no answer in this text"
-    lines = [f"{_percent(probability):>9}  {name}" for name, probability in shares] or [nothing]
-    if prediction.get("cut"):
-        lines.append(CUT)
-    return "\n".join(lines)
+    return [f"{_percent(probability):>9}  {name}" for name, probability in shares] or [nothing]
 
 
 def _percent(probability):

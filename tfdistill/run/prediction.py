@@ -49,7 +49,7 @@ def predict(config, console):
     elif config.json or config.input:
         print(written(rows, texts, found, JSONL, console), end="")
     else:
-        print(format_labels(found[0], config.top_k))
+        print(format_labels(found[0], config.top_k, predictor.length))
 
 
 def _require_one_source(config):
