@@ -158,6 +158,11 @@ def test_a_poor_student(run):
     early = [row | {"validation_f1": 1.0 - row["step"] / 1000} for row in CURVE]
     problem = only(run(verdict=poor, curve=early))
     assert "n_epoch" not in problem.change and "longer training does not help" in problem.why
+    falling = [row | {"validation_loss": 1 - row["step"] / 200} for row in early]
+    problem = only(run(verdict=poor, curve=falling))
+    assert problem.change["n_epoch"] == 12.0 and "lowest at step 100, so longer" in problem.why
+    problem = only(run(verdict=poor, settings={"steps": 100}))
+    assert problem.change["steps"] == 200 and "longer training helps" in problem.why
     equal = [
         row | {"validation_f1": 0.5, "validation_loss": 1 - row["step"] / 200} for row in CURVE
     ]

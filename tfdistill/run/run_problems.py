@@ -160,13 +160,23 @@ def _quality(run):
     if best is None:
         return Problem("poor student", finding, change, "a larger student")
     best, last = best["step"], run.curves["student"][-1]["step"]
+    lowest = _lowest_loss(run.curves["student"]) or best
     where = f"the best point of training is step {best:,} of {last:,}"
-    if best > LATE * last and not run.settings.steps:
-        change["n_epoch"] = 2 * run.settings.n_epoch
+    if lowest > LATE * last >= best:
+        where += f", and the validation loss is lowest at step {lowest:,}"
+    if max(best, lowest) > LATE * last:
+        length = "steps" if run.settings.steps else "n_epoch"
+        change[length] = 2 * getattr(run.settings, length)
         why = f"{where}, so longer training helps, too"
     else:
         why = f"{where}, so longer training does not help: a larger student, or more examples"
     return Problem("poor student", finding, change, why)
+
+
+def _lowest_loss(curve):
+    """The step with the lowest validation loss; None where there is none."""
+    points = [row for row in curve if row["step"] and "validation_loss" in row]
+    return min(points, key=lambda row: row["validation_loss"], default={}).get("step")
 
 
 def _cut(run):
