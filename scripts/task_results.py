@@ -139,6 +139,7 @@ def row(name, folders):
         return [100 * run["models"][model][key] for run in runs]
 
     student, teacher = values("student"), values("teacher")[0]
+    alone = "no_teacher" in runs[0]["models"]  # not with --flags=--baseline=none
     int8 = [100 * run["files"].get(INT8, {}).get(key, float("nan")) for run in runs]
     minutes = [sum(run["seconds"].values()) / 60 for run in runs]
     return [
@@ -148,8 +149,7 @@ def row(name, folders):
         f"{teacher:.1f}",
         _spread(values("student_start")),
         _spread(student),
-        _spread(values("no_teacher")),
-        _lead(runs, key),
+        *([_spread(values("no_teacher")), _lead(runs, key)] if alone else ["", ""]),
         _spread([100 * one / teacher for one in student]),
         _spread([one - other for one, other in zip(int8, student, strict=True)], "+"),
         ", ".join(f"{each:.0f}" for each in minutes),

@@ -7,6 +7,7 @@ from tfdistill.distillation.cached_signals import signals_to_cache
 from tfdistill.distillation.drawn_parts import passes_in_step
 from tfdistill.distillation.phases import ATTENTION_HEADS
 from tfdistill.distillation.signals import TOKEN_ROWS, VOCABULARY_SIGNALS, RowSizes
+from tfdistill.reports.table import MODEL_NAMES
 from tfdistill.reports.units import duration
 from tfdistill.run.baselines import baseline_keys
 from tfdistill.run.directory import STAGES
@@ -229,12 +230,12 @@ class DryRun:
         named = [
             f"{phase.name} {n:,}" for phase, n in zip(plan.recipe.phases, phases, strict=False)
         ]
+        starts = [MODEL_NAMES[key].removeprefix("baseline, ") for key in self._baselines]
         lines = [
             f"task     {config.task}, recipe {plan.recipe.name}, on {machine.device} in "
             f"{machine.precision}{', compiled' if machine.jit_compile else ''}",
             *self._model_lines(),
-            f"start    {plan.student_init}; without a teacher: "
-            f"{', '.join(self._baselines) or 'none'}",
+            f"start    {plan.student_init}; without a teacher: {', '.join(starts) or 'none'}",
             f"steps    {self._step_words()}"
             + (f"; phases: {', '.join(named)}" if named[1:] else ""),
         ]
