@@ -153,7 +153,7 @@ class ClaimReader:
                 raise GridError(
                     f"{where}: its runs have no model {model!r}; there are {', '.join(there)}"
                 )
-            if model == TEACHER and known[name] in progress_measures():
+            if model == TEACHER and known[name] in progress_measures(task):
                 raise GridError(f"{where}: a teacher has no {name!r}; name a metric of the test")
             of_files = name in ("int8", "latency")
             needed = "start" if name == "start" else "export" if of_files else "evaluate"
