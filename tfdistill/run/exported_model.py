@@ -109,7 +109,7 @@ def bundle_options(config, task, train):
 
 
 def export_mediapipe(task, model, tokenizer, directory, batches, console):
-    """Writes the file for MediaPipe, measures it, and prints its facts or why there is none.
+    """Writes the file for MediaPipe and measures it; prints its facts, or why it was not written.
 
     Args:
         task: the model's `Task`.

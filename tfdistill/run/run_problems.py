@@ -174,7 +174,7 @@ def _quality(run):
 
 
 def _lowest_loss(curve):
-    """The step with the lowest validation loss; None where there is none."""
+    """The step with the lowest validation loss; None if no loss was measured."""
     points = [row for row in curve if row["step"] and "validation_loss" in row]
     return min(points, key=lambda row: row["validation_loss"], default={}).get("step")
 

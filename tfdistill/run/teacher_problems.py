@@ -1,6 +1,6 @@
 """Problems of a run's teacher, as metrics.json and the curves show them.
 
-All functions take a `finished_advice.Finished`; the problems are None where there is none.
+All functions take a `finished_advice.Finished`; a problem that the run does not have is None.
 """
 
 from typing import NamedTuple
@@ -93,6 +93,6 @@ def trained_briefly(run):
 def _scores(run, name):
     """dict of steps to the primary metric on the validation split, where more is better."""
     metric = run.task.primary
-    key, sign = f"validation_{metric.key}", 1 if metric.higher_is_better else -1
+    key, sign = metric.curve_key, 1 if metric.higher_is_better else -1
     rows = run.curves.get(name, ())
     return {row["step"]: sign * row[key] for row in rows if row.get(key) is not None}

@@ -16,7 +16,7 @@ def padded_heads(width, heads, size):
 
     Returns:
         int, a divisor of `width` that is at least `heads`, with heads of at least `size`; None if
-        there is none.
+        no number fits.
     """
     fitting = (n for n in range(heads, width // size + 1) if width % n == 0)
     return next(fitting, None)

@@ -58,12 +58,13 @@ def _validation_points(context):
         dict of the models' keys to dicts of `step`, `loss` and the metrics of the curve.
     """
     phases = context.plan.recipe.phases
-    stages = {key: key for key in context.directory.models()}
-    stages["student"] = training_names("student", phases)[-1]
-    stages["teacher"] = fine_tuned_name(context)
+    trained_as = {
+        "student": training_names("student", phases)[-1],
+        "teacher": fine_tuned_name(context),
+    }
     found = {}
-    for key, stage in stages.items():
-        rows = context.trainer.rows(stage)
+    for key in context.directory.models():
+        rows = context.trainer.rows(trained_as.get(key, key))
         if key == "student" and phases[-1].parts is not None:  # its last step counts
             point = next((row for row in rows[::-1] if "validation_loss" in row), None)
         else:
