@@ -1,11 +1,14 @@
 """Evaluates sentence embeddings on STS-B: rank correlations with a teacher and with human scores.
 
-    python scripts/sentence_embeddings.py --pairs=STS-B/dev.tsv --teacher=DIR [NAME=DIR …]
+    python scripts/sentence_embeddings.py --pairs=dev.tsv --teacher=DIR [--peer=NAME] [NAME=DIR …]
 
-A sentence's embedding is the mean of its last hidden states; the similarity of two sentences is the
-cosine of their embeddings. For each model the script prints Spearman's rank correlation of its
-similarities with the teacher's, and with the human scores. Models are Hugging Face directories; the
-teacher's tokenizer reads the texts.
+The similarity of two sentences is the cosine of their embeddings. For each model the script prints
+Spearman's rank correlation of its similarities with the teacher's, and with human scores. Beside
+the latter are its 95 % interval, by bootstrap over the pairs, and its lead over the correlation of
+`--peer` (a model's name, or teacher), with its interval: all are measured on the same draws. Models
+are Hugging Face directories. One of sentence-transformers is run as it says, with its own
+tokenizer. Of any other, the embedding is the mean of the last hidden states, and the teacher's
+tokenizer reads the texts.
 """
 
 import argparse
@@ -14,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-LENGTH, BATCH = 64, 64
+TEACHER, DRAWS = "teacher", 2000
 
 
 def read_pairs(path):
@@ -32,32 +35,26 @@ def read_pairs(path):
     return [row["sentence1"] for row in rows], [row["sentence2"] for row in rows], scores
 
 
-def embed(model, tokenizer, sentences):
-    """Means of the last hidden states over each sentence's tokens.
+def embed(folder, texts, tokenizer=""):
+    """Vectors of texts.
 
     Args:
-        model: `MaskedLanguageModel`, with a head or without.
-        tokenizer: a `Tokenizer`.
-        sentences: list of str.
+        folder: Hugging Face directory or hub name of a model.
+        texts: list of str.
+        tokenizer: directory or hub name of the tokenizer for a folder that does not say how a text
+            becomes a vector; "": the folder's own.
 
     Returns:
-        float32 (sentences, hidden).
+        float (texts, width).
     """
-    import tensorflow as tf
+    from tfdistill.deployment.label_predictor import LabelPredictor
+    from tfdistill.models.hugging_face.checkpoint import resolve_directory
+    from tfdistill.models.hugging_face.sentence_encoders import is_sentence_encoder
 
-    @tf.function(autograph=False)
-    def encode(ids, mask):
-        hidden = model.encode({"input_ids": ids, "attention_mask": mask})["last_hidden_state"]
-        weights = tf.cast(mask, tf.float32)[..., None]
-        return tf.reduce_sum(hidden * weights, 1) / tf.reduce_sum(weights, 1)
-
-    found = []
-    for start in range(0, len(sentences), BATCH):
-        texts = sentences[start : start + BATCH]
-        encoded = [tokenizer.encode(text, LENGTH) for text in texts]
-        ids, mask = (np.stack(part) for part in zip(*encoded, strict=True))
-        found.append(encode(tf.constant(ids), tf.constant(mask)).numpy())
-    return np.concatenate(found)
+    says_how = is_sentence_encoder(resolve_directory(folder))
+    ways = {} if says_how else {"tokenizer": tokenizer, "pooling": "mean"}
+    answers = LabelPredictor.open(folder, **ways).predict(texts)
+    return np.array([each["embedding"] for each in answers])
 
 
 def spearman(first, second):
@@ -67,7 +64,45 @@ def spearman(first, second):
     return float(np.corrcoef(rankdata(first), rankdata(second))[0, 1])
 
 
-def named_folder(text, reserved="teacher"):
+def intervals(found, peer, scores, draws=DRAWS, seed=0):
+    """95 % intervals by bootstrap over the pairs.
+
+    Args:
+        found, peer, scores: float (pairs,): the cosines of a model, of its peer, and the scores.
+        draws: number of samples of as many pairs, with replacement.
+        seed: int.
+
+    Returns:
+        ((low, high) of the model's correlation, (low, high) of its lead over the peer's).
+    """
+    generator, values = np.random.default_rng(seed), []
+    for _ in range(draws):
+        part = generator.integers(len(scores), size=len(scores))
+        own, other = (spearman(each[part], scores[part]) for each in (found, peer))
+        values.append((own, own - other))
+    return tuple(map(tuple, np.quantile(values, (0.025, 0.975), axis=0).T))
+
+
+def heads(peer):
+    """The heads of the columns of `columns`, for a peer of this name."""
+    return f"{'with people':>13}{'95 %':>14}{f'- {peer}':>14}{'95 %':>18}"
+
+
+def columns(found, peer, scores):
+    """The correlation with people, the lead over a peer's, and their intervals, as text.
+
+    Args:
+        found, peer, scores: as for `intervals`.
+    """
+    own, lead = intervals(found, peer, scores)
+    value = spearman(found, scores)
+    return (
+        f"{value:>13.4f}{own[0]:>8.3f}-{own[1]:.3f}"
+        f"{value - spearman(peer, scores):>+14.4f}{lead[0]:>+10.4f} {lead[1]:>+7.4f}"
+    )
+
+
+def named_folder(text, reserved=TEACHER):
     """An argument NAME=DIR: (name, folder). NAME is not the `reserved` one."""
     name, equals, folder = text.partition("=")
     if not (name and equals and Path(folder).is_dir()) or name == reserved:
@@ -84,23 +119,24 @@ def main():
     )
     parser.add_argument("--pairs", required=True, help="dev.tsv of STS-B")
     parser.add_argument("--teacher", required=True, help="Hugging Face directory")
+    parser.add_argument("--peer", default=TEACHER, help=f"name of a model; default: {TEACHER}")
     parser.add_argument("models", nargs="*", type=named_folder, metavar="NAME=DIR")
     arguments = parser.parse_args()
+    sources = {TEACHER: arguments.teacher, **dict(arguments.models)}
+    if arguments.peer not in sources:
+        parser.error(f"--peer={arguments.peer}: give one of {', '.join(sources)}")
 
-    import tfdistill
-    from tfdistill.data.tokenizer import load_tokenizer
     from tfdistill.tasks.sentence_embedding import cosines
 
     first, second, scores = read_pairs(arguments.pairs)
-    tokenizer = load_tokenizer(arguments.teacher)
-    sources = {"teacher": arguments.teacher, **dict(arguments.models)}
     alike = {}
-    print(f"{'':<28}{'with the teacher':>18}{'with people':>14}")
     for name, folder in sources.items():
-        model = tfdistill.load_model(folder)
-        alike[name] = cosines(*(embed(model, tokenizer, side) for side in (first, second)))
-        against = [spearman(alike[name], other) for other in (alike["teacher"], scores)]
-        print(f"{name:<28}{against[0]:>18.3f}{against[1]:>14.3f}", flush=True)
+        vectors = embed(folder, first + second, arguments.teacher)
+        alike[name] = cosines(vectors[: len(first)], vectors[len(first) :])
+    print(f"{'':<24}{'with the teacher':>18}{heads(arguments.peer)}")
+    for name, found in alike.items():
+        with_teacher = spearman(found, alike[TEACHER])
+        print(f"{name:<24}{with_teacher:>18.3f}{columns(found, alike[arguments.peer], scores)}")
 
 
 if __name__ == "__main__":

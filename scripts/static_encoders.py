@@ -16,46 +16,22 @@ import argparse
 import functools
 from pathlib import Path
 
-import numpy as np
-from sentence_embeddings import named_folder, read_pairs, spearman
+from sentence_embeddings import columns, embed, heads, named_folder, read_pairs
 
-DRAWS = 2000
-
-
-def intervals(found, peer, scores, draws=DRAWS, seed=0):
-    """95 % intervals by bootstrap over the pairs.
-
-    Args:
-        found, peer, scores: float (pairs,): the cosines of a model, of its peer, and the scores.
-        draws: number of samples of as many pairs, with replacement.
-        seed: int.
-
-    Returns:
-        ((low, high) of the model's correlation, (low, high) of its lead over the peer's).
-    """
-    generator, values = np.random.default_rng(seed), []
-    for _ in range(draws):
-        part = generator.integers(len(scores), size=len(scores))
-        own, other = (spearman(each[part], scores[part]) for each in (found, peer))
-        values.append((own, own - other))
-    return tuple(map(tuple, np.quantile(values, (0.025, 0.975), axis=0).T))
+PEER = "model2vec"
 
 
-def embed(folder, texts):
+def embed_by_table(folder, texts):
     """Vectors of texts: (float (texts, width), rows of the table)."""
     from tfdistill.models.configs.config_files import CONFIG, read_json
+    from tfdistill.models.hugging_face.checkpoint import describe_model
 
     if read_json(Path(folder) / CONFIG).get("model_type") == "model2vec":
         from model2vec import StaticModel
 
         model = StaticModel.from_pretrained(folder)
         return model.encode(texts), len(model.embedding)
-    import tfdistill
-    from tfdistill.deployment.label_predictor import LabelPredictor
-
-    answers = LabelPredictor.open(folder).predict(texts)
-    rows = tfdistill.load_model(folder).config.vocab_size
-    return np.array([each["embedding"] for each in answers]), rows
+    return embed(folder, texts), describe_model(folder).config.vocab_size
 
 
 def compare(pairs, peer, models):
@@ -64,20 +40,13 @@ def compare(pairs, peer, models):
 
     first, second, scores = read_pairs(pairs)
     found, sizes = {}, {}
-    for name, folder in {"model2vec": peer, **dict(models)}.items():
-        vectors, rows = embed(folder, first + second)
+    for name, folder in {PEER: peer, **dict(models)}.items():
+        vectors, rows = embed_by_table(folder, first + second)
         found[name] = cosines(vectors[: len(first)], vectors[len(first) :])
         sizes[name] = f"{rows:,} x {vectors.shape[1]}"
-    heads = f"{'rows x width':>16}{'Spearman':>10}{'95 %':>16}{'- model2vec':>13}{'95 %':>18}"
-    print(f"{'':<20}{heads}")
+    print(f"{'':<20}{'rows x width':>16}{heads(PEER)}")
     for name, values in found.items():
-        own, lead = intervals(values, found["model2vec"], scores)
-        value = spearman(values, scores)
-        difference = value - spearman(found["model2vec"], scores)
-        print(
-            f"{name:<20}{sizes[name]:>16}{value:>10.4f}{own[0]:>9.3f}-{own[1]:.3f}"
-            f"{difference:>+13.4f}{lead[0]:>+10.4f} {lead[1]:>+7.4f}"
-        )
+        print(f"{name:<20}{sizes[name]:>16}{columns(values, found[PEER], scores)}")
 
 
 def distill(teacher, width, output):
@@ -102,7 +71,7 @@ def main():
     table = commands.add_parser("compare", help="prints the table")
     table.add_argument("--pairs", required=True, help="dev.tsv of STS-B")
     table.add_argument("--peer", required=True, help="folder of model2vec")
-    folder = functools.partial(named_folder, reserved="model2vec")
+    folder = functools.partial(named_folder, reserved=PEER)
     table.add_argument("models", nargs="*", type=folder, metavar="NAME=DIR")
     arguments = parser.parse_args()
     if arguments.command == "distill":

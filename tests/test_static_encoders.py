@@ -3,7 +3,6 @@
 import importlib
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
@@ -13,20 +12,6 @@ SCRIPTS = Path(__file__).parents[1] / "scripts"
 def script(monkeypatch):
     monkeypatch.syspath_prepend(SCRIPTS)  # as where the script is run
     return importlib.import_module("static_encoders")
-
-
-def test_intervals_of_a_model_and_of_its_lead(script):
-    """Paired: a model that is as good as its peer has no lead, however wide its own interval."""
-    draws = np.random.default_rng(1)
-    scores = draws.normal(size=300)
-    good, bad = (scores + sigma * draws.normal(size=300) for sigma in (0.5, 2.0))
-    own, lead = script.intervals(good, good, scores, draws=200)
-    assert lead == (0, 0) and own[0] < script.spearman(good, scores) < own[1]
-    _, lead = script.intervals(good, bad, scores, draws=200)
-    difference = script.spearman(good, scores) - script.spearman(bad, scores)
-    assert 0 < lead[0] < difference < lead[1]
-    _, behind = script.intervals(bad, good, scores, draws=200)
-    np.testing.assert_allclose(behind, [-lead[1], -lead[0]], atol=1e-12)
 
 
 @pytest.mark.slow
