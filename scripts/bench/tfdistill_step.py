@@ -41,7 +41,8 @@ def make_distiller(work, folder):
 
 
 def main(work, folder, precision="float32"):
-    machine, work, folder = devices.prepare("cpu", precision), WORKS[work], Path(folder)
+    work, folder = WORKS[work], Path(folder)
+    machine = devices.prepare("cpu", precision, many_shapes=work.tuned)  # as in a run
     arrays = dict(np.load(folder / "batches.npz"))
     steps = len(arrays["input_ids"])
     with devices.numerics(machine):
