@@ -106,6 +106,24 @@ def test_the_time_is_that_of_all_parts_and_teachers(said, tmp_path, monkeypatch)
     assert times[1] > 1.2 * times[0]
 
 
+def test_the_time_is_that_of_the_lengths_that_batches_have(said, tmp_path, monkeypatch):
+    monkeypatch.setattr("tfdistill.run.product_rate.product_rate", lambda precision: 1e6 / 0.65)
+    encoder = str(_encoder(tmp_path))
+
+    def minutes(words, length):
+        file = tmp_path / f"{words}.csv"
+        text = "whale " * words
+        file.write_text("text,label\n" + "".join(f"{text}{i},{'ab'[i % 2]}\n" for i in range(100)))
+        usual = dict(task="text_classification", recipe="kd", batch_size=8, steps=1000)
+        usual |= dict(teacher=encoder, tokenizer="", baseline="none", teacher_config="")
+        time = said(train_data=str(file), length=length, **usual)["time"]
+        found = re.search(r"(\d+) h (\d+) min to", time)
+        return 60 * int(found[1]) + int(found[2])
+
+    assert minutes(5, 64) < 1.2 * minutes(5, 16)
+    assert minutes(50, 64) > 3 * minutes(5, 64)
+
+
 def _encoder(folder):
     """A tiny encoder with the bundled tokenizer, without a head."""
     from tfdistill.data.tokenizer import load_tokenizer

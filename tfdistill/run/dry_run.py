@@ -182,10 +182,9 @@ class DryRun:
         """
         if None in self.steps.values():
             return None
-        config = self._config
-        tokens = self._step().tokens * config.gradient_accumulation_steps
         total, count = 0.0, 0
         for name, steps in self.steps.items():
+            tokens = self._task.tokens_in_step(self._examples(name), self._config)
             model, shape = self._student, self._plan.student_config
             if name == "teacher":
                 model, shape = self._teacher, self._plan.teacher_config
@@ -198,6 +197,12 @@ class DryRun:
             total += steps * tokens * operations / rate
             count += steps
         return total / QUICK + OVERHEAD * count, total / SLOW + 3 * OVERHEAD * count
+
+    def _examples(self, name):
+        """The source of what a training learns from; None where it is not prepared yet."""
+        if name == "teacher" and self._plan.fine_tunes_teacher:
+            return self._context.teacher_splits.train
+        return self._prepared and self._prepared.sources["train"]
 
     def _passes(self, steps):
         """Passes of the whole student in one of its steps, in the mean over the phases."""

@@ -150,6 +150,9 @@ class LabelledTask(TaskWithHead):
         batches = LabelledBatches(source, self._rows(source, settings), 0)
         return max(1, math.ceil(settings.n_epoch * batches.steps_per_epoch))
 
+    def tokens_in_step(self, source, settings):
+        return LabelledBatches(source, self._rows(source, settings), 0).mean_tokens()
+
     @staticmethod
     def _rows(source, settings):
         parts = settings.gradient_accumulation_steps

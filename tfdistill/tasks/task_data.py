@@ -202,6 +202,15 @@ class TaskData:
         """
         return steps_for(len(source), settings)
 
+    def tokens_in_step(self, source, settings):
+        """Tokens of an optimizer step, with padding, in the mean.
+
+        Args:
+            source: the source of the training split; None for a corpus that is not prepared yet.
+            settings: as for `open_data`.
+        """
+        return settings.batch_size * settings.gradient_accumulation_steps * settings.length
+
     def evaluation_batches(self, source):
         """`EvaluationBatches` of a source of held-out examples."""
         from tfdistill.data.batches import EvaluationBatches, evaluation_rows

@@ -51,6 +51,12 @@ class LabelledBatches:
         """The examples of batch `step`, -1 for padding, and the epoch of each: int64 (batch,)."""
         return self._order.at(step)
 
+    def mean_tokens(self):
+        """Tokens of a batch, with padding, in the mean over an epoch: a float."""
+        rows, lengths = np.array(self._rows), np.array(self.source.lengths)
+        batches = -(-np.bincount(self.source.buckets, minlength=len(rows)) // rows)
+        return float(batches @ (rows * lengths) / batches.sum())
+
     def tokens(self):
         """Ids of all tokens that batches hold, with [PAD]: int32, ascending."""
         return self.source.tokens_used()
