@@ -153,6 +153,8 @@ def test_tokens_are_counted_from_the_batches_that_are_taken(batches, tmp_path, m
     clock = 0.0
 
     class FakeStep:
+        jit_compile = False
+
         def __call__(self, batch, step, good):
             nonlocal clock
             clock += 1.0

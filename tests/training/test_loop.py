@@ -61,11 +61,12 @@ class Log:
     Args:
         stop_at: step after whose logged point `Stop` is raised; None: never.
         stepped: function of the steps done, called after every call of the step.
+        doing: function of the text that says what takes time beside the steps.
     """
 
-    def __init__(self, stop_at=None, stepped=lambda done: None):
+    def __init__(self, stop_at=None, stepped=lambda done: None, doing=lambda text: None):
         self.rows, self.restored_rows, self.stop_at = [], None, stop_at
-        self.first, self.stepped = None, stepped
+        self.first, self.stepped, self.doing = None, stepped, doing
 
     def progress(self, step, row):
         assert row["step"] == step
@@ -100,7 +101,7 @@ class Training:
             steps=steps,
             state=self.state,
             intervals=Intervals(self.kind.log, CHECKPOINT, VALIDATION),
-            observers=Observers(log.progress, log.restored, validate, log.stepped),
+            observers=Observers(log.progress, log.restored, validate, log.stepped, doing=log.doing),
             steps_per_execution=self.kind.steps_per_execution,
         )
         return loop.run()
@@ -188,6 +189,8 @@ def begin(request, start, restart):
 class FakeStep:
     """A step without a model, which returns given losses."""
 
+    jit_compile = False
+
     def __init__(self, *losses):
         self.losses = losses
 
@@ -234,6 +237,7 @@ class RecordingStep:
 
     def __init__(self, step):
         self._step, self.variables, self.calls = step, step.variables, []
+        self.jit_compile = step.jit_compile
 
     def take(self, batches, first, count, good):
         self.calls.append((first, count))
@@ -368,6 +372,15 @@ def test_compiling_does_not_count_as_training_speed(data, tmp_path):
     step, log = SlowAtFirst({"loss": 1.0, "gradient_norm": 1.0}), Log()
     Training(PLAIN, None, step, tmp_path).run(data, log)
     assert log.rows[0]["tokens_per_second"] > 2 * 4 * 12 / 3.0
+
+
+@pytest.mark.parametrize("jit_compile", [True, False])
+def test_the_first_call_is_said_to_compile_only_if_it_does(jit_compile, data, tmp_path):
+    step, told = FakeStep({"loss": 1.0, "gradient_norm": 1.0}), []
+    step.jit_compile = jit_compile
+    Training(PLAIN, None, step, tmp_path).run(data, Log(doing=told.append))
+    (text,) = told
+    assert text.startswith("compiling") == jit_compile
 
 
 def test_a_resumed_loss_scale_equals_one_go(start, data, tmp_path):

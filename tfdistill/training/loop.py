@@ -17,6 +17,9 @@ from tfdistill.training.checkpoints import Unlogged
 from tfdistill.training.spikes import spikes_among
 from tfdistill.training.step import GOOD
 
+# What the first call with batches of a shape does, by whether XLA compiles the step.
+COMPILING, TRACING = "compiling the step, which can take minutes", "tracing the step"
+
 
 @dataclasses.dataclass(frozen=True)
 class Intervals:
@@ -167,7 +170,7 @@ class TrainingLoop:
             count = min(self._steps_per_execution, due - done)
             compiles = batches.next_compiles()
             if compiles:  # a stop may interrupt the compiler: no step is lost
-                self._observers.doing("compiling the step, which can take minutes")
+                self._observers.doing(COMPILING if self._step.jit_compile else TRACING)
             else:
                 stop.unsaved = True
             began = clock.now()

@@ -27,14 +27,14 @@ class TrainStep:
         loss_scale: a `LossScale`, or None if the precision needs none.
 
     Attributes:
-        distiller, loss_scale: as given.
+        distiller, jit_compile, loss_scale: as given.
         function: the compiled step.
         traces: number of traces: one for each shape of batch.
     """
 
     def __init__(self, distiller, optimizer, jit_compile, loss_scale=None):
         self.distiller, self._optimizer = distiller, optimizer
-        self.loss_scale, self._jit_compile = loss_scale, jit_compile
+        self.loss_scale, self.jit_compile = loss_scale, jit_compile
         self.traces = 0
         self._compiled_shapes = set()
         self._strategy = tf.distribute.get_strategy()
@@ -98,7 +98,7 @@ class TrainStep:
         """Context for a call; the first of a shape returns the compiler's memory to the system."""
         is_first = tuple(shape) not in self._compiled_shapes
         self._compiled_shapes.add(tuple(shape))
-        if self._jit_compile and is_first:
+        if self.jit_compile and is_first:
             return process_memory.returned()
         return contextlib.nullcontext()
 
@@ -119,7 +119,7 @@ class TrainStep:
 
     def _step(self, batch, step, good):
         self.traces += 1  # Python runs here only while TensorFlow traces
-        with compiled_for_cpu(self._jit_compile and self._replicas == 1):
+        with compiled_for_cpu(self.jit_compile and self._replicas == 1):
             losses = self._strategy.run(self._on_one_device, args=(batch, step, good))
         return {
             name: self._strategy.experimental_local_results(loss)[0]
