@@ -82,13 +82,22 @@ def products(work):
         return found
     masked = work.rows * MASKED
     projected = masked + work.tokens * of_all
-    chunks = -(-masked // CHUNK) + of_all * -(-work.tokens // CHUNK)
-    student = with_gradients(1, VOCABULARY, work.hidden, CHUNK) * chunks
-    found += student + with_gradients(1, projected, work.hidden, work.hidden)
+    found += with_gradients(1, projected, work.hidden, work.hidden)
+    for tokens in (masked, work.tokens) if of_all else (masked,):
+        for chunk in chunks(tokens):
+            found += with_gradients(1, VOCABULARY, work.hidden, chunk)
     if of_all:
-        found += [student[0]] * -(-work.tokens // CHUNK)
         found += [((1, work.tokens, work.hidden, work.hidden), False, False)]
+        found += [
+            ((1, VOCABULARY, work.hidden, chunk), False, False) for chunk in chunks(work.tokens)
+        ]
     return found
+
+
+def chunks(tokens):
+    """Tokens of each chunk of logits, as `vocabulary._walk` cuts them."""
+    count = -(-tokens // CHUNK)
+    return [-(-tokens // count)] * count
 
 
 def operands(shape, turn_first, turn_second):

@@ -233,7 +233,7 @@ def _jit_compile(found, device, precision, many_shapes):
     Metal has no XLA compiler, and on macOS's CPUs no gain was measured; Keras's "auto" would
     compile there if it cannot read the processor's name. On CPUs XLA computes bfloat16 products as
     float32. With oneDNN's products a step of a task takes as long without XLA, or less, and each
-    length of a batch starts 12 to 20 seconds sooner (docs/PERFORMANCE.md).
+    length of a batch starts 8 to 12 seconds sooner (docs/PERFORMANCE.md).
     """
     if device == "cpu" and (precision == "bfloat16" or (many_shapes and found.fast_operators)):
         return False
