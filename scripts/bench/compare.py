@@ -11,8 +11,8 @@ allocating large blocks. All others keep freed memory. A peer that fails, or tak
 
 Ratios of tfdistill to each peer are computed for each round. `CPU s` is the processor time of a
 step, of all its threads. The peak memory is that of the process, measured from outside. `share` is
-the step's necessary FLOP/s, divided by the FLOP/s of a large matrix product of the same type in the
-same session.
+the FLOP/s of the step's products, all layers at all tokens, divided by the FLOP/s of a large matrix
+product of the same type in the same session.
 """
 
 import argparse
