@@ -6,18 +6,18 @@
 The first command makes PEER by `model2vec.distill` with its defaults, in float32. It needs an
 environment of its own, without tfdistill: pip install "model2vec[distill,quantization]==0.10.0",
 where the second extra brings scikit-learn, which `distill` imports. There, too, tokenlearn==0.2.1
-trains PEER on sentences, TEXTS/train.txt:
+trains such a table on the sentences of TEXTS/train.txt:
 
     python -m tokenlearn.featurize --model-name=DIR --output-dir=FEATURES \\
         --dataset-path=TEXTS --dataset-name=default
     python -m tokenlearn.train --model-name=DIR --data-path=FEATURES --save-path=TRAINED \\
         --vocab-size=0
 
-The command `compare` needs
-model2vec alone beside tfdistill, as after `bash scripts/test.sh --parity`. It prints
-Spearman's correlation of cosines and scores for each folder, and the difference from PEER with its
-95 % interval, by bootstrap over the pairs: all models are measured on the same draws. A folder's
-vectors are its own model's; those of model2vec are computed by model2vec.
+The command `compare` needs model2vec alone beside tfdistill, as after
+`bash scripts/test.sh --parity`. It prints Spearman's correlation of cosines and scores for each
+folder, and the difference from PEER with its 95 % interval, by bootstrap over the pairs: all models
+are measured on the same draws. A folder's vectors are its own model's; those of model2vec are
+computed by model2vec.
 """
 
 import argparse
