@@ -147,6 +147,7 @@ def test_a_second_student_only_times_its_teacher(run, flags, train, tmp_path, ca
     assert {"logits.npy", "teacher.tflite", "teacher_int8.tflite"} <= {file.name for file in kept}
     second = json.loads((tmp_path / "run" / "metrics.json").read_text())
     one, other = (dict(each["models"]["teacher"]) for each in (first, second))
+    assert one.pop("validation")["step"] > 0  # of its training, which the second run has not
     for facts in (one, other):
         assert facts.pop("latency_ms") > 0
         assert all(file.pop("latency_ms") > 0 for file in facts["files"].values())
@@ -345,9 +346,11 @@ def test_predictions_are_those_of_the_evaluation(
 @pytest.mark.slow
 def test_a_stopped_run_ends_with_the_same_weights(run, flags, train, tmp_path):
     folder = tmp_path / "stopped"
+    # With the other run's `shards_dir`, its student without a teacher would be taken over.
+    stopped = flags(output_dir=folder, shards_dir=tmp_path / "shards")
     for stop_at in (("teacher", 5), ("teacher", 40), ("student", 7), ("no_teacher", 20)):
-        train(flags(output_dir=folder), stop_at=stop_at)
-    train(flags(output_dir=folder))
+        train(stopped, stop_at=stop_at)
+    train(stopped)
     for model in ("teacher", "student", "checkpoints/no_teacher_model"):
         one, other = (load_file(each / model / "model.safetensors") for each in (run[0], folder))
         assert one.keys() == other.keys()
