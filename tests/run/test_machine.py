@@ -155,14 +155,6 @@ def test_another_shape_version_or_machine_is_checked_again(check, settings, mach
         assert check(RunConfig(**settings), ON_METAL, **machine) == "the CPU is faster"
 
 
-def test_a_machine_with_fast_operators_is_another(monkeypatch):
-    """The float32 steps that a candidate is compared with are others."""
-    monkeypatch.setattr(hardware, "has_onednn", lambda: True)
-    with_them = auto_check.machine_facts()
-    monkeypatch.setattr(hardware, "has_onednn", lambda: False)
-    assert with_them != auto_check.machine_facts()
-
-
 def test_settings_that_do_not_change_a_step_are_not_checked_again(check):
     check.results.append(("", True))
     for config in (RunConfig(), RunConfig(seed=3, output_dir="elsewhere", steps=7)):

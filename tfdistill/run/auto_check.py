@@ -91,7 +91,6 @@ def machine_facts():
         "chip": hardware.chip(),
         "cores": os.cpu_count(),
         "memory_bytes": hardware.memory_bytes(),
-        "fast_operators": hardware.has_onednn(),
         "versions": hardware.versions() | hardware.this_platform().packages,
     }
 
