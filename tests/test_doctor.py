@@ -15,7 +15,7 @@ from tfdistill.diagnosis import (
     workloads,
 )
 from tfdistill.diagnosis.training_check import Course
-from tfdistill.system import devices, hardware
+from tfdistill.system import devices
 
 STEP = "mlm/mlm/bert"
 
@@ -67,12 +67,9 @@ def test_memory_that_cannot_be_measured(run_command, capsys):
             raise RuntimeError("Killed")
 
         monkeypatch.setattr(batch_memory, "measure", measure)
-        monkeypatch.setattr(hardware, "has_onednn", lambda: True)
 
-    assert run_command("doctor", "--device=cpu", "--precision=float32", patch=failing) == 0
-    out = capsys.readouterr().out
-    assert "not measured: Killed" in out
-    assert ("those of tasks are not" in out) == ("compiled with XLA" in out)
+    assert run_command("doctor", "--device=cpu", patch=failing) == 0
+    assert "not measured: Killed" in capsys.readouterr().out
 
 
 def test_a_clean_audit(capsys):

@@ -57,8 +57,6 @@ def machine_facts():
 def _describe_choice(choice, precision):
     compiled = "steps compiled with XLA" if choice.jit_compile else "steps not compiled"
     text = f"{'computes on':<18}{choice.device} ({choice.reason}), {choice.precision}, {compiled}"
-    if choice.device == "cpu" and choice.jit_compile and hardware.has_onednn():
-        text += f"\n{'':<18}those of tasks are not: TensorFlow's operators are as fast here"
     if (choice.device, precision) == ("cpu", "auto") and hardware.has_bfloat16_units():
         text += f"\n{'':<18}a run compares that with bfloat16 first, and takes the faster one"
     return text
