@@ -22,8 +22,8 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 prepare = devices.prepare
 
 
-def prepare_devices(*args, **options):
-    choice = prepare(*args, **options)
+def prepare_devices(*args):
+    choice = prepare(*args)
     return dataclasses.replace(choice, jit_compile=False, replicas=count, reason=f"{count} devices")
 
 

@@ -29,9 +29,9 @@ def asked(monkeypatch):
     """The arguments of the last `devices.prepare`, which returns or raises `asked.answer`."""
     asked = types.SimpleNamespace(answer=ON_METAL)
 
-    def prepare(device="auto", precision="auto", stored=None, problem=None, many_shapes=False):
+    def prepare(device="auto", precision="auto", stored=None, problem=None):
         asked.device, asked.precision, asked.stored = device, precision, stored
-        asked.problem, asked.many_shapes = problem, many_shapes
+        asked.problem = problem
         if isinstance(asked.answer, Exception):
             raise asked.answer
         return asked.answer
@@ -51,15 +51,6 @@ def run_of(tmp_path):
         return RunConfig(output_dir=str(tmp_path), **changes)
 
     return make
-
-
-@pytest.mark.parametrize("task, has", [("masked_lm", False), ("regression", True)])
-def test_batches_of_tasks_have_many_shapes(asked, tmp_path, task, has):
-    config = RunConfig(output_dir=str(tmp_path / "new"), task=task)
-    machine.for_training(config, Console())
-    assert asked.many_shapes == has
-    machine.for_plan(config)
-    assert asked.many_shapes == has
 
 
 def test_a_new_run_chooses(asked, tmp_path):

@@ -25,7 +25,7 @@ NOT_COMPILED = [
     "from tfdistill import train\n"
     "from tfdistill.system import devices\n"
     "prepare = devices.prepare\n"
-    "devices.prepare = lambda *a, **o: dataclasses.replace(prepare(*a, **o), jit_compile=False)\n"
+    "devices.prepare = lambda *a: dataclasses.replace(prepare(*a), jit_compile=False)\n"
     "train.main()",
 ]
 

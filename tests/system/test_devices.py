@@ -70,14 +70,6 @@ def test_a_requested_precision(found, gpus, precision, jit_compile):
     assert (choice.precision, choice.jit_compile) == (precision, jit_compile)
 
 
-@pytest.mark.parametrize("many_shapes, jit_compile", [(True, False), (False, True)])
-def test_steps_of_many_shapes_are_not_compiled_where_operators_are_fast(many_shapes, jit_compile):
-    fast = dataclasses.replace(LINUX, fast_operators=True)
-    assert choose(fast, [], many_shapes=many_shapes).jit_compile == jit_compile
-    assert choose(LINUX, [], many_shapes=many_shapes).jit_compile
-    assert choose(fast, [AMPERE], many_shapes=many_shapes).jit_compile
-
-
 def test_the_reason_of_a_choice():
     assert choose(LINUX, [VOLTA] * 2).reason == "CUDA, 2 GPUs"
     assert choose(LINUX, [AMPERE]).reason == "CUDA, 1 GPU"

@@ -83,21 +83,6 @@ def test_units_for_bfloat16(tmp_path, words, has):
     assert hardware.has_bfloat16_units(file) == has
 
 
-@pytest.mark.parametrize(
-    "words, setting, has",
-    [
-        ("flags : fpu avx2 avx512f avx512_vnni", "1", True),
-        ("flags : fpu avx2 avx512f avx512_vnni", "0", False),
-        ("flags : fpu avx2 avx_vnni", "1", False),
-        ("Features : fp asimd bf16 i8mm", "1", False),
-    ],
-)
-def test_operators_of_onednn(tmp_path, words, setting, has):
-    file = tmp_path / "cpuinfo"
-    file.write_text(f"model name : one\n{words}\n")
-    assert hardware.has_onednn(file, setting) == has
-
-
 def test_instruction_sets(tmp_path):
     file = tmp_path / "cpuinfo"
     file.write_text("flags : fpu sse avx avx2 avx512f avx512_vnni amx_bf16\n")

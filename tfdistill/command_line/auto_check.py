@@ -11,7 +11,6 @@ import json
 
 from tfdistill.command_line.cli import Command
 from tfdistill.command_line.user_recipe import require_on_command_line
-from tfdistill.run.machine import has_many_shapes
 from tfdistill.settings.fine_tuning import FineTuning
 from tfdistill.settings.labelled_data import LabelledDataSettings
 from tfdistill.settings.models import Student, Teacher
@@ -52,8 +51,7 @@ def find_problem(config, choice, train=None):
     from tfdistill.diagnosis.training_check import STEPS, Way, compare, ways
 
     candidate, train = ways(choice)[-1], train or training_check.train
-    found, shapes = hardware.this_platform(), has_many_shapes(config)
-    instead = Way("cpu", devices.choose(found, [], "cpu", "float32", many_shapes=shapes))
+    instead = Way("cpu", devices.choose(hardware.this_platform(), [], "cpu", "float32"))
     mini = workloads.batches(workloads.MINI, load_tokenizer())
     trials = [(*_this_run(config), SPEED_STEPS), (workloads.MINI, mini, STEPS)]
     if choice.on_metal:  # there correctness is checked first; elsewhere speed

@@ -25,9 +25,7 @@ def for_training(config, console):
     stored = None if config.force else _stored(config.output_dir)
     problem = functools.partial(auto_check.problem, config, console)
     try:
-        return devices.prepare(
-            config.device, config.precision, stored, problem, many_shapes=has_many_shapes(config)
-        )
+        return devices.prepare(config.device, config.precision, stored, problem)
     except NoGpuError as error:
         if config.device == "gpu":
             raise
@@ -51,11 +49,7 @@ def for_plan(config):
     """
     stored = None if config.force else _stored(config.output_dir)
     return devices.prepare(
-        config.device,
-        config.precision,
-        stored,
-        lambda candidate: "not tried by `dry_run`",
-        many_shapes=has_many_shapes(config),
+        config.device, config.precision, stored, lambda candidate: "not tried by `dry_run`"
     )
 
 
@@ -74,15 +68,6 @@ def for_looking(config):
     stored = _stored(config.output_dir)
     why_not = "" if stored and stored.on_metal else "no run has used it yet"
     return devices.prepare(config.device, "float32", problem=lambda candidate: why_not)
-
-
-def has_many_shapes(config):
-    """Whether a run's batches have many lengths; rows of masked LM all have the same.
-
-    Args:
-        config: a `RunConfig`.
-    """
-    return config.task != type(config).task
 
 
 def _stored(path):

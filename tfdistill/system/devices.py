@@ -43,9 +43,7 @@ class Choice:
     reason: str
 
 
-def prepare(
-    device="auto", precision="auto", stored=None, problem=None, found=None, *, many_shapes=False
-):
+def prepare(device="auto", precision="auto", stored=None, problem=None, found=None):
     """Prepares TensorFlow for a run.
 
     Args:
@@ -56,7 +54,6 @@ def prepare(
             for it; returns the reason against it, or "". Without this function Metal is taken and
             bfloat16 is not.
         found: the `hardware.Platform`; None: that of this process.
-        many_shapes: as for `choose`.
 
     Returns:
         A `Choice`.
@@ -75,16 +72,15 @@ def prepare(
             details = map(tf.config.experimental.get_device_details, gpus)
             capabilities = [detail.get("compute_capability") for detail in details]
     requested = stored.device if stored and device == "auto" else device
-    choose_for = functools.partial(choose, found, many_shapes=many_shapes)
-    choice = choose_for(capabilities, requested, precision)
+    choice = choose(found, capabilities, requested, precision)
     if stored and (stored.device, stored.on_metal) == (choice.device, choice.on_metal):
         choice = again(found, choice, stored)
     elif problem:
         if choice.on_metal and device == "auto" and (why := problem(choice)):
-            choice = choose_for(capabilities, "cpu", precision)
+            choice = choose(found, capabilities, "cpu", precision)
             choice = dataclasses.replace(choice, reason=f"not on Metal: {why}")
         if choice.device == "cpu" and precision == "auto" and found.bfloat16_units:
-            other = choose_for(capabilities, "cpu", "bfloat16")
+            other = choose(found, capabilities, "cpu", "bfloat16")
             why = problem(other)
             taken, fact = (choice, why) if why else (other, "faster than float32")
             choice = dataclasses.replace(taken, reason=f"{choice.reason}; bfloat16: {fact}")
@@ -188,7 +184,7 @@ def environment(found):
     return variables
 
 
-def choose(found, gpus, device="auto", precision="auto", many_shapes=False):
+def choose(found, gpus, device="auto", precision="auto"):
     """Chooses the device (CUDA, then Metal, then the CPU) and the precision.
 
     Args:
@@ -197,7 +193,6 @@ def choose(found, gpus, device="auto", precision="auto", many_shapes=False):
             for other GPUs.
         device: "auto", "cpu" or "gpu".
         precision: "auto", "float32", "bfloat16" or "float16".
-        many_shapes: whether batches have many lengths, each of which XLA would compile.
 
     Returns:
         A `Choice`.
@@ -223,21 +218,18 @@ def choose(found, gpus, device="auto", precision="auto", many_shapes=False):
         # float32 works everywhere, but cards with bfloat16 units are ten times as fast with those.
         fast = device == "gpu" and not on_metal and all(c and c >= BFLOAT16_CUDA for c in gpus)
         precision = "bfloat16" if fast else "float32"
-    jit_compile = _jit_compile(found, device, precision, many_shapes)
+    jit_compile = _jit_compile(found, device, precision)
     return Choice(device, precision, jit_compile, on_metal, replicas, reason)
 
 
-def _jit_compile(found, device, precision, many_shapes):
+def _jit_compile(found, device, precision):
     """Returns whether steps should be compiled with XLA.
 
     Metal has no XLA compiler, and on macOS's CPUs no gain was measured; Keras's "auto" would
     compile there if it cannot read the processor's name. On CPUs XLA computes bfloat16 products as
-    float32. With oneDNN's products a step of a task takes as long without XLA, or less, and each
-    length of a batch starts 8 to 12 seconds sooner (docs/PERFORMANCE.md).
+    float32.
     """
-    if device == "cpu" and (precision == "bfloat16" or (many_shapes and found.fast_operators)):
-        return False
-    return found.system != "Darwin"
+    return found.system != "Darwin" and (device, precision) != ("cpu", "bfloat16")
 
 
 def again(found, choice, stored):

@@ -36,7 +36,6 @@ class Platform:
         nvidia_driver: whether an NVIDIA driver is loaded, so that CUDA can start.
         bfloat16_units: whether the processor has bfloat16 instructions.
         memory_bytes: the machine's memory; on Apple silicon the GPU shares it.
-        fast_operators: whether TensorFlow's own operators have fast products (`has_onednn`).
     """
 
     system: str
@@ -46,7 +45,6 @@ class Platform:
     nvidia_driver: bool = False
     bfloat16_units: bool = False
     memory_bytes: int = 0
-    fast_operators: bool = False
 
 
 def this_platform(system=SYSTEM, machine=MACHINE):
@@ -58,7 +56,7 @@ def this_platform(system=SYSTEM, machine=MACHINE):
     translated = (system, machine) == ("Darwin", "x86_64") and (
         _sysctl("sysctl.proc_translated") == "1"
     )
-    facts = has_nvidia_driver(), has_bfloat16_units(), memory_bytes(), has_onednn()
+    facts = has_nvidia_driver(), has_bfloat16_units(), memory_bytes()
     return Platform(system, machine, translated, _installed(PACKAGES), *facts)
 
 
@@ -97,21 +95,6 @@ def has_bfloat16_units(cpuinfo="/proc/cpuinfo"):
         cpuinfo: the file in which Linux lists the processor's features.
     """
     return "bf16" in instruction_sets(cpuinfo)
-
-
-def has_onednn(cpuinfo="/proc/cpuinfo", setting=None):
-    """Returns whether TensorFlow's operators use oneDNN's code for AVX-512.
-
-    TensorFlow does so by itself on x86 processors with units such as VNNI. On those without
-    AVX-512, and where it has to be asked for, nothing was measured that speaks for it.
-
-    Args:
-        cpuinfo: as for `has_bfloat16_units`.
-        setting: the environment variable TF_ENABLE_ONEDNN_OPTS; None: that of this process.
-    """
-    if setting is None:
-        setting = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1")
-    return setting.lower() in ("1", "true") and "avx512_vnni" in cpu_flags(cpuinfo).split()
 
 
 def instruction_sets(cpuinfo="/proc/cpuinfo"):
