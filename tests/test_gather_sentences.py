@@ -1,11 +1,8 @@
 """The script that gathers sentences leaves out those on which models are measured."""
 
-import importlib.util
-from pathlib import Path
-
+import gather_sentences
 import pytest
 
-SCRIPT = Path(__file__).parents[1] / "scripts" / "gather_sentences.py"
 HEADERS = {
     "SST-2": "sentence\tlabel",
     "MRPC": "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String",
@@ -34,10 +31,7 @@ def data(tmp_path):
 
 
 def test_sentences_of_all_sources(data):
-    spec = importlib.util.spec_from_file_location("gather_sentences", SCRIPT)
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    found, counts, left_out = script.gather(data)
+    found, counts, left_out = gather_sentences.gather(data)
     assert found == [
         *("The ship sank .", "It was night ."),
         *("It was a dark and very stormy night.", "The ship sank there."),

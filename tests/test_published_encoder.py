@@ -1,21 +1,10 @@
 """The script that makes a folder of a published sentence encoder's ONNX file."""
 
-import importlib.util
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import published_encoder as script
 import pytest
-
-SCRIPT = Path(__file__).parents[1] / "scripts" / "published_encoder.py"
-
-
-@pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("published_encoder", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +32,7 @@ def node(kind, inputs, output):
     return SimpleNamespace(op_type=kind, input=inputs, output=[output])
 
 
-def test_matrices_have_the_names_of_their_biases(script, graph):
+def test_matrices_have_the_names_of_their_biases(graph):
     from tfdistill.models.configs.bert import encoder_tensors
 
     model, nodes, tensors = graph
@@ -55,7 +44,7 @@ def test_matrices_have_the_names_of_their_biases(script, graph):
         np.testing.assert_array_equal(found[name], array.T if transposed else array)
 
 
-def test_the_folder_gives_means_of_the_same_states(script, graph, tiny_tokenizer, tmp_path):
+def test_the_folder_gives_means_of_the_same_states(graph, tiny_tokenizer, tmp_path):
     import tfdistill
     from tfdistill.deployment.label_predictor import LabelPredictor
 

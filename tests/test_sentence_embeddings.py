@@ -1,22 +1,12 @@
 """The script that measures sentence encoders."""
 
-import importlib.util
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+import sentence_embeddings as script
 
-SCRIPT = Path(__file__).parents[1] / "scripts" / "sentence_embeddings.py"
 TEXTS = ["the sea", "a man and the whale of the sea", ""]
-
-
-@pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("sentence_embeddings", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +31,7 @@ def states(model, tokenizer, text):
     return model({"input_ids": ids[: mask.sum()][None]})["last_hidden_state"].numpy()[0]
 
 
-def test_spearman(script):
+def test_spearman():
     generator = np.random.default_rng(0)
     first, noise = generator.normal(size=(2, 200))
     assert script.spearman(first, np.exp(3 * first)) == pytest.approx(1.0)
@@ -59,7 +49,7 @@ def test_spearman(script):
     )
 
 
-def test_intervals_of_a_model_and_of_its_lead(script):
+def test_intervals_of_a_model_and_of_its_lead():
     """Paired: a model that is as good as its peer has no lead, however wide its own interval."""
     draws = np.random.default_rng(1)
     scores = draws.normal(size=300)
@@ -73,7 +63,7 @@ def test_intervals_of_a_model_and_of_its_lead(script):
     np.testing.assert_allclose(behind, [-lead[1], -lead[0]], atol=1e-12)
 
 
-def test_embeddings_are_means_over_the_sentence_alone(script, folders, tiny_tokenizer, tiny_text):
+def test_embeddings_are_means_over_the_sentence_alone(folders, tiny_tokenizer, tiny_text):
     """Brought to length 1, on which cosines do not depend."""
     folder, model = folders
     found = script.embed(folder / "plain", TEXTS, str(tiny_text / "vocabulary"))
@@ -83,14 +73,14 @@ def test_embeddings_are_means_over_the_sentence_alone(script, folders, tiny_toke
         np.testing.assert_allclose(embedding, mean / np.linalg.norm(mean), atol=1e-5)
 
 
-def test_a_folder_that_says_its_pooling_has_its_own_tokenizer(script, folders, tiny_tokenizer):
+def test_a_folder_that_says_its_pooling_has_its_own_tokenizer(folders, tiny_tokenizer):
     folder, model = folders
     found = script.embed(folder / "cls", TEXTS, "no tokenizer of this name")
     expected = [states(model, tiny_tokenizer, text)[0] for text in TEXTS]
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_the_table(script, folders, tmp_path, monkeypatch, capsys):
+def test_the_table(folders, tmp_path, monkeypatch, capsys):
     """The lead over a peer has the other sign the other way round, and a peer none over itself."""
     folder, _ = folders
     words = "the sea|a ship|whale|an old man|of the|men and boats".split("|")
@@ -120,7 +110,7 @@ def test_the_table(script, folders, tmp_path, monkeypatch, capsys):
     assert "--peer=other: give one of teacher, plain" in capsys.readouterr().err
 
 
-def test_pairs_keep_their_quotes(script, tmp_path):
+def test_pairs_keep_their_quotes(tmp_path):
     file = tmp_path / "dev.tsv"
     file.write_text('index\tsentence1\tsentence2\tscore\n0\tHe said "no.\tHe said no.\t4.5\n')
     assert script.read_pairs(file)[:2] == (['He said "no.'], ["He said no."])

@@ -1,21 +1,11 @@
 """The script that compares static encoders with those of model2vec."""
 
-import importlib
-from pathlib import Path
-
 import pytest
-
-SCRIPTS = Path(__file__).parents[1] / "scripts"
-
-
-@pytest.fixture
-def script(monkeypatch):
-    monkeypatch.syspath_prepend(SCRIPTS)  # as where the script is run
-    return importlib.import_module("static_encoders")
+import static_encoders as script
 
 
 @pytest.mark.slow
-def test_the_table(script, tiny_tokenizer, tmp_path, capsys):
+def test_the_table(tiny_tokenizer, tmp_path, capsys):
     """Two names of one folder: the second has no lead."""
     from tfdistill.models.configs.config_files import named_config
     from tfdistill.models.encoder import Encoder
