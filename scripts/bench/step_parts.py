@@ -3,16 +3,16 @@
     python scripts/bench/step_parts.py masked_lm base [--rounds 7] [--without_xla]
 
 The works are those of compare.py, in float32, without dropout. Each part is a function of its own,
-compiled as the step is: the teacher's encoder, the student's encoder, all losses of a batch, their
-gradients, and the step, which is the gradients, the clip and AdamW. `products` is the sum of the
-step's matrix products, each kind timed alone with operands of its shape: what the step would take
-without its passes over activations, logits and weights. Prints medians of wall time and of
-processor time, in turn, and for the products their FLOP/s beside those of a large product.
+compiled as the step is: the teacher's encoder, the student's encoder, the gradients of all losses
+(with the passes before them), and the step, which is the gradients, the clip and AdamW. `products`
+is the sum of the step's matrix products, each kind timed alone with operands of its shape: what the
+step would take without its passes over activations, logits and weights. Prints medians of wall time
+and of processor time, in turn, and for the products their FLOP/s beside those of a large product.
 """
 
 import argparse
+import dataclasses
 import os
-import statistics
 import tempfile
 import time
 from pathlib import Path
@@ -23,14 +23,13 @@ os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")  # as in a run
 import numpy as np
 import tensorflow as tf
 from compare import call
-from matrix_product import gflops
-from settings import CLIP, MASKED, VOCABULARY, WORKS
-from tfdistill_step import make_distiller
+from matrix_product import peak
+from settings import MASKED, VOCABULARY, WORKS
+from tfdistill_step import make_distiller, make_optimizer
 
 from tfdistill.distillation.losses.vocabulary import CHUNK
 from tfdistill.models.compiled import compiled_for_cpu
 from tfdistill.system import devices, hardware
-from tfdistill.training.optimizer import OptimizerSettings, build_optimizer
 from tfdistill.training.step import TrainStep
 
 CALLS = 3  # of each product in a round
@@ -149,17 +148,7 @@ def timed(function, calls=1):
 def parts_of(work, folder, jit_compile):
     """dict of the parts of a step to functions without arguments."""
     distiller = make_distiller(work, folder)
-    optimizer = build_optimizer(
-        distiller.trained_variables,
-        OptimizerSettings(
-            steps=10_000,
-            warmup_prop=0.0,
-            weight_decay=work.decay,
-            max_grad_norm=CLIP,
-            **work.adamw,
-        ),
-        rows=distiller.gradient_rows,
-    )
+    optimizer = make_optimizer(work, distiller, steps=10_000)
     arrays = dict(np.load(folder / "batches.npz"))
     batch = {name: tf.constant(array[0]) for name, array in arrays.items()}
 
@@ -204,11 +193,10 @@ def measure(name, rounds, jit_compile):
     for part, (wall, busy) in medians.items():
         share = wall / medians["step"][0]
         print(f"{part:20}{1e3 * wall:9.1f} ms{share:7.0%}{1e3 * busy:9.1f} ms of processor time")
-    peak = statistics.median(gflops(True, tf.float32) for _ in range(3))
     rate = alone.operations() / medians["products"][0] / 1e9
     print(
         f"products: {alone.operations() / 1e9:.1f} GFLOP at {rate:.0f} GFLOP/s; "
-        f"a large product: {peak:.0f} GFLOP/s"
+        f"a large product: {peak(tf.float32):.0f} GFLOP/s"
     )
 
 
@@ -221,11 +209,13 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--without_xla", action="store_true")
     options = parser.parse_args()
-    devices.prepare("cpu", "float32")
+    machine = devices.prepare("cpu", "float32")
+    machine = dataclasses.replace(machine, jit_compile=not options.without_xla)
     units = ", ".join(hardware.instruction_sets())
     print(f"{hardware.chip()}, {hardware.cores()} cores, instruction sets: {units}")
-    for name in options.works:
-        measure(name, options.rounds, not options.without_xla)
+    with devices.numerics(machine):  # as in a run
+        for name in options.works:
+            measure(name, options.rounds, machine.jit_compile)
 
 
 if __name__ == "__main__":

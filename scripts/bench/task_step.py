@@ -10,6 +10,7 @@ processor time, and the processor's units.
 """
 
 import argparse
+import dataclasses
 import json
 import resource
 import statistics
@@ -26,7 +27,8 @@ def measure(model_dir, jit_compile, lengths, rows, steps, tokens):
     """Times of one way: dict of lengths to (first call, median step, processor time), seconds."""
     from tfdistill.system import devices
 
-    devices.prepare("cpu", "float32")
+    machine = devices.prepare("cpu", "float32")
+    machine = dataclasses.replace(machine, jit_compile=jit_compile)
     from tfdistill import tasks
     from tfdistill.distillation.distiller import Distiller
     from tfdistill.training.optimizer import OptimizerSettings, build_optimizer
@@ -47,7 +49,8 @@ def measure(model_dir, jit_compile, lengths, rows, steps, tokens):
     )
     optimizer = build_optimizer(distiller.trained_variables, settings, rows=distiller.gradient_rows)
     step = TrainStep(distiller, optimizer, jit_compile)
-    return {length: _times(step, length, rows, steps) for length in lengths}
+    with devices.numerics(machine):  # as in a run
+        return {length: _times(step, length, rows, steps) for length in lengths}
 
 
 def _times(step, length, rows, steps):

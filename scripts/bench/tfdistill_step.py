@@ -40,24 +40,25 @@ def make_distiller(work, folder):
     return Distiller(student, phase, teacher=load_model(folder / "teacher"))
 
 
+def make_optimizer(work, distiller, steps):
+    settings = OptimizerSettings(
+        steps=steps,
+        warmup_prop=0.0,
+        weight_decay=work.decay,
+        max_grad_norm=CLIP,
+        **work.adamw,
+    )
+    return build_optimizer(distiller.trained_variables, settings, rows=distiller.gradient_rows)
+
+
 def main(work, folder, precision="float32"):
     work, folder = WORKS[work], Path(folder)
-    machine = devices.prepare("cpu", precision, many_shapes=work.tuned)  # as in a run
+    machine = devices.prepare("cpu", precision)
     arrays = dict(np.load(folder / "batches.npz"))
     steps = len(arrays["input_ids"])
     with devices.numerics(machine):
         distiller = make_distiller(work, folder)
-    optimizer = build_optimizer(
-        distiller.trained_variables,
-        OptimizerSettings(
-            steps=steps,
-            warmup_prop=0.0,
-            weight_decay=work.decay,
-            max_grad_norm=CLIP,
-            **work.adamw,
-        ),
-        rows=distiller.gradient_rows,
-    )
+    optimizer = make_optimizer(work, distiller, steps)
     losses, times, processor = [], [], []
 
     def progress(_, row):
@@ -75,7 +76,8 @@ def main(work, folder, precision="float32"):
     )
     times.append(time.perf_counter())
     processor.append(time.process_time())
-    loop.run()
+    with devices.numerics(machine):  # the step is traced as in a run
+        loop.run()
     seconds, busy = np.diff(times).tolist(), np.diff(processor).tolist()
     print(json.dumps({"losses": losses, "seconds": seconds, "processor": busy}))
 
