@@ -45,7 +45,7 @@ def test_a_run_is_timed_beside_its_teacher(run_command, run_folder, bert, tmp_pa
     for told in (True, False):  # made once
         assert run_command("benchmark", *flags) == 0
         text = capfd.readouterr().out
-        assert ("converting teacher" in text, "teacher, 5 tokens" in text) == (told, True)
+        assert ("converting teacher_int8" in text, "teacher_int8, 5 tokens" in text) == (told, True)
 
 
 def test_for_a_phone_and_back(run_command, run_folder, tmp_path, capfd):

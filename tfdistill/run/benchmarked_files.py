@@ -31,7 +31,7 @@ REFERENCES = {
     "MobileBERT": ("L-24_H-128_B-512_A-4_F-4_OPT", "mobilebert"),
     "TinyBERT-4": ("L-4_H-312_A-12", "bert"),
 }
-TEACHER = "teacher"
+TEACHER = "teacher_int8"
 DEVIATION = 0.02  # of the random biases, and of the scales of norms from 1
 
 
