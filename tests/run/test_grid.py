@@ -117,6 +117,16 @@ def test_tables_and_runs_that_are_left_out(grid):
     )
 
 
+def test_a_rule_leaves_out_several_values(grid):
+    rule = {"data": ["a", "b"], "recipe": "kd", "seed": ["seed-1"], "reason": "one seed"}
+    found = grid(leave_out=[rule])
+    left = {run.name for run in found.runs}
+    assert left == {f"{data}/kd/seed-0" for data in "ab"} | {
+        f"{data}/alone/seed-{seed}" for data in "ab" for seed in (0, 1)
+    }
+    assert set(dict(found.left_out).values()) == {"one seed"} and found.empty == []
+
+
 def test_shared_runs_of_some_cells_that_count_as_training(grid):
     general = {
         "only": {"recipe": ["kd"]},
@@ -175,6 +185,8 @@ def test_what_an_axis_does_not_concern_runs_once(grid):
         ({"leave_out": [{"data": "c"}]}, "no value 'c'; there are a, b"),
         ({"leave_out": [{"dta": "a"}]}, "leave_out: there is no axis 'dta'"),
         ({"leave_out": [{"seed": 0}]}, "in quotes"),
+        ({"leave_out": [{"seed": ["seed-0", "0"]}]}, "'seed' has no value '0'"),
+        ({"leave_out": [{"seed": "seed-0", "reason": ["dear"]}]}, "in quotes"),
         ({"shared": ["teacher"]}, "shared.*an object"),
         ({"shared": {"../t": {}}}, "names a folder"),
         ({"shared": {"t": {"axes": "data"}}}, "axes.*list"),

@@ -21,6 +21,11 @@ class GridError(Exception):
     """What is wrong with the content of a file."""
 
 
+def names_in(value):
+    """The names of an axis's values that stand in a rule: a list of them, or the only one."""
+    return value if isinstance(value, list) else [value]
+
+
 def read_content(path):
     """Reads the file of a grid.
 
@@ -128,7 +133,9 @@ def _check_left_out(rules):
         raise GridError('"leave_out": a list of objects is needed')
     for rule in rules:
         _require_object('each part of "leave_out"', rule)
-        _require_texts('"leave_out": the values of axes and "reason"', list(rule.values()))
+        for key, values in rule.items():
+            names = [values] if key == REASON else names_in(values)
+            _require_texts('"leave_out": the values of axes and "reason"', names)
 
 
 def _require_keys(where, content, known):

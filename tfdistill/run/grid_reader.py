@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from tfdistill.run.grid import STOP, Grid, GridRun
 from tfdistill.run.grid_claims import ClaimReader, seed_axes
-from tfdistill.run.grid_content import REASON, GridError, read_content, require_stage
+from tfdistill.run.grid_content import REASON, GridError, names_in, read_content, require_stage
 from tfdistill.settings.flagfile import as_text
 from tfdistill.system.errors import UserError
 
@@ -66,9 +66,7 @@ class _Reader:
             _require_name(name)
             self._require_axes(f"shared {name!r}", shared.get("axes", []))
             self._texts(f"gives of {name}", shared.get("gives", {}))
-            for axis, values in shared.get("only", {}).items():
-                for value in values:
-                    self._require_known(f"shared {name!r}", {axis: value})
+            self._require_known(f"shared {name!r}", shared.get("only", {}))
         for rule in content.get("leave_out", ()):
             self._require_known("leave_out", rule)
         self._require_known("target", content.get("target", {}))
@@ -169,10 +167,11 @@ class _Reader:
     def _require_known(self, where, rule):
         """Refuses values that no run has."""
         self._require_axes(where, rule.keys() - {REASON})
-        for axis, value in rule.items():
-            if axis != REASON and value not in self._axes[axis]:
-                known = ", ".join(self._axes[axis])
-                raise GridError(f"{where}: {axis!r} has no value {value!r}; there are {known}")
+        for axis, values in rule.items():
+            for value in names_in(values) if axis != REASON else ():
+                if value not in self._axes[axis]:
+                    known = ", ".join(self._axes[axis])
+                    raise GridError(f"{where}: {axis!r} has no value {value!r}; there are {known}")
 
     def _require_estimated(self, minutes):
         names = set(self._shared).union(*self._axes.values())
@@ -193,8 +192,8 @@ class _Reader:
 
     def _reason(self, place):
         for rule in self._content.get("leave_out", ()):
-            values = {axis: value for axis, value in rule.items() if axis != REASON}
-            if values.items() <= place.items():
+            axes = rule.keys() - {REASON}
+            if all(place.get(axis) in names_in(rule[axis]) for axis in axes):
                 return rule.get(REASON) or "left out"
         return None
 
