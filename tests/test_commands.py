@@ -257,12 +257,15 @@ WRONG_FLAGS = {
         ["--tokenizer", "30522", "--teacher={}/teacher"],
     ),
     "no head": (
-        ["--teacher={}/headless", "--student_config="],
-        ["--teacher={}/headless", "--recipe=distilbert"],
+        ["--teacher={0}/headless,{0}/headless", "--student_config="],
+        ["--teacher={0}/headless", "--recipe=distilbert"],
     ),
     "no head to search with": (
-        ["--teacher={}/headless", "--alpha_ce=0", "--student_init=search", "--student_config="],
-        ["--teacher={}/headless", "--student_init=search"],
+        [
+            *("--teacher={0}/headless,{0}/headless", "--alpha_ce=0"),
+            *("--student_init=search", "--student_config="),
+        ],
+        ["--teacher={0}/headless", "--student_init=search"],
     ),
     "truncated": (["--teacher={}/truncated", "--student_config="], ["truncated/model.safetensors"]),
     "no teacher": (["--teacher={}/gone", "--student_config="], ["gone"]),

@@ -227,18 +227,21 @@ def test_a_teacher_with_spare_rows(make, tiny_model, tokenizer, tmp_path):
 
 def test_a_teacher_without_a_head(make, tiny_model, tokenizer):
     headless = tiny_model(vocab_size=tokenizer.vocab_size, with_head=False)
-    message = fails(make, headless, teacher="somewhere")
-    assert "teacher=somewhere" in message and "recipe=distilbert" in message
+    message = fails(make, (headless, headless), teacher="somewhere,there")
+    assert "teacher=somewhere " in message and "recipe=distilbert" in message
     named = message.partition("do without: ")[2].split(", ")
     assert named == ["minilm", "minilm_v1", "tinybert"]
+    alone = dict(teacher="somewhere")
+    assert make(headless, **alone).gets_head
     for name in named:
-        same = dict(teacher="somewhere", student_config="L-1_H-12_A-2_I-20")
-        assert make(headless, recipe=name, **same).teacher_config == headless.config
+        made = make(headless, recipe=name, student_config="L-1_H-12_A-2_I-20", **alone)
+        assert made.teacher_config == headless.config and not made.gets_head
     # Hidden states alone need none; the student's head is then a fresh one.
-    angles = dict(teacher="somewhere", alpha_ce=0.0)
-    assert make(headless, **angles).student_init == "every_other"
-    assert "layerdrop_adapt_steps" in fails(make, headless, layerdrop_adapt_steps=1, **angles)
-    assert "student_init=search" in fails(make, headless, student_init="search", **angles)
+    alone |= dict(alpha_ce=0.0)
+    assert make(headless, **alone).student_init == "every_other"
+    assert not make(headless, **alone).gets_head
+    for needs in (dict(layerdrop_adapt_steps=1), dict(student_init="search")):
+        assert make(headless, **alone, **needs).gets_head
 
 
 @pytest.mark.parametrize(

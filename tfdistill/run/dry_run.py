@@ -26,6 +26,7 @@ QUICK, SLOW = 0.65, 0.25
 OVERHEAD = 0.004  # seconds of a step that are no products
 CHECKPOINT, EXPORTED = 3, 9 / FLOAT  # times the weights: with moments; SavedModel, float32, int8
 RELATION_ARRAYS = 6  # of the scores of all relation heads
+HEAD = "teacher's head"  # key of the steps in which a teacher gets one
 LITTLE = 0.9  # of the memory or the disk: more is warned of
 
 
@@ -61,8 +62,11 @@ class DryRun:
         config, plan, found = self._config, self._plan, {}
         if plan.fine_tunes_teacher:
             found["teacher"] = fine_tuning_steps(self._context) * config.teacher_seeds
-        elif plan.teacher_steps:
-            found["teacher"] = plan.teacher_steps
+        else:
+            if plan.gets_head:
+                found[HEAD] = config.head_steps
+            if plan.teacher_steps:
+                found["teacher"] = plan.teacher_steps
         steps = config.steps or None
         if self._prepared:
             steps = student_steps(config, self._task, self._prepared.sources["train"])
@@ -186,9 +190,10 @@ class DryRun:
         for name, steps in self.steps.items():
             tokens = self._task.tokens_in_step(self._examples(name), self._config)
             model, shape = self._student, self._plan.student_config
-            if name == "teacher":
+            if name in ("teacher", HEAD):
                 model, shape = self._teacher, self._plan.teacher_config
-            operations = 6 * self._products(model, shape, name)
+            # The encoder of a teacher that gets a head is not trained.
+            operations = (2 if name == HEAD else 6) * self._products(model, shape, name)
             if name == "student":
                 operations *= self._passes(steps)
             if name == "student" and self._teacher and not self._answered:
@@ -280,8 +285,9 @@ class DryRun:
 
     def _step_words(self):
         about = "" if self._prepared or self._config.steps else "about "
+        ours = ["student", *self._baselines]  # those whose steps may be a guess
         words = [
-            f"{name} unknown" if steps is None else f"{name} {about * (name != 'teacher')}{steps:,}"
+            f"{name} unknown" if steps is None else f"{name} {about * (name in ours)}{steps:,}"
             for name, steps in self.steps.items()
         ]
         more = "; `augmentation` adds steps" if self._config.augmentation else ""

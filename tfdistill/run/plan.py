@@ -11,7 +11,7 @@ from tfdistill.run.checks import check_baselines, check_masking
 from tfdistill.run.planned_shapes import plan_shapes
 from tfdistill.run.recipe_checks import check_losses, check_recipe, check_terms, split_steps
 from tfdistill.run.sources import Tokenizers, teacher_names
-from tfdistill.run.teacher_checks import check_cache, check_headless_teacher, check_teachers
+from tfdistill.run.teacher_checks import check_cache, check_teachers, gets_head
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Plan:
         teacher_names: tuple of the names in `teacher`.
         fine_tunes_teacher: whether the loaded teacher lacks the task's head and is fine-tuned on
             the labels in this run.
+        gets_head: whether the loaded teacher lacks a masked-LM head, which is trained in this run.
     """
 
     teacher_config: EncoderConfig | None
@@ -36,6 +37,7 @@ class Plan:
     recipe: Recipe
     teacher_names: tuple = ()
     fine_tunes_teacher: bool = False
+    gets_head: bool = False
 
     @property
     def trains_teacher(self):
@@ -71,8 +73,7 @@ def make_plan(config, recipe, teachers, tokenizer, shapes=None):
     teacher, student, init = shapes or plan_shapes(config, reads_teacher, loaded, tokenizers)
     headless = bool(teachers) and teachers[0].head is None
     fine_tunes_teacher = headless and tasks.get(config.task).kind is not None
-    if headless and not fine_tunes_teacher:
-        check_headless_teacher(config, losses)
+    needs_head = headless and not fine_tunes_teacher and gets_head(config, losses, teachers)
     check_baselines(config, teacher)
     if teacher:
         recipe = unfold(recipe, student.num_hidden_layers, teacher.num_hidden_layers)
@@ -84,7 +85,7 @@ def make_plan(config, recipe, teachers, tokenizer, shapes=None):
     steps = config.layerdrop_adapt_steps if teachers else config.teacher_steps
     names = tuple(teacher_names(config))
     steps = steps if teacher else 0
-    return Plan(teacher, steps, student, init, recipe, names, fine_tunes_teacher)
+    return Plan(teacher, steps, student, init, recipe, names, fine_tunes_teacher, needs_head)
 
 
 def student_steps(config, task, train):

@@ -3,6 +3,7 @@
 import dataclasses
 
 from tfdistill import recipes, tasks
+from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.run.planned_shapes import first_teacher
 from tfdistill.run.sources import teacher_names, teacher_weights
 from tfdistill.system.errors import UserError
@@ -82,15 +83,19 @@ def check_cache(config, recipe, student_config, teacher_config):
         raise UserError("`cached_mask_epochs` is for `teacher_cache`: name a folder, or neither")
 
 
-def check_headless_teacher(config, losses):
-    """Checks that nothing needs the masked-LM head that the teacher lacks.
+def gets_head(config, losses, teachers):
+    """Whether a masked-LM head is trained for the first teacher, which lacks it.
 
     Args:
         config: a `RunConfig`.
         losses: list of the recipe's `Loss`es.
+        teachers: list of `ModelDescription`s or models.
+
+    Returns:
+        True if a loss, the student's start or LayerDrop training needs the head.
 
     Raises:
-        UserError: a loss, the student's start or LayerDrop training needs the head.
+        UserError: the head is needed, and such a teacher cannot get one here.
     """
     needs = {
         f"`recipe`={config.recipe} needs its logits": any(
@@ -99,13 +104,16 @@ def check_headless_teacher(config, losses):
         f"`student_init`={config.student_init} measures it": "search" in config.student_init,
         "`layerdrop_adapt_steps` trains it": config.layerdrop_adapt_steps > 0,
     }
-    for need, there in needs.items():
-        if there:
+    trained_here = get_model_type(teachers[0].config.model_type).learns_text
+    for need in (need for need, there in needs.items() if there):
+        if len(teachers) > 1 or not trained_here:
             raise UserError(
                 f"`teacher`={first_teacher(config)} has no masked-LM head, and {need}: take a "
                 "checkpoint with the head (…ForMaskedLM), or one of the recipes that do without: "
                 f"{', '.join(recipes_without_head(config))}"
             )
+        return True
+    return False
 
 
 def recipes_without_head(config):

@@ -11,9 +11,7 @@ from tfdistill.settings.labelled_data import LabelledDataSettings
 from tfdistill.settings.settings import options_of
 
 _OF_BOTH = "augmentation_variants", "augmentation_rows"
-_OF_TINYBERT = (
-    *("augmentation_model", "augmentation_probability", "augmentation_candidates", "head_steps"),
-)
+_OF_TINYBERT = "augmentation_model", "augmentation_probability", "augmentation_candidates"
 _OF_BILSTM = (
     *("augmentation_mask_probability", "augmentation_tag_probability"),
     *("augmentation_ngram_probability", "augmentation_ngrams"),
@@ -104,6 +102,12 @@ def _rules(config):
     yield _OF_BOTH, varied, "only with `augmentation`"
     of_model = config.augmentation == TINYBERT
     yield _OF_TINYBERT, of_model, f"only with `augmentation`={TINYBERT}"
+    gets_head = bool(config.teacher) and not with_labels
+    yield (
+        ("head_steps",),
+        of_model or gets_head,
+        f"only with `augmentation`={TINYBERT}, or for the `teacher` of masked LM",
+    )
     yield _OF_BILSTM, config.augmentation == BILSTM, f"only with `augmentation`={BILSTM}"
     if not with_labels:
         yield ("teacher_config", "teacher_steps"), not config.teacher, _FRESH_TEACHER

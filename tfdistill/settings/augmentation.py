@@ -35,15 +35,6 @@ class Augmentation(Settings):
             source=True,
         ),
     ] = ""
-    head_steps: Annotated[
-        int,
-        Option(
-            "Steps in which a model that proposes words and has no masked-LM head gets one, on "
-            "`corpus`; its encoder stays as it is.",
-            unit="steps",
-            minimum=1,
-        ),
-    ] = 2000
     word_vectors: Annotated[
         str,
         Option(

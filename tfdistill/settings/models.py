@@ -109,6 +109,16 @@ class Teacher(Settings):
             minimum=0,
         ),
     ] = 0
+    head_steps: Annotated[
+        int,
+        Option(
+            "Steps in which a loaded model without a masked-LM head gets one, on `corpus`: a "
+            "teacher whose predictions are needed, or a model that proposes words. Its encoder "
+            "stays as it is.",
+            unit="steps",
+            minimum=1,
+        ),
+    ] = 2000
 
 
 @dataclasses.dataclass(frozen=True)

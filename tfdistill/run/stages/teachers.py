@@ -1,5 +1,6 @@
-"""Teachers: loaded, adapted to LayerDrop, or pre-trained from the run's text."""
+"""Teachers: loaded, given a head, adapted to LayerDrop, or pre-trained from the run's text."""
 
+from tfdistill.models.hugging_face.checkpoint import resolve_directory
 from tfdistill.run.fine_tuning import (
     fine_tuned_teacher,
     fine_tuning_steps,
@@ -7,6 +8,7 @@ from tfdistill.run.fine_tuning import (
 )
 from tfdistill.run.learning_rates import teacher_learning_rate
 from tfdistill.run.stages.stage import Stage
+from tfdistill.run.trained_head import folder_with_head
 from tfdistill.run.trainer import TrainingStage
 from tfdistill.system import clock
 from tfdistill.system.stopping import postponed
@@ -32,7 +34,9 @@ class Teachers(Stage):
                 teachers.clear()  # it is read again, with a fresh head
                 teacher, before = fine_tuned_teacher(context)
                 teachers.append(teacher)
-            elif context.plan.teacher_steps:
+            elif context.plan.gets_head:
+                teachers = [_with_head(context, teachers[0])]
+            if context.plan.teacher_steps and not context.plan.fine_tunes_teacher:
                 before = _train(context, teachers[0])
             folders = context.directory.teachers(len(teachers))
             for number, (teacher, folder) in enumerate(zip(teachers, folders, strict=True)):
@@ -50,6 +54,13 @@ def _steps(context):
     if context.plan.fine_tunes_teacher:
         return fine_tuning_steps(context)
     return context.plan.teacher_steps
+
+
+def _with_head(context, encoder):
+    """The loaded teacher with the masked-LM head that it gets here, in the run's precision."""
+    source = resolve_directory(context.plan.teacher_names[0])
+    folder = folder_with_head(context, source, encoder, context.tokenizers.teacher)
+    return context.task.load(folder)
 
 
 def _train(context, teacher):
