@@ -222,6 +222,8 @@ def test_a_teacher_of_several_seeds(flags, train, tmp_path, capfd):
     told = float(re.search(r"teacher, fine-tuned here: validation accuracy ([0-9.]+) %", out)[1])
     point = run["metrics"]["models"]["teacher"]["validation"]
     assert round(100 * point["accuracy"], 1) == told and point["step"] > 0
+    curve = {row["step"]: row.get("validation_loss") for row in run["curves"]["teacher"]}
+    assert curve[point["step"]] == point["loss"]
 
 
 @pytest.fixture(scope="module")

@@ -133,7 +133,7 @@ def _content(run, folder, defaults):
 
     state = read_state(folder)
     start_loss = state["done"].get("start", {}).get("validation_loss")
-    student = state["done"].get("student", {})
+    teacher, student = (state["done"].get(stage, {}) for stage in ("teacher", "student"))
     metrics = read_metrics(run.metrics) if run.metrics.is_file() else _metrics(folder)
     if not {"corpus", "split"} <= metrics.keys() or "student" not in metrics["models"]:
         raise ValueError("metrics.json is not that of a run")
@@ -143,7 +143,7 @@ def _content(run, folder, defaults):
         "metrics": metrics,
         "start_loss": start_loss,
         "peak": student.get("peak_memory_bytes"),
-        "curves": _curves(run, student.get("stages", ["student"]), start_loss),
+        "curves": _curves(run, teacher, student, start_loss),
         "row_sums": load_row_sums(run.row_sums),
     }
 
@@ -176,18 +176,27 @@ def _settings(run, used, defaults):
     return known | {name: as_text(value) for name, value in used.items()}
 
 
-def _curves(run, stages, start_loss):
-    """Returns the logged points of each model, by its key in metrics.json."""
+def _curves(run, teacher, student, start_loss):
+    """The logged points of each model, by its key in metrics.json.
+
+    Args:
+        run: its `RunPaths`.
+        teacher, student: dicts of the facts about these stages; `stages` names their trainings.
+        start_loss: validation loss before training.
+    """
     from tfdistill.reports.comparison import join_phases
 
     def rows(stage):
         return run.training_state(stage).load_rows()
 
+    def all_rows(name, facts):
+        return [rows(stage) for stage in facts.get("stages", [name])]
+
     return {
-        "student": join_phases([rows(stage) for stage in stages], start_loss),
+        "student": join_phases(all_rows("student", student), start_loss),
         "baseline_start": join_phases([rows("baseline_start")], start_loss),
         "no_teacher": join_phases([rows("no_teacher")], start_loss),
         "baseline_text": join_phases([rows("baseline_text")]),
         "baseline": join_phases([rows("baseline")]),
-        "teacher": join_phases([rows("teacher")]),
+        "teacher": join_phases(all_rows("teacher", teacher)),
     }

@@ -2,6 +2,7 @@
 
 from tfdistill.models.hugging_face.checkpoint import resolve_directory
 from tfdistill.run.fine_tuning import (
+    fine_tuned_name,
     fine_tuned_teacher,
     fine_tuning_steps,
     require_above_floor,
@@ -46,7 +47,8 @@ class Teachers(Stage):
             context.models.teachers = teachers
         if context.task.kind and not context.task.lacks_labels(context.splits.validation_source):
             require_above_floor(context)
-        context.finish(self.name, started, before, steps=_steps(context))
+        facts = dict(steps=_steps(context), stages=[fine_tuned_name(context)])
+        context.finish(self.name, started, before, **facts)
 
 
 def _steps(context):
