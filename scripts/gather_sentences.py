@@ -5,7 +5,8 @@
 DIR has the folders wikitext-2 (train.txt), gutenberg (*.txt), tatoeba-eng-fra (*.tsv, English in
 the first column) and glue (SST-2, MRPC, RTE and STS-B with their train.tsv). Sentences of STS-B's
 dev.tsv and test.tsv, on which encoders are measured, are left out: none has the same SHA-256 of its
-letters and digits, without case. Equal sentences are written once.
+letters and digits, without case. A file of the two that is not there is named at the end. Equal
+sentences are written once.
 """
 
 import argparse
@@ -65,6 +66,12 @@ def sources(data):
         yield name, columns_of(data / "glue" / name / "train.tsv", columns)
 
 
+def measured_files(data):
+    """Those files of STS-B on which encoders are measured that are there: list of `Path`s."""
+    files = (data / "glue" / "STS-B" / name for name in MEASURED)
+    return [file for file in files if file.is_file()]
+
+
 def gather(data):
     """Gathers the sentences.
 
@@ -74,8 +81,7 @@ def gather(data):
     Returns:
         (list of sentences, dict of sources to numbers, number that is left out for STS-B).
     """
-    folder = data / "glue" / "STS-B"
-    files = [folder / name for name in MEASURED if (folder / name).is_file()]
+    files = measured_files(data)
     measured = {key_of(text) for file in files for text in columns_of(file, GLUE["STS-B"])}
     known, found, counts, left_out = set(measured), [], {}, 0
     for name, sentences in sources(data):
@@ -103,6 +109,10 @@ def main():
     for name, count in counts.items():
         print(f"{name}: {count:,} sentences")
     print(f"{len(found):,} sentences; {left_out:,} are left out, for STS-B measures on them")
+    there = {file.name for file in measured_files(arguments.data)}
+    for name in MEASURED:
+        if name not in there:
+            print(f"not compared with STS-B's {name}, which is not there")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """The script that gathers sentences leaves out those on which models are measured."""
 
+import sys
+
 import gather_sentences
 import pytest
 
@@ -48,3 +50,17 @@ def test_sentences_of_all_sources(data):
         "STS-B": 1,
     }
     assert left_out == 2  # the dog, with other punctuation, in two sources
+
+
+def test_both_measured_files_count_and_a_missing_one_is_told(data, tmp_path, monkeypatch, capsys):
+    words = ["gather_sentences", f"--data={data}", f"--output={tmp_path / 'out.txt'}"]
+    monkeypatch.setattr(sys, "argv", words)
+    gather_sentences.main()
+    assert "not compared with STS-B's test.tsv" in capsys.readouterr().out
+    assert "It was night ." in (tmp_path / "out.txt").read_text("utf-8")
+
+    rows = f"{HEADERS['STS-B']}\n0\tIt was night!\tNew.\n"
+    (data / "glue" / "STS-B" / "test.tsv").write_text(rows, "utf-8")
+    gather_sentences.main()
+    assert "not compared" not in capsys.readouterr().out
+    assert "It was night" not in (tmp_path / "out.txt").read_text("utf-8")
