@@ -127,6 +127,15 @@ def test_a_rule_leaves_out_several_values(grid):
     assert set(dict(found.left_out).values()) == {"one seed"} and found.empty == []
 
 
+def test_only_some_combinations_are_made(grid):
+    rules = [{"data": "a", "seed": "seed-1"}, {"data": "b", "recipe": ["kd"], "seed": ["seed-0"]}]
+    found = grid(only=rules, leave_out=[])
+    assert {run.name for run in found.runs} == {"a/kd/seed-1", "a/alone/seed-1", "b/kd/seed-0"}
+    assert not found.left_out and not found.empty
+    with pytest.raises(UserError, match="no run is left"):
+        grid(only=[])
+
+
 def test_shared_runs_of_some_cells_that_count_as_training(grid):
     general = {
         "only": {"recipe": ["kd"]},
@@ -186,6 +195,8 @@ def test_what_an_axis_does_not_concern_runs_once(grid):
         ({"leave_out": [{"dta": "a"}]}, "leave_out: there is no axis 'dta'"),
         ({"leave_out": [{"seed": 0}]}, "in quotes"),
         ({"leave_out": [{"seed": ["seed-0", "0"]}]}, "'seed' has no value '0'"),
+        ({"only": [{"dta": "a"}]}, "only: there is no axis 'dta'"),
+        ({"only": {"data": "a"}}, "only.*list"),
         ({"leave_out": [{"seed": "seed-0", "reason": ["dear"]}]}, "in quotes"),
         ({"shared": ["teacher"]}, "shared.*an object"),
         ({"shared": {"../t": {}}}, "names a folder"),
@@ -273,6 +284,8 @@ def test_bundled_grids_describe_runs(path, tmp_path):
     for run in grid.ordered():
         seed = run.place.get("seed")  # shared runs may have none
         assert run.flags.get("seed") == (seed and seed.removeprefix("seed-"))
+        if any("teacher" in shared.name for shared in run.needs):  # it is trained there alone
+            assert "layerdrop_adapt_steps" not in run.flags
     assert len(grid.runs) > 1 and "description" in json.loads(path.read_text())
 
 

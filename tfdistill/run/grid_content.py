@@ -8,7 +8,7 @@ from tfdistill.system.errors import UserError
 from tfdistill.system.paths import cure_of
 
 KEYS = frozenset(
-    "description flags axes tables shared leave_out minutes claims target overview".split()
+    "description flags axes tables shared only leave_out minutes claims target overview".split()
 )
 CLAIM_KEYS = frozenset({"name", "better", "than", "metric", "model", "than_model"})
 SHARED_KEYS = frozenset({"axes", "flags", "last_stage", "gives", "only", "counted"})
@@ -52,7 +52,8 @@ def read_content(path):
     _require_texts('"tables"', content.get("tables", []))
     for name, shared in content.get("shared", {}).items():
         _check_shared(f"shared {name!r}", shared)
-    _check_left_out(content.get("leave_out", []))
+    for key in ("only", "leave_out"):
+        _check_rules(key, content.get(key, []))
     _check_claims(content.get("claims", []))
     _check_cell('"target"', content.get("target", {}))
     overview = content.get("overview")
@@ -128,14 +129,14 @@ def _check_cell(where, cell):
     _require_texts(f"{where}: the values of axes", list(cell.values()))
 
 
-def _check_left_out(rules):
+def _check_rules(where, rules):
     if not isinstance(rules, list):
-        raise GridError('"leave_out": a list of objects is needed')
+        raise GridError(f'"{where}": a list of objects is needed')
     for rule in rules:
-        _require_object('each part of "leave_out"', rule)
+        _require_object(f'each part of "{where}"', rule)
         for key, values in rule.items():
             names = [values] if key == REASON else names_in(values)
-            _require_texts('"leave_out": the values of axes and "reason"', names)
+            _require_texts(f'"{where}": the values of axes and "reason"', names)
 
 
 def _require_keys(where, content, known):

@@ -67,8 +67,9 @@ class _Reader:
             self._require_axes(f"shared {name!r}", shared.get("axes", []))
             self._texts(f"gives of {name}", shared.get("gives", {}))
             self._require_known(f"shared {name!r}", shared.get("only", {}))
-        for rule in content.get("leave_out", ()):
-            self._require_known("leave_out", rule)
+        for key in ("only", "leave_out"):
+            for rule in content.get(key, ()):
+                self._require_known(key, rule)
         self._require_known("target", content.get("target", {}))
         self._require_estimated(content.get("minutes"))
 
@@ -76,6 +77,7 @@ class _Reader:
         tables = tuple(self._content.get("tables", ()))
         self._require_axes("tables", tables)
         places, left_out = self._places(), {}
+        places = {name: place for name, place in places.items() if self._is_taken(place)}
         for name, place in places.items():
             if missing := [axis for axis in tables if axis not in place]:
                 raise GridError(f"{name} is independent of {missing[0]!r}, an axis of `tables`")
@@ -190,10 +192,13 @@ class _Reader:
             unconcerned |= set(self._axes[axis][value].get(INDEPENDENT, ()))
         return {axis: value for axis, value in values.items() if axis not in unconcerned}
 
+    def _is_taken(self, place):
+        rules = self._content.get("only")
+        return rules is None or any(_fits(rule, place) for rule in rules)
+
     def _reason(self, place):
         for rule in self._content.get("leave_out", ()):
-            axes = rule.keys() - {REASON}
-            if all(place.get(axis) in names_in(rule[axis]) for axis in axes):
+            if _fits(rule, place):
                 return rule.get(REASON) or "left out"
         return None
 
@@ -234,6 +239,11 @@ class _Reader:
         full = "/".join([name, *place.values()])
         folder = self._folder / "shared" / f"{full.replace('/', '-')}-{digest}"
         return GridRun(full, folder, flags, place, last_stage=last_stage)
+
+
+def _fits(rule, place):
+    """Whether a rule of `only` or `leave_out` holds for the values of a run."""
+    return all(place.get(axis) in names_in(rule[axis]) for axis in rule.keys() - {REASON})
 
 
 def _empty_cells(left_out, runs, seeds):
