@@ -1,6 +1,7 @@
 """Every recipe through the main job; phases that are stopped between and inside."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -198,6 +199,23 @@ def test_a_phase_that_continues_with_the_same_optimizer(tmp_path, train, tiny_fl
         np.testing.assert_allclose(rates[1], [0.0025, 0.005, 0.005, 0.0025], rtol=1e-5)
         weights[fresh] = load_file(path / "student" / "model.safetensors")
     assert any(not np.array_equal(weights[True][n], weights[False][n]) for n in weights[True])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name, losses",
+    [("angles", "loss_cos loss_hidden loss_mlm"), ("flows", "loss_fsp loss_gram loss_mlm")],
+)
+def test_recipes_of_the_documentation(name, losses, teachers, tmp_path, train, tiny_flags):
+    page = (Path(__file__).parents[1] / "docs" / "RECIPES.md").read_text("utf-8")
+    example = page.partition("## A recipe of your own")[2].partition("```python\n")[2]
+    own, path = tmp_path / "my_recipes.py", tmp_path / "run"
+    own.write_text(example.partition("```")[0])
+    shared = dict(teacher=teachers["whole"], tokenizer=None, student_config="L-2_H-16_A-2")
+    train(tiny_flags(recipe=f"{own}:{name}", output_dir=path, **shared), stop_after="student")
+    curves = (path / "checkpoints").glob("student*/curve.jsonl")
+    rows = [json.loads(row) for curve in curves for row in curve.open()]
+    assert sorted({key for row in rows for key in row if key.startswith("loss_")}) == losses.split()
 
 
 def test_impossible_recipes_are_refused_before_any_work(

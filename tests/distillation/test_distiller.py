@@ -32,8 +32,11 @@ TERMS = {
     "relations": Term(
         "relations", 1.0, {"relations": ("queries", "keys", "values")}, layers=((-1, 0),)
     ),
+    "nst": Term("nst", 1.0, layers="uniform"),
+    "gram": Term("gram", 1.0, layers="uniform", projection="shared"),
+    "fsp": Term("fsp", 1.0, layers="uniform", projection="per_layer"),
 }
-INSIDES = ("scores", "maps", "hidden", "embedding", "patient", "relations")
+INSIDES = ("scores", "maps", "hidden", "embedding", "patient", "relations", "nst", "gram", "fsp")
 ROWS = (10, 7, 3, 4)  # tokens; the last two rows are short, as a micro-batch they weigh less
 
 
