@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfdistill.data.labelled.encoded import TAUGHT
 from tfdistill.distillation.losses import LOSSES, Comparison
 from tfdistill.distillation.signals import TeacherSignals
 
@@ -91,16 +92,21 @@ def test_no_temperature_falls_below_a_half():
     assert np.isfinite(loss.compute(comparison("classes", logits, (1.0,)), **options))
 
 
+def corrected(kind, teacher):
+    """The teacher's logits; where a label counts, the label's and the largest are exchanged."""
+    moved, best = teacher.copy(), teacher.argmax(axis=-1)
+    for place in zip(*np.nonzero(WEIGHTS[kind]), strict=True):
+        label = LABELS[kind][place]
+        moved[place][[label, best[place]]] = teacher[place][[best[place], label]]
+    return moved
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_wrong_teacher_is_corrected(kind):
     """The probabilities of the label and of the wrong answer are exchanged."""
     student, teacher = logits_of(kind, models=2)
-    moved, best = teacher.copy(), teacher.argmax(axis=-1)
-    for place in np.ndindex(best.shape):
-        label = LABELS[kind][place]
-        moved[place][[label, best[place]]] = teacher[place][[best[place], label]]
-    counts = WEIGHTS[kind] > 0
-    assert np.any(best[counts] != LABELS[kind][counts])
+    moved, counts = corrected(kind, teacher), WEIGHTS[kind] > 0
+    assert np.any(moved != teacher)
     p, q = softmax(moved / 2), softmax(student / 2)
     values = 4 * (p * np.log(p / q)).sum(axis=-1)
     found = LOSSES["logits_kl"].compute(
@@ -109,6 +115,21 @@ def test_a_wrong_teacher_is_corrected(kind):
         probability_shift=True,
     )
     np.testing.assert_allclose(found, values[counts].mean(), rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_variant_without_a_label_keeps_the_teachers_answer(kind):
+    """It is taught, but its label has weight 0, and so is not exchanged with a likelier class."""
+    student, teacher = logits_of(kind, models=2)
+    taught, variants = np.ones_like(WEIGHTS[kind]), WEIGHTS[kind] == 0
+    teacher[variants, 2] = 9.0
+    assert not np.any(LABELS[kind][variants] == 2)
+    p, q = softmax(corrected(kind, teacher)), softmax(student)
+    found = LOSSES["logits_kl"].compute(
+        comparison(kind, np.stack([student, teacher]), (1.0,), taught.sum(), **{TAUGHT: taught}),
+        probability_shift=True,
+    )
+    np.testing.assert_allclose(found, (p * np.log(p / q)).sum(axis=-1).mean(), rtol=1e-4)
 
 
 @pytest.mark.parametrize("kind", KINDS)
