@@ -11,6 +11,7 @@ from tfdistill.data.augmentation.masked_words import hidden_words, words_of
 from tfdistill.data.augmentation.places import places_in
 from tfdistill.data.tokenizer import load_mask_tokenizer
 from tfdistill.models.configs.encoder_config import EncoderConfig
+from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.models.configs.roberta import RobertaConfig
 from tfdistill.models.hugging_face.checkpoint import save_model
 from tfdistill.models.model import MaskedLanguageModel
@@ -105,6 +106,26 @@ def test_a_roberta_without_a_head_proposes_nothing(tmp_path, train, flags):
     changes = dict(augmentation_model=tmp_path, output_dir=tmp_path / "run")
     with pytest.raises(UserError, match="a roberta, has no masked-LM head to propose words"):
         train(flags(**changes), stop_after="augmentation")
+
+
+@pytest.mark.parametrize(
+    "model_type, class_name",
+    [("electra", "ElectraForMaskedLM"), ("deberta-v2", "DebertaV2ForMaskedLM")],
+)
+def test_a_head_that_is_not_read_is_refused_at_once(model_type, class_name, tmp_path, train, flags):
+    """The folder has no weights: they are not looked for, and no run is begun."""
+    values = get_model_type(model_type).config(model_type=model_type).to_hugging_face()
+    values["architectures"] = [class_name]
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    changes = dict(augmentation_model=tmp_path, output_dir=tmp_path / "run")
+    with pytest.raises(UserError) as error:
+        train(flags(**changes), stop_after="augmentation")
+    readable = "bert, distilbert, mobilebert, roberta, xlm-roberta"
+    assert str(error.value) == (
+        f"augmentation_model={tmp_path} is a {model_type}, and its masked-LM head is not read "
+        f"here: name one of {readable} with its head by augmentation_model"
+    )
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.fixture(scope="module")

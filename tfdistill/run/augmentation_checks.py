@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tfdistill.models.configs.config_files import CONFIG, config_of, read_json
-from tfdistill.models.configs.model_types import get_model_type, types_for_text
+from tfdistill.models.configs.model_types import MODEL_TYPES, get_model_type, types_for_text
 from tfdistill.settings.augmentation import TINYBERT
 from tfdistill.system.errors import UserError
 
@@ -44,14 +44,35 @@ def check_augmentation(config, teachers, rows):
             f"training split has {rows:,} examples: give more, or 0 for no bound"
         )
     name, setting = source_of_words(config, teachers)
-    file = Path(name) / CONFIG
-    if not name or not file.is_file():
-        return
-    values = read_json(file)
-    model_type = config_of(values, file).model_type
+    if name and (Path(name) / CONFIG).is_file():
+        require_words_from(Path(name), name, setting)
+
+
+def require_words_from(folder, name, setting):
+    """Refuses a model that cannot propose words, by its config.json.
+
+    Args:
+        folder: its `Path`.
+        name, setting: as `source_of_words` names it.
+
+    Raises:
+        UserError: it has no masked-LM head and cannot get one here, or one that is not read.
+    """
+    values = read_json(folder / CONFIG)
+    kind = get_model_type(config_of(values, folder / CONFIG).model_type)
     with_head = any(each.endswith(HEAD) for each in values.get("architectures") or ())
-    if not with_head and not get_model_type(model_type).learns_text:
-        raise no_words_from(name, setting, model_type)
+    if with_head and not kind.hugging_face.head_prefix:
+        raise UserError(
+            f"`{setting}`={name} is a {kind.name}, and its masked-LM head is not read here: name "
+            f"one of {', '.join(_readable())} with its head by `augmentation_model`"
+        )
+    if not with_head and not kind.learns_text:
+        raise no_words_from(name, setting, kind.name)
+
+
+def _readable():
+    """Names of the model types whose masked-LM heads are read."""
+    return [name for name, each in MODEL_TYPES.items() if each.hugging_face.head_prefix]
 
 
 def no_words_from(name, setting, model_type):

@@ -4,7 +4,11 @@ from tfdistill import tasks
 from tfdistill.data.tokenizer import load_mask_tokenizer, load_tokenizer
 from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.models.hugging_face.checkpoint import resolve_directory
-from tfdistill.run.augmentation_checks import no_words_from, source_of_words
+from tfdistill.run.augmentation_checks import (
+    no_words_from,
+    require_words_from,
+    source_of_words,
+)
 from tfdistill.run.sources import holds_tokenizer
 from tfdistill.run.trained_head import folder_with_head
 
@@ -25,6 +29,7 @@ def proposing_model(context):
     task, config = tasks.get("masked_lm"), context.config
     name, setting = source_of_words(config, context.plan.teacher_names)
     folder = resolve_directory(name)
+    require_words_from(folder, name, setting)  # of a hub name, too
     model = task.load(folder)
     trained_here = get_model_type(model.config.model_type).learns_text
     load = load_tokenizer if trained_here else load_mask_tokenizer
