@@ -188,6 +188,32 @@ def test_models_that_are_recommended_are_known():
     assert f"{ratio[BERT] / small:.1f} times" in advice_models.NOTES["distilbert-base-uncased"]
 
 
+def test_pickles_of_the_hub_are_converted_first(run_command, capfd):
+    """Each is told with its command; what the hub has as safetensors has none."""
+    told = {
+        each["name"]: each["conversion"]
+        for task in ("text_classification", "question_answering")
+        for models in advice_models.recommended(task).values()
+        for each in models
+    }
+    pickles = {name for name, command in told.items() if command}
+    assert pickles == advice_models.PICKLES.keys() and len(told) > 8
+    command = (
+        "python -c \"import transformers as t; [each.from_pretrained('prajjwal1/bert-tiny')"
+        ".save_pretrained('bert-tiny') for each in (t.BertModel, t.BertTokenizerFast)]\""
+    )
+    assert told["prajjwal1/bert-tiny"] == command
+    assert run_command("advise", "--task=regression") == 0
+    lines = capfd.readouterr().out.splitlines()
+    place = lines.index("  tiny: prajjwal1/bert-tiny")
+    assert "a pickle, which is not read here. This makes the folder bert-tiny:" in lines[place + 1]
+    assert lines[place + 2].strip() == command
+    flags = ["--task=question_answering", "--teacher=google/electra-large-discriminator"]
+    assert run_command("advise", *flags) == 0
+    _, _, after = capfd.readouterr().out.partition("\nteacher: google/electra-large-discriminator")
+    assert after.splitlines()[2].strip() == told["google/electra-large-discriminator"]
+
+
 @pytest.mark.parametrize(
     "teacher, task, students",
     [

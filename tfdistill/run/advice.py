@@ -110,7 +110,11 @@ def advise(config, console):
         "task": facts.task.name,
         "rows": facts.rows,
         **models,
-        "teacher": {"name": facts.name, "parameters": teacher.parameters},
+        "teacher": {
+            "name": facts.name,
+            "parameters": teacher.parameters,
+            "conversion": advice_models.conversion(facts.name),
+        },
         "student": chosen.described(),
         "shapes": [each.described() for each in found],
         "choices": [choice._asdict() for choice in choices],
@@ -240,10 +244,12 @@ def _lines(found):
         for each in found[key]:
             note = f" ({each['note']})" if each["note"] else ""
             lines.append(f"  {each['role']}: {each['name']}{note}")
+            lines += _first(each)
     teacher = found["teacher"]
     lines.append(
         f"teacher: {teacher['name']}, {teacher['parameters'] / 1e6:.1f} million parameters"
     )
+    lines += _first(teacher)
     lines.append("shapes of students, int8 file" + _time_header(found["shapes"]))
     for each in found["shapes"]:
         ms = each["milliseconds"]
@@ -256,6 +262,15 @@ def _lines(found):
         begin = f"`{choice['setting']}`={as_text(choice['value'])}: " if choice["setting"] else ""
         lines.append(f"{begin}{choice['reason']}.")
     return lines
+
+
+def _first(model):
+    """What to do before a model is named that the hub has as a pickle: a list of lines."""
+    if not model["conversion"]:
+        return []
+    folder = model["name"].rpartition("/")[2]
+    why = "the hub has its weights as a pickle, which is not read here"
+    return [f"    {why}. This makes the folder {folder}:", f"    {model['conversion']}"]
 
 
 def _time_header(shapes):

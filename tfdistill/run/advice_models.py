@@ -1,8 +1,8 @@
 """Models that are recommended for a task, with their sizes. Hugging Face's names.
 
-The lists are those of a guide to distillation, without what this package cannot read. `NOTES` say
-what is different here: names that the guide gives another role or size than they have. The guide
-has no sentence encoders: their list is this project's.
+The lists are those of a guide to distillation, without its models with decoders. `NOTES` say what
+is different here: names that the guide gives another role or size than they have; `PICKLES`, which
+are converted first. The guide has no sentence encoders: their list is this project's.
 """
 
 from collections.abc import Mapping
@@ -86,9 +86,17 @@ NOTES = {
     "google/mobilebert-uncased": "24 thin layers, 25 million parameters: small, not tiny",
     "distilbert-base-uncased": "1.6 times smaller than bert-base-uncased, not 2 times",
 }
+# Names whose repositories had pytorch_model.bin and no model.safetensors when their pages were last
+# seen (in 2025, with an open offer of the latter), and Hugging Face's class that reads each.
+PICKLES = {
+    "google/electra-large-discriminator": "ElectraModel",
+    "google/mobilebert-uncased": "MobileBertModel",
+    "prajjwal1/bert-tiny": "BertModel",  # not AutoModel: config.json has no model_type
+}
 # Why tasks of the guide are none here, with what it gets wrong about them.
 GENERATION = {
-    "summarization": "t5-large is 12 times larger than t5-small, not 4 times",
+    "summarization": "t5-large is 12 times larger than t5-small, not 4 times, and "
+    "sshleifer/tiny-mbart, with weights of 1.5 MB, is for tests of code",
     "translation": "facebook/mbart-large-50-small is no model that is known, and "
     "facebook/mbart-large-50 and m2m100_418M are no small students",
 }
@@ -117,7 +125,8 @@ def recommended(task):
         task: name of the task.
 
     Returns:
-        dict of "teachers" and "students" to lists of dicts: `role`, `name`, `model_type`, `note`.
+        dict of "teachers" and "students" to lists of dicts: `role`, `name`, `model_type`, `note`,
+        and `conversion`, as `conversion` returns it.
     """
     of_task = {ANSWERS: (_ANSWERS, _STUDENTS_OF_ANSWERS), VECTORS: (_VECTORS, {})}
     teachers, students = of_task.get(task, (_TEXTS, _STUDENTS_OF_TEXTS))
@@ -130,7 +139,25 @@ def _described(item):
     model_type = KNOWN[name].model_type
     if model_type not in MODEL_TYPES:
         return None
-    return {"role": role, "name": name, "model_type": model_type, "note": NOTES.get(name, "")}
+    found = {"role": role, "name": name, "model_type": model_type}
+    return found | {"note": NOTES.get(name, ""), "conversion": conversion(name)}
+
+
+def conversion(name):
+    """The command that makes a name readable here, which the hub has as a pickle.
+
+    Args:
+        name: of a model.
+
+    Returns:
+        str: it needs torch and transformers, and writes a folder with the last part of the name;
+        "" for a model that is read by its name.
+    """
+    if name not in PICKLES:
+        return ""
+    folder, classes = name.rpartition("/")[2], f"t.{PICKLES[name]}, t.BertTokenizerFast"
+    save = f"each.from_pretrained('{name}').save_pretrained('{folder}')"
+    return f'python -c "import transformers as t; [{save} for each in ({classes})]"'
 
 
 def config_of_known(name):
