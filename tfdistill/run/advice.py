@@ -7,7 +7,13 @@ from tfdistill import recipes
 from tfdistill.deployment import operators
 from tfdistill.deployment.memory_model import memory_bytes
 from tfdistill.deployment.signatures import lengths_of
-from tfdistill.run import advice_models, advice_sentences, advice_settings, advice_shapes
+from tfdistill.run import (
+    advice_models,
+    advice_sentences,
+    advice_settings,
+    advice_shapes,
+    advice_small,
+)
 from tfdistill.run.advice_facts import facts_of
 from tfdistill.run.advice_recipe import trainable_shapes
 from tfdistill.run.advice_settings import Choice
@@ -99,12 +105,15 @@ def advise(config, console):
         found = [each for each in found if each.size.name in names]
     if config.budget_ms:
         found = _timed(found, facts, config, console)
-    chosen = advice_shapes.choose(found, config.budget_mb, config.budget_ms)
+    small = facts.task.name, teacher, config.budget_mb
+    instead = advice_small.instead(*small)
+    chosen = advice_shapes.choose(found, config.budget_mb, config.budget_ms, instead)
     models = advice_models.recommended(facts.task.name)
     models["students"] = advice_shapes.smaller(models["students"], teacher)
     choices = [
         *_student_choices(chosen, teacher, facts, lengths),
         *_training_choices(chosen.size, teacher, facts, given),
+        *advice_small.remarks(*small),
     ]
     return {
         "task": facts.task.name,

@@ -239,12 +239,13 @@ def _heads(teacher, width):
     return max((n for n in fitting if width % n == 0 and width // n <= largest), default=0)
 
 
-def choose(found, budget_mb, budget_ms):
+def choose(found, budget_mb, budget_ms, instead=""):
     """Chooses the shape with most computation that fits; without budgets, half of the layers.
 
     Args:
         found: list of `candidates`, with times if there is a `budget_ms`.
         budget_mb, budget_ms: settings; 0 for no limit.
+        instead: end of the message that none fits, as `advice_small.instead` makes it.
 
     Returns:
         A `Candidate`.
@@ -264,13 +265,13 @@ def choose(found, budget_mb, budget_ms):
         raise UserError(
             f"`budget_mb`={budget_mb:g}: the smallest shape, {least.size.name}, has "
             f"{least.bytes / 1e6:.1f} MB, of which the {least.size.vocabulary:,} tokens of the "
-            "vocabulary take most: give more, or a teacher with a smaller vocabulary"
+            f"vocabulary take most: give more, or a teacher with a smaller vocabulary{instead}"
         )
     fast = [each for each in small if not budget_ms or each.milliseconds <= budget_ms]
     if not fast:
         least = min(small, key=lambda each: each.milliseconds)
         raise UserError(
             f"`budget_ms`={budget_ms:g}: {least.size.name} takes {least.milliseconds:.2f} ms here, "
-            "and no shape that fits takes less: give more, or a smaller `length`"
+            f"and no shape that fits takes less: give more, or a smaller `length`{instead}"
         )
     return fast[0]
