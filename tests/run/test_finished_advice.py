@@ -205,13 +205,6 @@ def test_an_int8_file_that_loses(run):
     assert problems_of(absent) == []
 
 
-def test_a_slow_run(run):
-    slow = run(seconds={"teacher": 2000.0, "student": 900.0})
-    problem = only(slow)
-    assert "48 min 20 s in all: teacher 33 min 20 s" in problem.finding
-    assert problem.change == {"teacher": str(slow.paths.teacher)}
-
-
 def test_a_folder_of_a_run(run, run_command, tmp_path, capfd):
     """As `train` leaves it: the flags of the next run, and JSON."""
     large = {"verdict": {"size": criterion(0.76, False)}}

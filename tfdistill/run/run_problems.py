@@ -7,8 +7,8 @@ from tfdistill.deployment.variants import INT8_FILE
 from tfdistill.models.configs.config_files import CONFIG, config_of, read_json
 from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.recipes.kd import KL, MSE
-from tfdistill.reports.units import duration
 from tfdistill.run import advice_shapes
+from tfdistill.run.slow_runs import slow
 from tfdistill.run.teacher_problems import (
     LATE,
     Problem,
@@ -16,7 +16,6 @@ from tfdistill.run.teacher_problems import (
     difference_of,
     floor_teacher,
     trained_briefly,
-    trains_teacher,
 )
 from tfdistill.run.verdict import QUALITY, SIZE, SPEED, outcome, same_start
 from tfdistill.settings.augmentation import BILSTM, TINYBERT
@@ -24,7 +23,6 @@ from tfdistill.training.best import best_point
 
 # Recipes that are published with variants of the texts, and their law.
 AUGMENTATIONS = {"bilstm": BILSTM, "tinybert_task": TINYBERT, "dynabert": TINYBERT}
-SLOW_SECONDS = 600  # shorter runs are not called slow
 CUT_SHARE = 0.01
 HARDLY_FELL = 0.5  # of the distillation loss at the beginning
 NARROWER = "spaced:pca"  # start of a narrower student
@@ -37,7 +35,7 @@ def problems_of(run):
         run: a `finished_advice.Finished`.
     """
     checks = (floor_teacher, trained_briefly, _gain, _distillation_loss, _quality, _cut, _int8)
-    return list(filter(None, (check(run) for check in (*checks, _size_or_speed, _slow))))
+    return list(filter(None, (check(run) for check in (*checks, _size_or_speed, slow))))
 
 
 def _gain(run):
@@ -250,21 +248,3 @@ def _smaller_shape(run):
         if each.bytes <= SIZE * whole and each.size.multiply_adds(*lengths) < least:
             return each
     return None
-
-
-def _slow(run):
-    seconds = run.metrics.get("seconds", {})
-    total = sum(seconds.values())
-    if total < SLOW_SECONDS:
-        return None
-    stages = sorted(seconds, key=lambda name: -seconds[name])[:3]
-    parts = ", ".join(f"{name} {duration(seconds[name])}" for name in stages)
-    finding = f"{duration(total)} in all: {parts}"
-    change, reasons = {}, []
-    if trains_teacher(run) and not at_the_floor(run) and not trained_briefly(run):
-        change["teacher"] = str(run.paths.teacher)
-        reasons.append("the teacher of this run is taken as it is")
-    if not run.task.kind and not run.settings.teacher_cache:
-        reasons.append("a `teacher_cache` serves further students of one teacher")
-    why = "; ".join([*reasons, "`remat` (gradient checkpointing) saves memory, not time"])
-    return Problem("slow", finding, change, why)
