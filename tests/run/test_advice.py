@@ -329,6 +329,47 @@ def test_wrong_flags(run_command, capfd, flags, words):
     assert line.startswith("error: ") and words in line
 
 
+def t5_parameters(layers, width, heads, inner, tokens=32_128):
+    """A T5 counted by hand: one table, and its bias-free encoder and decoder.
+
+    Heads have 64 numbers. A layer has a norm before each of its parts, each half one norm after the
+    last layer and a table of 32 relative positions for each head.
+    """
+    attention, feed_forward = 4 * width * 64 * heads, 2 * width * inner
+    encoder = layers * (attention + feed_forward + 2 * width)
+    decoder = layers * (2 * attention + feed_forward + 3 * width)
+    return tokens * width + encoder + decoder + 2 * (width + 32 * heads)
+
+
+def test_what_is_said_of_tasks_that_write_text():
+    """t5-large and t5-small have the shapes of Raffel et al., 2020 (base, small and large)."""
+    small, large = t5_parameters(6, 512, 8, 2048), t5_parameters(24, 1024, 16, 4096)
+    assert (small, large) == (60_506_624, 737_668_096)  # as Hugging Face's models have
+    told = {}
+    for task in advice_models.GENERATION:
+        with pytest.raises(UserError) as error:
+            advice(task=task)
+        told[task] = str(error.value)
+    assert (
+        f"t5-large is {large / small:.0f} times larger than t5-small, not 4"
+        in told["summarization"]
+    )
+    page = " ".join((ROOT / "docs" / "ADVICE.md").read_text("utf-8").split())
+    assert f"t5-large to t5-small {large / small:.0f} : 1, not 4 : 1" in page
+    names = "facebook/mbart-large-50-small facebook/mbart-large-50 m2m100_418M sshleifer/tiny-mbart"
+    both = f"{told['summarization']} {told['translation']}"
+    for name in names.split():
+        assert name in both and name in page
+    assert told["translation"] == (
+        "task=translation writes text, and tfdistill reads encoders only: use another library (and "
+        "note: facebook/mbart-large-50-small is no model that is known, and "
+        "facebook/mbart-large-50 and m2m100_418M are no small students)"
+    )
+    named = int(re.search(r"m2m100_(\d+)M", told["translation"])[1])
+    bert_large = Size.of(advice_models.config_of_known("bert-large-uncased")).parameters
+    assert 1e6 * named > bert_large  # larger than a teacher that is recommended
+
+
 def test_a_teacher_that_is_too_small():
     config = EncoderConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=2)
     with pytest.raises(UserError, match="too small for a student"):
