@@ -3,7 +3,8 @@
 A run is a dict: `folder`; `flags`, names to text; `metrics`, the content of its metrics.json;
 `start_loss`, its student's validation loss before training, or None; `curves`, models to rows as
 `join_phases` returns them; `row_sums`, models to `RowSums`, where the run stored them; and perhaps
-`target`, the validation loss of its column of steps, where each run has its own.
+`target`, the validation loss of its column of steps, where each run has its own, and
+`teacher_peak`, the bytes of memory of another run that trained its teacher.
 """
 
 import dataclasses

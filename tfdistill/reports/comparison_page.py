@@ -46,6 +46,10 @@ DIFFERENCES_NOTE = (
     f"error, by bootstrap over the rows of the split ({RESAMPLES:,} resamples, fixed seed). It "
     "measures the influence of the text, not of the seeds."
 )
+GIVEN_TEACHER_NOTE = (
+    "teacher: a run of its own trained it for several students; training, memory and validation "
+    "losses are those of that run."
+)
 BESIDE_NOTE = (
     "no teacher: trained beside a student of the runs, in its shape and for its steps. A model "
     "that several runs made alike is counted once."
@@ -99,6 +103,7 @@ def _notes(comparison):
     beside = any(row.model.startswith("baseline") for row in comparison.rows)
     runs = [run for group in comparison.groups for run in group.runs]
     notes = [*overlap_notes_of_runs(runs), *(text.format(**words) for text in NOTES)]
+    notes += [GIVEN_TEACHER_NOTE] * any("teacher_peak" in run for run in runs)
     notes += [BESIDE_NOTE] * beside
     notes += [DIFFERENCES_NOTE] * bool(comparison.differences)
     notes += [FILES_NOTE] * bool(_with_one_of(comparison.rows, ["int8", "latency"]))

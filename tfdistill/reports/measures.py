@@ -96,7 +96,8 @@ def numbers(run, model, target):
 
     Args:
         run: a run, see `reports.comparison`; its `target`, where it has one, replaces `target`, and
-            its `counted_seconds` are added to the training of its student.
+            its `counted_seconds` are added to the training of its student, and its `teacher_peak`
+            is the memory of the run that trained its teacher, where that is another one.
         model: key in metrics.json's `models`.
         target: validation loss of the column of steps; None for none.
 
@@ -107,7 +108,7 @@ def numbers(run, model, target):
     own, task = metrics["models"][model], task_of(metrics)
     primary = task.primary
     # The peak of the process when the student was done; later peaks are not of its training.
-    peak = run.get("peak") if model == "student" else None
+    peak = {"student": run.get("peak"), "teacher": run.get("teacher_peak")}.get(model)
     int8 = own.get("files", {}).get("int8", {})
     return {
         "loss": own.get("loss"),

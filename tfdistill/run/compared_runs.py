@@ -86,6 +86,32 @@ def read_run(folder, defaults, setting="runs"):
         raise UserError(f"{folder} holds a broken file ({error}): leave it out") from None
 
 
+def read_training(folder, model):
+    """How a run trained one of its models; the run may have ended after it.
+
+    Args:
+        folder: `pathlib.Path` of the run.
+        model: key in `directory.MODELS`.
+
+    Returns:
+        dict of `seconds`; `steps`, 0 for a teacher that was only loaded; `peak`, the most bytes of
+        memory until the model was done, or None; and `curve`, rows as `join_phases` returns them.
+    """
+    from tfdistill.reports.comparison import join_phases
+    from tfdistill.run.directory import RunPaths, read_state
+
+    done = read_state(folder)["done"]
+    facts, of_student = done.get(model, {}), model == "student"
+    start_loss = done.get("start", {}).get("validation_loss") if of_student else None
+    cache = done.get("cache", {}).get("seconds", 0.0) if of_student else 0.0
+    return {
+        "seconds": facts.get("seconds", 0.0) + cache,
+        "steps": facts.get("steps", 0),
+        "peak": facts.get("peak_memory_bytes"),
+        "curve": join_phases(_phases(RunPaths(folder), model, facts), start_loss),
+    }
+
+
 def _counted(runs, config):
     """The runs without the settings that change nothing in them, which name no run."""
     from tfdistill.run.unused_settings import without_use  # reads tokenizers
@@ -189,14 +215,16 @@ def _curves(run, teacher, student, start_loss):
     def rows(stage):
         return run.training_state(stage).load_rows()
 
-    def all_rows(name, facts):
-        return [rows(stage) for stage in facts.get("stages", [name])]
-
     return {
-        "student": join_phases(all_rows("student", student), start_loss),
+        "student": join_phases(_phases(run, "student", student), start_loss),
         "baseline_start": join_phases([rows("baseline_start")], start_loss),
         "no_teacher": join_phases([rows("no_teacher")], start_loss),
         "baseline_text": join_phases([rows("baseline_text")]),
         "baseline": join_phases([rows("baseline")]),
-        "teacher": join_phases(all_rows("teacher", teacher)),
+        "teacher": join_phases(_phases(run, "teacher", teacher)),
     }
+
+
+def _phases(run, name, facts):
+    """The logged points of a model's trainings: list of lists of rows."""
+    return [run.training_state(stage).load_rows() for stage in facts.get("stages", [name])]

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+from tfdistill.reports.comparison import join_phases
 from tfdistill.reports.grid_overview import overview_markdown
 from tfdistill.reports.measures import end_of
 from tfdistill.reports.table import ABSENT
-from tfdistill.run.compared_runs import read_run
-from tfdistill.run.directory import STAGES, read_state
+from tfdistill.run.compared_runs import read_run, read_training
+from tfdistill.run.directory import MODELS, STAGES, RunPaths, read_state
 from tfdistill.run.grid_claims import claim_results
 from tfdistill.run.grid_job import DONE, LAST_STAGE, GridJob
 from tfdistill.run.grid_reader import read_grid
@@ -143,8 +144,7 @@ def _finished(grid, job, defaults):
 
 def _training_seconds(run):
     """Seconds of the last stage of a shared run, such as the training of a general student."""
-    done = read_state(run.folder)["done"]
-    return done.get(run.last_stage or "student", {}).get("seconds", 0.0)
+    return read_training(run.folder, run.last_stage or "student")["seconds"]
 
 
 def _empty_cells(grid, table):
@@ -175,9 +175,36 @@ def _content(run, defaults):
     """What a finished run holds; of one that ends before its models are measured, its start."""
     last = STAGES.index(run.last_stage or LAST_STAGE)
     if last >= STAGES.index("evaluate"):
-        return read_run(str(run.folder), defaults)
+        return _with_given_teacher(read_run(str(run.folder), defaults), run)
     start = read_state(run.folder)["done"].get("start", {})
     return {"folder": str(run.folder), "start_loss": start.get("validation_loss")}
+
+
+def _with_given_teacher(content, run):
+    """A run's content with the training of its teacher, where a shared run gave that.
+
+    Args:
+        content: of `read_run`.
+        run: the `GridRun`.
+    """
+    trained = [
+        read_training(each.folder, model)
+        for each in run.needs
+        for model in MODELS
+        if run.flags.get("teacher") == str(RunPaths(each.folder).model(model))
+    ]
+    if not trained:
+        return content
+    own = read_training(run.folder, "teacher")
+    trained += [own] * bool(own["steps"])  # it trained the teacher further
+    metrics = content["metrics"]
+    seconds = metrics.get("seconds", {}) | {"teacher": sum(each["seconds"] for each in trained)}
+    curve = join_phases([each["curve"] for each in trained])
+    return content | {
+        "metrics": metrics | {"seconds": seconds},
+        "curves": content["curves"] | {"teacher": curve},
+        "teacher_peak": max((each["peak"] for each in trained if each["peak"]), default=None),
+    }
 
 
 def _end(run, found):
