@@ -6,7 +6,7 @@ The file names the axes and the flags of their values (docs/EXPERIMENTS.md). Eac
 tfdistill.train; a stage that several share, such as a teacher, is made once. The same command goes
 on after a stop, and several at once share the work. The results lie in --output_dir: results.md
 and a page for each table, mean ± standard deviation over the seeds. With --json: {"tables",
-"missing"}.
+"missing", "claims_changed"}.
 """
 
 from tfdistill import train

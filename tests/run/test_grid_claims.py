@@ -13,6 +13,7 @@ from tfdistill.reports.grid_sections import (
     starts_text,
 )
 from tfdistill.run.grid_claims import claim_results
+from tfdistill.run.grid_kept_claims import keep_claims
 from tfdistill.run.grid_reader import read_grid
 from tfdistill.system.errors import UserError
 from tfdistill.train import COMMAND
@@ -171,11 +172,46 @@ def test_claims_about_other_models_name_them(claimed):
     assert found.measured.metric == "points of top-1" and found.measured.higher_is_better
 
 
+def test_claims_are_kept_and_later_changes_are_named(claimed, tmp_path):
+    first = claim(EARLY, LATE), claim(LATE, EARLY, "B", metric="start")
+    assert keep_claims(claimed(*first), tmp_path, 0) == ""
+    kept = json.loads((tmp_path / "claims.json").read_text())
+    assert [each["name"] for each in kept["claims"]] == ["A", "B"]
+    assert kept["claims"][0]["metric"] == "loss" and kept["claims"][0]["seeds"] == 3
+    same = claim(EARLY, LATE, metric="loss", model="student"), first[1]
+    assert keep_claims(claimed(*same), tmp_path, 6) == ""
+    others = claim(EARLY, LATE, metric="top1"), claim(EARLY, EARLY | {"rate": "0.5"}, "C")
+    lead = f"claims were kept on {kept['date'][:10]}, before the first run; since then: "
+    assert keep_claims(claimed(*others), tmp_path, 6) == (
+        lead + "added 'C', dropped 'B', changed 'A' (metric)"
+    )
+    seeds = GRID["axes"] | {"seed": [0, 1, 2, 3]}
+    assert keep_claims(claimed(*first, axes=seeds), tmp_path, 6) == (
+        lead + "changed 'A' (seeds), changed 'B' (seeds)"
+    )
+    assert json.loads((tmp_path / "claims.json").read_text()) == kept
+
+
+def test_claims_that_are_kept_after_runs_say_so(claimed, tmp_path):
+    for _ in range(2):
+        line = keep_claims(claimed(claim(EARLY, LATE)), tmp_path, 4)
+        assert line.endswith(", when 4 of the runs were made") and "\n" not in line
+
+
+def test_kept_claims_that_were_edited_are_named(claimed, tmp_path):
+    found, file = claimed(claim(EARLY, LATE)), tmp_path / "claims.json"
+    keep_claims(found, tmp_path, 0)
+    file.write_text(file.read_text().replace('"A"', '"Z"'))
+    with pytest.raises(UserError, match=r"claims.json is damaged, .*delete"):
+        keep_claims(found, tmp_path, 0)
+
+
 def test_claims_on_the_page_are_escaped():
     result = {"name": "<b>", "state": "held", "sentence": "a beats b"}
     assert "held</b>: &lt;b&gt;: a beats b." in claims_html([result], 3)
     assert "all 3 claims" in claims_text([result], 3)
     assert claims_html([], 3) == claims_text([], 3) == ""
+    assert "added &#x27;&lt;b&gt;" in claims_html([], 0, "added '<b>'")
 
 
 def test_starts_are_grouped_over_seeds():

@@ -1,5 +1,6 @@
 """Results of a grid: what its tables and pages say of stored runs."""
 
+import html
 import json
 
 import pytest
@@ -8,8 +9,9 @@ from tfdistill.command_line.console import Console
 from tfdistill.command_line.run_config import RunConfig
 from tfdistill.run.directory import RunPaths
 from tfdistill.run.grid_job import GridJob
+from tfdistill.run.grid_kept_claims import keep_claims
 from tfdistill.run.grid_reader import read_grid
-from tfdistill.run.grid_results import write_results
+from tfdistill.run.grid_results import make_grid, write_results
 from tfdistill.system.files import write_atomically
 from tfdistill.train import COMMAND
 
@@ -128,3 +130,22 @@ def test_training_that_counts_includes_the_cache(results):
     store(run, measured(3.9, stage(8), stage(5)))
     rows = {row["model"]: row for row in write()[1]["tables"][""]["rows"]}
     assert rows["student"]["minutes"]["mean"] == 28
+
+
+def test_claims_that_were_added_after_the_runs_are_marked_in_all_results(results, tmp_path):
+    out = tmp_path / "out"
+    grid, _ = results(GRID | {"claims": []})
+    keep_claims(grid.claims, out, 0)
+    for run in grid.ordered():
+        of_teacher = run.last_stage == "teacher"
+        store(run, {"teacher": stage(4)} if of_teacher else measured(3.9, stage(0), stage(5)))
+    results(GRID)
+    config = RunConfig(grid=str(tmp_path / "grid.json"), output_dir=str(out))
+    found, failure = make_grid(config, Console(), COMMAND)
+    line = found["claims_changed"]
+    assert failure is None and line.endswith("before the first run; since then: added 'cheap'")
+    assert json.loads((out / "results.json").read_text())["claims_changed"] == line
+    assert f"\n{line}\n" in (out / "results.md").read_text("utf-8")
+    assert html.escape(line) in (out / "results.html").read_text("utf-8")
+    results(GRID | {"claims": []})
+    assert make_grid(config, Console(), COMMAND)[0]["claims_changed"] == ""

@@ -40,23 +40,25 @@ def _wrap(text):
     )
 
 
-def claims_html(results, count):
+def claims_html(results, count, changes=""):
     """Writes claims for the page.
 
     Args:
         results, count: as for `claims_text`.
+        changes: a line about claims that changed after the first run.
 
     Returns:
-        HTML; "" without claims.
+        HTML; "" without claims and changes.
     """
+    first = f'<p class="line"><b>{escape(changes)}</b></p>' if changes else ""
     if not results:
-        return ""
+        return section(CLAIMS, first)
     lines = [
         f'<p class="line"><b>{escape(each["state"])}</b>: {escape(each["name"])}: '
         f"{escape(each['sentence'])}.</p>"
         for each in results
     ]
-    return section(CLAIMS, *lines, note(claims.NOTE.format(count=count)))
+    return section(CLAIMS, first, *lines, note(claims.NOTE.format(count=count)))
 
 
 def starts_of(runs):

@@ -30,6 +30,7 @@ class Claim:
         models: keys in metrics.json of the model that should be better, and of the other.
         seeds: list with, for each seed, the list of its pairs of `GridRun`s.
         table: values of the grid's `tables` that both cells have.
+        content: what the file says of it, a dict.
     """
 
     name: str
@@ -38,6 +39,12 @@ class Claim:
     models: tuple
     seeds: list
     table: str
+    content: dict
+
+    def as_kept(self):
+        """What it claims, with the number of its seeds: dict for JSON."""
+        usual = {"metric": self.measure.key, "model": self.models[0], "than_model": self.models[1]}
+        return usual | self.content | {"seeds": len(self.seeds)}
 
     def runs(self):
         """All its `GridRun`s, each once."""
@@ -108,7 +115,7 @@ class ClaimReader:
             )
         measure = self._measure(where, content.get("metric", "loss"), models, pairs[0])
         words = _words(cells, models, measure)
-        return Claim(content["name"], words, measure, models, seeds, table)
+        return Claim(content["name"], words, measure, models, seeds, table, content)
 
     def _runs_of(self, where, cell):
         for axis, value in cell.items():

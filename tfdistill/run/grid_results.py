@@ -10,6 +10,7 @@ from tfdistill.run.compared_runs import read_run, read_training
 from tfdistill.run.directory import MODELS, STAGES, RunPaths, read_state
 from tfdistill.run.grid_claims import claim_results
 from tfdistill.run.grid_job import DONE, LAST_STAGE, GridJob
+from tfdistill.run.grid_kept_claims import keep_claims
 from tfdistill.run.grid_reader import read_grid
 from tfdistill.run.grid_sources import missing_sources
 from tfdistill.settings.run import Run
@@ -45,11 +46,13 @@ def make_grid(config, console, command):
     console.say("\n".join(job.describe()))
     if config.dry_run:
         return None, _missing_sources(grid, job, command, console)
+    made = sum(job.state(run) == DONE for run in grid.ordered())
+    changes = keep_claims(grid.claims, folder, made)
     failures = job.make(config.retry)
     lock = folder / "locks" / "results.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     with locked(lock):  # several processes end at the same time, with the last run
-        text, result = write_results(grid, job, folder, config)
+        text, result = write_results(grid, job, folder, config, changes)
     console.say(f"{text}\nresults: {folder / 'results.md'}")
     if not failures:
         return result, None
@@ -71,7 +74,7 @@ def _missing_sources(grid, job, command, console):
     )
 
 
-def write_results(grid, job, folder, config):
+def write_results(grid, job, folder, config, changes=""):
     """Writes results.md, results.json and a page for each table.
 
     Args:
@@ -79,6 +82,7 @@ def write_results(grid, job, folder, config):
         job: its `GridJob`.
         folder: `pathlib.Path` of the grid.
         config: a `RunConfig`: `target_loss`.
+        changes: of `keep_claims`: a line about claims that changed after the first run.
 
     Returns:
         (text of the tables, dict of the results for JSON).
@@ -92,21 +96,23 @@ def write_results(grid, job, folder, config):
         if made := [finished[run.folder] for run in runs if run.folder in finished]:
             page = folder / f"{name or 'results'}.html"
             of_table = [claim for claim in claims if claim["table"] == name]
-            sections = made, of_table, len(claims), _words(grid.target)
+            sections = made, of_table, len(claims), changes, _words(grid.target)
             text, tables[name] = _table(page, config.target_loss, *sections)
             if empty := _empty_cells(grid, name):
                 text = f"{text}\n\n{empty}"
             parts.append((name, text))
     missing = _missing(grid, job)
-    result = {"tables": tables, "missing": missing}
+    result = {"tables": tables, "missing": missing, "claims_changed": changes}
     write_atomically(folder / "results.json", strict_json.dumps(result) + "\n")
-    write_atomically(folder / "results.md", _markdown(parts, missing, _overview(grid, finished)))
-    lines = [line for name, text in parts for line in (f"== {name}" if name else "", text, "")]
+    first = [_overview(grid, finished), f"```\n{changes}\n```" if changes else ""]
+    write_atomically(folder / "results.md", _markdown(parts, missing, filter(None, first)))
+    lines = [changes, ""]
+    lines += [line for name, text in parts for line in (f"== {name}" if name else "", text, "")]
     lines += [f"{name}: {reason}" for name, reason in missing.items()]
     return "\n".join(lines).strip(), result
 
 
-def _table(page, target_loss, runs, claims, count, target_name):
+def _table(page, target_loss, runs, claims, count, changes, target_name):
     """Writes the page of a table: (its text, dict of its content for JSON)."""
     from tfdistill.reports import comparison_page, grid_sections
     from tfdistill.reports.comparison import compare_runs
@@ -116,7 +122,8 @@ def _table(page, target_loss, runs, claims, count, target_name):
     found = {"claims": claims, "starts": starts}
     if evaluated := [run for run in runs if "metrics" in run]:
         compared = compare_runs(evaluated, target_loss=target_loss, target_name=target_name)
-        above = grid_sections.claims_html(claims, count) + grid_sections.starts_html(starts)
+        above = grid_sections.claims_html(claims, count, changes)
+        above += grid_sections.starts_html(starts)
         write_atomically(page, comparison_page.comparison_page(compared, above))
         texts.insert(0, comparison_page.format_comparison(compared))
         found |= {**comparison_page.comparison_json(compared), "page": str(page)}
@@ -228,8 +235,8 @@ def _missing(grid, job):
     return found | {name: f"left out: {reason}" for name, reason in grid.left_out}
 
 
-def _markdown(parts, missing, overview):
-    lines = ["# Results of the grid", "", *([overview, ""] if overview else [])]
+def _markdown(parts, missing, first):
+    lines = ["# Results of the grid", "", *(line for part in first for line in (part, ""))]
     for name, text in parts:
         lines += [*([f"## {name}", ""] if name else []), "```", text, "```", ""]
     if missing:
