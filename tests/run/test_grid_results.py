@@ -149,3 +149,25 @@ def test_claims_that_were_added_after_the_runs_are_marked_in_all_results(results
     assert html.escape(line) in (out / "results.html").read_text("utf-8")
     results(GRID | {"claims": []})
     assert make_grid(config, Console(), COMMAND)[0]["claims_changed"] == ""
+
+
+def test_the_page_draws_cut_teachers_by_their_number_of_layers(results, tmp_path):
+    """Beside students that are trained; rates are lines, with bands over two seeds."""
+    cells = {"every_other": {"student_init": "every_other"}}
+    cells |= {f"cut_{n}": {"student_config": f"L-{n}", "stop_after": "start"} for n in (1, 3)}
+    axes = GRID["axes"] | {"start": cells}
+    grid, write = results({"flags": GRID["flags"], "axes": axes, "shared": GRID["shared"]})
+    for run in grid.ordered():
+        if run.last_stage == "start":
+            layers = int(run.place["start"][-1])
+            loss = 9.0 - layers + int(run.place["seed"][-1])
+            store(run, {"start": stage(1, validation_loss=loss, layers=layers)})
+        elif run.last_stage == "evaluate":
+            store(run, measured(3.9, stage(0), stage(5)))
+    starts = write()[1]["tables"][""]["starts"]
+    assert starts[0] == {"name": "rate=0 start=cut_1", "values": [8.0, 9.0]}
+    page = (tmp_path / "out/results.html").read_text("utf-8")
+    label = 'aria-label="validation loss before training by number of layers"'
+    svg = page.split(label)[1].split("</svg>")[0]
+    assert ">rate=0</text>" in svg and ">rate=0.5</text>" in svg and ">layers</text>" in svg
+    assert len(starts) == 4 and svg.count("fill-opacity: 0.18") == 2

@@ -6,6 +6,7 @@ from html import escape
 from tfdistill.reports import plots
 from tfdistill.reports.clear_differences import CLEAR_NOTE, clear_differences
 from tfdistill.reports.comparison import mean_and_deviation
+from tfdistill.reports.curve_parts import curve_parts
 from tfdistill.reports.measures import file_measures, measures, progress_measures
 from tfdistill.reports.overlap import overlap_notes_of_runs
 from tfdistill.reports.page import figure, note, page, section, table
@@ -298,18 +299,23 @@ def _differences(comparison):
 
 
 def _curves(comparison):
-    task = comparison.task
-    curves = [
-        (group.name, [run["curves"].get("student", []) for run in group.runs])
-        for group in comparison.groups
-    ]
-    return figure(
-        plots.overlaid_curves(curves, task),
+    task, drawn = comparison.task, []
+    for title, groups in curve_parts(comparison.groups):
+        curves = [
+            (group.name, [run["curves"].get("student", []) for run in group.runs])
+            for group in groups
+        ]
+        drawn.append((title, plots.overlaid_curves(curves, task, title)))
+    text = (
         f"{task.words.loss_note} Lines: the mean of a group; bands: its standard deviation over "
         "the runs. The phases of a recipe follow each other, and the validation loss begins with "
         "the student before training; a curve that begins far above the others leaves the plot. A "
-        f"phase without the {task.words.loss_name} has no training curve.",
+        f"phase without the {task.words.loss_name} has no training curve."
     )
+    if len(drawn) == 1:
+        return figure(drawn[0][1], text)
+    figures = "".join(figure(svg, title) for title, svg in drawn)
+    return figures + note(text) if figures else ""
 
 
 def _runs(comparison):

@@ -3,9 +3,9 @@
 import textwrap
 from html import escape
 
-from tfdistill.reports import claims
+from tfdistill.reports import claims, depth_plot
 from tfdistill.reports.comparison import group_runs, mean_and_deviation
-from tfdistill.reports.page import note, section, table
+from tfdistill.reports.page import figure, note, section, table
 from tfdistill.reports.table import ABSENT, WIDTH, Column, format_models
 
 CLAIMS, STARTS = "Claims", "Starts before training"
@@ -90,18 +90,20 @@ def starts_text(starts):
     return "\n".join([f"{STARTS}:", *lines, STARTS_NOTE])
 
 
-def starts_html(starts):
+def starts_html(starts, lines=()):
     """Writes the starts for the page; "" without any.
 
     Args:
         starts: of `starts_of`.
+        lines: of `depth_plot.depth_lines`.
     """
     head = [("start", ""), *((column.name, column.unit) for column in STARTS_COLUMNS)]
     rows = [
         [start["name"], *(column.write(start) for column in STARTS_COLUMNS)] for start in starts
     ]
     shown = f'<div class="named">{table(head, rows)}</div>'
-    return section(STARTS, shown, note(STARTS_NOTE)) if starts else ""
+    drawn = figure(depth_plot.depth_curves(lines), depth_plot.NOTE)
+    return section(STARTS, shown, note(STARTS_NOTE), drawn) if starts else ""
 
 
 def _spread(values, digits):

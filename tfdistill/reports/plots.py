@@ -6,6 +6,7 @@ import itertools
 import re
 import statistics
 import textwrap
+from html import escape
 
 INK, SOFT, LINE = "#1c2430", "#5d6877", "#e3e7ec"
 COLOURS = {
@@ -182,12 +183,13 @@ def term_curves(curves, task):
     return as_svg(draw, 10, 2.6 * rows, "Terms of the distillation loss by training step")
 
 
-def overlaid_curves(groups, task):
+def overlaid_curves(groups, task, part=""):
     """The loss of groups of runs: the mean of a group, and its standard deviation as a band.
 
     Args:
         groups: list of (name, list of the runs' curves: lists of rows as for `loss_curves`).
         task: the `Task`.
+        part: which groups these are, where a page has several such figures.
 
     Returns:
         An `<svg>` element; "" when there is nothing to draw.
@@ -215,26 +217,34 @@ def overlaid_curves(groups, task):
             axes.set(title=f"{title}: {_loss_title(task)}", xlabel="step")
             axes.set_ylim(*visible_range([line for group in lines for line in group]))
             axes.grid(axis="y")
-        marks = [figure.axes[0].plot([], [], **_group_line(n))[0] for n in range(len(names))]
+        marks = [figure.axes[0].plot([], [], **group_line(n))[0] for n in range(len(names))]
         figure.legend(marks, names, loc="outside lower left", ncols=columns)
 
     height = 3.8 + 0.22 * -(-len(names) // columns)
-    return as_svg(draw, 10, height, f"{task.words.loss_name} of the groups by training step")
+    label = f"{task.words.loss_name} of the groups by training step{part and f', {part}'}"
+    return as_svg(draw, 10, height, label)
 
 
 def _draw_group(axes, lines, number):
     if not lines:
         return
     steps, losses, deviations = mean_line(lines)
-    style = _group_line(number)
+    style = group_line(number)
     axes.plot(steps, losses, marker="o" if len(steps) < 30 else None, ms=3.5, **style)
     if deviations is not None:
         edges = losses - deviations, losses + deviations
         axes.fill_between(steps, *edges, color=style["color"], alpha=0.18, lw=0)
 
 
-def _group_line(number):
-    """A colour for each group; dashes tell groups apart once all colours are used."""
+def group_line(number):
+    """How the line of a group is drawn; dashes tell groups apart once all colours are used.
+
+    Args:
+        number: of the group, from 0.
+
+    Returns:
+        dict of arguments of matplotlib's `plot`.
+    """
     turn, colour = divmod(number, len(GROUP_COLOURS))
     return {"color": GROUP_COLOURS[colour], "ls": ("-", "--", ":")[turn % 3], "lw": 1.8}
 
@@ -347,4 +357,4 @@ def as_svg(draw, width, height, label):
     svg = file.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r' (?:width|height)="[\d.]+pt"', "", svg, count=2)
-    return svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
+    return svg.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1)

@@ -116,6 +116,7 @@ def _table(page, target_loss, runs, claims, count, changes, target_name):
     """Writes the page of a table: (its text, dict of its content for JSON)."""
     from tfdistill.reports import comparison_page, grid_sections
     from tfdistill.reports.comparison import compare_runs
+    from tfdistill.reports.depth_plot import depth_lines
 
     starts = grid_sections.starts_of(runs)
     texts = [grid_sections.claims_text(claims, count), grid_sections.starts_text(starts)]
@@ -123,7 +124,7 @@ def _table(page, target_loss, runs, claims, count, changes, target_name):
     if evaluated := [run for run in runs if "metrics" in run]:
         compared = compare_runs(evaluated, target_loss=target_loss, target_name=target_name)
         above = grid_sections.claims_html(claims, count, changes)
-        above += grid_sections.starts_html(starts)
+        above += grid_sections.starts_html(starts, depth_lines(runs))
         write_atomically(page, comparison_page.comparison_page(compared, above))
         texts.insert(0, comparison_page.format_comparison(compared))
         found |= {**comparison_page.comparison_json(compared), "page": str(page)}
@@ -184,7 +185,8 @@ def _content(run, defaults):
     if last >= STAGES.index("evaluate"):
         return _with_given_teacher(read_run(str(run.folder), defaults), run)
     start = read_state(run.folder)["done"].get("start", {})
-    return {"folder": str(run.folder), "start_loss": start.get("validation_loss")}
+    facts = {"start_loss": start.get("validation_loss"), "layers": start.get("layers")}
+    return {"folder": str(run.folder), **facts}
 
 
 def _with_given_teacher(content, run):

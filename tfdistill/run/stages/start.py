@@ -18,4 +18,5 @@ class Start(Stage):
             start, facts = make_start(context, teachers[0] if teachers else None)
             context.save(start, context.directory.start, context.config.length)
             context.models.start = start
-            context.finish(self.name, started, **facts)
+            layers = context.plan.student_config.num_hidden_layers
+            context.finish(self.name, started, layers=layers, **facts)
