@@ -2,10 +2,6 @@
 
 import contextlib
 import json
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -331,58 +327,6 @@ def test_damaged_files_are_named(grid, tmp_path, kind, content):
     write_atomically(file, content)
     with pytest.raises(UserError, match=rf"{file} is damaged: .*delete"):
         GridJob(found, out, Console()).failures()
-
-
-@pytest.mark.slow
-def test_a_grid_that_is_killed_in_every_run_gives_the_same_table(tiny_flags, tmp_path):
-    """Two cells with two seeds, a teacher for each, and claims about them."""
-    words = tiny_flags(baseline="text", stop_after="evaluate")
-    cells = [{"start": "first"}, {"start": "text"}]
-    content = {
-        "flags": dict(word.removeprefix("--").split("=", 1) for word in words),
-        "axes": {
-            "start": {"first": {"student_init": "first"}, "text": {"student_init": "text"}},
-            "seed": [0, 1],
-        },
-        "shared": {
-            "teacher": {"axes": ["seed"], "last_stage": "teacher", "gives": {"teacher": "teacher"}}
-        },
-        "target": cells[1],
-        "claims": [
-            {"name": "the first layers are better", "better": cells[0], "than": cells[1]},
-            {"name": "at the start", "better": cells[0], "than": cells[1], "metric": "start"},
-            {"name": "the floor", "better": cells[0], "than": cells[0], "than_model": FLOOR},
-        ],
-    }
-    path = tmp_path / "tiny.json"
-    path.write_text(json.dumps(content))
-
-    def start(folder):
-        words = [sys.executable, "-m", "tfdistill.experiment", str(path), "--json"]
-        words.append(f"--output_dir={tmp_path / folder}")
-        return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-    whole = json.loads(start("whole").communicate()[0])["tables"][""]
-    assert [(row["name"], len(row["runs"])) for row in whole["rows"]] == [
-        *(("start=first", 2), ("start=text", 2), ("no teacher, text start", 2), ("teacher", 2)),
-        ("token frequencies", 1),
-    ]
-    assert all(len(claim["gains"]) == 2 for claim in whole["claims"])
-    for number in range(1, 7):  # each run is stopped once, at different moments
-        stopped = start("stopped")
-        for line in stopped.stderr:
-            if line.startswith(f"{number}/6"):
-                break
-        time.sleep(2 + 2 * number)
-        stopped.send_signal(signal.SIGTERM)
-        assert stopped.wait() in (0, 143)
-    again = json.loads(start("stopped").communicate()[0])["tables"][""]
-    assert again["claims"] == whole["claims"]
-    kept = "loss", "top1", "agreement", "start", "early", "end", "steps"
-    tables = [[[row[key] for key in kept] for row in each["rows"]] for each in (whole, again)]
-    assert tables[0] == tables[1]
-    page = (tmp_path / "stopped" / "results.html").read_text()
-    assert whole["claims"][0]["sentence"] in page and "at or below the last" in page
 
 
 def test_a_run_that_another_process_makes_is_left_to_it(job, tmp_path, monkeypatch):
