@@ -26,10 +26,12 @@ def recomputed(run, inputs, keep=None, skip=None):
                     again = [_after(upstream, each) for each in flat]
                     tape.watch((again, variables))
                     outputs = tf.nest.flatten(function(tf.nest.pack_sequence_as(inputs, again)))
-                found = tape.gradient(
-                    outputs, [*again, *variables], upstream, unconnected_gradients="zero"
-                )
-                return [tf.convert_to_tensor(part) for part in found]
+                sources = [*again, *variables]
+                found = tape.gradient(outputs, sources, upstream)
+                return [
+                    _zeros(source) if part is None else tf.convert_to_tensor(part)
+                    for source, part in zip(sources, found, strict=True)
+                ]
 
             found = _either(keep, lambda: backward(run), lambda: backward(skip))
             return found[: len(flat)], found[len(flat) :]
@@ -42,6 +44,12 @@ def recomputed(run, inputs, keep=None, skip=None):
 
 def _either(keep, first, second):
     return first() if keep is None else tf.cond(keep, first, second)
+
+
+def _zeros(like):
+    """Zeros in the form of a tensor or variable; Metal cannot fill tensors of 16 bits."""
+    shape = like.shape if like.shape.is_fully_defined() else tf.shape(like)
+    return tf.cast(tf.zeros(shape), like.dtype)
 
 
 def _after(upstream, hidden):
