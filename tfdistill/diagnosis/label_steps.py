@@ -38,6 +38,8 @@ class Kind:
         losses: names of its losses: on the labels, and of `kd_loss` kl and mse.
         dtype: type of the labels.
         recipe: that of its steps.
+        options: of the recipe.
+        phase: index of the recipe's phase.
     """
 
     head: Callable
@@ -47,6 +49,8 @@ class Kind:
     losses: tuple
     dtype: tf.DType = tf.int32
     recipe: str = "kd"
+    options: dict = dataclasses.field(default_factory=dict)
+    phase: int = 0
 
 
 def _head_of_texts(config, **options):
@@ -95,9 +99,22 @@ KINDS["vectors"] = Kind(
     dtype=tf.float32,
     recipe=OF_VECTORS,
 )
-PARTS = "classes of parts"  # of a super-student
-KINDS[PARTS] = dataclasses.replace(KINDS["classes by pooler"], recipe="autotinybert")
-PARTS_OPTIONS = {"super_regime": "kd", "super_terms": "logits", "sandwich": True}
+# Classes of parts: of a super-student, and of DynaBERT's grid, each of whose phases is a kind.
+_OF_PARTS = {
+    "parts": ("autotinybert", {"super_regime": "kd", "super_terms": "logits", "sandwich": True}, 0),
+    "parts by labels": ("autotinybert", {"super_regime": "mlm"}, 0),
+    "parts by layers": ("autotinybert", {"super_regime": "kd", "super_terms": "layer"}, 0),
+    "a grid by width": ("dynabert", {"final_share": 0.2}, 0),
+    "a grid by depth": ("dynabert", {"final_share": 0.2}, 1),
+    "a grid by labels": ("dynabert", {"final_share": 0.2}, 2),
+}
+PARTS = {
+    f"classes of {_name}": dataclasses.replace(
+        KINDS["classes by pooler"], recipe=_recipe, options=_options, phase=_phase
+    )
+    for _name, (_recipe, _options, _phase) in _OF_PARTS.items()
+}
+KINDS |= PARTS
 LIVE, CACHED = "", "cached"
 FORMS = (LIVE, "mse", CACHED, "cached, mse", "bfloat16", "float16")
 # Model types with graphs of their own, which learn tasks with labels alone.
@@ -111,13 +128,13 @@ def names():
 
     Returns:
         list of str: "labels/KIND", and the same with one of `FORMS` after a comma; the classes by
-        pooler also with one of `TYPES` in place of BERT, in parts of a super-student, and what a
-        static model can do.
+        pooler also with one of `TYPES` in place of BERT, in `PARTS`, and what a static model can
+        do.
     """
     others = [f"classes by pooler, {model_type}" for model_type in TYPES]
     others += [f"{kind}, {STATIC}" for kind in (PAIRS, "classes by mean", "vectors")]
-    others.append(PARTS)
-    whole = [kind for kind in KINDS if kind not in (PAIRS, PARTS)]
+    others += PARTS
+    whole = [kind for kind in KINDS if kind not in (PAIRS, *PARTS)]
     found = [f"labels/{kind}{form and f', {form}'}" for kind in whole for form in FORMS]
     return found + [f"labels/{name}{form}" for name in others for form in OF_TYPES]
 
@@ -135,8 +152,7 @@ def graph(name):
     kind = KINDS[name]
     losses = dict(zip(("labels", "kl", "mse"), kind.losses, strict=True))
     options = {"kd_loss": "mse" if "mse" in form else "kl", "alpha_vectors_mse": "mse" in form}
-    options |= PARTS_OPTIONS  # which other recipes do not have
-    recipe = recipes.get(kind.recipe, task_losses=losses, **options)
+    recipe = recipes.get(kind.recipe, task_losses=losses, **options, **kind.options)
     last = form.rpartition(", ")[2]
     precision = last if last.endswith("16") else "float32"
     choice = devices.Choice("gpu", precision, False, True, 1, "an audit")
@@ -147,7 +163,7 @@ def graph(name):
             config = dataclasses.replace(config, uncounted_ids=(0, 1), sep_token_id=1)
         student, teacher = (Model(Encoder(config), kind.head(config), seed) for seed in (1, 2))
         options = StepOptions(on_metal=True, micro_batches=2)
-        distiller = Distiller(student, recipe.phases[0], teacher, options)
+        distiller = Distiller(student, recipe.phases[kind.phase], teacher, options)
         step = tiny_step(distiller, loss_scale_for(precision))
     batch = {
         name: tf.TensorSpec(TOKENS, tf.int32)

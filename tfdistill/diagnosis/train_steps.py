@@ -30,6 +30,7 @@ DEPTH = 2
 MOBILEBERT = ("mobilebert_akt", "mobilebert_jkt", "mobilebert_pkt")
 PRE_TRAINING = "pre-training with LayerDrop"
 OF_VECTORS = "sentence"  # a recipe of models without logits of tokens: see `label_steps`
+OF_LABELS = (OF_VECTORS, "dynabert")  # recipes that masked LM does not have
 OF_MOBILEBERT = (f"{PRE_TRAINING}/ib_bert", "mobilebert_akt/distil/mobilebert_with_norms")
 SHAPES = {
     "mobilebert": "H-8_B-16_A-2_F-2_I-20_E-8_OPT",
@@ -39,7 +40,11 @@ SHAPES = {
 PAIRS = " with pairs"  # of segments: a recipe with the prediction of the next sentence
 # Settings of a recipe that change its graph.
 VARIANTS = {
-    "autotinybert": {"": {}, " from a teacher": dict(super_regime="kd", sandwich=True)},
+    "autotinybert": {
+        "": {},
+        " from a teacher": dict(super_regime="kd", sandwich=True),
+        " with logits": dict(super_regime="kd", super_terms="logits"),
+    },
     "distilbert": {
         "": {},
         " at masked tokens": dict(restrict_ce_to_mask=True, alpha_mse=1),
@@ -80,13 +85,14 @@ def names():
         list of str.
     """
     found, known = [PRE_TRAINING], []
-    for recipe in (name for name in recipes.names() if name != OF_VECTORS):
+    for recipe in (name for name in recipes.names() if name not in OF_LABELS):
         for variant, options in VARIANTS.get(recipe, {"": {}}).items():
             kinds = ("mobilebert",) if recipe in MOBILEBERT else KINDS
             kinds = ("bert",) if variant == PAIRS else kinds
             for phase in _phases(recipe, options, variant):
-                if (phase.terms, phase.trainable) not in known:
-                    known.append((phase.terms, phase.trainable))
+                graph = phase.terms, phase.trainable, phase.parts
+                if graph not in known:
+                    known.append(graph)
                     found += [f"{recipe}{variant}/{phase.name}/{kind}" for kind in kinds]
     found += [
         f"{name}, {form}" for name in IN_ALL_FORMS for form in FORMS if form not in OF_TEACHERS
