@@ -7,12 +7,13 @@ import pytest
 
 from tfdistill.command_line.console import Console
 from tfdistill.deployment import latency_fit
+from tfdistill.deployment.latency import Times
 from tfdistill.deployment.latency_model import LatencyModel
 from tfdistill.deployment.timed_shapes import timed_shapes
 from tfdistill.models.configs.config_files import named_config
-from tfdistill.run import latency_table
+from tfdistill.run import latency_table, latency_times
 from tfdistill.run.latency_table import MADE_FOR, write_files
-from tfdistill.run.latency_times import PASSES, TimedPasses
+from tfdistill.run.latency_times import PASSES, TimedPasses, time_like_a_table
 from tfdistill.system.errors import UserError
 
 LARGEST = named_config("L-3_H-128_A-4")
@@ -149,6 +150,23 @@ def test_a_stopped_table_is_continued(tmp_path):
     file.write_text("[]")
     with pytest.raises(UserError, match="table.json.part is damaged: delete it"):
         times()
+
+
+def test_a_file_is_timed_like_those_of_a_table(tmp_path, monkeypatch):
+    """The shortest run of each pass counts, then the median of the passes."""
+    opened, calls = [], []
+    monkeypatch.setattr(latency_times, "LiteModel", lambda *given: opened.append(given))
+    monkeypatch.setattr(latency_times, "random_row", lambda model, length: {"length": length})
+
+    def times_in_turn(runs, rounds, twice):
+        calls.append((rounds, twice))
+        thread = [len(calls) * shortest for shortest in (5.0, 0.001, 0.002)]
+        return {name: Times(wall=[9.0], thread=thread) for name in runs}
+
+    monkeypatch.setattr(latency_times, "times_in_turn", times_in_turn)
+    file = tmp_path / "student_int8.tflite"
+    assert time_like_a_table(file, 16, threads=2, rounds=100) == pytest.approx(5.5)  # of 1 to 10
+    assert opened == [(file, 2)] * PASSES and calls == [(10, True)] * PASSES
 
 
 def test_files_of_other_lengths_are_not_timed(tmp_path, monkeypatch):

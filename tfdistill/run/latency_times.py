@@ -1,4 +1,4 @@
-"""Times of the files of a latency table, in passes that a stop does not lose."""
+"""Times of files: those of a latency table, in passes that a stop does not lose, and of one."""
 
 import json
 import statistics
@@ -94,6 +94,23 @@ def timer_of(files, lengths, rounds):
         return found
 
     return time_group
+
+
+def time_like_a_table(file, length, threads, rounds):
+    """CPU time of the calling thread in one file: the same statistic as in latency tables.
+
+    Args:
+        file: `Path` of a .tflite file.
+        length: of the row.
+        threads: of the file.
+        rounds: runs in all passes.
+
+    Returns:
+        Milliseconds, the median of passes, of each of which the shortest run counts.
+    """
+    time_group = timer_of({("", ""): file}, (length,), rounds)
+    passes = [time_group([""], threads) for _ in range(PASSES)]
+    return statistics.median(thread for ((*_, thread, _),) in passes)
 
 
 def _run(model, row, length):

@@ -7,12 +7,11 @@ import signal
 import subprocess
 import sys
 
-from tfdistill.deployment.latency import random_row, times_in_turn
 from tfdistill.deployment.latency_model import CPU
-from tfdistill.deployment.lite_model import LiteModel
 from tfdistill.deployment.variants import INT8_FILE, VARIANTS
 from tfdistill.reports.front import BYTES, LATENCY, PARAMETERS
 from tfdistill.run.directory import RunPaths, read_state, stored_machine
+from tfdistill.run.latency_times import time_like_a_table
 from tfdistill.run.recipe_parts import trains_parts
 from tfdistill.run.stored_flags import stored_flags
 from tfdistill.run.stored_metrics import read_metrics
@@ -155,7 +154,8 @@ def measured(run, opened, latency, metric):
     if latency is not None:
         reason = _why_not_timed(run, latency)
         if not reason:
-            costs[LATENCY] = milliseconds(run.export / VARIANTS[latency.variant].file, latency)
+            file = run.export / VARIANTS[latency.variant].file
+            costs[LATENCY] = time_like_a_table(file, latency.length, latency.threads, ROUNDS)
     found = {
         "steps": metrics["run"]["steps"]["student"],
         "report": f"{run.path.name}/{run.report.name}",
@@ -184,16 +184,3 @@ def _why_not_timed(run, latency):
             "tfdistill.benchmark"
         )
     return ""
-
-
-def milliseconds(file, latency):
-    """CPU time of the calling thread in a file, as in latency tables: the median, ms.
-
-    Args:
-        file: `Path` of a .tflite file.
-        latency: `Latency`, which says for which rows and on how many threads.
-    """
-    model = LiteModel(file, latency.threads)
-    row = random_row(model, latency.length)
-    times = times_in_turn({file.name: lambda number: model.run(row, latency.length)}, ROUNDS)
-    return times[file.name].milliseconds()["thread_ms"]
