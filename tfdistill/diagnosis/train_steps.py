@@ -29,8 +29,8 @@ DEPTH = 2
 # Recipes with a MobileBERT without norms as student, and an inverted-bottleneck teacher.
 MOBILEBERT = ("mobilebert_akt", "mobilebert_jkt", "mobilebert_pkt")
 PRE_TRAINING = "pre-training with LayerDrop"
-OF_VECTORS = "sentence"  # a recipe of models without logits of tokens: see `label_steps`
-OF_LABELS = (OF_VECTORS, "dynabert")  # recipes that masked LM does not have
+OF_VECTORS = "sentence"  # a recipe of models without logits of tokens
+OF_LABELS = (OF_VECTORS, "dynabert")  # recipes that masked LM does not have: see `label_steps`
 OF_MOBILEBERT = (f"{PRE_TRAINING}/ib_bert", "mobilebert_akt/distil/mobilebert_with_norms")
 SHAPES = {
     "mobilebert": "H-8_B-16_A-2_F-2_I-20_E-8_OPT",
