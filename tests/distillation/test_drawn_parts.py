@@ -130,7 +130,7 @@ def test_a_step_sums_the_gradients_of_its_parts(ranges, options, tiny_model, tin
     parts = [gradients_of_part(whole, shape, phase, teacher, batch, projection) for shape in shapes]
     for variable, gradient in zip(distiller.trained_variables, gradients, strict=True):
         expected = sum(part.get(id(variable), np.zeros(variable.shape)) for part, _ in parts)
-        np.testing.assert_allclose(gradient, expected, atol=1e-5, rtol=1e-4, err_msg=variable.path)
+        np.testing.assert_allclose(gradient, expected, atol=1e-5, rtol=1e-5, err_msg=variable.path)
     for name, loss in losses.items():
         expected = np.mean([of_part[name] for _, of_part in parts])
         np.testing.assert_allclose(loss, expected, rtol=1e-5, err_msg=name)

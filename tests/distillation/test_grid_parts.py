@@ -107,10 +107,10 @@ def test_a_step_sums_the_gradients_of_all_parts(name, model, batch):
         found = dict(zip(map(id, own.variables), tape.gradient(loss, own.variables), strict=True))
         for variable, source, index in part_variables(whole, own, places):
             expected[id(source)][index] += tf.convert_to_tensor(found[id(variable)]).numpy()
-    np.testing.assert_allclose(losses["loss"], np.mean(values), rtol=1e-4)
+    np.testing.assert_allclose(losses["loss"], np.mean(values), rtol=1e-5)
     for variable, gradient in zip(distiller.trained_variables, gradients, strict=True):
         wanted = expected[id(variable)]
-        np.testing.assert_allclose(gradient, wanted, atol=2e-5, rtol=1e-3, err_msg=variable.path)
+        np.testing.assert_allclose(gradient, wanted, atol=1e-5, rtol=1e-5, err_msg=variable.path)
 
 
 @pytest.mark.slow

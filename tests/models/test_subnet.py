@@ -71,30 +71,52 @@ def test_a_part_computes_what_its_own_model_computes(name, whole, tiny_batch):
             np.testing.assert_array_equal(theirs, found[tap][active - 1])
 
 
-@pytest.mark.parametrize("recompute", [False, True], ids=["kept", "recomputed"])
-@pytest.mark.parametrize("name", PARTS)
-def test_gradients_are_those_of_its_own_model(name, recompute, whole, tiny_batch):
-    shape, batch = PARTS[name], tiny_batch([10, 4, 1])
-    own = extract_subnet(whole, shape)
-    with tf.GradientTape() as tape:
+def gradients(model, batch, shape=None, recompute=False):
+    """Of `loss_of`, for all variables; with a shape, of a part inside the model."""
+    layers = shape and part_layers(shape, 3, recompute)
+    with active_part(shape), tf.GradientTape() as tape:
+        out = model(batch, taps=TAPS, keep_layers=layers)
         # The attention of heads that are not there is uniform, so only scores are compared.
-        out = own(batch, taps=TAPS)
         loss = loss_of({**out, "attention_probs": out["values"]})
-    expected = dict(zip(map(id, own.variables), tape.gradient(loss, own.variables), strict=True))
-    layers = part_layers(as_tensors(shape), 3, recompute)
-    with active_part(as_tensors(shape)), tf.GradientTape() as tape:
-        out = whole(batch, taps=TAPS, keep_layers=layers)
-        loss = loss_of({**out, "attention_probs": out["values"]})
-        values = [variable.value for variable in whole.variables]
+        values = [variable.value for variable in model.variables]
         found = tape.gradient(loss, values, unconnected_gradients="zero")
-    found = dict(zip(map(id, whole.variables), map(tf.convert_to_tensor, found), strict=True))
+    return [tf.convert_to_tensor(gradient) for gradient in found]
+
+
+def assert_gradients_of_part(found, whole, shape, batch):
+    """They are those of the part's own model, and zero elsewhere."""
+    own = extract_subnet(whole, shape)
+    expected = dict(zip(map(id, own.variables), gradients(own, batch), strict=True))
+    found = dict(zip(map(id, whole.variables), found, strict=True))
     for variable, source, index in part_variables(whole, own):
-        ours = found.pop(id(source)).numpy()
-        theirs = tf.convert_to_tensor(expected[id(variable)]).numpy()
+        ours, theirs = found.pop(id(source)).numpy(), expected[id(variable)].numpy()
         np.testing.assert_allclose(ours[index], theirs, atol=1e-5, rtol=1e-5, err_msg=source.path)
         ours[index] = 0
         assert not ours.any(), source.path
     assert not any(tf.reduce_any(rest != 0) for rest in found.values())
+
+
+@pytest.mark.parametrize("recompute", [False, True], ids=["kept", "recomputed"])
+@pytest.mark.parametrize("name", PARTS)
+def test_gradients_are_those_of_its_own_model(name, recompute, whole, tiny_batch):
+    shape, batch = PARTS[name], tiny_batch([10, 4, 1])
+    found = gradients(whole, batch, as_tensors(shape), recompute)
+    assert_gradients_of_part(found, whole, shape, batch)
+
+
+def test_gradients_of_one_compiled_trace(whole, tiny_batch):
+    """As steps are trained on a CPU: by XLA, for all shapes."""
+    batch, traces = {n: tf.constant(rows) for n, rows in tiny_batch([10, 4, 1]).items()}, []
+
+    @tf.function(jit_compile=True, autograph=False)
+    def compiled(sizes):
+        traces.append(sizes)
+        return gradients(whole, batch, PartShape(*tf.unstack(sizes)))
+
+    for shape in PARTS.values():
+        found = compiled(tf.constant(shape, tf.float32))
+        assert_gradients_of_part(found, whole, shape, batch)
+    assert len(traces) == 1
 
 
 @pytest.mark.parametrize("jit_compile", [False, True], ids=["graph", "XLA"])
@@ -133,7 +155,7 @@ def test_a_part_has_the_head_of_a_task(kind, tiny_model, tiny_batch):
     assert (part.head.labels, part.head.task) == (whole.head.labels, whole.head.task)
     assert part.head.config_values() == whole.head.config_values()
 
-    def gradients(model, run, variables):
+    def outputs(model, run, variables):
         with tf.GradientTape() as tape:
             logits = run(model)["logits"]
             loss = 0.1 * tf.reduce_sum(tf.sin(logits))  # gradients are about 1
@@ -141,8 +163,8 @@ def test_a_part_has_the_head_of_a_task(kind, tiny_model, tiny_batch):
 
     pairs = part_variables(whole, part)
     ours, theirs = zip(*((variable, source) for variable, source, _ in pairs), strict=True)
-    expected = gradients(part, lambda model: model(batch, taps=()), ours)
-    found = gradients(whole, lambda model: run_subnet(model, shape, batch, taps=()), theirs)
+    expected = outputs(part, lambda model: model(batch, taps=()), ours)
+    found = outputs(whole, lambda model: run_subnet(model, shape, batch, taps=()), theirs)
     np.testing.assert_allclose(found[0], expected[0], atol=1e-5)
     for (_, source, index), own, of_whole in zip(pairs, expected[1], found[1], strict=True):
         if own is not None:
