@@ -7,6 +7,12 @@ The grid configs/experiments/super_student.json makes super-students and student
 a pair of seeds. For each seed and named shape, the super-student is searched for the best part of
 at most the named shape's predicted latency, which is trained on for 1,000 steps. Both files are
 then timed in turn. What is finished is skipped, so the same command goes on after a stop.
+
+The bound is predicted, not measured, because the search compares it with predictions: what the
+latency model has wrong for both shapes cancels. The verdict on a bound is measured: the searched
+shape is better if its test loss is lower by more than the paired standard error for every seed, and
+no slower if its file takes at most the named one's time for every seed. search_experiment.json in
+the output's folder has all figures, and the minutes spent.
 """
 
 import argparse
@@ -14,14 +20,17 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from tfdistill import tasks
 from tfdistill.deployment.latency_model import LatencyModel
+from tfdistill.run.directory import read_state
 
 GRID = Path(__file__).parents[1] / "configs" / "experiments" / "super_student.json"
 SUPER, INT8 = "super", "student_int8.tflite"
 NAMED, SEARCHED = "named", "searched"
+FIGURES, SPENT = "search_experiment.json", "spent.json"  # in the output's folder
 COLUMNS = (
     "bound", "seed", "searched shape", "validation loss, named; searched",
     "test loss, named; searched", "searched − named", "top-1 %, named; searched",
@@ -39,6 +48,28 @@ def _answer(command, *flags):
     return json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE).stdout)
 
 
+def _minutes_of(run):
+    """Minutes of the finished stages of a run, also of those before a stop."""
+    done = read_state(run)["done"].values()
+    return sum(facts.get("seconds", 0.0) for facts in done) / 60
+
+
+def verdict_on(figures):
+    """What the measurements say about a bound.
+
+    Args:
+        figures: list of the figures of its seeds (see `Experiment.figures`).
+
+    Returns:
+        dict of "better", "no_slower", and "held", both.
+    """
+    differences = [each["difference"] for each in figures]
+    times = [(each[NAMED]["measured_ms"], each[SEARCHED]["measured_ms"]) for each in figures]
+    better = all(each["loss"] < -each["standard_error"] for each in differences)
+    no_slower = all(searched <= named for named, searched in times)
+    return {"better": better, "no_slower": no_slower, "held": better and no_slower}
+
+
 class Experiment:
     """The runs, the searches and their comparison.
 
@@ -54,19 +85,60 @@ class Experiment:
         self._table = self._output / "latency.json"
         self._tokens = str(options.tokens)
 
-    def rows(self):
-        """Makes what is missing; yields a row of the table for each shape and seed."""
+    def figures(self):
+        """Makes what is missing.
+
+        Returns:
+            dict of "rows", for each shape and seed a dict of "bound", "seed", the searched "shape",
+            facts of the "named" and the "searched" model, and the "difference" of their test loss;
+            "bounds", verdicts by the named shape; and "minutes" by what was done.
+        """
         options = self._options
         given = f"--data_dir={options.data_dir}", f"--teacher={options.teacher}"
         _run("experiment", str(options.grid), *given, f"--output_dir={self._output}")
         if not self._table.is_file():
             largest = f"--table_largest={self._run_of(SUPER, self._seeds[0]) / 'student'}"
             table = f"--build_latency_table={self._table}"
-            _run("benchmark", table, largest, f"--tokens={self._tokens}", *options.benchmark_flags)
+            flags = largest, f"--tokens={self._tokens}", *options.benchmark_flags
+            self._timed("latency table", "benchmark", table, *flags)
         model = LatencyModel.read(self._table)
-        for shape in self._shapes:
+        rows = {
+            shape: [self._row(shape, seed, model) for seed in self._seeds] for shape in self._shapes
+        }
+        return {
+            "rows": sum(rows.values(), []),
+            "bounds": {shape: verdict_on(of_shape) for shape, of_shape in rows.items()},
+            "minutes": self._minutes(),
+        }
+
+    def _timed(self, name, command, *flags):
+        """Runs a command; its time, also that of a stopped one, is added to what is stored."""
+        file, started = self._output / SPENT, time.monotonic()
+        try:
+            _run(command, *flags)
+        finally:
+            spent = self._spent()
+            spent[name] = spent.get(name, 0.0) + (time.monotonic() - started) / 60
+            file.write_text(json.dumps(spent, indent=1) + "\n", "utf-8")
+
+    def _spent(self):
+        file = self._output / SPENT
+        return json.loads(file.read_text("utf-8")) if file.is_file() else {}
+
+    def _minutes(self):
+        """dict of what was made to minutes; those of a search have its part's training apart."""
+        found = {}
+        for model in (SUPER, *self._shapes):
             for seed in self._seeds:
-                yield self._row(shape, seed, model)
+                found[f"{model} {seed}"] = _minutes_of(self._run_of(model, seed))
+        for name, minutes in self._spent().items():
+            run = self._output / "searches" / name / "trained"
+            if not run.is_dir():
+                found[name] = minutes
+                continue
+            trained = _minutes_of(run)
+            found |= {f"search {name}": max(minutes - trained, 0.0), f"trained {name}": trained}
+        return found
 
     def _run_of(self, model, seed):
         return self._output / "runs" / model / f"seed-{seed}"
@@ -76,30 +148,32 @@ class Experiment:
         config = tasks.get("masked_lm").describe(str(named / "student")).config
         tokens = self._options.tokens
         bound = model.milliseconds(config, length=tokens, variant="int8", threads=1)
-        folder = self._output / "searches" / f"{shape}-{seed}"
-        best = self._search(folder, seed, bound)
-        trained, part = folder / "trained", best["shape"]
+        name = f"{shape}-{seed}"
+        folder = self._output / "searches" / name
+        best = self._search(name, folder, seed, bound)
+        runs = {NAMED: named, SEARCHED: folder / "trained"}
         page = f"--page={folder / 'comparison.html'}"
-        compared = _answer("compare", str(named), str(trained), page)
+        compared = _answer("compare", *map(str, runs.values()), page)
         loss = compared["differences"][0]["loss"]
         rows = [row for row in compared["rows"] if row["model"] == "student"]
-        times = self._times(folder, {NAMED: named, SEARCHED: trained})
-        return [
-            shape,
-            str(seed),
-            f"{part['layers']} × {part['width']}, {part['intermediate']} neurons, "
-            f"{part['heads']} heads of {part['head_size']}",
-            "; ".join(f"{each['end']['mean']:.3f}" for each in rows),
-            "; ".join(f"{each['loss']['mean']:.3f}" for each in rows),
-            f"{loss['value']:+.3f} ± {loss['standard_error']:.3f}",
-            "; ".join(f"{each['top1']['mean']:.1f}" for each in rows),
-            f"{bound:.3f}; {best['latency_ms']:.3f}",
-            "; ".join(f"{times[name]:.3f}" for name in (NAMED, SEARCHED)),
-        ]
+        times = self._times(folder, runs)
+        found = {"bound": shape, "seed": seed, "shape": best["shape"]}
+        found["difference"] = {"loss": loss["value"], "standard_error": loss["standard_error"]}
+        for model_name, row, predicted in zip(runs, rows, (bound, best["latency_ms"]), strict=True):
+            found[model_name] = {
+                "validation_loss": row["end"]["mean"],
+                "test_loss": row["loss"]["mean"],
+                "top1": row["top1"]["mean"],
+                "predicted_ms": predicted,
+                "measured_ms": times[model_name],
+                "minutes": _minutes_of(runs[model_name]),
+            }
+        return found
 
-    def _search(self, folder, seed, bound):
+    def _search(self, name, folder, seed, bound):
         """Searches the super-student of a seed, and trains the best part on: its row."""
-        _run(
+        self._timed(
+            name,
             "search",
             f"--output_dir={self._run_of(SUPER, seed)}",
             f"--search_dir={folder}",
@@ -124,8 +198,42 @@ class Experiment:
         return {row["file"]: row["cpu_ms"] for row in found["times"] if row["threads"] == 1}
 
 
+def cells_of(figures):
+    """The cells of a row of the table, for `COLUMNS`; `figures` are those of a shape and seed."""
+    part, difference = figures["shape"], figures["difference"]
+
+    def both(key, form):
+        return "; ".join(format(figures[model][key], form) for model in (NAMED, SEARCHED))
+
+    return [
+        figures["bound"],
+        str(figures["seed"]),
+        f"{part['layers']} × {part['width']}, {part['intermediate']} neurons, "
+        f"{part['heads']} heads of {part['head_size']}",
+        both("validation_loss", ".3f"),
+        both("test_loss", ".3f"),
+        f"{difference['loss']:+.3f} ± {difference['standard_error']:.3f}",
+        both("top1", ".1f"),
+        both("predicted_ms", ".3f"),
+        both("measured_ms", ".3f"),
+    ]
+
+
+def verdict_lines(figures):
+    """Sentences on all bounds, and on the time; `figures` as of `Experiment.figures`."""
+    bounds, minutes = figures["bounds"], figures["minutes"]
+    for shape, verdict in bounds.items():
+        better = "better" if verdict["better"] else "not better"
+        slower = "no slower" if verdict["no_slower"] else "slower"
+        yield f"{shape}: the searched shape is {better} and {slower} for all seeds."
+    held = sum(verdict["held"] for verdict in bounds.values())
+    yield f"Better and no slower: {held} of {len(bounds)} bounds."
+    parts = ", ".join(f"{name} {each:.1f}" for name, each in minutes.items())
+    yield f"Minutes: {sum(minutes.values()):.0f} ({parts})."
+
+
 def main():
-    """Makes what is missing, then prints the table."""
+    """Makes what is missing, then prints the table and the verdicts, and writes all figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data_dir", type=Path, required=True)
     parser.add_argument("--teacher", type=Path, required=True)
@@ -134,18 +242,21 @@ def main():
     parser.add_argument("--tokens", type=int, default=32)
     parser.add_argument("--steps", type=int, default=1000, help="of a searched part")
     parser.add_argument("--rounds", type=int, default=200, help="timed runs of each file")
-    for name in ("search", "benchmark"):
+    for flag, command in (("--search_flags", "search"), ("--benchmark_flags", "benchmark")):
         parser.add_argument(
-            f"--{name}_flags",
+            flag,
             action="append",
             default=[],
             metavar="FLAG",
-            help=f"another flag of tfdistill.{name}, such as --search_flags=--population=20",
+            help=f"another flag of tfdistill.{command}, such as --search_flags=--population=20",
         )
     options = parser.parse_args()
-    table = list(Experiment(options).rows())
-    for cells in (COLUMNS, ["---"] * len(COLUMNS), *table):
+    figures = Experiment(options).figures()
+    file = options.output_dir / FIGURES
+    file.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    for cells in (COLUMNS, ["---"] * len(COLUMNS), *map(cells_of, figures["rows"])):
         print(f"| {' | '.join(cells)} |")
+    print("", *verdict_lines(figures), f"All figures: {file}", sep="\n")
 
 
 if __name__ == "__main__":

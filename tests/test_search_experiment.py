@@ -6,7 +6,6 @@ import sys
 import pytest
 import search_experiment as script
 
-pytestmark = pytest.mark.slow
 LARGEST = dict(layers=2, width=64, intermediate=256, heads=2, head_size=32, vocabulary=1000)
 TABLE = {
     **{"format": 1, "kind": "cpu", "machine": {}, "times": []},
@@ -34,6 +33,26 @@ def grid(tiny_flags, tmp_path):
     return path
 
 
+def figures_of(difference, named_ms, searched_ms):
+    found = {"difference": {"loss": difference, "standard_error": 0.01}}
+    return found | {"named": {"measured_ms": named_ms}, "searched": {"measured_ms": searched_ms}}
+
+
+@pytest.mark.parametrize(
+    "second, better, no_slower",
+    [
+        ((-0.02, 0.5, 0.5), True, True),
+        ((-0.01, 0.5, 0.4), False, True),  # by no more than its standard error
+        ((+0.02, 0.5, 0.4), False, True),
+        ((-0.02, 0.5, 0.501), True, False),
+    ],
+)
+def test_a_bound_is_held_for_all_seeds(second, better, no_slower):
+    verdict = script.verdict_on([figures_of(-0.05, 0.5, 0.4), figures_of(*second)])
+    assert verdict == {"better": better, "no_slower": no_slower, "held": better and no_slower}
+
+
+@pytest.mark.slow
 def test_the_table(grid, tiny_flags, train, tmp_path, monkeypatch, capsys):
     """A row for the named shape, with a part of as many layers."""
     train(tiny_flags(output_dir=tmp_path / "teacher"), stop_after="teacher")
@@ -46,9 +65,21 @@ def test_the_table(grid, tiny_flags, train, tmp_path, monkeypatch, capsys):
     ]
     monkeypatch.setattr(sys, "argv", words)
     script.main()
-    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| 1x64")]
+    printed = capsys.readouterr().out.splitlines()
+    rows = [line for line in printed if line.startswith("| 1x64")]
     assert len(rows) == 1
     cells = [cell.strip() for cell in rows[0].strip("|").split("|")]
     assert len(cells) == len(script.COLUMNS) and "neurons" in cells[2]
     assert cells[7] == "0.001; 0.001"  # a layer each
     assert all(float(each) > 0 for each in cells[8].split("; "))
+    figures = json.loads((tmp_path / "out" / script.FIGURES).read_text())
+    (row,) = figures["rows"]
+    assert script.cells_of(row) == cells and row["named"]["predicted_ms"] == pytest.approx(0.001)
+    apart = row["searched"]["test_loss"] - row["named"]["test_loss"]
+    assert row["difference"]["loss"] == pytest.approx(apart, abs=1e-4)
+    verdict = script.verdict_on([row])
+    assert figures["bounds"] == {"1x64": verdict}
+    assert f"Better and no slower: {int(verdict['held'])} of 1 bounds." in printed
+    made = {"super 0", "1x64 0", "search 1x64-0", "trained 1x64-0"}
+    assert set(figures["minutes"]) == made and all(0 < each for each in figures["minutes"].values())
+    assert figures["minutes"]["trained 1x64-0"] == row["searched"]["minutes"]
