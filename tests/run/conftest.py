@@ -32,29 +32,38 @@ def task_flags(tiny_flags):
 
 
 @pytest.fixture(scope="session")
-def encoder(tiny_text, tmp_path_factory):
-    """The directory of a random encoder of 2 layers with the tiny text's tokenizer."""
+def save_encoder(tiny_text):
+    """A function that writes a random encoder with the tiny text's tokenizer to a directory."""
     from tfdistill.data.tokenizer import load_tokenizer
     from tfdistill.models.configs.encoder_config import EncoderConfig
     from tfdistill.models.hugging_face.checkpoint import save_model
     from tfdistill.models.model import MaskedLanguageModel
 
     tokenizer = load_tokenizer(str(tiny_text / "vocabulary"))
-    shape = EncoderConfig(
-        vocab_size=tokenizer.vocab_size,
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=128,
-        max_position_embeddings=64,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
-        initializer_range=0.1,
-    )
-    folder = tmp_path_factory.mktemp("encoder")
-    save_model(MaskedLanguageModel(shape, with_head=False, seed=3), folder)
-    tokenizer.save(folder)
-    return folder
+
+    def save(folder, layers, with_head=False):
+        shape = EncoderConfig(
+            vocab_size=tokenizer.vocab_size,
+            hidden_size=32,
+            num_hidden_layers=layers,
+            num_attention_heads=2,
+            intermediate_size=128,
+            max_position_embeddings=64,
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+            initializer_range=0.1,
+        )
+        save_model(MaskedLanguageModel(shape, with_head=with_head, seed=3), folder)
+        tokenizer.save(folder)
+        return folder
+
+    return save
+
+
+@pytest.fixture(scope="session")
+def encoder(save_encoder, tmp_path_factory):
+    """The directory of a random encoder of 2 layers with the tiny text's tokenizer."""
+    return save_encoder(tmp_path_factory.mktemp("encoder"), layers=2)
 
 
 @pytest.fixture(scope="session")
