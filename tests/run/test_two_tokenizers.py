@@ -1,8 +1,8 @@
 """Whole runs whose teacher and student have other tokenizers, and are of other model types.
 
 "bytes" is a RoBERTa with a tokenizer of bytes; "gpt" a BERT with such a tokenizer, and one special
-token for all; "deberta" a DeBERTa-v3 with Unigram; "pieces" a BERT, and "electra" an ELECTRA, with
-WordPieces.
+token for all; "deberta" a DeBERTa-v3, and "xlm" an XLM-R, with Unigram; "pieces" a BERT, and
+"electra" an ELECTRA, with WordPieces.
 """
 
 import functools
@@ -25,35 +25,41 @@ PADS = {
     "gpt": ("<|end|>", 0),
     "electra": ("[PAD]", 0),
     "deberta": ("[PAD]", 0),
+    "xlm": ("<pad>", 1),
 }
 NAMES = {
     "bytes": dict(cls="<s>", pad="<pad>", sep="</s>", unk="<unk>", mask="<mask>"),
     "gpt": dict.fromkeys(("cls", "pad", "sep", "unk"), "<|end|>"),  # one token for all
 }
+UNIGRAM = {  # the tokenizer's class, and the special tokens in the order of their ids
+    "deberta": ("DebertaV2Tokenizer", "[PAD] [CLS] [SEP] [UNK] [MASK]"),
+    "xlm": ("XLMRobertaTokenizer", "<s> <pad> </s> <unk> <mask>"),
+}
 SHAPES = {
     "bytes": RobertaConfig,
     "electra": functools.partial(ElectraConfig, embedding_size=24),
     "deberta": functools.partial(DebertaConfig, position_buckets=8),
+    "xlm": functools.partial(RobertaConfig, model_type="xlm-roberta"),
 }
 METRICS = {
     "text_classification": "accuracy",
     "token_classification": "f1",
     "question_answering": "f1",
+    "regression": "pearson",
 }
 
 
-def write_unigram(folder, text):
-    """DeBERTa's tokenizer, trained on a text."""
+def write_unigram(folder, text, kind, special):
+    """A tokenizer of the class `kind`, trained on a text."""
     made = tokenizers.Tokenizer(models.Unigram())
     made.pre_tokenizer = pre_tokenizers.Metaspace()
-    special = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]"]
+    special = special.split()
     trainer = trainers.UnigramTrainer(
-        vocab_size=400, special_tokens=special, unk_token="[UNK]", show_progress=False
+        vocab_size=400, special_tokens=special, unk_token=special[3], show_progress=False
     )
     made.train_from_iterator(text.splitlines(), trainer)
     made.save(str(folder / "tokenizer.json"))
-    settings = {"tokenizer_class": "DebertaV2Tokenizer"}
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": kind}))
     return made.get_vocab_size()
 
 
@@ -72,7 +78,7 @@ def encoders(tiny_text, write_bytes, tmp_path_factory):
     text = (tiny_text / "text.txt").read_text("utf-8").lower()
     rows = {name: write_bytes(found[name], text, names) for name, names in NAMES.items()}
     rows |= dict.fromkeys(("pieces", "electra"), tokenizer.vocab_size)
-    rows["deberta"] = write_unigram(found["deberta"], text)
+    rows |= {name: write_unigram(found[name], text, *given) for name, given in UNIGRAM.items()}
     for name, (_, pad) in PADS.items():
         layers = 1 if name == "pieces" else 2
         shape = SHAPES.get(name, EncoderConfig)(
@@ -91,7 +97,8 @@ def encoders(tiny_text, write_bytes, tmp_path_factory):
     return found
 
 
-CASES = [(task, *pair) for task in METRICS for pair in (("bytes", "pieces"), ("pieces", "bytes"))]
+LABELS = "text_classification", "token_classification", "question_answering"
+CASES = [(task, *pair) for task in LABELS for pair in (("bytes", "pieces"), ("pieces", "bytes"))]
 
 
 @pytest.mark.parametrize(
@@ -102,6 +109,8 @@ CASES = [(task, *pair) for task in METRICS for pair in (("bytes", "pieces"), ("p
         ("question_answering", "electra", "pieces"),
         ("text_classification", "deberta", "pieces"),
         ("token_classification", "pieces", "deberta"),
+        ("token_classification", "xlm", "pieces"),
+        ("regression", "bytes", "pieces"),
     ],
 )
 def test_two_tokenizers(
