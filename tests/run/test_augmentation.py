@@ -214,13 +214,17 @@ def test_impossible_settings_are_one_line(changes, message, flags, train, tmp_pa
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("task", "recipe"),
-    [("text_classification", "tinybert_task"), ("token_classification", "kd")],
+    "usual",
+    [
+        dict(task="text_classification", recipe="tinybert_task"),
+        dict(task="token_classification", recipe="kd"),
+        dict(recipe="kd", temperature_by="flsw", probability_shift=True),
+    ],
+    ids=["tinybert_task", "tags", "adjusted"],
 )
-def test_a_student_learns_from_variants(task, recipe, flags, train, tmp_path):
+def test_a_student_learns_from_variants(usual, flags, train, tmp_path):
     """Its files and the report tell of them; a run that is stopped ends with the same weights."""
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    usual = dict(task=task, recipe=recipe)
     train(flags(**usual, output_dir=whole))
     facts = json.loads((whole / "metrics.json").read_text())
     told = facts["data"]["augmentation"]
