@@ -14,8 +14,8 @@ PASSES = {  # by the number of sentences
     176_006: (4.0, f"as in {FILE}, for the 176,006 sentences of scripts/gather_sentences.py"),
     9_275: (
         20.0,
-        "as the static student of docs/RESULTS.md had over 9,275 sentences; those with layers were "
-        "not measured",
+        "as the static student of docs/RESULTS.md had over 9,275 sentences; those with layers had "
+        "176,006 there",
     ),
 }
 REMARKS = (
@@ -60,8 +60,9 @@ def training_choices(task, width, rows, given):
         list of `Choice`s.
     """
     why = (
-        "the teacher's vectors of sentences, without labels; docs/RESULTS.md has it with a static "
-        "student alone, whose correlation with people on STS-B dev went from 0.783 to 0.843"
+        "the teacher's vectors of sentences, without labels: a 3 × 384 student of all-MiniLM-L6-v2 "
+        "has a correlation of 0.866 with people on STS-B dev, its start 0.842 and the teacher "
+        "0.867 (docs/RESULTS.md)"
     )
     ours = Choice("recipe", "sentence", why)
     like = min(PASSES, key=lambda count: abs(math.log(count / (rows or count))))
