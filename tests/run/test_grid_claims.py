@@ -198,6 +198,11 @@ def test_claims_that_are_kept_after_runs_say_so(claimed, tmp_path):
         assert line.endswith(", when 4 of the runs were made") and "\n" not in line
 
 
+def test_a_grid_that_claims_nothing_has_nothing_to_say(claimed, tmp_path):
+    assert keep_claims([], tmp_path, 4) == "" == keep_claims([], tmp_path, 5)
+    assert keep_claims(claimed(claim(EARLY, LATE)), tmp_path, 5).endswith("added 'A'")
+
+
 def test_kept_claims_that_were_edited_are_named(claimed, tmp_path):
     found, file = claimed(claim(EARLY, LATE)), tmp_path / "claims.json"
     keep_claims(found, tmp_path, 0)

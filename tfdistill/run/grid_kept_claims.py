@@ -45,7 +45,8 @@ def keep_claims(found, folder, runs_made):
 
 def _line(kept, now):
     changes, late = _changes(kept["claims"], now), kept["runs_made"]
-    if not (changes or late):
+    claims = kept["claims"] or now
+    if not claims or not (changes or late):
         return ""
     when = f"when {late} of the runs were made" if late else "before the first run"
     lead = f"claims were kept on {kept['date'][:10]}, {when}"
