@@ -1,4 +1,4 @@
-"""Which groups of a large comparison share a figure of curves: more lines than colours are none."""
+"""Divides the groups of a large comparison into figures of at most as many curves as colours."""
 
 import math
 

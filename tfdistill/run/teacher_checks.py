@@ -104,16 +104,15 @@ def gets_head(config, losses, teachers):
         f"`student_init`={config.student_init} measures it": "search" in config.student_init,
         "`layerdrop_adapt_steps` trains it": config.layerdrop_adapt_steps > 0,
     }
+    need = next((need for need, there in needs.items() if there), "")
     trained_here = get_model_type(teachers[0].config.model_type).learns_text
-    for need in (need for need, there in needs.items() if there):
-        if len(teachers) > 1 or not trained_here:
-            raise UserError(
-                f"`teacher`={first_teacher(config)} has no masked-LM head, and {need}: take a "
-                "checkpoint with the head (…ForMaskedLM), or one of the recipes that do without: "
-                f"{', '.join(recipes_without_head(config))}"
-            )
-        return True
-    return False
+    if need and (len(teachers) > 1 or not trained_here):
+        raise UserError(
+            f"`teacher`={first_teacher(config)} has no masked-LM head, and {need}: take a "
+            "checkpoint with the head (…ForMaskedLM), or one of the recipes that do without: "
+            f"{', '.join(recipes_without_head(config))}"
+        )
+    return bool(need)
 
 
 def recipes_without_head(config):
