@@ -1,4 +1,4 @@
-"""Compares searched shapes with named ones at their latencies; prints a table of docs/RESULTS.md.
+"""Compares searched shapes with named ones at their latencies, and prints a table.
 
     python scripts/search_experiment.py --data_dir=DIR --teacher=DIR
 

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from tfdistill.reports import plots
+from tfdistill.reports import group_plots
 from tfdistill.reports.comparison import (
     compare_runs,
     group_runs,
@@ -19,6 +19,7 @@ from tfdistill.reports.comparison_page import (
     is_comparison_page,
 )
 from tfdistill.reports.measures import early_loss, end_of, steps_to
+from tfdistill.reports.svg import GROUP_COLOURS
 from tfdistill.reports.table import WIDTH
 from tfdistill.system.errors import UserError
 from tfdistill.tasks.masked_lm import MaskedLM
@@ -322,8 +323,8 @@ def test_each_group_has_its_line_and_several_runs_a_band():
     def lines(svg, colour):
         return [path for path in re.findall(r"<path [^>]*>", svg) if colour in path]
 
-    one, two = plots.GROUP_COLOURS[:2]
-    svg = plots.overlaid_curves(
+    one, two = GROUP_COLOURS[:2]
+    svg = group_plots.overlaid_curves(
         [("one", [curve(5, 4), curve(4, 3)]), ("two", [curve(5, 2)])], MaskedLM()
     )
     strong = {colour: [p for p in lines(svg, colour) if "1.8" in p] for colour in (one, two)}
@@ -331,23 +332,23 @@ def test_each_group_has_its_line_and_several_runs_a_band():
     assert bands == {one: 1, two: 0}
     assert len(strong[one]) == len(strong[two]) > 0
     assert ">one</text>" in svg and ">two</text>" in svg and "Training" not in svg
-    assert plots.overlaid_curves([("one", [[]])], MaskedLM()) == ""
+    assert group_plots.overlaid_curves([("one", [[]])], MaskedLM()) == ""
 
 
 def test_the_mean_of_runs_logged_at_other_steps():
     lines = [([0, 10, 20], [4.0, 2.0, 0.0]), ([5, 15], [2.0, 0.0])]
-    steps, losses, deviations = plots.mean_line(lines)
+    steps, losses, deviations = group_plots.mean_line(lines)
     assert steps == [5, 10, 15]
     np.testing.assert_allclose(losses, [2.5, 1.5, 0.5])
     np.testing.assert_allclose(deviations, np.sqrt([0.5, 0.5, 0.5]))  # 1 apart, n - 1
-    assert plots.mean_line(lines[:1])[2] is None
+    assert group_plots.mean_line(lines[:1])[2] is None
 
 
 def test_a_start_far_above_the_others_leaves_the_plot():
     usual = [([0, 50, 100], [5.0, 4.5, 4.0])] * 2
-    low, high = plots.visible_range([*usual, ([0, 50, 100], [11.0, 5.5, 5.2])])
+    low, high = group_plots.visible_range([*usual, ([0, 50, 100], [11.0, 5.5, 5.2])])
     assert 3.5 < low < 4.0 and 5.5 < high < 6.0
-    low, high = plots.visible_range([([100], [4.0])])
+    low, high = group_plots.visible_range([([100], [4.0])])
     assert low < 4.0 < high
 
 

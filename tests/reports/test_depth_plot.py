@@ -6,7 +6,7 @@ import pytest
 
 from tfdistill.reports.depth_plot import depth_curves, depth_lines
 from tfdistill.reports.grid_sections import starts_html, starts_of
-from tfdistill.reports.plots import GROUP_COLOURS
+from tfdistill.reports.svg import GROUP_COLOURS
 
 
 def cut(layers, loss, start="cut_{}", **flags):

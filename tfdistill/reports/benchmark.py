@@ -2,7 +2,7 @@
 
 import itertools
 
-from tfdistill.reports.plots import GROUP_COLOURS, as_svg
+from tfdistill.reports.svg import GROUP_COLOURS, as_svg
 from tfdistill.reports.table import Column, format_models
 from tfdistill.system.errors import UserError
 

@@ -3,10 +3,10 @@
 import textwrap
 from html import escape
 
-from tfdistill.reports import plots
 from tfdistill.reports.clear_differences import CLEAR_NOTE, clear_differences
 from tfdistill.reports.comparison import mean_and_deviation
 from tfdistill.reports.curve_parts import curve_parts
+from tfdistill.reports.group_plots import overlaid_curves
 from tfdistill.reports.measures import file_measures, measures, progress_measures
 from tfdistill.reports.overlap import overlap_notes_of_runs
 from tfdistill.reports.page import figure, note, page, section, table
@@ -305,7 +305,7 @@ def _curves(comparison):
             (group.name, [run["curves"].get("student", []) for run in group.runs])
             for group in groups
         ]
-        drawn.append((title, plots.overlaid_curves(curves, task, title)))
+        drawn.append((title, overlaid_curves(curves, task, title)))
     text = (
         f"{task.words.loss_note} Lines: the mean of a group; bands: its standard deviation over "
         "the runs. The phases of a recipe follow each other, and the validation loss begins with "

@@ -4,7 +4,7 @@ import math
 import re
 
 from tfdistill.reports.comparison import WITHIN_A_GROUP, group_runs, mean_and_deviation
-from tfdistill.reports.plots import as_svg, group_line
+from tfdistill.reports.svg import as_svg, group_line
 
 NOTE = (
     "Lines: the mean over the seeds; bands: one standard deviation. The number of layers is that "

@@ -1,6 +1,6 @@
 """Shapes of models, drawn to one scale."""
 
-from tfdistill.reports.plots import COLOURS, SOFT, as_svg
+from tfdistill.reports.svg import COLOURS, SOFT, as_svg
 
 BAR = 0.34  # height of a matrix, where a layer has the height 1
 

@@ -1,6 +1,6 @@
 """The parts of a super-student that a search tried: tables, and plots of quality against cost."""
 
-from tfdistill.reports.plots import COLOURS, INK, SOFT, as_svg
+from tfdistill.reports.svg import COLOURS, INK, SOFT, as_svg
 from tfdistill.reports.table import Column, format_models
 
 BYTES, PARAMETERS, LATENCY = "int8_bytes", "parameters", "latency_ms"  # keys of costs

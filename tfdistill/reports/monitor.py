@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfdistill.reports.plots import COLOURS, LINE, SOFT
+from tfdistill.reports.svg import COLOURS, LINE, SOFT
 from tfdistill.reports.tensorboard import RunWriter, markdown_table
 from tfdistill.system.errors import UserError
 

@@ -1,48 +1,11 @@
-"""The report's plots, as SVG elements that stand in the page itself."""
+"""The report's plots: curves of models, reliability, terms of a loss, bars."""
 
 import functools
-import io
 import itertools
-import re
-import statistics
-import textwrap
-from html import escape
 
-INK, SOFT, LINE = "#1c2430", "#5d6877", "#e3e7ec"
-COLOURS = {
-    "teacher": "#2c5f8d",
-    "student": "#d3562a",
-    "student_start": "#eab79f",
-    "baseline": "#7d8794",
-    "baseline_start": "#a98b3d",
-    "no_teacher": "#a98b3d",
-    "baseline_text": "#6c9a8b",
-    "unigram": "#c3cad3",
-    "floor": "#c3cad3",
-}
-GROUP_COLOURS = (
-    *("#2c5f8d", "#d3562a", "#1f7a4d", "#8a4fa3", "#c79a1b", "#35a3a8"),
-    *("#b3265f", "#5d6877", "#7a4a1e", "#6d9df0", "#93b53a", "#e08bb0"),
-)
+from tfdistill.reports.svg import COLOURS, DASHES, INK, SOFT, as_svg
+
 PANELS = 4  # in a row
-DASHES = ("-", "--", ":")
-_STYLE = {
-    "svg.fonttype": "none",  # text stays text, in the page's own font
-    "font.size": 10,
-    "axes.titlesize": 11,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.edgecolor": LINE,
-    "axes.labelcolor": SOFT,
-    "text.color": INK,
-    "xtick.color": SOFT,
-    "ytick.color": SOFT,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "grid.color": LINE,
-    "legend.frameon": False,
-    "text.parse_math": False,  # a dollar in the name of a run is one
-}
 
 
 def loss_curves(curves, labels, task):
@@ -62,7 +25,7 @@ def loss_curves(curves, labels, task):
         ("Validation", lambda row: row.get("validation_loss")),
     ]
     lines = [
-        (title, [(name, *_points(rows, measure)) for name, rows in curves.items()])
+        (title, [(name, *points_of(rows, measure)) for name, rows in curves.items()])
         for title, measure in panels
     ]
     lines = [(title, [line for line in drawn if line[1]]) for title, drawn in lines]
@@ -89,7 +52,7 @@ def loss_curves(curves, labels, task):
                     marker=mark,
                     ms=3.5,
                 )
-            axes.set(title=f"{title}: {_loss_title(task)}", xlabel="step")
+            axes.set(title=f"{title}: {loss_title(task)}", xlabel="step")
             axes.grid(axis="y")
         grid[0].legend()
 
@@ -107,7 +70,8 @@ def metric_curves(curves, labels, metric):
         An `<svg>` element; "" when it was not measured.
     """
     lines = {
-        name: _points(rows, lambda row: row.get(metric.curve_key)) for name, rows in curves.items()
+        name: points_of(rows, lambda row: row.get(metric.curve_key))
+        for name, rows in curves.items()
     }
     lines = {name: line for name, line in lines.items() if line[0]}
     if not lines:
@@ -164,7 +128,7 @@ def term_curves(curves, task):
     for name, rows in curves.items():
         for term in sorted({key for row in rows for key in row if key.startswith("loss_")}):
             if term != f"loss_{task.hard_loss}":
-                found[name, term] = _points(rows, lambda row, term=term: row.get(term))
+                found[name, term] = points_of(rows, lambda row, term=term: row.get(term))
     if not found:
         return ""
 
@@ -181,103 +145,6 @@ def term_curves(curves, task):
             axes.grid(axis="y")
 
     return as_svg(draw, 10, 2.6 * rows, "Terms of the distillation loss by training step")
-
-
-def overlaid_curves(groups, task, part=""):
-    """The loss of groups of runs: the mean of a group, and its standard deviation as a band.
-
-    Args:
-        groups: list of (name, list of the runs' curves: lists of rows as for `loss_curves`).
-        task: the `Task`.
-        part: which groups these are, where a page has several such figures.
-
-    Returns:
-        An `<svg>` element; "" when there is nothing to draw.
-    """
-    panels = [("Validation", "validation_loss"), ("Training", f"loss_{task.hard_loss}")]
-    drawn = []
-    for title, key in panels:
-        lines = [
-            [_points(rows, lambda row, key=key: row.get(key)) for rows in c] for _, c in groups
-        ]
-        lines = [[line for line in group if line[0]] for group in lines]
-        if any(lines):
-            drawn.append((title, lines))
-    if not drawn:
-        return ""
-    names = [textwrap.shorten(name, 100, placeholder=" …") for name, _ in groups]
-    columns = max(1, min(4, len(names), 120 // (6 + max(map(len, names)))))
-
-    def draw(figure):
-        widths = [3, 2][: len(drawn)]
-        grid = figure.subplots(1, len(drawn), squeeze=False, width_ratios=widths)[0]
-        for axes, (title, lines) in zip(grid, drawn, strict=True):
-            for number, group in enumerate(lines):
-                _draw_group(axes, group, number)
-            axes.set(title=f"{title}: {_loss_title(task)}", xlabel="step")
-            axes.set_ylim(*visible_range([line for group in lines for line in group]))
-            axes.grid(axis="y")
-        marks = [figure.axes[0].plot([], [], **group_line(n))[0] for n in range(len(names))]
-        figure.legend(marks, names, loc="outside lower left", ncols=columns)
-
-    height = 3.8 + 0.22 * -(-len(names) // columns)
-    label = f"{task.words.loss_name} of the groups by training step{part and f', {part}'}"
-    return as_svg(draw, 10, height, label)
-
-
-def _draw_group(axes, lines, number):
-    if not lines:
-        return
-    steps, losses, deviations = mean_line(lines)
-    style = group_line(number)
-    axes.plot(steps, losses, marker="o" if len(steps) < 30 else None, ms=3.5, **style)
-    if deviations is not None:
-        edges = losses - deviations, losses + deviations
-        axes.fill_between(steps, *edges, color=style["color"], alpha=0.18, lw=0)
-
-
-def group_line(number):
-    """How the line of a group is drawn; dashes tell groups apart once all colours are used.
-
-    Args:
-        number: of the group, from 0.
-
-    Returns:
-        dict of arguments of matplotlib's `plot`.
-    """
-    turn, colour = divmod(number, len(GROUP_COLOURS))
-    return {"color": GROUP_COLOURS[colour], "ls": ("-", "--", ":")[turn % 3], "lw": 1.8}
-
-
-def mean_line(lines):
-    """The mean of several lines, at all steps that lie within every one of them.
-
-    Args:
-        lines: list of (steps, losses).
-
-    Returns:
-        (steps, means, sample standard deviations); the last is None for a single line.
-    """
-    import numpy as np
-
-    first, last = max(steps[0] for steps, _ in lines), min(steps[-1] for steps, _ in lines)
-    at = sorted({step for steps, _ in lines for step in steps if first <= step <= last})
-    losses = np.array([np.interp(at, *line) for line in lines])
-    return at, losses.mean(axis=0), losses.std(axis=0, ddof=1) if len(lines) > 1 else None
-
-
-def visible_range(lines):
-    """Limits of the losses: lines that begin far above most others do not flatten them."""
-    late = [
-        loss
-        for steps, losses in lines
-        for step, loss in zip(steps, losses, strict=True)
-        if step >= steps[-1] / 2
-    ]
-    top = max(*late, statistics.median_low(max(losses) for _, losses in lines))
-    low = min(loss for _, losses in lines for loss in losses)
-    room = 0.05 * (top - low) or 0.05
-    return low - room, top + room
 
 
 def bars(panels):
@@ -310,8 +177,12 @@ def bars(panels):
     return as_svg(draw, 10, 0.8 + 0.36 * tallest, "; ".join(title for title, _, _ in panels))
 
 
-def _loss_title(task):
-    """The loss of a task with its unit: "cross-entropy (nats)"."""
+def loss_title(task):
+    """The loss of a task with its unit: "cross-entropy (nats)".
+
+    Args:
+        task: the `Task`.
+    """
     return task.words.loss_name + (f" ({task.loss_unit})" if task.loss_unit else "")
 
 
@@ -321,7 +192,16 @@ def _hard_loss(task, row):
     return row.get(f"loss_{task.hard_loss}" if terms else "loss")
 
 
-def _points(rows, measure):
+def points_of(rows, measure):
+    """The points of a curve where something was measured.
+
+    Args:
+        rows: list of dicts with `step`.
+        measure: function of a row to a number, or None.
+
+    Returns:
+        (list of steps, list of values).
+    """
     points = [(row["step"], measure(row)) for row in rows]
     points = [point for point in points if point[1] is not None]
     return [step for step, _ in points], [value for _, value in points]
@@ -330,31 +210,3 @@ def _points(rows, measure):
 def _colour(name):
     """The colour of a model; phases of one model ("student-distil") share it."""
     return COLOURS.get(name.split("-")[0], SOFT)
-
-
-def as_svg(draw, width, height, label):
-    """Draws a plot.
-
-    Args:
-        draw: function of a `matplotlib.figure.Figure`.
-        width, height: inches.
-        label: what the plot shows, for readers who do not see it.
-
-    Returns:
-        An `<svg>` element.
-    """
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    # The salt keeps the ids of several plots in one page apart, and equal from run to run.
-    with rc_context({**_STYLE, "svg.hashsalt": label}):
-        figure = Figure((width, height), layout="constrained")
-        figure.get_layout_engine().set(wspace=0.06)
-        draw(figure)
-        file = io.StringIO()
-        empty = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        figure.savefig(file, format="svg", transparent=True, metadata=empty)
-    svg = file.getvalue()
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r' (?:width|height)="[\d.]+pt"', "", svg, count=2)
-    return svg.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1)

@@ -208,20 +208,16 @@ def _curves(run, teacher, student, start_loss):
     Args:
         run: its `RunPaths`.
         teacher, student: dicts of the facts about these stages; `stages` names their trainings.
-        start_loss: validation loss before training.
+        start_loss: validation loss of the student's start.
     """
     from tfdistill.reports.comparison import join_phases
 
-    def rows(stage):
-        return run.training_state(stage).load_rows()
-
+    facts = {"teacher": teacher, "student": student}
+    first = dict.fromkeys(("student", "baseline_start", "no_teacher"), start_loss)
+    models = "student", "baseline_start", "no_teacher", "baseline_text", "baseline", "teacher"
     return {
-        "student": join_phases(_phases(run, "student", student), start_loss),
-        "baseline_start": join_phases([rows("baseline_start")], start_loss),
-        "no_teacher": join_phases([rows("no_teacher")], start_loss),
-        "baseline_text": join_phases([rows("baseline_text")]),
-        "baseline": join_phases([rows("baseline")]),
-        "teacher": join_phases(_phases(run, "teacher", teacher)),
+        name: join_phases(_phases(run, name, facts.get(name, {})), first.get(name))
+        for name in models
     }
 
 
