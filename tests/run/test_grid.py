@@ -344,3 +344,18 @@ def test_a_run_that_another_process_makes_is_left_to_it(job, tmp_path, monkeypat
     holder.enter_context(locked(lock))
     assert job.state(run) == OPEN
     assert job.make() == {} and job.state(run) == DONE and job.minutes(run) == 1.5
+
+
+@pytest.mark.parametrize("minutes", [{"kd": 4, "alone": 8}, 5, None])
+def test_the_time_left_is_learned_from_finished_runs(grid, tmp_path, minutes):
+    """A run of kd took 12 minutes; those that have less in common with it are scaled."""
+    changes = {"minutes": minutes} if minutes else {}
+    found = grid(shared={}, leave_out=[], **changes)
+    runs = {run.name: run for run in found.runs}
+    state = {"settings": {}, "done": {"report": {"seconds": 720.0}}}
+    write_atomically(RunPaths(runs["a/kd/seed-0"].folder).state, json.dumps(state))
+    job = GridJob(found, tmp_path / "out", Console())
+    alone = 24 if isinstance(minutes, dict) else 12
+    assert job.minutes(runs["b/kd/seed-0"]) == job.minutes(runs["a/kd/seed-1"]) == 12
+    assert job.minutes(runs["a/alone/seed-0"]) == job.minutes(runs["b/alone/seed-1"]) == alone
+    assert job.describe()[-1] == f"7 of 8 runs to make, about {3 * 12 + 4 * alone} min"

@@ -50,21 +50,28 @@ class GridJob:
         return FAILED if self._failure(run).is_file() else OPEN
 
     def minutes(self, run):
-        """How long a finished run took, or a run like it; None if that is unknown.
+        """How long a run will take, in minutes; None if that is unknown.
+
+        It is the time of the finished runs that share most values with it. Where the file has
+        estimates, the run's own one is scaled by what these runs took of theirs.
 
         Args:
             run: a `GridRun`.
         """
+        guess = self._grid.estimate(run)
         known = [(each, _minutes(each)) for each in self._runs if self.state(each) == DONE]
         known = [
-            (len(run.place.items() & each.place.items()), minutes)
+            (len(run.place.items() & each.place.items()), minutes, self._grid.estimate(each))
             for each, minutes in known
             if minutes and each.last_stage == run.last_stage
         ]
         if not known:
-            return self._grid.estimate(run)
-        nearest = max(alike for alike, _ in known)
-        return statistics.fmean(minutes for alike, minutes in known if alike == nearest)
+            return guess
+        nearest = max(alike for alike, *_ in known)
+        minutes, guesses = zip(*(rest for alike, *rest in known if alike == nearest), strict=True)
+        if guess and all(guesses):
+            return guess * sum(minutes) / sum(guesses)
+        return statistics.fmean(minutes)
 
     def describe(self):
         """Lines that list all runs, with their state and an estimate of the time left."""
