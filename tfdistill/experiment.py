@@ -5,8 +5,8 @@
 The file names the axes and the flags of their values (docs/EXPERIMENTS.md). Each run is one of
 tfdistill.train; a stage that several share, such as a teacher, is made once. The same command goes
 on after a stop, and several at once share the work. The results lie in --output_dir: results.md
-and a page for each table, mean ± standard deviation over the seeds. With --json: {"tables",
-"missing", "claims_changed"}.
+and a page for each table, mean ± standard deviation over the seeds; --results_only writes those of
+the runs that are finished. With --json: {"tables", "missing", "claims_changed"}.
 """
 
 from tfdistill import train
@@ -29,7 +29,10 @@ COMMAND = Command(
 
 def main():
     """Runs the command."""
-    COMMAND.run(_experiment, lambda: "the same command goes on with the run that was stopped")
+    COMMAND.run(
+        _experiment,
+        lambda: "the same command goes on; --results_only writes the tables of finished runs",
+    )
 
 
 def _experiment(config):

@@ -1,5 +1,6 @@
 """Results of a grid: what its tables and pages say of stored runs."""
 
+import dataclasses
 import html
 import json
 
@@ -12,6 +13,7 @@ from tfdistill.run.grid_job import GridJob
 from tfdistill.run.grid_kept_claims import keep_claims
 from tfdistill.run.grid_reader import read_grid
 from tfdistill.run.grid_results import make_grid, write_results
+from tfdistill.system.errors import UserError
 from tfdistill.system.files import write_atomically
 from tfdistill.train import COMMAND
 
@@ -149,6 +151,28 @@ def test_claims_that_were_added_after_the_runs_are_marked_in_all_results(results
     assert html.escape(line) in (out / "results.html").read_text("utf-8")
     results(GRID | {"claims": []})
     assert make_grid(config, Console(), COMMAND)[0]["claims_changed"] == ""
+
+
+def test_results_of_finished_runs_are_written_without_making_the_others(results, tmp_path):
+    out = tmp_path / "out"
+    grid, _ = results(GRID)
+    half = grid.runs[: len(grid.runs) // 2]
+    for run in {each.name: each for one in half for each in (*one.needs, one)}.values():
+        of_teacher = run.last_stage == "teacher"
+        store(run, {"teacher": stage(4)} if of_teacher else measured(3.9, stage(0), stage(5)))
+    config = RunConfig(grid=str(tmp_path / "grid.json"), output_dir=str(out), results_only=True)
+    found, failure = make_grid(config, Console(), COMMAND)
+    waiting = {run.name for run in grid.ordered() if not run.folder.exists()}
+    assert failure is None and len(waiting) >= len(half)
+    assert found["missing"] == dict.fromkeys(waiting, "not made yet")
+    rows = json.loads((out / "results.json").read_text())["tables"][""]["rows"]
+    assert rows[0]["minutes"]["values"] == [5, 5] and rows == found["tables"][""]["rows"]
+    lines = (out / "results.md").read_text("utf-8").splitlines()
+    first = ", ".join([run.name for run in grid.ordered() if run.name in waiting][:3])
+    assert lines[-1] == f"- {first} and {len(waiting) - 3} more: not made yet"
+    for name in ("dry_run", "retry"):
+        with pytest.raises(UserError, match=f"results_only makes no run: leave out {name}"):
+            make_grid(dataclasses.replace(config, **{name: True}), Console(), COMMAND)
 
 
 def test_the_page_draws_cut_teachers_by_their_number_of_layers(results, tmp_path):

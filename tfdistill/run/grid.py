@@ -98,3 +98,18 @@ class Grid:
         place = run.place | self.target
         found = [each for each in self.runs if each.place.items() <= place.items()]
         return next((each for each in found if self.target.items() <= each.place.items()), None)
+
+
+def runs_by_reason(reasons, shown=3):
+    """Lines that name runs and why they have no results, one for each reason.
+
+    Args:
+        reasons: dict of the names of runs to the reasons.
+        shown: how many names a line has; those of further runs are counted.
+    """
+    names = {}
+    for name, reason in reasons.items():
+        names.setdefault(reason, []).append(name)
+    for reason, found in names.items():
+        first, more = ", ".join(found[:shown]), len(found) - shown
+        yield f"{first} and {more} more: {reason}" if more > 0 else f"{first}: {reason}"

@@ -10,6 +10,7 @@ import sys
 import time
 
 from tfdistill.run.directory import read_state
+from tfdistill.run.grid import runs_by_reason
 from tfdistill.system import clock, strict_json
 from tfdistill.system.errors import UserError
 from tfdistill.system.files import locked, write_atomically
@@ -82,7 +83,8 @@ class GridJob:
             minutes = self.minutes(run) if state == OPEN else None
             lines.append(f"{run.name}: {state}{_about(minutes)}")
             known += [minutes] * (minutes is not None)
-        lines += [f"{name}: left out: {reason}" for name, reason in self._grid.left_out]
+        left_out = {name: f"left out: {reason}" for name, reason in self._grid.left_out}
+        lines += runs_by_reason(left_out)
         count = sum(state == OPEN for state in states.values())
         total = f"{count} of {len(self._runs)} runs to make"
         if known:

@@ -8,6 +8,7 @@ from tfdistill.reports.measures import end_of
 from tfdistill.reports.table import ABSENT
 from tfdistill.run.compared_runs import read_run, read_training
 from tfdistill.run.directory import MODELS, STAGES, RunPaths, read_state
+from tfdistill.run.grid import runs_by_reason
 from tfdistill.run.grid_claims import claim_results
 from tfdistill.run.grid_job import DONE, LAST_STAGE, GridJob
 from tfdistill.run.grid_kept_claims import keep_claims
@@ -21,11 +22,11 @@ from tfdistill.system.paths import require_folder
 
 
 def make_grid(config, console, command):
-    """Makes the runs of a grid and writes its results, or only lists the runs.
+    """Makes the runs of a grid and writes its results, or does one of both, or lists the runs.
 
     Args:
-        config: a `RunConfig`: `grid`, `dry_run`, `retry`, `output_dir`, and what `read_grid` and
-            `write_results` read.
+        config: a `RunConfig`: `grid`, `dry_run`, `retry`, `results_only`, `output_dir`, and what
+            `read_grid` and `write_results` read.
         console: a `Console`.
         command: the `Command` that makes one run.
 
@@ -38,6 +39,9 @@ def make_grid(config, console, command):
     """
     if not config.grid:
         raise UserError("no `grid`: name the JSON file that describes the runs")
+    for name in ("dry_run", "retry"):
+        if config.results_only and getattr(config, name):
+            raise UserError(f"`results_only` makes no run: leave out `{name}`")
     given = config.output_dir != Run.output_dir  # whose default is that of a single run
     folder = Path(config.output_dir if given else Path("runs") / Path(config.grid).stem).absolute()
     grid = read_grid(config.grid, folder, config, command)
@@ -48,7 +52,7 @@ def make_grid(config, console, command):
         return None, _missing_sources(grid, job, command, console)
     made = sum(job.state(run) == DONE for run in grid.ordered())
     changes = keep_claims(grid.claims, folder, made)
-    failures = job.make(config.retry)
+    failures = job.failures() if config.results_only else job.make(config.retry)
     lock = folder / "locks" / "results.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     with locked(lock):  # several processes end at the same time, with the last run
@@ -108,7 +112,7 @@ def write_results(grid, job, folder, config, changes=""):
     write_atomically(folder / "results.md", _markdown(parts, missing, filter(None, first)))
     lines = [changes, ""]
     lines += [line for name, text in parts for line in (f"== {name}" if name else "", text, "")]
-    lines += [f"{name}: {reason}" for name, reason in missing.items()]
+    lines += runs_by_reason(missing)
     return "\n".join(lines).strip(), result
 
 
@@ -243,5 +247,5 @@ def _markdown(parts, missing, first):
         lines += [*([f"## {name}", ""] if name else []), "```", text, "```", ""]
     if missing:
         lines += ["## Runs without results", ""]
-        lines += [f"- {name}: {reason}" for name, reason in missing.items()]
+        lines += [f"- {line}" for line in runs_by_reason(missing)]
     return "\n".join(lines).rstrip() + "\n"

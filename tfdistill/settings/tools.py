@@ -173,6 +173,15 @@ class Experiment(Settings):
         ),
     ] = False
     retry: Annotated[bool, Option("Make failed runs again.", effect=NOTHING, stored=False)] = False
+    results_only: Annotated[
+        bool,
+        Option(
+            "Only write the tables and pages of the runs that are finished, also while another "
+            "process makes the others.",
+            effect=NOTHING,
+            stored=False,
+        ),
+    ] = False
 
 
 @dataclasses.dataclass(frozen=True)
