@@ -6,6 +6,7 @@ from tfdistill.run.description import corpus_name
 from tfdistill.run.directory import training_names
 from tfdistill.run.fine_tuning import fine_tuned_name
 from tfdistill.run.kept_answers import answered_batches
+from tfdistill.run.kept_measures import measured_batches
 from tfdistill.run.part_results import measure_parts, parts_of_run
 from tfdistill.run.sources import teacher_weights
 from tfdistill.run.stages.stage import Stage
@@ -85,10 +86,14 @@ def _measured(point):
 
 
 def _teacher(context):
-    """How the teacher of a task with labels is measured: by its kept logits."""
-    if not context.task.kind or not context.directory.teacher.is_dir():
+    """How the teacher is measured: by its logits or measures, which are kept between runs."""
+    if not context.directory.teacher.is_dir():
         return None
-    return answered_batches(context, context.teacher_splits.test.source)
+    if context.task.kind:
+        return answered_batches(context, context.teacher_splits.test.source)
+    if context.task.pairs or context.models.saved("teacher").head is None:
+        return None
+    return measured_batches(context)
 
 
 def _evaluate_mean(context):
