@@ -188,6 +188,20 @@ def test_what_groups_do_not_share_is_named_by_what_differs(run, metrics):
     ]
 
 
+def test_what_no_flag_tells_apart_is_named_by_its_groups(run):
+    recipes = "mlm", "distilbert", "mobilebert", "minilm"
+    runs = [run(f"{recipe}/seed-0", recipe=recipe) for recipe in recipes]
+    for number, each in enumerate(runs):
+        measured = {"loss": 3.0 + number // 2, "top1": 0.3}
+        each["metrics"]["models"]["teacher"] = measured
+    comparison = compare_runs(runs)
+    assert [(row.name, row.values["loss"]) for row in row_of(comparison, "teacher")] == [
+        ("teacher: recipe=mlm and 1 more", [3.0]),
+        ("teacher: recipe=mobilebert and 1 more", [4.0]),
+    ]
+    assert format_comparison(comparison).count("teacher: recipe=m") == 2
+
+
 def test_a_teacher_without_a_head_has_no_row(run):
     one = run("a")
     one["metrics"]["models"]["teacher"] = {"parameters": 5}

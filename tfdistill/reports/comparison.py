@@ -214,21 +214,29 @@ def _rows_beside(model, groups, left_out, target):
 
     Groups share a model when any of their runs measured the same: they trained it in the same way.
     """
-    sets = []  # of (dict of identities to the run that measured them, all the runs)
+    sets = []  # of (dict of identities to the run that measured them, all the runs, their groups)
     for group in groups:
         runs = [run for run in group.runs if "loss" in run["metrics"]["models"].get(model, {})]
-        distinct = {_identity(run["metrics"], model): run for run in runs}
+        distinct, members = {_identity(run["metrics"], model): run for run in runs}, [group]
         for known in [known for known in sets if known[0].keys() & distinct.keys()]:
             sets.remove(known)
             distinct, runs = distinct | known[0], known[1] + runs
+            members = known[2] + members
         if runs:
-            sets.append((distinct, runs))
-    flags = _differences([runs for _, runs in sets], left_out)
+            sets.append((distinct, runs, members))
+    names = list(map(_words, _differences([runs for _, runs, _ in sets], left_out)))
     rows = []
-    for (distinct, runs), own in zip(sets, flags, strict=True):
-        apart = f": {_words(own) or _folder_name(runs)}" if len(sets) > 1 else ""
+    for (distinct, _, members), name in zip(sets, names, strict=True):
+        if not name or names.count(name) > 1:  # no flags tell this set from all others
+            name = _group_names(members)
+        apart = f": {name}" if len(sets) > 1 else ""
         rows.append(_row(BESIDE[model] + apart, model, list(distinct.values()), target))
     return rows
+
+
+def _group_names(groups):
+    more = f" and {len(groups) - 1} more" if len(groups) > 1 else ""
+    return groups[0].name + more
 
 
 def _identity(metrics, model):
