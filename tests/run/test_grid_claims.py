@@ -1,6 +1,7 @@
 """Claims of a grid: what its file may claim, what counts as a seed, and the results."""
 
 import json
+import math
 
 import pytest
 
@@ -114,6 +115,14 @@ def test_cells_with_one_seed_have_no_claims(claimed):
         claimed(claim(EARLY, LATE), axes=GRID["axes"] | {"seed": [0]})
 
 
+def test_cells_without_seeds_in_common_have_no_claims(claimed):
+    rates = GRID["axes"]["rate"] | {"0": {"layerdrop": 0.0, "independent_of": ["seed"]}}
+    alone = {"axes": {"rate": rates, "seed": [0, 1]}, "shared": {}}
+    for model in ("student", "teacher"):
+        with pytest.raises(UserError, match="its cells have no seeds in common"):
+            claimed(claim({"rate": "0"}, {"rate": "0.5"}, model=model), **alone)
+
+
 def loss(value, start=5.0, **others):
     models = {"student": {"loss": value}} | {key: {"loss": each} for key, each in others.items()}
     return {"metrics": {"models": models}, "curves": {}, "start_loss": start}
@@ -141,8 +150,10 @@ def test_results_are_those_of_the_finished_runs(claimed):
         "the student beats no teacher, text start (rate=0 start=first) by 0.867 ± "
     )
     assert third["state"] == "not tested" and "same difference" in third["sentence"]
-    runs.popitem()
+    folder, _ = runs.popitem()
     assert claim_results(found, runs)[0]["sentence"].endswith("1 of its 6 runs are missing")
+    infinite = claim_results(found, runs | {folder: loss(4.0, start=math.inf)})[2]
+    assert infinite["sentence"].endswith("not all runs have nats of validation loss before training")
     assert [each["p"] for each in claim_results(found, {})] == [None] * 3
 
 

@@ -5,6 +5,7 @@ value is their mean: student seeds of one teacher are no independent evidence.
 """
 
 import dataclasses
+import math
 import statistics
 
 from tfdistill import tasks
@@ -53,16 +54,16 @@ class Claim:
 
 
 def seed_axes(axes):
-    """The axes of seeds, whose values set `seed` and nothing else: a set.
+    """The axes of seeds, whose values set `seed` and nothing else: a frozenset.
 
     Args:
         axes: dict of the axes to dicts of the names of their values to flags.
     """
-    return {
+    return frozenset(
         axis
         for axis, values in axes.items()
         if all(flags.keys() == {"seed"} for flags in values.values())
-    }
+    )
 
 
 class ClaimReader:
@@ -104,7 +105,8 @@ class ClaimReader:
         table, *others = dict.fromkeys(self._table_of(run) for runs in found for run in runs)
         if others:
             raise GridError(f"{where}: its cells are in the tables {table} and {others[0]}")
-        pairs = list(self._pairs(*found))
+        if not (pairs := list(self._pairs(*found))):
+            raise GridError(f"{where}: its cells have no seeds in common")
         seeds = _by_teacher(pairs)
         if models == (TEACHER, TEACHER) and all(a == b for a, b in map(_teachers, pairs)):
             raise GridError(f"{where} compares a teacher with itself: both cells have the same")
@@ -255,4 +257,6 @@ def _value(run, model, key):
     if model not in run["metrics"]["models"]:
         return None
     value = numbers(run, model, None)[key]
-    return None if value != value else value  # NaN: a correlation that does not exist
+    if value is None or not math.isfinite(value):  # such as a correlation that does not exist
+        return None
+    return value
