@@ -195,3 +195,21 @@ def test_the_page_draws_cut_teachers_by_their_number_of_layers(results, tmp_path
     svg = page.split(label)[1].split("</svg>")[0]
     assert ">rate=0</text>" in svg and ">rate=0.5</text>" in svg and ">layers</text>" in svg
     assert len(starts) == 4 and svg.count("fill-opacity: 0.18") == 2
+
+
+def test_seeds_of_any_name_are_one_cell_and_may_have_tables(results, tmp_path):
+    seeds = {"one": {"seed": 5}, "two": {"seed": 6}}
+    axes = {"rate": GRID["axes"]["rate"], "draw": seeds, "again": seeds}
+    content = {"flags": GRID["flags"], "axes": axes}
+    grid, write = results(content)
+    for number, run in enumerate(grid.runs):
+        store(run, measured(3 + number, stage(0), stage(number)))
+    rows, groups = (write()[1]["tables"][""][key] for key in ("rows", "groups"))
+    assert [group["name"] for group in groups] == ["rate=0", "rate=0.5"]
+    assert groups[0]["seeds"] == ["one one", "one two", "two one", "two two"]
+    assert rows[1]["minutes"]["values"] == [4, 5, 6, 7]
+    rule = {"rate": "0.5", "draw": "two", "reason": "no time"}
+    grid, write = results(content | {"tables": ["draw"], "leave_out": [rule]})
+    text, found = write()
+    assert text.count("rate=0.5: – (no time)") == 1 and list(found["tables"]) == ["one", "two"]
+    assert text.index("== two") < text.index("rate=0.5: – (no time)")

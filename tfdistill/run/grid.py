@@ -49,8 +49,9 @@ class Grid:
         claims: list of the `Claim`s.
         target: dict of axes to names of values; see `target_of`.
         empty: list of (dict of axes to names of values, reason): the cells that `left_out` leaves
-            without runs, the seeds left out.
+            without runs, without the axes of seeds, unless these have tables.
         overview: (axis of the rows, axis of the columns) of a table of all results; None for none.
+        seeds: set of the axes whose values set `seed` and nothing else.
     """
 
     runs: list
@@ -61,6 +62,7 @@ class Grid:
     target: dict
     empty: list = dataclasses.field(default_factory=list)
     overview: tuple | None = None
+    seeds: frozenset = frozenset()
 
     def ordered(self):
         """All runs, each after those that it needs: list of `GridRun`s."""

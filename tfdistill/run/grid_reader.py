@@ -90,13 +90,14 @@ class _Reader:
         claims = [reader.read(claim) for claim in self._content.get("claims", ())]
         minutes, target = self._content.get("minutes"), self._content.get("target", {})
         seeds, overview = seed_axes(self._axes), self._content.get("overview")
-        empty = _empty_cells([(places[name], left_out[name]) for name in left_out], runs, seeds)
+        empty = [(places[name], left_out[name]) for name in left_out]
+        empty = _empty_cells(empty, runs, seeds - set(tables))
         if overview is not None:
             overview = overview["rows"], overview["columns"]
             self._require_axes("overview", overview)
             _require_all_axes(overview, runs, seeds)
         left_out = list(left_out.items())
-        return Grid(runs, tables, left_out, minutes, claims, target, empty, overview)
+        return Grid(runs, tables, left_out, minutes, claims, target, empty, overview, seeds)
 
     def _places(self):
         """dict of the names of all runs, which are paths of folders, to their places."""
@@ -252,7 +253,7 @@ def _empty_cells(left_out, runs, seeds):
     Args:
         left_out: list of (place, reason) of runs.
         runs: list of the `GridRun`s that are made.
-        seeds: set of the axes of seeds.
+        seeds: set of the axes that cells do not have.
     """
 
     def cell(place):

@@ -140,18 +140,24 @@ def _finished(grid, job, defaults):
     found = {}
     for run in grid.runs:
         if job.state(run) == DONE:
-            axes = {
-                axis: value.removeprefix(f"{axis}-")  # of lists of values
-                for axis, value in run.place.items()
-                if axis not in grid.tables
-            }
-            found[run.folder] = _content(run, defaults) | {"flags": axes}
+            found[run.folder] = _content(run, defaults) | {"flags": _values(grid, run)}
             found[run.folder]["counted_seconds"] = sum(map(_training_seconds, run.counted))
     if grid.target:
         for run in grid.runs:
             if run.folder in found:
                 found[run.folder]["target"] = _end(grid.target_of(run), found)
     return found
+
+
+def _values(grid, run):
+    """The names of a run's values, without those of its table; `seed`: those of its seeds."""
+    found = {
+        axis: value.removeprefix(f"{axis}-")  # of lists of values
+        for axis, value in run.place.items()
+        if axis not in grid.tables
+    }
+    seeds = [found.pop(axis) for axis in list(found) if axis in grid.seeds]
+    return found | ({"seed": " ".join(seeds)} if seeds else {})
 
 
 def _training_seconds(run):
