@@ -42,6 +42,17 @@ def test_cells_and_empty_ones_with_their_reasons():
     assert lines[7] == "(a) it has one vector for a text." and lines[9] == "(b) no scores."
 
 
+def test_teachers_of_several_seeds_are_those_of_all_finished_runs():
+    runs = [run_of(0.8, teacher=0.9), run_of(0.8, teacher=0.8), run_of(0.8, teacher=0.9)]
+    alone = run_of(0.7)
+    del alone["metrics"]["models"]["teacher"]
+    by_system = {"alone": [alone], "kd": runs}
+    cells = [({"system": name, "data": "a"}, made, 3) for name, made in by_system.items()]
+    lines = overview_markdown(("system", "data"), cells, []).splitlines()
+    assert lines[2] == "| teacher | 85.0 ± 7.1 |"
+    assert lines[3:5] == ["| alone | 70.0 (1 of 3) |", "| kd | 80.0 ± 0.0 |"]
+
+
 def test_differences_beyond_one_deviation():
     def row(name, *values):
         return types.SimpleNamespace(name=name, values={"accuracy": list(values), "loss": [1.0]})

@@ -8,8 +8,8 @@ from tfdistill.tasks import task_of
 
 TEACHER, STUDENT = "teacher", "student"
 NOTE = (
-    "Mean ± standard deviation over the seeds (sample, n-1), on the test split. Where runs are "
-    "missing, their number is named."
+    "Mean ± standard deviation over the seeds (sample, n-1), on the test split; teacher: over the "
+    "different teachers of the column. Where runs are missing, their number is named."
 )
 
 
@@ -33,10 +33,10 @@ def overview_markdown(axes, cells, empty):
     table = {(p.get(axes[0]), p.get(axes[1])): _spread(runs, STUDENT, n) for p, runs, n in cells}
     for place, reason in empty:
         table[place.get(axes[0]), place.get(axes[1])] = f"{ABSENT} ({marks[reason]})"
-    first = {column: _first(cells, axes[1], column) for column in columns}
-    heads = [f"{column}: {_metric(first[column])}" for column in columns]
+    found = {column: _finished(cells, axes[1], column) for column in columns}
+    heads = [f"{column}: {_metric(found[column])}" for column in columns]
     lines = [[axes[0], *heads], ["---"] * (1 + len(columns))]
-    lines.append([TEACHER, *(_teacher(first[column]) for column in columns)])
+    lines.append([TEACHER, *(_teachers(found[column]) for column in columns)])
     lines += [[row, *(table.get((row, column), "") for column in columns)] for row in rows]
     text = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     notes = [f"({mark}) {reason}." for reason, mark in marks.items()]
@@ -48,23 +48,27 @@ def _marks():
     yield from (f"{one}{two}" for one in string.ascii_lowercase for two in string.ascii_lowercase)
 
 
-def _first(cells, axis, value):
-    """The first finished run with a value; None before there is one."""
+def _finished(cells, axis, value):
+    """The finished runs with a value."""
     found = (run for place, runs, _ in cells if place.get(axis) == value for run in runs)
-    return next((run for run in found if "metrics" in run), None)
+    return [run for run in found if "metrics" in run]
 
 
-def _metric(run):
-    if run is None:
+def _metric(runs):
+    if not runs:
         return "not made yet"
-    metric = task_of(run["metrics"]).primary
+    metric = task_of(runs[0]["metrics"]).primary
     return f"{metric.name}{f' ({metric.unit})' if metric.unit else ''}"
 
 
-def _teacher(run):
-    if run is None or TEACHER not in run["metrics"]["models"]:
-        return ""
-    return _spread([run], TEACHER, 1)
+def _teachers(runs):
+    """Mean and deviation of the different teachers; runs that measured the same share one."""
+    found = {}
+    for run in runs:
+        own, key = run["metrics"]["models"].get(TEACHER, {}), task_of(run["metrics"]).primary.key
+        if own.get(key) is not None:
+            found.setdefault((own.get("loss"), own[key]), run)
+    return _spread(list(found.values()), TEACHER, len(found))
 
 
 def _spread(runs, model, expected):
