@@ -1,6 +1,7 @@
 """The teacher of masked-LM runs is measured once on a test split, for all of its students."""
 
 import json
+import shutil
 
 import pytest
 
@@ -64,3 +65,13 @@ def test_damaged_measures_are_made_again(evaluated):
     file.write_bytes(file.read_bytes()[:-1])
     second, _ = evaluated("second", seed=1)
     assert second["models"]["teacher"] == first["models"]["teacher"]
+
+
+def test_a_folder_that_takes_no_measures_ends_no_run(evaluated, tmp_path, capsys):
+    """Such as a read-only one with prepared text, which a run may have."""
+    first, _ = evaluated("first")
+    shutil.rmtree(tmp_path / "shards" / FOLDER)
+    (tmp_path / "shards" / FOLDER).write_text("in the way")
+    second, kept = evaluated("second", seed=1)
+    assert second["models"]["teacher"] == first["models"]["teacher"] and not kept
+    assert "what the teacher predicts is not kept" in capsys.readouterr().out

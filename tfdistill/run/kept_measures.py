@@ -27,10 +27,8 @@ def measured_batches(context):
         context: the `RunContext` of a masked-LM run without next-sentence pairs.
 
     Returns:
-        (score, batches) for `Task.evaluate`, which calls `score` with one batch after the other.
-
-    Raises:
-        OSError: they could not be stored.
+        (score, batches) for `Task.evaluate`, which calls `score` with one batch after the other. The
+        score is None if they could not be stored, as in a read-only folder with prepared text.
     """
     task, batches = context.task, context.splits.test
 
@@ -45,8 +43,13 @@ def measured_batches(context):
         write_tensors(folder / FILE, stacked)
 
     root = Path(context.config.shards_dir) / FOLDER
-    folder = kept_folder(root, _identity(context), make, context.tell_wait("teacher's measures"))
-    kept, numbers = read_tensors(folder / FILE), itertools.count()
+    told = context.tell_wait("teacher's measures")
+    try:
+        kept = read_tensors(kept_folder(root, _identity(context), make, told) / FILE)
+    except OSError as error:
+        context.console.say(f"{root}: {error.strerror or error}: what the teacher predicts is not kept")
+        return None, batches
+    numbers = itertools.count()
 
     def score(batch):
         number = next(numbers)
