@@ -95,6 +95,8 @@ class _Reader:
         if overview is not None:
             overview = overview["rows"], overview["columns"]
             self._require_axes("overview", overview)
+            if overview[0] == overview[1]:
+                raise GridError(f"overview: its rows and columns are one axis, {overview[0]!r}")
             _require_all_axes(overview, runs, seeds)
         left_out = list(left_out.items())
         return Grid(runs, tables, left_out, minutes, claims, target, empty, overview, seeds)
@@ -122,7 +124,10 @@ class _Reader:
     def _axis(self, axis, values):
         """dict of the names of an axis's values to their flags."""
         if isinstance(values, list):  # of one flag
-            values = {f"{axis}-{as_text(value)}": {axis: value} for value in values}
+            named = {f"{axis}-{as_text(value)}": {axis: value} for value in values}
+            if len(named) < len(values):
+                raise GridError(f"axis {axis!r}: a value comes twice in {values}")
+            values = named
         if not isinstance(values, dict):
             raise GridError(f"axis {axis!r}: a list, or names with flags, is needed")
         found = {}
