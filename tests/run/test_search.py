@@ -20,6 +20,7 @@ from tfdistill.models.subnet import extract_subnet
 from tfdistill.run.advice_shapes import Size
 from tfdistill.run.evolution import front
 from tfdistill.run.part_costs import Latency, PartCosts
+from tfdistill.system.files import locked
 
 RANGES = PartRanges(whole_heads=False, step=2)
 LARGEST = dict(layers=3, width=32, intermediate=128, heads=2, head_size=16, vocabulary=1000)
@@ -318,6 +319,13 @@ def test_impossible_searches_are_refused(
     monkeypatch.chdir(tmp_path)
     assert run_command("search", *given, f"--search_dir={tmp_path / 'new'}", *flags) == 1
     assert message in capfd.readouterr().err
+
+
+def test_one_process_searches_in_a_folder(given, tmp_path, run_command, capfd):
+    with locked(tmp_path / "lock"):
+        assert run_command("search", *given, f"--search_dir={tmp_path}") == 1
+    assert "another process is searching there" in capfd.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["lock"]
 
 
 @pytest.mark.parametrize("name", ["best", "trained"])

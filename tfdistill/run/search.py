@@ -1,5 +1,6 @@
 """The search for the best part of a super-student within bounds, with the weights it inherits."""
 
+import contextlib
 import dataclasses
 import functools
 import shutil
@@ -20,12 +21,13 @@ from tfdistill.run.trained_part import TRAINED, measured, require_run, train_on
 from tfdistill.run.trials import Trials
 from tfdistill.system import strict_json
 from tfdistill.system.errors import UserError
-from tfdistill.system.files import write_atomically
+from tfdistill.system.files import locked, write_atomically
 from tfdistill.system.paths import require_folder, require_shards
 from tfdistill.system.sums import file_digest
 
 # In the folder of the search.
 STATE, BEST, RESULT, PAGE = "search.json", "best", "front.json", "report.html"
+LOCK = "lock"
 PLOTS = {BYTES: "front.svg", LATENCY: "latency_front.svg"}
 
 
@@ -68,10 +70,9 @@ def search_and_show(config, console):
         `trained_part`).
 
     Raises:
-        UserError: there is no super-student, no data, no table, or no part as is asked for.
+        UserError: there is no super-student, no data, no table, or no part as is asked for; or
+            another process searches in the same folder.
     """
-    from tfdistill.reports.front import format_front, format_trained, front_plot
-
     folder = Path(config.super) if config.super else student_of(config, "super")
     ranges, whole = _read(folder)
     space = ranges.space(whole)
@@ -86,7 +87,29 @@ def search_and_show(config, console):
     opened = _open(config, folder, console)
     costs = PartCosts.of(opened.model, lengths, latency)
     goal = goal_of(config, opened.task, costs, space.whole)
-    rows = _tried(config, console, space, opened, costs, goal, target)
+    with _taken(target):
+        return _search(config, console, folder, target, opened, space, costs, goal)
+
+
+@contextlib.contextmanager
+def _taken(target):
+    """Keeps other searches out of a folder, whose files would be a mixture."""
+    target.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(locked(target / LOCK, wait=False))
+        except BlockingIOError:
+            raise UserError(
+                f"`search_dir`={target}: another process is searching there: wait for its end, or "
+                "name another folder"
+            ) from None
+        yield
+
+
+def _search(config, console, folder, target, opened, space, costs, goal):
+    from tfdistill.reports.front import format_front, format_trained, front_plot
+
+    rows, latency = _tried(config, console, space, opened, costs, goal, target), costs.latency
     found = _found(rows, goal)
     if latency is not None:
         found["latency"] = latency.described(rows, opened.model.config.vocab_size)
