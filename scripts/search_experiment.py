@@ -31,6 +31,7 @@ GRID = Path(__file__).parents[1] / "configs" / "experiments" / "super_student.js
 SUPER, INT8 = "super", "student_int8.tflite"
 NAMED, SEARCHED = "named", "searched"
 FIGURES, SPENT = "search_experiment.json", "spent.json"  # in the output's folder
+FINISHED = "finished.json"  # in the folder of a search: the flags that it was made with
 COLUMNS = (
     "bound", "seed", "searched shape", "validation loss, named; searched",
     "test loss, named; searched", "searched − named", "top-1 %, named; searched",
@@ -171,10 +172,11 @@ class Experiment:
         return found
 
     def _search(self, name, folder, seed, bound):
-        """Searches the super-student of a seed, and trains the best part on: its row."""
-        self._timed(
-            name,
-            "search",
+        """Searches the super-student of a seed, and trains the best part on: its row.
+
+        A finished search with the same flags is read: another call would add to its minutes.
+        """
+        flags = [
             f"--output_dir={self._run_of(SUPER, seed)}",
             f"--search_dir={folder}",
             f"--latency_table={self._table}",
@@ -184,8 +186,13 @@ class Experiment:
             f"--steps={self._options.steps}",
             f"--seed={seed}",
             *self._options.search_flags,
-        )
-        return json.loads((folder / "front.json").read_text("utf-8"))["best"]
+        ]
+        done, result = folder / FINISHED, folder / "front.json"
+        if not (done.is_file() and result.is_file() and json.loads(done.read_text()) == flags):
+            done.unlink(missing_ok=True)
+            self._timed(name, "search", *flags)
+            done.write_text(json.dumps(flags, indent=1) + "\n", "utf-8")
+        return json.loads(result.read_text("utf-8"))["best"]
 
     def _times(self, folder, runs):
         """CPU milliseconds of the runs' int8 files, timed in turn on one thread."""

@@ -1,5 +1,6 @@
 """The script that compares searched shapes with named ones."""
 
+import argparse
 import json
 import sys
 
@@ -50,6 +51,29 @@ def figures_of(difference, named_ms, searched_ms):
 def test_a_bound_is_held_for_all_seeds(second, better, no_slower):
     verdict = script.verdict_on([figures_of(-0.05, 0.5, 0.4), figures_of(*second)])
     assert verdict == {"better": better, "no_slower": no_slower, "held": better and no_slower}
+
+
+def test_a_finished_search_is_not_made_again(grid, tmp_path, monkeypatch):
+    made, folder = [], tmp_path / "searches" / "1x64-0"
+
+    def run(command, *flags):
+        made.append(flags)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "front.json").write_text(json.dumps({"best": {"latency_ms": len(made)}}))
+
+    monkeypatch.setattr(script, "_run", run)
+    options = argparse.Namespace(
+        **{"output_dir": tmp_path, "grid": grid, "tokens": 12, "steps": 4, "search_flags": []}
+    )
+
+    def search():
+        best = script.Experiment(options)._search("1x64-0", folder, 0, 0.5)
+        return best["latency_ms"], json.loads((tmp_path / script.SPENT).read_text())
+
+    first = search()
+    assert search() == first and len(made) == 1
+    options.steps = 8
+    assert search()[0] == len(made) == 2 and "--steps=8" in made[1]
 
 
 @pytest.mark.slow
