@@ -49,10 +49,10 @@ def claim(better, than, name="A", **more):
 def claimed(tmp_path):
     """A function of claims, and of changes of `GRID`, to the grid's `Claim`s."""
 
-    def read(*claims, **changes):
+    def read(*claims, out="out", **changes):
         path = tmp_path / "grid.json"
         path.write_text(json.dumps(GRID | changes | {"claims": claims}))
-        return read_grid(path, tmp_path / "out", RunConfig(), COMMAND).claims
+        return read_grid(path, tmp_path / out, RunConfig(), COMMAND).claims
 
     return read
 
@@ -113,6 +113,10 @@ def test_student_seeds_of_one_teacher_are_one_seed(claimed, axes):
 def test_cells_with_one_seed_have_no_claims(claimed):
     with pytest.raises(UserError, match="has 1 seed"):
         claimed(claim(EARLY, LATE), axes=GRID["axes"] | {"seed": [0]})
+
+
+def test_a_folder_with_a_comma_is_no_teacher_in_common(claimed):
+    assert len(claimed(claim(EARLY, LATE), out="a,b")[0].seeds) == 3
 
 
 def test_cells_without_seeds_in_common_have_no_claims(claimed):

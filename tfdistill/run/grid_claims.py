@@ -7,6 +7,7 @@ value is their mean: student seeds of one teacher are no independent evidence.
 import dataclasses
 import math
 import statistics
+from pathlib import Path
 
 from tfdistill import tasks
 from tfdistill.reports import claims
@@ -185,8 +186,15 @@ def _by_teacher(pairs):
 
 def _teachers(pair):
     """For each run of a pair, the set of its loaded teachers; without any, the run's own name."""
-    named = [filter(None, run.flags.get("teacher", "").split(",")) for run in pair]
-    return [set(names) or {run.name} for names, run in zip(named, pair, strict=True)]
+    return [set(filter(None, _named_teachers(run))) or {run.name} for run in pair]
+
+
+def _named_teachers(run):
+    """The teachers of a run's flags: that of a shared run, whose folder may have a comma, or all."""
+    text = run.flags.get("teacher", "")
+    if any(Path(text).is_relative_to(shared.folder) for shared in run.needs):
+        return [text]
+    return text.split(",")
 
 
 def _words(cells, models, measure):
