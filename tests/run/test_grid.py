@@ -206,7 +206,7 @@ def test_what_an_axis_does_not_concern_runs_once(grid):
         ({"minutes": {"a": 3, "techer": 10}}, "minutes: .* no shared run 'techer'"),
         ({"overview": {"rows": "data"}}, "overview.*an axis for"),
         ({"overview": {"rows": "recipe", "columns": "x"}}, "overview: there is no axis 'x'"),
-        ({"overview": {"rows": "data", "columns": "data"}}, "rows and columns are one axis, 'data'"),
+        ({"overview": {"rows": "data", "columns": "data"}}, "columns are one axis, 'data'"),
         ({"overview": {"rows": "data", "columns": "seed"}}, "overview: 'recipe' is an axis beside"),
         ({"axes": {"seed": [1, 2, 1]}}, "axis 'seed': a value comes twice"),
         ({"shared": {"a": {"only": {"recipe": ["x"]}}}}, "'recipe' has no value 'x'"),
@@ -361,3 +361,18 @@ def test_the_time_left_is_learned_from_finished_runs(grid, tmp_path, minutes):
     assert job.minutes(runs["b/kd/seed-0"]) == job.minutes(runs["a/kd/seed-1"]) == 12
     assert job.minutes(runs["a/alone/seed-0"]) == job.minutes(runs["b/alone/seed-1"]) == alone
     assert job.describe()[-1] == f"7 of 8 runs to make, about {3 * 12 + 4 * alone} min"
+
+
+def test_what_failed_is_to_make_with_retry_alone(grid, tmp_path):
+    found = grid(minutes=5)
+    teacher = next(run for run in found.ordered() if run.name == "teacher/a")
+    job = GridJob(found, tmp_path / "out", Console())
+    assert job.describe()[-1] == "8 of 8 runs to make, about 40 min"
+    file = tmp_path / "out/failures/shared" / f"{teacher.folder.name}.json"
+    write_atomically(file, json.dumps({"exit_code": 1, "reason": "no text"}))
+    lines = job.describe()
+    assert lines[:2] == ["teacher/a: failed", "a/kd/seed-0: needs teacher/a, which failed"]
+    assert lines[-1] == "5 of 8 runs to make, about 25 min"
+    lines = job.describe(retry=True)
+    assert lines[0] == "teacher/a: failed, about 5 min"
+    assert lines[-1] == "8 of 8 runs to make, about 40 min"

@@ -74,18 +74,23 @@ class GridJob:
             return guess * sum(minutes) / sum(guesses)
         return statistics.fmean(minutes)
 
-    def describe(self):
-        """Lines that list all runs, with their state and an estimate of the time left."""
-        states = {run.folder: self.state(run) for run in self._runs}
-        lines, known = [], []
+    def describe(self, retry=False):
+        """Lines that list all runs, with their state and an estimate of the time left.
+
+        Args:
+            retry: whether failed runs are made again.
+        """
+        lines, known, count = [], [], 0
         for run in self._runs:
-            state = states[run.folder]
-            minutes = self.minutes(run) if state == OPEN else None
+            state, blocked = self.state(run), self._blocked(run)
+            is_made = state == OPEN and not blocked or retry and state != DONE
+            minutes = self.minutes(run) if is_made else None
+            state = f"needs {blocked}, which failed" if state == OPEN and blocked else state
             lines.append(f"{run.name}: {state}{_about(minutes)}")
             known += [minutes] * (minutes is not None)
+            count += is_made
         left_out = {name: f"left out: {reason}" for name, reason in self._grid.left_out}
         lines += runs_by_reason(left_out)
-        count = sum(state == OPEN for state in states.values())
         total = f"{count} of {len(self._runs)} runs to make"
         if known:
             total += _about(sum(known))
