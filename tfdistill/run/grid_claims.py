@@ -190,7 +190,7 @@ def _teachers(pair):
 
 
 def _named_teachers(run):
-    """The teachers of a run's flags: that of a shared run, whose folder may have a comma, or all."""
+    """The teachers of a run's flags; the folder of a shared run may have a comma."""
     text = run.flags.get("teacher", "")
     if any(Path(text).is_relative_to(shared.folder) for shared in run.needs):
         return [text]

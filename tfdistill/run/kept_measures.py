@@ -27,8 +27,8 @@ def measured_batches(context):
         context: the `RunContext` of a masked-LM run without next-sentence pairs.
 
     Returns:
-        (score, batches) for `Task.evaluate`, which calls `score` with one batch after the other. The
-        score is None if they could not be stored, as in a read-only folder with prepared text.
+        (score, batches) for `Task.evaluate`, which calls `score` with one batch after the other; or
+        (None, batches) if they could not be stored, as in a read-only folder with prepared text.
     """
     task, batches = context.task, context.splits.test
 
@@ -47,7 +47,8 @@ def measured_batches(context):
     try:
         kept = read_tensors(kept_folder(root, _identity(context), make, told) / FILE)
     except OSError as error:
-        context.console.say(f"{root}: {error.strerror or error}: what the teacher predicts is not kept")
+        why = error.strerror or error
+        context.console.say(f"{root}: {why}: what the teacher predicts is not kept")
         return None, batches
     numbers = itertools.count()
 
