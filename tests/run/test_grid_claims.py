@@ -204,7 +204,22 @@ def test_claims_are_kept_and_later_changes_are_named(claimed, tmp_path):
     assert keep_claims(claimed(*first, axes=seeds), tmp_path, 6) == (
         lead + "changed 'A' (seeds), changed 'B' (seeds)"
     )
+    others = GRID["axes"] | {"seed": [0, 1, 7]}
+    assert keep_claims(claimed(*first, axes=others), tmp_path, 6) == (
+        lead + "changed 'A' (runs), changed 'B' (runs)"
+    )
     assert json.loads((tmp_path / "claims.json").read_text()) == kept
+
+
+def test_claims_of_an_older_version_are_compared_by_what_was_kept(claimed, tmp_path):
+    older = claimed(claim(EARLY, LATE))[0].as_kept()
+    del older["runs"]
+    content = {"date": "2026-01-02", "runs_made": 0, "claims": [older]}
+    (tmp_path / "claims.json").write_text(json.dumps(content))
+    assert keep_claims(claimed(claim(EARLY, LATE)), tmp_path, 6) == ""
+    assert "changed 'A' (metric)" in keep_claims(
+        claimed(claim(EARLY, LATE, metric="top1")), tmp_path, 6
+    )
 
 
 def test_claims_that_are_kept_after_runs_say_so(claimed, tmp_path):

@@ -44,9 +44,10 @@ class Claim:
     content: dict
 
     def as_kept(self):
-        """What it claims, with the number of its seeds: dict for JSON."""
+        """What it claims, with the number of its seeds and the names of its runs: dict for JSON."""
         usual = {"metric": self.measure.key, "model": self.models[0], "than_model": self.models[1]}
-        return usual | self.content | {"seeds": len(self.seeds)}
+        names = sorted(run.name for run in self.runs())
+        return usual | self.content | {"seeds": len(self.seeds), "runs": names}
 
     def runs(self):
         """All its `GridRun`s, each once."""

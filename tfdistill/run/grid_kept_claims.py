@@ -59,8 +59,10 @@ def _changes(before, now):
     changed = []
     for name in before.keys() & now.keys():
         pair = before[name], now[name]
-        keys = sorted({**pair[0], **pair[1]})
-        keys = [key for key in keys if pair[0].get(key) != pair[1].get(key)]
+        # Claims that were kept by an older version have no names of runs.
+        keys = [key for key in sorted(pair[0]) if pair[0][key] != pair[1].get(key)]
+        if len(keys) > 1 and "runs" in keys:  # the others say why
+            keys.remove("runs")
         changed += [f"changed {name!r} ({', '.join(keys)})"] * bool(keys)
     added = [f"added {name!r}" for name in now if name not in before]
     dropped = [f"dropped {name!r}" for name in before if name not in now]
