@@ -363,6 +363,18 @@ def test_the_time_left_is_learned_from_finished_runs(grid, tmp_path, minutes):
     assert job.describe()[-1] == f"7 of 8 runs to make, about {3 * 12 + 4 * alone} min"
 
 
+def test_a_list_of_runs_reads_each_state_a_few_times(grid, tmp_path, monkeypatch):
+    axes = {"seed": list(range(20))}
+    found, reads = grid(axes=axes, tables=[], shared={}, leave_out=[], flags={}), []
+    state = json.dumps({"settings": {}, "done": {"report": {"seconds": 60.0}}})
+    for run in found.runs[:10]:
+        write_atomically(RunPaths(run.folder).state, state)
+    job, read_state = GridJob(found, tmp_path / "out", Console()), grid_job.read_state
+    monkeypatch.setattr(grid_job, "read_state", lambda *a: reads.append(a) or read_state(*a))
+    assert job.describe()[-1] == "10 of 20 runs to make, about 10 min"
+    assert len(reads) <= 3 * 20
+
+
 def test_what_failed_is_to_make_with_retry_alone(grid, tmp_path):
     found = grid(minutes=5)
     teacher = next(run for run in found.ordered() if run.name == "teacher/a")

@@ -59,11 +59,17 @@ class GridJob:
         Args:
             run: a `GridRun`.
         """
+        return self._estimate(run, self._times())
+
+    def _times(self):
+        """list of (run, minutes) of the finished runs."""
+        return [(each, _minutes(each)) for each in self._runs if self.state(each) == DONE]
+
+    def _estimate(self, run, times):
         guess = self._grid.estimate(run)
-        known = [(each, _minutes(each)) for each in self._runs if self.state(each) == DONE]
         known = [
             (len(run.place.items() & each.place.items()), minutes, self._grid.estimate(each))
-            for each, minutes in known
+            for each, minutes in times
             if minutes and each.last_stage == run.last_stage
         ]
         if not known:
@@ -80,11 +86,11 @@ class GridJob:
         Args:
             retry: whether failed runs are made again.
         """
-        lines, known, count = [], [], 0
+        lines, known, count, times = [], [], 0, self._times()
         for run in self._runs:
             state, blocked = self.state(run), self._blocked(run)
             is_made = state == OPEN and not blocked or retry and state != DONE
-            minutes = self.minutes(run) if is_made else None
+            minutes = self._estimate(run, times) if is_made else None
             state = f"needs {blocked}, which failed" if state == OPEN and blocked else state
             lines.append(f"{run.name}: {state}{_about(minutes)}")
             known += [minutes] * (minutes is not None)
