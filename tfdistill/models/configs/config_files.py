@@ -32,8 +32,8 @@ def named_config(name, model_type="bert", vocab_size=30522):
     examples = ", ".join((*kind.shape_names, kind.shape_example))
     require(
         config is not None,
-        f"{name!r} is neither a file nor a shape of a {model_type}: use a JSON file, or a shape "
-        f"such as {examples}",
+        f"{name!r} is neither a file nor a shape of a {model_type}: use a config.json, a folder "
+        f"with one, or a shape such as {examples}",
     )
     return config
 
