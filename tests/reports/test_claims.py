@@ -105,3 +105,6 @@ def test_p_values_are_written_with_two_digits():
     assert [p_text(p) for p in (0.00312, 0.5, 1.0, 1e-9)] == [
         *("p = 0.0031", "p = 0.5", "p = 1", "p < 0.0001"),
     ]
+    assert [p_text(p) for p in (0.0496, 0.04998, 0.05, 0.0504)] == [
+        *("p = 0.0496", "p = 0.04998", "p = 0.05", "p = 0.05"),
+    ]

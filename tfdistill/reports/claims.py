@@ -155,5 +155,9 @@ def sentence(measured, test, p):
 
 
 def p_text(p):
-    """Writes a p-value: "p = 0.003"."""
-    return "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}"
+    """Writes a p-value, "p = 0.0031": two digits, or more to show its side of 0.05."""
+    if p < 0.0001:
+        return "p < 0.0001"
+    written = (f"{p:.{digits}g}" for digits in range(2, 18))
+    text = next(text for text in written if (float(text) < SIGNIFICANCE) == (p < SIGNIFICANCE))
+    return f"p = {text}"
