@@ -8,9 +8,11 @@ has them sorted by importance; the teacher has them in its own order.
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 from tfdistill import load_tokenizer, tasks
+from tfdistill.command_line.cli import exit_code_of
 from tfdistill.models.hugging_face.checkpoint import save_model
 from tfdistill.models.part_grid import DEPTHS, PartGrid
 from tfdistill.models.subnet import extract_subnet
@@ -38,4 +40,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code_of(main))

