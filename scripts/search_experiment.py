@@ -1,12 +1,15 @@
 """Compares searched shapes with named ones at their latencies, and prints a table.
 
     python scripts/search_experiment.py --data_dir=DIR --teacher=DIR
+    python scripts/search_experiment.py --data_dir=DIR --steps=500 \\
+        --grid=configs/experiments/super_student_small.json --output_dir=runs/super_student_small
 
-DIR of the data holds wikitext-2; the teacher is a masked LM of 6 layers, width 256 and 4 heads.
-The grid configs/experiments/super_student.json makes super-students and students of named shapes,
-a pair of seeds. For each seed and named shape, the super-student is searched for the best part of
-at most the named shape's predicted latency, which is trained on for 1,000 steps. Both files are
-then timed in turn. What is finished is skipped, so the same command goes on after a stop.
+DIR of the data holds wikitext-2; the teacher is a masked LM of 6 layers, width 256 and 4 heads. The
+second grid is smaller, and makes its teacher itself. A grid, such as
+configs/experiments/super_student.json, makes super-students and students of named shapes. For each
+seed and named shape, the super-student is searched for the best part of at most the named shape's
+predicted latency, which is trained on for --steps. Both files are then timed in turn. What is
+finished is skipped, so the same command goes on after a stop.
 
 The bound is predicted, not measured, because the search compares it with predictions: what the
 latency model has wrong for both shapes cancels. The verdict on a bound is measured: the searched
@@ -100,8 +103,9 @@ class Experiment:
             "bounds", verdicts by the named shape; and "minutes" by what was done.
         """
         options = self._options
-        given = f"--data_dir={options.data_dir}", f"--teacher={options.teacher}"
-        _run("experiment", str(options.grid), *given, f"--output_dir={self._output}")
+        given = [f"--data_dir={options.data_dir}", f"--output_dir={self._output}"]
+        given += [f"--teacher={options.teacher}"] if options.teacher else []
+        _run("experiment", str(options.grid), *given)
         if not self._table.is_file():
             largest = f"--table_largest={self._run_of(SUPER, self._seeds[0]) / 'student'}"
             table = f"--build_latency_table={self._table}"
@@ -248,7 +252,7 @@ def main():
     """Makes what is missing, then prints the table and the verdicts, and writes all figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data_dir", type=Path, required=True)
-    parser.add_argument("--teacher", type=Path, required=True)
+    parser.add_argument("--teacher", type=Path, help="where the grid does not make one")
     parser.add_argument("--grid", type=Path, default=GRID)
     parser.add_argument("--output_dir", type=Path, default=Path("runs/super_student"))
     parser.add_argument("--tokens", type=int, default=32)

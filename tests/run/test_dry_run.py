@@ -55,6 +55,31 @@ def test_a_corpus_that_is_not_prepared(said):
     assert "bert, 1 layers × 16, 0.5 million parameters" in lines["student"]
 
 
+@pytest.mark.parametrize(
+    ("last", "steps"),
+    [
+        ("prepare", "none"),
+        ("teacher", "teacher 7"),
+        ("start", "teacher 7"),
+        ("student", "teacher 7, student 5"),
+        ("evaluate", "teacher 7, student 5, baseline 5"),
+    ],
+)
+def test_a_run_that_ends_early(said, last, steps):
+    """Only what is trained until then counts."""
+    flags = dict(teacher_steps=7, steps=5, baseline="random", augmentation="")
+    lines = said(stop_after=last, **flags)
+    assert lines["steps"] == steps
+    assert ("start" in lines) == (last not in ("prepare", "teacher"))
+    assert ("nothing is trained" == lines["time"]) == (last == "prepare")
+    whole = said(**flags)
+    assert _gigabytes(lines["memory"]) <= _gigabytes(whole["memory"])
+
+
+def _gigabytes(line):
+    return float(re.search(r"[\d.]+", line)[0])
+
+
 def test_examples_with_labels(said, tmp_path):
     (tmp_path / "data.csv").write_text(
         "text,label\n" + "".join(f"the whale {i},{'ab'[i % 2]}\n" for i in range(100))

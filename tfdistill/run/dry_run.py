@@ -43,11 +43,21 @@ class DryRun:
         self._prepared, self._task = prepared, context.task
         self._teacher = self._size(self._plan.teacher_config)
         self._student = self._size(self._plan.student_config)
-        self._baselines = baseline_keys(self._config, self._task)
+        baselines = baseline_keys(self._config, self._task)
+        self._baselines = baselines if self._reaches("baselines") else {}
         self.steps = self._steps()
+
+    def _reaches(self, stage):
+        """Whether the run ends with this stage or a later one."""
+        last = self._config.stop_after or STAGES[-1]
+        return STAGES.index(stage) <= STAGES.index(last)
 
     def _size(self, config):
         return config and ModelSize.of(config, self._parameters(config), self._config.length)
+
+    @property
+    def _models(self):
+        return [each for each in (self._teacher, self._student) if each]
 
     def _parameters(self, config):
         import keras
@@ -60,6 +70,8 @@ class DryRun:
     def _steps(self):
         """dict of what is trained to its steps; None where they are unknown."""
         config, plan, found = self._config, self._plan, {}
+        if not self._reaches("teacher"):
+            return found
         if plan.fine_tunes_teacher:
             found["teacher"] = fine_tuning_steps(self._context) * config.teacher_seeds
         else:
@@ -72,7 +84,8 @@ class DryRun:
             steps = student_steps(config, self._task, self._prepared.sources["train"])
         elif not steps and self._context.data.size:
             steps = steps_for(self._tokens() // (config.length - 2), config)
-        return found | dict.fromkeys(["student", *self._baselines], steps)
+        found |= {"student": steps} if self._reaches("student") else {}
+        return found | dict.fromkeys(self._baselines, steps)
 
     def _tokens(self):
         """Tokens of the text; None if unknown."""
@@ -135,25 +148,21 @@ class DryRun:
         if self._teacher and not teachers:
             teachers = [self._teacher]
         trainings = [(self._teacher, ())] if "teacher" in self.steps else []
-        trainings.append((self._student, [] if self._answered else teachers))
+        if "student" in self.steps:
+            trainings.append((self._student, [] if self._answered else teachers))
         return predicted_peak(
             labelled=bool(self._task.kind),
             trainings=trainings,
             step=step,
             models=[*(teachers if self._answered else ()), self._student],
-            exports=[each for each in (self._teacher, self._student) if each and self._exports],
+            exports=self._models if self._reaches("export") else [],
             students=1 + len(self._baselines),
         )
 
     @property
-    def _exports(self):
-        last = self._config.stop_after or STAGES[-1]
-        return STAGES.index(last) >= STAGES.index("export")
-
-    @property
     def disk(self):
         """Bytes on disk while the run works, and of its results: (most, kept)."""
-        models = [each for each in (self._teacher, self._student) if each]
+        models = self._models
         largest = max(model.weights for model in models)
         students = (2 + len(self._baselines)) * self._student.weights  # and the start
         kept = students + sum(EXPORTED * model.weights for model in models)
@@ -245,10 +254,12 @@ class DryRun:
             f"task     {config.task}, recipe {plan.recipe.name}, on {machine.device} in "
             f"{machine.precision}{', compiled' if machine.jit_compile else ''}",
             *self._model_lines(),
-            f"start    {plan.student_init}; without a teacher: {', '.join(starts) or 'none'}",
-            f"steps    {self._step_words()}"
+            f"steps    {self._step_words() or 'none'}"
             + (f"; phases: {', '.join(named)}" if named[1:] else ""),
         ]
+        if self._reaches("start"):
+            start = f"{plan.student_init}; without a teacher: {', '.join(starts) or 'none'}"
+            lines.insert(-1, f"start    {start}")
         memory, whole = self.memory, hardware.memory_bytes()
         lines.append(f"memory   up to {memory / 1e9:.1f} GB of the {whole / 1e9:.1f} GB here")
         if memory > LITTLE * whole:
@@ -260,18 +271,18 @@ class DryRun:
         )
         if most > LITTLE * free:
             lines.append("         too much: name an `output_dir` on another disk")
+        return [*lines, f"time     {self._time_words(rate)}"]
+
+    def _time_words(self, rate):
+        if not self.steps:
+            return "nothing is trained"
         seconds = self.seconds(rate)
-        between = (
-            "unknown, as the steps are" if seconds is None else " to ".join(map(duration, seconds))
-        )
-        lines.append(
-            f"time     of training, {between}; compiling, measuring and export come on top"
-        )
-        return lines
+        between = " to ".join(map(duration, seconds)) if seconds else "unknown, as the steps are"
+        return f"of training, {between}; the rest, such as compiling, comes on top"
 
     @property
     def _known(self):
-        return self.steps["student"] is not None
+        return self.steps.get("student") is not None
 
     def _model_lines(self):
         names = {"teacher": self._teacher, "student": self._student}
@@ -290,5 +301,6 @@ class DryRun:
             f"{name} unknown" if steps is None else f"{name} {about * (name in ours)}{steps:,}"
             for name, steps in self.steps.items()
         ]
-        more = "; `augmentation` adds steps" if self._config.augmentation else ""
+        student = "student" in self.steps
+        more = "; `augmentation` adds steps" if self._config.augmentation and student else ""
         return ", ".join(words) + more
