@@ -370,6 +370,7 @@ def test_options_of_other_recipes_are_reported():
         (dict(recipe="kd", kd_loss="mse", temperature=4.0, alpha=0.9), ["temperature"]),
         (dict(recipe="kd", temperature_spread=2.0), ["temperature_spread"]),
         (dict(recipe="kd", alpha=0.0, temperature=4.0), ["temperature"]),
+        (dict(recipe="autotinybert", restrict_ce_to_mask=True), ["restrict_ce_to_mask"]),
         (dict(recipe="pkd", layer_map="skip"), []),  # its own default
         (dict(recipe="hybrid", then="pkd", schedules="beta=linear:0:9"), []),
     ],
@@ -543,8 +544,32 @@ def test_pkd_takes_the_losses_of_a_task():
     assert (labels.loss, labels.weight) == ("cross_entropy", 0.75)
     assert (logits.loss, logits.weight, logits.options) == ("logits_kl", 0.25, {"temperature": 3.0})
     assert (patient.loss, patient.layers) == ("patient", "skip")
-    (phase,) = recipes.get("pkd", restrict_ce_to_mask=True).phases
-    assert phase.terms[1].loss == "ce" and phase.terms[1].options["restrict_to_mask"] is True
+
+
+@pytest.mark.parametrize(
+    "name, options",
+    [
+        ("pkd", {}),
+        ("kd", {}),
+        ("kd", {"kd_loss": "mse"}),
+        ("textbrewer", {}),
+        ("autotinybert", {"super_regime": "kd", "super_terms": "logits"}),
+    ],
+)
+def test_predictions_at_the_masked_tokens_alone(name, options):
+    """`restrict_ce_to_mask` is for masked LM; a task with labels has no masked tokens."""
+
+    def logits_of(**further):
+        (phase,) = recipes.get(name, **options, restrict_ce_to_mask=True, **further).phases
+        return phase.terms[1]
+
+    masked_lm = logits_of()
+    assert masked_lm.loss == options.get("kd_loss", "ce")
+    assert masked_lm.options["restrict_to_mask"] is True
+    classes = {"labels": "cross_entropy", "kl": "logits_kl", "mse": "logits_mse"}
+    assert "restrict_to_mask" not in logits_of(task_losses=classes).options
+    (phase,) = recipes.get(name, **options).phases
+    assert not phase.terms[1].options.get("restrict_to_mask")
 
 
 WITHOUT_TEXT = {"bilstm", "dynabert", "sentence", "static", "tinybert_task"}

@@ -12,6 +12,7 @@ from tfdistill.recipes.options import (
     AttentionWeight,
     HeadShare,
     HiddenWeight,
+    RestrictToMask,
     TeacherShare,
     Temperature,
 )
@@ -92,6 +93,7 @@ def autotinybert(
     alpha_hidden: HiddenWeight = 1.0,
     alpha: TeacherShare = 0.5,
     temperature: Temperature = 2.0,
+    restrict_ce_to_mask: RestrictToMask = False,
     head_share: HeadShare = 0.2,
     train_parts: TrainParts = True,
     task_losses: Mapping = MASKED_LM,
@@ -110,6 +112,7 @@ def autotinybert(
         alpha_attention, alpha_hidden: weights of the published terms.
         alpha, temperature: share of the comparison of predictions, beside masked LM or the labels,
             and T of its KL, for "logits".
+        restrict_ce_to_mask: for masked LM, compare at the masked tokens only, not at all tokens.
         head_share: share of the steps of the last phase of "layer".
         train_parts: whether parts are trained; otherwise the whole student.
         task_losses: the task's names of losses, as for `recipes.kd`.
@@ -122,7 +125,7 @@ def autotinybert(
     labels = task_losses["labels"]
     if super_regime == MLM:
         return _recipe(Phase("super", (Term(labels, 1.0),), parts=parts))
-    kl = predictions_term(task_losses, alpha, temperature)
+    kl = predictions_term(task_losses, alpha, temperature, restrict_to_mask=restrict_ce_to_mask)
     predictions = Phase("super", (Term(labels, 1.0 - alpha), kl), parts=parts)
     if super_terms == LOGITS:
         return _recipe(predictions)

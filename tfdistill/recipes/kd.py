@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Annotated
 
 from tfdistill.distillation.phases import Phase, Recipe, Term
-from tfdistill.recipes.options import TeacherShare, Temperature
+from tfdistill.recipes.options import RestrictToMask, TeacherShare, Temperature
 from tfdistill.system.errors import UserError
 from tfdistill.system.options import STEP, Option
 
@@ -50,6 +50,7 @@ def kd(
             effect=STEP,
         ),
     ] = False,
+    restrict_ce_to_mask: RestrictToMask = False,
     task_losses: Mapping = MASKED_LM,
 ):
     """alpha T^2 KL + (1 - alpha) the loss on the labels.
@@ -62,6 +63,7 @@ def kd(
             `losses.adjustments.difficulty`; Wen et al., 2019, arXiv:1911.07471); "" for one of all.
         temperature_spread: factor of an example's distance from the mean difficulty.
         probability_shift: exchange the teacher's most likely class with the label (the same paper).
+        restrict_ce_to_mask: for masked LM, compare at the masked tokens only, not at all tokens.
         task_losses: dict of "labels", "kl" and "mse" to names of losses: the task's loss on its
             labels, and what compares its logits.
 
@@ -71,7 +73,7 @@ def kd(
     Raises:
         UserError: the task or `kd_loss` has no probabilities of classes to adjust.
     """
-    term = predictions_term(task_losses, alpha, temperature, kd_loss)
+    term = predictions_term(task_losses, alpha, temperature, kd_loss, restrict_ce_to_mask)
     adjusted = {"temperature_by": temperature_by, "temperature_spread": temperature_spread}
     adjusted = adjusted if temperature_by else {}
     adjusted |= {"probability_shift": True} if probability_shift else {}
@@ -87,12 +89,13 @@ def kd(
     return Recipe("kd", (Phase("kd", terms),), source="arXiv:1503.02531")
 
 
-def predictions_term(task_losses, weight, temperature, kd_loss=KL):
+def predictions_term(task_losses, weight, temperature, kd_loss=KL, restrict_to_mask=False):
     """The comparison with the teacher's predictions.
 
     Args:
         task_losses, temperature, kd_loss: as for `kd`.
         weight: factor of the term.
+        restrict_to_mask: for masked LM, compare at the masked tokens only; else without effect.
 
     Returns:
         A `Term`.
@@ -100,4 +103,7 @@ def predictions_term(task_losses, weight, temperature, kd_loss=KL):
     loss = task_losses[kd_loss]
     # A task without probabilities, such as regression, has the squared distance for both.
     has_temperature = kd_loss == KL and loss != task_losses[MSE]
-    return Term(loss, weight, {"temperature": temperature} if has_temperature else {})
+    options = {"temperature": temperature} if has_temperature else {}
+    if restrict_to_mask and task_losses == MASKED_LM:
+        options["restrict_to_mask"] = True
+    return Term(loss, weight, options)

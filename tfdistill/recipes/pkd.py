@@ -1,6 +1,5 @@
 """Patient knowledge distillation (Sun et al., 2019, BERT-PKD, arXiv:1908.09355, section 3)."""
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -53,14 +52,10 @@ def pkd(
     Returns:
         A `Recipe` of one phase.
     """
-    logits = predictions_term(task_losses, alpha, temperature)
-    if task_losses == MASKED_LM:
-        options = {**logits.options, "restrict_to_mask": restrict_ce_to_mask}
-        logits = dataclasses.replace(logits, options=options)
     patient = {"over_width": pt_over_width}
     terms = (
         Term(task_losses["labels"], 1.0 - alpha),
-        logits,
+        predictions_term(task_losses, alpha, temperature, restrict_to_mask=restrict_ce_to_mask),
         Term("patient", beta, patient, layers=layer_map, projection=projection),
     )
     return Recipe("pkd", (Phase("distil", terms),), source="arXiv:1908.09355")

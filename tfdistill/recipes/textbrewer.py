@@ -10,6 +10,7 @@ from tfdistill.recipes.options import (
     HiddenWeight,
     LayerMap,
     Projection,
+    RestrictToMask,
     TeacherShare,
     Temperature,
     weight,
@@ -24,6 +25,7 @@ def textbrewer(
     temperature: Temperature = 2.0,
     layer_map: LayerMap = "uniform",
     projection: Projection = SHARED,
+    restrict_ce_to_mask: RestrictToMask = False,
     task_losses: Mapping = MASKED_LM,
 ):
     """Predictions, hidden states and inner products of tokens imitate the teacher's.
@@ -38,6 +40,7 @@ def textbrewer(
         temperature: T of the KL.
         layer_map: the teacher's layers (see `layer_maps.layer_map`).
         projection: the learned map to the teacher's width; `nst` needs none.
+        restrict_ce_to_mask: for masked LM, compare at the masked tokens only, not at all tokens.
         task_losses: the task's names of losses, as for `recipes.kd`.
 
     Returns:
@@ -45,7 +48,7 @@ def textbrewer(
     """
     terms = (
         Term(task_losses["labels"], 1.0 - alpha),
-        predictions_term(task_losses, alpha, temperature),
+        predictions_term(task_losses, alpha, temperature, restrict_to_mask=restrict_ce_to_mask),
         Term("hidden", alpha_hidden, layers=layer_map, projection=projection),
         Term("embedding", alpha_embedding, projection=projection),
         Term("nst", alpha_nst, layers=layer_map),
