@@ -7,15 +7,12 @@ from tfdistill.distillation.cached_signals import signals_to_cache
 from tfdistill.distillation.drawn_parts import passes_in_step
 from tfdistill.distillation.phases import ATTENTION_HEADS
 from tfdistill.distillation.signals import TOKEN_ROWS, VOCABULARY_SIGNALS, RowSizes
-from tfdistill.reports.table import MODEL_NAMES
-from tfdistill.reports.units import duration
 from tfdistill.run.baselines import baseline_keys
 from tfdistill.run.directory import STAGES
 from tfdistill.run.fine_tuning import fine_tuning_steps
 from tfdistill.run.plan import student_steps
 from tfdistill.run.predicted_memory import FLOAT, ModelSize, StepSize, predicted_peak
 from tfdistill.run.recipe_checks import split_steps
-from tfdistill.system import hardware
 from tfdistill.tasks.prepared import steps_for
 from tfdistill.training.checkpoints import KEPT_CHECKPOINTS
 
@@ -27,27 +24,29 @@ OVERHEAD = 0.004  # seconds of a step that are no products
 CHECKPOINT, EXPORTED = 3, 9 / FLOAT  # times the weights: with moments; SavedModel, float32, int8
 RELATION_ARRAYS = 6  # of the scores of all relation heads
 HEAD = "teacher's head"  # key of the steps in which a teacher gets one
-LITTLE = 0.9  # of the memory or the disk: more is warned of
 
 
 class DryRun:
-    """The estimates of a run.
+    """The estimates of a run, until the stage with which it ends.
 
     Args:
         context: the `RunContext`, planned, without teachers in memory.
         prepared: `PreparedData`, or None for a corpus that is not tokenised yet.
+
+    `steps` is a dict of what is trained to its steps, None where they are unknown; `baselines` are
+    the keys of the students without a teacher.
     """
 
     def __init__(self, context, prepared):
-        self._context, self._config, self._plan = context, context.config, context.plan
+        self.context, self._config, self._plan = context, context.config, context.plan
         self._prepared, self._task = prepared, context.task
         self._teacher = self._size(self._plan.teacher_config)
         self._student = self._size(self._plan.student_config)
         baselines = baseline_keys(self._config, self._task)
-        self._baselines = baselines if self._reaches("baselines") else {}
+        self.baselines = baselines if self.reaches("baselines") else {}
         self.steps = self._steps()
 
-    def _reaches(self, stage):
+    def reaches(self, stage):
         """Whether the run ends with this stage or a later one."""
         last = self._config.stop_after or STAGES[-1]
         return STAGES.index(stage) <= STAGES.index(last)
@@ -56,8 +55,19 @@ class DryRun:
         return config and ModelSize.of(config, self._parameters(config), self._config.length)
 
     @property
-    def _models(self):
-        return [each for each in (self._teacher, self._student) if each]
+    def sizes(self):
+        """dict of "teacher", where there is one, and "student" to their `ModelSize`s."""
+        found = {"teacher": self._teacher, "student": self._student}
+        return {name: size for name, size in found.items() if size}
+
+    @property
+    def guesses_steps(self):
+        """Whether the steps of students follow from an estimate of the rows."""
+        return not (self._prepared or self._config.steps)
+
+    def is_ours(self, name):
+        """Whether a name in `steps` is a student, with or without a teacher."""
+        return name == "student" or name in self.baselines
 
     def _parameters(self, config):
         import keras
@@ -70,10 +80,10 @@ class DryRun:
     def _steps(self):
         """dict of what is trained to its steps; None where they are unknown."""
         config, plan, found = self._config, self._plan, {}
-        if not self._reaches("teacher"):
+        if not self.reaches("teacher"):
             return found
         if plan.fine_tunes_teacher:
-            found["teacher"] = fine_tuning_steps(self._context) * config.teacher_seeds
+            found["teacher"] = fine_tuning_steps(self.context) * config.teacher_seeds
         else:
             if plan.gets_head:
                 found[HEAD] = config.head_steps
@@ -82,15 +92,15 @@ class DryRun:
         steps = config.steps or None
         if self._prepared:
             steps = student_steps(config, self._task, self._prepared.sources["train"])
-        elif not steps and self._context.data.size:
+        elif not steps and self.context.data.size:
             steps = steps_for(self._tokens() // (config.length - 2), config)
-        found |= {"student": steps} if self._reaches("student") else {}
-        return found | dict.fromkeys(self._baselines, steps)
+        found |= {"student": steps} if self.reaches("student") else {}
+        return found | dict.fromkeys(self.baselines, steps)
 
     def _tokens(self):
         """Tokens of the text; None if unknown."""
         if self._prepared is None:
-            size = self._context.data.size
+            size = self.context.data.size
             return size and round(size / BYTES_OF_TOKEN)
         ids = self._prepared.train_ids
         return len(ids) if ids is not None else None
@@ -105,7 +115,7 @@ class DryRun:
         return bool(self._config.teacher_cache) or bool(self._task.kind) and not self._signals()
 
     def _step(self):
-        config, machine = self._config, self._context.machine
+        config, machine = self._config, self.context.machine
         return StepSize(
             tokens=config.tokens_per_batch or config.batch_size * config.length,
             lengths=len(self._task.lengths(config)) if self._task.kind else 1,
@@ -155,16 +165,16 @@ class DryRun:
             trainings=trainings,
             step=step,
             models=[*(teachers if self._answered else ()), self._student],
-            exports=self._models if self._reaches("export") else [],
-            students=1 + len(self._baselines),
+            exports=list(self.sizes.values()) if self.reaches("export") else [],
+            students=1 + len(self.baselines),
         )
 
     @property
     def disk(self):
         """Bytes on disk while the run works, and of its results: (most, kept)."""
-        models = self._models
+        models = list(self.sizes.values())
         largest = max(model.weights for model in models)
-        students = (2 + len(self._baselines)) * self._student.weights  # and the start
+        students = (2 + len(self.baselines)) * self._student.weights  # and the start
         kept = students + sum(EXPORTED * model.weights for model in models)
         kept += (
             self._teacher.weights * max(1, len(self._plan.teacher_names)) if self._teacher else 0
@@ -215,7 +225,7 @@ class DryRun:
     def _examples(self, name):
         """The source of what a training learns from; None where it is not prepared yet."""
         if name == "teacher" and self._plan.fine_tunes_teacher:
-            return self._context.teacher_splits.train
+            return self.context.teacher_splits.train
         return self._prepared and self._prepared.sources["train"]
 
     def _passes(self, steps):
@@ -236,71 +246,3 @@ class DryRun:
         ):
             share = 1.0
         return max(model.parameters - tables, 0) + attention + share * tables
-
-    def lines(self, rate, free):
-        """The estimates, as text: a list of lines.
-
-        Args:
-            rate: see `seconds`.
-            free: bytes free on the disk of the run.
-        """
-        plan, config, machine = self._plan, self._config, self._context.machine
-        phases = split_steps(self.steps["student"], plan.recipe.phases) if self._known else []
-        named = [
-            f"{phase.name} {n:,}" for phase, n in zip(plan.recipe.phases, phases, strict=False)
-        ]
-        starts = [MODEL_NAMES[key].removeprefix("baseline, ") for key in self._baselines]
-        lines = [
-            f"task     {config.task}, recipe {plan.recipe.name}, on {machine.device} in "
-            f"{machine.precision}{', compiled' if machine.jit_compile else ''}",
-            *self._model_lines(),
-            f"steps    {self._step_words() or 'none'}"
-            + (f"; phases: {', '.join(named)}" if named[1:] else ""),
-        ]
-        if self._reaches("start"):
-            start = f"{plan.student_init}; without a teacher: {', '.join(starts) or 'none'}"
-            lines.insert(-1, f"start    {start}")
-        memory, whole = self.memory, hardware.memory_bytes()
-        lines.append(f"memory   up to {memory / 1e9:.1f} GB of the {whole / 1e9:.1f} GB here")
-        if memory > LITTLE * whole:
-            lines.append("         too much: lower `batch_size` or `length`, or set `remat`")
-        most, kept = self.disk
-        lines.append(
-            f"disk     up to {most / 1e9:.2f} GB, of which {kept / 1e9:.2f} stay; "
-            f"{free / 1e9:.1f} GB are free"
-        )
-        if most > LITTLE * free:
-            lines.append("         too much: name an `output_dir` on another disk")
-        return [*lines, f"time     {self._time_words(rate)}"]
-
-    def _time_words(self, rate):
-        if not self.steps:
-            return "nothing is trained"
-        seconds = self.seconds(rate)
-        between = " to ".join(map(duration, seconds)) if seconds else "unknown, as the steps are"
-        return f"of training, {between}; the rest, such as compiling, comes on top"
-
-    @property
-    def _known(self):
-        return self.steps.get("student") is not None
-
-    def _model_lines(self):
-        names = {"teacher": self._teacher, "student": self._student}
-        shapes = {"teacher": self._plan.teacher_config, "student": self._plan.student_config}
-        return [
-            f"{name:8} {shapes[name].model_type}, {size.layers} layers × "
-            f"{shapes[name].hidden_size}, {size.parameters / 1e6:.1f} million parameters"
-            for name, size in names.items()
-            if size
-        ]
-
-    def _step_words(self):
-        about = "" if self._prepared or self._config.steps else "about "
-        ours = ["student", *self._baselines]  # those whose steps may be a guess
-        words = [
-            f"{name} unknown" if steps is None else f"{name} {about * (name in ours)}{steps:,}"
-            for name, steps in self.steps.items()
-        ]
-        student = "student" in self.steps
-        more = "; `augmentation` adds steps" if self._config.augmentation and student else ""
-        return ", ".join(words) + more

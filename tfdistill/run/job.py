@@ -83,6 +83,7 @@ class MainJob:
         choice = machine.for_plan(self.config)
         from tfdistill.run.data_lines import data_lines, statistics_lines
         from tfdistill.run.dry_run import DryRun
+        from tfdistill.run.dry_run_lines import dry_run_lines
         from tfdistill.run.plan import prepared_data
         from tfdistill.run.product_rate import product_rate
 
@@ -93,7 +94,7 @@ class MainJob:
             told.append(statistics_lines(task, found.statistics))
             self.console.warn(found.warnings)
         rate = product_rate(choice.precision)
-        told += DryRun(context, found).lines(rate, free_bytes(self.directory.path))
+        told += dry_run_lines(DryRun(context, found), rate, free_bytes(self.directory.path))
         self.console.say("\n".join(filter(None, told)))
 
     def _run_stages(self, stop_after):
