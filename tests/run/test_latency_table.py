@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from tfdistill.run import latency_table, latency_times
 from tfdistill.run.latency_table import MADE_FOR, write_files
 from tfdistill.run.latency_times import PASSES, TimedPasses, time_like_a_table
 from tfdistill.system.errors import UserError
+from tfdistill.system.files import locked
 
 LARGEST = named_config("L-3_H-128_A-4")
 SHAPES = timed_shapes(LARGEST, 20, 5)
@@ -120,6 +122,21 @@ def test_wrong_shapes(run_command, tmp_path, capfd, largest, words):
     assert run_command("benchmark", *flags) == 1
     errors = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1 and words in errors[0]
+
+
+def test_one_process_makes_the_files_of_a_table(run_command, tmp_path, capfd, monkeypatch):
+    (tmp_path / "phone").mkdir()
+    monkeypatch.chdir(tmp_path / "phone")
+    table = f"--build_latency_table={tmp_path / 'table.json'}"
+    for lock, flags, what in (
+        (".table.json.lock", [], "another process is building this table: wait for its end"),
+        ("phone/.table.lock", ["--phone=."], "--phone=.: another process is writing there: wait"),
+    ):
+        with locked(tmp_path / lock):
+            assert run_command("benchmark", table, *FLAGS, "--tokens=16", *flags) == 1
+        assert what in capfd.readouterr().err
+        assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [Path(lock).name]
+        (tmp_path / lock).unlink()
 
 
 def test_a_stopped_table_is_continued(tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tfdistill.system import strict_json
 from tfdistill.system.errors import UserError
-from tfdistill.system.files import link_out, locked, write_atomically
+from tfdistill.system.files import link_out, taken, write_atomically
 from tfdistill.training.checkpoints import StageState
 
 # Folders of the models in a run's table, by their keys in metrics.json.
@@ -147,14 +147,11 @@ class RunDirectory(RunPaths):
 
     def _take(self):
         self.release()
-        self._lock_file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._lock.enter_context(locked(self._lock_file, wait=False))
-        except BlockingIOError:
-            raise UserError(
-                f"`output_dir`={self.path}: another process is working on this run: wait for its "
-                "end, or name another folder"
-            ) from None
+        refusal = (
+            f"`output_dir`={self.path}: another process is working on this run: wait for its end, "
+            "or name another folder"
+        )
+        self._lock.enter_context(taken(self._lock_file, refusal))
 
     def _delete(self):
         # Renamed first, because the rest of an interrupted deletion must not look like a run.

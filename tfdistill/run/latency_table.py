@@ -22,7 +22,7 @@ from tfdistill.run.benchmarked_files import VARIANTS, template_files
 from tfdistill.run.latency_times import TimedPasses, timer_of
 from tfdistill.system import hardware, strict_json
 from tfdistill.system.errors import UserError
-from tfdistill.system.files import write_atomically
+from tfdistill.system.files import taken, write_atomically
 
 TYPES = "bert", "distilbert"
 PART, FILES = ".part", ".files"  # behind the table's name: times so far, and the timed files
@@ -42,10 +42,17 @@ def build_table(config, lengths, machine, console):
         dict, the table (see `latency_model`).
 
     Raises:
-        UserError: a setting is wrong, or a file cannot be written.
+        UserError: a setting is wrong, a file cannot be written, or another process builds the same
+            table.
     """
     target = Path(config.build_latency_table)
-    shapes, threads = _shapes(config, lengths), sorted({1, hardware.cores()})
+    shapes = _shapes(config, lengths)
+    with _taken(target, f"`build_latency_table`={target}: another process is building this table"):
+        return _build(target, shapes, config, lengths, machine, console)
+
+
+def _build(target, shapes, config, lengths, machine, console):
+    threads = sorted({1, hardware.cores()})
     files = write_files(shapes, lengths, _beside(target, FILES), config, console)
     made_for = {"files": _made_for(shapes, lengths), "rounds": config.rounds, "machine": machine}
     names = [shape.name for shape in shapes]
@@ -82,6 +89,12 @@ def _shapes(config, lengths):
 
 def _beside(path, ending):
     return path.with_name(path.name + ending)
+
+
+def _taken(path, told):
+    """Keeps other processes out: what they write beside a path would be a mixture."""
+    lock = path.with_name(f".{path.name}.lock")
+    return taken(lock, f"{told}: wait for its end, or give another name")
 
 
 def write_files(shapes, lengths, folder, config, console):
@@ -141,11 +154,13 @@ def write_for_phone(config, lengths, console):
     Raises:
         UserError: as `build_table`.
     """
-    folder = _beside(Path(config.phone), FILES)
-    files = write_files(_shapes(config, lengths), lengths, folder, config, console)
-    named = {f"{name}_{variant}": path for (name, variant), path in files.items()}
-    script = benchmark_tool.write_for_phone(named, config.phone)
-    shutil.rmtree(folder)
+    inside, shapes = Path(config.phone) / "table", _shapes(config, lengths)
+    folder = _beside(inside, FILES)
+    with _taken(inside, f"`phone`={config.phone}: another process is writing there"):
+        files = write_files(shapes, lengths, folder, config, console)
+        named = {f"{name}_{variant}": path for (name, variant), path in files.items()}
+        script = benchmark_tool.write_for_phone(named, config.phone)
+        shutil.rmtree(folder)
     return script
 
 

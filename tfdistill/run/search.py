@@ -1,6 +1,5 @@
 """The search for the best part of a super-student within bounds, with the weights it inherits."""
 
-import contextlib
 import dataclasses
 import functools
 import shutil
@@ -21,7 +20,7 @@ from tfdistill.run.trained_part import TRAINED, measured, require_run, train_on
 from tfdistill.run.trials import Trials
 from tfdistill.system import strict_json
 from tfdistill.system.errors import UserError
-from tfdistill.system.files import locked, write_atomically
+from tfdistill.system.files import taken, write_atomically
 from tfdistill.system.paths import require_folder, require_shards
 from tfdistill.system.sums import file_digest
 
@@ -87,23 +86,12 @@ def search_and_show(config, console):
     opened = _open(config, folder, console)
     costs = PartCosts.of(opened.model, lengths, latency)
     goal = goal_of(config, opened.task, costs, space.whole)
-    with _taken(target):
+    refusal = (
+        f"`search_dir`={target}: another process is searching there: wait for its end, or name "
+        "another folder"
+    )
+    with taken(target / LOCK, refusal):
         return _search(config, console, folder, target, opened, space, costs, goal)
-
-
-@contextlib.contextmanager
-def _taken(target):
-    """Keeps other searches out of a folder, whose files would be a mixture."""
-    target.mkdir(parents=True, exist_ok=True)
-    with contextlib.ExitStack() as held:
-        try:
-            held.enter_context(locked(target / LOCK, wait=False))
-        except BlockingIOError:
-            raise UserError(
-                f"`search_dir`={target}: another process is searching there: wait for its end, or "
-                "name another folder"
-            ) from None
-        yield
 
 
 def _search(config, console, folder, target, opened, space, costs, goal):

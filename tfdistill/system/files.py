@@ -134,6 +134,26 @@ def locked(path, wait=True, waiting=None):
 
 
 @contextlib.contextmanager
+def taken(path, refusal):
+    """Holds a lock that keeps other processes out: they do not wait, but end with an error.
+
+    Args:
+        path: as for `locked`; missing parent folders are created.
+        refusal: the message of a process that finds the lock held.
+
+    Raises:
+        UserError: another process holds the lock.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(locked(path, wait=False))
+        except BlockingIOError:
+            raise UserError(refusal) from None
+        yield
+
+
+@contextlib.contextmanager
 def folder_aside(path):
     """Yields an empty folder to fill; if the body succeeds, it replaces `path`.
 
