@@ -229,6 +229,19 @@ def test_calls_without_times_leave_the_others_as_they_are(tmp_path):
     assert [found] == read_output(file)
     file.write_text(PHONE.replace("p5=2925", "p5=2.9.25").replace("5.46198", "..") + OLD)
     assert "megabytes" not in read_output(file)[0] and len(read_output(file)) == 2
+    for number in ("0", "1e999"):
+        file.write_text(PHONE.replace("median=2990", f"median={number}"))
+        assert "median_ms" not in read_output(file)[0]
+        file.write_text(PHONE.replace("(avg): 3002.25", f"(avg): {number}") + OLD)
+        assert [found] == read_output(file)
+
+
+def test_the_length_of_a_file_of_one_length_is_that_of_its_inputs(tmp_path):
+    file = tmp_path / "phone.txt"
+    shapes = "serving_default]\nInput layers: [a,b,c]\nInput shapes: [1,48:1,48:1,1]"
+    file.write_text(PHONE.replace("tokens_32]", shapes))
+    (found,) = read_output(file)
+    assert found["length"] == 48 and "shapes" not in found
 
 
 def test_files_that_the_tool_cannot_take(paths, tmp_path):

@@ -92,6 +92,11 @@ def test_calls_that_failed_on_the_phone_are_named(run_command, tmp_path, capfd):
     "text, flags, words",
     [
         (_printed((16,), "tokens_16"), [], "16 tokens, is no file of this table"),
+        (
+            _printed((16,), "serving_default]\nInput shapes: [1,{0}:1,{0}:1,1"),
+            [],
+            "16 tokens, is no file of this table",
+        ),
         (_printed((32,), "tokens_32"), ["--table_largest=tiny"], "is no file of this table"),
         (
             _printed((32,), "tokens_32", SHAPES[:9]),

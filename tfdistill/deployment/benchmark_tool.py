@@ -5,6 +5,7 @@ token ids may lie outside the vocabulary. The tool is described in "tools/benchm
 Lite; without a signature it refuses files of several lengths.
 """
 
+import math
 import re
 import shlex
 import shutil
@@ -32,7 +33,8 @@ _SIZE = re.compile(rf"input model file size \(MB\): {_NUMBER}")
 _FACTS = {
     "file": re.compile(r"\bGraph: \[(.+)\]"),
     "signature": re.compile(r"\bSignature to run: \[(.+)\]"),
-    "threads": re.compile(r"\bNum threads: \[(\d+)\]"),
+    "shapes": re.compile(r"\bInput shapes: \[([\d,:]+)\]"),
+    "threads": re.compile(r"\bNum threads: \[([1-9]\d{0,3})\]"),
 }
 
 
@@ -153,12 +155,14 @@ def read_output(path):
                     facts, statistics = {}, {}
                 facts[name] = match[1]
         if "count=" in line:  # the last such line before the summary is that of the timed runs
-            statistics = {name: float(value) for name, value in _STATISTICS.findall(line)}
+            values = {name: float(value) for name, value in _STATISTICS.findall(line)}
+            statistics = {name: value for name, value in values.items() if _is_time(value)}
         if match := _SIZE.search(line):
             facts["megabytes"] = float(match[1])
         if match := _SUMMARY.search(line):
             times = [float(each) / 1000 for each in match.groups()]
-            found.append(_finished(facts, statistics, times))
+            if _is_time(times[-1]):
+                found.append(_finished(facts, statistics, times))
             facts, statistics = {}, {}
         if found and (match := _MEMORY.search(line)):
             found[-1]["resident_mb"] = float(match[2])
@@ -169,8 +173,13 @@ def read_output(path):
     return found
 
 
+def _is_time(value):
+    return 0 < value < math.inf  # other numbers are garbled
+
+
 def _finished(facts, statistics, milliseconds):
     init, first, _, mean = milliseconds
+    shapes = facts.pop("shapes", "")
     call = dict(facts) | {"load_ms": init, "first_ms": first, "mean_ms": mean}
     call["threads"] = int(call.get("threads", 1))
     if "file" in call:
@@ -178,6 +187,8 @@ def _finished(facts, statistics, milliseconds):
     for name in ("p5", "median", "p95"):
         if name in statistics:
             call[f"{name}_ms"] = statistics[name] / 1000
-    if length := re.search(r"_(\d+)$", call.get("signature", "")):
+    if length := re.search(r"_(\d{1,6})$", call.get("signature", "")):
         call["length"] = int(length[1])
+    elif sizes := re.findall(r"\d{1,6}", shapes):  # a file of one length: 1,32:1,32:1,1
+        call["length"] = max(map(int, sizes))
     return call
