@@ -12,6 +12,7 @@ from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.models.encoder import Encoder
 from tfdistill.models.heads.classification import ClassificationHead
 from tfdistill.models.heads.reading import read_head
+from tfdistill.models.heads.spans import SpanHead
 from tfdistill.models.heads.tokens import TokenHead
 from tfdistill.models.hugging_face.checkpoint import load_model, save_model
 from tfdistill.models.model import MaskedLanguageModel, Model, parameters
@@ -326,6 +327,50 @@ def test_one_process_searches_in_a_folder(given, tmp_path, run_command, capfd):
         assert run_command("search", *given, f"--search_dir={tmp_path}") == 1
     assert "another process is searching there" in capfd.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["lock"]
+
+
+def test_a_super_student_may_be_the_current_folder(
+    given, super_student, run_command, capfd, monkeypatch
+):
+    """Its run is the folder above."""
+    monkeypatch.chdir(super_student)
+    assert run_command("search", *given, "--super=.", "--steps=5") == 1
+    assert f"{super_student.parent} has no flags.txt of a run" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["checkpoints/state.json", "config.json"])
+def test_runs_and_models_are_kept(name, given, tmp_path, run_command, capfd):
+    """A run has a report.html, too."""
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("mine")
+    assert run_command("search", *given, f"--search_dir={tmp_path}") == 1
+    assert "is the folder of a run or a model" in capfd.readouterr().err
+    assert [path.name for path in tmp_path.rglob("*.*")] == [(tmp_path / name).name]
+
+
+def test_rules_of_answers_decide_values(
+    write_data, words, tiny_text, tiny_model, tmp_path, run_command
+):
+    """Parts that were measured with other rules are measured again."""
+    tokenizer, folder = load_tokenizer(str(tiny_text / "vocabulary")), tmp_path / "super"
+    config = tiny_model(vocab_size=tokenizer.vocab_size).config
+    save_model(Model(Encoder(config), SpanHead(config), seed=0), folder)
+    tokenizer.save(folder, "bert", config.max_length)
+    PartRanges(step=4).write(folder)
+    data, measured = write_data["question_answering"](tmp_path / "questions.json", words), []
+    flags = [f"--super={folder}", "--task=question_answering", f"--train_data={data}"]
+    flags += ["--length=24", "--population=2", "--generations=0"]
+
+    def watch(patch):
+        from tfdistill.run import search
+
+        measure = lambda shape: measured.append(shape) or 0.5  # noqa: E731
+        patch.setattr(search, "_scorer", lambda *_: measure)
+
+    for most, count in ((9, 2), (9, 2), (1, 4)):
+        given = f"--max_answer_length={most}"
+        assert run_command("search", *flags, given, patch=watch) == 0
+        assert len(measured) == count
 
 
 @pytest.mark.parametrize("name", ["best", "trained"])

@@ -57,8 +57,11 @@ def adopt_settings(flag_values):
 
     from tfdistill.run.stored_flags import stored_flags
 
-    run = Path(flag_values.super).parent if flag_values.super else Path(flag_values.output_dir)
-    stored = stored_flags(run.expanduser(), options_of(RunConfig))
+    if flag_values.super:
+        run = Path(flag_values.super).expanduser().absolute().parent
+    else:
+        run = Path(flag_values.output_dir).expanduser()
+    stored = stored_flags(run, options_of(RunConfig))
     for name in OF_RUN:
         if not flag_values[name].present and name in stored:  # older runs lack newer settings
             try:

@@ -11,6 +11,7 @@ from tfdistill.deployment.signatures import lengths_of
 from tfdistill.models.configs.config_files import CONFIG, config_of, read_json
 from tfdistill.models.part_shapes import RANGES, PartRanges, PartShape
 from tfdistill.run import machine
+from tfdistill.run.directory import RunPaths
 from tfdistill.run.evolution import Evolution, NothingAllowed, Rules, front
 from tfdistill.run.held_out import require_fit, student_of
 from tfdistill.run.model_classes import with_classes_of
@@ -73,6 +74,8 @@ def search_and_show(config, console):
             another process searches in the same folder.
     """
     folder = Path(config.super) if config.super else student_of(config, "super")
+    if not folder.name:  # "." has no parent, where the run is
+        folder = folder.absolute()
     ranges, whole = _read(folder)
     space = ranges.space(whole)
     check_goal(config)
@@ -175,7 +178,12 @@ def _write(found, target, metric):
 
 
 def _require_own(target):
-    """Refuses to replace folders of the user's that a search would write."""
+    """Refuses to replace what is no search's."""
+    if RunPaths(target).state.is_file() or (target / CONFIG).is_file():
+        raise UserError(
+            f"`search_dir`={target} is the folder of a run or a model, whose files a search would "
+            "replace: name another folder"
+        )
     others = [name for name in (BEST, TRAINED) if (target / name).exists()]
     if others and not (target / STATE).is_file():
         raise UserError(
@@ -225,6 +233,8 @@ def _open(config, folder, console):
         "task": task.name,
         "metric": metric_of(task).key,
     }
+    if model.head.answer_rules is not None:  # answers are read from the logits by these
+        identity["rules"] = task.rules.values()
     value_of = _scorer(task, model, evaluate)
     return Searched(
         task,
