@@ -42,6 +42,8 @@ def test_good_parts_are_ordered_by_cost_and_others_by_what_they_lack():
     goal = Goal("latency", ACCURACY, {}, 0.9, WHOLE)
     scores = [goal.score(row) for row in rows]
     assert scores == sorted(scores) and scores[1] <= 1 < scores[2]
+    slow = {"accuracy": 0.90, "latency_ms": 2.1}  # slower than the whole, but good enough
+    assert scores[1] < goal.score(slow) < goal.score({"accuracy": 0.899, "latency_ms": 0.1})
     assert [goal.is_met(row) for row in rows] == [True, True, False, False, False]
     best = Goal("quality", ACCURACY, {})
     equal = [{"accuracy": 0.9, "int8_bytes": size} for size in (30, 20, 40)]

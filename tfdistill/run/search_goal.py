@@ -50,14 +50,15 @@ class Goal:
             row: dict of a part's costs, with its value of the metric.
 
         Returns:
-            float. For the cheapest part: its share of the whole super-student's cost where it is
-            good enough, and otherwise 1 and what it lacks.
+            float. For the cheapest part: its share of the whole super-student's cost, at most 1,
+            where it is good enough, and otherwise 1 and what it lacks.
         """
         if self.objective == QUALITY:
             return self.badness(row[self.metric.key])
         lacks = self.badness(row[self.metric.key]) - self.badness(self.asked)
         cost = CHEAP[self.objective]
-        return row[cost] / self.whole[cost] if lacks <= 0 else 1.0 + lacks
+        # A narrower part may be slower by the latency model: its columns do not fill registers.
+        return min(1.0, row[cost] / self.whole[cost]) if lacks <= 0 else 1.0 + lacks
 
     def rank(self, row):
         """The score of a part, and its costs, which decide between equal scores."""
