@@ -30,12 +30,13 @@ from tfdistill import tasks
 from tfdistill.command_line.cli import exit_code_of
 from tfdistill.deployment.latency_model import LatencyModel
 from tfdistill.run.directory import read_state
+from tfdistill.system.sums import file_digest
 
 GRID = Path(__file__).parents[1] / "configs" / "experiments" / "super_student.json"
 SUPER, INT8 = "super", "student_int8.tflite"
 NAMED, SEARCHED = "named", "searched"
 FIGURES, SPENT = "search_experiment.json", "spent.json"  # in the output's folder
-FINISHED = "finished.json"  # in the folder of a search: the flags that it was made with
+FINISHED = "finished.json"  # in the folder of a search: what it was made from
 COLUMNS = (
     "bound", "seed", "searched shape", "validation loss, named; searched",
     "test loss, named; searched", "searched − named", "top-1 %, named; searched",
@@ -183,8 +184,10 @@ class Experiment:
     def _search(self, name, folder, seed, bound):
         """Searches the super-student of a seed, and trains the best part on: its row.
 
-        A finished search with the same flags is read: another call would add to its minutes.
+        A finished search with the same flags, super-student and table is read: another call would
+        add to its minutes.
         """
+        whole = self._run_of(SUPER, seed) / "student" / "model.safetensors"
         flags = [
             f"--output_dir={self._run_of(SUPER, seed)}",
             f"--search_dir={folder}",
@@ -196,11 +199,12 @@ class Experiment:
             f"--seed={seed}",
             *self._options.search_flags,
         ]
+        made_from = {"flags": flags, "sums": [file_digest(file) for file in (whole, self._table)]}
         done, result = folder / FINISHED, folder / "front.json"
-        if not (done.is_file() and result.is_file() and json.loads(done.read_text()) == flags):
+        if not (done.is_file() and result.is_file() and json.loads(done.read_text()) == made_from):
             done.unlink(missing_ok=True)
             self._timed(name, "search", *flags)
-            done.write_text(json.dumps(flags, indent=1) + "\n", "utf-8")
+            done.write_text(json.dumps(made_from, indent=1) + "\n", "utf-8")
         return json.loads(result.read_text("utf-8"))["best"]
 
     def _times(self, folder, runs):

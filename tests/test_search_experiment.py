@@ -55,6 +55,10 @@ def test_a_bound_is_held_for_all_seeds(second, better, no_slower):
 
 def test_a_finished_search_is_not_made_again(grid, tmp_path, monkeypatch):
     made, folder = [], tmp_path / "searches" / "1x64-0"
+    whole = tmp_path / "runs" / "super" / "seed-0" / "student" / "model.safetensors"
+    whole.parent.mkdir(parents=True)
+    for file in (whole, tmp_path / "latency.json"):
+        file.write_text("first")
 
     def run(command, *flags):
         made.append(flags)
@@ -74,6 +78,10 @@ def test_a_finished_search_is_not_made_again(grid, tmp_path, monkeypatch):
     assert search() == first and len(made) == 1
     options.steps = 8
     assert search()[0] == len(made) == 2 and "--steps=8" in made[1]
+    for file in (whole, tmp_path / "latency.json"):
+        file.write_text("another")
+        assert search()[0] == len(made)
+    assert len(made) == 4
 
 
 @pytest.mark.slow
