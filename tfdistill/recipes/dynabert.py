@@ -68,7 +68,7 @@ def dynabert(
     predictions = predictions_term(task_losses, 1.0, temperature=1.0)
     by_width, all_parts = PartGrid(WIDTHS), PartGrid(WIDTHS, DEPTHS)
     depth_share = 1.0 - width_share - final_share
-    if depth_share <= 0:
+    if round(depth_share, 6) <= 0:  # 1 - 0.7 - 0.3 is not 0 in floats
         raise UserError(
             f"`width_share`={width_share:g} and `final_share`={final_share:g} leave no steps for "
             "the depth: give less"
