@@ -29,6 +29,8 @@ SUPER = {
     "teacher_steps": 30,
     "steps": 500,
     "length": 64,
+    "corpus": "wikitext-2",
+    "train_data": "mine.csv",
 }
 CONSOLE = SimpleNamespace(say=lambda text: None)
 
@@ -68,7 +70,8 @@ def commands(tmp_path, monkeypatch):
 
 
 def test_the_recipe_of_the_super_student_goes_on(folder, tmp_path, commands):
-    asked = RunConfig(steps=40, device="cpu", length=96, tflite_lengths="24,96")
+    """On the texts of the search."""
+    asked = RunConfig(steps=40, device="cpu", length=96, tflite_lengths="24,96", corpus="my.txt")
     train_on(asked, folder, tmp_path, tmp_path / "best", CONSOLE)
     (flags,) = commands
     assert flags == {
@@ -78,6 +81,7 @@ def test_the_recipe_of_the_super_student_goes_on(folder, tmp_path, commands):
         "train_parts": "false",
         "alpha_hidden": "0.5",
         "learning_rate": "0.002",
+        "corpus": "my.txt",
         "length": "96",
         "tflite_lengths": "24,96",
         "device": "cpu",

@@ -16,6 +16,7 @@ from tfdistill.run.recipe_parts import trains_parts
 from tfdistill.run.stored_flags import stored_flags
 from tfdistill.run.stored_metrics import read_metrics
 from tfdistill.settings.flagfile import as_text
+from tfdistill.settings.labelled_data import LabelledDataSettings
 from tfdistill.settings.settings import options_of
 from tfdistill.system import hardware
 from tfdistill.system.errors import UserError
@@ -29,6 +30,12 @@ OWN = (
     *("student_config", "student_init", "student_type", "layerdrop_adapt_steps", "stop_after"),
     *("teacher", "teacher_config", "teacher_steps", "baseline", "n_epoch", "device"),
     *("sandwich", "super_layers", "super_width", "super_intermediate", "super_step"),
+)
+# Those that are the search's: the run's own, unless others were given.
+OF_SEARCH = (
+    *("length", "tflite_lengths", "doc_stride", "max_answer_length"),
+    *("corpus", "data_dir", "text_column", "encoding_errors", "shards_dir"),
+    *options_of(LabelledDataSettings),
 )
 
 
@@ -97,7 +104,8 @@ def train_on(config, folder, target, best, console):
 def _flags(config, folder, best, output):
     """The flags of the training, as text: those of the super-student's run, but for the student.
 
-    Lengths are those of the search, so that the file has the one whose latency was bounded.
+    Lengths are those of the search, so that the file has the one whose latency was bounded, and so
+    are the texts: all numbers of a report are of the same ones.
     """
     paths, flags = RunPaths(folder.parent), stored_flags(folder.parent, options_of(config))
     count = len(flags.get("teacher", "").split(","))
@@ -106,7 +114,7 @@ def _flags(config, folder, best, output):
     flags |= {"train_parts": "false", "student": str(best.resolve()), "baseline": "none"}
     flags |= {"teacher": ",".join(teachers), "steps": str(config.steps)}
     flags |= {"output_dir": str(output.resolve()), "device": config.device}
-    flags |= {name: as_text(getattr(config, name)) for name in ("length", "tflite_lengths")}
+    flags |= {name: as_text(getattr(config, name)) for name in OF_SEARCH}
     if machine := stored_machine(folder.parent):  # what "auto" chose
         flags["precision"] = machine["precision"]
     usual = type(config)(task=flags["task"])
