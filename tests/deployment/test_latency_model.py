@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from tfdistill.command_line.run_config import RunConfig
 from tfdistill.deployment.fully_connected import FullyConnected
 from tfdistill.deployment.latency_model import LatencyModel
 from tfdistill.deployment.operators import POOLER, VOCABULARY, work_of
@@ -92,6 +93,11 @@ def test_a_time_is_the_sum_over_the_operators(tmp_path):
     assert model.kind == "cpu"
 
 
+def test_a_table_says_how_often_files_were_timed():
+    assert LatencyModel(TABLE | {"rounds": 50}).rounds == 50
+    assert LatencyModel(TABLE).rounds == RunConfig().rounds  # an older table
+
+
 @pytest.mark.parametrize("wrong", [{"length": 32}, {"variant": "float32"}, {"threads": 2}])
 def test_other_files_than_those_of_the_table_are_refused(wrong):
     right = {"length": 16, "variant": "int8", "threads": 1}
@@ -138,7 +144,10 @@ def test_costs_of_another_version_are_refused():
     [
         {"fits": [TABLE["fits"][0] | {"milliseconds": {"file": math.nan}}]},
         {"fits": [TABLE["fits"][0] | {"milliseconds": {"file": "slow"}}]},
+        {"fits": [TABLE["fits"][0] | {"milliseconds": {}}]},
+        {"fits": [TABLE["fits"][0] | {"milliseconds": {"file": 0.5, "layer": -0.1}}]},
         {"fits": [TABLE["fits"][0] | {"threads": "one"}]},
+        {"rounds": 0},
         {"largest": dict.fromkeys(TABLE["largest"], math.inf)},
     ],
     ids=str,

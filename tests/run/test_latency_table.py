@@ -233,7 +233,7 @@ def test_a_table_is_built_here(run_command, tmp_path, shards, capfd):
     found = json.loads(capfd.readouterr().out)
     assert found == json.loads(table.read_text())
     assert [each.name for each in tmp_path.glob("table.json*")] == ["table.json"]
-    assert found["kind"] == "cpu" and found["machine"]["litert"]
+    assert found["kind"] == "cpu" and found["rounds"] == 5 and found["machine"]["litert"]
     fits = [fit for fit in found["fits"] if fit["threads"] == 1]
     assert [fit["variant"] for fit in fits] == ["float32", "int8"]
     for fit in fits:

@@ -12,6 +12,7 @@ A table, which the command `benchmark` writes, is JSON:
                "milliseconds": {"layer": …, …},       of a unit of each term of `operators.work_of`
                "error": {"shapes": 20, "median": 0.02, "worst": 0.07, "mean": …},    of unseen ones
                "error_of_fitted": {…}, "shares": {"layer": 0.1, …}, "apart": …}],
+     "rounds": 30,                runs of each file in all passes; a phone's table does not say it
      "times": [{"shape": …, "unseen": …, "variant": …, "length": …, "threads": …,
                 "milliseconds": …, "wall_ms": …, "predicted": …, "apart": …}]}
 
@@ -27,6 +28,7 @@ from tfdistill.system.errors import UserError
 
 FORMAT = 1
 CPU, WALL = "cpu", "wall"
+ROUNDS = 30  # of tables that do not say it, by default
 SIZES = "layers", "width", "intermediate", "heads", "head_size", "vocabulary"
 
 
@@ -40,6 +42,7 @@ class LatencyModel:
     Attributes:
         kind: "cpu" or "wall".
         chip: name of the processor that was timed; "" if the table does not say.
+        rounds: timed runs of each file.
         table: the dict.
 
     Raises:
@@ -61,6 +64,9 @@ class LatencyModel:
             raise UserError(f"{name} is no latency table of this version: make another")
         self.table, self.name = table, name
         self.kind, self.chip = table["kind"], table["machine"].get("chip", "")
+        self.rounds = int(table.get("rounds", ROUNDS))
+        if self.rounds < 1:
+            raise ValueError("files that were not timed")
         self._fits = {_key(each): _costs(each) for each in table["fits"]}
         ends = ({name: int(table[end][name]) for name in SIZES} for end in ("smallest", "largest"))
         self._smallest, self._largest = ends
@@ -159,10 +165,10 @@ def _key(fit):
 
 
 def _costs(fit):
-    """dict of names to milliseconds; raises `ValueError` for one that is no finite number."""
+    """dict of names to milliseconds; raises `ValueError` where no shape would take time."""
     costs = {name: float(cost) for name, cost in fit["milliseconds"].items()}
-    if not all(map(math.isfinite, costs.values())):
-        raise ValueError("a cost that is not finite")
+    if not costs or not all(0 < cost < math.inf for cost in costs.values()):
+        raise ValueError("no cost, or one that is no positive number")
     return costs
 
 

@@ -61,7 +61,7 @@ def _build(target, shapes, config, lengths, machine, console):
     line.note("loading")
     for done in times.measure(timer_of(files, lengths, config.rounds)):
         line(done)
-    table = table_of(shapes, times.found(), CPU, machine)
+    table = table_of(shapes, times.found(), CPU, machine) | {"rounds": config.rounds}
     write_atomically(target, strict_json.dumps(table) + "\n")
     _beside(target, PART).unlink(missing_ok=True)
     shutil.rmtree(_beside(target, FILES))

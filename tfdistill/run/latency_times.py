@@ -103,7 +103,7 @@ def time_like_a_table(file, length, threads, rounds):
         file: `Path` of a .tflite file.
         length: of the row.
         threads: of the file.
-        rounds: runs in all passes.
+        rounds: runs in all passes, as many as those of the table: the shortest of more is shorter.
 
     Returns:
         Milliseconds, the median of passes, of each of which the shortest run counts.

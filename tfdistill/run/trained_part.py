@@ -24,7 +24,6 @@ from tfdistill.system.files import write_atomically
 from tfdistill.system.sums import file_digest
 
 TRAINED, MADE_FROM = "trained", "trained.json"  # in the folder of the search
-ROUNDS = 100  # timed runs of the file
 # Settings of the super-student's run that its part has otherwise, or does not have.
 OWN = (
     *("student_config", "student_init", "student_type", "layerdrop_adapt_steps", "stop_after"),
@@ -163,7 +162,8 @@ def measured(run, opened, latency, metric):
         reason = _why_not_timed(run, latency)
         if not reason:
             file = run.export / VARIANTS[latency.variant].file
-            costs[LATENCY] = time_like_a_table(file, latency.length, latency.threads, ROUNDS)
+            asked = latency.length, latency.threads, latency.model.rounds
+            costs[LATENCY] = time_like_a_table(file, *asked)
     found = {
         "steps": metrics["run"]["steps"]["student"],
         "report": f"{run.path.name}/{run.report.name}",
