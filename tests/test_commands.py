@@ -151,7 +151,9 @@ def test_the_package_lists_its_commands(tmp_path):
     for name in COMMANDS:
         assert f"python -m tfdistill.{name} " in done.stdout
     for name, path in flagfile.bundled().items():
-        assert f"{name} " in done.stdout and str(path) in done.stdout
+        assert path.read_text().splitlines()[0].removeprefix("# ") in done.stdout, name
+        assert f"--flagfile={name} " in done.stdout
+    assert str(flagfile.BUNDLED) in done.stdout
     wrong = run("train", "--seed=1")
     assert wrong.returncode == 1 and "error: train: " in wrong.stderr
     assert "python -m tfdistill.train" in wrong.stderr

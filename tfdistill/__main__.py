@@ -47,15 +47,16 @@ def _main():
 
 
 def listing():
-    """Returns the commands with their purpose, and the paths of the flagfiles, as text."""
+    """Returns the commands and the flagfiles with their purposes, as text."""
     lines = [tfdistill.__doc__.splitlines()[0], ""]
     for name in COMMANDS:
         module = importlib.import_module(f"tfdistill.{name}")
         lines.append(f"python -m tfdistill.{name:<12}{module.__doc__.splitlines()[0]}")
-    lines += ["", "Each lists its flags with --help. Flagfiles for --flagfile=NAME:", ""]
+    lines += ["", f"Each lists its flags with --help. Flagfiles in {flagfile.BUNDLED}:", ""]
     bundled = flagfile.bundled()
-    width = max(map(len, bundled)) + 1
-    lines += [f"{name:<{width}}{path}" for name, path in bundled.items()]
+    width = max(map(len, bundled)) + len("--flagfile=") + 2
+    for name, path in bundled.items():
+        lines.append(f"{'--flagfile=' + name:<{width}}{flagfile.purpose(path)}")
     return "\n".join(lines)
 
 

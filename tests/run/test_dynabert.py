@@ -10,6 +10,7 @@ from tfdistill.data.tokenizer import load_tokenizer
 from tfdistill.deployment.label_predictor import LabelPredictor
 from tfdistill.deployment.lite_model import LiteModel
 from tfdistill.models.hugging_face.checkpoint import save_model
+from tfdistill.models.part_grid import PartGrid
 from tfdistill.system.errors import UserError
 
 PARTS = [
@@ -164,3 +165,9 @@ def test_the_benchmark_times_parts(finished, tmp_path, run_command, capfd):
     assert list(json.loads(capfd.readouterr().out)["files"]) == ["student_parts_int8:full"]
     assert run_command(*command, f"--model={one}", "--part=w10") == 1
     assert "--part=w10: " in capfd.readouterr().err
+
+
+def test_a_search_of_its_parts_is_refused(tmp_path, run_command, capfd):
+    PartGrid().write(tmp_path)
+    assert run_command("search", f"--super={tmp_path}", "--size_mb=3") == 1
+    assert "a student of --recipe=dynabert, whose few parts need no" in capfd.readouterr().err

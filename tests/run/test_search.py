@@ -289,7 +289,7 @@ def test_sizes_of_parts_are_counted():
         ),
         (
             ["--parameters_m=0", "--latency_ms=0", "--size_mb=50"],
-            "--size_mb=50: the whole super-student takes 0% of that, and parts below 85% are not",
+            "--size_mb=50: the whole super-student takes 0% of that, so that there is nothing",
         ),
         (["--tokenizer=."], "tokenizer .: it has neither tokenizer.json nor vocab.txt"),
         (["--super=gone"], "--super=gone is no folder: name that of a super-student"),

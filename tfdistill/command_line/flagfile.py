@@ -17,6 +17,16 @@ def bundled():
     return {path.stem: path for path in sorted(BUNDLED.glob("*.flags"))}
 
 
+def purpose(path):
+    """What a bundled flagfile is for: its first line, a comment.
+
+    Args:
+        path: `Path` of the file.
+    """
+    with path.open(encoding="utf-8") as lines:
+        return next(lines).removeprefix("#").strip()
+
+
 def expand(words):
     """Replaces each word that names a flagfile by the flags in the file.
 

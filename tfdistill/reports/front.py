@@ -35,10 +35,10 @@ def cost_columns(rows):
 def shape_columns():
     """The `Column`s of the sizes of a part."""
     names = {"layers": "layers", "width": "width", "intermediate": "neurons", "heads": "heads"}
-    names["head_size"] = "of"
-    return [
+    columns = [
         Column(name, "", lambda row, key=key: str(row["shape"][key])) for key, name in names.items()
     ]
+    return [*columns, Column("head", "size", lambda row: str(row["shape"]["head_size"]))]
 
 
 def row_columns(rows, metric):
@@ -122,7 +122,7 @@ def format_front(found, metric):
         str.
     """
     tried = f"{len(found['trials']):,} of {found['parts']:,} parts were tried"
-    lines = [f"{tried}; {bounds_text(found, metric)}. Those that no other beats in both:"]
+    lines = [f"{tried}; {bounds_text(found, metric)}. No other part beats these in both:"]
     for cost, key in FRONTS.items():
         if key in found:
             rows = {f"{number}": row for number, row in enumerate(found[key], 1)}

@@ -28,7 +28,7 @@ def dry_run_lines(found, rate, free):
     if found.reaches("start"):
         starts = [MODEL_NAMES[key].removeprefix("baseline, ") for key in found.baselines]
         without = ", ".join(starts) or "none"
-        lines.append(f"start    {plan.student_init}; without a teacher: {without}")
+        lines.append(f"start    {plan.student_init}; students without a teacher: {without}")
     lines.append(f"steps    {_steps(found, config)}{_phases(found.steps.get('student'), plan)}")
     memory, whole = found.memory, hardware.memory_bytes()
     lines.append(f"memory   up to {memory / 1e9:.1f} GB of the {whole / 1e9:.1f} GB here")

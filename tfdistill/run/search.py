@@ -9,6 +9,7 @@ from typing import Any
 
 from tfdistill.deployment.signatures import lengths_of
 from tfdistill.models.configs.config_files import CONFIG, config_of, read_json
+from tfdistill.models.part_grid import GRID
 from tfdistill.models.part_shapes import RANGES, PartRanges, PartShape
 from tfdistill.run import machine
 from tfdistill.run.directory import RunPaths
@@ -196,6 +197,11 @@ def _read(folder):
     """(`PartRanges`, EncoderConfig) of a super-student's folder."""
     if not folder.is_dir():
         raise UserError(f"`super`={folder} is no folder: name that of a super-student")
+    if (folder / GRID).is_file():
+        raise UserError(
+            f"{folder} is a student of `recipe`=dynabert, whose few parts need no search: the "
+            "report of its run compares them, and tfdistill.export writes the one of its `part`"
+        )
     if not (folder / RANGES).is_file():
         raise UserError(
             f"{folder} has no {RANGES}: name the student of a run with `recipe`=autotinybert with "

@@ -131,8 +131,8 @@ def goal_of(config, task, costs, whole):
     share = share_of_bounds(most, bounds)
     if config.objective == QUALITY and share < FEWEST:
         raise UserError(
-            f"{_given(config, bounds)}: the whole super-student takes {share:.0%} of that, and "
-            f"parts below {FEWEST:.0%} are not tried: give less, or leave bounds out"
+            f"{_given(config, bounds)}: the whole super-student takes {share:.0%} of that, so "
+            "that there is nothing to search: use it as it is, give less, or train a larger one"
         )
     return Goal(config.objective, metric, bounds, config.quality, most)
 
