@@ -360,7 +360,8 @@ def test_the_time_left_is_learned_from_finished_runs(grid, tmp_path, minutes):
     alone = 24 if isinstance(minutes, dict) else 12
     assert job.minutes(runs["b/kd/seed-0"]) == job.minutes(runs["a/kd/seed-1"]) == 12
     assert job.minutes(runs["a/alone/seed-0"]) == job.minutes(runs["b/alone/seed-1"]) == alone
-    assert job.describe()[-1] == f"7 of 8 runs to make, about {3 * 12 + 4 * alone} min"
+    whole = "2 h 12 min" if isinstance(minutes, dict) else "1 h 24 min"
+    assert job.describe()[-1] == f"7 of 8 runs to make, about {whole}"
 
 
 def test_a_list_of_runs_reads_each_state_a_few_times(grid, tmp_path, monkeypatch):

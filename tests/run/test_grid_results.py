@@ -153,7 +153,7 @@ def test_claims_that_were_added_after_the_runs_are_marked_in_all_results(results
     assert make_grid(config, Console(), COMMAND)[0]["claims_changed"] == ""
 
 
-def test_results_of_finished_runs_are_written_without_making_the_others(results, tmp_path):
+def test_results_of_finished_runs_are_written_without_making_the_others(results, tmp_path, capsys):
     out = tmp_path / "out"
     grid, _ = results(GRID)
     half = grid.runs[: len(grid.runs) // 2]
@@ -164,6 +164,8 @@ def test_results_of_finished_runs_are_written_without_making_the_others(results,
     found, failure = make_grid(config, Console(), COMMAND)
     waiting = {run.name for run in grid.ordered() if not run.folder.exists()}
     assert failure is None and len(waiting) >= len(half)
+    count = len(grid.ordered())  # the runs themselves are not listed
+    assert capsys.readouterr().out.startswith(f"{len(waiting)} of {count} runs to make")
     assert found["missing"] == dict.fromkeys(waiting, "not made yet")
     rows = json.loads((out / "results.json").read_text())["tables"][""]["rows"]
     assert rows[0]["minutes"]["values"] == [5, 5] and rows == found["tables"][""]["rows"]

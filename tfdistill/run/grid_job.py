@@ -233,7 +233,10 @@ class GridJob:
 
 
 def _about(minutes):
-    return "" if minutes is None else f", about {minutes:.0f} min"
+    if minutes is None:
+        return ""
+    hours, rest = divmod(max(1, round(minutes)), 60)
+    return f", about {hours} h {rest:02d} min" if hours else f", about {rest} min"
 
 
 def _minutes(run):

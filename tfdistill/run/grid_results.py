@@ -47,7 +47,8 @@ def make_grid(config, console, command):
     grid = read_grid(config.grid, folder, config, command)
     require_folder("output_dir", str(folder))
     job = GridJob(grid, folder, console)
-    console.say("\n".join(job.describe(config.retry)))
+    lines = job.describe(config.retry)
+    console.say("\n".join(lines[-1:] if config.results_only else lines))
     if config.dry_run:
         return None, _missing_sources(grid, job, command, console)
     made = sum(job.state(run) == DONE for run in grid.ordered())
