@@ -81,9 +81,12 @@ def test_a_search_finds_what_its_folder_holds(
     given, super_student, tiny_text, tmp_path, run_command, capfd
 ):
     assert run_command("search", *given, f"--search_dir={tmp_path}", "--json") == 0
-    found = json.loads(capfd.readouterr().out)
+    printed = capfd.readouterr()
+    found = json.loads(printed.out)
     rows = found["trials"]
     assert len(rows) == 12 and found["best"] == min(rows, key=lambda row: row["loss"])
+    (last,) = [line for line in printed.err.splitlines() if "search 12/12" in line]
+    assert last.endswith(" nats  done")
     shares = [max(row["parameters"] / 6000, row["latency_ms"] / 0.05) for row in rows]
     assert all(0.85 <= share <= 1 for share in shares)
     for cost, key in {"int8_bytes": "front", "latency_ms": "latency_front"}.items():

@@ -153,7 +153,8 @@ def _tried(config, console, space, opened, costs, goal, target):
         Evolution(space, allowed, trials.score, rules, config.seed).run()
     except NothingAllowed:
         raise nothing_within(config, goal, costs, space) from None
-    line(count)
+    if len(trials.rows) < count:  # all parts within the bounds were tried
+        line(count)
     return trials.rows
 
 

@@ -41,8 +41,8 @@ class Trials:
             self._known[shape] = value
             self._store()
         best = metric.text(min(self.rows, key=self._goal.score))
-        line = f"{metric.name} {metric.text({metric.key: value})}  best {best}"
-        self._progress(len(self.rows), line)
+        line = f"{metric.name} {metric.text({metric.key: value})}  best {best} {metric.unit}"
+        self._progress(len(self.rows), line.rstrip())
         return self._goal.score(self.rows[-1])
 
     def _store(self):
