@@ -86,6 +86,12 @@ def test_a_mobilebert_has_no_parts():
         PartRanges().space(config)
 
 
+def test_steps_of_any_size_are_whole_numbers():
+    space = PartRanges(whole_heads=False, step=10**400).space(BASE)
+    assert space.widths == (256,) and space.intermediates == (1024,)
+    assert PartRanges(whole_heads=False, step=33).space(BASE).widths[-2:] == (220, 256)
+
+
 @pytest.mark.parametrize(
     "change, message",
     [

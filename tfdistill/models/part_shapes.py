@@ -277,9 +277,8 @@ class PartRanges:
                 raise UserError(f"`super_{name}`={least} is over the {most} of the whole student")
         # One whole head must fit, or the smallest dimension of all heads.
         fits = whole.head_size if self.whole_heads else whole.heads
-        width_step = (
-            self.step if self.whole_heads else whole.heads * math.ceil(self.step / whole.heads)
-        )
+        # Whole numbers: a step of hundreds of digits has no float.
+        width_step = self.step if self.whole_heads else whole.heads * -(-self.step // whole.heads)
         width = max(self.width or math.ceil(whole.width * WIDTH_SHARE), fits)
         intermediate = self.intermediate or math.ceil(whole.intermediate * INTERMEDIATE_SHARE)
         widths = _down_from(whole.width, width, width_step)
