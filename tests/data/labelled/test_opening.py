@@ -614,3 +614,8 @@ def test_no_tensorflow():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False"
+
+
+def test_a_named_set_and_files_are_refused():
+    with pytest.raises(UserError, match="leave out test_data, or empty it for them: task_data=$"):
+        open_labelled("text", task_data="sample_authors", test_data="reviews.csv")

@@ -62,7 +62,10 @@ def open_labelled(
     if task_data:
         if files:
             names = " and ".join(f"`{split}_data`" for split in files)
-            raise UserError(f"`task_data`={task_data}: has its own files: leave out {names}")
+            raise UserError(
+                f"`task_data`={task_data} has its own files: leave out {names}, or empty it for "
+                "them: `task_data`="
+            )
         name, splits, notes, order = _known(kind, task_data, data_dir, bad)
     elif "train" in files or list(files) == ["test"]:
         name, order = data_name(files.get("train") or files["test"]), ()
