@@ -64,7 +64,7 @@ VERDICT = {
         "threshold": 0.9,
         "passed": True,
         "state": "passed",
-        "definition": "share of the teacher's gain over the token frequencies",
+        "definition": "share of the teacher's gain over the unigram baseline",
         "beside": {"student's top-1 / teacher's": 0.9447},
     },
     "speed": {

@@ -1,4 +1,4 @@
-"""Files of examples with labels that a tiny model learns in seconds."""
+"""Examples with labels that a tiny model learns in seconds, and times of tiny shapes."""
 
 import json
 
@@ -71,6 +71,23 @@ def words(tiny_text):
     """Ten words of the tiny vocabulary."""
     tokens = (tiny_text / "vocabulary" / "vocab.txt").read_text("utf-8").split()
     return [token for token in tokens if token.isalpha() and len(token) > 2][:10]
+
+
+@pytest.fixture(scope="session")
+def latency_content():
+    """dict, the content of a latency table of int8 files for 16 tokens."""
+    largest = dict(layers=3, width=32, intermediate=128, heads=2, head_size=16, vocabulary=1000)
+    # A layer, and a product of two numbers: 1 µs and 1 ns.
+    milliseconds = {"layer": 1e-3, "product": 1e-6, "row_product": 1e-6}
+    return {
+        "format": 1,
+        "kind": "cpu",
+        "machine": {},
+        "smallest": dict.fromkeys(largest, 1) | {"width": 15},
+        "largest": largest,
+        "fits": [{"variant": "int8", "length": 16, "threads": 1, "milliseconds": milliseconds}],
+        "times": [],
+    }
 
 
 def write_texts(file, words, rows=240, seed=1, random=False):

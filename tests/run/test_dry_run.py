@@ -39,6 +39,21 @@ def test_each_recipe_of_text(said, recipe):
     assert f"recipe {recipe}" in lines["task"] and "GB of the" in lines["memory"]
 
 
+@pytest.mark.parametrize(
+    "layers, start, words",
+    [
+        (1, "every_other", "every_other"),
+        (2, "every_other:importance", "every_other:importance, here all layers of the teacher"),
+        (2, "search", "search, here all layers of the teacher"),
+        (2, "random", "random"),
+    ],
+)
+def test_the_start(said, layers, start, words):
+    """A student with all of its teacher's layers leaves none out."""
+    lines = said(steps=4, student_config=f"L-{layers}_H-16_A-2", student_init=start)
+    assert lines["start"].split(";")[0] == words
+
+
 def test_a_corpus_that_is_not_prepared(said):
     """Its rows are estimated from its size: the bundled text has 615,739 tokens for training."""
     lines = said(

@@ -80,7 +80,7 @@ def test_a_grid_that_ends_in_every_run_gives_the_same_table(start, tmp_path):
     assert whole["missing"] == {} and whole["claims_changed"] == ""
     assert [(row["name"], len(row["runs"])) for row in expected["rows"]] == [
         *(("start=first", 2), ("start=text", 2), ("no teacher, text start", 2), ("teacher", 2)),
-        ("token frequencies", 1),
+        ("unigram baseline", 1),
     ]
     assert all(len(claim["gains"]) == 2 for claim in expected["claims"])
     assert [len(cut["values"]) for cut in expected["starts"]] == [2]

@@ -6,38 +6,17 @@ import numpy as np
 import pytest
 
 from tfdistill.data.tokenizer import load_tokenizer
-from tfdistill.deployment.latency_model import LatencyModel
-from tfdistill.deployment.operators import work_of
-from tfdistill.models.configs.encoder_config import EncoderConfig
 from tfdistill.models.encoder import Encoder
-from tfdistill.models.heads.classification import ClassificationHead
 from tfdistill.models.heads.reading import read_head
 from tfdistill.models.heads.spans import SpanHead
-from tfdistill.models.heads.tokens import TokenHead
 from tfdistill.models.hugging_face.checkpoint import load_model, save_model
-from tfdistill.models.model import MaskedLanguageModel, Model, parameters
+from tfdistill.models.model import Model, parameters
 from tfdistill.models.part_shapes import PartRanges, PartShape
 from tfdistill.models.subnet import extract_subnet
-from tfdistill.run.advice_shapes import Size
 from tfdistill.run.evolution import front
-from tfdistill.run.part_costs import Latency, PartCosts
 from tfdistill.system.files import locked
 
 RANGES = PartRanges(whole_heads=False, step=2)
-LARGEST = dict(layers=3, width=32, intermediate=128, heads=2, head_size=16, vocabulary=1000)
-# Microseconds for a layer, and for a thousand multiply-adds.
-TABLE = {
-    "format": 1,
-    "kind": "cpu",
-    "machine": {},
-    "smallest": dict.fromkeys(LARGEST, 1) | {"width": 15},
-    "largest": LARGEST,
-    "fits": [
-        {"variant": "int8", "length": 16, "threads": 1, "milliseconds": milliseconds}
-        for milliseconds in ({"layer": 1e-3, "product": 1e-6, "row_product": 1e-6},)
-    ],
-    "times": [],
-}
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +32,9 @@ def super_student(tmp_path_factory, tiny_text, tiny_model):
 
 
 @pytest.fixture(scope="module")
-def table(tmp_path_factory):
+def table(tmp_path_factory, latency_content):
     file = tmp_path_factory.mktemp("table") / "latency.json"
-    file.write_text(json.dumps(TABLE))
+    file.write_text(json.dumps(latency_content))
     return file
 
 
@@ -210,7 +189,7 @@ def super_run(tmp_path_factory, write_data, words, encoder, task_flags, run_comm
 
 @pytest.mark.slow
 def test_the_best_part_for_a_task_is_trained_on_and_timed(
-    super_run, table, tmp_path, run_command, capfd
+    super_run, table, latency_content, tmp_path, run_command, capfd
 ):
     metrics = json.loads((super_run / "metrics.json").read_text())
     assert "no_teacher" not in metrics["models"] and metrics["models"]["student"]["accuracy"] > 0.8
@@ -239,47 +218,12 @@ def test_the_best_part_for_a_task_is_trained_on_and_timed(
     # The same command finds all done; a table of a phone has times that no run here has.
     before = file.stat().st_mtime_ns
     phone = tmp_path / "phone.json"
-    phone.write_text(json.dumps(TABLE | {"kind": "wall"}))
+    phone.write_text(json.dumps(latency_content | {"kind": "wall"}))
     assert run_command("search", *flags[:-1], f"--latency_table={phone}") == 0
     out = capfd.readouterr().out
     assert f"trained on: {tmp_path / 'trained' / 'student'}; its files: " in out
     assert "is finished" in out and "time " in out and "there, with tfdistill.benchmark" in out
     assert file.stat().st_mtime_ns == before
-
-
-HEADS = {
-    "masked LM": None,
-    "classes": lambda config: ClassificationHead(config, ("a", "b", "c"), "pooler"),
-    "a number": lambda config: ClassificationHead(config, (), "mean"),
-    "tags": lambda config: TokenHead(config, ("O", "B", "I")),
-}
-
-
-@pytest.mark.parametrize("kind", HEADS)
-def test_costs_are_those_of_the_part_itself(kind, tiny_model):
-    whole, shape = tiny_model(num_hidden_layers=3), PartShape(2, 10, 7, 2, 4)
-    if HEADS[kind]:
-        whole = Model(Encoder(whole.config), HEADS[kind](whole.config), seed=0)
-    latency = Latency(LatencyModel(TABLE), 16, "int8", 1)
-    part, costs = extract_subnet(whole, shape), PartCosts.of(whole, (16,), latency)(shape)
-    assert costs["parameters"] == parameters(part)["total"]
-    head = {"masked LM": "vocabulary", "classes": "pooler"}.get(kind, "")
-    work = work_of(part.config, 16, head)
-    expected = 2 * 1e-3 + 1e-6 * (work["product"] + work["row_product"])
-    assert costs["latency_ms"] == pytest.approx(expected)
-
-
-def test_sizes_of_parts_are_counted():
-    config = EncoderConfig(
-        vocab_size=50,
-        hidden_size=24,
-        num_hidden_layers=2,
-        num_attention_heads=3,
-        intermediate_size=20,
-        attention_head_size=5,
-    )
-    size = Size.of(config)
-    assert size.masked_lm_parameters == parameters(MaskedLanguageModel(config))["total"]
 
 
 @pytest.mark.parametrize(
@@ -332,12 +276,15 @@ def test_one_process_searches_in_a_folder(given, tmp_path, run_command, capfd):
     assert [path.name for path in tmp_path.iterdir()] == ["lock"]
 
 
-def test_a_super_student_may_be_the_current_folder(
-    given, super_student, run_command, capfd, monkeypatch
+@pytest.mark.parametrize("name", [".", ".."])
+def test_a_super_student_may_be_named_by_dots(
+    name, given, super_student, run_command, capfd, monkeypatch
 ):
     """Its run is the folder above."""
-    monkeypatch.chdir(super_student)
-    assert run_command("search", *given, "--super=.", "--steps=5") == 1
+    below = super_student / "below"
+    below.mkdir(exist_ok=True)
+    monkeypatch.chdir(below if name == ".." else super_student)
+    assert run_command("search", *given, f"--super={name}", "--steps=5") == 1
     assert f"{super_student.parent} has no flags.txt of a run" in capfd.readouterr().err
 
 

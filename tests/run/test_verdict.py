@@ -94,8 +94,8 @@ def test_quality_is_the_share_of_the_gain():
 @pytest.mark.parametrize(
     "changes, reason",
     [
-        ({"gain": 0.01, "error": 0.005}, "the teacher is not above the token frequencies"),
-        ({"gain": -0.2}, "the teacher is not above the token frequencies"),
+        ({"gain": 0.01, "error": 0.005}, "the teacher is not above the unigram baseline"),
+        ({"gain": -0.2}, "the teacher is not above the unigram baseline"),
         ({"lead": 0.01, "error": 0.005}, "not above the same start"),
         ({"start": None}, "was not trained (baseline=start)"),
         ({"start": "baseline"}, "was not trained (baseline=start)"),
@@ -125,7 +125,7 @@ def test_a_teacher_that_guesses_as_the_frequencies_do():
     """A difference of nothing in every row is no lack of text."""
     found = differences() | {"teacher-unigram": difference(0.0, 0.0)}
     reason = verdict(models(teacher=0.1), found, MADE_FROM)["quality"]["reason"]
-    assert reason.startswith("the teacher is not above the token frequencies")
+    assert reason.startswith("the teacher is not above the unigram baseline")
 
 
 def test_a_student_that_starts_at_random():

@@ -3,6 +3,8 @@
 from tfdistill.reports.table import MODEL_NAMES
 from tfdistill.reports.units import duration
 from tfdistill.run.recipe_checks import split_steps
+from tfdistill.starts.compatibility import split_start
+from tfdistill.starts.depth_maps import DEPTH_MAPS
 from tfdistill.system import hardware
 
 LITTLE = 0.9  # of the memory or the disk: more is warned of
@@ -28,7 +30,7 @@ def dry_run_lines(found, rate, free):
     if found.reaches("start"):
         starts = [MODEL_NAMES[key].removeprefix("baseline, ") for key in found.baselines]
         without = ", ".join(starts) or "none"
-        lines.append(f"start    {plan.student_init}; students without a teacher: {without}")
+        lines.append(f"start    {_start(plan)}; students without a teacher: {without}")
     lines.append(f"steps    {_steps(found, config)}{_phases(found.steps.get('student'), plan)}")
     memory, whole = found.memory, hardware.memory_bytes()
     lines.append(f"memory   up to {memory / 1e9:.1f} GB of the {whole / 1e9:.1f} GB here")
@@ -51,6 +53,15 @@ def _model_lines(sizes, plan):
         f"{shapes[name].hidden_size}, {size.parameters / 1e6:.1f} million parameters"
         for name, size in sizes.items()
     ]
+
+
+def _start(plan):
+    """Where the student starts; a map of layers says nothing where it leaves none out."""
+    depth, _ = split_start(plan.student_init)
+    if plan.teacher_config is None or depth not in (*DEPTH_MAPS, "search"):
+        return plan.student_init
+    whole = plan.teacher_config.num_hidden_layers == plan.student_config.num_hidden_layers
+    return f"{plan.student_init}, here all layers of the teacher" if whole else plan.student_init
 
 
 def _steps(found, config):

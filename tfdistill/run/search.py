@@ -75,8 +75,8 @@ def search_and_show(config, console):
             another process searches in the same folder.
     """
     folder = Path(config.super) if config.super else student_of(config, "super")
-    if not folder.name:  # "." has no parent, where the run is
-        folder = folder.absolute()
+    if folder.name in ("", ".."):  # "." has no parent, where the run is; that of ".." is "."
+        folder = folder.resolve()
     ranges, whole = _read(folder)
     space = ranges.space(whole)
     check_goal(config)

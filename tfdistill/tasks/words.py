@@ -46,7 +46,7 @@ class Words:
         goal: what a model learns: "… learned to guess hidden words in text".
         predictions: what the metrics count, in the plural: "hidden words".
         score: how the student did; "{}" stands for the primary metric.
-        floor: what the floor predicts: "token frequencies".
+        floor: what the floor predicts: "unigram baseline".
         floor_column: its name in the table of a run.
         floor_score: how the floor did; "{}" stands for the primary metric.
         metrics: note below tables that explains the metrics' columns.
