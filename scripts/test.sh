@@ -33,7 +33,7 @@ case ${1:-} in
     shift
     prepare_environment parity
     cd "$root"
-    exec "$python" -m pytest -m parity "$@"
+    exec "$python" -m pytest -m parity "${at_once[@]}" "$@"
     ;;
   --mediapipe)
     shift

@@ -45,6 +45,7 @@ def test_other_rows_are_measured_anew(evaluated):
     assert second["models"]["teacher"]["loss"] != first["models"]["teacher"]["loss"]
 
 
+@pytest.mark.slow
 def test_like_the_evaluate_command(evaluated, encoder_with_head, tiny_text):
     import tfdistill
 

@@ -75,6 +75,7 @@ def test_no_standard_error(tmp_path):
     assert subprocess.run(words, stdout=subprocess.PIPE, text=True).stdout == "1\n"
 
 
+@pytest.mark.slow
 def test_traces_for_several_shapes_are_no_warning():
     """TensorFlow warns of a function that has five or more shapes, as a step with buckets has."""
     program = """
