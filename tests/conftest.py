@@ -21,6 +21,17 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 gc.set_threshold(100_000, 20, 50)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_objects_to_search():
+    """TensorFlow's converter to TFLite searches all objects for cycles, each time.
+
+    After hundreds of tests these are millions, which takes seconds. Those that a file of tests
+    leaves behind are not searched again.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory):
     """The tests leave the user's cache folder alone."""
