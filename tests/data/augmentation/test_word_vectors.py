@@ -68,6 +68,40 @@ def test_the_first_of_equal_words_counts():
     assert vectors.nearest(["SHIP"], 1) == {"SHIP": ("boat",)}
 
 
+def test_a_word_of_zeros_has_no_vector(tmp_path):
+    """A cosine with it would be 0 for all words, and its neighbours the first ones of the file."""
+    vectors = WordVectors(["the", "nil", "ship", "boat"], [[1, 0], [0, 0], [0, 1], [0.1, 1]])
+    assert vectors.nearest(["nil", "ship"], 2) == {"ship": ("boat", "the")}
+    assert vectors.of(["nil"]) == {}
+    assert WordVectors(["nil", "x2"], [[0.0], [1.0]]).nearest(["nil", "x2"], 2) == {"x2": ()}
+
+
+def test_words_are_divided_by_line_ends_alone(tmp_path):
+    np.save(tmp_path / "vectors.npy", VECTORS[:4])
+    words = "\ufeffthe\r\na\u0085b\r\nship\r\nboat\r\n"
+    (tmp_path / "words.txt").write_bytes(words.encode())
+    assert load_word_vectors(tmp_path / "vectors.npy").of(["the", "a\u0085b", "boat"]).keys() == {
+        "the",
+        "a\u0085b",
+        "boat",
+    }
+
+
+def test_a_mark_of_utf8_stands_before_the_sizes(tmp_path):
+    file = write(tmp_path, "word2vec")
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert load_word_vectors(file).nearest(["ship"], 3) == {"ship": reference("ship", 3)}
+
+
+def test_a_first_line_that_is_longer_than_what_is_looked_at(tmp_path):
+    """Where the look at a file of word2vec ends within a number, it still is one of text."""
+    file = tmp_path / "vectors.txt"
+    for shift in range(5):
+        row = " ".join(["-0.5"] * 4000)
+        file.write_text(f"2 4000\n{'a' * (shift + 1)} {row}\nboat {row}\n")
+        assert len(load_word_vectors(file)) == 2
+
+
 def test_only_the_first_words_of_a_file_are_read(tmp_path, monkeypatch):
     monkeypatch.setattr(word_vectors, "MOST_WORDS", 4)
     for form in ("glove", "word2vec", "binary", "npy"):
@@ -78,6 +112,10 @@ def faulty(folder, name):
     file = folder / "vectors.txt"
     if name == "short line":
         file.write_text("ship 1 2 3\nboat 1 2\n")
+    elif name == "long line":
+        file.write_text("ship 1 2 3\nNew York 1 2 3\nboat 1 2 3 4\n")
+    elif name == "other sizes":
+        file.write_text("2 3 1\nship 1 2 3\nboat 1 2 3\n")
     elif name == "no numbers":
         file.write_text("a story of a ship\n")
     elif name == "empty":
@@ -103,6 +141,8 @@ def faulty(folder, name):
     ("name", "message"),
     [
         ("short line", "line 2 is no word with 3 numbers"),
+        ("long line", "line 3 is no word with 3 numbers"),
+        ("other sizes", "line 2 is no word with 2 numbers"),
         ("no numbers", "line 1 is no word with 4 numbers"),
         ("empty", "is empty"),
         ("cut", "ends after 7 of 8 words"),

@@ -1,5 +1,6 @@
 """Word vectors from files, and the nearest words of a word."""
 
+import codecs
 import io
 import re
 from pathlib import Path
@@ -23,21 +24,19 @@ class WordVectors:
 
     Args:
         words: list of str, the frequent ones first; of a word that stands twice, the first counts.
-        vectors: float (words, width).
+        vectors: float (words, width); a word with zeros alone has no vector.
     """
 
     def __init__(self, words, vectors):
-        self._rows = {}
-        for row, word in enumerate(words):
-            self._rows.setdefault(word.lower(), row)
-        self._words = [word.lower() for word in words]
         length = np.linalg.norm(vectors, axis=1, keepdims=True)
+        self._words, self._rows = [word.lower() for word in words], {}
+        for row, word in enumerate(self._words):
+            if length[row] > 0:
+                self._rows.setdefault(word, row)
         self._vectors = (vectors / np.where(length > 0, length, 1)).astype(np.float32)
         # Candidates are words of letters alone, once each.
-        self._candidates = np.array(
-            [row for word, row in self._rows.items() if word.isalpha() and length[row] > 0],
-            np.int64,
-        )
+        rows = (row for word, row in self._rows.items() if word.isalpha())
+        self._candidates = np.array([*rows], np.int64)
 
     def __len__(self):
         return len(self._rows)
@@ -71,7 +70,7 @@ class WordVectors:
             rows = np.array([self._rows[word.lower()] for word in part])
             cosines = self._vectors[rows] @ among.T
             cosines[rows[:, None] == self._candidates] = -2.0  # the word itself
-            most = min(count, len(among) - 1)
+            most = max(0, min(count, len(among) - 1))
             for word, values in zip(part, cosines, strict=True):
                 # The few largest, in the order of the file where two are equal.
                 largest = (
@@ -124,7 +123,8 @@ def _from_array(path):
         )
     try:
         vectors = open_array(path)
-        words = file.read_text("utf-8").splitlines()
+        # Not by splitlines, which also divides words at rare signs, such as U+0085.
+        words = file.read_text("utf-8-sig").removesuffix("\n").split("\n")
     except UserError as error:
         raise UserError(f"`word_vectors`={error.message}: give a file of numpy.save") from None
     except UnicodeDecodeError:
@@ -138,12 +138,14 @@ def _from_array(path):
 
 
 def _from_stream(stream, path):
-    head = stream.peek(1 << 12)
-    first, _, rest = head.partition(b"\n")
+    if stream.peek(len(codecs.BOM_UTF8)).startswith(codecs.BOM_UTF8):
+        stream.read(len(codecs.BOM_UTF8))
+    first, _, rest = stream.peek(1 << 12).partition(b"\n")
     if not _HEADER.fullmatch(first):
         return _from_lines(stream, path)
     count, width = map(int, stream.readline().split())
-    numbers = rest.partition(b"\n")[0].split()
+    line, is_whole, _ = rest.partition(b"\n")
+    numbers = line.split() if is_whole else line.split()[:-1]
     if _all_numbers(numbers[1:]) and len(numbers) > 1:
         return _from_lines(stream, path, width)
     if not 0 < width <= MOST_NUMBERS:
@@ -161,7 +163,8 @@ def _from_lines(stream, path, width=None):
         width = width or len(parts) - 1
         # A word may hold blanks: the numbers are the last parts.
         word, numbers = b" ".join(parts[:-width]), parts[-width:]
-        if width < 1 or not word or len(numbers) < width or not _all_numbers(numbers):
+        is_long = len(parts) > width + 1 and _all_numbers(parts[-width - 1 : -width])
+        if width < 1 or not word or len(numbers) < width or is_long or not _all_numbers(numbers):
             raise UserError(
                 f"`word_vectors`={path}: line {number} is no word with {max(width, 1)} numbers: "
                 "give word vectors of GloVe or word2vec, or .npy"
