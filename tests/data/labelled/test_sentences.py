@@ -84,6 +84,18 @@ def test_tables(write):
     assert as_sentences(data).splits["train"] == data.splits["train"]
 
 
+@pytest.mark.parametrize("cell", ["", "NA"])
+def test_a_first_score_that_is_no_number(write, cell):
+    """The other pairs have scores, which are not thrown away for one that is wrong."""
+    lines = [f"{line},{line} here,{number % 5}" for number, line in enumerate(LINES)]
+    lines[0] = f"{LINES[0]},{LINES[1]},{cell}"
+    file = write("scored.csv", "text1,text2,score\n" + "\n".join(lines))
+    with pytest.raises(UserError, match="scored.csv:2: (no label|the label 'NA' is not a number)"):
+        open_all(file)
+    data = open_all(file, reading=Reading(skip_bad_rows=True))
+    assert all(each.label is not None for each in data.splits["test"])
+
+
 def test_sentences_of_a_corpus():
     lines = [f"Ship {number} sank here. It was a dark night." for number in range(40)]
     corpus = Corpus(

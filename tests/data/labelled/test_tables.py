@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import random
 
 import pytest
@@ -197,12 +198,12 @@ def test_nan_is_no_class():
 
 
 def test_json_lines_and_lists():
-    lines = '{"text": "a", "label": 1}\n\n{"text": "b", "label": true}\n{"text": "c"}\n[1]\n{"t\n'
+    lines = '{"text": "a", "label": 1}\n\n{"text": "b", "label": "yes"}\n{"text": "c"}\n[1]\n{"t\n'
     bad = BadRows(skip=True)
     found, *_ = table_examples(read_json("a.jsonl", lines, bad), "text", Reading(), bad)
     assert [(e.text, e.label, e.origin) for e in found] == [
         ("a", "1", "a.jsonl:1"),
-        ("b", "True", "a.jsonl:3"),
+        ("b", "yes", "a.jsonl:3"),
     ]
     assert bad.total == 3 and bad.first["a.jsonl"] == (
         5,
@@ -215,6 +216,58 @@ def test_json_lines_and_lists():
     table = read_json("a.json", '[{"text": "a", "label": "x"},\n {"text": 5, "label": "y"}]', bad)
     with pytest.raises(UserError, match="a.json:row 2: the text is a int, not text"):
         table_examples(table, "text", Reading(), BadRows())
+
+
+def of_rows(rows, kind, skip=False):
+    """The examples of JSON lines, and the bad rows."""
+    bad = BadRows(skip)
+    table = read_json("a.jsonl", "\n".join(map(json.dumps, rows)), bad)
+    return table_examples(table, kind, Reading(), bad)[0], bad
+
+
+def test_a_column_that_the_first_row_lacks():
+    """A second text is not left out because the first row has none."""
+    rows = [{"text": "a", "label": 1}, {"text": "b", "label": 0, "text2": "c"}]
+    with pytest.raises(UserError, match="a.jsonl:1: no second text"):
+        of_rows(rows, "text")
+    (found,), bad = of_rows(rows, "text", skip=True)
+    assert (found.text, found.pair, bad.total) == ("b", "c", 1)
+
+
+@pytest.mark.parametrize(
+    ("labels", "shown"), [((1, 1.0), "1 and 1.0"), ((True, 1), "true and 1"), (("1", 1), "")]
+)
+def test_classes_are_written_in_one_way(labels, shown):
+    """1, 1.0 and true would be three classes; 1 and "1" are one."""
+    rows = [{"text": f"t{number}", "label": label} for number, label in enumerate(labels)]
+    if not shown:
+        assert [each.label for each in of_rows(rows, "text")[0]] == ["1", "1"]
+        return
+    with pytest.raises(UserError, match=f"a.jsonl: labels of several kinds, such as {shown}: "):
+        of_rows(rows, "text")
+    nothing = [*rows[:1], {"text": "c", "label": float("nan")}]
+    assert len(of_rows(nothing, "text", skip=True)[0]) == 1
+
+
+@pytest.mark.parametrize("label", [1e308, -1e300, 10**400], ids=["large", "negative", "whole"])
+def test_numbers_whose_square_is_infinite(label):
+    rows = [{"text": "a", "score": 2}, {"text": "b", "score": label}]
+    with pytest.raises(UserError, match=r"a.jsonl:2: the label is over 1e\+15, too large") as error:
+        of_rows(rows, "numbers")
+    assert "\n" not in str(error.value)
+    assert [each.label for each in of_rows(rows, "numbers", skip=True)[0]] == [2.0]
+
+
+def test_words_and_tags_are_text():
+    for words, tags, shown in (
+        (["a", None], ["O", "O"], "None among the words"),
+        (["a", ["b"]], ["O", "O"], r"\['b'\] among the words"),
+        (["a", "b"], ["O", float("nan")], "nan among the tags"),
+    ):
+        with pytest.raises(UserError, match=f"a.jsonl:1: {shown}: correct it"):
+            of_rows([{"tokens": words, "tags": tags}] * 2, "tags")
+    (found, _), _ = of_rows([{"tokens": ["a", 2.5], "tags": [0, 1]}] * 2, "tags")
+    assert (found.words, found.tags) == (("a", "2.5"), ("0", "1"))
 
 
 def test_labels_that_no_row_has():

@@ -2,12 +2,15 @@
 
 import ast
 import dataclasses
+import json
 import math
 
 from tfdistill.data.labelled.columns import choose_columns
 from tfdistill.data.labelled.examples import TaggedExample, TextExample
 from tfdistill.data.labelled.squad import span_example
 from tfdistill.system.errors import UserError
+
+LARGEST = 1e15  # of the numbers to learn: the square is a float32
 
 
 def table_examples(table, kind, reading, bad, label=None):
@@ -27,13 +30,15 @@ def table_examples(table, kind, reading, bad, label=None):
         one, unless no row has one: their labels are None then.
 
     Raises:
-        UserError: a row cannot be read, or there is no such column.
+        UserError: a row cannot be read, classes are of several kinds, or there is no such column.
     """
     columns, notes = choose_columns(table, kind, reading, label)
     rows = list(table.rows)
     # Test files of contests have no labels: no such column, empty cells, or None of the hub.
     label = columns[1] if kind != "spans" else columns[2]
     unknown = bool(rows) and all(_is_empty(row.get(label)) for _, row in rows)
+    if kind == "text":
+        _require_one_kind(table.file, [row.get(label) for _, row in rows])
     read = {"text": _text, "numbers": _text, "tags": _tagged, "spans": _span}[kind]
     examples = []
     for place, row in rows:
@@ -77,15 +82,35 @@ def read_number(value):
         float.
 
     Raises:
-        ValueError: it is not a finite number.
+        ValueError: it is not a finite number, or too large to be learnt.
     """
+    too_large = f"the label is over {LARGEST:g}, too large to be learnt"
     try:
         number = float(value)
     except (TypeError, ValueError):
         number = math.nan
+    except OverflowError:
+        raise ValueError(too_large) from None
     if isinstance(value, bool) or not math.isfinite(number):
         raise ValueError(f"the label {value!r} is not a number")
+    if abs(number) > LARGEST:
+        raise ValueError(too_large)
     return number
+
+
+def _require_one_kind(file, labels):
+    """Refuses classes of which some are whole numbers or text, others fractions or truth values.
+
+    As text, 1, 1.0 and true would be three classes.
+    """
+    first = {}
+    for label in labels:
+        if isinstance(label, (str, int, float)) and label == label:  # NaN stands for nothing
+            kind = type(label) if isinstance(label, (bool, float)) else str
+            first.setdefault(kind, label)
+    if len(first) > 1:
+        shown = " and ".join(json.dumps(label) for label in first.values())
+        raise UserError(f"{file}: labels of several kinds, such as {shown}: write all in one way")
 
 
 def _text(cells, origin, kind, known):
@@ -143,7 +168,7 @@ def listed(cell, name):
         tuple of str.
 
     Raises:
-        ValueError: it is none of them.
+        ValueError: it is none of them, or an item is neither text nor a number.
     """
     if isinstance(cell, str):
         try:
@@ -152,6 +177,9 @@ def listed(cell, name):
             cell = cell.split()
     if not isinstance(cell, (list, tuple)):
         raise ValueError(f"no {name}")
+    for item in cell:
+        if not isinstance(item, (str, int, float)) or item != item:  # NaN stands for nothing
+            raise ValueError(f"{item!r} among the {name}")
     return tuple(str(item) for item in cell)
 
 

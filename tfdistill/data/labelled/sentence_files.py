@@ -59,18 +59,24 @@ def has_scores(named, reading):
         named, reading: as for `read_sentences`.
 
     Returns:
-        bool.
+        bool; True also where some of the numbers are missing or wrong.
     """
     if not _is_table(named, reading):
         return False
     table = _table(named, reading, _uncounted(reading))
     try:
         (_, number, pair), _ = choose_columns(table, "numbers", reading)
-        _, row = next(iter(table.rows))
-        read_number(row.get(number))
-    except (UserError, ValueError, StopIteration):
+    except UserError:
         return False
-    return pair is not None
+    return pair is not None and any(_is_number(row.get(number)) for _, row in table.rows)
+
+
+def _is_number(cell):
+    try:
+        read_number(cell)
+    except ValueError:
+        return False
+    return True
 
 
 def _uncounted(reading):

@@ -93,13 +93,10 @@ def read_json(file, text, bad):
         file, text, bad: as for `read_separated`.
 
     Returns:
-        `Table`; its columns are those of the first row.
+        `Table`; its columns are those of all rows, of which each may lack some.
     """
-    rows = _json_rows(file, text, bad)
-    first = next(rows, None)
-    if first is None:
-        return Table(file, (), ())
-    return Table(file, tuple(first[1]), itertools.chain([first], rows))
+    rows = list(_json_rows(file, text, bad))
+    return Table(file, tuple(dict.fromkeys(name for _, row in rows for name in row)), rows)
 
 
 def _named_rows(file, rows, columns, bad):
