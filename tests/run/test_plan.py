@@ -177,6 +177,7 @@ def test_losses_of_the_labels_of_another_task_need_no_teacher(make):
     config = RunConfig(recipe="mlm", task="text_classification")
     assert not reads_teacher(config, recipes.get("mlm"))
     assert "'mlm' reads scores of all tokens" in fails(make, recipe="mlm", task=config.task)
+    assert fails(make, recipe="mlm", task="sentence_embedding").endswith("such as sentence")
     assert reads_teacher(config, recipes.get("kd"))
 
 

@@ -80,7 +80,8 @@ def check_losses(config, recipe):
     from tfdistill.distillation.losses import LOSSES  # needs TensorFlow
     from tfdistill.distillation.signals import VOCABULARY_SIGNALS
 
-    tokens = tasks.get(config.task).outputs_are_tokens
+    task = tasks.get(config.task)
+    tokens, usual = task.outputs_are_tokens, "kd" if task.learns_labels else "sentence"
     if tokens and any(isinstance(phase.parts, PartGrid) for phase in recipe.phases):
         raise UserError(
             f"`recipe`={config.recipe} trains parts of a student for labels: set `task`, such as "
@@ -93,7 +94,7 @@ def check_losses(config, recipe):
             raise UserError(
                 f"`recipe`={config.recipe}: the loss {term.loss!r} reads scores of all tokens, "
                 f"which models of `task`={config.task} do not give: use a recipe for that task, "
-                "such as kd"
+                f"such as {usual}"
             )
 
 
