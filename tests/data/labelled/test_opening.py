@@ -108,6 +108,19 @@ def test_files_of_all_splits(write):
     assert list(alone.splits) == ["test"] and alone.labels == ("no", "yes")
 
 
+def test_pairs_in_one_split_alone(write):
+    single = write("single.csv", CSV)
+    rows = (f"first {number},second {number},{number % 2}" for number in range(60))
+    pairs = write("pairs.csv", "text1,text2,label\n" + "\n".join(rows))
+    for train, test, here, there in (
+        (single, pairs, "pairs of texts", "single texts"),
+        (pairs, single, "single texts", "pairs of texts"),
+    ):
+        message = f"{test}: {here}, and the training data have {there}: .* set text_column"
+        with pytest.raises(UserError, match=message):
+            open_labelled("text", train_data=train, test_data=test)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

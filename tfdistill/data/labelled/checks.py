@@ -53,6 +53,28 @@ def _are_unknown(examples, train):
     return label in _HIDDEN and same and all(_label(example) != label for example in train)
 
 
+def require_texts_alike(splits):
+    """Refuses pairs of texts in one split, and single texts in another.
+
+    Args:
+        splits: dict of splits to lists of examples.
+
+    Raises:
+        UserError: a held-out split differs from the training split.
+    """
+    train = splits.get("train")
+    of_train = getattr(train[0], "pair", None) if train else None
+    for examples in filter(None, splits.values() if train else ()):
+        pair = getattr(examples[0], "pair", None)
+        if (pair is None) != (of_train is None):
+            kinds = ["single texts", "pairs of texts"]
+            here, there = kinds if pair is None else kinds[::-1]
+            raise UserError(
+                f"{_file(examples[0])}: {here}, and the training data have {there}: correct it, or "
+                "set `text_column` and `text_pair_column`"
+            )
+
+
 def checked_labels(kind, splits, order, bad):
     """Lists the labels, and checks that models can learn them.
 

@@ -7,7 +7,11 @@ from tfdistill.data.documents import SPLITS
 from tfdistill.data.hub_sets import PREFIX
 from tfdistill.data.labelled import authors
 from tfdistill.data.labelled.bad_rows import BadRows
-from tfdistill.data.labelled.checks import checked_labels, labelled_splits
+from tfdistill.data.labelled.checks import (
+    checked_labels,
+    labelled_splits,
+    require_texts_alike,
+)
 from tfdistill.data.labelled.examples import LabelledData, Reading
 from tfdistill.data.labelled.files import read_checked, read_file
 from tfdistill.data.labelled.glue import glue_files, glue_set, read_glue
@@ -80,6 +84,7 @@ def _complete(kind, found, bad):
     name, splits, notes, order = found
     splits, more = labelled_splits(splits)
     notes = [*notes, *more]
+    require_texts_alike(splits)
     cut = [] if "train" not in splits else [each for each in SPLITS if each not in splits]
     if kind == "tags":
         written, scheme, orphans = in_bio(list(splits.values()))
