@@ -134,6 +134,23 @@ def test_a_high_distillation_loss(run):
     assert problems_of(run(curve=[], models=models)) == []
 
 
+def test_a_share_that_is_large_already(run):
+    """Then nothing would change, and the student trains longer."""
+    flat = [row | {"loss_logits_kl": 1.0} for row in CURVE]
+    models = {"student": {"agreement": 0.7}}
+    for alpha, change in ((0.8, {"alpha": 0.9}), (1.0, {"n_epoch": 12.0})):
+        problem = only(run(curve=flat, models=models, settings={"alpha": alpha}))
+        assert problem.change == {"recipe": "pkd"} | change
+
+
+def test_a_student_of_one_layer_has_none_to_compare(run, tmp_path):
+    alone = run(differences={"student-no_teacher": difference(0.015)})
+    values = CONFIG | {"num_hidden_layers": 1}
+    (tmp_path / "student" / "config.json").write_text(json.dumps(values))
+    problem = only(alone)
+    assert (problem.name, problem.change) == ("no teacher is as good", {})
+
+
 def test_vectors_have_no_loss_of_predictions(run):
     taught = run()._replace(task=tasks.get("sentence_embedding"))
     assert all(problem.name != "high distillation loss" for problem in problems_of(taught))
@@ -181,6 +198,13 @@ def test_a_student_that_is_too_large(run):
     problem = only(run(verdict={"size": criterion(0.76, passed=False)}))
     assert problem.finding == "size 0.76, at most 0.6 is wanted"
     assert problem.change == {"student_config": "L-4_H-256_A-8", "student_init": "spaced:pca"}
+    # Attention is compared head by head, and the teacher has 12.
+    settings = {"recipe": "tinybert_task"}
+    problem = only(run(verdict={"size": criterion(0.76, passed=False)}, settings=settings))
+    assert not problem.change and "no smaller shape that the recipe trains" in problem.why
+    settings = {"recipe": "pkd", "student_config": "L-3_H-384_A-12"}
+    problem = only(run(verdict={"size": criterion(0.76, passed=False)}, settings=settings))
+    assert problem.change["student_config"] == "L-4_H-256_A-8"
 
 
 def test_cut_examples(run):

@@ -100,7 +100,7 @@ def advise(config, console):
     found = advice_shapes.candidates(facts.config, lengths, _head(facts.task))
     given = given_flags(config)
     if "recipe" in given:
-        shapes = {each.size.name: _config_of(each.size, facts.config) for each in found}
+        shapes = {each.size.name: each.size.applied_to(facts.config) for each in found}
         names = trainable_shapes(shapes, facts.task, facts.config, config)
         found = [each for each in found if each.size.name in names]
     if config.budget_ms:
@@ -147,25 +147,15 @@ def _timed(found, facts, config, console):
     fitting = [
         each for each in found if not config.budget_mb or each.bytes <= 1e6 * config.budget_mb
     ]
-    shapes = {each.size.name: _config_of(each.size, facts.config) for each in fitting}
+    shapes = {each.size.name: each.size.applied_to(facts.config) for each in fitting}
     times = measure_latency(shape_files(shapes, facts.task, config, console), runs=ROUNDS)
     return [dataclasses.replace(each, milliseconds=times.get(each.size.name)) for each in found]
-
-
-def _config_of(size, teacher):
-    return dataclasses.replace(
-        teacher,
-        num_hidden_layers=size.layers,
-        hidden_size=size.width,
-        num_attention_heads=size.heads,
-        intermediate_size=size.inner,
-    )
 
 
 def _student_choices(chosen, teacher, facts, lengths):
     size = chosen.size
     times = teacher.parameters / size.parameters
-    config = _config_of(size, facts.config)
+    config = size.applied_to(facts.config)
     memory = memory_bytes(config, lengths[-1], _head(facts.task), "int8")
     told = [
         f"{chosen.origin}: {size.parameters / 1e6:.1f} million parameters without a head, "

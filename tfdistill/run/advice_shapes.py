@@ -62,6 +62,16 @@ class Size(NamedTuple):
             config.attention_size if config.attention_head_size else 0,
         )
 
+    def applied_to(self, config):
+        """An `EncoderConfig` with this shape, and all else as in another one."""
+        return dataclasses.replace(
+            config,
+            num_hidden_layers=self.layers,
+            hidden_size=self.width,
+            num_attention_heads=self.heads,
+            intermediate_size=self.inner,
+        )
+
     @property
     def name(self):
         """The shape in the notation of `student_config`."""

@@ -1,13 +1,16 @@
 """Usual problems of a run: how each is found in metrics.json, and the settings that change it."""
 
+import dataclasses
 import math
 
 from tfdistill.deployment.kept_quality import ALLOWED, is_lost
 from tfdistill.deployment.variants import INT8_FILE
+from tfdistill.distillation.phases import SHARED
 from tfdistill.models.configs.config_files import CONFIG, config_of, read_json
 from tfdistill.models.configs.model_types import get_model_type
 from tfdistill.recipes.kd import KL, MSE
 from tfdistill.run import advice_shapes
+from tfdistill.run.advice_recipe import trainable_shapes
 from tfdistill.run.slow_runs import slow
 from tfdistill.run.teacher_problems import (
     LATE,
@@ -19,12 +22,14 @@ from tfdistill.run.teacher_problems import (
 )
 from tfdistill.run.verdict import QUALITY, SIZE, SPEED, outcome, same_start
 from tfdistill.settings.augmentation import BILSTM, TINYBERT
+from tfdistill.system.errors import UserError
 from tfdistill.training.best import best_point
 
 # Recipes that are published with variants of the texts, and their law.
 AUGMENTATIONS = {"bilstm": BILSTM, "tinybert_task": TINYBERT, "dynabert": TINYBERT}
 CUT_SHARE = 0.01
 HARDLY_FELL = 0.5  # of the distillation loss at the beginning
+MORE = 0.9  # share of the loss on the teacher's predictions, where it should be larger
 NARROWER = "spaced:pca"  # start of a narrower student
 
 
@@ -89,6 +94,8 @@ def _with_layers(run):
         return {}, ""
     change = {"recipe": "pkd"}
     shapes = _shapes(run)
+    if shapes and shapes["student"].layers < 2:  # pkd leaves the last layer out
+        return {}, ""
     if shapes and shapes["student"].width < shapes["teacher"].width:
         change["projection"] = "shared"
     return change, "compares the states of layers, too"
@@ -126,8 +133,8 @@ def _distillation_loss(run):
         f"and teacher agree on {agreement:.1%} of the test split"
     )
     change, why = _with_layers(run)[0], "the teacher's layers are compared, too"
-    if run.settings.recipe in ("kd", "pkd", "static"):
-        change["alpha"] = max(0.9, float(run.settings.alpha or 0))
+    if run.settings.recipe in ("kd", "pkd", "static") and float(run.settings.alpha or 0) < MORE:
+        change["alpha"] = MORE
         why = "the teacher has a larger share of the loss"
     elif not run.settings.steps:
         change["n_epoch"], why = 2 * run.settings.n_epoch, "the student trains longer"
@@ -225,7 +232,8 @@ def _size_or_speed(run):
     finding = "; ".join(
         f"{name} {each['value']:.2f}, {wanted[name]} is wanted" for name, each in failed.items()
     )
-    change, why = {}, "no smaller shape is enough: the embeddings of the vocabulary take too much"
+    why = "no smaller shape that the recipe trains is enough: the vocabulary takes too much"
+    change = {}
     if _quality(run):
         why = "a smaller student, but first one that is good enough"
     elif smaller := _smaller_shape(run):
@@ -237,14 +245,27 @@ def _size_or_speed(run):
 
 
 def _smaller_shape(run):
-    """The largest `Candidate` that is small and fast enough; None for none."""
+    """The largest `Candidate` that is small and fast enough, and fits the recipe; None for none."""
     shapes = _shapes(run)
     if not shapes or run.settings.student:
         return None
     lengths = (run.settings.length,)
     file = run.paths.teacher / CONFIG
     whole, least = shapes["teacher"].int8_bytes(lengths), shapes["student"].multiply_adds(*lengths)
-    for each in advice_shapes.candidates(config_of(read_json(file), file), lengths):
-        if each.bytes <= SIZE * whole and each.size.multiply_adds(*lengths) < least:
+    teacher = config_of(read_json(file), file)
+    for each in advice_shapes.candidates(teacher, lengths):
+        fits = each.bytes <= SIZE * whole and each.size.multiply_adds(*lengths) < least
+        if fits and _is_trainable(run, each.size, teacher):
             return each
     return None
+
+
+def _is_trainable(run, size, teacher):
+    """Whether the run's recipe can train a student of a shape: not if attention differs, say."""
+    config, shapes = run.settings, {size.name: size.applied_to(teacher)}
+    if config.recipe == "pkd" and size.width < teacher.hidden_size:
+        config = dataclasses.replace(config, projection=SHARED)  # which is advised with it
+    try:
+        return bool(trainable_shapes(shapes, run.task, teacher, config))
+    except UserError:
+        return False
