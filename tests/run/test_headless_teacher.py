@@ -41,6 +41,8 @@ def test_the_head_is_trained_and_the_encoder_stays(flags, encoder, train, tmp_pa
     words = flags(output_dir=tmp_path / "again", shards_dir=tmp_path / "shards", seed=1)
     assert "masked_lm_head" not in train(words, stop_after="teacher")
     assert load_file(tmp_path / "again" / WEIGHTS).keys() == taught.keys()
+    words = flags(output_dir=tmp_path / "c", shards_dir=tmp_path / "shards", precision="bfloat16")
+    assert "masked_lm_head" in train(words, stop_after="teacher")  # another head
 
 
 @pytest.mark.slow

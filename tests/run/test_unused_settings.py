@@ -8,6 +8,7 @@ from tfdistill.run.unused_settings import unused_settings
 CLASSES = {"task": "text_classification", "train_data": "data.csv"}
 BILSTM = CLASSES | {"student_type": "bilstm", "recipe": "bilstm"}
 TAGS = {"task": "token_classification", "train_data": "data.conll"}
+NAMED = {"task": "text_classification", "task_data": "sample_authors"}
 SENTENCES = {"task": "sentence_embedding", "train_data": "sentences.txt"}
 
 
@@ -43,6 +44,7 @@ SENTENCES = {"task": "sentence_embedding", "train_data": "sentences.txt"}
         (SENTENCES | {"label_column": "x", "teacher_epochs": 2.0, "corpus": "x.txt"},)
         + ({"teacher_epochs", "corpus"},),
         ({"task": "sentence_embedding", "corpus": "x.txt"}, set()),
+        (NAMED | {"label_column": "x", "data_format": "tsv"}, {"label_column", "data_format"}),
         ({"teacher": "x", "layerdrop": 0.5, "teacher_learning_rate": 1e-3},)
         + ({"layerdrop", "teacher_learning_rate"},),
         ({"teacher": "x", "layerdrop": 0.5, "layerdrop_adapt_steps": 9}, set()),

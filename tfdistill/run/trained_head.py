@@ -49,6 +49,7 @@ def folder_with_head(context, folder, encoder, tokenizer):
         "model": digest_of_weights(encoder),
         "text": prepared.identity,
         "tokenizer": tokenizer.hash,
+        "precision": context.machine.precision,
         **{name: getattr(config, name) for name in _SETTINGS},
     }
 

@@ -24,6 +24,7 @@ _OF_LABELS = (
     *("teacher_epochs", "teacher_seeds", "layerwise_decay", "tokens_per_batch", "patience"),
     *("pooling", "mediapipe"),
 )
+_OF_TABLES = "text_column", "text_pair_column", "label_column", "tag_column", "data_format"
 _OF_FRESH_TEACHER = "teacher_type", "teacher_config", "teacher_steps"
 _OF_TUNED_TEACHER = "teacher_epochs", "teacher_seeds", "layerwise_decay", "teacher_learning_rate"
 _LABELS = "only for a `task` with labels"
@@ -93,7 +94,7 @@ def _rules(config, tunes_teacher=True):
     task, own_words = tasks.get(config.task), has_own_words(config)
     with_labels, of_model = bool(task.kind), config.augmentation == TINYBERT
     yield _OF_LABELS, with_labels, _LABELS
-    yield from _rules_of_labels(task, tunes_teacher) if with_labels else _rules_of_text(config)
+    yield from _rules_of_labels(config, tunes_teacher) if with_labels else _rules_of_text(config)
     masked = "masked_lm_prob", "whole_word_masking"
     yield masked, not with_labels or of_model, "only where masked LM is learned"
     named = any(getattr(config, name) for name in DATA_WITH_LABELS)
@@ -128,8 +129,10 @@ def _rules(config, tunes_teacher=True):
     yield ("data_dir",), named, "only for wikitext and GLUE"
 
 
-def _rules_of_labels(task, tunes_teacher):
+def _rules_of_labels(config, tunes_teacher):
     """The rules of tasks with labels alone, as `_rules`."""
+    task = tasks.get(config.task)
+    yield _OF_TABLES, not config.task_data, "only without `task_data`, which has its own format"
     tags = task.kind == TAGS
     yield ("tag_column",), tags, "only for `task`=token_classification"
     yield ("label_column", "text_pair_column"), not tags, "not for `task`=token_classification"
