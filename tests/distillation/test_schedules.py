@@ -81,3 +81,8 @@ def test_parse():
 def test_invalid_schedules(text):
     with pytest.raises(UserError, match="schedules: .* is not NAME=SHAPE:BEGIN:END"):
         parse_schedules(text)
+
+
+def test_a_number_has_one_schedule():
+    with pytest.raises(UserError, match="schedules names alpha twice"):
+        parse_schedules("alpha=linear:0:1,alpha=linear:1:0")

@@ -319,6 +319,7 @@ def test_several_teachers(make, teacher, tiny_model, tokenizer):
     refused = {
         "teacher_weights=1: give": dict(teacher_weights="1"),
         "teacher_weights=1,x: give numbers": dict(teacher_weights="1,x"),
+        "teacher_weights=1,,2: give numbers": dict(teacher_weights="1,,2"),
         "'mse' compares logits": dict(alpha_mse=1.0),
     }
     for message, flags in refused.items():

@@ -90,14 +90,17 @@ def parse_schedules(text):
         dict of names to `Schedule`s.
 
     Raises:
-        UserError: the text has another form.
+        UserError: the text has another form, or names a number twice.
     """
     found = {}
     for item in filter(None, text.split(",")):
         name, _, rest = item.partition("=")
+        name = name.strip()
+        if name in found:
+            raise UserError(f"`schedules` names {name} twice: leave one of the two out")
         try:
             shape, begin, end = rest.split(":")
-            found[name.strip()] = Schedule(float(begin), float(end), shape)
+            found[name] = Schedule(float(begin), float(end), shape)
         except ValueError:
             raise UserError(
                 f"`schedules`: {item!r} is not NAME=SHAPE:BEGIN:END with one of the shapes "

@@ -240,8 +240,10 @@ def teacher_weights(config):
     Raises:
         UserError: it is not a list of numbers.
     """
+    if not config.teacher_weights:
+        return ()
     try:
-        return tuple(float(weight) for weight in config.teacher_weights.split(",") if weight)
+        return tuple(map(float, config.teacher_weights.split(",")))
     except ValueError:
         raise UserError(
             f"`teacher_weights`={config.teacher_weights}: give numbers separated by commas, one "
