@@ -118,12 +118,15 @@ def test_what_is_no_text(folders):
         (["a", float("nan")], None, "nan is not text"),
         (["a"], [7], "7 is not text"),
         ([("a", "b")], None, "is not text"),
+        (["half of \ud83d"], None, r"'half of .ud83d' is not text"),
         (["a", "b"], ["c"], "2 texts and 1 second ones"),
     ):
         with pytest.raises(UserError, match=message):
             classes.predict(texts, others)
     with pytest.raises(UserError, match="is not text or a list of words"):
         tags.predict([("a", None)])
+    with pytest.raises(UserError, match="is not text or a list of words"):
+        tags.predict([("a", "\ud83d")])
 
 
 def test_a_file_with_the_tokenizer_of_another(folders):

@@ -3,6 +3,7 @@
 A TFLite file is run without TensorFlow.
 """
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from tfdistill.system.paths import at_home
 
 TAGS, SPANS, VECTORS = "token_classification", "question_answering", "sentence_embedding"
 ROWS = 32  # that a model in memory runs on at once
+_HALF = re.compile("[\ud800-\udfff]")  # of a surrogate pair, which no UTF-8 has
 
 
 class LabelPredictor:
@@ -191,10 +193,10 @@ class LabelPredictor:
     def _require_texts(self, texts, others):
         wanted = "text or a list of words" if self.task == TAGS else "text"
         for text in (*texts, *(other for other in others if other is not None)):
-            whole = isinstance(text, str)
+            parts = [text]
             if self.task == TAGS and isinstance(text, list | tuple):
-                whole = all(isinstance(word, str) for word in text)
-            if not whole:
+                parts = text
+            if not all(isinstance(part, str) and not _HALF.search(part) for part in parts):
                 raise UserError(f"predict: {text!r} is not {wanted}")
 
     def _logits(self, encoded):

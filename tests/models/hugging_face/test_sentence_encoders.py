@@ -10,7 +10,7 @@ from tfdistill.models.configs.config_files import named_config
 from tfdistill.models.encoder import Encoder
 from tfdistill.models.heads.embedding import EmbeddingHead
 from tfdistill.models.hugging_face.checkpoint import resolve_directory, save_model
-from tfdistill.models.hugging_face.sentence_encoders import read_modules
+from tfdistill.models.hugging_face.sentence_encoders import read_modules, transformer_folder
 from tfdistill.models.model import MaskedLanguageModel, Model
 from tfdistill.system.errors import UserError
 
@@ -54,6 +54,13 @@ def test_what_modules_say(written, values, pooling, normalize):
     length = {"sentence_bert_config.json": {"max_seq_length": 256, "do_lower_case": False}}
     folder = written(*kinds, pooling=values, **length)
     assert read_modules(folder) == (pooling, normalize, 256)
+
+
+def test_the_folder_itself_may_be_a_dot(written):
+    """As in published folders of tables of vectors."""
+    folder = written(TRANSFORMER, POOLING, pooling={"pooling_mode": "cls"}, inner=".")
+    assert read_modules(folder) == ("cls", False, None)
+    assert transformer_folder(folder) == folder
 
 
 @pytest.mark.parametrize(

@@ -199,6 +199,8 @@ def _listed(directory):
 
 def _inside(folder):
     """The folder, if it is "" or lies beside modules.json; else raises an error of Python's."""
+    if folder in (".", "./"):
+        return ""
     if folder and not _INSIDE.fullmatch(folder):
         raise ValueError(folder)
     return os.fspath(folder)
