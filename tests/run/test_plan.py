@@ -152,7 +152,7 @@ def test_a_student_may_start_from_the_text(make, teacher):
     taught = dict(teacher="somewhere", student_config="L-1_H-12_A-2", student_init="text")
     assert make(teacher, **taught, baseline="text").student_init == "text"
     labelled = dict(task="text_classification", recipe="kd", teacher="somewhere")
-    assert "learns from labels" in fails(make, teacher, **labelled, student_init="text")
+    assert "learns from examples" in fails(make, teacher, **labelled, student_init="text")
 
 
 def test_no_teacher_where_its_losses_weigh_nothing(make):

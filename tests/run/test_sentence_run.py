@@ -106,6 +106,19 @@ def test_what_is_refused(flags, train, tmp_path, changes, message):
     assert not (tmp_path / "run").exists()
 
 
+def test_sentences_have_variants(flags, train, tmp_path):
+    """The student learns the teacher's vectors of them, but of none that is held out."""
+    changes = dict(augmentation="bilstm", augmentation_tag_probability=0, augmentation_variants=2)
+    changes |= dict(output_dir=tmp_path / "run", shards_dir=tmp_path / "shards")
+    train(flags(**changes), stop_after="answers")
+    lines = (tmp_path / "run" / "checkpoints" / "augmented.jsonl").read_text().splitlines()
+    state = json.loads((tmp_path / "run" / "checkpoints" / "state.json").read_text())
+    facts = state["done"]["augmentation"]["facts"]
+    assert facts["variants"] == len(lines) > facts["examples"] // 2
+    vectors = [np.load(file) for file in (tmp_path / "shards").glob("answers/*/logits.npy")]
+    assert facts["examples"] + len(lines) in map(len, vectors)
+
+
 def losses_of(folder):
     """The losses of the first and of the last logged steps."""
     rows = (folder / "checkpoints" / "student" / "curve.jsonl").read_text().splitlines()

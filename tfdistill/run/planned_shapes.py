@@ -193,7 +193,7 @@ def _plan_start(config, teacher_config):
         if tasks.get(config.task).kind:
             raise UserError(
                 f"`student_init`={TEXT} counts the words of a corpus, and `task`={config.task} "
-                "learns from labels: name another start"
+                "learns from examples: name another start"
             )
         return init
     if teacher_config is None:
