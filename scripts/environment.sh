@@ -191,9 +191,7 @@ has_level() {
   esac
 }
 
-# Bytecode is made when a module is first imported: most modules of the packages never are, and to compile all of them
-# takes a minute and more.
 install() {
-  "$python" -m pip install --quiet --disable-pip-version-check --no-compile "$@" ||
+  "$python" -m pip install --quiet --disable-pip-version-check "$@" ||
     die "pip could not install the requirements; its message is above, and the next call starts afresh"
 }

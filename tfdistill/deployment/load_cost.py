@@ -8,7 +8,7 @@ import time
 from tfdistill.deployment.latency import random_row
 from tfdistill.deployment.lite_model import LiteModel
 from tfdistill.system.errors import UserError
-from tfdistill.system.hardware import resident_bytes
+from tfdistill.system.hardware import give_back_memory, resident_bytes
 
 
 def load_cost(path, threads=1, weights=None):
@@ -44,6 +44,9 @@ def measure(path, threads, weights):
     import ai_edge_litert.schema_py_generated  # noqa: F401
     import numpy.random  # noqa: F401
 
+    # Modules without stored bytecode are compiled. What that took is free now, and would be taken
+    # again by the file, whose memory then seems to be none.
+    give_back_memory()
     before = resident_bytes()
     started, cpu_started = time.perf_counter(), time.process_time()
     model = LiteModel(path, threads, weights, checked=False)
