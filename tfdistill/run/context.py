@@ -99,6 +99,11 @@ class RunContext:
         """The student's `Tokenizer`."""
         return self.tokenizers.student
 
+    @property
+    def tunes_teacher(self):
+        """Whether the run fine-tunes its teacher, or has done so: then the teacher has its head."""
+        return self.plan.fine_tunes_teacher or self.directory.done("teacher") is not None
+
     @functools.cached_property
     def trainer(self):
         """The `StageTrainer` of the run's students."""

@@ -89,8 +89,7 @@ class MainJob:
 
         context = self._context(choice, loads=False)
         task, found = context.task, prepared_data(context)
-        tuned = context.plan.fine_tunes_teacher or self.directory.done("teacher") is not None
-        told = [*unused_lines(self.config, tuned), data_lines(task, context.data)]
+        told = [*unused_lines(self.config, context.tunes_teacher), data_lines(task, context.data)]
         if found:
             told.append(statistics_lines(task, found.statistics))
             self.console.warn(found.warnings)

@@ -49,9 +49,7 @@ class Prepare(Stage):
 def _announce(context):
     config, machine = context.config, context.machine
     context.console.say(f"computing on {machine.device}: {machine.reason}; {machine.precision}")
-    # A teacher that this run has fine-tuned already has its head now.
-    tuned = context.plan.fine_tunes_teacher or context.directory.done("teacher") is not None
-    for line in unused_lines(config, tuned):
+    for line in unused_lines(config, context.tunes_teacher):
         context.console.say(line)
     if not context.task.kind:
         context.console.say(f"corpus {config.corpus}")
