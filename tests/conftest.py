@@ -23,10 +23,10 @@ gc.set_threshold(100_000, 20, 50)
 
 @pytest.fixture(scope="module", autouse=True)
 def few_objects_to_search():
-    """TensorFlow's converter to TFLite searches all objects for cycles, each time.
+    """What a file of tests leaves behind is not searched for cycles again.
 
-    After hundreds of tests these are millions, which takes seconds. Those that a file of tests
-    leaves behind are not searched again.
+    TensorFlow searches all objects in each conversion of a SavedModel to TFLite
+    (findings/tflite_converter_collects_garbage.sh), which takes long after hundreds of tests.
     """
     gc.collect()
     gc.freeze()
